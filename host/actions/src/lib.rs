@@ -1,0 +1,4 @@
+//! Every verb of the product, once.
+#![forbid(unsafe_code)]
+
+pub mod policy_port;

@@ -1,0 +1,126 @@
+//! What the verbs ask of policy. The policy crate implements this; nothing here knows Wasm.
+//!
+//! Guards and proposals are asked through this port and the verb waits for them, each within its binding's deadline.
+//! Notify hooks and tuners are not: the policy crate follows the event bus and never blocks a verb.
+
+use async_trait::async_trait;
+use reeve_model::domain::DomainConfig;
+use reeve_model::policy::{Decision, DecisionFilter, Hook, PathChange, PolicyInfo, PolicyMode};
+use reeve_model::{Actor, DomainState, Error, Verb};
+
+/// A question to the guard chain of one hook.
+#[derive(Debug, Clone)]
+pub struct GuardRequest {
+    /// Which hook; one of the guards.
+    pub hook: Hook,
+    /// On whose behalf the verb runs.
+    pub actor: Actor,
+    /// State of the domain when it is asked.
+    pub state: DomainState,
+    /// The effective configuration; a rewrite gives back a changed copy.
+    pub config: DomainConfig,
+    /// XML text of the device to plug or unplug, for the device hooks.
+    pub device: Option<String>,
+}
+
+/// What a guard chain says. The first deny wins; rewrites compose from left to right.
+#[derive(Debug, Clone)]
+pub enum GuardVerdict {
+    /// Go on, with this configuration.
+    Allow {
+        /// The configuration after all rewrites.
+        config: Box<DomainConfig>,
+        /// What was rewritten and by whom; empty when nothing was.
+        rewrites: Vec<Rewrite>,
+    },
+    /// Stop.
+    Deny {
+        /// The policy that said no.
+        policy: String,
+        /// Its reason, one sentence.
+        reason: String,
+    },
+}
+
+/// What one policy changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The policy.
+    pub policy: String,
+    /// Every changed path.
+    pub changes: Vec<PathChange>,
+}
+
+/// A question to the MAC allocation policy.
+#[derive(Debug, Clone)]
+pub struct MacRequest {
+    /// On whose behalf.
+    pub actor: Actor,
+    /// The domain the interface belongs to.
+    pub config: DomainConfig,
+    /// Position of the interface in the document, from 0.
+    pub interface: usize,
+    /// MAC addresses already in use on this host, lower case.
+    pub taken: Vec<String>,
+}
+
+/// The questions verbs ask while somebody waits.
+#[async_trait]
+pub trait PolicyPort: Send + Sync {
+    /// Asks the chain of a guard hook.
+    async fn guard(&self, request: GuardRequest) -> GuardVerdict;
+
+    /// A MAC address for an interface that has none; none when no policy is bound to the hook.
+    async fn propose_mac(&self, request: MacRequest) -> Result<Option<String>, Error>;
+
+    /// True when policy `name` was granted `verb` on `subject` (a domain name, a path, or "" for the host).
+    fn permits(&self, name: &str, verb: Verb, subject: &str) -> bool;
+}
+
+/// What operators do with policies.
+#[async_trait]
+pub trait PolicyAdmin: Send + Sync {
+    /// All loaded policies, in chain order.
+    fn list(&self) -> Vec<PolicyInfo>;
+
+    /// One loaded policy.
+    fn show(&self, name: &str) -> Result<PolicyInfo, Error>;
+
+    /// Compiles, links, grant-checks and smoke-runs a component, then puts it in place of an older version if there is one.
+    async fn load(&self, request: LoadRequest) -> Result<PolicyInfo, Error>;
+
+    /// Takes a policy out; calls in flight finish.
+    async fn unload(&self, name: &str) -> Result<(), Error>;
+
+    /// Switches between monitor and enforce.
+    async fn set_mode(&self, name: &str, mode: PolicyMode) -> Result<PolicyInfo, Error>;
+
+    /// Adds grants, each checked against the vocabulary.
+    async fn grant(&self, name: &str, grants: Vec<String>) -> Result<PolicyInfo, Error>;
+
+    /// Takes grants back.
+    async fn revoke(&self, name: &str, grants: Vec<String>) -> Result<PolicyInfo, Error>;
+
+    /// Lets a parked policy run again.
+    async fn resume(&self, name: &str) -> Result<PolicyInfo, Error>;
+
+    /// Rows of the decision log, oldest first.
+    async fn decisions(&self, filter: DecisionFilter) -> Result<Vec<Decision>, Error>;
+}
+
+/// A component to load and how to bind it. What is none keeps its present value, or the default for a new policy.
+#[derive(Debug, Clone, Default)]
+pub struct LoadRequest {
+    /// The component's bytes.
+    pub component: Vec<u8>,
+    /// Name to load it under; none takes the manifest's.
+    pub name: Option<String>,
+    /// Mode to start in.
+    pub mode: Option<PolicyMode>,
+    /// Grants to give.
+    pub grants: Vec<String>,
+    /// Configuration for it.
+    pub config: Option<serde_json::Value>,
+    /// Position in its chains, lowest first (default 0).
+    pub order: Option<i32>,
+}

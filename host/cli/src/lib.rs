@@ -1,0 +1,2 @@
+//! The reeve command line.
+#![forbid(unsafe_code)]

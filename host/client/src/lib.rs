@@ -1,0 +1,2 @@
+//! Typed client of the API socket.
+#![forbid(unsafe_code)]

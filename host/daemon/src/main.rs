@@ -1,0 +1,3 @@
+//! The reeve binary: configuration, wiring, telemetry, shutdown.
+
+fn main() {}

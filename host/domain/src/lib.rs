@@ -1,0 +1,2 @@
+//! One VM as a whole: drivers, lifecycle state machine, owner task.
+#![forbid(unsafe_code)]

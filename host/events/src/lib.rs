@@ -1,0 +1,2 @@
+//! Typed event bus with bounded replay.
+#![forbid(unsafe_code)]

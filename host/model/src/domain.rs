@@ -1,0 +1,133 @@
+//! A domain as its document describes it (guide ch. 20): typed where the host acts on it, verbatim where it does not.
+
+mod cpu;
+mod devices;
+mod os;
+mod tuning;
+
+pub use cpu::*;
+pub use devices::*;
+pub use os::*;
+pub use tuning::*;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Bytes;
+
+/// What a document says beyond the typed fields, kept so that nothing an operator wrote is lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    /// Attributes that are not typed: name and unescaped value, in document order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<(String, String)>,
+    /// Child elements that are not typed, each as its XML text, in document order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elements: Vec<String>,
+}
+
+impl Extra {
+    /// True when the typed fields say it all.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.elements.is_empty()
+    }
+}
+
+/// Which driver a domain asks for: `<domain type='…'>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DomainType {
+    /// The native KVM driver.
+    Kvm,
+    /// The simulator: a scripted domain without a guest.
+    Sim,
+    /// Any other word; kept, and refused when the domain is started.
+    Other(String),
+}
+
+impl DomainType {
+    /// The word in the document.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Sim => "sim",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+/// What the host does when a guest ends or fails (guide 20.12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LifecycleAction {
+    /// The domain ends and gives everything back.
+    Destroy,
+    /// It is started again with the same configuration.
+    Restart,
+    /// The machine is kept as it is, for analysis.
+    Preserve,
+    /// It is started again under a new name.
+    RenameRestart,
+    /// Core is dumped, then destroy (on_crash only).
+    CoredumpDestroy,
+    /// Core is dumped, then restart (on_crash only).
+    CoredumpRestart,
+}
+
+/// A whole domain document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DomainConfig {
+    /// Driver it asks for.
+    pub domain_type: DomainType,
+    /// Unique name.
+    pub name: String,
+    /// Identity; made when the document has none.
+    pub uuid: Uuid,
+    /// Short free text, one line.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Free text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `<metadata>` of applications, as XML text of the whole element.
+    #[serde(default)]
+    pub metadata: Option<String>,
+    /// Memory at boot and at most.
+    pub memory: Bytes,
+    /// Memory after the balloon took its share; never more than `memory`.
+    pub current_memory: Bytes,
+    /// How guest memory is backed on the host.
+    #[serde(default)]
+    pub memory_backing: MemoryBacking,
+    /// Virtual CPUs.
+    pub vcpu: VcpuConfig,
+    /// CPU tuning.
+    #[serde(default)]
+    pub cputune: CpuTune,
+    /// NUMA tuning.
+    #[serde(default)]
+    pub numatune: NumaTune,
+    /// Boot.
+    pub os: OsConfig,
+    /// `<features>`.
+    #[serde(default)]
+    pub features: Features,
+    /// `<cpu>`; none means the driver's default.
+    #[serde(default)]
+    pub cpu: Option<CpuConfig>,
+    /// `<clock>` and its timers.
+    #[serde(default)]
+    pub clock: ClockConfig,
+    /// What follows a power-off from inside.
+    pub on_poweroff: LifecycleAction,
+    /// What follows a reboot from inside.
+    pub on_reboot: LifecycleAction,
+    /// What follows a crash.
+    pub on_crash: LifecycleAction,
+    /// Devices.
+    #[serde(default)]
+    pub devices: Devices,
+    /// Everything else under `<domain>`.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}

@@ -1,0 +1,262 @@
+//! `<devices>` (guide 20.16): typed for what the native driver runs, verbatim for the rest.
+
+use serde::{Deserialize, Serialize};
+
+use super::Extra;
+use crate::device_address::DeviceAddress;
+
+/// `<devices>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Devices {
+    /// `<emulator>`: kept, not used by the native driver.
+    #[serde(default)]
+    pub emulator: Option<String>,
+    /// `<disk>` in document order.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
+    /// `<controller>` in document order.
+    #[serde(default)]
+    pub controllers: Vec<Controller>,
+    /// `<interface>` in document order.
+    #[serde(default)]
+    pub interfaces: Vec<Interface>,
+    /// `<serial>` in document order.
+    #[serde(default)]
+    pub serials: Vec<CharDevice>,
+    /// `<console>` in document order.
+    #[serde(default)]
+    pub consoles: Vec<CharDevice>,
+    /// `<channel>` in document order.
+    #[serde(default)]
+    pub channels: Vec<CharDevice>,
+    /// `<rng>` in document order.
+    #[serde(default)]
+    pub rngs: Vec<Rng>,
+    /// `<memballoon>`; none means the document does not say.
+    #[serde(default)]
+    pub memballoon: Option<MemBalloon>,
+    /// `<watchdog>`.
+    #[serde(default)]
+    pub watchdog: Option<Watchdog>,
+    /// Every other device, as XML text in document order.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// What every device may carry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCommon {
+    /// `<alias name='…'/>`; given by the host when the domain starts.
+    #[serde(default)]
+    pub alias: Option<String>,
+    /// `<address …/>`.
+    #[serde(default)]
+    pub address: Option<DeviceAddress>,
+    /// `<boot order='…'/>`, from 1.
+    #[serde(default)]
+    pub boot_order: Option<u32>,
+    /// Everything else in the element.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// Where the bytes of a disk are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum DiskSource {
+    /// `type='file'`: an image file; none is an empty drive.
+    File {
+        /// Path on the host.
+        path: Option<String>,
+    },
+    /// `type='block'`: a block device.
+    Block {
+        /// Path of the device node; none is an empty drive.
+        path: Option<String>,
+    },
+    /// Any other type: the word and the `<source>` element's XML text.
+    Other {
+        /// The `type` attribute.
+        kind: String,
+        /// `<source …/>` as XML text.
+        source: Option<String>,
+    },
+}
+
+/// `<disk>` (guide 20.16.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// `device`: `disk`, `cdrom`, `floppy` or `lun`.
+    pub device: String,
+    /// Where its bytes are.
+    pub source: DiskSource,
+    /// `<driver>`.
+    #[serde(default)]
+    pub driver: DiskDriver,
+    /// `<target dev='…'>`, e.g. `vda`; unique in the domain.
+    pub target: String,
+    /// `<target bus='…'>`, e.g. `virtio`.
+    #[serde(default)]
+    pub bus: Option<String>,
+    /// `<readonly/>`.
+    #[serde(default)]
+    pub readonly: bool,
+    /// `<shareable/>`.
+    #[serde(default)]
+    pub shareable: bool,
+    /// `<serial>`, at most 20 bytes reach a virtio guest.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// Alias, address, boot order and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+/// `<driver>` of a disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskDriver {
+    /// `name`, e.g. `qemu`; kept, not used.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// `type`: `raw`, `qcow2`…; none means raw.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// `cache`: `none`, `writethrough`, `writeback`, `directsync`, `unsafe` or `default`.
+    #[serde(default)]
+    pub cache: Option<String>,
+    /// `io`: `threads`, `native` or `io_uring`.
+    #[serde(default)]
+    pub io: Option<String>,
+    /// `error_policy`: `stop`, `report`, `ignore` or `enospace`.
+    #[serde(default)]
+    pub error_policy: Option<String>,
+    /// `discard`: `unmap` or `ignore`.
+    #[serde(default)]
+    pub discard: Option<String>,
+    /// Other attributes.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// `<controller>` (guide 9.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Controller {
+    /// `type`: `pci`, `virtio-serial`, `scsi`, `usb`, `ide`…
+    pub kind: String,
+    /// `index`; none is given by the host.
+    #[serde(default)]
+    pub index: Option<u32>,
+    /// `model`.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+/// `<interface>` (guide 20.16.9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// `type`: `ethernet`, `bridge`, `network`, `direct`…
+    pub kind: String,
+    /// `<source>`: all its attributes, e.g. `bridge` or `network`.
+    #[serde(default)]
+    pub source: Vec<(String, String)>,
+    /// `<mac address='…'/>`, lower case with colons; none is allocated at define.
+    #[serde(default)]
+    pub mac: Option<String>,
+    /// `<target dev='…'/>`: name of the tap.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// `<model type='…'/>`: `virtio` for the native driver.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// `<link state='up|down'/>`.
+    #[serde(default)]
+    pub link_up: Option<bool>,
+    /// Alias, address, boot order and the rest (bandwidth, filterref, vlan…).
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+impl Interface {
+    /// One attribute of `<source>`.
+    pub fn source_attribute(&self, name: &str) -> Option<&str> {
+        self.source.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// `<serial>`, `<console>` or `<channel>` (guide 20.16.14).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CharDevice {
+    /// `type`: `pty`, `unix`, `file`, `null`…
+    pub kind: String,
+    /// `<source path='…'>` or `tty` of a pty.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// `<target type='…'>`: `isa-serial`, `serial`, `virtio`…
+    #[serde(default)]
+    pub target_type: Option<String>,
+    /// `<target port='…'>`.
+    #[serde(default)]
+    pub port: Option<u32>,
+    /// `<target name='…'>` of a channel, e.g. `org.qemu.guest_agent.0`.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+/// `<rng>` (guide 9.6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rng {
+    /// `model`: `virtio`.
+    pub model: String,
+    /// `<backend model='…'>`: `random` or `egd`.
+    pub backend: String,
+    /// Text of `<backend>`: the device, e.g. `/dev/urandom`.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// `<rate bytes='…' period='…'/>`: bytes per period of milliseconds.
+    #[serde(default)]
+    pub rate: Option<RngRate>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+/// Rate limit of an rng.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RngRate {
+    /// Bytes per period.
+    pub bytes: u64,
+    /// Period in milliseconds, 1000 when not written.
+    pub period_ms: u64,
+}
+
+/// `<memballoon>` (guide 20.16.18).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemBalloon {
+    /// `model`: `virtio` or `none`.
+    pub model: String,
+    /// `<stats period='…'/>` in seconds.
+    #[serde(default)]
+    pub stats_period: Option<u32>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+/// `<watchdog>` (guide 20.16.17).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watchdog {
+    /// `model`: `i6300esb`, `ib700`.
+    pub model: String,
+    /// `action`: `reset`, `shutdown`, `poweroff`, `pause`, `none`, `dump`; none means reset.
+    #[serde(default)]
+    pub action: Option<String>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}

@@ -1,0 +1,23 @@
+//! The nouns of Reeve as plain serde data: ids, units, states, errors. No I/O, no async.
+//!
+//! Every other crate speaks in these types; nothing here knows how any of it is stored, drawn or run.
+#![forbid(unsafe_code)]
+
+pub mod actor;
+pub mod device_address;
+pub mod domain;
+pub mod edit;
+pub mod error;
+pub mod event;
+pub mod node;
+pub mod policy;
+pub mod state;
+pub mod stats;
+pub mod units;
+pub mod verb;
+
+pub use actor::Actor;
+pub use error::{Error, ErrorCode};
+pub use state::{DomainState, StateReason};
+pub use units::Bytes;
+pub use verb::Verb;

@@ -1,0 +1,87 @@
+//! The host machine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Bytes;
+
+/// What `node info` shows (guide 14.7.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Host name.
+    pub hostname: String,
+    /// CPU architecture, e.g. `x86_64`.
+    pub arch: String,
+    /// CPU model name as the kernel gives it.
+    pub cpu_model: String,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// CPU frequency in MHz, 0 when unknown.
+    pub mhz: u32,
+    /// Sockets per NUMA cell.
+    pub sockets: u32,
+    /// Cores per socket.
+    pub cores_per_socket: u32,
+    /// Threads per core.
+    pub threads_per_core: u32,
+    /// NUMA cells.
+    pub numa_cells: u32,
+    /// Memory of the host.
+    pub memory: Bytes,
+    /// True when /dev/kvm can be opened.
+    pub kvm: bool,
+}
+
+/// Memory of the host at one moment, from /proc/meminfo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeMemory {
+    /// All memory.
+    pub total: Bytes,
+    /// Unused memory (MemFree).
+    pub free: Bytes,
+    /// Memory that can be had without swapping (MemAvailable).
+    pub available: Bytes,
+    /// Page cache.
+    pub cached: Bytes,
+    /// Buffers.
+    pub buffers: Bytes,
+    /// Swap, all of it.
+    pub swap_total: Bytes,
+    /// Swap, unused.
+    pub swap_free: Bytes,
+}
+
+/// Kernel samepage merging: /sys/kernel/mm/ksm (guide ch. 7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KsmState {
+    /// 0 stopped, 1 running, 2 stopped and all pages unmerged.
+    pub run: u8,
+    /// Pages to scan before ksmd sleeps.
+    pub pages_to_scan: u64,
+    /// Milliseconds ksmd sleeps between scans.
+    pub sleep_millisecs: u64,
+    /// Merge across NUMA nodes; none where the kernel has no such switch.
+    pub merge_across_nodes: Option<bool>,
+    /// Shared pages in use.
+    pub pages_shared: u64,
+    /// Sites that share them (what is saved).
+    pub pages_sharing: u64,
+    /// Pages that are unique but checked again and again.
+    pub pages_unshared: u64,
+    /// Pages that change too fast.
+    pub pages_volatile: u64,
+    /// How often all mergeable memory was scanned.
+    pub full_scans: u64,
+}
+
+/// A change to KSM; a field that is none stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KsmChange {
+    /// 0, 1 or 2.
+    pub run: Option<u8>,
+    /// Pages to scan before ksmd sleeps.
+    pub pages_to_scan: Option<u64>,
+    /// Milliseconds ksmd sleeps between scans.
+    pub sleep_millisecs: Option<u64>,
+    /// Only allowed while no page is shared.
+    pub merge_across_nodes: Option<bool>,
+}

@@ -1,0 +1,246 @@
+//! Policies as operators see them: hooks, modes, decisions. How they run is the policy crate's business.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::Actor;
+
+/// A hook point: the interface of `reeve:hooks` (or `reeve:tune`) a component exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    /// Guard: a definition is added or replaced.
+    DomainDefine,
+    /// Guard: before any resource of a start is taken; rewrites the effective configuration.
+    DomainPrepare,
+    /// Guard: resources are there, the machine is about to run.
+    DomainStart,
+    /// Guard: somebody asks to stop it (shutdown, destroy).
+    DomainStop,
+    /// Guard: a device is about to be plugged.
+    DeviceAttach,
+    /// Guard: a device is about to be unplugged.
+    DeviceDetach,
+    /// Notify: the whole domain life, queued in order per domain.
+    DomainEvents,
+    /// Notify: daemon start, stop and reload.
+    DaemonEvents,
+    /// Propose: a MAC address for an interface that has none.
+    MacAllocate,
+    /// Tune: kernel samepage merging.
+    KsmTune,
+}
+
+impl Hook {
+    /// Every hook, in the order of a domain's life.
+    pub const ALL: [Self; 10] = [
+        Self::DomainDefine,
+        Self::DomainPrepare,
+        Self::DomainStart,
+        Self::DomainStop,
+        Self::DeviceAttach,
+        Self::DeviceDetach,
+        Self::DomainEvents,
+        Self::DaemonEvents,
+        Self::MacAllocate,
+        Self::KsmTune,
+    ];
+
+    /// The hook as it is named in the contract, manifests and the decision log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DomainDefine => "domain-define",
+            Self::DomainPrepare => "domain-prepare",
+            Self::DomainStart => "domain-start",
+            Self::DomainStop => "domain-stop",
+            Self::DeviceAttach => "device-attach",
+            Self::DeviceDetach => "device-detach",
+            Self::DomainEvents => "domain-events",
+            Self::DaemonEvents => "daemon-events",
+            Self::MacAllocate => "mac-allocate",
+            Self::KsmTune => "ksm-tune",
+        }
+    }
+}
+
+impl std::fmt::Display for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether a policy's answers count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyMode {
+    /// It is asked and logged; its answer changes nothing.
+    Monitor,
+    /// Its answer counts.
+    #[default]
+    Enforce,
+}
+
+/// What happens when a policy fails to answer: trap, deadline, limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureMode {
+    /// Guards deny, tuners change nothing.
+    #[default]
+    Closed,
+    /// Guards allow, loudly.
+    Open,
+}
+
+/// A loaded policy as `policy list` and `policy show` give it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyInfo {
+    /// Unique name.
+    pub name: String,
+    /// Version from the manifest.
+    pub version: String,
+    /// One line from the manifest.
+    pub description: String,
+    /// sha256 of the component, hex.
+    pub digest: String,
+    /// Hooks it exports.
+    pub hooks: Vec<Hook>,
+    /// Whether its answers count.
+    pub mode: PolicyMode,
+    /// What a failure means.
+    pub on_failure: FailureMode,
+    /// True when the circuit breaker stopped it.
+    pub parked: bool,
+    /// Position in its chains, lowest first.
+    pub order: i32,
+    /// Grants the manifest asks for, each with its reason.
+    pub wanted: Vec<WantedGrant>,
+    /// Grants the operator gave.
+    pub granted: Vec<String>,
+    /// The operator's configuration for it.
+    pub config: serde_json::Value,
+    /// Counters since it was loaded.
+    pub counters: PolicyCounters,
+}
+
+/// A grant that a manifest asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedGrant {
+    /// The grant, e.g. `node.ksm:write`.
+    pub grant: String,
+    /// Why the policy wants it.
+    pub reason: String,
+}
+
+/// What a policy did since it was loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyCounters {
+    /// Invocations.
+    pub calls: u64,
+    /// Guard denials.
+    pub denials: u64,
+    /// Rewrites applied.
+    pub rewrites: u64,
+    /// Traps, deadline misses and exceeded limits.
+    pub failures: u64,
+}
+
+/// What came of one invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A guard had no objection.
+    Allow,
+    /// A guard said no.
+    Deny,
+    /// A guard changed the document.
+    Rewrite,
+    /// A notify hook ran to its end.
+    Notified,
+    /// A propose hook answered.
+    Proposed,
+    /// A tuner answered.
+    Adjusted,
+    /// The policy answered with an error of its own.
+    Failed,
+    /// It trapped.
+    Trap,
+    /// It ran past its deadline.
+    Deadline,
+    /// It used up its instruction budget.
+    Fuel,
+    /// It wanted more memory than it may have.
+    Memory,
+    /// It exceeded another limit: log, kv, host calls, table.
+    Limit,
+    /// Its answer was refused by the host: outside its grant, or not valid.
+    Refused,
+    /// It was not asked, because it is parked.
+    Parked,
+}
+
+/// One row of the decision log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Row number, from 1.
+    pub id: u64,
+    /// When the hook ran.
+    #[serde(with = "time::serde::rfc3339")]
+    pub time: OffsetDateTime,
+    /// All invocations of one chain share this number.
+    pub chain: u64,
+    /// Which hook.
+    pub hook: Hook,
+    /// Which policy.
+    pub policy: String,
+    /// sha256 of the component, hex.
+    pub digest: String,
+    /// On whose behalf the verb ran.
+    pub actor: Actor,
+    /// Name of the subject (a domain, the node).
+    pub subject: String,
+    /// Whether the answer counted.
+    pub mode: PolicyMode,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The policy's reason or the failure, one sentence; may be empty.
+    pub reason: String,
+    /// What a rewrite changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<PathChange>,
+    /// Instructions used.
+    pub fuel: u64,
+    /// Wall-clock time, microseconds.
+    pub micros: u64,
+    /// Calls into the host.
+    pub host_calls: u32,
+    /// sha256 of the input (context and document), hex.
+    pub input_digest: String,
+}
+
+/// One changed value of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathChange {
+    /// Where, e.g. `devices.disks[vda].driver.cache`.
+    pub path: String,
+    /// Value before, as JSON text; none when it was not there.
+    pub before: Option<String>,
+    /// Value after, as JSON text; none when it was removed.
+    pub after: Option<String>,
+}
+
+/// Which rows of the decision log are wanted; an empty filter gives the newest ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionFilter {
+    /// Only this policy.
+    pub policy: Option<String>,
+    /// Only this hook.
+    pub hook: Option<Hook>,
+    /// Only this subject.
+    pub subject: Option<String>,
+    /// Only this outcome.
+    pub outcome: Option<Outcome>,
+    /// Rows after this number.
+    pub after: Option<u64>,
+    /// At most so many (default 100).
+    pub limit: Option<u32>,
+}

@@ -1,0 +1,2 @@
+//! The host machine: inventory, statistics, KSM.
+#![forbid(unsafe_code)]

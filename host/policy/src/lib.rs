@@ -1,0 +1,2 @@
+//! The Wasm policy engine.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! SQLite: definitions, runtime state, journal, decision log.
+#![forbid(unsafe_code)]

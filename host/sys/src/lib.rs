@@ -1,0 +1,1 @@
+//! The only door to kernel and host programs besides KVM.

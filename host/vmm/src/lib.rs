@@ -1,0 +1,1 @@
+//! One virtual machine on KVM, and the worker process that runs it.

@@ -1,0 +1,2 @@
+//! libvirt XML documents to and from the model.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Project tasks: demo, test, build, policies, guest, setup, bench, tidy.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What crosses crates: helpers that start a real daemon for a test.
