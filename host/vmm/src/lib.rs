@@ -1,1 +1,16 @@
 //! One virtual machine on KVM, and the worker process that runs it.
+//!
+//! ```text
+//!   daemon ──unix socket, fds──> worker ── Machine ─┬─ Vcpu threads ──KVM_RUN──> guest
+//!   (protocol, config)                              ├─ event loop: control, consoles, devices
+//!                                                   └─ bus: legacy ports, ACPI, PCI root, virtio
+//! ```
+//!
+//! What the control plane needs is in [`config`] and [`protocol`] (plain data) and [`worker`] (the process).
+
+pub mod bus;
+pub mod config;
+pub mod layout;
+pub mod pci;
+pub mod protocol;
+pub mod virtio;

@@ -1,0 +1,443 @@
+//! What a machine is made of, as plain data. It holds no path: every file, disk, tap and device node is an index into the
+//! list of file descriptors that arrives with the message that carries the configuration.
+//!
+//! [`VmConfig::validate`] is the one place that says whether a configuration can be built; it looks at no descriptor.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::layout;
+
+/// Index into the descriptors that came with the message, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FdIndex(pub u32);
+
+/// A whole machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VmConfig {
+    /// Name of the domain, for messages only.
+    pub name: String,
+    /// `/dev/kvm`, opened read-write.
+    pub kvm: FdIndex,
+    /// Guest memory.
+    pub memory: MemoryConfig,
+    /// Number of vCPUs, from 1 to [`VmConfig::MAX_VCPUS`].
+    pub vcpus: u32,
+    /// Host CPUs each vCPU thread may run on; a missing or empty list means anywhere the process may.
+    #[serde(default)]
+    pub vcpu_pinning: Vec<Vec<u32>>,
+    /// Host CPUs the other threads of the worker may run on; empty means anywhere.
+    #[serde(default)]
+    pub emulator_pinning: Vec<u32>,
+    /// What to boot.
+    pub boot: BootConfig,
+    /// 16550 serial ports, COM1 first; at most four.
+    #[serde(default)]
+    pub serials: Vec<SerialConfig>,
+    /// Devices on the PCI bus, in slot order.
+    #[serde(default)]
+    pub devices: Vec<DeviceConfig>,
+    /// What to do when the guest powers off.
+    #[serde(default)]
+    pub on_poweroff: LifecycleAction,
+    /// What to do when the guest resets itself.
+    #[serde(default = "LifecycleAction::restart")]
+    pub on_reboot: LifecycleAction,
+    /// What to do when the guest fails.
+    #[serde(default)]
+    pub on_crash: LifecycleAction,
+    /// True to stop before the first guest instruction; a Resume starts it.
+    #[serde(default)]
+    pub start_paused: bool,
+    /// How the worker locks itself in before the guest runs.
+    #[serde(default)]
+    pub sandbox: SandboxConfig,
+}
+
+/// Guest memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// Size in bytes, a multiple of 1 MiB (of the huge page size when given), at least 4 MiB.
+    pub bytes: u64,
+    /// May be merged by KSM (false for `<nosharepages/>`).
+    #[serde(default)]
+    pub mergeable: bool,
+    /// Huge page size in bytes, 2 MiB or 1 GiB; none means ordinary pages.
+    #[serde(default)]
+    pub hugepages: Option<u64>,
+    /// Kept in RAM (`<locked/>`); the daemon raises RLIMIT_MEMLOCK of the worker for it.
+    #[serde(default)]
+    pub locked: bool,
+}
+
+/// What to boot. The protocol is found in the file: a bzImage, or an ELF with a PVH note, or any 64-bit ELF.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BootConfig {
+    /// Kernel file, read-only.
+    pub kernel: FdIndex,
+    /// Initial RAM disk, read-only.
+    #[serde(default)]
+    pub initrd: Option<FdIndex>,
+    /// Kernel command line, without zero bytes.
+    #[serde(default)]
+    pub cmdline: String,
+}
+
+/// A 16550 serial port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SerialConfig {
+    /// Name the console is opened by, e.g. `serial0`.
+    pub alias: String,
+    /// Log that receives a copy of everything the guest writes, opened for append.
+    #[serde(default)]
+    pub log: Option<FdIndex>,
+}
+
+/// A device on the PCI bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// Unique name in the machine, e.g. `virtio-disk0`.
+    pub alias: String,
+    /// PCI slot on bus 0, 1 to 31; none takes the next free one.
+    #[serde(default)]
+    pub slot: Option<u8>,
+    /// What it is.
+    pub kind: DeviceKind,
+}
+
+/// Kinds of devices; all are virtio 1.x.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// A disk in raw format.
+    Block(BlockConfig),
+    /// A network interface on a tap.
+    Net(NetConfig),
+    /// A console with one or more ports.
+    Console(ConsoleConfig),
+    /// A source of random bytes.
+    Rng(RngConfig),
+    /// A memory balloon; at most one.
+    Balloon(BalloonConfig),
+}
+
+/// A disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockConfig {
+    /// The image or block device; opened with O_DIRECT by the daemon for cache modes `none` and `directsync`.
+    pub fd: FdIndex,
+    /// The guest can't write.
+    #[serde(default)]
+    pub readonly: bool,
+    /// Serial number, at most 20 bytes of ASCII.
+    #[serde(default)]
+    pub serial: Option<String>,
+    /// When a write is done, and whether the host's page cache is used.
+    #[serde(default)]
+    pub cache: CacheMode,
+    /// The guest's discard requests free space in the image.
+    #[serde(default)]
+    pub discard: bool,
+}
+
+/// Cache modes of a disk (guide 4.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheMode {
+    /// No host cache; flushes reach the disk.
+    None,
+    /// Host cache; flushes reach the disk.
+    #[default]
+    Writeback,
+    /// Host cache; every write reaches the disk before it is done.
+    Writethrough,
+    /// Host cache; flushes are ignored.
+    Unsafe,
+    /// No host cache; every write reaches the disk before it is done.
+    Directsync,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetConfig {
+    /// Tap descriptor with IFF_VNET_HDR and IFF_NO_PI set, non-blocking.
+    pub fd: FdIndex,
+    /// Address of the guest's interface.
+    pub mac: [u8; 6],
+    /// Largest packet, 68 to 65535.
+    #[serde(default = "default_mtu")]
+    pub mtu: u16,
+    /// Whether the guest sees a carrier.
+    #[serde(default = "default_true")]
+    pub link_up: bool,
+}
+
+fn default_mtu() -> u16 {
+    1500
+}
+
+fn default_true() -> bool {
+    true
+}
+
+/// A virtio console. Port 0 is the console proper; a name makes a port a channel (`/dev/virtio-ports/NAME`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// Ports in order, 1 to 16.
+    pub ports: Vec<ConsolePort>,
+}
+
+/// One port of a virtio console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsolePort {
+    /// Name it is opened by with OpenConsole, unique among all aliases.
+    pub alias: String,
+    /// Name the guest sees, e.g. `org.qemu.guest_agent.0`; none for a console.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A source of random bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RngConfig {
+    /// Where the bytes come from, e.g. `/dev/urandom`, read-only.
+    pub fd: FdIndex,
+    /// Limit; none means as fast as it goes.
+    #[serde(default)]
+    pub rate: Option<RngRate>,
+}
+
+/// Limit of a source of random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RngRate {
+    /// Bytes per period, at least 1.
+    pub bytes: u64,
+    /// Length of a period in milliseconds, at least 1.
+    pub period_ms: u64,
+}
+
+/// A memory balloon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalloonConfig {
+    /// Memory the guest shall keep, in bytes; at most the memory of the machine.
+    pub target: u64,
+    /// The guest is asked for memory statistics.
+    #[serde(default)]
+    pub stats: bool,
+}
+
+/// What happens to the machine when its guest ends in some way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LifecycleAction {
+    /// The machine ends and its memory is freed.
+    #[default]
+    Destroy,
+    /// The machine starts again from its kernel, in the same process.
+    Restart,
+    /// The machine is kept, paused, for a look at it.
+    Preserve,
+}
+
+impl LifecycleAction {
+    fn restart() -> Self {
+        Self::Restart
+    }
+}
+
+/// How the worker locks itself in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxConfig {
+    /// User the worker becomes; needs root. None keeps the user it was started as.
+    #[serde(default)]
+    pub uid: Option<u32>,
+    /// Group the worker becomes; needs root.
+    #[serde(default)]
+    pub gid: Option<u32>,
+    /// Filter of system calls.
+    #[serde(default)]
+    pub seccomp: SeccompMode,
+    /// No file can be opened by path any more (Landlock; skipped by kernels without it).
+    #[serde(default)]
+    pub landlock: bool,
+}
+
+/// What a forbidden system call does to the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeccompMode {
+    /// No filter.
+    #[default]
+    Off,
+    /// It is allowed and written to the kernel log (audit).
+    Log,
+    /// It raises SIGSYS, which ends the worker with a core for debugging.
+    Trap,
+    /// The kernel kills the worker.
+    Kill,
+}
+
+/// Why a configuration can't be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The memory size is out of range or not aligned.
+    #[error("guest memory of {0} bytes is not possible: it must be a multiple of 1 MiB from 4 MiB to 1 TiB")]
+    Memory(u64),
+    /// The huge page size does not exist or does not divide the memory size.
+    #[error(
+        "huge pages of {0} bytes are not possible for this guest: use 2 MiB or 1 GiB and a multiple of it as memory"
+    )]
+    HugePages(u64),
+    /// The vCPU count is out of range.
+    #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
+    Vcpus(u32),
+    /// The command line is too long or holds a zero byte.
+    #[error("the kernel command line of {0} bytes is too long or holds a zero byte (limit {max})", max = layout::CMDLINE_MAX - 1)]
+    Cmdline(usize),
+    /// More serial ports than a PC has.
+    #[error("{0} serial ports are not possible: a guest has at most 4")]
+    Serials(usize),
+    /// Two things have the same alias, or an alias is empty.
+    #[error("alias '{0}' is empty or used twice")]
+    Alias(String),
+    /// The slot is out of range or taken, or there are too many devices.
+    #[error("device '{alias}' has no PCI slot: slots go from 1 to 31 and are used once")]
+    Slot {
+        /// The device.
+        alias: String,
+    },
+    /// Something in a device is out of range.
+    #[error("device '{alias}': {reason}")]
+    Device {
+        /// The device.
+        alias: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl VmConfig {
+    /// Most vCPUs of a machine (8-bit APIC ids, 0xff is the broadcast).
+    pub const MAX_VCPUS: u32 = 254;
+
+    /// Checks everything that can be checked without descriptors and returns the slot of each device, in order.
+    pub fn validate(&self) -> Result<Vec<u8>, ConfigError> {
+        let memory = self.memory.bytes;
+        if !(4 << 20..=1 << 40).contains(&memory) || memory % (1 << 20) != 0 {
+            return Err(ConfigError::Memory(memory));
+        }
+        if let Some(size) = self.memory.hugepages
+            && (!matches!(size, 0x20_0000 | 0x4000_0000) || memory % size != 0)
+        {
+            return Err(ConfigError::HugePages(size));
+        }
+        if self.vcpus == 0 || self.vcpus > Self::MAX_VCPUS {
+            return Err(ConfigError::Vcpus(self.vcpus));
+        }
+        let cmdline = &self.boot.cmdline;
+        if cmdline.len() >= layout::CMDLINE_MAX || cmdline.contains('\0') {
+            return Err(ConfigError::Cmdline(cmdline.len()));
+        }
+        if self.serials.len() > layout::SERIAL_PORTS.len() {
+            return Err(ConfigError::Serials(self.serials.len()));
+        }
+        self.validate_aliases()?;
+        for device in &self.devices {
+            device.validate(memory)?;
+        }
+        if let Some(second) = self.devices.iter().filter(|d| matches!(d.kind, DeviceKind::Balloon(_))).nth(1)
+        {
+            return Err(second.invalid("a guest has one balloon at most"));
+        }
+        self.assign_slots()
+    }
+
+    fn validate_aliases(&self) -> Result<(), ConfigError> {
+        let mut seen = BTreeSet::new();
+        let ports = self.devices.iter().filter_map(|device| match &device.kind {
+            DeviceKind::Console(console) => Some(console.ports.iter().map(|port| &port.alias)),
+            _ => None,
+        });
+        let aliases = self.serials.iter().map(|serial| &serial.alias);
+        for alias in aliases.chain(self.devices.iter().map(|device| &device.alias)).chain(ports.flatten()) {
+            if alias.is_empty() || !seen.insert(alias) {
+                return Err(ConfigError::Alias(alias.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn assign_slots(&self) -> Result<Vec<u8>, ConfigError> {
+        let no_slot = |device: &DeviceConfig| ConfigError::Slot { alias: device.alias.clone() };
+        let mut taken = [false; 32];
+        taken[0] = true;
+        for device in &self.devices {
+            if let Some(slot) = device.slot {
+                match taken.get_mut(usize::from(slot)) {
+                    Some(used) if !*used => *used = true,
+                    _ => return Err(no_slot(device)),
+                }
+            }
+        }
+        let mut slots = Vec::with_capacity(self.devices.len());
+        for device in &self.devices {
+            let slot = match device.slot {
+                Some(slot) => slot,
+                None => {
+                    let free = taken.iter().position(|used| !used).ok_or_else(|| no_slot(device))?;
+                    taken[free] = true;
+                    free as u8
+                }
+            };
+            slots.push(slot);
+        }
+        Ok(slots)
+    }
+}
+
+impl DeviceConfig {
+    fn invalid(&self, reason: impl Into<String>) -> ConfigError {
+        ConfigError::Device { alias: self.alias.clone(), reason: reason.into() }
+    }
+
+    fn validate(&self, memory: u64) -> Result<(), ConfigError> {
+        match &self.kind {
+            DeviceKind::Block(block) => match &block.serial {
+                Some(serial) if serial.len() > 20 || !serial.is_ascii() => {
+                    Err(self.invalid(format!("serial '{serial}' is longer than 20 ASCII characters")))
+                }
+                _ => Ok(()),
+            },
+            DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
+                Err(self.invalid("a multicast MAC address can't be an interface's own"))
+            }
+            DeviceKind::Net(net) if net.mtu < 68 => Err(self.invalid(format!("MTU {} is below 68", net.mtu))),
+            DeviceKind::Console(console) if !(1..=16).contains(&console.ports.len()) => {
+                Err(self.invalid(format!("{} console ports: there must be 1 to 16", console.ports.len())))
+            }
+            DeviceKind::Rng(RngConfig { rate: Some(rate), .. }) if rate.bytes == 0 || rate.period_ms == 0 => {
+                Err(self.invalid("a rate of 0 bytes or a period of 0 ms is no rate"))
+            }
+            DeviceKind::Balloon(balloon) if balloon.target > memory => Err(self.invalid(format!(
+                "balloon target of {} bytes is more than the guest's {memory} bytes",
+                balloon.target
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

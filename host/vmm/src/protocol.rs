@@ -1,0 +1,347 @@
+//! What the daemon and a worker say to each other, version 1.
+//!
+//! ```text
+//!   daemon                              worker
+//!     │  Request{id, call} (+ fds)  ──>   │     one daemon at a time; the worker outlives the connection
+//!     │  <──  Message::Answer{id, …} (+fd)│     answers come in the order of the requests
+//!     │  <──  Message::Event{seq, …}      │     at any time
+//! ```
+//!
+//! A frame is a 4-byte little-endian length and that many bytes of JSON, at most [`MAX_FRAME`]. Descriptors travel as
+//! SCM_RIGHTS with the first byte of the frame they belong to. A frame that can't be understood is answered with
+//! [`ErrorCode::BadRequest`] (id 0 when it has none); a frame that is too large ends the connection. The guest notices
+//! neither. The first request must be [`Call::Hello`].
+//!
+//! Events carry a sequence number from 1. The worker keeps the last [`EVENT_HISTORY`] of them, so a restarted daemon
+//! names the last one it saw in its Hello and gets what it missed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{DeviceConfig, VmConfig};
+
+mod frame;
+
+pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
+
+/// Version of this protocol.
+pub const VERSION: u32 = 1;
+/// Largest JSON body of a frame in bytes.
+pub const MAX_FRAME: usize = 1 << 20;
+/// Most descriptors in one frame (what the kernel passes at once).
+pub const MAX_FDS: usize = 253;
+/// Events a worker keeps for a daemon that comes back.
+pub const EVENT_HISTORY: usize = 256;
+/// Bytes of console output a worker keeps and replays to who opens the console.
+pub const CONSOLE_BACKLOG: usize = 64 << 10;
+
+/// Daemon to worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Comes back in the answer.
+    pub id: u64,
+    /// What to do.
+    pub call: Call,
+}
+
+/// What a daemon can ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case")]
+pub enum Call {
+    /// Opens the conversation; answered with [`Answer::Hello`], then the events after `events_after` follow.
+    Hello {
+        /// Protocol version of the daemon.
+        version: u32,
+        /// Last event the daemon has seen, 0 for none.
+        #[serde(default)]
+        events_after: u64,
+    },
+    /// Builds the machine and starts it; descriptors come with it. Once in the life of a worker that succeeds.
+    Launch {
+        /// The machine.
+        config: Box<VmConfig>,
+    },
+    /// Stops the vCPUs; answered when all of them stand still. Nothing happens when they do already.
+    Pause,
+    /// Lets the vCPUs run on.
+    Resume,
+    /// Resets the machine as its reset button would: memory is cleared and the kernel is loaded again.
+    Reset,
+    /// Presses the ACPI power button.
+    PowerButton,
+    /// Ends the machine at once; the worker stays until Release.
+    Quit,
+    /// Answered with [`Answer::Status`].
+    Status,
+    /// Answered with [`Answer::Stats`].
+    Stats,
+    /// Sets the memory the guest shall keep; the balloon takes the rest.
+    SetBalloon {
+        /// Bytes, at most the memory of the machine.
+        bytes: u64,
+    },
+    /// Answered with [`Answer::Done`] and one end of a stream socket pair: the backlog, then what the guest writes;
+    /// bytes written to it reach the guest. One opening at a time: a new one ends the one before.
+    OpenConsole {
+        /// A serial port or console port.
+        alias: String,
+    },
+    /// Adds a device while the guest runs; descriptors come with it.
+    AttachDevice {
+        /// The device.
+        device: DeviceConfig,
+    },
+    /// Takes a device away while the guest runs.
+    DetachDevice {
+        /// Its alias.
+        alias: String,
+    },
+    /// Ends the worker process. Only when no machine runs in it.
+    Release,
+}
+
+/// Worker to daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "kebab-case")]
+pub enum Message {
+    /// The outcome of a request.
+    Answer {
+        /// Id of the request.
+        id: u64,
+        /// How it went.
+        result: Result<Answer, Failure>,
+    },
+    /// Something happened.
+    Event {
+        /// Number of the event, from 1, without gaps.
+        seq: u64,
+        /// What happened.
+        event: Event,
+    },
+}
+
+/// A request that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// Done; there is nothing to say. Carries the socket of OpenConsole.
+    Done,
+    /// Who the worker is.
+    Hello(Box<Hello>),
+    /// What the machine is doing.
+    Status(Status),
+    /// Counters.
+    Stats(Box<Stats>),
+}
+
+/// Who a worker is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Protocol version of the worker.
+    pub version: u32,
+    /// Process id of the worker.
+    pub pid: u32,
+    /// What the machine is doing.
+    pub status: Status,
+    /// Its configuration, once launched. Indexes of descriptors mean nothing any more.
+    pub config: Option<VmConfig>,
+    /// Number of the last event, 0 for none.
+    pub last_event: u64,
+}
+
+/// What a machine is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Status {
+    /// Nothing was launched yet.
+    Empty,
+    /// vCPUs run.
+    Running,
+    /// vCPUs stand still.
+    Paused {
+        /// Why.
+        reason: PauseReason,
+    },
+    /// The machine is gone; the worker waits for Release.
+    Ended {
+        /// How it ended.
+        end: End,
+    },
+}
+
+/// Why vCPUs stand still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum PauseReason {
+    /// A Pause, or a start with `start_paused`.
+    Asked,
+    /// The guest ended and its lifecycle action is to preserve it; Reset or Quit are what is left.
+    Preserved {
+        /// How it ended.
+        end: End,
+    },
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum End {
+    /// It powered itself off.
+    PowerOff,
+    /// It asked for a reset and the lifecycle action was not to restart it.
+    Reboot,
+    /// It failed.
+    Crash {
+        /// A sentence on what happened.
+        reason: String,
+    },
+    /// Quit ended it.
+    Quit,
+}
+
+/// What happened in a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The guest wrote its first byte to any console.
+    FirstOutput {
+        /// Microseconds since the Launch was received.
+        after_us: u64,
+    },
+    /// vCPUs stand still.
+    Paused,
+    /// vCPUs run on.
+    Resumed,
+    /// The machine was reset and boots again; by Reset or by a lifecycle action.
+    Reset,
+    /// The guest powered itself off; its lifecycle action is being carried out.
+    GuestPowerOff,
+    /// The guest asked for a reset; its lifecycle action is being carried out.
+    GuestReboot,
+    /// The guest failed; its lifecycle action is being carried out.
+    GuestCrash {
+        /// A sentence on what happened.
+        reason: String,
+    },
+    /// The machine is gone and its memory is freed. The last event of a worker.
+    Ended {
+        /// How it ended.
+        end: End,
+    },
+    /// The guest changed how much memory it keeps.
+    BalloonChanged {
+        /// Bytes the guest keeps now.
+        bytes: u64,
+    },
+}
+
+/// Counters of a machine since it was launched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// CPU time of the worker process in nanoseconds, vCPUs included.
+    pub process_time_ns: u64,
+    /// One entry a vCPU.
+    pub vcpus: Vec<VcpuStats>,
+    /// Balloon, when there is one.
+    pub balloon: Option<BalloonStats>,
+    /// One entry a disk.
+    pub disks: Vec<DiskStats>,
+    /// One entry a network interface.
+    pub interfaces: Vec<InterfaceStats>,
+}
+
+/// Counters of one vCPU.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VcpuStats {
+    /// CPU time of its thread in nanoseconds.
+    pub time_ns: u64,
+    /// Exits to the worker.
+    pub exits: u64,
+}
+
+/// A balloon and what the guest says about its memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalloonStats {
+    /// Alias of the device.
+    pub alias: String,
+    /// Bytes the guest shall keep.
+    pub target: u64,
+    /// Bytes the guest keeps now.
+    pub actual: u64,
+    /// Statistics the guest sent, tag (virtio 1.2, 5.5.6.3) to value.
+    pub guest: Vec<(u16, u64)>,
+}
+
+/// Counters of one disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskStats {
+    /// Alias of the device.
+    pub alias: String,
+    /// Read requests.
+    pub read_requests: u64,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Write requests.
+    pub write_requests: u64,
+    /// Bytes written.
+    pub write_bytes: u64,
+    /// Flush requests.
+    pub flush_requests: u64,
+    /// Requests that ended in an error.
+    pub errors: u64,
+}
+
+/// Counters of one network interface, seen from the guest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceStats {
+    /// Alias of the device.
+    pub alias: String,
+    /// Frames the guest received.
+    pub rx_packets: u64,
+    /// Bytes the guest received.
+    pub rx_bytes: u64,
+    /// Frames the guest sent.
+    pub tx_packets: u64,
+    /// Bytes the guest sent.
+    pub tx_bytes: u64,
+    /// Frames dropped in either direction.
+    pub dropped: u64,
+}
+
+/// A request that was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: ErrorCode,
+    /// A sentence on what went wrong, causes included.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure of a kind with its sentence.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// The frame is not a request, or has the wrong descriptors.
+    BadRequest,
+    /// The daemon speaks another version of the protocol.
+    Version,
+    /// The configuration can't be built.
+    Config,
+    /// The kernel file or initrd can't be booted.
+    Kernel,
+    /// Not in this state of the machine.
+    State,
+    /// No console, device or balloon of that name.
+    NotFound,
+    /// This worker can't do it.
+    Unsupported,
+    /// The host refused something (KVM, memory, sandbox).
+    Host,
+}
