@@ -1,11 +1,15 @@
 //! A domain as its document describes it (guide ch. 20): typed where the host acts on it, verbatim where it does not.
 
+mod check;
 mod cpu;
+mod device;
 mod devices;
 mod os;
 mod tuning;
 
+pub use check::Violation;
 pub use cpu::*;
+pub use device::{Device, DeviceConflict};
 pub use devices::*;
 pub use os::*;
 pub use tuning::*;
@@ -21,7 +25,8 @@ pub struct Extra {
     /// Attributes that are not typed: name and unescaped value, in document order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(String, String)>,
-    /// Child elements that are not typed, each as its XML text, in document order.
+    /// What stands inside and is not typed, each an XML fragment, in document order: an element; text between elements;
+    /// or what a typed child says beyond its fields (`<memory dumpCore='off'/>`), put back into that child when written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elements: Vec<String>,
 }
@@ -46,6 +51,15 @@ pub enum DomainType {
 }
 
 impl DomainType {
+    /// The type that a word names.
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "kvm" => Self::Kvm,
+            "sim" => Self::Sim,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
     /// The word in the document.
     pub fn as_str(&self) -> &str {
         match self {
@@ -74,6 +88,33 @@ pub enum LifecycleAction {
     CoredumpRestart,
 }
 
+impl LifecycleAction {
+    /// Every action with its word; the last two are for crashes only.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Destroy, "destroy"),
+        (Self::Restart, "restart"),
+        (Self::Preserve, "preserve"),
+        (Self::RenameRestart, "rename-restart"),
+        (Self::CoredumpDestroy, "coredump-destroy"),
+        (Self::CoredumpRestart, "coredump-restart"),
+    ];
+
+    /// The word in the document.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(action, _)| *action == self).map_or("destroy", |(_, word)| word)
+    }
+
+    /// The action that a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == word).map(|(action, _)| *action)
+    }
+
+    /// True for the two that only `on_crash` may have.
+    pub fn is_coredump(self) -> bool {
+        matches!(self, Self::CoredumpDestroy | Self::CoredumpRestart)
+    }
+}
+
 /// A whole domain document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DomainConfig {
@@ -89,7 +130,7 @@ pub struct DomainConfig {
     /// Free text.
     #[serde(default)]
     pub description: Option<String>,
-    /// `<metadata>` of applications, as XML text of the whole element.
+    /// `<metadata>` of applications, as XML text of the whole element; one child a namespace.
     #[serde(default)]
     pub metadata: Option<String>,
     /// Memory at boot and at most.

@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod actor;
+pub mod api;
+pub mod cpu_set;
 pub mod device_address;
 pub mod domain;
 pub mod edit;
@@ -17,6 +19,7 @@ pub mod units;
 pub mod verb;
 
 pub use actor::Actor;
+pub use cpu_set::CpuSet;
 pub use error::{Error, ErrorCode};
 pub use state::{DomainState, StateReason};
 pub use units::Bytes;

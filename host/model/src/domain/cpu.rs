@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
+use crate::CpuSet;
 
 /// `<vcpu>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +16,9 @@ pub struct VcpuConfig {
     /// `placement`: `static` or `auto`.
     #[serde(default)]
     pub placement: Option<String>,
-    /// `cpuset`: host CPUs it may use, in libvirt's notation (`1-4,^3,6`).
+    /// `cpuset`: host CPUs it may use; those vCPUs without a `vcpupin` of their own.
     #[serde(default)]
-    pub cpuset: Option<String>,
+    pub cpuset: Option<CpuSet>,
     /// Other attributes.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,

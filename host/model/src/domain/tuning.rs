@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Extra;
-use crate::Bytes;
+use crate::{Bytes, CpuSet};
 
 /// `<memoryBacking>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct CpuTune {
     pub vcpupin: Vec<VcpuPin>,
     /// `<emulatorpin cpuset='…'/>`.
     #[serde(default)]
-    pub emulatorpin: Option<String>,
+    pub emulatorpin: Option<CpuSet>,
     /// `<shares>`: relative weight.
     #[serde(default)]
     pub shares: Option<u64>,
@@ -56,8 +56,8 @@ pub struct CpuTune {
 pub struct VcpuPin {
     /// vCPU number, from 0.
     pub vcpu: u32,
-    /// Host CPUs in libvirt's notation.
-    pub cpuset: String,
+    /// Host CPUs it may run on.
+    pub cpuset: CpuSet,
 }
 
 /// `<numatune>`.
@@ -66,9 +66,9 @@ pub struct NumaTune {
     /// `<memory mode='…'>`: `strict`, `preferred` or `interleave`.
     #[serde(default)]
     pub mode: Option<String>,
-    /// `<memory nodeset='…'>` in libvirt's notation.
+    /// `<memory nodeset='…'>`: host NUMA nodes.
     #[serde(default)]
-    pub nodeset: Option<String>,
+    pub nodeset: Option<CpuSet>,
     /// `<memory placement='…'>`: `static` or `auto`.
     #[serde(default)]
     pub placement: Option<String>,
