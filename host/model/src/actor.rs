@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The one on whose behalf a verb runs; it is authorized, and named in events and in the decision log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Actor {
     /// A client of the API socket, identified by the kernel's peer credentials.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Stable code of an error. Clients and policies match on this, never on the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
     /// The named object does not exist.
@@ -51,6 +52,7 @@ impl std::fmt::Display for ErrorCode {
 
 /// An error as a client or a policy sees it: a code to match on, a sentence that names the subject, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[error("{message}")]
 pub struct Error {
     /// What kind of error this is.

@@ -8,11 +8,13 @@ use crate::{Actor, DomainState, StateReason};
 
 /// One event on the bus. Numbers grow by one; a gap means that events were dropped for this listener.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// Position on the bus, from 1, per daemon run.
     pub seq: u64,
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub time: OffsetDateTime,
     /// On whose behalf.
     pub actor: Actor,
@@ -23,6 +25,7 @@ pub struct Event {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum EventKind {
     /// A domain changed: defined, undefined, started, stopped…
@@ -56,6 +59,7 @@ pub enum EventKind {
 
 /// What can happen to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DomainChange {
     /// A definition was added or replaced.
@@ -90,6 +94,7 @@ pub enum DomainChange {
 
 /// What can happen to the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DaemonChange {
     /// It serves.
@@ -102,6 +107,7 @@ pub enum DaemonChange {
 
 /// What can happen to a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyChange {
     /// It was loaded for the first time.

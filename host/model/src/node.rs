@@ -6,6 +6,7 @@ use crate::Bytes;
 
 /// What `node info` shows (guide 14.7.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeInfo {
     /// Host name.
     pub hostname: String,
@@ -33,6 +34,7 @@ pub struct NodeInfo {
 
 /// Memory of the host at one moment, from /proc/meminfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeMemory {
     /// All memory.
     pub total: Bytes,
@@ -52,6 +54,7 @@ pub struct NodeMemory {
 
 /// Kernel samepage merging: /sys/kernel/mm/ksm (guide ch. 7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KsmState {
     /// 0 stopped, 1 running, 2 stopped and all pages unmerged.
     pub run: u8,
@@ -75,6 +78,7 @@ pub struct KsmState {
 
 /// A change to KSM; a field that is none stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KsmChange {
     /// 0, 1 or 2.
     pub run: Option<u8>,

@@ -7,6 +7,7 @@ use crate::Actor;
 
 /// A hook point: the interface of `reeve:hooks` (or `reeve:tune`) a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Hook {
     /// Guard: a definition is added or replaced.
@@ -71,6 +72,7 @@ impl std::fmt::Display for Hook {
 
 /// Whether a policy's answers count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyMode {
     /// It is asked and logged; its answer changes nothing.
@@ -82,6 +84,7 @@ pub enum PolicyMode {
 
 /// What happens when a policy fails to answer: trap, deadline, limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureMode {
     /// Guards deny, tuners change nothing.
@@ -93,6 +96,7 @@ pub enum FailureMode {
 
 /// A loaded policy as `policy list` and `policy show` give it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyInfo {
     /// Unique name.
     pub name: String,
@@ -124,6 +128,7 @@ pub struct PolicyInfo {
 
 /// A grant that a manifest asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WantedGrant {
     /// The grant, e.g. `node.ksm:write`.
     pub grant: String,
@@ -133,6 +138,7 @@ pub struct WantedGrant {
 
 /// What a policy did since it was loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PolicyCounters {
     /// Invocations.
     pub calls: u64,
@@ -146,6 +152,7 @@ pub struct PolicyCounters {
 
 /// What came of one invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// A guard had no objection.
@@ -180,11 +187,13 @@ pub enum Outcome {
 
 /// One row of the decision log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Decision {
     /// Row number, from 1.
     pub id: u64,
     /// When the hook ran.
     #[serde(with = "time::serde::rfc3339")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub time: OffsetDateTime,
     /// All invocations of one chain share this number.
     pub chain: u64,
@@ -219,6 +228,7 @@ pub struct Decision {
 
 /// One changed value of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PathChange {
     /// Where, e.g. `devices.disks[vda].driver.cache`.
     pub path: String,
@@ -230,6 +240,7 @@ pub struct PathChange {
 
 /// Which rows of the decision log are wanted; an empty filter gives the newest ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 pub struct DecisionFilter {
     /// Only this policy.
     pub policy: Option<String>,

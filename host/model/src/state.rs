@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a domain is doing. The words are those of `virsh list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DomainState {
     /// At least one vCPU runs or may run.
@@ -50,6 +51,7 @@ impl std::fmt::Display for DomainState {
 
 /// Why a domain is in its state (`domstate --reason`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StateReason {
     /// Nothing is known; a definition that never ran.

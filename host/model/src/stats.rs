@@ -8,6 +8,7 @@ use crate::{Bytes, DomainState, StateReason};
 
 /// One row of a domain list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DomainSummary {
     /// Number of the running instance, from 1; none while not active (libvirt's `Id`).
     pub id: Option<u32>,
@@ -29,6 +30,7 @@ pub struct DomainSummary {
 
 /// Everything `domain info` shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DomainInfo {
     /// The list row.
     #[serde(flatten)]
@@ -49,6 +51,7 @@ pub struct DomainInfo {
 
 /// Counters of a running domain; every counter starts at 0 when the domain starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DomainStats {
     /// CPU time of the whole worker, nanoseconds.
     pub cpu_time_ns: u64,
@@ -68,6 +71,7 @@ pub struct DomainStats {
 
 /// Counters of one disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DiskStats {
     /// Target name, e.g. `vda`.
     pub target: String,
@@ -87,6 +91,7 @@ pub struct DiskStats {
 
 /// Counters of one network interface, seen from the guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InterfaceStats {
     /// Target (tap) name.
     pub target: String,

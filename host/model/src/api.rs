@@ -1,0 +1,129 @@
+//! Request and answer bodies of the API that are no nouns of their own. Server and client share them, so they cannot drift.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stats::DomainSummary;
+use crate::{Bytes, DomainState};
+
+/// Which domains a list shows; an empty filter shows all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct DomainFilter {
+    /// Only active (true) or only inactive (false) domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Only domains in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<DomainState>,
+    /// Only persistent (true) or only transient (false) domains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<bool>,
+    /// Only domains with (true) or without (false) autostart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autostart: Option<bool>,
+}
+
+impl DomainFilter {
+    /// True when the filter lets `row` through.
+    pub fn matches(&self, row: &DomainSummary) -> bool {
+        self.active.is_none_or(|active| active == row.state.is_active())
+            && self.state.is_none_or(|state| state == row.state)
+            && self.persistent.is_none_or(|persistent| persistent == row.persistent)
+            && self.autostart.is_none_or(|autostart| autostart == row.autostart)
+    }
+}
+
+/// How a domain document is taken in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct DefineOptions {
+    /// Refuse a document with anything in it that would be ignored, instead of warning about it.
+    #[serde(default)]
+    pub strict: bool,
+    /// Start it at once and keep no definition: the domain is gone when it stops.
+    #[serde(default)]
+    pub transient: bool,
+}
+
+/// A domain after its document was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Defined {
+    /// The domain's row.
+    pub domain: DomainSummary,
+    /// What in the document is not known or will not be honoured, a sentence each, with its line.
+    pub warnings: Vec<String>,
+}
+
+/// Which document of a domain is wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct XmlOptions {
+    /// The definition that the next start uses, even while the domain is active.
+    #[serde(default)]
+    pub inactive: bool,
+}
+
+/// Body that switches autostart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetAutostart {
+    /// True when the daemon shall start the domain by itself.
+    pub enabled: bool,
+}
+
+/// Body that sets the memory of a running domain through its balloon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetMemory {
+    /// New size in bytes, at most the domain's maximum.
+    pub bytes: Bytes,
+}
+
+/// Body that switches the mode of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetMode {
+    /// The new mode.
+    pub mode: crate::policy::PolicyMode,
+}
+
+/// Body that gives or takes grants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Grants {
+    /// Grants, e.g. `node.ksm:write`.
+    pub grants: Vec<String>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct EventFilter {
+    /// Events after this number, as far back as the daemon still has them; none gives only new ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Only events of the domain with this name or UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+}
+
+/// Data of a `lagged` event: the listener was too slow, or asked for events that are no longer kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Lagged {
+    /// How many events are missing at this point of the stream.
+    pub missed: u64,
+}
