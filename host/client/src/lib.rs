@@ -1,2 +1,39 @@
 //! Typed client of the API socket.
+//!
+//! Every call opens its own connection to the unix socket: it is local, costs microseconds, and leaves nothing to keep alive
+//! between calls or across a restart of the daemon. Event streams and consoles keep theirs until they are dropped.
 #![forbid(unsafe_code)]
+
+mod connection;
+mod console;
+mod domain;
+mod error;
+mod events;
+mod node;
+mod policy;
+mod query;
+
+use std::path::{Path, PathBuf};
+
+pub use console::Console;
+pub use error::ClientError;
+pub use events::{EventItem, EventStream};
+pub use policy::PolicyUpload;
+
+/// A client of the daemon behind one socket.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    /// A client of the daemon that listens on `socket`. Nothing is opened before the first call.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
+    }
+
+    /// The socket it talks to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+}

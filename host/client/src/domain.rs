@@ -1,0 +1,107 @@
+//! Domain verbs. `domain` is a name or a UUID everywhere.
+
+use hyper::Method;
+use reeve_model::Bytes;
+use reeve_model::api::{DefineOptions, Defined, DomainFilter, SetAutostart, SetMemory, XmlOptions};
+use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
+
+use crate::connection::Payload;
+use crate::query::Target;
+use crate::{Client, ClientError};
+
+impl Client {
+    /// Rows of all domains that pass the filter, by name.
+    pub async fn list_domains(&self, filter: &DomainFilter) -> Result<Vec<DomainSummary>, ClientError> {
+        self.call(Method::GET, Target::new(&["domains"]).with_fields(filter), Payload::Empty).await
+    }
+
+    /// Takes in a domain document: as a definition, or as a transient domain that is started at once.
+    pub async fn define_domain(&self, xml: &str, options: DefineOptions) -> Result<Defined, ClientError> {
+        self.call(Method::POST, Target::new(&["domains"]).with_fields(&options), Payload::Xml(xml)).await
+    }
+
+    /// Removes a definition.
+    pub async fn undefine_domain(&self, domain: &str) -> Result<(), ClientError> {
+        self.send(Method::DELETE, Target::new(&["domains", domain]), Payload::Empty).await.map(drop)
+    }
+
+    /// Everything `domain info` shows.
+    pub async fn domain_info(&self, domain: &str) -> Result<DomainInfo, ClientError> {
+        self.call(Method::GET, Target::new(&["domains", domain]), Payload::Empty).await
+    }
+
+    /// The domain's document as XML text.
+    pub async fn domain_xml(&self, domain: &str, options: XmlOptions) -> Result<String, ClientError> {
+        self.text(Method::GET, Target::new(&["domains", domain, "xml"]).with_fields(&options)).await
+    }
+
+    /// Counters of an active domain.
+    pub async fn domain_stats(&self, domain: &str) -> Result<DomainStats, ClientError> {
+        self.call(Method::GET, Target::new(&["domains", domain, "stats"]), Payload::Empty).await
+    }
+
+    /// Starts a defined domain.
+    pub async fn start_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "start").await
+    }
+
+    /// Asks the guest to shut down; it may take its time, or refuse.
+    pub async fn shutdown_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "shutdown").await
+    }
+
+    /// Asks the guest to reboot.
+    pub async fn reboot_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "reboot").await
+    }
+
+    /// Resets the machine at once, as the button does.
+    pub async fn reset_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "reset").await
+    }
+
+    /// Stops the machine at once.
+    pub async fn destroy_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "destroy").await
+    }
+
+    /// Stops the vCPUs and keeps the memory.
+    pub async fn suspend_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "suspend").await
+    }
+
+    /// Lets the vCPUs run again.
+    pub async fn resume_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "resume").await
+    }
+
+    /// Switches whether the daemon starts the domain by itself.
+    pub async fn set_domain_autostart(
+        &self,
+        domain: &str,
+        enabled: bool,
+    ) -> Result<DomainSummary, ClientError> {
+        let body = Payload::json(&SetAutostart { enabled })?;
+        self.call(Method::PUT, Target::new(&["domains", domain, "autostart"]), body).await
+    }
+
+    /// Sets the memory of an active domain through its balloon.
+    pub async fn set_domain_memory(&self, domain: &str, bytes: Bytes) -> Result<DomainSummary, ClientError> {
+        let body = Payload::json(&SetMemory { bytes })?;
+        self.call(Method::PUT, Target::new(&["domains", domain, "memory"]), body).await
+    }
+
+    /// Plugs the device that `xml` describes.
+    pub async fn attach_device(&self, domain: &str, xml: &str) -> Result<DomainSummary, ClientError> {
+        self.call(Method::POST, Target::new(&["domains", domain, "attach-device"]), Payload::Xml(xml)).await
+    }
+
+    /// Unplugs the device that `xml` describes.
+    pub async fn detach_device(&self, domain: &str, xml: &str) -> Result<DomainSummary, ClientError> {
+        self.call(Method::POST, Target::new(&["domains", domain, "detach-device"]), Payload::Xml(xml)).await
+    }
+
+    async fn verb(&self, domain: &str, verb: &str) -> Result<DomainSummary, ClientError> {
+        self.call(Method::POST, Target::new(&["domains", domain, verb]), Payload::Empty).await
+    }
+}
