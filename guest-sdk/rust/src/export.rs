@@ -1,0 +1,154 @@
+//! `policy!`: which hooks a policy answers.
+
+/// Exports the named hooks of a [`Policy`](crate::Policy): `policy!(Type: hook, hook, …)`. Call it once, at the crate root.
+///
+/// The hooks are the names of the trait's functions: `domain_define`, `domain_prepare`, `domain_start`, `domain_stop`,
+/// `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`.
+///
+/// Off wasm32 the same code is type-checked and exports nothing, so `cargo test` works on the host.
+#[macro_export]
+macro_rules! policy {
+    ($policy:ty : $($hook:ident),+ $(,)?) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            #[used]
+            static KEEP: fn() = $crate::__keep::<$policy>;
+        };
+        $(
+            const _: () = {
+                #[allow(dead_code, reason = "constructed nowhere: only its associated functions are exported")]
+                struct Export;
+                $crate::__hook_impl!($hook, $policy, Export);
+            };
+        )+
+    };
+}
+
+/// The glue of one hook: the generated `Guest` trait for `Export`, forwarded to the policy.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __hook_impl {
+    (domain_define, $policy:ty, $export:ident) => {
+        $crate::__guard_impl!(domain_define, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::domain_define::export_domain_define!($export);
+    };
+    (domain_prepare, $policy:ty, $export:ident) => {
+        $crate::__guard_impl!(domain_prepare, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::domain_prepare::export_domain_prepare!($export);
+    };
+    (domain_start, $policy:ty, $export:ident) => {
+        $crate::__guard_impl!(domain_start, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::domain_start::export_domain_start!($export);
+    };
+    (domain_stop, $policy:ty, $export:ident) => {
+        impl $crate::hooks::domain_stop::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                domain: &$crate::domain::DomainConfig,
+                forced: bool,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::domain_stop(&ctx, domain, forced)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::domain_stop::export_domain_stop!($export);
+    };
+    (device_attach, $policy:ty, $export:ident) => {
+        $crate::__device_impl!(device_attach, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::device_attach::export_device_attach!($export);
+    };
+    (device_detach, $policy:ty, $export:ident) => {
+        $crate::__device_impl!(device_detach, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::device_detach::export_device_detach!($export);
+    };
+    (domain_events, $policy:ty, $export:ident) => {
+        impl $crate::hooks::domain_events::Guest for $export {
+            fn notify(
+                ctx: $crate::Context,
+                event: $crate::events::DomainEvent,
+            ) -> Result<(), $crate::Failure> {
+                <$policy as $crate::Policy>::domain_events(&ctx, &event)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::domain_events::export_domain_events!($export);
+    };
+    (daemon_events, $policy:ty, $export:ident) => {
+        impl $crate::hooks::daemon_events::Guest for $export {
+            fn notify(
+                ctx: $crate::Context,
+                change: $crate::events::DaemonChange,
+            ) -> Result<(), $crate::Failure> {
+                <$policy as $crate::Policy>::daemon_events(&ctx, change)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::daemon_events::export_daemon_events!($export);
+    };
+    (mac_allocate, $policy:ty, $export:ident) => {
+        impl $crate::hooks::mac_allocate::Guest for $export {
+            fn propose(
+                ctx: $crate::Context,
+                domain: &$crate::domain::DomainConfig,
+                interface: u32,
+                taken: Vec<String>,
+                seed: u64,
+            ) -> Result<String, $crate::Failure> {
+                <$policy as $crate::Policy>::mac_allocate(&ctx, domain, interface, &taken, seed)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::mac_allocate::export_mac_allocate!($export);
+    };
+    (ksm_tune, $policy:ty, $export:ident) => {
+        impl $crate::hooks::ksm_tune::Guest for $export {
+            fn tick(
+                ctx: $crate::Context,
+                now: $crate::KsmSnapshot,
+            ) -> Result<Vec<$crate::Adjustment>, $crate::Failure> {
+                <$policy as $crate::Policy>::ksm_tune(&ctx, &now)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::ksm_tune::export_ksm_tune!($export);
+    };
+}
+
+/// A guard that gets the domain alone.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __guard_impl {
+    ($hook:ident, $policy:ty, $export:ident) => {
+        impl $crate::hooks::$hook::Guest for $export {
+            fn guard(ctx: $crate::Context, domain: &$crate::domain::DomainConfig) -> $crate::Decision {
+                <$policy as $crate::Policy>::$hook(&ctx, domain)
+            }
+        }
+    };
+}
+
+/// A guard that gets the domain and a device.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __device_impl {
+    ($hook:ident, $policy:ty, $export:ident) => {
+        impl $crate::hooks::$hook::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                domain: &$crate::domain::DomainConfig,
+                device: String,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::$hook(&ctx, domain, &device)
+            }
+        }
+    };
+}
+
+/// Keeps a policy's code alive off wasm32, where nothing is exported, so that the compiler still warns of what is really unused.
+#[doc(hidden)]
+pub fn __keep<P: crate::Policy>() {}

@@ -1,0 +1,59 @@
+//! Write Reeve policies in Rust.
+//!
+//! A policy is a type with the [`Policy`] trait; every hook has a default body, so you write only the ones you want, and name
+//! them once in [`policy!`]. The component exports exactly those, and imports only what you call.
+//!
+//! ```
+//! use reeve_sdk::prelude::*;
+//!
+//! /// No domain may have more than 64 vCPUs.
+//! struct AtMost64;
+//!
+//! impl Policy for AtMost64 {
+//!     fn domain_define(_ctx: &Context, domain: &DomainConfig) -> Decision {
+//!         match domain.vcpus() {
+//!             0..=64 => allow(),
+//!             n => deny(format!("{n} vCPUs; this host allows 64 at most")),
+//!         }
+//!     }
+//! }
+//!
+//! reeve_sdk::policy!(AtMost64: domain_define);
+//! # fn main() {}
+//! ```
+//!
+//! Build it for `wasm32-unknown-unknown` as a `cdylib`; `cargo xtask policies` (or any `wasm-tools component new`) makes the
+//! component. Code that decides is best kept in plain functions over plain values, so that `cargo test` runs it natively.
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+// The export macros name this crate by its own name, also from within (doc tests, tests).
+extern crate self as reeve_sdk;
+
+#[allow(missing_docs, clippy::all)]
+mod bindings;
+mod config;
+mod export;
+pub mod hooks;
+pub mod log;
+mod policy;
+pub mod prelude;
+mod verdict;
+
+pub use bindings::reeve::clock::clock;
+pub use bindings::reeve::domain::{config as domain, domains};
+pub use bindings::reeve::events::events;
+pub use bindings::reeve::kv::store as kv;
+pub use bindings::reeve::node::{host, ksm};
+pub use bindings::reeve::types::errors::{Code, Error};
+pub use bindings::reeve::types::policy::{
+    Actor, Context, DiskCache, Edit, Failure, InterfaceSource, Verdict,
+};
+pub use config::ConfigError;
+pub use hooks::ksm_tune::exports::reeve::tune::ksm_tune::{Adjustment, Snapshot as KsmSnapshot, Wake};
+pub use policy::Policy;
+pub use verdict::{Decision, allow, deny, rewrite};
+
+#[doc(hidden)]
+pub use export::__keep;
+#[doc(hidden)]
+pub use wit_bindgen;

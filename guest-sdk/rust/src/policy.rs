@@ -1,0 +1,65 @@
+//! The one trait of a policy.
+
+use crate::domain::DomainConfig;
+use crate::events::{DaemonChange, DomainEvent};
+use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, allow};
+
+/// Answers to hooks. Write the ones you want and name them in [`policy!`](crate::policy); a hook that is not named there is not
+/// exported and never asked, so the default bodies only keep a policy short.
+pub trait Policy {
+    /// Guard: a definition is added or replaced; a rewrite changes what is stored.
+    fn domain_define(_ctx: &Context, _domain: &DomainConfig) -> Decision {
+        allow()
+    }
+
+    /// Guard: a domain is about to start; a rewrite changes the effective configuration of this run only.
+    fn domain_prepare(_ctx: &Context, _domain: &DomainConfig) -> Decision {
+        allow()
+    }
+
+    /// Guard: everything a start needs is taken, the machine has not run yet. Rewrites are refused.
+    fn domain_start(_ctx: &Context, _domain: &DomainConfig) -> Decision {
+        allow()
+    }
+
+    /// Guard: somebody asks to stop it; `forced` for destroy and reset. Rewrites are refused.
+    fn domain_stop(_ctx: &Context, _domain: &DomainConfig, _forced: bool) -> Decision {
+        allow()
+    }
+
+    /// Guard: a device (XML text) is about to be plugged. Rewrites are refused.
+    fn device_attach(_ctx: &Context, _domain: &DomainConfig, _device: &str) -> Decision {
+        allow()
+    }
+
+    /// Guard: a device (XML text) is about to be unplugged. Rewrites are refused.
+    fn device_detach(_ctx: &Context, _domain: &DomainConfig, _device: &str) -> Decision {
+        allow()
+    }
+
+    /// Notify: something happened to a domain; calls for one domain come in order.
+    fn domain_events(_ctx: &Context, _event: &DomainEvent) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Notify: the daemon started, stops or reloaded.
+    fn daemon_events(_ctx: &Context, _change: DaemonChange) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Propose: a MAC address for interface `interface` (from 0) of `domain`, not among `taken`; `seed` is random.
+    fn mac_allocate(
+        _ctx: &Context,
+        _domain: &DomainConfig,
+        _interface: u32,
+        _taken: &[String],
+        _seed: u64,
+    ) -> Result<String, Failure> {
+        Err(Failure { message: "this policy allocates no MAC addresses".into() })
+    }
+
+    /// Tune: kernel samepage merging; an empty list changes nothing.
+    fn ksm_tune(_ctx: &Context, _now: &KsmSnapshot) -> Result<Vec<Adjustment>, Failure> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,8 @@
+//! What nearly every policy uses: `use reeve_sdk::prelude::*;`.
+
+pub use crate::domain::DomainConfig;
+pub use crate::events::{DaemonChange, DomainChange, DomainEvent};
+pub use crate::{
+    Actor, Adjustment, ConfigError, Context, Decision, DiskCache, Edit, Failure, InterfaceSource,
+    KsmSnapshot, Policy, Verdict, allow, deny, domains, host, kv, log, rewrite,
+};
