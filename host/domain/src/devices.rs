@@ -1,0 +1,54 @@
+//! Plugged and unplugged devices in the live configuration.
+
+use reeve_model::domain::DomainConfig;
+
+use crate::driver::Device;
+
+/// Adds a device; the rest of a sentence that begins with "domain 'NAME' " when its name is taken or it has none.
+pub(crate) fn add(config: &mut DomainConfig, device: &Device) -> Result<(), String> {
+    if position(config, device).is_some() {
+        return Err(format!("has {} already", device.describe()));
+    }
+    let devices = &mut config.devices;
+    match device {
+        Device::Disk(disk) => devices.disks.push(disk.as_ref().clone()),
+        Device::Interface(interface) => devices.interfaces.push(interface.as_ref().clone()),
+        Device::Rng(rng) => devices.rngs.push(rng.as_ref().clone()),
+        Device::Channel(channel) => devices.channels.push(channel.as_ref().clone()),
+        Device::Other(element) => return Err(format!("can't be given <{element}> while it runs")),
+    }
+    Ok(())
+}
+
+/// Removes a device; the rest of a sentence when it is not there.
+pub(crate) fn remove(config: &mut DomainConfig, device: &Device) -> Result<(), String> {
+    let position = position(config, device).ok_or_else(|| format!("has no {}", device.describe()))?;
+    let devices = &mut config.devices;
+    match device {
+        Device::Disk(_) => drop(devices.disks.remove(position)),
+        Device::Interface(_) => drop(devices.interfaces.remove(position)),
+        Device::Rng(_) => drop(devices.rngs.remove(position)),
+        Device::Channel(_) => drop(devices.channels.remove(position)),
+        Device::Other(_) => {}
+    }
+    Ok(())
+}
+
+/// Where the device that goes by the same name is in its list.
+fn position(config: &DomainConfig, device: &Device) -> Option<usize> {
+    let devices = &config.devices;
+    match device {
+        Device::Disk(disk) => devices.disks.iter().position(|other| other.target == disk.target),
+        Device::Interface(interface) => {
+            devices.interfaces.iter().position(|other| other.mac.is_some() && other.mac == interface.mac)
+        }
+        Device::Rng(rng) => devices
+            .rngs
+            .iter()
+            .position(|other| other.common.alias.is_some() && other.common.alias == rng.common.alias),
+        Device::Channel(channel) => {
+            devices.channels.iter().position(|other| other.name.is_some() && other.name == channel.name)
+        }
+        Device::Other(_) => None,
+    }
+}

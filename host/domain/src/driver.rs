@@ -1,0 +1,250 @@
+//! The seam between a domain and what runs it: a [`Driver`] makes or finds a [`Machine`]; the machine says what happens to it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reeve_model::Bytes;
+use reeve_model::domain::{CharDevice, Disk, DomainConfig, Interface, Rng};
+use reeve_model::stats::DomainStats;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::record::{RuntimeRecord, WorkerProcess};
+
+/// One reason why a driver will not run a configuration: a sentence without the domain's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a driver needs to make a machine.
+#[derive(Debug, Clone)]
+pub struct StartSpec {
+    /// Number of this instance, from 1.
+    pub id: u32,
+    /// The effective configuration, after guards rewrote it.
+    pub config: Arc<DomainConfig>,
+}
+
+/// Whether the vCPUs of a machine run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vcpus {
+    /// They run or may run.
+    Running,
+    /// The host stopped them.
+    Stopped,
+    /// The guest suspended itself (S3).
+    Suspended,
+}
+
+/// A machine that exists, with the receiving end of what happens to it.
+pub struct Started {
+    /// Handle to the machine. Dropping it does not end the machine.
+    pub machine: Arc<dyn Machine>,
+    /// What happens to it, in order; closed after [`MachineEvent::Lost`] or when the machine is gone.
+    pub events: mpsc::Receiver<MachineEvent>,
+    /// What the vCPUs do now: a started machine is stopped, an adopted one is as it was found.
+    pub vcpus: Vcpus,
+    /// The process that runs it, where there is one.
+    pub process: Option<WorkerProcess>,
+    /// Its control socket, where there is one.
+    pub socket: Option<PathBuf>,
+}
+
+/// Makes, finds and judges machines of one kind.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// The word of `<domain type='…'>` it serves.
+    fn kind(&self) -> &'static str;
+
+    /// Every reason why it would not run this configuration; empty when it would. Touches nothing.
+    fn check(&self, config: &DomainConfig) -> Vec<Refusal>;
+
+    /// Makes a machine with its vCPUs stopped. A failure leaves nothing behind.
+    async fn start(&self, spec: StartSpec) -> Result<Started, DriverError>;
+
+    /// Finds the machine of a record that an earlier daemon wrote; [`DriverError::Lost`] when it is gone.
+    async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError>;
+
+    /// Ends machines and removes what is left of machines that have no record: the remains of starts that a killed daemon did
+    /// not finish. Says whose they were.
+    async fn sweep(&self, known: &[Uuid]) -> Vec<Uuid>;
+}
+
+/// A device to plug or unplug.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Device {
+    /// A disk.
+    Disk(Box<Disk>),
+    /// A network interface.
+    Interface(Box<Interface>),
+    /// An entropy source.
+    Rng(Box<Rng>),
+    /// A channel.
+    Channel(Box<CharDevice>),
+    /// Anything else, named by its element.
+    Other(String),
+}
+
+impl Device {
+    /// What to call it in a message: its element and target.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Disk(disk) => format!("disk '{}'", disk.target),
+            Self::Interface(interface) => match interface.mac.as_deref() {
+                Some(mac) => format!("interface '{mac}'"),
+                None => "interface".to_owned(),
+            },
+            Self::Rng(_) => "rng".to_owned(),
+            Self::Channel(channel) => match channel.name.as_deref() {
+                Some(name) => format!("channel '{name}'"),
+                None => "channel".to_owned(),
+            },
+            Self::Other(element) => format!("<{element}>"),
+        }
+    }
+}
+
+/// Both directions of a console as one byte stream.
+pub trait ConsoleStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ConsoleStream for T {}
+
+/// An open console: what the guest writes can be read, what is written reaches the guest.
+pub type Console = Box<dyn ConsoleStream>;
+
+/// One machine. All calls may overlap; a call on a machine that is gone answers [`DriverError::Lost`].
+#[async_trait]
+pub trait Machine: Send + Sync {
+    /// Stops the vCPUs and waits until they have.
+    async fn pause(&self) -> Result<(), DriverError>;
+
+    /// Lets the vCPUs run.
+    async fn resume(&self) -> Result<(), DriverError>;
+
+    /// Back to power-on state, as the reset button does. vCPUs that the host paused stay stopped; the others run.
+    async fn reset(&self) -> Result<(), DriverError>;
+
+    /// Presses the power button; the guest decides what follows.
+    async fn power_button(&self) -> Result<(), DriverError>;
+
+    /// Wakes a guest that suspended itself.
+    async fn wake(&self) -> Result<(), DriverError>;
+
+    /// Ends the machine and gives back all it holds; done when nothing of it is left. Never fails: what can't be asked is killed.
+    async fn destroy(&self);
+
+    /// Asks the balloon for `target` bytes of guest memory; the guest follows in its own time.
+    async fn set_balloon(&self, target: Bytes) -> Result<(), DriverError>;
+
+    /// Counters as they are now.
+    async fn stats(&self) -> Result<DomainStats, DriverError>;
+
+    /// Opens a console or serial by alias; none is the first one.
+    async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError>;
+
+    /// Plugs a device.
+    async fn attach_device(&self, device: &Device) -> Result<(), DriverError>;
+
+    /// Unplugs a device.
+    async fn detach_device(&self, device: &Device) -> Result<(), DriverError>;
+}
+
+/// How a guest ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It powered itself off.
+    PowerOff,
+    /// It asked for a reboot.
+    Reboot,
+    /// It failed.
+    Crash {
+        /// What the hypervisor said, one sentence.
+        detail: String,
+    },
+}
+
+/// What a machine says of itself. The machine carries out `on_poweroff`, `on_reboot` and `on_crash` itself, so that they hold while
+/// no daemon runs; these are the outcomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MachineEvent {
+    /// The guest ended and boots again.
+    Restarted {
+        /// How it ended before.
+        after: End,
+    },
+    /// The guest ended and its machine is kept, vCPUs stopped.
+    Preserved {
+        /// How it ended.
+        after: End,
+    },
+    /// The guest ended and so did its machine; [`Machine::destroy`] gives back the rest.
+    Ended(End),
+    /// The guest suspended itself.
+    Suspended,
+    /// A suspended guest woke up.
+    Woke,
+    /// Every vCPU waits.
+    Halted,
+    /// A halted guest runs again.
+    Unhalted,
+    /// The machine ended without being asked to.
+    Lost {
+        /// What was seen, one sentence.
+        detail: String,
+    },
+}
+
+/// Why a driver could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// A file of the configuration can't be used.
+    #[error("{what} '{path}' can't be opened")]
+    Open {
+        /// What the file is, e.g. `kernel` or `disk vda`.
+        what: String,
+        /// Its path on the host.
+        path: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// A file of the configuration is in use by another machine.
+    #[error("{what} '{path}' is in use by another domain")]
+    InUse {
+        /// What the file is.
+        what: String,
+        /// Its path on the host.
+        path: String,
+    },
+    /// The driver or this machine can't do this.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A resource of the host could not be had.
+    #[error("{what} can't be set up")]
+    Host {
+        /// What was being set up.
+        what: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The worker refused, in its own words.
+    #[error("{0}")]
+    Worker(String),
+    /// The machine did not answer in time.
+    #[error("the machine did not answer {what} within {seconds} s")]
+    Deadline {
+        /// What it was asked.
+        what: &'static str,
+        /// How long it had.
+        seconds: u64,
+    },
+    /// The machine is gone.
+    #[error("the machine is gone: {0}")]
+    Lost(String),
+}

@@ -1,0 +1,430 @@
+//! The owner task of one active domain: the only one that changes its machine and its phase.
+//!
+//! It is born with a start or an adoption, obeys commands and machine events one after the other, and ends with the machine.
+
+use std::sync::Arc;
+
+use reeve_model::domain::DomainConfig;
+use reeve_model::event::DomainChange;
+use reeve_model::{Actor, Bytes, StateReason};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use crate::devices;
+use crate::driver::{Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started};
+use crate::entry::Entry;
+use crate::error::DomainError;
+use crate::record::RuntimeRecord;
+use crate::registry::Shared;
+use crate::state::{Occurrence, Phase};
+
+/// What a turn asks of the owner.
+pub(crate) enum Ask {
+    Shutdown,
+    Reboot,
+    Reset,
+    Destroy,
+    Suspend,
+    Resume,
+    Wake,
+    SetMemory(Bytes),
+    Attach(Device),
+    Detach(Device),
+}
+
+/// One question to the owner.
+pub(crate) struct Command {
+    /// On whose behalf.
+    pub actor: Actor,
+    /// What to do.
+    pub ask: Ask,
+    /// How it went.
+    pub reply: oneshot::Sender<Result<(), DomainError>>,
+}
+
+/// All a start needs.
+pub(crate) struct Birth {
+    pub shared: Arc<Shared>,
+    pub entry: Arc<Entry>,
+    pub actor: Actor,
+    pub driver: Arc<dyn Driver>,
+    pub id: u32,
+    pub config: Arc<DomainConfig>,
+    pub paused: bool,
+    pub commands: mpsc::Receiver<Command>,
+    pub started: oneshot::Sender<Result<(), DomainError>>,
+}
+
+/// Whether the owner goes on.
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    End,
+}
+
+pub(crate) struct Owner {
+    shared: Arc<Shared>,
+    entry: Arc<Entry>,
+    driver: Arc<dyn Driver>,
+    id: u32,
+    machine: Arc<dyn Machine>,
+    events: mpsc::Receiver<MachineEvent>,
+    commands: mpsc::Receiver<Command>,
+    /// On whose behalf a power-off shall become a reboot.
+    rebooting: Option<Actor>,
+    /// On whose behalf the guest was asked to shut down.
+    shutting_down: Option<Actor>,
+}
+
+/// Makes a machine, lets it run, and stays with it until it ends.
+pub(crate) async fn start(birth: Birth) {
+    let Birth { shared, entry, actor, driver, id, config, paused, commands, started } = birth;
+    let spec = StartSpec { id, config };
+    match bring_up(&shared, &entry, driver.as_ref(), spec, paused).await {
+        Ok(Started { machine, events, .. }) => {
+            entry.emit(&entry.lock(), shared.sink.as_ref(), &actor, DomainChange::Started);
+            // A caller that stopped waiting does not undo the start.
+            let _ = started.send(Ok(()));
+            let owner = Owner {
+                shared,
+                entry,
+                driver,
+                id,
+                machine,
+                events,
+                commands,
+                rebooting: None,
+                shutting_down: None,
+            };
+            owner.run().await;
+        }
+        Err(error) => {
+            entry.end(Phase::Off(StateReason::Failed));
+            shared.remove_if_transient(&entry);
+            let _ = started.send(Err(error));
+        }
+    }
+}
+
+/// Takes a machine over that an earlier daemon made. Answers the error when it is gone.
+pub(crate) async fn adopt(
+    shared: &Arc<Shared>,
+    entry: &Arc<Entry>,
+    driver: &Arc<dyn Driver>,
+    record: RuntimeRecord,
+) -> Result<(), DriverError> {
+    let Started { machine, events, vcpus, process, socket } = driver.adopt(&record).await?;
+    let (sender, commands) = mpsc::channel(crate::turn::COMMANDS);
+    {
+        let mut inner = entry.lock();
+        inner.phase = crate::turn::adopted_phase(vcpus);
+        inner.live = Some(crate::entry::Live {
+            id: record.id,
+            config: Arc::new(record.config),
+            machine: Some(machine.clone()),
+            process,
+            socket,
+            owner: sender,
+        });
+        entry.emit(&inner, shared.sink.as_ref(), &Actor::Daemon, DomainChange::Reconnected);
+    }
+    let owner = Owner {
+        shared: shared.clone(),
+        entry: entry.clone(),
+        driver: driver.clone(),
+        id: record.id,
+        machine,
+        events,
+        commands,
+        rebooting: None,
+        shutting_down: None,
+    };
+    tokio::spawn(owner.run());
+    Ok(())
+}
+
+/// The machine is made, recorded and runs, or there is nothing of it.
+async fn bring_up(
+    shared: &Shared,
+    entry: &Entry,
+    driver: &dyn Driver,
+    spec: StartSpec,
+    paused: bool,
+) -> Result<Started, DomainError> {
+    let failed = |source| entry.driver_error("started", source);
+    let (id, config) = (spec.id, spec.config.clone());
+    let started = driver.start(spec).await.map_err(failed)?;
+    if !paused && let Err(source) = started.machine.resume().await {
+        started.machine.destroy().await;
+        return Err(failed(source));
+    }
+    let record = RuntimeRecord {
+        uuid: entry.uuid,
+        id,
+        driver: driver.kind().to_owned(),
+        boot_id: shared.boot_id.clone(),
+        process: started.process,
+        socket: started.socket.clone(),
+        config: config.as_ref().clone(),
+    };
+    if let Err(source) = shared.keeper.keep(&record).await {
+        started.machine.destroy().await;
+        return Err(DomainError::Keeper { name: entry.name.clone(), doing: "started", source });
+    }
+    let mut inner = entry.lock();
+    if let Some(live) = &mut inner.live {
+        live.machine = Some(started.machine.clone());
+        live.process = started.process;
+        live.socket = started.socket.clone();
+    }
+    inner.advance(Occurrence::Made);
+    if !paused {
+        inner.advance(Occurrence::Resumed);
+    }
+    drop(inner);
+    Ok(started)
+}
+
+impl Owner {
+    async fn run(mut self) {
+        loop {
+            let then = tokio::select! {
+                biased;
+                event = self.events.recv() => {
+                    let lost = || MachineEvent::Lost { detail: "its driver stopped watching it".to_owned() };
+                    self.hear(event.unwrap_or_else(lost)).await
+                }
+                Some(command) = self.commands.recv() => self.obey(command).await,
+            };
+            if then == Then::End {
+                return;
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> Then {
+        let Command { actor, ask, reply } = command;
+        if matches!(ask, Ask::Destroy) {
+            self.end(&actor, Phase::Off(StateReason::Destroyed), DomainChange::Stopped).await;
+            let _ = reply.send(Ok(()));
+            return Then::End;
+        }
+        let outcome = self.change(&actor, ask).await;
+        let _ = reply.send(outcome);
+        Then::GoOn
+    }
+
+    async fn change(&mut self, actor: &Actor, ask: Ask) -> Result<(), DomainError> {
+        let machine = self.machine.clone();
+        let named = |doing| {
+            let entry = self.entry.clone();
+            move |source| entry.driver_error(doing, source)
+        };
+        match ask {
+            Ask::Shutdown => {
+                machine.power_button().await.map_err(named("shut down"))?;
+                self.shutting_down = Some(actor.clone());
+                self.rebooting = None;
+                self.note(actor, Some(Occurrence::ShutdownAsked), DomainChange::ShutdownRequested);
+            }
+            Ask::Reboot => {
+                machine.power_button().await.map_err(named("rebooted"))?;
+                self.rebooting = Some(actor.clone());
+            }
+            Ask::Reset => {
+                machine.reset().await.map_err(named("reset"))?;
+                (self.rebooting, self.shutting_down) = (None, None);
+                self.note(actor, Some(Occurrence::Reset), DomainChange::Rebooted);
+            }
+            Ask::Suspend => {
+                machine.pause().await.map_err(named("suspended"))?;
+                self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
+            }
+            Ask::Resume => {
+                machine.resume().await.map_err(named("resumed"))?;
+                self.note(actor, Some(Occurrence::Resumed), DomainChange::Resumed);
+            }
+            Ask::Wake => {
+                machine.wake().await.map_err(named("woken"))?;
+                self.note(actor, Some(Occurrence::Woke), DomainChange::Resumed);
+            }
+            Ask::SetMemory(target) => {
+                let mut config = self.config();
+                if target > config.memory {
+                    let (name, max) = (self.entry.name.clone(), config.memory);
+                    return Err(DomainError::Memory { name, asked: target, max });
+                }
+                machine.set_balloon(target).await.map_err(named("given another memory size"))?;
+                config.current_memory = target;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::Attach(device) => {
+                let mut config = self.config();
+                devices::add(&mut config, &device).map_err(|sentence| self.device(sentence))?;
+                machine.attach_device(&device).await.map_err(named("given a device"))?;
+                self.reconfigure(actor, config, DomainChange::DeviceAttached).await?;
+            }
+            Ask::Detach(device) => {
+                let mut config = self.config();
+                devices::remove(&mut config, &device).map_err(|sentence| self.device(sentence))?;
+                machine.detach_device(&device).await.map_err(named("relieved of a device"))?;
+                self.reconfigure(actor, config, DomainChange::DeviceDetached).await?;
+            }
+            Ask::Destroy => {}
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, event: MachineEvent) -> Then {
+        match event {
+            MachineEvent::Ended(End::PowerOff) if self.rebooting.is_some() => return self.start_over().await,
+            MachineEvent::Ended(End::PowerOff | End::Reboot) => {
+                let actor = self.shutting_down.take().unwrap_or(Actor::Daemon);
+                self.end(&actor, Phase::Off(StateReason::PowerOff), DomainChange::Stopped).await;
+                return Then::End;
+            }
+            MachineEvent::Ended(End::Crash { detail }) => {
+                warn!(domain = self.entry.name, detail, "the guest crashed");
+                self.end(&Actor::Daemon, Phase::Crashed(StateReason::GuestCrash), DomainChange::Crashed)
+                    .await;
+                return Then::End;
+            }
+            MachineEvent::Lost { detail } => {
+                warn!(domain = self.entry.name, detail, "the worker was lost");
+                self.end(&Actor::Daemon, Phase::Crashed(StateReason::WorkerLost), DomainChange::Crashed)
+                    .await;
+                return Then::End;
+            }
+            MachineEvent::Restarted { after } => {
+                info!(domain = self.entry.name, ?after, "the guest boots again");
+                (self.rebooting, self.shutting_down) = (None, None);
+                self.note(&Actor::Daemon, Some(Occurrence::Reset), DomainChange::Rebooted);
+            }
+            MachineEvent::Preserved { after } => {
+                info!(domain = self.entry.name, ?after, "the guest ended and its machine is kept");
+                let (occurrence, change) = match after {
+                    End::Crash { .. } => (Occurrence::KeptCrashed, DomainChange::Crashed),
+                    End::PowerOff | End::Reboot => (Occurrence::KeptOff, DomainChange::Stopped),
+                };
+                self.note(&Actor::Daemon, Some(occurrence), change);
+            }
+            MachineEvent::Suspended => {
+                self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);
+            }
+            MachineEvent::Woke => self.note(&Actor::Daemon, Some(Occurrence::Woke), DomainChange::Resumed),
+            MachineEvent::Halted => {
+                self.entry.lock().advance(Occurrence::Halted);
+            }
+            MachineEvent::Unhalted => {
+                self.entry.lock().advance(Occurrence::Unhalted);
+            }
+        }
+        Then::GoOn
+    }
+
+    /// A guest that was asked to reboot has powered off: the same instance gets a new machine.
+    async fn start_over(&mut self) -> Then {
+        let actor = self.rebooting.take().unwrap_or(Actor::Daemon);
+        self.machine.destroy().await;
+        self.entry.lock().phase = Phase::Starting;
+        let spec = StartSpec { id: self.id, config: Arc::new(self.config()) };
+        match bring_up(&self.shared, &self.entry, self.driver.as_ref(), spec, false).await {
+            Ok(Started { machine, events, .. }) => {
+                (self.machine, self.events) = (machine, events);
+                self.note(&actor, None, DomainChange::Rebooted);
+                Then::GoOn
+            }
+            Err(error) => {
+                let error = reeve_model::Error::from(error);
+                warn!(domain = self.entry.name, %error, "the domain did not come back from a reboot");
+                self.end(&actor, Phase::Crashed(StateReason::Failed), DomainChange::Crashed).await;
+                Then::End
+            }
+        }
+    }
+
+    /// Takes the machine apart; nothing of it is left afterwards.
+    async fn end(&mut self, actor: &Actor, last: Phase, change: DomainChange) {
+        {
+            let mut inner = self.entry.lock();
+            inner.advance(Occurrence::StopBegan);
+            if let Some(live) = &mut inner.live {
+                live.machine = None;
+            }
+        }
+        self.machine.destroy().await;
+        forget(&self.shared, &self.entry).await;
+        finish(&self.shared, &self.entry, actor, last, change);
+    }
+
+    fn config(&self) -> DomainConfig {
+        let inner = self.entry.lock();
+        let live = inner.live.as_ref().expect("an owned domain is live until its owner ends it");
+        live.config.as_ref().clone()
+    }
+
+    /// Puts a changed configuration in place of the live one, also for the next daemon.
+    async fn reconfigure(
+        &self,
+        actor: &Actor,
+        config: DomainConfig,
+        change: DomainChange,
+    ) -> Result<(), DomainError> {
+        let config = Arc::new(config);
+        let record = {
+            let mut inner = self.entry.lock();
+            let live = inner.live.as_mut().expect("an owned domain is live until its owner ends it");
+            live.config = config.clone();
+            RuntimeRecord {
+                uuid: self.entry.uuid,
+                id: self.id,
+                driver: self.driver.kind().to_owned(),
+                boot_id: self.shared.boot_id.clone(),
+                process: live.process,
+                socket: live.socket.clone(),
+                config: config.as_ref().clone(),
+            }
+        };
+        self.note(actor, None, change);
+        let kept = self.shared.keeper.keep(&record).await;
+        kept.map_err(|source| DomainError::Keeper {
+            name: self.entry.name.clone(),
+            doing: "recorded as changed",
+            source,
+        })
+    }
+
+    fn note(&self, actor: &Actor, occurrence: Option<Occurrence>, change: DomainChange) {
+        let mut inner = self.entry.lock();
+        if let Some(occurrence) = occurrence
+            && !inner.advance(occurrence)
+        {
+            warn!(domain = self.entry.name, ?occurrence, phase = ?inner.phase, "unexpected in this phase");
+            return;
+        }
+        self.entry.emit(&inner, self.shared.sink.as_ref(), actor, change);
+    }
+
+    fn device(&self, sentence: String) -> DomainError {
+        DomainError::Device { name: self.entry.name.clone(), sentence }
+    }
+}
+
+/// Removes the runtime record. Failing to is not fatal: the next daemon finds the process gone.
+pub(crate) async fn forget(shared: &Shared, entry: &Entry) {
+    if let Err(error) = shared.keeper.forget(entry.uuid).await {
+        let cause = error.0;
+        warn!(domain = entry.name, %cause, "the runtime record of an ended domain could not be removed");
+    }
+}
+
+/// Shows the end to the world.
+pub(crate) fn finish(shared: &Shared, entry: &Arc<Entry>, actor: &Actor, last: Phase, change: DomainChange) {
+    entry.end(last);
+    {
+        let inner = entry.lock();
+        entry.emit(&inner, shared.sink.as_ref(), actor, change);
+        entry.emit(&inner, shared.sink.as_ref(), actor, DomainChange::Released);
+    }
+    shared.remove_if_transient(entry);
+}

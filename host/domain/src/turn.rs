@@ -1,0 +1,203 @@
+//! The exclusive right to change one domain, and the changes.
+
+use std::sync::Arc;
+
+use reeve_model::domain::DomainConfig;
+use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::{Actor, Bytes, StateReason};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::Request;
+use crate::admission::Ticket;
+use crate::driver::Device;
+use crate::entry::{Entry, Live};
+use crate::error::DomainError;
+use crate::owner::{self, Ask, Birth, Command};
+use crate::registry::Domains;
+use crate::state::{Occurrence, Phase};
+
+/// How to start.
+#[derive(Debug, Clone)]
+pub struct StartOptions {
+    /// The effective configuration; name and UUID are the domain's.
+    pub config: DomainConfig,
+    /// Leave the vCPUs stopped.
+    pub paused: bool,
+}
+
+/// The exclusive right to change one domain. Every method checks the state again, so a turn taken for a start may also be used to
+/// undo it. What is asked goes on when the caller stops waiting.
+pub struct Turn {
+    domains: Domains,
+    entry: Arc<Entry>,
+    actor: Actor,
+    ticket: Ticket,
+}
+
+/// Commands that may wait for one owner; the admission queue lets one through at a time.
+pub(crate) const COMMANDS: usize = 2;
+
+impl Turn {
+    pub(crate) fn new(domains: Domains, entry: Arc<Entry>, actor: Actor, ticket: Ticket) -> Self {
+        Self { domains, entry, actor, ticket }
+    }
+
+    /// The domain's UUID.
+    pub fn uuid(&self) -> Uuid {
+        self.entry.uuid
+    }
+
+    /// The domain's name.
+    pub fn name(&self) -> &str {
+        &self.entry.name
+    }
+
+    /// On whose behalf.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The row of the domain as it is now.
+    pub fn summary(&self) -> DomainSummary {
+        self.entry.summary(&self.entry.lock())
+    }
+
+    /// The domain as it is now; an error for a transient one that has not started.
+    pub fn snapshot(&self) -> Result<DomainSnapshot, DomainError> {
+        self.domains.snapshot(self.entry.uuid)
+    }
+
+    /// Whether `request` makes sense in the state of now.
+    pub fn check(&self, request: Request) -> Result<(), DomainError> {
+        let phase = self.entry.lock().phase;
+        phase.permits(request).map_err(|sentence| self.wrong_state(sentence))
+    }
+
+    /// Makes a machine and lets it run. A failure leaves nothing behind.
+    pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
+        let StartOptions { config, paused } = options;
+        if config.uuid != self.entry.uuid || config.name != self.entry.name {
+            return Err(DomainError::Identity { name: self.entry.name.clone(), other: config.name });
+        }
+        let shared = &self.domains.shared;
+        let driver = shared.driver(&config)?.clone();
+        let refusals = driver.check(&config);
+        if !refusals.is_empty() {
+            let (name, driver) = (self.entry.name.clone(), driver.kind().to_owned());
+            return Err(DomainError::Refused { name, driver, refusals });
+        }
+        let config = Arc::new(config);
+        let (owner, commands) = mpsc::channel(COMMANDS);
+        let id = {
+            let mut inner = self.entry.lock();
+            inner.phase.permits(Request::Start).map_err(|sentence| self.wrong_state(sentence))?;
+            inner.advance(Occurrence::StartBegan);
+            let id = shared.issue_id();
+            let config = config.clone();
+            inner.live = Some(Live { id, config, machine: None, process: None, socket: None, owner });
+            id
+        };
+        let (started, done) = oneshot::channel();
+        tokio::spawn(owner::start(Birth {
+            shared: shared.clone(),
+            entry: self.entry.clone(),
+            actor: self.actor.clone(),
+            driver,
+            id,
+            config,
+            paused,
+            commands,
+            started,
+        }));
+        done.await.unwrap_or_else(|_| Err(self.wrong_state("was not started: the daemon is ending")))?;
+        Ok(self.summary())
+    }
+
+    /// Asks the guest to shut down by the power button.
+    pub async fn shutdown(&self) -> Result<(), DomainError> {
+        self.ask(Request::Shutdown, Ask::Shutdown).await
+    }
+
+    /// Asks the guest to reboot.
+    pub async fn reboot(&self) -> Result<(), DomainError> {
+        self.ask(Request::Reboot, Ask::Reboot).await
+    }
+
+    /// Presses the reset button.
+    pub async fn reset(&self) -> Result<(), DomainError> {
+        self.ask(Request::Reset, Ask::Reset).await
+    }
+
+    /// Ends the machine by force; nothing of it is left when this returns.
+    pub async fn destroy(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::Destroy).await
+    }
+
+    /// Stops the vCPUs.
+    pub async fn suspend(&self) -> Result<(), DomainError> {
+        self.ask(Request::Suspend, Ask::Suspend).await
+    }
+
+    /// Lets the vCPUs run again.
+    pub async fn resume(&self) -> Result<(), DomainError> {
+        self.ask(Request::Resume, Ask::Resume).await
+    }
+
+    /// Wakes a guest that suspended itself; nothing to do when it runs (guide 14.8.4).
+    pub async fn wake(&self) -> Result<(), DomainError> {
+        self.check(Request::Wake)?;
+        if self.entry.lock().phase != Phase::PmSuspended {
+            return Ok(());
+        }
+        self.ask(Request::Wake, Ask::Wake).await
+    }
+
+    /// Asks the balloon for `target` bytes.
+    pub async fn set_memory(&self, target: Bytes) -> Result<(), DomainError> {
+        self.ask(Request::SetMemory, Ask::SetMemory(target)).await
+    }
+
+    /// Plugs a device.
+    pub async fn attach_device(&self, device: Device) -> Result<(), DomainError> {
+        self.ask(Request::AttachDevice, Ask::Attach(device)).await
+    }
+
+    /// Unplugs a device.
+    pub async fn detach_device(&self, device: Device) -> Result<(), DomainError> {
+        self.ask(Request::DetachDevice, Ask::Detach(device)).await
+    }
+
+    async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {
+        let owner = {
+            let inner = self.entry.lock();
+            inner.phase.permits(request).map_err(|sentence| self.wrong_state(sentence))?;
+            inner.live.as_ref().map(|live| live.owner.clone())
+        };
+        let gone = || self.wrong_state("is not running");
+        let owner = owner.ok_or_else(gone)?;
+        let (reply, answer) = oneshot::channel();
+        owner.send(Command { actor: self.actor.clone(), ask, reply }).await.map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    fn wrong_state(&self, sentence: &str) -> DomainError {
+        DomainError::WrongState { name: self.entry.name.clone(), sentence: sentence.to_owned() }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.entry.leave(self.ticket);
+        self.domains.shared.remove_if_transient(&self.entry);
+    }
+}
+
+/// The phase of a machine that an earlier daemon left.
+pub(crate) fn adopted_phase(vcpus: crate::Vcpus) -> Phase {
+    match vcpus {
+        crate::Vcpus::Running => Phase::Running(StateReason::Adopted),
+        crate::Vcpus::Stopped => Phase::Paused(StateReason::Adopted),
+        crate::Vcpus::Suspended => Phase::PmSuspended,
+    }
+}
