@@ -7,7 +7,6 @@
 //! 0xe000_0000  PCI ECAM, one bus
 //! 0xfec0_0000  I/O APIC, local APICs, KVM's private pages
 //! 4 GiB        rest of RAM
-//! above RAM    64-bit PCI memory window
 //! ```
 
 use std::ops::Range;
@@ -28,8 +27,6 @@ pub const MMIO_HOLE_END: u64 = 0x1_0000_0000;
 pub const PCI_MMIO32: Range<u64> = MMIO_HOLE_START..0xe000_0000;
 /// PCI Express configuration space (ECAM) of segment 0, bus 0: 1 MiB.
 pub const PCI_ECAM: Range<u64> = 0xe000_0000..0xe010_0000;
-/// Size of the 64-bit PCI window; it starts at the first multiple of its size above RAM.
-pub const PCI_MMIO64_SIZE: u64 = 0x1_0000_0000;
 /// Address of the I/O APIC.
 pub const IOAPIC: u64 = 0xfec0_0000;
 /// Address of the local APICs.
@@ -87,11 +84,4 @@ pub fn ram_ranges(memory: u64) -> Vec<(u64, u64)> {
     } else {
         vec![(0, MMIO_HOLE_START), (MMIO_HOLE_END, memory - MMIO_HOLE_START)]
     }
-}
-
-/// The 64-bit PCI window of a guest with `memory` bytes.
-pub fn pci_mmio64(memory: u64) -> Range<u64> {
-    let ram_end = ram_ranges(memory).last().map_or(0, |(start, len)| start + len);
-    let start = ram_end.max(MMIO_HOLE_END).next_multiple_of(PCI_MMIO64_SIZE);
-    start..start + PCI_MMIO64_SIZE
 }

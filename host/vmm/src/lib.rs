@@ -8,9 +8,15 @@
 //!
 //! What the control plane needs is in [`config`] and [`protocol`] (plain data) and [`worker`] (the process).
 
+mod acpi;
+pub mod boot;
 pub mod bus;
 pub mod config;
+pub mod console;
+pub mod hypervisor;
 pub mod layout;
+pub mod legacy;
+pub mod memory;
 pub mod pci;
 pub mod protocol;
 pub mod virtio;

@@ -1,0 +1,66 @@
+//! One virtual machine of KVM: memory slots, interrupt controllers, timer.
+
+use std::sync::Arc;
+
+use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region};
+use kvm_ioctls::{Kvm, VmFd};
+use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
+
+use super::interrupts::Interrupts;
+use super::{HypervisorError, PinTrigger, Tried, Vcpu};
+use crate::layout;
+use crate::memory::Memory;
+
+/// One virtual machine.
+pub struct Vm {
+    pub(super) fd: Arc<VmFd>,
+    pub(super) interrupts: Arc<Interrupts>,
+    cpuid: CpuId,
+    /// Keeps the mappings alive that KVM has slots for.
+    memory: Option<Memory>,
+}
+
+impl Vm {
+    pub(super) fn new(kvm: &Kvm) -> Result<Self, HypervisorError> {
+        let fd = Arc::new(kvm.create_vm().tried_to("create a virtual machine")?);
+        fd.set_identity_map_address(layout::KVM_IDENTITY_MAP).tried_to("set its identity map")?;
+        fd.set_tss_address(layout::KVM_TSS as usize).tried_to("set its task state address")?;
+        fd.create_irq_chip().tried_to("create interrupt controllers")?;
+        let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
+        fd.create_pit2(pit).tried_to("create a timer")?;
+        let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).tried_to("list CPU features")?;
+        let interrupts = Arc::new(Interrupts::new(Arc::clone(&fd)));
+        Ok(Self { fd, interrupts, cpuid, memory: None })
+    }
+
+    /// Gives the machine its memory. Once, before the first vCPU runs.
+    pub fn set_memory(&mut self, memory: &Memory) -> Result<(), HypervisorError> {
+        for (slot, region) in memory.iter().enumerate() {
+            let slot = kvm_userspace_memory_region {
+                slot: slot as u32,
+                flags: 0,
+                guest_phys_addr: region.start_addr().raw_value(),
+                memory_size: region.len(),
+                userspace_addr: region.as_ptr() as u64,
+            };
+            // SAFETY: the range is a whole mapping that `self.memory` keeps alive as long as the VM, and RAM ranges of
+            // the layout don't overlap.
+            unsafe { self.fd.set_user_memory_region(slot) }.tried_to("give the guest its memory")?;
+        }
+        self.memory = Some(memory.clone());
+        Ok(())
+    }
+
+    /// vCPU number `index` of `count`. It waits for INIT and SIPI unless it is the first.
+    pub fn create_vcpu(&self, index: u32, count: u32) -> Result<Vcpu, HypervisorError> {
+        let fd = self.fd.create_vcpu(u64::from(index)).tried_to("create a vCPU")?;
+        let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count)?;
+        fd.set_cpuid2(&cpuid).tried_to("set CPU features")?;
+        Vcpu::new(fd)
+    }
+
+    /// A trigger for pin `pin` (0 to 23) of the interrupt controllers.
+    pub fn pin(&self, pin: u32) -> PinTrigger {
+        PinTrigger::new(Arc::clone(&self.fd), pin)
+    }
+}

@@ -1,0 +1,23 @@
+//! The few devices of a PC that guests expect besides PCI: serial ports, real-time clock, keyboard controller, ACPI
+//! power management, reset port. Everything is at the port addresses of [`crate::layout`].
+
+mod keyboard;
+mod pci_ports;
+pub(crate) mod power;
+mod rtc;
+pub(crate) mod serial;
+
+pub use keyboard::Keyboard;
+pub use pci_ports::PciPorts;
+pub use power::{PowerManagement, SLEEP_TYPE_S5};
+pub use rtc::Rtc;
+pub use serial::SerialPort;
+
+/// What a guest can ask its machine for.
+pub trait Chassis: Send + Sync {
+    /// The guest switched itself off.
+    fn power_off(&self);
+
+    /// The guest pulled a reset line.
+    fn reset(&self);
+}

@@ -1,0 +1,93 @@
+//! Guest memory: anonymous mappings of this process, one a RAM range.
+
+use std::io;
+
+use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder};
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
+
+use crate::config::MemoryConfig;
+use crate::layout;
+
+/// Guest memory. Cheap to clone: regions are shared.
+pub type Memory = vm_memory::GuestMemoryMmap<()>;
+
+/// Why guest memory could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// The host has no room for it.
+    #[error("{bytes} bytes of guest memory can't be mapped: {source}")]
+    Map {
+        /// Size of the range.
+        bytes: u64,
+        /// Reason.
+        source: vm_memory::mmap::MmapRegionError,
+    },
+    /// It can't be given the wanted properties.
+    #[error("guest memory can't be {what}: {source}")]
+    Advise {
+        /// What was asked for, e.g. "locked".
+        what: &'static str,
+        /// Reason.
+        source: io::Error,
+    },
+    /// The ranges don't fit together.
+    #[error("guest memory ranges don't fit together: {0}")]
+    Ranges(#[from] vm_memory::GuestRegionCollectionError),
+}
+
+/// Maps the memory of a machine, zeroed.
+pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
+    let mut flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    flags |= match config.hugepages {
+        Some(size) => libc::MAP_HUGETLB | (size.trailing_zeros() as i32) << libc::MAP_HUGE_SHIFT,
+        None => libc::MAP_NORESERVE,
+    };
+    let mut regions = Vec::new();
+    for (start, bytes) in layout::ram_ranges(config.bytes) {
+        let mapping = MmapRegionBuilder::new_with_bitmap(bytes as usize, ())
+            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+            .with_mmap_flags(flags)
+            .build()
+            .map_err(|source| MemoryError::Map { bytes, source })?;
+        let region = GuestRegionMmap::new(mapping, GuestAddress(start))
+            .expect("RAM ranges end far below the end of the address space");
+        regions.push(region);
+    }
+    let memory = Memory::from_regions(regions)?;
+    for region in memory.iter() {
+        apply(config, region)?;
+    }
+    Ok(memory)
+}
+
+fn apply(config: &MemoryConfig, region: &GuestRegionMmap<()>) -> Result<(), MemoryError> {
+    let (start, len) = (region.as_ptr().cast::<libc::c_void>(), region.len() as usize);
+    let check = |what, result: i32| match result {
+        0 => Ok(()),
+        _ => Err(MemoryError::Advise { what, source: io::Error::last_os_error() }),
+    };
+    // SAFETY: the range is exactly the mapping of `region`, which is borrowed; the advice changes no contents.
+    check("left out of core dumps", unsafe { libc::madvise(start, len, libc::MADV_DONTDUMP) })?;
+    if config.mergeable && config.hugepages.is_none() {
+        // SAFETY: as above; merged pages are copied on write by the kernel.
+        check("merged (KSM)", unsafe { libc::madvise(start, len, libc::MADV_MERGEABLE) })?;
+    }
+    if config.locked {
+        // SAFETY: as above.
+        check("locked", unsafe { libc::mlock(start, len) })?;
+    }
+    Ok(())
+}
+
+/// Gives all of guest memory back to the host: it reads as zero afterwards. No vCPU and no device uses it meanwhile.
+pub fn clear(memory: &Memory) -> Result<(), MemoryError> {
+    for region in memory.iter() {
+        let len = region.len() as usize;
+        // SAFETY: the range is exactly the mapping of `region`; nothing in this process keeps references into it.
+        let result = unsafe { libc::madvise(region.as_ptr().cast(), len, libc::MADV_DONTNEED) };
+        if result != 0 {
+            return Err(MemoryError::Advise { what: "cleared", source: io::Error::last_os_error() });
+        }
+    }
+    Ok(())
+}
