@@ -1,0 +1,94 @@
+//! The command language: one line in, one line out, beginning with `ok` or `error`.
+
+mod cpu;
+mod disk;
+mod memory;
+mod network;
+mod power;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use crate::console::Origin;
+use crate::machine::Machine;
+use crate::text::Words;
+
+pub use network::echo_frames;
+
+/// What follows `ok` or `error`.
+type Answer = Result<String, String>;
+
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, mem, dirty, disk, net, rng, balloon, \
+     powerbutton, ignore-button, poweroff, reboot, crash";
+
+/// Runs one command and says its answer.
+pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
+    let line = match execute(machine, origin, line) {
+        Ok(text) if text.is_empty() => "ok".to_string(),
+        Ok(text) => format!("ok {text}"),
+        Err(text) => format!("error {text}"),
+    };
+    machine.consoles.say(origin, &line);
+}
+
+/// Runs what the kernel command line asks for: `say=TEXT` and `run=COMMAND`, `+` standing for blanks.
+pub fn run_unattended(machine: &mut Machine) {
+    let command_line = machine.command_line.clone();
+    for word in command_line.split_whitespace() {
+        if let Some(text) = word.strip_prefix("say=") {
+            machine.consoles.say(Origin::CommandLine, &text.replace('+', " "));
+        }
+        if let Some(command) = word.strip_prefix("run=") {
+            run(machine, Origin::CommandLine, &command.replace('+', " "));
+        }
+    }
+}
+
+fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
+    let mut words = Words::new(line);
+    match words.next("a command")? {
+        "ping" => Ok("pong".into()),
+        "help" => Ok(COMMANDS.into()),
+        "cmdline" => Ok(machine.command_line.clone()),
+        "cpus" => cpu::count(machine),
+        "cpuid" => cpu::cpuid(&mut words),
+        "ticks" => cpu::ticks(&mut words),
+        "irq" => cpu::interrupts(machine, &mut words),
+        "spin" => cpu::spin(machine, &mut words),
+        "mem" => memory::execute(machine, &mut words),
+        "dirty" => memory::dirty(machine, &mut words),
+        "disk" => disk::execute(machine, &mut words),
+        "net" => network::execute(machine, &mut words),
+        "rng" => entropy(machine, &mut words),
+        "balloon" => balloon(machine),
+        "powerbutton" => {
+            Ok(format!("presses={} ignored={}", machine.power.presses, machine.power.ignore_button))
+        }
+        "ignore-button" => {
+            machine.power.ignore_button = words.switch()?;
+            Ok(String::new())
+        }
+        "poweroff" => power::off(machine, origin),
+        "reboot" => power::reboot(machine, origin),
+        "crash" => power::crash(machine, origin, &mut words),
+        other => Err(format!("there is no command '{other}'; there are {COMMANDS}")),
+    }
+}
+
+/// `rng BYTES`: that many bytes of entropy in hexadecimal.
+fn entropy(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
+    const MOST: u64 = 64;
+    let mut buffer = [0u8; MOST as usize];
+    let wanted = words.number_or("BYTES", 16)?.clamp(1, MOST) as usize;
+    let slot = machine.entropy.as_mut().ok_or("this machine has no entropy device")?;
+    let got = slot.device.request_entropy(&mut buffer[..wanted]).map_err(|error| error.to_string())?;
+    Ok(buffer[..got.min(wanted)].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// `balloon`: pages the host wants and pages it has; the balloon follows by itself.
+fn balloon(machine: &mut Machine) -> Answer {
+    let slot = machine.balloon.as_mut().ok_or("this machine has no balloon")?;
+    slot.device.serve(&mut machine.memory).map_err(|error| error.to_string())?;
+    let (wanted, held) = slot.device.pages();
+    Ok(format!("wanted={wanted} held={held} free={}", machine.memory.bytes()))
+}

@@ -1,0 +1,83 @@
+//! Power button, power-off and reset through ACPI's fixed hardware.
+
+use crate::acpi::{PowerRegisters, Register};
+use crate::interrupts::{self, SCI};
+use crate::{clock, ioapic, paging, ring0};
+
+const BUTTON: u16 = 1 << 8;
+const SLEEP_ENABLE: u16 = 1 << 13;
+const KEYBOARD_CONTROLLER: u16 = 0x64;
+const PULSE_RESET_LINE: u8 = 0xfe;
+/// How long the host may take to act on a register, in nanoseconds.
+const PATIENCE: u64 = 2_000_000_000;
+
+/// The power hardware of this machine.
+pub struct Power {
+    registers: PowerRegisters,
+    served: u64,
+    /// Presses so far.
+    pub presses: u64,
+    /// Do nothing on a press but count it.
+    pub ignore_button: bool,
+}
+
+impl Power {
+    /// Arms the power button.
+    pub fn new(registers: PowerRegisters, cpu: u8) -> Self {
+        if let Some((status, enable)) = registers.event
+            && let Some((line, trigger)) = registers.interrupt
+        {
+            ring0::out16(status, BUTTON);
+            ioapic::route(line, SCI, cpu, trigger);
+            ring0::out16(enable, BUTTON);
+        }
+        Self { registers, served: interrupts::count(SCI), presses: 0, ignore_button: false }
+    }
+
+    /// Whether the button was pressed since the last call.
+    pub fn button_pressed(&mut self) -> bool {
+        let count = interrupts::count(SCI);
+        let Some((status, _)) = self.registers.event.filter(|_| count != self.served) else { return false };
+        self.served = count;
+        let pressed = ring0::in16(status) & BUTTON != 0;
+        if pressed {
+            ring0::out16(status, BUTTON);
+            self.presses += 1;
+        }
+        pressed
+    }
+
+    /// Switches the machine off; returns only where that cannot be done.
+    pub fn off(&self) -> &'static str {
+        if let Some((port, kind)) = self.registers.control {
+            ring0::out16(port, kind << 10 | SLEEP_ENABLE);
+        }
+        if let Some((register, kind)) = self.registers.sleep_control {
+            write(register, kind << 2 | 1 << 5);
+        }
+        clock::sleep(PATIENCE);
+        "this machine has no ACPI power-off"
+    }
+
+    /// Resets the machine; returns only where that cannot be done.
+    pub fn reset(&self) -> &'static str {
+        if let Some((register, value)) = self.registers.reset {
+            write(register, value);
+        }
+        ring0::out8(KEYBOARD_CONTROLLER, PULSE_RESET_LINE);
+        clock::sleep(PATIENCE);
+        "this machine has no reset register"
+    }
+}
+
+fn write(register: Register, value: u8) {
+    match register {
+        Register::Port(port) => ring0::out8(port, value),
+        Register::Memory(address) => {
+            if paging::map(address, 1) {
+                // SAFETY: ACPI says that this is a register.
+                unsafe { (address as *mut u8).write_volatile(value) }
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! virtio 1.x over PCI. Queues and drivers are those of the crate `virtio-drivers`; the transport is our own, since the
+//! crate's has no MSI-X and looks the notification address up on every notification.
+
+mod balloon;
+mod devices;
+mod dma;
+mod transport;
+
+pub use balloon::Balloon;
+pub use devices::{Console, Devices, Disk, Entropy, Network, Slot};

@@ -1,0 +1,116 @@
+//! All virtio devices of the machine, in the order of their PCI slots.
+
+use alloc::vec::Vec;
+
+use virtio_drivers::device::{blk::VirtIOBlk, console::VirtIOConsole, net::VirtIONet, rng::VirtIORng};
+use virtio_drivers::transport::DeviceType;
+
+use super::balloon::Balloon;
+use super::dma::Identity;
+use super::transport::Transport;
+use crate::interrupts;
+use crate::pci::{Access, MsixEntry};
+
+/// Receive buffers of a network device.
+const NET_QUEUE: usize = 16;
+const NET_BUFFER: usize = 2048;
+
+/// A block device.
+pub type Disk = VirtIOBlk<Identity, Transport>;
+/// A network device.
+pub type Network = VirtIONet<Identity, Transport, NET_QUEUE>;
+/// A console device, of which port 0 is used.
+pub type Console = VirtIOConsole<Identity, Transport>;
+/// An entropy device.
+pub type Entropy = VirtIORng<Identity, Transport>;
+
+/// A driver with what belongs to its place in the machine.
+pub struct Slot<D> {
+    /// The driver.
+    pub device: D,
+    /// Slot on bus 0.
+    pub slot: u8,
+    /// Its interrupt vector.
+    pub vector: u8,
+    /// Its MSI-X entry, if it has one.
+    pub msix: Option<MsixEntry>,
+    served: u64,
+    primed: bool,
+}
+
+impl<D> Slot<D> {
+    /// Whether the device interrupted since the last call; always true the first time and without MSI-X.
+    pub fn interrupted(&mut self) -> bool {
+        let count = interrupts::count(self.vector);
+        let new = !self.primed || count != self.served || self.msix.is_none();
+        self.primed = true;
+        self.served = count;
+        new
+    }
+}
+
+/// The devices by kind.
+#[derive(Default)]
+pub struct Devices {
+    /// Block devices.
+    pub disks: Vec<Slot<Disk>>,
+    /// Network devices.
+    pub networks: Vec<Slot<Network>>,
+    /// The first console.
+    pub console: Option<Slot<Console>>,
+    /// The first entropy source.
+    pub entropy: Option<Slot<Entropy>>,
+    /// The first balloon.
+    pub balloon: Option<Slot<Balloon>>,
+    /// Functions whose driver did not start.
+    pub failed: Vec<(u8, virtio_drivers::Error)>,
+}
+
+impl Devices {
+    /// Starts every virtio device on bus 0, each with a vector of its own on `cpu`.
+    pub fn discover(access: Access, cpu: u8) -> Self {
+        let mut devices = Self::default();
+        for (function, vector) in
+            access.functions().into_iter().zip(interrupts::FIRST_PCI..interrupts::SPURIOUS)
+        {
+            let Some(transport) = Transport::open(function, vector, cpu) else { continue };
+            let slot = function.slot();
+            if let Err(error) = devices.start(transport, slot, vector) {
+                devices.failed.push((slot, error));
+            }
+        }
+        devices
+    }
+
+    fn start(&mut self, transport: Transport, slot: u8, vector: u8) -> virtio_drivers::Result {
+        use virtio_drivers::transport::Transport as _;
+        let msix = transport.msix();
+        match transport.device_type() {
+            DeviceType::Block => {
+                // Requests are waited for by looking at the queue; `irq` lets the interrupt through to test it.
+                transport.mask_interrupts(true);
+                self.disks.push(Slot::new(Disk::new(transport)?, slot, vector, msix));
+            }
+            DeviceType::Network => {
+                self.networks.push(Slot::new(Network::new(transport, NET_BUFFER)?, slot, vector, msix));
+            }
+            DeviceType::Console => {
+                self.console = Some(Slot::new(Console::new(transport)?, slot, vector, msix))
+            }
+            DeviceType::EntropySource => {
+                self.entropy = Some(Slot::new(Entropy::new(transport)?, slot, vector, msix));
+            }
+            DeviceType::MemoryBalloon => {
+                self.balloon = Some(Slot::new(Balloon::new(transport)?, slot, vector, msix));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<D> Slot<D> {
+    fn new(device: D, slot: u8, vector: u8, msix: Option<MsixEntry>) -> Self {
+        Self { device, slot, vector, msix, served: 0, primed: false }
+    }
+}
