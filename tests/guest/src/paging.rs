@@ -45,7 +45,7 @@ fn map_gib(gib: u64) -> bool {
         }
         let table = (&raw mut SPARE_TABLES).cast::<u64>().add(used * ENTRIES);
         for entry in 0..ENTRIES {
-            table.add(entry).write_volatile(gib * GIB + entry as u64 * LARGE_PAGE | LARGE);
+            table.add(entry).write_volatile((gib * GIB + entry as u64 * LARGE_PAGE) | LARGE);
         }
         slot.write_volatile(table as u64 | TABLE);
     }
