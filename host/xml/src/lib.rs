@@ -1,2 +1,36 @@
 //! libvirt XML documents to and from the model.
+//!
+//! A document travels through three steps, each in one place:
+//!
+//! ```text
+//! text ──tree──▶ elements with positions ──readers──▶ model          (domain::parse, device::parse)
+//!                        │                              │
+//!                        └──audit, by the grammar──▶ warnings
+//! model ──writers──▶ elements in libvirt's order ──print──▶ text     (domain::format)
+//! ```
+//!
+//! - Nothing is dropped in silence. What the model has no field for is kept as XML in `Extra` and written back; what the
+//!   grammar does not know, or the native driver does not act on, is a [`Warning`].
+//! - Comments are kept inside kept parts only; between typed elements they go. Whitespace between elements is not kept.
+//! - Documents come from outside: size, depth and counts are bounded, DTDs and entities are refused, no input panics.
+//!
+//! This is the only crate that uses quick-xml.
 #![forbid(unsafe_code)]
+
+mod audit;
+mod check;
+pub mod device;
+pub mod domain;
+mod error;
+mod grammar;
+mod kind;
+pub mod metadata;
+mod print;
+mod reader;
+mod suggest;
+mod tree;
+mod write;
+
+pub use check::{Checked, check, decode};
+pub use error::{ParseOptions, Parsed, Warning, WarningKind, XmlError};
+pub use kind::{Kind, UnknownKind};

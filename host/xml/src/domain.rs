@@ -1,0 +1,178 @@
+//! `<domain>` documents (guide ch. 20): readers and writers side by side, a file an element group.
+
+mod address;
+mod chardev;
+mod clock;
+mod controller;
+mod cpu;
+pub(crate) mod devices;
+mod disk;
+mod interface;
+mod memory;
+mod os;
+mod rng;
+mod tuning;
+
+use std::sync::LazyLock;
+
+use reeve_model::domain::{DomainConfig, DomainType, LifecycleAction};
+use uuid::Uuid;
+
+use crate::audit::{Depth, audit};
+use crate::error::{Fault, ParseOptions, Parsed, XmlError};
+use crate::grammar::Grammar;
+use crate::print;
+use crate::reader::Reader;
+use crate::tree::{self, Element};
+use crate::write::order;
+
+/// What a domain document may contain.
+pub(crate) static GRAMMAR: LazyLock<Grammar> =
+    LazyLock::new(|| Grammar::new(include_str!("grammar/domain.grammar")));
+
+/// Reads a domain document.
+///
+/// A UUID is made when the document has none; `currentMemory` above `memory` is lowered to it; sizes are rounded up to KiB;
+/// `id` is ignored. Rules of a whole domain are checked ([`DomainConfig::check`]). The error of a bad document says where
+/// and how to mend it; what has no effect is a warning.
+///
+/// ```
+/// let text = "<domain type='kvm'><name>web</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>";
+/// let parsed = reeve_xml::domain::parse(text, &Default::default())?;
+/// assert_eq!(parsed.document.memory.as_mib(), 64);
+/// assert!(parsed.warnings.is_empty());
+/// # Ok::<(), reeve_xml::XmlError>(())
+/// ```
+pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<DomainConfig>, XmlError> {
+    let root = tree::document(text)?;
+    let placed = |fault| tree::placed(text, &root, fault);
+    let rule = GRAMMAR.root(&root.name).ok_or_else(|| {
+        let message = format!("a domain document starts with <domain>, not <{}>", root.name);
+        placed(Fault::new(root.offset, message))
+    })?;
+    let document = read(&mut Reader::new(&root)).map_err(placed)?;
+    document.check().map_err(|broken| placed(Fault::new(root.offset_of(&broken.path), broken.message)))?;
+    let warnings = audit(text, &root, "/domain", (&GRAMMAR, rule), Depth::NotHonoured);
+    crate::error::finish(document, warnings, options)
+}
+
+/// Writes a domain in libvirt's layout and order. Reading it back gives the same domain.
+pub fn format(domain: &DomainConfig) -> String {
+    print::document(&ordered(write(domain, None)))
+}
+
+/// As [`format`](fn@format), with the id of the running domain.
+pub fn format_live(domain: &DomainConfig, id: u32) -> String {
+    print::document(&ordered(write(domain, Some(id))))
+}
+
+/// As [`format`](fn@format), without the UUID when the document had none.
+pub(crate) fn format_as_written(domain: &DomainConfig, had_uuid: bool) -> String {
+    let mut root = ordered(write(domain, None));
+    root.children.retain(|child| had_uuid || child.as_element().is_none_or(|child| child.name != "uuid"));
+    print::document(&root)
+}
+
+fn ordered(mut root: Element<'_>) -> Element<'_> {
+    if let Some(rule) = GRAMMAR.root("domain") {
+        order(&mut root, &GRAMMAR, rule);
+    }
+    root
+}
+
+fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
+    let domain_type = DomainType::from_word(&domain.required("type", "kvm")?);
+    domain.attribute("id");
+    let name = domain
+        .one("name", |name| Ok(name.trimmed()))?
+        .ok_or_else(|| domain.fault("the domain has no name; add <name>…</name>"))?;
+    let memory = domain.one("memory", memory::read_size)?.ok_or_else(|| {
+        domain.fault(format!("domain '{name}' has no memory; add <memory unit='MiB'>…</memory>"))
+    })?;
+    let current_memory = domain.one("currentMemory", memory::read_size)?.filter(|current| current.0 > 0);
+    let os = domain.one("os", os::read)?.ok_or_else(|| {
+        domain.fault(format!("domain '{name}' does not say what it boots; add <os><type>hvm</type>…</os>"))
+    })?;
+    Ok(DomainConfig {
+        domain_type,
+        uuid: domain.one("uuid", read_uuid)?.unwrap_or_else(Uuid::new_v4),
+        title: domain.one("title", |title| Ok(title.text().into_owned()))?.filter(|title| !title.is_empty()),
+        description: domain
+            .one("description", |text| Ok(text.text().into_owned()))?
+            .filter(|text| !text.is_empty()),
+        metadata: domain.fragment("metadata")?,
+        memory,
+        current_memory: current_memory.map_or(memory, |current| current.min(memory)),
+        memory_backing: domain.one("memoryBacking", memory::read_backing)?.unwrap_or_default(),
+        vcpu: domain.one("vcpu", cpu::read_vcpu)?.unwrap_or_else(cpu::one_vcpu),
+        cputune: domain.one("cputune", tuning::read_cputune)?.unwrap_or_default(),
+        numatune: domain.one("numatune", tuning::read_numatune)?.unwrap_or_default(),
+        os,
+        features: domain.one("features", os::read_features)?.unwrap_or_default(),
+        cpu: domain.one("cpu", cpu::read)?,
+        clock: domain.one("clock", clock::read)?.unwrap_or_else(clock::utc),
+        on_poweroff: read_action(domain, "on_poweroff", LifecycleAction::Destroy)?,
+        on_reboot: read_action(domain, "on_reboot", LifecycleAction::Restart)?,
+        on_crash: read_action(domain, "on_crash", LifecycleAction::Destroy)?,
+        devices: domain.one("devices", devices::read)?.unwrap_or_default(),
+        extra: domain.extra(),
+        name,
+    })
+}
+
+/// 32 hexadecimal digits, with dashes or without (guide figure 20.1).
+fn read_uuid(uuid: &mut Reader<'_, '_>) -> Result<Uuid, Fault> {
+    let text = uuid.trimmed();
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let valid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    valid.then(|| Uuid::try_parse(&digits).ok()).flatten().ok_or_else(|| {
+        uuid.fault(format!(
+            "'{text}' is not a UUID; write 32 hexadecimal digits, or leave <uuid> out to have one made"
+        ))
+    })
+}
+
+fn read_action(
+    domain: &mut Reader<'_, '_>,
+    name: &str,
+    default: LifecycleAction,
+) -> Result<LifecycleAction, Fault> {
+    let action = domain.one(name, |action| {
+        let word = action.trimmed();
+        LifecycleAction::from_word(&word).ok_or_else(|| {
+            let words: Vec<&str> = LifecycleAction::ALL.iter().map(|(_, word)| *word).collect();
+            action.fault(format!("'{word}' is not an action; use one of {}", words.join(", ")))
+        })
+    })?;
+    Ok(action.unwrap_or(default))
+}
+
+fn write(domain: &DomainConfig, id: Option<u32>) -> Element<'_> {
+    let mut root = Element::new("domain").with("type", domain.domain_type.as_str());
+    if let Some(id) = id {
+        root.set("id", id.to_string());
+    }
+    let mut root = root
+        .one_text("name", Some(&domain.name))
+        .one(Element::new("uuid").with_text(domain.uuid.to_string()))
+        .one_text("title", domain.title.as_ref())
+        .one_text("description", domain.description.as_ref());
+    if let Some(metadata) = &domain.metadata {
+        root.fragment(metadata);
+    }
+    root.one(memory::write_size("memory", domain.memory))
+        .one(memory::write_size("currentMemory", domain.current_memory))
+        .one_unless_empty(memory::write_backing(&domain.memory_backing))
+        .one(cpu::write_vcpu(&domain.vcpu))
+        .one_unless_empty(tuning::write_cputune(&domain.cputune))
+        .one_unless_empty(tuning::write_numatune(&domain.numatune))
+        .one(os::write(&domain.os))
+        .one_unless_empty(os::write_features(&domain.features))
+        .each(domain.cpu.as_ref().map(cpu::write))
+        .one(clock::write(&domain.clock))
+        .one(Element::new("on_poweroff").with_text(domain.on_poweroff.as_str()))
+        .one(Element::new("on_reboot").with_text(domain.on_reboot.as_str()))
+        .one(Element::new("on_crash").with_text(domain.on_crash.as_str()))
+        .one(devices::write(&domain.devices))
+        .extra(&domain.extra)
+}

@@ -1,0 +1,89 @@
+//! `<vcpu>` and `<cpu>` (guide 20.4, 20.11).
+
+use std::str::FromStr;
+
+use reeve_model::domain::{CpuConfig, CpuFeature, CpuTopology, Extra, VcpuConfig};
+
+use crate::error::Fault;
+use crate::reader::Reader;
+use crate::tree::Element;
+
+/// What a document without `<vcpu>` means.
+pub(super) fn one_vcpu() -> VcpuConfig {
+    VcpuConfig { max: 1, current: None, placement: None, cpuset: None, extra: Extra::default() }
+}
+
+pub(super) fn read_vcpu(vcpu: &mut Reader<'_, '_>) -> Result<VcpuConfig, Fault> {
+    Ok(VcpuConfig {
+        max: vcpu.text_number()?,
+        current: vcpu.number("current")?,
+        placement: vcpu.word("placement"),
+        cpuset: vcpu.cpu_set("cpuset")?,
+        extra: vcpu.extra(),
+    })
+}
+
+pub(super) fn write_vcpu(vcpu: &VcpuConfig) -> Element<'_> {
+    Element::new("vcpu")
+        .with_some("placement", vcpu.placement.as_ref())
+        .with_some("cpuset", vcpu.cpuset.as_ref())
+        .with_some("current", vcpu.current.as_ref())
+        .with_text(vcpu.max.to_string())
+        .extra(&vcpu.extra)
+}
+
+pub(super) fn read(cpu: &mut Reader<'_, '_>) -> Result<CpuConfig, Fault> {
+    Ok(CpuConfig {
+        mode: cpu.word("mode"),
+        matching: cpu.word("match"),
+        model: cpu.one("model", |model| Ok(model.trimmed()))?.filter(|model| !model.is_empty()),
+        vendor: cpu.one("vendor", |vendor| Ok(vendor.trimmed()))?.filter(|vendor| !vendor.is_empty()),
+        topology: cpu.one("topology", read_topology)?,
+        features: cpu.each("feature", |feature| {
+            Ok(CpuFeature {
+                policy: feature.word("policy").unwrap_or_else(|| "require".to_owned()),
+                name: feature.required("name", "aes")?,
+            })
+        })?,
+        extra: cpu.extra(),
+    })
+}
+
+fn read_topology(topology: &mut Reader<'_, '_>) -> Result<CpuTopology, Fault> {
+    Ok(CpuTopology {
+        sockets: required(topology, "sockets")?,
+        cores: required(topology, "cores")?,
+        threads: required(topology, "threads")?,
+    })
+}
+
+/// A number that must be written.
+pub(super) fn required<T: FromStr>(element: &mut Reader<'_, '_>, name: &str) -> Result<T, Fault> {
+    let number = element.number(name)?;
+    number.ok_or_else(|| {
+        element.fault(format!("<{}> needs the attribute {name}, a number", element.element.name))
+    })
+}
+
+pub(super) fn write(cpu: &CpuConfig) -> Element<'_> {
+    let topology = cpu.topology.map(|topology| {
+        Element::new("topology")
+            .with("sockets", topology.sockets.to_string())
+            .with("cores", topology.cores.to_string())
+            .with("threads", topology.threads.to_string())
+    });
+    let element = Element::new("cpu")
+        .with_some("mode", cpu.mode.as_ref())
+        .with_some("match", cpu.matching.as_ref())
+        .one_text("model", cpu.model.as_ref())
+        .one_text("vendor", cpu.vendor.as_ref());
+    let element = match topology {
+        Some(topology) => element.one(topology),
+        None => element,
+    };
+    element.each(cpu.features.iter().map(write_feature)).extra(&cpu.extra)
+}
+
+fn write_feature(feature: &CpuFeature) -> Element<'_> {
+    Element::new("feature").with("policy", &feature.policy).with("name", &feature.name)
+}

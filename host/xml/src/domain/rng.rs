@@ -1,0 +1,62 @@
+//! `<rng>`, `<memballoon>` and `<watchdog>` (guide 9.6, 20.18, 20.19).
+
+use reeve_model::domain::{MemBalloon, Rng, RngRate, Watchdog};
+
+use super::address::{read_common, write_common};
+use super::cpu::required;
+use crate::error::Fault;
+use crate::reader::Reader;
+use crate::tree::Element;
+
+pub(crate) fn read(rng: &mut Reader<'_, '_>) -> Result<Rng, Fault> {
+    let model = rng.required("model", "virtio")?;
+    let backend =
+        rng.one("backend", |backend| Ok((backend.required("model", "random")?, backend.trimmed())))?;
+    let (backend, device) = backend.ok_or_else(|| {
+        rng.fault("the rng has no backend; add <backend model='random'>/dev/urandom</backend>")
+    })?;
+    let rate = rng.one("rate", |rate| {
+        let bytes = required(rate, "bytes")?;
+        Ok(RngRate { bytes, period_ms: rate.number("period")?.unwrap_or(1000) })
+    })?;
+    let device = Some(device).filter(|device| !device.is_empty());
+    Ok(Rng { model, backend, device, rate, common: read_common(rng)? })
+}
+
+pub(crate) fn write(rng: &Rng) -> Element<'_> {
+    let rate = rng.rate.map(|rate| {
+        Element::new("rate").with("bytes", rate.bytes.to_string()).with("period", rate.period_ms.to_string())
+    });
+    let backend = Element::new("backend").with("model", &rng.backend);
+    let backend = backend.with_text(rng.device.as_deref().unwrap_or_default());
+    let element = rate.into_iter().fold(Element::new("rng").with("model", &rng.model), Element::one);
+    write_common(element.one(backend), &rng.common)
+}
+
+pub(crate) fn read_balloon(balloon: &mut Reader<'_, '_>) -> Result<MemBalloon, Fault> {
+    Ok(MemBalloon {
+        model: balloon.required("model", "virtio")?,
+        stats_period: balloon.one("stats", |stats| stats.number("period"))?.flatten(),
+        common: read_common(balloon)?,
+    })
+}
+
+pub(crate) fn write_balloon(balloon: &MemBalloon) -> Element<'_> {
+    let stats = Element::new("stats").with_some("period", balloon.stats_period.as_ref());
+    let element = Element::new("memballoon").with("model", &balloon.model).one_unless_empty(stats);
+    write_common(element, &balloon.common)
+}
+
+pub(crate) fn read_watchdog(watchdog: &mut Reader<'_, '_>) -> Result<Watchdog, Fault> {
+    Ok(Watchdog {
+        model: watchdog.required("model", "i6300esb")?,
+        action: watchdog.word("action"),
+        common: read_common(watchdog)?,
+    })
+}
+
+pub(crate) fn write_watchdog(watchdog: &Watchdog) -> Element<'_> {
+    let element =
+        Element::new("watchdog").with("model", &watchdog.model).with_some("action", watchdog.action.as_ref());
+    write_common(element, &watchdog.common)
+}

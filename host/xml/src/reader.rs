@@ -1,0 +1,262 @@
+//! How typed readers take an element apart: each ticks off what it understands, and what is left goes to `Extra`.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use reeve_model::CpuSet;
+use reeve_model::domain::Extra;
+
+use crate::error::Fault;
+use crate::print;
+use crate::tree::{Element, Node, is_blank};
+
+/// An element that is being read.
+pub(crate) struct Reader<'e, 't> {
+    /// The element.
+    pub element: &'e Element<'t>,
+    attributes: Vec<bool>,
+    children: Vec<Child>,
+}
+
+/// What became of a child.
+#[derive(Clone)]
+enum Child {
+    /// Nobody asked for it yet.
+    Left,
+    /// All of it is in the model.
+    Taken,
+    /// Its typed part is in the model, this is the rest.
+    Rest(Element<'static>),
+}
+
+impl<'e, 't> Reader<'e, 't> {
+    pub(crate) fn new(element: &'e Element<'t>) -> Self {
+        Self {
+            element,
+            attributes: vec![false; element.attributes.len()],
+            children: vec![Child::Left; element.children.len()],
+        }
+    }
+
+    /// A fault of this element.
+    pub(crate) fn fault(&self, message: impl Into<String>) -> Fault {
+        Fault::new(self.element.offset, message)
+    }
+
+    /// A fault of one of its attributes.
+    pub(crate) fn attribute_fault(&self, name: &str, message: impl Into<String>) -> Fault {
+        let offset = self.element.attribute(name).map_or(self.element.offset, |attribute| attribute.offset);
+        Fault::new(offset, message)
+    }
+
+    /// Takes an attribute.
+    pub(crate) fn attribute(&mut self, name: &str) -> Option<&'e str> {
+        let index = self.element.attributes.iter().position(|attribute| attribute.name == name)?;
+        self.attributes[index] = true;
+        Some(&self.element.attributes[index].value)
+    }
+
+    /// Takes an attribute as an owned word.
+    pub(crate) fn word(&mut self, name: &str) -> Option<String> {
+        self.attribute(name).map(str::to_owned)
+    }
+
+    /// Takes an attribute that must be there; `example` is what the fix shows.
+    pub(crate) fn required(&mut self, name: &str, example: &str) -> Result<String, Fault> {
+        self.word(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+            let element = &self.element.name;
+            self.fault(format!(
+                "<{element}> needs the attribute {name}; write <{element} {name}='{example}'…>"
+            ))
+        })
+    }
+
+    /// Takes a decimal attribute.
+    pub(crate) fn number<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Fault> {
+        let Some(value) = self.attribute(name) else { return Ok(None) };
+        parse_number(value).map(Some).ok_or_else(|| {
+            let message = format!("{name}='{value}' is not a whole number that fits here");
+            self.attribute_fault(name, message)
+        })
+    }
+
+    /// Takes a number that is decimal, `0x` hexadecimal or `0` octal, as addresses are written; it must be at most `max`.
+    pub(crate) fn address_number(&mut self, name: &str, max: u32) -> Result<Option<u32>, Fault> {
+        let Some(value) = self.attribute(name) else { return Ok(None) };
+        let text = value.trim();
+        let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16).ok(),
+            Some(_) => None,
+            None => parse_number(text),
+        };
+        number.filter(|number| *number <= max).map(Some).ok_or_else(|| {
+            let message = format!("{name}='{value}' is not a number from 0 to {max:#x}");
+            self.attribute_fault(name, message)
+        })
+    }
+
+    /// Takes an attribute that has one of two words: true for the first.
+    pub(crate) fn either(&mut self, name: &str, yes: &str, no: &str) -> Result<Option<bool>, Fault> {
+        match self.attribute(name) {
+            None => Ok(None),
+            Some(value) if value == yes => Ok(Some(true)),
+            Some(value) if value == no => Ok(Some(false)),
+            Some(value) => {
+                Err(self.attribute_fault(name, format!("{name}='{value}' is neither '{yes}' nor '{no}'")))
+            }
+        }
+    }
+
+    /// Takes an attribute that is a set of CPUs or nodes.
+    pub(crate) fn cpu_set(&mut self, name: &str) -> Result<Option<CpuSet>, Fault> {
+        let Some(value) = self.attribute(name) else { return Ok(None) };
+        value.parse().map(Some).map_err(|error| self.attribute_fault(name, format!("{error}")))
+    }
+
+    /// Takes the text as it is.
+    pub(crate) fn text(&mut self) -> Cow<'e, str> {
+        for (child, state) in self.element.children.iter().zip(&mut self.children) {
+            if matches!(child, Node::Text(_)) {
+                *state = Child::Taken;
+            }
+        }
+        self.element.text()
+    }
+
+    /// Takes the text without the spaces around it.
+    pub(crate) fn trimmed(&mut self) -> String {
+        self.text().trim().to_owned()
+    }
+
+    /// Takes the text as a number.
+    pub(crate) fn text_number<T: FromStr>(&mut self) -> Result<T, Fault> {
+        let text = self.trimmed();
+        parse_number(&text).ok_or_else(|| {
+            self.fault(format!(
+                "<{}> holds '{text}', which is not a whole number that fits here",
+                self.element.name
+            ))
+        })
+    }
+
+    /// How many children have this name.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        self.element.elements().filter(|child| child.name == name).count()
+    }
+
+    /// Reads the only child of a name, if there is one. What `read` leaves of it is kept and later joins it again.
+    pub(crate) fn one<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Reader<'e, 't>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        let mut found = self.element.children.iter().enumerate().filter_map(|(index, child)| {
+            child.as_element().filter(|child| child.name == name).map(|child| (index, child))
+        });
+        let Some((index, child)) = found.next() else { return Ok(None) };
+        if let Some((_, second)) = found.next() {
+            let parent = &self.element.name;
+            let message = format!("<{parent}> has more than one <{name}>; keep one");
+            return Err(Fault::new(second.offset, message));
+        }
+        let mut reader = Reader::new(child);
+        let value = read(&mut reader)?;
+        self.children[index] = reader.rest().map_or(Child::Taken, Child::Rest);
+        Ok(Some(value))
+    }
+
+    /// True when there is a child of this name.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        self.one(name, |_| Ok(())).map(|found| found.is_some())
+    }
+
+    /// Reads every child of a name. One of which `read` leaves something is kept as XML instead.
+    pub(crate) fn each<T>(
+        &mut self,
+        name: &str,
+        mut read: impl FnMut(&mut Reader<'e, 't>) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        let mut values = vec![];
+        for (index, child) in self.element.children.iter().enumerate() {
+            let Some(child) = child.as_element().filter(|child| child.name == name) else { continue };
+            let mut reader = Reader::new(child);
+            let value = read(&mut reader)?;
+            if reader.rest().is_none() {
+                self.children[index] = Child::Taken;
+                values.push(value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Takes a child as XML text, canonical.
+    pub(crate) fn fragment(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        self.one(name, |child| {
+            child.attributes.fill(true);
+            child.children.fill(Child::Taken);
+            Ok(print::fragment(&Node::Element(child.element.clone())))
+        })
+    }
+
+    /// Takes all attributes that nobody took.
+    pub(crate) fn all_attributes(&mut self) -> Vec<(String, String)> {
+        let left = self.element.attributes.iter().zip(&mut self.attributes).filter(|(_, taken)| !**taken);
+        left.map(|(attribute, taken)| {
+            *taken = true;
+            (attribute.name.to_string(), attribute.value.to_string())
+        })
+        .collect()
+    }
+
+    /// Takes everything that nobody took.
+    pub(crate) fn extra(&mut self) -> Extra {
+        let attributes = self.all_attributes();
+        let stray = self.stray();
+        let mut elements = vec![];
+        for (child, state) in self.element.children.iter().zip(&mut self.children) {
+            match (child, std::mem::replace(state, Child::Taken)) {
+                (Node::Element(_), Child::Left) => elements.push(print::fragment(child)),
+                (_, Child::Rest(rest)) => elements.push(print::fragment(&Node::Element(rest))),
+                _ => {}
+            }
+        }
+        elements.extend(stray.map(|text| print::fragment(&Node::Stray(text))));
+        Extra { attributes, elements }
+    }
+
+    /// Text between elements: kept as one fragment. Text of an element without typed children is not stray.
+    fn stray(&self) -> Option<String> {
+        let left = self.element.children.iter().zip(&self.children);
+        let texts = left.filter_map(|(child, state)| match (child, state) {
+            (Node::Text(text), Child::Left | Child::Rest(_)) if !is_blank(text) => Some(text.as_ref()),
+            _ => None,
+        });
+        let words: Vec<&str> = texts.flat_map(str::split_whitespace).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// What nobody took, as an element of the same name; none when all was taken.
+    fn rest(&self) -> Option<Element<'static>> {
+        let mut rest = Element { name: Cow::Owned(self.element.name.to_string()), ..Element::default() };
+        for (attribute, _) in
+            self.element.attributes.iter().zip(&self.attributes).filter(|(_, taken)| !**taken)
+        {
+            rest.set(attribute.name.to_string(), attribute.value.to_string());
+        }
+        for (child, state) in self.element.children.iter().zip(&self.children) {
+            match (child, state) {
+                (Node::Element(_), Child::Left) => rest.children.push(child.clone().into_owned()),
+                (_, Child::Rest(inner)) => rest.children.push(Node::Element(inner.clone())),
+                _ => {}
+            }
+        }
+        rest.children.extend(self.stray().map(Node::Stray));
+        (!rest.attributes.is_empty() || !rest.children.is_empty()).then_some(rest)
+    }
+}
+
+/// Decimal digits with at most a minus sign; no plus sign, which `FromStr` would take.
+fn parse_number<T: FromStr>(text: &str) -> Option<T> {
+    let text = text.trim();
+    if text.starts_with('+') { None } else { text.parse().ok() }
+}

@@ -1,0 +1,53 @@
+//! The canonical form of whole domains, and what is said about them.
+
+use reeve_xml::{ParseOptions, WarningKind, domain};
+
+const MINIMAL: &str = include_str!("../../../tests/fixtures/minimal.xml");
+const TWENTY_DEVICES: &str = include_str!("../../../tests/fixtures/domain-20-devices.xml");
+const TYPOS: &str = include_str!("../../../tests/fixtures/domain-typos.xml");
+
+fn warnings(text: &str) -> String {
+    let parsed = domain::parse(text, &ParseOptions::default()).expect("a good document");
+    let lines = parsed.warnings.iter().map(|warning| format!("{} {warning}\n", warning.kind));
+    lines.collect()
+}
+
+#[test]
+fn a_minimal_domain_gets_every_default() {
+    let checked = reeve_xml::check(MINIMAL, None).expect("a good document");
+    assert_eq!(checked.warnings, []);
+    insta::assert_snapshot!(checked.canonical);
+}
+
+#[test]
+fn twenty_devices_are_canonical_already() {
+    let parsed = domain::parse(TWENTY_DEVICES, &ParseOptions::default()).expect("a good document");
+    assert_eq!(domain::format(&parsed.document), TWENTY_DEVICES);
+    insta::assert_snapshot!(warnings(TWENTY_DEVICES));
+}
+
+#[test]
+fn typos_are_named_one_by_one() {
+    insta::assert_snapshot!(warnings(TYPOS));
+    let parsed = domain::parse(TYPOS, &ParseOptions::default()).expect("typos are no errors");
+    insta::assert_snapshot!(domain::format(&parsed.document));
+}
+
+#[test]
+fn strict_makes_the_first_warning_an_error() {
+    let strict = ParseOptions { strict: true };
+    let error = domain::parse(TYPOS, &strict).expect_err("typos");
+    assert_eq!((error.line, error.column, error.path.as_str()), (4, 3, "/domain/memroy"));
+    assert_eq!(error.message, "<domain> has no element <memroy>; did you mean 'memory'?");
+    let parsed = domain::parse(TYPOS, &ParseOptions::default()).expect("typos are no errors");
+    assert!(parsed.warnings.iter().any(|warning| warning.kind == WarningKind::NotHonoured));
+}
+
+#[test]
+fn a_running_domain_shows_its_id() {
+    let parsed = domain::parse(TWENTY_DEVICES, &ParseOptions::default()).expect("a good document");
+    let live = domain::format_live(&parsed.document, 7);
+    assert!(live.starts_with("<domain type='kvm' id='7'>\n"));
+    let again = domain::parse(&live, &ParseOptions::default()).expect("a good document");
+    assert_eq!(again.document, parsed.document);
+}
