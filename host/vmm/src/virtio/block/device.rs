@@ -1,0 +1,136 @@
+//! The block device as transport and machine see it.
+
+use std::io;
+use std::sync::Arc;
+
+use virtio_bindings::virtio_blk::{
+    VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO, VIRTIO_BLK_F_SEG_MAX,
+    VIRTIO_BLK_F_WRITE_ZEROES,
+};
+use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
+use virtio_queue::Queue;
+
+use super::disk::{Disk, SECTOR};
+use super::engine::Engine;
+use super::metrics::BlockMetrics;
+use super::queue::BlockHandler;
+use super::request::{MAX_RANGE_SECTORS, MAX_RANGES};
+use crate::config::CacheMode;
+use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::worker::Worker;
+
+const QUEUE_SIZE: u16 = 256;
+/// Buffers of one request: a ring without header and status.
+const MAX_SEGMENTS: u32 = QUEUE_SIZE as u32 - 2;
+
+/// Offsets in struct virtio_blk_config.
+const CAPACITY: usize = 0;
+const SEG_MAX: usize = 12;
+const BLK_SIZE: usize = 20;
+const NUM_QUEUES: usize = 34;
+const MAX_DISCARD_SECTORS: usize = 36;
+const MAX_DISCARD_SEG: usize = 40;
+const DISCARD_ALIGNMENT: usize = 44;
+const MAX_WRITE_ZEROES_SECTORS: usize = 48;
+const MAX_WRITE_ZEROES_SEG: usize = 52;
+const WRITE_ZEROES_MAY_UNMAP: usize = 56;
+const CONFIG_SIZE: usize = 60;
+
+/// A disk.
+pub struct Block {
+    disk: Arc<Disk>,
+    metrics: Arc<BlockMetrics>,
+    config: [u8; CONFIG_SIZE],
+    engine: Option<Engine>,
+    worker: Option<Worker<BlockHandler>>,
+}
+
+impl Block {
+    /// A block device for `disk`. io_uring is set up here, before the process locks itself in.
+    pub fn new(disk: Disk) -> Self {
+        let config = config(&disk);
+        let engine = Some(Engine::new(QUEUE_SIZE));
+        Self { disk: Arc::new(disk), metrics: Arc::default(), config, engine, worker: None }
+    }
+
+    /// The same, without io_uring.
+    #[cfg(test)]
+    pub(super) fn without_ring(disk: Disk) -> Self {
+        Self { engine: Some(Engine::Blocking), ..Self::new(disk) }
+    }
+
+    /// The counters, shared with the running device.
+    pub fn metrics(&self) -> Arc<BlockMetrics> {
+        Arc::clone(&self.metrics)
+    }
+}
+
+fn config(disk: &Disk) -> [u8; CONFIG_SIZE] {
+    let mut config = [0; CONFIG_SIZE];
+    let mut put = |at: usize, bytes: &[u8]| config[at..at + bytes.len()].copy_from_slice(bytes);
+    put(CAPACITY, &(disk.capacity() / SECTOR).to_le_bytes());
+    put(SEG_MAX, &MAX_SEGMENTS.to_le_bytes());
+    put(BLK_SIZE, &(disk.block_size() as u32).to_le_bytes());
+    put(NUM_QUEUES, &1u16.to_le_bytes());
+    put(MAX_DISCARD_SECTORS, &MAX_RANGE_SECTORS.to_le_bytes());
+    put(MAX_DISCARD_SEG, &MAX_RANGES.to_le_bytes());
+    put(DISCARD_ALIGNMENT, &((disk.block_size() / SECTOR) as u32).to_le_bytes());
+    put(MAX_WRITE_ZEROES_SECTORS, &MAX_RANGE_SECTORS.to_le_bytes());
+    put(MAX_WRITE_ZEROES_SEG, &MAX_RANGES.to_le_bytes());
+    put(WRITE_ZEROES_MAY_UNMAP, &[u8::from(disk.options().discard)]);
+    config
+}
+
+impl VirtioDevice for Block {
+    fn id(&self) -> u16 {
+        VIRTIO_ID_BLOCK as u16
+    }
+
+    fn pci_class(&self) -> u32 {
+        0x01_8000
+    }
+
+    /// FLUSH is offered when writes may be cached; without it a driver takes every write as done for good.
+    fn features(&self) -> u64 {
+        let options = self.disk.options();
+        let mut features = 1 << VIRTIO_BLK_F_SEG_MAX | 1 << VIRTIO_BLK_F_BLK_SIZE;
+        if options.readonly {
+            return features | 1 << VIRTIO_BLK_F_RO;
+        }
+        features |= 1 << VIRTIO_BLK_F_WRITE_ZEROES;
+        if !matches!(options.cache, CacheMode::Writethrough | CacheMode::Directsync) {
+            features |= 1 << VIRTIO_BLK_F_FLUSH;
+        }
+        if options.discard {
+            features |= 1 << VIRTIO_BLK_F_DISCARD;
+        }
+        features
+    }
+
+    fn queue_sizes(&self) -> Vec<u16> {
+        vec![QUEUE_SIZE]
+    }
+
+    fn read_config(&self, offset: u64, data: &mut [u8]) {
+        read_bytes(&self.config, offset, data);
+    }
+
+    fn write_config(&mut self, _offset: u64, _data: &[u8]) {}
+
+    fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
+        let Some(queue) = activation.take_queue(0) else { return Ok(()) };
+        let engine = self.engine.take().unwrap_or_else(|| Engine::new(QUEUE_SIZE));
+        let (disk, metrics) = (Arc::clone(&self.disk), Arc::clone(&self.metrics));
+        let handler = BlockHandler::new(queue, engine, disk, activation.memory, metrics);
+        self.worker = Some(Worker::start("virtio-blk", handler, activation.interrupt)?);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Vec<(u16, Queue)> {
+        let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
+        self.engine = Some(handler.engine);
+        vec![handler.queue.into_queue()]
+    }
+
+    fn reset(&mut self) {}
+}

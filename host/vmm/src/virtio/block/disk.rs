@@ -1,0 +1,253 @@
+//! The file behind a disk, and what can be done with it while one waits for it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
+
+use crate::config::CacheMode;
+
+/// Bytes of a sector in the virtio protocol, whatever the disk's block size.
+pub(super) const SECTOR: u64 = 512;
+/// Buffer for transfers that cannot go straight to guest memory.
+const BOUNCE_SIZE: u64 = 1 << 20;
+/// Alignment assumed for O_DIRECT where the kernel does not say.
+const DEFAULT_ALIGNMENT: u64 = 4096;
+const DATA_SYNC: i32 = libc::RWF_DSYNC;
+
+/// How a disk is presented.
+#[derive(Debug, Clone, Default)]
+pub struct DiskOptions {
+    /// The guest cannot write.
+    pub readonly: bool,
+    /// Serial number, at most 20 bytes.
+    pub serial: String,
+    /// When a write is done.
+    pub cache: CacheMode,
+    /// DISCARD frees space in the image.
+    pub discard: bool,
+}
+
+/// Why a file cannot be a disk.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// Its size cannot be found out.
+    #[error("cannot find out the size of a disk image: {0}")]
+    Size(#[source] io::Error),
+    /// Its flags or its alignment cannot be found out.
+    #[error("cannot find out how a disk image was opened: {0}")]
+    Flags(#[source] io::Error),
+    /// It is smaller than one block.
+    #[error("a disk image of {0} bytes is smaller than one block")]
+    Empty(u64),
+}
+
+/// What O_DIRECT wants of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Alignment {
+    memory: u64,
+    offset: u64,
+}
+
+/// A raw image or block device. All transfers are within the capacity: whoever calls checked that.
+#[derive(Debug)]
+pub struct Disk {
+    file: File,
+    capacity: u64,
+    block_size: u64,
+    direct: Option<Alignment>,
+    options: DiskOptions,
+}
+
+impl Disk {
+    /// A disk on `file`, which was opened for writing unless the disk is read-only, and with O_DIRECT for the cache
+    /// modes that bypass the page cache. A tail shorter than a block is not part of the disk.
+    pub fn new(file: File, options: DiskOptions) -> Result<Self, DiskError> {
+        let length = (&file).seek(SeekFrom::End(0)).map_err(DiskError::Size)?;
+        let flags = rustix::fs::fcntl_getfl(&file).map_err(|error| DiskError::Flags(error.into()))?;
+        let direct = flags.contains(OFlags::DIRECT).then(|| alignment(&file)).transpose();
+        let direct = direct.map_err(DiskError::Flags)?;
+        let block_size = direct.map_or(SECTOR, |alignment| alignment.offset.max(SECTOR));
+        let capacity = length / block_size * block_size;
+        if capacity == 0 {
+            return Err(DiskError::Empty(length));
+        }
+        Ok(Self { file, capacity, block_size, direct, options })
+    }
+
+    /// Size in bytes, a multiple of the block size.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Smallest transfer the disk does without reading around it, in bytes.
+    pub fn block_size(&self) -> u64 {
+        self.block_size
+    }
+
+    /// How it is presented.
+    pub fn options(&self) -> &DiskOptions {
+        &self.options
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether every write reaches the disk before it is done.
+    pub(super) fn write_flags(&self) -> i32 {
+        match self.options.cache {
+            CacheMode::Writethrough | CacheMode::Directsync => DATA_SYNC,
+            CacheMode::None | CacheMode::Writeback | CacheMode::Unsafe => 0,
+        }
+    }
+
+    /// Whether flushes do anything.
+    pub(super) fn flushes(&self) -> bool {
+        self.options.cache != CacheMode::Unsafe
+    }
+
+    /// Whether a transfer can go straight between these buffers and the file.
+    pub(super) fn is_aligned(&self, buffers: &[libc::iovec], offset: u64) -> bool {
+        let Some(alignment) = self.direct else { return true };
+        let fits = |buffer: &libc::iovec| {
+            buffer.iov_base as u64 % alignment.memory == 0 && buffer.iov_len as u64 % alignment.offset == 0
+        };
+        offset % alignment.offset == 0 && buffers.iter().all(fits)
+    }
+
+    /// Makes what was written last a crash of the host.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        if self.flushes() { self.file.sync_data() } else { Ok(()) }
+    }
+
+    /// Frees a range: it reads as zero afterwards.
+    pub(super) fn punch(&self, offset: u64, length: u64) -> io::Result<()> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(rustix::fs::fallocate(&self.file, flags, offset, length)?)
+    }
+
+    /// Makes a range read as zero and keeps it allocated, by whatever way the file has.
+    pub(super) fn zero(&self, offset: u64, length: u64) -> io::Result<()> {
+        let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
+        match rustix::fs::fallocate(&self.file, flags, offset, length) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP) => self.write_around(offset, length, |data| data.fill(0)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads a range that is not aligned as O_DIRECT wants; `take` gets the data piece by piece, in order.
+    pub(super) fn read_around(
+        &self,
+        offset: u64,
+        length: u64,
+        mut take: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
+        self.around(offset, length, |covered, start, part| {
+            self.file.read_exact_at(covered, start)?;
+            take(&covered[part]);
+            Ok(())
+        })
+    }
+
+    /// Writes a range that is not aligned as O_DIRECT wants; `fill` gives the data piece by piece, in order. What
+    /// shares a block with the range is read and written back: no other request may be in flight.
+    pub(super) fn write_around(
+        &self,
+        offset: u64,
+        length: u64,
+        mut fill: impl FnMut(&mut [u8]),
+    ) -> io::Result<()> {
+        self.around(offset, length, |covered, start, part| {
+            if part != (0..covered.len()) {
+                self.file.read_exact_at(covered, start)?;
+            }
+            fill(&mut covered[part]);
+            self.write_back(covered, start)
+        })
+    }
+
+    /// Calls `step` with (buffer for whole blocks, their offset, the part of the buffer that is in the range).
+    fn around(
+        &self,
+        offset: u64,
+        length: u64,
+        mut step: impl FnMut(&mut [u8], u64, std::ops::Range<usize>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let end = offset + length;
+        let mut at = offset / self.block_size * self.block_size;
+        let covered_end = end.next_multiple_of(self.block_size);
+        let memory = self.direct.map_or(1, |alignment| alignment.memory);
+        let mut bounce = Bounce::new((covered_end - at).min(BOUNCE_SIZE) as usize, memory as usize);
+        while at < covered_end {
+            let size = (covered_end - at).min(BOUNCE_SIZE);
+            let first = offset.saturating_sub(at);
+            let last = (end - at).min(size);
+            step(&mut bounce.bytes()[..size as usize], at, first as usize..last as usize)?;
+            at += size;
+        }
+        Ok(())
+    }
+
+    fn write_back(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(data, offset)?;
+        if self.write_flags() == DATA_SYNC { self.file.sync_data() } else { Ok(()) }
+    }
+
+    /// Reads into guest memory; like preadv(2), perhaps less than asked for.
+    pub(super) fn read_vectored(&self, buffers: &[libc::iovec], offset: u64) -> io::Result<usize> {
+        // SAFETY: the buffers are guest memory that is mapped as long as the caller holds its Memory; the kernel
+        // writes only within them, and guest memory is never seen as a Rust reference.
+        let result = unsafe {
+            libc::preadv(self.file.as_raw_fd(), buffers.as_ptr(), buffers.len() as i32, offset as i64)
+        };
+        usize::try_from(result).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Writes from guest memory; like pwritev(2), perhaps less than asked for.
+    pub(super) fn write_vectored(&self, buffers: &[libc::iovec], offset: u64) -> io::Result<usize> {
+        // SAFETY: the buffers are guest memory that is mapped as long as the caller holds its Memory; the kernel
+        // only reads them.
+        let result = unsafe {
+            let count = buffers.len() as i32;
+            libc::pwritev2(self.file.as_raw_fd(), buffers.as_ptr(), count, offset as i64, self.write_flags())
+        };
+        usize::try_from(result).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+/// A buffer with an alignment.
+struct Bounce {
+    storage: Vec<u8>,
+    start: usize,
+}
+
+impl Bounce {
+    fn new(size: usize, alignment: usize) -> Self {
+        let storage = vec![0; size + alignment];
+        let start = storage.as_ptr().align_offset(alignment);
+        Self { storage, start }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        &mut self.storage[self.start..]
+    }
+}
+
+/// What O_DIRECT wants of this file.
+fn alignment(file: &File) -> io::Result<Alignment> {
+    let default = Alignment { memory: DEFAULT_ALIGNMENT, offset: DEFAULT_ALIGNMENT };
+    match rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) {
+        Ok(stat)
+            if stat.stx_dio_offset_align.is_power_of_two() && stat.stx_dio_mem_align.is_power_of_two() =>
+        {
+            Ok(Alignment { memory: stat.stx_dio_mem_align.into(), offset: stat.stx_dio_offset_align.into() })
+        }
+        Ok(_) => Ok(default),
+        Err(error) if matches!(io::Error::from(error).kind(), ErrorKind::Unsupported) => Ok(default),
+        Err(error) => Err(error.into()),
+    }
+}

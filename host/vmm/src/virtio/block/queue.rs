@@ -1,0 +1,357 @@
+//! The block device's thread: requests from the queue, transfers to the engine, results back.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use virtio_bindings::virtio_blk::{VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP};
+use vm_memory::Bytes;
+use vmm_sys_util::epoll::EventSet;
+
+use super::disk::{Disk, SECTOR};
+use super::engine::{Direction, Engine, Transfer};
+use super::metrics::BlockMetrics;
+use super::request::{Operation, Range, Request};
+use crate::virtio::Memory;
+use crate::virtio::queue::{DeviceQueue, QueueError};
+use crate::virtio::worker::{Handler, Poll, drain};
+
+const QUEUE: u64 = 0;
+const ENGINE: u64 = 1;
+const ID_LENGTH: usize = 20;
+/// The kernel takes no longer buffer lists.
+const MAX_BUFFERS: usize = libc::UIO_MAXIOV as usize;
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Status {
+    Ok = VIRTIO_BLK_S_OK as u8,
+    Error = VIRTIO_BLK_S_IOERR as u8,
+    Unsupported = VIRTIO_BLK_S_UNSUPP as u8,
+}
+
+/// What became of a request that was started.
+enum Started {
+    Done(Status, u32),
+    Later(Transfer),
+}
+
+struct InFlight {
+    request: Request,
+    length: u32,
+    transfer: Transfer,
+}
+
+/// Owns the queue while the device runs.
+pub(super) struct BlockHandler {
+    pub queue: DeviceQueue,
+    pub engine: Engine,
+    disk: Arc<Disk>,
+    memory: Memory,
+    metrics: Arc<BlockMetrics>,
+    /// Requests in the engine; a token is the position.
+    in_flight: Vec<Option<InFlight>>,
+    free: Vec<usize>,
+    /// Something was handed back since the driver was last told.
+    unreported: bool,
+}
+
+impl BlockHandler {
+    pub(super) fn new(
+        queue: DeviceQueue,
+        engine: Engine,
+        disk: Arc<Disk>,
+        memory: Memory,
+        metrics: Arc<BlockMetrics>,
+    ) -> Self {
+        let depth = usize::from(queue.size());
+        let in_flight = (0..depth).map(|_| None).collect();
+        Self {
+            queue,
+            engine,
+            disk,
+            memory,
+            metrics,
+            in_flight,
+            free: (0..depth).collect(),
+            unreported: false,
+        }
+    }
+
+    /// Takes requests while there are some and room for them; at most a ring full before other events get their turn.
+    fn take_requests(&mut self) -> Result<(), QueueError> {
+        let mut budget = self.queue.size();
+        loop {
+            self.queue.disable_notification(&self.memory)?;
+            while budget > 0
+                && !self.free.is_empty()
+                && let Some(chain) = self.queue.pop(&self.memory)?
+            {
+                budget -= 1;
+                let request = Request::parse(chain, &self.memory, self.queue.index())?;
+                self.start(request)?;
+            }
+            self.submit()?;
+            if self.free.is_empty() {
+                return Ok(());
+            }
+            if budget == 0 {
+                self.queue.kick();
+                return Ok(());
+            }
+            if !self.queue.enable_notification(&self.memory)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn start(&mut self, mut request: Request) -> Result<(), QueueError> {
+        let length = request.data.len();
+        match self.begin(&mut request)? {
+            Started::Done(status, written) => self.finish(&request, status, written),
+            Started::Later(transfer) => {
+                let token = self.free.pop().expect("requests are taken only while there is room");
+                self.in_flight[token] = Some(InFlight { request, length, transfer });
+                self.go_on(token)
+            }
+        }
+    }
+
+    /// Does what can be done at once and prepares the transfer of the rest.
+    fn begin(&mut self, request: &mut Request) -> Result<Started, QueueError> {
+        let options = self.disk.options();
+        let done = |status| Ok(Started::Done(status, 0));
+        match request.operation {
+            Operation::Read => self.begin_transfer(request, Direction::Read),
+            Operation::Write | Operation::WriteZeroes | Operation::Discard if options.readonly => {
+                done(Status::Error)
+            }
+            Operation::Write => self.begin_transfer(request, Direction::Write),
+            Operation::Flush if !self.disk.flushes() => done(Status::Ok),
+            Operation::Flush => {
+                Ok(Started::Later(Transfer { direction: Direction::Flush, offset: 0, buffers: Vec::new() }))
+            }
+            Operation::Id => {
+                let mut id = [0; ID_LENGTH];
+                let serial = options.serial.bytes();
+                id.iter_mut().zip(serial).for_each(|(target, byte)| *target = byte);
+                let written = request.data.write(&self.memory, &id);
+                Ok(Started::Done(Status::Ok, written as u32))
+            }
+            Operation::Discard if !options.discard => done(Status::Unsupported),
+            Operation::Discard | Operation::WriteZeroes => {
+                let status = match request.ranges(&self.memory) {
+                    Some(ranges) => self.clear(request.operation, &ranges)?,
+                    None => Status::Unsupported,
+                };
+                done(status)
+            }
+            Operation::Unknown => done(Status::Unsupported),
+        }
+    }
+
+    fn begin_transfer(&mut self, request: &mut Request, direction: Direction) -> Result<Started, QueueError> {
+        let length = u64::from(request.data.len());
+        let range = request.sector.checked_mul(SECTOR).filter(|offset| self.contains(*offset, length));
+        let Some(offset) = range.filter(|_| length % SECTOR == 0) else {
+            return Ok(Started::Done(Status::Error, 0));
+        };
+        let buffers = request.data.iovecs(&self.memory);
+        if buffers.is_empty() {
+            return Ok(Started::Done(Status::Ok, 0));
+        }
+        if buffers.len() <= MAX_BUFFERS && self.disk.is_aligned(&buffers, offset) {
+            return Ok(Started::Later(Transfer { direction, offset, buffers }));
+        }
+        self.settle()?;
+        let data = &mut request.data;
+        let memory = &self.memory;
+        let (result, written) = if direction == Direction::Read {
+            let taken = self.disk.read_around(offset, length, |bytes| {
+                data.write(memory, bytes);
+            });
+            (taken, length as u32)
+        } else {
+            let filled = self.disk.write_around(offset, length, |bytes| {
+                data.read(memory, bytes);
+            });
+            (filled, 0)
+        };
+        Ok(match result {
+            Ok(()) => {
+                self.count(direction, length);
+                Started::Done(Status::Ok, written)
+            }
+            Err(_) => Started::Done(Status::Error, 0),
+        })
+    }
+
+    /// DISCARD and WRITE_ZEROES. Transfers in flight are waited for, so that none of them lands on a freed block.
+    fn clear(&mut self, operation: Operation, ranges: &[Range]) -> Result<Status, QueueError> {
+        if !ranges.iter().all(|range| self.contains(range.offset, range.length)) {
+            return Ok(Status::Error);
+        }
+        self.settle()?;
+        for range in ranges.iter().filter(|range| range.length > 0) {
+            let free = operation == Operation::Discard || range.unmap && self.disk.options().discard;
+            let punched = if free { self.disk.punch(range.offset, range.length) } else { Ok(()) };
+            let result = match punched {
+                Ok(()) if free => Ok(()),
+                Err(error) if operation == Operation::Discard => Err(error),
+                _ => self.disk.zero(range.offset, range.length),
+            };
+            match result {
+                Ok(()) => {}
+                Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                    return Ok(Status::Unsupported);
+                }
+                Err(_) => return Ok(Status::Error),
+            }
+        }
+        Ok(Status::Ok)
+    }
+
+    fn contains(&self, offset: u64, length: u64) -> bool {
+        offset.checked_add(length).is_some_and(|end| end <= self.disk.capacity())
+    }
+
+    /// Gives the transfer of `token`, or what is left of it, to the engine.
+    fn go_on(&mut self, token: usize) -> Result<(), QueueError> {
+        loop {
+            let Some(flight) = &self.in_flight[token] else { return Ok(()) };
+            let Some(result) = self.engine.start(&self.disk, token as u64, &flight.transfer) else {
+                return Ok(());
+            };
+            if self.completed(token, result)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes a result of the engine. False when the transfer was cut short and must go on.
+    fn completed(&mut self, token: usize, result: io::Result<usize>) -> Result<bool, QueueError> {
+        let Some(Some(flight)) = self.in_flight.get_mut(token) else { return Ok(true) };
+        let direction = flight.transfer.direction;
+        let status = match result {
+            Ok(0) if direction != Direction::Flush => Status::Error,
+            Ok(done) => {
+                flight.transfer.advance(done);
+                if !flight.transfer.buffers.is_empty() {
+                    return Ok(false);
+                }
+                Status::Ok
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
+            Err(_) => Status::Error,
+        };
+        let Some(InFlight { request, length, .. }) = self.in_flight[token].take() else { return Ok(true) };
+        self.free.push(token);
+        let ok = status == Status::Ok;
+        if ok {
+            self.count(direction, u64::from(length));
+        }
+        let written = if ok && direction == Direction::Read { length } else { 0 };
+        self.finish(&request, status, written)?;
+        Ok(true)
+    }
+
+    fn count(&self, direction: Direction, length: u64) {
+        let metrics = &self.metrics;
+        let requests = match direction {
+            Direction::Read => {
+                BlockMetrics::add(&metrics.read_bytes, length);
+                &metrics.read_requests
+            }
+            Direction::Write => {
+                BlockMetrics::add(&metrics.write_bytes, length);
+                &metrics.write_requests
+            }
+            Direction::Flush => &metrics.flush_requests,
+        };
+        BlockMetrics::add(requests, 1);
+    }
+
+    /// Hands a request back with its status.
+    fn finish(&mut self, request: &Request, status: Status, written: u32) -> Result<(), QueueError> {
+        if status != Status::Ok {
+            BlockMetrics::add(&self.metrics.errors, 1);
+        }
+        self.memory
+            .write_obj(status as u8, request.status)
+            .expect("the status byte was checked to be guest memory");
+        self.unreported = true;
+        self.queue.complete(&self.memory, request.head, written + 1)
+    }
+
+    /// Hands started transfers to the kernel. When it refuses, what is in flight waits for the next attempt.
+    fn submit(&mut self) -> Result<(), QueueError> {
+        while let Err(error) = self.engine.submit() {
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                // The kernel has no room for more until completions are taken; another round tries again.
+                _ => {
+                    self.queue.kick();
+                    return self.take_completions();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes every completion there is, also after one that the queue did not take; returns the first error.
+    fn take_completions(&mut self) -> Result<(), QueueError> {
+        let mut outcome = Ok(());
+        for (token, result) in self.engine.completions() {
+            let token = token as usize;
+            let taken = match self.completed(token, result) {
+                Ok(false) => self.go_on(token),
+                Ok(true) => Ok(()),
+                Err(error) => Err(error),
+            };
+            outcome = outcome.and(taken);
+        }
+        outcome
+    }
+
+    /// Waits until nothing is in flight.
+    fn settle(&mut self) -> Result<(), QueueError> {
+        while self.free.len() < self.in_flight.len() {
+            // An error leaves the completions that are there; the next round waits again.
+            let _ = self.engine.wait();
+            self.take_completions()?;
+        }
+        Ok(())
+    }
+
+    fn notify(&mut self) -> Result<(), QueueError> {
+        if std::mem::take(&mut self.unreported) { self.queue.notify(&self.memory) } else { Ok(()) }
+    }
+}
+
+impl Handler for BlockHandler {
+    fn register(&mut self, poll: &Poll) -> io::Result<()> {
+        poll.add(self.queue.event().as_raw_fd(), EventSet::IN, QUEUE)?;
+        match self.engine.event() {
+            Some(event) => poll.add(event.as_raw_fd(), EventSet::IN, ENGINE),
+            None => Ok(()),
+        }
+    }
+
+    fn handle(&mut self, token: u64, _ready: EventSet, _poll: &Poll) -> Result<(), QueueError> {
+        if token == QUEUE {
+            drain(self.queue.event());
+        } else {
+            self.engine.event().into_iter().for_each(drain);
+            self.take_completions()?;
+        }
+        self.take_requests()?;
+        self.notify()
+    }
+
+    fn quiesce(&mut self) {
+        // A queue that cannot take results any more is one the driver broke; the transfers themselves are waited for.
+        while self.settle().is_err() {}
+        let _ = self.notify();
+    }
+}

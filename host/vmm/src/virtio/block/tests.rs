@@ -1,0 +1,241 @@
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::config::CacheMode;
+use crate::virtio::testing::{Driver, EVENT_IDX};
+
+const SIZE: u16 = 16;
+const IN: u32 = 0;
+const OUT: u32 = 1;
+const FLUSH: u32 = 4;
+const GET_ID: u32 = 8;
+const DISCARD: u32 = 11;
+const WRITE_ZEROES: u32 = 13;
+const OK: u8 = 0;
+const IOERR: u8 = 1;
+const UNSUPP: u8 = 2;
+const DISK_SIZE: u64 = 1 << 20;
+
+fn image(flags: i32) -> File {
+    let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/../../target").unwrap();
+    let path = dir.path().join("disk.raw");
+    let content: Vec<u8> = (0..DISK_SIZE).map(|at| (at / 512) as u8).collect();
+    std::fs::write(&path, content).unwrap();
+    OpenOptions::new().read(true).write(true).custom_flags(flags).open(path).unwrap()
+}
+
+/// A started disk, its image and its counters, with both engines in turn.
+fn each_engine(options: &DiskOptions, flags: i32, test: impl Fn(&mut Disked)) {
+    for ring in [true, false] {
+        let file = image(flags);
+        let disk = Disk::new(file.try_clone().unwrap(), options.clone()).unwrap();
+        let device = if ring { Block::new(disk) } else { Block::without_ring(disk) };
+        let metrics = device.metrics();
+        let mut driver = Driver::new(Box::new(device));
+        driver.start(EVENT_IDX, SIZE);
+        test(&mut Disked { driver, file, metrics });
+    }
+}
+
+struct Disked {
+    driver: Driver,
+    file: File,
+    metrics: std::sync::Arc<BlockMetrics>,
+}
+
+impl Disked {
+    fn request(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> (u8, u32) {
+        let mut header = kind.to_le_bytes().to_vec();
+        header.extend([0; 4]);
+        header.extend(sector.to_le_bytes());
+        let header = self.driver.buffer(&header);
+        let status = self.driver.buffer(&[0xff]);
+        let mut chain = vec![(header, 16, false)];
+        chain.extend(data.iter().map(|(address, length)| (*address, *length, matches!(kind, IN | GET_ID))));
+        chain.push((status, 1, true));
+        self.driver.submit(0, SIZE, &chain);
+        let (_, written) = self.driver.wait_used(0, SIZE);
+        (self.driver.bytes(status, 1)[0], written)
+    }
+
+    fn ranges(&mut self, kind: u32, ranges: &[(u64, u32, u32)]) -> u8 {
+        let raw: Vec<u8> = ranges
+            .iter()
+            .flat_map(|(sector, count, flags)| {
+                [&sector.to_le_bytes()[..], &count.to_le_bytes(), &flags.to_le_bytes()].concat()
+            })
+            .collect();
+        let buffer = self.driver.buffer(&raw);
+        self.request(kind, 0, &[(buffer, raw.len() as u32)]).0
+    }
+
+    fn on_disk(&self, offset: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length.next_multiple_of(4096) + 4096];
+        let start = offset / 4096 * 4096;
+        let skip = bytes.as_ptr().align_offset(4096);
+        let read = self.file.read_at(&mut bytes[skip..][..length.next_multiple_of(4096)], start);
+        assert!(read.unwrap() >= length);
+        bytes[skip + (offset - start) as usize..][..length].to_vec()
+    }
+}
+
+#[test]
+fn sectors_are_read_and_written_in_every_cache_mode() {
+    let direct = libc::O_DIRECT;
+    for (cache, flags) in [
+        (CacheMode::None, direct),
+        (CacheMode::Writeback, 0),
+        (CacheMode::Writethrough, 0),
+        (CacheMode::Unsafe, 0),
+        (CacheMode::Directsync, direct),
+    ] {
+        each_engine(&DiskOptions { cache, ..Default::default() }, flags, |disk| {
+            let target = disk.driver.buffer(&[0; 1536]);
+            assert_eq!(disk.request(IN, 3, &[(target, 512), (target + 512, 1024)]), (OK, 1537), "{cache:?}");
+            assert_eq!(disk.driver.bytes(target, 1536), [[3; 512], [4; 512], [5; 512]].concat());
+            let source = disk.driver.buffer(&[0xab; 1024]);
+            assert_eq!(disk.request(OUT, 9, &[(source, 1024)]), (OK, 1), "{cache:?}");
+            assert_eq!(disk.request(FLUSH, 0, &[]).0, OK);
+            assert_eq!(disk.on_disk(8 * 512, 2048), [[8; 512], [0xab; 512], [0xab; 512], [11; 512]].concat());
+            let counters = &disk.metrics;
+            assert_eq!(counters.read_bytes.load(Ordering::Relaxed), 1536);
+            assert_eq!(counters.write_requests.load(Ordering::Relaxed), 1);
+            assert_eq!(disk.driver.lines.raised(1) > 0, true, "the driver was interrupted");
+        });
+    }
+}
+
+#[test]
+fn many_requests_at_once_all_come_back() {
+    each_engine(&DiskOptions::default(), 0, |disk| {
+        let target = disk.driver.buffer(&[0; 4096]);
+        for round in 0..100u64 {
+            let headers: Vec<u64> = (0..5)
+                .map(|index| disk.driver.buffer(&[&[0; 8][..], &(round * 5 + index).to_le_bytes()].concat()))
+                .collect();
+            for (index, header) in (0..).zip(headers) {
+                let status = target + 2560 + index;
+                disk.driver.submit(
+                    0,
+                    SIZE,
+                    &[(header, 16, false), (target + index * 512, 512, true), (status, 1, true)],
+                );
+            }
+            for _ in 0..5 {
+                assert_eq!(disk.driver.wait_used(0, SIZE).1, 513);
+            }
+            for index in 0..5 {
+                assert_eq!(disk.driver.bytes(target + index * 512, 1), [(round * 5 + index) as u8]);
+            }
+        }
+    });
+}
+
+#[test]
+fn discard_and_write_zeroes_clear_ranges() {
+    let options = DiskOptions { discard: true, ..Default::default() };
+    each_engine(&options, 0, |disk| {
+        assert_eq!(disk.ranges(DISCARD, &[(8, 8, 0), (32, 16, 0)]), OK);
+        assert_eq!(disk.ranges(WRITE_ZEROES, &[(64, 3, 0)]), OK);
+        assert_eq!(disk.ranges(WRITE_ZEROES, &[(80, 8, 1)]), OK);
+        for (sector, zeroed) in
+            [(7, false), (8, true), (15, true), (16, false), (47, true), (64, true), (66, true)]
+        {
+            let expected = if zeroed { 0 } else { sector as u8 };
+            assert_eq!(disk.on_disk(sector * 512, 512), [expected; 512], "sector {sector}");
+        }
+        assert_eq!(disk.on_disk(67 * 512, 1), [67]);
+        assert_eq!(disk.on_disk(80 * 512, 4096), [0; 4096]);
+        assert_eq!(disk.ranges(DISCARD, &[(DISK_SIZE / 512 - 1, 2, 0)]), IOERR, "past the end");
+        assert_eq!(disk.ranges(DISCARD, &[(u64::MAX, 1, 0)]), UNSUPP, "past what can be");
+        assert_eq!(disk.ranges(DISCARD, &[(0, u32::MAX, 0)]), UNSUPP, "too long");
+        assert_eq!(disk.ranges(WRITE_ZEROES, &[(0, 1, 2)]), UNSUPP, "unknown flag");
+        assert_eq!(disk.ranges(WRITE_ZEROES, &[]), UNSUPP, "no range");
+    });
+}
+
+#[test]
+fn requests_that_cannot_be_done_end_in_a_status() {
+    let options = DiskOptions { serial: "WD-1234".into(), ..Default::default() };
+    each_engine(&options, 0, |disk| {
+        let last = DISK_SIZE / 512;
+        let buffer = disk.driver.buffer(&[0; 4096]);
+        for (kind, sector, length, expected) in [
+            (IN, last, 512, IOERR),
+            (IN, last - 1, 1024, IOERR),
+            (OUT, u64::MAX, 512, IOERR),
+            (OUT, u64::MAX / 512, 512, IOERR),
+            (IN, 0, 511, IOERR),
+            (DISCARD, 0, 16, UNSUPP),
+            (99, 0, 512, UNSUPP),
+            (IN, last - 1, 512, OK),
+        ] {
+            assert_eq!(
+                disk.request(kind, sector, &[(buffer, length)]).0,
+                expected,
+                "{kind} {sector:#x} {length}"
+            );
+        }
+        assert_eq!(disk.metrics.errors.load(Ordering::Relaxed), 7);
+        assert_eq!(disk.request(GET_ID, 0, &[(buffer, 20)]), (OK, 21));
+        assert_eq!(disk.driver.bytes(buffer, 20), *b"WD-1234\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    });
+    each_engine(&DiskOptions { readonly: true, ..Default::default() }, 0, |disk| {
+        let buffer = disk.driver.buffer(&[0; 512]);
+        assert_eq!(disk.request(OUT, 0, &[(buffer, 512)]).0, IOERR, "read-only");
+        assert_eq!(disk.ranges(WRITE_ZEROES, &[(0, 1, 0)]), IOERR);
+    });
+}
+
+#[test]
+fn an_image_that_shrinks_gives_errors_and_no_crash() {
+    each_engine(&DiskOptions::default(), 0, |disk| {
+        disk.file.set_len(4096).unwrap();
+        let buffer = disk.driver.buffer(&[0; 4096]);
+        assert_eq!(disk.request(IN, 1024, &[(buffer, 512)]).0, IOERR);
+        assert_eq!(disk.request(IN, 0, &[(buffer, 512)]).0, OK);
+    });
+}
+
+#[test]
+fn chains_that_cannot_be_answered_ask_for_a_reset_and_a_reset_helps() {
+    each_engine(&DiskOptions::default(), 0, |disk| {
+        let buffer = disk.driver.buffer(&[0; 64]);
+        let cases: [&[(u64, u32, bool)]; 5] = [
+            &[(buffer, 15, false), (buffer, 1, true)],
+            &[(buffer, 16, false)],
+            &[(buffer, 1, true)],
+            &[(buffer, 16, false), (u64::MAX - 8, 512, true), (buffer, 1, true)],
+            &[(buffer, 16, false), (buffer, 0, true), (buffer, 1, true)],
+        ];
+        for chain in cases {
+            disk.driver.submit(0, SIZE, chain);
+            disk.driver.wait_needs_reset();
+            assert!(disk.driver.lines.raised(0) > 0, "the driver hears of it by a configuration interrupt");
+            disk.driver.start(EVENT_IDX, SIZE);
+            assert_eq!(disk.request(FLUSH, 0, &[]).0, OK);
+        }
+        disk.driver.set_available(0, 1000);
+        disk.driver.notify(0);
+        disk.driver.wait_needs_reset();
+    });
+}
+
+#[test]
+fn a_pause_loses_nothing() {
+    each_engine(&DiskOptions::default(), 0, |disk| {
+        let target = disk.driver.buffer(&[0; 512]);
+        for round in 1..20 {
+            disk.driver.transport.pause();
+            disk.driver.transport.pause();
+            let header = disk.driver.buffer(&[&[0; 8][..], &u64::to_le_bytes(round)].concat());
+            disk.driver.submit(0, SIZE, &[(header, 16, false), (target, 513, true)]);
+            assert_eq!(disk.driver.used(0), (round - 1) as u16, "a paused device does nothing");
+            disk.driver.transport.resume();
+            disk.driver.wait_used(0, SIZE);
+            assert_eq!(disk.driver.bytes(target, 512), [round as u8; 512]);
+        }
+    });
+}

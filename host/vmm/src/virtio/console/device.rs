@@ -1,0 +1,135 @@
+//! The console device as transport and machine see it.
+
+use std::io;
+use std::sync::Arc;
+
+use virtio_bindings::virtio_ids::VIRTIO_ID_CONSOLE;
+use virtio_queue::Queue;
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+
+use super::control::{Control, PortInfo};
+use super::queue::{ConsoleHandler, Port};
+use crate::console::Console;
+use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::queue::DeviceQueue;
+use crate::virtio::worker::Worker;
+
+const F_MULTIPORT: u32 = 1;
+const F_EMERG_WRITE: u32 = 2;
+const QUEUE_SIZE: u16 = 128;
+/// Queues before those of port 1: two of port 0, two of control.
+const FIRST_PORT_QUEUES: usize = 4;
+const CONTROL_IN: usize = 2;
+const CONTROL_OUT: usize = 3;
+
+/// Offsets in struct virtio_console_config.
+const MAX_PORTS: usize = 4;
+const EMERG_WRITE: u64 = 8;
+const CONFIG_SIZE: usize = 12;
+
+/// A port to be: where its bytes go and what the guest calls it.
+pub struct ConsolePort {
+    /// The host's end.
+    pub console: Arc<Console>,
+    /// Name of a channel, as in `/dev/virtio-ports/NAME`; None makes it a console.
+    pub name: Option<String>,
+}
+
+/// A console device.
+pub struct ConsoleDevice {
+    ports: Vec<ConsolePort>,
+    config: [u8; CONFIG_SIZE],
+    wake: EventFd,
+    control: Option<Control>,
+    worker: Option<Worker<ConsoleHandler>>,
+}
+
+impl ConsoleDevice {
+    /// A device with at least one port; the first works without the control queues too.
+    pub fn new(ports: Vec<ConsolePort>) -> io::Result<Self> {
+        let mut config = [0; CONFIG_SIZE];
+        config[MAX_PORTS..][..4].copy_from_slice(&(ports.len() as u32).to_le_bytes());
+        let wake = EventFd::new(EFD_NONBLOCK)?;
+        for port in &ports {
+            let wake = wake.try_clone()?;
+            // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
+            port.console.set_wake(Some(Box::new(move || drop(wake.write(1)))));
+        }
+        Ok(Self { ports, config, wake, control: None, worker: None })
+    }
+
+    /// Receive queue of a port; the transmit queue follows it.
+    fn receive_queue(port: usize) -> usize {
+        if port == 0 { 0 } else { FIRST_PORT_QUEUES + 2 * (port - 1) }
+    }
+}
+
+impl Drop for ConsoleDevice {
+    fn drop(&mut self) {
+        self.ports.iter().for_each(|port| port.console.set_wake(None));
+    }
+}
+
+impl VirtioDevice for ConsoleDevice {
+    fn id(&self) -> u16 {
+        VIRTIO_ID_CONSOLE as u16
+    }
+
+    fn pci_class(&self) -> u32 {
+        0x07_8000
+    }
+
+    fn features(&self) -> u64 {
+        1 << F_MULTIPORT | 1 << F_EMERG_WRITE
+    }
+
+    fn queue_sizes(&self) -> Vec<u16> {
+        vec![QUEUE_SIZE; Self::receive_queue(self.ports.len())]
+    }
+
+    fn read_config(&self, offset: u64, data: &mut [u8]) {
+        read_bytes(&self.config, offset, data);
+    }
+
+    /// The emergency register prints a byte before there are queues.
+    fn write_config(&mut self, offset: u64, data: &[u8]) {
+        if offset == EMERG_WRITE
+            && let (Some(byte), Some(port)) = (data.first(), self.ports.first())
+        {
+            port.console.output(&[*byte]);
+        }
+    }
+
+    fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
+        let multiport = activation.has(F_MULTIPORT);
+        let count = if multiport { self.ports.len() } else { 1 };
+        let port = |(index, port): (usize, &ConsolePort), activation: &mut Activation| Port {
+            console: Arc::clone(&port.console),
+            info: PortInfo { name: port.name.clone(), host_open: port.console.is_open() },
+            receive: activation.take_queue(Self::receive_queue(index)),
+            transmit: activation.take_queue(Self::receive_queue(index) + 1),
+        };
+        let ports: Vec<Port> =
+            self.ports.iter().enumerate().take(count).map(|entry| port(entry, &mut activation)).collect();
+        let handler = ConsoleHandler {
+            control: self.control.take().unwrap_or_else(|| Control::new(ports.len())),
+            ports,
+            control_in: activation.take_queue(CONTROL_IN),
+            control_out: activation.take_queue(CONTROL_OUT),
+            memory: activation.memory,
+            wake: self.wake.try_clone()?,
+        };
+        self.worker = Some(Worker::start("virtio-console", handler, activation.interrupt)?);
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Vec<(u16, Queue)> {
+        let Some(mut handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
+        self.control = Some(std::mem::take(&mut handler.control));
+        handler.into_queues().map(DeviceQueue::into_queue).collect()
+    }
+
+    fn reset(&mut self) {
+        self.control = None;
+    }
+}

@@ -1,0 +1,1 @@
+//! Virtio rng device.
