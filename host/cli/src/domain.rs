@@ -1,0 +1,179 @@
+//! `reeve domain …`: a file per command, except for the verbs without options, which share [`life`].
+
+mod autostart;
+mod console;
+mod create;
+mod define;
+mod device;
+mod edit;
+mod info;
+mod life;
+mod list;
+mod setmem;
+mod state;
+mod stats;
+mod undefine;
+mod xml;
+
+use clap::{Args, Subcommand};
+use reeve_model::stats::DomainSummary;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::events::Events;
+use crate::output::Show;
+
+/// What can be done with domains.
+#[derive(Debug, Subcommand)]
+pub enum DomainCommand {
+    /// Add a definition from a domain XML document, or replace one
+    Define(define::Define),
+    /// Start a transient domain from a domain XML document
+    Create(create::Create),
+    /// Remove a definition
+    Undefine(undefine::Undefine),
+    /// Start a defined domain
+    Start(life::Start),
+    /// Ask the guest to shut down
+    Shutdown(life::Shutdown),
+    /// Ask the guest to reboot
+    Reboot(life::Reboot),
+    /// Reset the machine at once, as the button does
+    Reset(life::Reset),
+    /// Stop the machine at once, as pulling the plug does
+    Destroy(life::Destroy),
+    /// Stop the vCPUs and keep the memory
+    Suspend(life::Suspend),
+    /// Let the vCPUs of a suspended domain run again
+    Resume(life::Resume),
+    /// List domains
+    #[command(visible_alias = "ls")]
+    List(list::List),
+    /// Show what is known of a domain
+    Info(info::Info),
+    /// Show what a domain is doing
+    State(state::State),
+    /// Print the domain XML document
+    #[command(visible_alias = "dumpxml")]
+    Xml(xml::Xml),
+    /// Change a definition in an editor
+    Edit(edit::Edit),
+    /// Have the daemon start a domain by itself, or not
+    Autostart(autostart::Autostart),
+    /// Connect to the console of a domain
+    Console(console::Console),
+    /// Follow what happens to a domain
+    Events(DomainEvents),
+    /// Show counters of an active domain
+    Stats(stats::Stats),
+    /// Set the memory of an active domain through its balloon
+    Setmem(setmem::Setmem),
+    /// Plug a device into a domain
+    AttachDevice(device::AttachDevice),
+    /// Unplug a device from a domain
+    DetachDevice(device::DetachDevice),
+}
+
+impl DomainCommand {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        match self {
+            Self::Define(command) => command.run(context).await,
+            Self::Create(command) => command.run(context).await,
+            Self::Undefine(command) => command.run(context).await,
+            Self::Start(command) => command.run(context).await,
+            Self::Shutdown(command) => command.run(context).await,
+            Self::Reboot(command) => command.run(context).await,
+            Self::Reset(command) => command.run(context).await,
+            Self::Destroy(command) => command.run(context).await,
+            Self::Suspend(command) => command.run(context).await,
+            Self::Resume(command) => command.run(context).await,
+            Self::List(command) => command.run(context).await,
+            Self::Info(command) => command.run(context).await,
+            Self::State(command) => command.run(context).await,
+            Self::Xml(command) => command.run(context).await,
+            Self::Edit(command) => command.run(context).await,
+            Self::Autostart(command) => command.run(context).await,
+            Self::Console(command) => command.run(context).await,
+            Self::Events(command) => command.events.of_domain(command.domain).run(context).await,
+            Self::Stats(command) => command.run(context).await,
+            Self::Setmem(command) => command.run(context).await,
+            Self::AttachDevice(command) => command.run(context).await,
+            Self::DetachDevice(command) => command.run(context).await,
+        }
+    }
+}
+
+/// A domain on the command line.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// Name or UUID
+    pub(crate) domain: String,
+}
+
+/// Options of `reeve domain events`.
+#[derive(Debug, Args)]
+pub struct DomainEvents {
+    /// Name or UUID
+    #[arg(value_name = "DOMAIN", id = "target")]
+    domain: String,
+    #[command(flatten)]
+    events: Events,
+}
+
+/// The end of a verb: the domain's row for programs, a sentence for people.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(crate) struct Done {
+    row: DomainSummary,
+    #[serde(skip)]
+    participle: &'static str,
+}
+
+impl Done {
+    pub(crate) fn new(row: DomainSummary, participle: &'static str) -> Self {
+        Self { row, participle }
+    }
+}
+
+impl Show for Done {
+    const ELEMENT: &'static str = "domain";
+
+    fn human(&self) -> String {
+        format!("Domain '{}' {}", self.row.name, self.participle)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use reeve_model::stats::DomainSummary;
+    use reeve_model::{DomainState, StateReason};
+    use uuid::Uuid;
+
+    /// A running domain.
+    pub(crate) fn web() -> DomainSummary {
+        DomainSummary {
+            id: Some(3),
+            uuid: Uuid::from_u128(0x4dea_22b3_1d52_d8f3_2516_782e_98ab_3fa0),
+            name: "web".into(),
+            state: DomainState::Running,
+            reason: StateReason::Booted,
+            persistent: true,
+            autostart: true,
+            driver: "kvm".into(),
+        }
+    }
+
+    /// A domain that is not running.
+    pub(crate) fn database() -> DomainSummary {
+        DomainSummary {
+            id: None,
+            uuid: Uuid::from_u128(0x0f00_0000_0000_4000_8000_0000_0000_0001),
+            name: "database-primary".into(),
+            state: DomainState::ShutOff,
+            reason: StateReason::Destroyed,
+            persistent: true,
+            autostart: false,
+            driver: "kvm".into(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The verbs of a domain's life that take nothing but the domain.
+
+use clap::Args;
+
+use super::{Done, Target};
+use crate::context::Context;
+use crate::domain::console;
+
+/// A command that names a domain, calls one verb, and says so.
+macro_rules! verb {
+    ($(#[$doc:meta])* $command:ident, $call:ident, $done:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Args)]
+        pub struct $command {
+            #[command(flatten)]
+            target: Target,
+        }
+
+        impl $command {
+            pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+                let row = context.client.$call(&self.target.domain).await?;
+                context.show(&Done::new(row, $done))
+            }
+        }
+    };
+}
+
+verb!(
+    /// The guest may take its time, or refuse: follow it with `reeve domain state`.
+    Shutdown,
+    shutdown_domain,
+    "is being shut down"
+);
+verb!(
+    /// The guest may take its time, or refuse.
+    Reboot,
+    reboot_domain,
+    "is being rebooted"
+);
+verb!(
+    /// Nothing in the guest is asked; unwritten data may be lost.
+    Reset,
+    reset_domain,
+    "reset"
+);
+verb!(
+    /// Nothing in the guest is asked; unwritten data may be lost. The definition stays.
+    Destroy,
+    destroy_domain,
+    "destroyed"
+);
+verb!(
+    /// It keeps its memory and devices and uses no CPU time.
+    Suspend,
+    suspend_domain,
+    "suspended"
+);
+verb!(
+    /// It goes on where it was suspended.
+    Resume,
+    resume_domain,
+    "resumed"
+);
+
+/// Options of `reeve domain start`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Guard policies are asked first: they may deny the start, or rewrite the configuration it runs with.
+
+Examples:
+  reeve domain start web
+  reeve domain start web --console     and watch it boot")]
+pub struct Start {
+    #[command(flatten)]
+    target: Target,
+    /// Connect to the console once it runs
+    #[arg(long)]
+    console: bool,
+}
+
+impl Start {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let row = context.client.start_domain(&self.target.domain).await?;
+        context.show(&Done::new(row, "started"))?;
+        if self.console {
+            return console::Console::of(self.target.domain).run(context).await;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::{Done, samples};
+    use crate::output::Format;
+
+    #[test]
+    fn verbs_say_what_they_did() {
+        let done = Done::new(samples::web(), "is being shut down");
+        let all = [Format::Table, Format::Json, Format::Xml].map(|format| format.draw(&done).unwrap());
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+}

@@ -1,0 +1,158 @@
+//! `reeve domain list`.
+
+use clap::Args;
+use reeve_model::DomainState;
+use reeve_model::api::DomainFilter;
+use reeve_model::stats::DomainSummary;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::output::{Show, or_dash, table};
+
+/// Options of `reeve domain list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without options the active domains are listed. Options of different kinds narrow the list, those of one kind widen it.
+
+Examples:
+  reeve domain list --all
+  reeve domain list --inactive --autostart --name
+  reeve domain list --state-paused --state-crashed --output json")]
+pub struct List {
+    /// Active and inactive domains
+    #[arg(long)]
+    all: bool,
+    /// Inactive domains
+    #[arg(long, conflicts_with = "all")]
+    inactive: bool,
+    /// Domains that have a definition
+    #[arg(long, conflicts_with = "transient")]
+    persistent: bool,
+    /// Domains without a definition
+    #[arg(long)]
+    transient: bool,
+    /// Domains that the daemon starts by itself
+    #[arg(long, conflicts_with = "no_autostart")]
+    autostart: bool,
+    /// Domains that it does not
+    #[arg(long)]
+    no_autostart: bool,
+    #[command(flatten)]
+    states: States,
+    /// Only the names, a line each
+    #[arg(long)]
+    name: bool,
+    /// Only the UUIDs, a line each; after the names with --name
+    #[arg(long)]
+    uuid: bool,
+}
+
+/// Lists by state.
+#[derive(Debug, Args)]
+struct States {
+    /// Domains that are running or idle
+    #[arg(long = "state-running")]
+    running: bool,
+    /// Domains that are paused
+    #[arg(long = "state-paused")]
+    paused: bool,
+    /// Domains that are shut off
+    #[arg(long = "state-shutoff")]
+    shutoff: bool,
+    /// Domains that crashed
+    #[arg(long = "state-crashed")]
+    crashed: bool,
+    /// Domains in any other state
+    #[arg(long = "state-other")]
+    other: bool,
+}
+
+impl States {
+    fn any(&self) -> bool {
+        self.running || self.paused || self.shutoff || self.crashed || self.other
+    }
+
+    fn matches(&self, state: DomainState) -> bool {
+        match state {
+            DomainState::Running | DomainState::Idle => self.running,
+            DomainState::Paused => self.paused,
+            DomainState::ShutOff => self.shutoff,
+            DomainState::Crashed => self.crashed,
+            DomainState::InShutdown | DomainState::PmSuspended => self.other,
+        }
+    }
+}
+
+impl List {
+    /// The part of the filter that the daemon applies.
+    fn filter(&self) -> DomainFilter {
+        let active = match (self.inactive, self.all || self.states.any()) {
+            (true, _) => Some(false),
+            (false, true) => None,
+            (false, false) => Some(true),
+        };
+        DomainFilter {
+            active,
+            state: None,
+            persistent: (self.persistent || self.transient).then_some(self.persistent),
+            autostart: (self.autostart || self.no_autostart).then_some(self.autostart),
+        }
+    }
+
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let mut rows = context.client.list_domains(&self.filter()).await?;
+        if self.states.any() {
+            rows.retain(|row| self.states.matches(row.state));
+        }
+        // As virsh sorts: what runs by its number, then the rest by name.
+        rows.sort_by(|a, b| (a.id.unwrap_or(u32::MAX), &a.name).cmp(&(b.id.unwrap_or(u32::MAX), &b.name)));
+        context.show(&Rows { rows, name: self.name, uuid: self.uuid })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Rows {
+    rows: Vec<DomainSummary>,
+    #[serde(skip)]
+    name: bool,
+    #[serde(skip)]
+    uuid: bool,
+}
+
+impl Show for Rows {
+    const ELEMENT: &'static str = "domains";
+
+    fn human(&self) -> String {
+        let line = |row: &DomainSummary| match (self.name, self.uuid) {
+            (true, true) => format!("{} {}\n", row.name, row.uuid),
+            (false, true) => format!("{}\n", row.uuid),
+            _ => format!("{}\n", row.name),
+        };
+        if self.name || self.uuid {
+            return self.rows.iter().map(line).collect();
+        }
+        let cells = |row: &DomainSummary| [or_dash(row.id), row.name.clone(), row.state.to_string()];
+        table(["Id", "Name", "State"], self.rows.iter().map(cells))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples;
+    use crate::output::Format;
+
+    #[test]
+    fn the_list_looks_like_virsh() {
+        let rows = |name, uuid| Rows { rows: vec![samples::web(), samples::database()], name, uuid };
+        let all = [
+            Format::Table.draw(&rows(false, false)).unwrap(),
+            Format::Table.draw(&rows(true, false)).unwrap(),
+            Format::Table.draw(&rows(true, true)).unwrap(),
+            Format::Json.draw(&rows(false, false)).unwrap(),
+            Format::Table.draw(&Rows { rows: Vec::new(), name: false, uuid: false }).unwrap(),
+        ];
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+}

@@ -1,0 +1,92 @@
+//! `reeve policy load`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use reeve_client::PolicyUpload;
+use reeve_model::policy::PolicyMode;
+use serde_json::Value;
+
+use super::{Done, mode};
+use crate::context::{Context, read_bytes};
+use crate::exit::Invalid;
+
+/// Options of `reeve policy load`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A policy of the same name is replaced: what is not said here (mode, order, grants, configuration) stays as it was. A component
+that does not compile, or imports what it was not granted, is refused, and the old version keeps running.
+
+Examples:
+  reeve policy load admission.wasm --grant domain:read --grant node:read
+  reeve policy load naming.wasm --mode monitor --order 20
+  reeve policy load admission.wasm --config '{\"max-vcpus-per-cpu\": 4}'
+  reeve policy load admission.wasm --config @admission.json")]
+pub struct Load {
+    /// A component, - for standard input
+    file: PathBuf,
+    /// Name to load it under [default: the one in its manifest]
+    #[arg(long)]
+    name: Option<String>,
+    /// Whether its answers count
+    #[arg(long, value_parser = mode::parse)]
+    mode: Option<PolicyMode>,
+    /// Position in its chains, lowest first
+    #[arg(long, allow_negative_numbers = true)]
+    order: Option<i32>,
+    /// A grant to give, e.g. node.ksm:write; may be repeated
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<String>,
+    /// Configuration for it: JSON text, or @FILE
+    #[arg(long, value_name = "JSON")]
+    config: Option<String>,
+}
+
+impl Load {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let upload = PolicyUpload {
+            component: read_bytes(&self.file)?,
+            name: self.name,
+            mode: self.mode,
+            grants: self.grants,
+            config: self.config.as_deref().map(config).transpose()?,
+            order: self.order,
+        };
+        let info = context.client.load_policy(upload).await?;
+        for wanted in info.wanted.iter().filter(|wanted| !info.granted.contains(&wanted.grant)) {
+            let name = &info.name;
+            context.note(&format!("note: '{name}' would also use {}: {}", wanted.grant, wanted.reason));
+        }
+        context.show(&Done { info, participle: "loaded" })
+    }
+}
+
+/// Reads a configuration from the command line or from a file.
+fn config(text: &str) -> anyhow::Result<Value> {
+    let text = match text.strip_prefix('@') {
+        Some(file) => String::from_utf8_lossy(&read_bytes(file.as_ref())?).into_owned(),
+        None => text.to_owned(),
+    };
+    serde_json::from_str(&text)
+        .map_err(|error| Invalid(format!("the configuration is not JSON: {error}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Format;
+    use crate::policy::samples;
+
+    #[test]
+    fn a_load_is_confirmed() {
+        let done = Done { info: samples::admission(), participle: "loaded" };
+        let all = [Format::Table, Format::Json].map(|format| format.draw(&done).unwrap());
+        insta::assert_snapshot!(all.join("\n\n"));
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_json_is_refused() {
+        assert!(config("{oops").unwrap_err().to_string().starts_with("the configuration is not JSON"));
+        assert_eq!(config("{\"a\": 1}").unwrap(), serde_json::json!({"a": 1}));
+    }
+}
