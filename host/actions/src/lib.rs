@@ -1,4 +1,112 @@
-//! Every verb of the product, once.
+//! Every verb of the product, once. Clients, policies and the daemon itself all come through here.
+//!
+//! ```text
+//!   verb(actor, subject, …)
+//!     authorize ── access.rs: clients by uid, policies by grant, the daemon always
+//!     ask policy ─ PolicyPort: guards deny or rewrite, proposals are validated before they count
+//!     do it ────── one store transaction, one turn on a domain, or a journaled operation of several steps (journal.rs)
+//!     tell ─────── the event bus; notify hooks and tuners follow it and never block a verb
+//! ```
+//!
+//! What holds everywhere:
+//! - Nothing is locked while a policy is asked. A policy that calls back finds reads working; a verb on a domain that is
+//!   being changed answers `busy` to a policy instead of waiting for what waits for the policy.
+//! - An error names its subject, has a stable code, and where possible says how to mend it. A failed verb leaves nothing half
+//!   done; a daemon that is killed in the middle finishes or unwinds it at its next start ([`Actions::recover`]).
 #![forbid(unsafe_code)]
 
+mod access;
+mod adapters;
+pub mod diff;
+mod document;
+mod domain;
+pub mod edit;
+mod error;
+mod events;
+mod fault;
+mod journal;
+mod mac;
+mod no_policy;
+mod node;
+pub mod node_port;
+mod policy;
 pub mod policy_port;
+mod recover;
+
+use std::fmt;
+use std::sync::Arc;
+
+use reeve_domain::Domains;
+use reeve_events::Bus;
+use reeve_model::Error;
+use reeve_store::{Store, StoreError};
+
+pub use access::Access;
+pub use adapters::{BusSink, StoreKeeper};
+pub use domain::{Attachment, EditGuard};
+pub use fault::{FaultPoint, NoFaults};
+pub use no_policy::NoPolicy;
+pub use node_port::NodePort;
+pub use recover::Recovery;
+pub use reeve_domain::Console;
+
+use policy_port::{PolicyAdmin, PolicyPort};
+
+/// What the verbs work with.
+pub struct Deps {
+    /// All domains. Make it with a [`StoreKeeper`] and a [`BusSink`] over `store` and `bus`.
+    pub domains: Domains,
+    /// The database.
+    pub store: Store,
+    /// Where changes are told.
+    pub bus: Bus,
+    /// Who answers guards and proposals; [`NoPolicy`] where there is none.
+    pub policy: Arc<dyn PolicyPort>,
+    /// What operators do with policies; [`NoPolicy`] where there is none.
+    pub policies: Arc<dyn PolicyAdmin>,
+    /// The host machine.
+    pub node: Arc<dyn NodePort>,
+    /// Which clients may do what.
+    pub access: Access,
+    /// Where tests make the process die; [`NoFaults`] in the product.
+    pub faults: Arc<dyn FaultPoint>,
+}
+
+/// The verbs. One for the whole daemon, shared through an `Arc`; policies that call back hold a `Weak`.
+pub struct Actions {
+    domains: Domains,
+    store: Store,
+    bus: Bus,
+    policy: Arc<dyn PolicyPort>,
+    policies: Arc<dyn PolicyAdmin>,
+    node: Arc<dyn NodePort>,
+    access: Access,
+    faults: Arc<dyn FaultPoint>,
+    /// Held while the set of definitions changes, so that a check and the change it allows are one. Never across a policy call.
+    definitions: tokio::sync::Mutex<()>,
+}
+
+impl Actions {
+    /// The verbs over these parts. Call [`Self::recover`] before the first one.
+    pub fn new(deps: Deps) -> Self {
+        let Deps { domains, store, bus, policy, policies, node, access, faults } = deps;
+        let definitions = tokio::sync::Mutex::new(());
+        Self { domains, store, bus, policy, policies, node, access, faults, definitions }
+    }
+
+    /// Runs a change of the database on a thread that may block.
+    async fn store<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let store = self.store.clone();
+        let done = tokio::task::spawn_blocking(move || change(&store)).await;
+        Ok(done.expect("store calls do not panic, and the runtime outlives its verbs")?)
+    }
+}
+
+impl fmt::Debug for Actions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Actions").field("domains", &self.domains.len()).finish_non_exhaustive()
+    }
+}

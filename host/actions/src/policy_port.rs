@@ -21,6 +21,8 @@ pub struct GuardRequest {
     pub config: DomainConfig,
     /// XML text of the device to plug or unplug, for the device hooks.
     pub device: Option<String>,
+    /// For the stop hook: true for a destroy or reset.
+    pub forced: bool,
 }
 
 /// What a guard chain says. The first deny wins; rewrites compose from left to right.

@@ -30,7 +30,10 @@ fn namespace(element: &Element<'_>) -> Option<String> {
         Some((prefix, _)) => format!("xmlns:{prefix}"),
         None => "xmlns".to_owned(),
     };
-    element.attribute(&declaration).map(|attribute| attribute.value.to_string()).filter(|space| !space.is_empty())
+    element
+        .attribute(&declaration)
+        .map(|attribute| attribute.value.to_string())
+        .filter(|space| !space.is_empty())
 }
 
 #[cfg(test)]

@@ -1,0 +1,57 @@
+//! Documents in and out: the only file here that knows the XML crate.
+
+use reeve_model::domain::{Device, DomainConfig};
+use reeve_model::{Error, ErrorCode};
+use reeve_xml::{ParseOptions, XmlError};
+use sha2::{Digest, Sha256};
+
+/// A domain document that was read.
+pub(crate) struct DomainDocument {
+    /// What it says.
+    pub config: DomainConfig,
+    /// What in it has no effect, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a domain document; `strict` makes the first warning an error.
+pub(crate) fn parse(xml: &str, strict: bool) -> Result<DomainDocument, Error> {
+    let parsed =
+        reeve_xml::domain::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("domain", &fault))?;
+    let warnings = parsed.warnings.iter().map(ToString::to_string).collect();
+    Ok(DomainDocument { config: parsed.document, warnings })
+}
+
+/// Reads a device document.
+pub(crate) fn parse_device(xml: &str) -> Result<Device, Error> {
+    reeve_xml::device::parse(xml).map_err(|fault| invalid("device", &fault))
+}
+
+/// The document of a definition.
+pub(crate) fn format(config: &DomainConfig) -> String {
+    reeve_xml::domain::format(config)
+}
+
+/// The document of a running domain.
+pub(crate) fn format_live(config: &DomainConfig, id: u32) -> String {
+    reeve_xml::domain::format_live(config, id)
+}
+
+/// The document of one device.
+pub(crate) fn format_device(device: &Device) -> String {
+    reeve_xml::device::format(device)
+}
+
+/// `<metadata>` with this child in place of the one with the same namespace; what is wrong with the child otherwise.
+pub(crate) fn set_metadata(metadata: Option<&str>, child: &str) -> Result<String, String> {
+    reeve_xml::metadata::set(metadata, child).map_err(|fault| fault.to_string())
+}
+
+/// What identifies a version of a document: sha256, hex.
+pub(crate) fn digest(xml: &str) -> String {
+    Sha256::digest(xml.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn invalid(kind: &str, fault: &XmlError) -> Error {
+    Error::new(ErrorCode::Invalid, format!("the {kind} document is wrong: {fault}"))
+        .with_hint("'reeve xml check FILE' shows all that is to be said about a document")
+}

@@ -1,0 +1,44 @@
+//! Transient domains: started from a document, gone when they stop (guide 14.5.2).
+
+use std::sync::Arc;
+
+use reeve_model::api::Defined;
+use reeve_model::{Actor, Error, Verb};
+
+use crate::Actions;
+use crate::error::explain;
+
+impl Actions {
+    /// Starts a transient domain from its document.
+    pub async fn create(self: &Arc<Self>, actor: &Actor, xml: &str, strict: bool) -> Result<Defined, Error> {
+        self.create_domain(actor, xml, strict, false).await
+    }
+
+    /// Starts a transient domain from its document with its vCPUs stopped.
+    pub async fn create_paused(
+        self: &Arc<Self>,
+        actor: &Actor,
+        xml: &str,
+        strict: bool,
+    ) -> Result<Defined, Error> {
+        self.create_domain(actor, xml, strict, true).await
+    }
+
+    async fn create_domain(
+        self: &Arc<Self>,
+        actor: &Actor,
+        xml: &str,
+        strict: bool,
+        paused: bool,
+    ) -> Result<Defined, Error> {
+        let document = self.read_document(xml, strict)?;
+        let mut config = document.config;
+        self.authorize(actor, Verb::DomainStart, &config.name)?;
+        self.domains.check_identity(&config).map_err(explain)?;
+        self.allocate_macs(actor, &mut config).await?;
+        let config = self.prepare(actor, config).await?;
+        let turn = self.domains.begin_transient(actor.clone(), &config).map_err(explain)?;
+        let domain = self.bring_up(actor, turn, config, paused).await?;
+        Ok(Defined { domain, warnings: document.warnings })
+    }
+}

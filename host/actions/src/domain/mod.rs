@@ -1,0 +1,117 @@
+//! Verbs on domains, a file a group.
+
+mod console;
+mod create;
+mod define;
+mod device;
+mod read;
+mod run;
+mod settings;
+mod start;
+mod stop;
+mod undefine;
+
+use reeve_domain::{Request, Turn};
+use reeve_model::domain::DomainConfig;
+use reeve_model::policy::Hook;
+use reeve_model::stats::DomainSummary;
+use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
+use uuid::Uuid;
+
+use crate::Actions;
+use crate::error::explain;
+use crate::policy_port::{GuardRequest, GuardVerdict};
+
+pub use define::EditGuard;
+pub use device::Attachment;
+pub(crate) use device::ChangeDevice;
+pub(crate) use start::Start;
+pub(crate) use stop::Destroy;
+
+/// A domain that an actor may use a verb on.
+pub(crate) struct Subject {
+    /// Identity.
+    pub uuid: Uuid,
+    /// Name.
+    pub name: String,
+}
+
+/// What a guard chain is asked about.
+pub(crate) struct Question<'a> {
+    /// The hook.
+    pub hook: Hook,
+    /// On whose behalf.
+    pub actor: &'a Actor,
+    /// State of the domain.
+    pub state: DomainState,
+    /// The effective configuration.
+    pub config: DomainConfig,
+    /// XML text of a device, for the device hooks.
+    pub device: Option<&'a str>,
+    /// For the stop hook: by force.
+    pub forced: bool,
+}
+
+impl Actions {
+    /// The domain with this name, UUID or id, if `actor` may use `verb` on it.
+    pub(crate) fn subject(&self, actor: &Actor, verb: Verb, key: &str) -> Result<Subject, Error> {
+        let found = self.domains.lookup(key).and_then(|uuid| self.domains.snapshot(uuid));
+        let summary = match found {
+            Ok(snapshot) => snapshot.summary,
+            Err(error) => {
+                self.authorize(actor, verb, key)?;
+                return Err(explain(error));
+            }
+        };
+        self.authorize(actor, verb, &summary.name)?;
+        Ok(Subject { uuid: summary.uuid, name: summary.name })
+    }
+
+    /// Asks a guard chain; the configuration after all rewrites, or the denial.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<DomainConfig, Error> {
+        let Question { hook, actor, state, config, device, forced } = question;
+        let name = config.name.clone();
+        let device = device.map(str::to_owned);
+        let request = GuardRequest { hook, actor: actor.clone(), state, config, device, forced };
+        match self.policy.guard(request).await {
+            GuardVerdict::Allow { config, rewrites } => {
+                for rewrite in &rewrites {
+                    let paths: Vec<&str> =
+                        rewrite.changes.iter().map(|change| change.path.as_str()).collect();
+                    tracing::info!(domain = name, %hook, policy = rewrite.policy, ?paths, "rewritten by policy");
+                }
+                Ok(*config)
+            }
+            GuardVerdict::Deny { policy, reason } => {
+                let message = format!("policy '{policy}' denies {hook} of domain '{name}': {reason}");
+                let hint = format!("'reeve policy decisions --subject {name}' shows what it was asked");
+                Err(Error::new(ErrorCode::Denied, message).with_hint(hint))
+            }
+        }
+    }
+
+    /// The right to change a domain. A policy does not wait for it: something may be waiting for the policy.
+    pub(crate) async fn turn(&self, actor: &Actor, uuid: Uuid, request: Request) -> Result<Turn, Error> {
+        let turn = match actor {
+            Actor::Policy { .. } => self.domains.try_begin(actor.clone(), uuid, request),
+            Actor::Client { .. } | Actor::Daemon => self.domains.begin(actor.clone(), uuid, request).await,
+        };
+        turn.map_err(explain)
+    }
+
+    /// Refuses at once what would be refused later anyway, so that no policy is asked in vain.
+    pub(crate) fn permits(&self, subject: &Subject, request: Request) -> Result<(), Error> {
+        let phase = self.domains.phase(subject.uuid).map_err(explain)?;
+        phase.permits(request).map_err(|sentence| {
+            explain(reeve_domain::DomainError::WrongState {
+                name: subject.name.clone(),
+                sentence: sentence.to_owned(),
+            })
+        })
+    }
+
+    /// The row of a domain as it is now.
+    pub(crate) fn row(&self, uuid: Uuid) -> Result<DomainSummary, Error> {
+        Ok(self.domains.snapshot(uuid).map_err(explain)?.summary)
+    }
+}

@@ -1,0 +1,56 @@
+//! Changing a running machine: reboot, reset, suspend, resume, wake.
+
+use reeve_domain::Request;
+use reeve_model::policy::Hook;
+use reeve_model::stats::DomainSummary;
+use reeve_model::{Actor, Error, Verb};
+
+use super::Question;
+use crate::Actions;
+use crate::error::explain;
+
+impl Actions {
+    /// Asks the guest to reboot.
+    pub async fn reboot(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainShutdown, key)?;
+        self.permits(&subject, Request::Reboot)?;
+        self.turn(actor, subject.uuid, Request::Reboot).await?.reboot().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+
+    /// Resets the machine at once, as the button does.
+    pub async fn reset(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainDestroy, key)?;
+        self.permits(&subject, Request::Reset)?;
+        let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
+        let (state, config) = (snapshot.summary.state, snapshot.config);
+        self.ask(Question { hook: Hook::DomainStop, actor, state, config, device: None, forced: true })
+            .await?;
+        self.turn(actor, subject.uuid, Request::Reset).await?.reset().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+
+    /// Stops the vCPUs and keeps the memory.
+    pub async fn suspend(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainSuspend, key)?;
+        self.permits(&subject, Request::Suspend)?;
+        self.turn(actor, subject.uuid, Request::Suspend).await?.suspend().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+
+    /// Lets the vCPUs run again.
+    pub async fn resume(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainSuspend, key)?;
+        self.permits(&subject, Request::Resume)?;
+        self.turn(actor, subject.uuid, Request::Resume).await?.resume().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+
+    /// Wakes a guest that suspended itself; nothing to do when it runs.
+    pub async fn wake(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainSuspend, key)?;
+        self.permits(&subject, Request::Wake)?;
+        self.turn(actor, subject.uuid, Request::Wake).await?.wake().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+}

@@ -1,0 +1,104 @@
+//! Ending a domain: asked of the guest, or by force.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reeve_domain::{Request, Turn};
+use reeve_model::policy::Hook;
+use reeve_model::stats::DomainSummary;
+use reeve_model::{Actor, DomainState, Error, Verb};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Question, Subject};
+use crate::Actions;
+use crate::error::explain;
+use crate::journal::{Next, Operation, Step};
+
+impl Actions {
+    /// Asks the guest to shut down; it may take its time, or refuse.
+    pub async fn shutdown(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainShutdown, key)?;
+        self.permits(&subject, Request::Shutdown)?;
+        self.ask_stop(actor, &subject, false).await?;
+        self.turn(actor, subject.uuid, Request::Shutdown).await?.shutdown().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+
+    /// Ends the machine at once; the row as it is afterwards.
+    pub async fn destroy(self: &Arc<Self>, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainDestroy, key)?;
+        self.permits(&subject, Request::Destroy)?;
+        let mut last = self.ask_stop(actor, &subject, true).await?;
+        let turn = self.turn(actor, subject.uuid, Request::Destroy).await?;
+        self.perform(actor, Destroy { uuid: subject.uuid, turn: Some(turn) }).await?;
+        // A transient domain is gone by now.
+        last.id = None;
+        last.state = DomainState::ShutOff;
+        last.reason = reeve_model::StateReason::Destroyed;
+        Ok(self.row(subject.uuid).unwrap_or(last))
+    }
+
+    /// Asks the stop guards; the row they were asked about.
+    async fn ask_stop(&self, actor: &Actor, subject: &Subject, forced: bool) -> Result<DomainSummary, Error> {
+        let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
+        let (state, config) = (snapshot.summary.state, snapshot.config);
+        self.ask(Question { hook: Hook::DomainStop, actor, state, config, device: None, forced }).await?;
+        Ok(snapshot.summary)
+    }
+}
+
+/// A domain is ended by force. A daemon that dies meanwhile ends it at its next start.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Destroy {
+    uuid: Uuid,
+    #[serde(skip)]
+    turn: Option<Turn>,
+}
+
+impl Operation for Destroy {
+    const KIND: &'static str = "domain-destroy";
+
+    fn subject(&self) -> String {
+        self.uuid.to_string()
+    }
+
+    fn steps() -> &'static [&'static dyn Step<Self>] {
+        &[&EndMachine]
+    }
+}
+
+struct EndMachine;
+
+#[async_trait]
+impl Step<Destroy> for EndMachine {
+    fn name(&self) -> &'static str {
+        "machine"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, operation: &mut Destroy) -> Result<(), Error> {
+        match operation.turn.take() {
+            Some(turn) => turn.destroy().await.map_err(explain),
+            None => actions.end_machine(operation.uuid).await,
+        }
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut Destroy) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn after_crash(&self, _actions: &Actions, _operation: &Destroy) -> Next {
+        Next::Again
+    }
+}
+
+impl Actions {
+    /// Ends the machine of a domain on behalf of the daemon, if it has one.
+    pub(crate) async fn end_machine(&self, uuid: Uuid) -> Result<(), Error> {
+        if !self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
+            return Ok(());
+        }
+        let turn = self.turn(&Actor::Daemon, uuid, Request::Destroy).await?;
+        turn.destroy().await.map_err(explain)
+    }
+}

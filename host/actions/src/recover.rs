@@ -1,0 +1,99 @@
+//! The start of the daemon: what an earlier one left is found again, finished or unwound.
+
+use std::sync::Arc;
+
+use reeve_model::{Actor, Error, ErrorCode};
+use reeve_store::JournalRow;
+use uuid::Uuid;
+
+use crate::journal::Operation;
+use crate::{Actions, adapters, document, domain};
+
+/// What a daemon found at its start.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Definitions loaded.
+    pub definitions: usize,
+    /// Domains that still ran and were taken over.
+    pub adopted: Vec<Uuid>,
+    /// Domains that ended while no daemon ran.
+    pub lost: Vec<Uuid>,
+    /// Machines that were being made when the daemon died; undone.
+    pub undone: Vec<Uuid>,
+    /// Interrupted operations that were finished.
+    pub finished: usize,
+    /// Interrupted operations that were unwound.
+    pub unwound: usize,
+}
+
+impl Actions {
+    /// Loads the definitions, takes running domains over, and finishes or unwinds what was interrupted. Call once, before the
+    /// first verb. A definition that can't be read any more is an error: nothing is dropped silently.
+    pub async fn recover(self: &Arc<Self>) -> Result<Recovery, Error> {
+        let (rows, running, open) =
+            self.store(|store| Ok((store.domains()?, store.runtime()?, store.open_operations()?))).await?;
+        let definitions = rows.len();
+        for row in rows {
+            let parsed = document::parse(&row.xml, false)
+                .map_err(|fault| unreadable(format!("the definition of domain '{}'", row.name), &fault))?;
+            self.domains.restore(parsed.config, row.autostart).map_err(crate::error::explain)?;
+        }
+        let mut records = Vec::with_capacity(running.len());
+        for row in running {
+            let uuid = row.uuid;
+            records.push(
+                adapters::record(row)
+                    .map_err(|fault| unreadable(format!("the record of running domain {uuid}"), &fault))?,
+            );
+        }
+        let found = self.domains.recover(records).await;
+        let mut recovery = Recovery {
+            definitions,
+            adopted: found.adopted,
+            lost: found.lost,
+            undone: found.undone,
+            ..Recovery::default()
+        };
+        for row in open {
+            match self.settle_row(&row).await {
+                Ok(true) => recovery.finished += 1,
+                Ok(false) => recovery.unwound += 1,
+                Err(error) => {
+                    tracing::error!(operation = row.id, kind = row.kind, %error, "an interrupted operation could not be settled");
+                }
+            }
+        }
+        tracing::info!(?recovery, "recovered");
+        Ok(recovery)
+    }
+
+    /// Starts every domain that is started with the host; the errors by name. Failing ones do not stop the others.
+    pub async fn start_all(self: &Arc<Self>) -> Vec<(String, Error)> {
+        let mut failed = Vec::new();
+        for row in self.domains.list().into_iter().filter(|row| row.autostart && !row.state.is_active()) {
+            if let Err(error) = self.start(&Actor::Daemon, &row.name).await {
+                tracing::warn!(domain = row.name, %error, "could not be started with the host");
+                failed.push((row.name, error));
+            }
+        }
+        failed
+    }
+
+    async fn settle_row(self: &Arc<Self>, row: &JournalRow) -> Result<bool, Error> {
+        match row.kind.as_str() {
+            domain::Start::KIND => self.settle::<domain::Start>(row).await,
+            domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
+            domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
+            kind => {
+                let message = format!("journal entry {} is of the unknown kind '{kind}'", row.id);
+                Err(Error::new(ErrorCode::Internal, message))
+            }
+        }
+    }
+}
+
+fn unreadable(what: String, fault: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorCode::Internal, format!("{what} can't be read: {fault}")).with_hint(
+        "nothing was changed; run the version of Reeve that wrote it, or mend the row in the database",
+    )
+}

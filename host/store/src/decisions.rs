@@ -1,0 +1,100 @@
+//! The decision log.
+
+use reeve_model::policy::{Decision, DecisionFilter};
+use rusqlite::{Row, params};
+
+use crate::{Store, StoreError};
+
+/// How many decisions are kept; older ones are dropped.
+pub const DECISIONS_KEPT: u64 = 100_000;
+
+/// Rows that a filter without a limit gives.
+const DEFAULT_LIMIT: u32 = 100;
+
+impl Store {
+    /// Appends decisions in one transaction and gives the number of the last row. A decision with id 0 gets the next number;
+    /// any other keeps its own, which must be new. Meant for batches: collect for a moment, then append once.
+    pub fn append_decisions(&self, decisions: &[Decision]) -> Result<u64, StoreError> {
+        let first = self.last_decision()? + 1;
+        let mut rows = Vec::with_capacity(decisions.len());
+        let mut next = first;
+        for decision in decisions {
+            let id = if decision.id == 0 { next } else { decision.id };
+            next = id + 1;
+            rows.push((id, columns(decision, id)?));
+        }
+        self.write("appending decisions", |change| {
+            let mut insert = change.prepare_cached(
+                "INSERT INTO decisions (id, policy, hook, subject, outcome, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            for ((id, columns), decision) in rows.iter().zip(decisions) {
+                let hook = decision.hook.as_str();
+                let id = id.cast_signed();
+                insert.execute(params![id, decision.policy, hook, decision.subject, columns.outcome, columns.body])?;
+            }
+            let last = (next - 1).cast_signed();
+            change.execute("DELETE FROM decisions WHERE id <= ?1", [last - DECISIONS_KEPT.cast_signed()])?;
+            Ok(())
+        })?;
+        Ok(next - 1)
+    }
+
+    /// Number of the newest decision, 0 when there is none.
+    pub fn last_decision(&self) -> Result<u64, StoreError> {
+        self.read("reading the decision log", |connection| {
+            let last: i64 =
+                connection.query_row("SELECT coalesce(max(id), 0) FROM decisions", [], |row| row.get(0))?;
+            Ok(last.cast_unsigned())
+        })
+    }
+
+    /// Decisions that match, oldest first: the first ones after `filter.after`, or the newest ones when that is none.
+    pub fn decisions(&self, filter: &DecisionFilter) -> Result<Vec<Decision>, StoreError> {
+        let outcome = filter.outcome.map(|outcome| word(&outcome)).transpose()?;
+        let order = if filter.after.is_some() { "ASC" } else { "DESC" };
+        let sql = format!(
+            "SELECT body FROM decisions
+             WHERE (?1 IS NULL OR policy = ?1) AND (?2 IS NULL OR hook = ?2) AND (?3 IS NULL OR subject = ?3)
+               AND (?4 IS NULL OR outcome = ?4) AND id > ?5
+             ORDER BY id {order} LIMIT ?6"
+        );
+        let values = params![
+            filter.policy,
+            filter.hook.map(|hook| hook.as_str()),
+            filter.subject,
+            outcome,
+            filter.after.unwrap_or(0).cast_signed(),
+            filter.limit.unwrap_or(DEFAULT_LIMIT),
+        ];
+        let mut found: Vec<Decision> = self.read("reading the decision log", |connection| {
+            connection.prepare_cached(&sql)?.query_map(values, decision)?.collect()
+        })?;
+        if filter.after.is_none() {
+            found.reverse();
+        }
+        Ok(found)
+    }
+}
+
+struct Columns {
+    outcome: String,
+    body: String,
+}
+
+fn columns(decision: &Decision, id: u64) -> Result<Columns, StoreError> {
+    let json = |source| StoreError::Json { what: "a decision", source };
+    let mut body = serde_json::to_value(decision).map_err(json)?;
+    body["id"] = id.into();
+    Ok(Columns { outcome: word(&decision.outcome)?, body: body.to_string() })
+}
+
+/// The word that stands for `value` in JSON.
+fn word(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    let value =
+        serde_json::to_value(value).map_err(|source| StoreError::Json { what: "an outcome", source })?;
+    Ok(value.as_str().unwrap_or_default().to_owned())
+}
+
+fn decision(row: &Row<'_>) -> rusqlite::Result<Decision> {
+    crate::policies::json(row, 0)
+}

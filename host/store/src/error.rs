@@ -1,0 +1,110 @@
+//! Why something could not be kept or read.
+
+use std::path::{Path, PathBuf};
+
+use reeve_model::ErrorCode;
+
+/// Why something could not be kept or read. Every message names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is no database, or a part of it is unreadable.
+    #[error(
+        "the database '{}' is damaged ({detail}); it was left as it is: move it away to begin anew, or put a backup in its place",
+        path.display()
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// A newer version of Reeve wrote the database.
+    #[error(
+        "the database '{}' has schema {found}, this version of Reeve knows up to {known}; run the version that wrote it",
+        path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema this version knows.
+        known: u32,
+    },
+    /// SQLite refused a statement.
+    #[error("{doing} failed in the database '{}'", path.display())]
+    Sql {
+        /// What was tried, e.g. "keeping a definition".
+        doing: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The name or UUID of a definition belongs to another one.
+    #[error("a domain named '{name}' or with UUID {uuid} is defined already")]
+    Taken {
+        /// Name of the refused definition.
+        name: String,
+        /// UUID of the refused definition.
+        uuid: uuid::Uuid,
+    },
+    /// A value could not be turned into JSON.
+    #[error("{what} can't be written as JSON")]
+    Json {
+        /// Which value.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A file beside the database could not be read or written.
+    #[error("'{}' could not be {doing}", path.display())]
+    File {
+        /// What was tried: `made`, `written`, `read`, `removed`.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the kernel says.
+        source: std::io::Error,
+    },
+    /// A component's bytes are not those it was installed with.
+    #[error("the policy component '{}' was changed on disk: its sha256 is {found}; install the policy again", path.display())]
+    ComponentChanged {
+        /// The component's file.
+        path: PathBuf,
+        /// What its bytes amount to now.
+        found: String,
+    },
+    /// A digest that is no sha256 in lower-case hex.
+    #[error("'{0}' is not the sha256 of a component")]
+    NotADigest(String),
+}
+
+impl StoreError {
+    pub(crate) fn from_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match source.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => {
+                Self::Damaged { path: path.to_owned(), detail: source.to_string() }
+            }
+            _ => Self::Sql { doing, path: path.to_owned(), source },
+        }
+    }
+}
+
+impl From<StoreError> for reeve_model::Error {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Taken { .. } => ErrorCode::AlreadyExists,
+            _ => ErrorCode::Internal,
+        };
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            message.push_str(": ");
+            message.push_str(&source.to_string());
+            cause = source.source();
+        }
+        Self::new(code, message)
+    }
+}
