@@ -1,5 +1,7 @@
 //! The life of simulated domains: what holds for one after a start must hold after a reset, a stop and start, and a crash.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panic")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,2 +1,103 @@
-//! The host machine: inventory, statistics, KSM.
+//! The host machine: inventory, memory, kernel samepage merging.
+//!
+//! Everything is read from files of the kernel below directories that a test can replace ([`Places`]).
 #![forbid(unsafe_code)]
+
+mod info;
+mod ksm;
+mod memory;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::{Error, ErrorCode};
+use reeve_sys::files::{FileError, Tree};
+
+pub use ksm::{Ksm, KsmError};
+
+/// Where the kernel's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// `/proc`.
+    pub proc: PathBuf,
+    /// `/sys`.
+    pub sys: PathBuf,
+    /// `/dev`.
+    pub dev: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { proc: "/proc".into(), sys: "/sys".into(), dev: "/dev".into() }
+    }
+}
+
+/// The host machine. All calls are short and blocking: reads of some kernel files.
+#[derive(Debug)]
+pub struct Node {
+    proc: Tree,
+    sys: Tree,
+    dev: Tree,
+    ksm: Mutex<Ksm>,
+}
+
+impl Node {
+    /// The machine whose kernel files are in these places.
+    pub fn new(places: Places) -> Self {
+        let sys = Tree::new(places.sys);
+        let ksm = Mutex::new(Ksm::new(sys.below("kernel/mm/ksm")));
+        Self { proc: Tree::new(places.proc), sys, dev: Tree::new(places.dev), ksm }
+    }
+
+    /// What the machine is. What the kernel does not tell is shown as empty or as one.
+    pub fn info(&self) -> NodeInfo {
+        info::read(&self.proc, &self.sys, &self.dev)
+    }
+
+    /// Memory as it is now.
+    pub fn memory(&self) -> Result<NodeMemory, FileError> {
+        memory::read(&self.proc)
+    }
+
+    /// The host CPUs of each NUMA node, in libvirt's notation, by node number; empty where the kernel knows of none.
+    pub fn numa_cpus(&self) -> Vec<(u32, String)> {
+        info::numa_cpus(&self.sys)
+    }
+
+    /// Kernel samepage merging as it is now.
+    pub fn ksm(&self) -> Result<KsmState, KsmError> {
+        self.lock().state()
+    }
+
+    /// Changes kernel samepage merging and gives back what holds afterwards. Numbers out of the kernel's range become
+    /// the nearest in it; nothing is applied when something else is wrong.
+    pub fn set_ksm(&self, change: KsmChange) -> Result<KsmState, KsmError> {
+        self.lock().apply(change)
+    }
+
+    /// Puts kernel samepage merging back to what was found before the first change.
+    pub fn restore_ksm(&self) -> Result<(), KsmError> {
+        self.lock().restore()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ksm> {
+        self.ksm.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl From<KsmError> for Error {
+    fn from(error: KsmError) -> Self {
+        let code = match &error {
+            KsmError::Missing => ErrorCode::Unsupported,
+            KsmError::Run(_) => ErrorCode::Invalid,
+            KsmError::Shared(_) => ErrorCode::WrongState,
+            KsmError::File(_) => ErrorCode::Internal,
+        };
+        let mut message = error.to_string();
+        if let Some(cause) = std::error::Error::source(&error) {
+            message.push_str(&format!(": {cause}"));
+        }
+        Self::new(code, message)
+    }
+}

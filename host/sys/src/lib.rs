@@ -1,1 +1,13 @@
 //! The only door to kernel and host programs besides KVM.
+//!
+//! Everything here is blocking and short: a file of sysfs, one system call, a process that is started. Where a caller wants to test
+//! itself without the real thing, it hands in another directory ([`files::Tree`], [`cgroup::Cgroups::at`], [`layout::Layout`]).
+
+pub mod cgroup;
+pub mod files;
+pub mod layout;
+pub mod lock;
+pub mod open;
+pub mod process;
+pub mod procfs;
+pub mod tap;

@@ -1,0 +1,159 @@
+//! Tap devices: the host's end of a guest's network interface.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
+use crate::open;
+
+/// Size of virtio_net_hdr with num_buffers, as virtio 1.x has it.
+const VNET_HEADER: libc::c_int = 12;
+
+/// Makes an interface a port of a bridge (linux/sockios.h); libc does not name it.
+const SIOCBRADDIF: libc::c_ulong = 0x89a2;
+
+/// A tap device that vanishes when its last descriptor is closed.
+#[derive(Debug)]
+pub struct Tap {
+    /// Frames, each behind a virtio 1.x network header.
+    pub fd: OwnedFd,
+    /// Its name on the host.
+    pub name: String,
+}
+
+/// A tap could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TapError {
+    /// The name is empty where it must not be, or longer than 15 bytes.
+    #[error("'{0}' can't be the name of a network interface")]
+    Name(String),
+    /// /dev/net/tun can't be opened.
+    #[error("'/dev/net/tun' can't be opened")]
+    Tun(#[source] io::Error),
+    /// A step was refused.
+    #[error("tap '{name}' can't be {step}")]
+    Step {
+        /// Its name.
+        name: String,
+        /// What was to be done.
+        step: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The bridge is not there.
+    #[error("bridge '{bridge}' can't take tap '{name}'")]
+    Bridge {
+        /// The bridge.
+        bridge: String,
+        /// The tap.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl Tap {
+    /// Makes a tap and sets it up. `name` may end in `%d` for a number the kernel chooses. With a bridge it becomes a port of it.
+    pub fn open(name: &str, bridge: Option<&str>) -> Result<Self, TapError> {
+        let fd = open::character_device(Path::new("/dev/net/tun"), true).map_err(TapError::Tun)?;
+        let mut request = request(name)?;
+        request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
+        // SAFETY: TUNSETIFF reads and writes one ifreq, which `request` is.
+        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF, &mut request) })
+            .map_err(|source| TapError::Step { name: name.to_owned(), step: "made", source })?;
+        let name = name_of(&request);
+        let step = |step: &'static str| {
+            let name = name.clone();
+            move |source| TapError::Step { name, step, source }
+        };
+        // SAFETY: TUNSETVNETHDRSZ reads one int, which the constant's copy is.
+        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETVNETHDRSZ, &VNET_HEADER) })
+            .map_err(step("given its header size"))?;
+        // SAFETY: TUNSETOFFLOAD takes an unsigned long by value.
+        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, 0 as libc::c_ulong) })
+            .map_err(step("kept from offloading"))?;
+        let control = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+            .map_err(|errno| step("set up")(errno.into()))?;
+        if let Some(bridge) = bridge {
+            enslave(&control, bridge, &name).map_err(|source| TapError::Bridge {
+                bridge: bridge.to_owned(),
+                name: name.clone(),
+                source,
+            })?;
+        }
+        bring_up(&control, &mut request).map_err(step("set up"))?;
+        Ok(Self { fd, name })
+    }
+}
+
+fn bring_up(control: &OwnedFd, request: &mut libc::ifreq) -> io::Result<()> {
+    // SAFETY: SIOCGIFFLAGS reads the name of one ifreq and writes its flags.
+    check(unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCGIFFLAGS, &mut *request) })?;
+    // SAFETY: the flags were written by the call above.
+    unsafe { request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short };
+    // SAFETY: SIOCSIFFLAGS reads one ifreq.
+    check(unsafe { libc::ioctl(control.as_raw_fd(), libc::SIOCSIFFLAGS, &*request) })
+}
+
+fn enslave(control: &OwnedFd, bridge: &str, tap: &str) -> io::Result<()> {
+    let index = rustix::net::netdevice::name_to_index(control, tap)?;
+    let mut request = request(bridge).map_err(io::Error::other)?;
+    request.ifr_ifru.ifru_ifindex = libc::c_int::try_from(index).map_err(io::Error::other)?;
+    // SAFETY: SIOCBRADDIF reads one ifreq.
+    check(unsafe { libc::ioctl(control.as_raw_fd(), SIOCBRADDIF, &request) })
+}
+
+fn request(name: &str) -> Result<libc::ifreq, TapError> {
+    // SAFETY: ifreq is plain data for which zeroes are valid.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    if name.is_empty() || name.len() >= request.ifr_name.len() || name.contains(['/', '\0', ' ', ':']) {
+        return Err(TapError::Name(name.to_owned()));
+    }
+    for (target, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *target = byte as libc::c_char;
+    }
+    Ok(request)
+}
+
+fn name_of(request: &libc::ifreq) -> String {
+    // SAFETY: the kernel ends the name with a zero byte inside of the array.
+    unsafe { CStr::from_ptr(request.ifr_name.as_ptr()) }.to_string_lossy().into_owned()
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tap_is_up_and_vanishes_with_its_descriptor() {
+        let tap = Tap::open("rvtest%d", None).unwrap();
+        let path = format!("/sys/class/net/{}", tap.name);
+        let flags = std::fs::read_to_string(format!("{path}/flags")).unwrap();
+        let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap();
+        assert_eq!(flags & 1, 1, "not up: {flags:#x}");
+        drop(tap);
+        // A process that another test starts at this moment may hold a copy until its exec.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while Path::new(&path).exists() {
+            assert!(std::time::Instant::now() < deadline, "'{path}' is still there");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn wrong_names_are_refused_and_a_missing_bridge_leaves_no_tap() {
+        assert!(matches!(Tap::open("", None), Err(TapError::Name(_))));
+        assert!(matches!(Tap::open("a-name-that-is-too-long", None), Err(TapError::Name(_))));
+        let error = Tap::open("rvtestbr", Some("no-such-bridge")).unwrap_err();
+        assert_eq!(error.to_string(), "bridge 'no-such-bridge' can't take tap 'rvtestbr'");
+        assert!(!Path::new("/sys/class/net/rvtestbr").exists());
+    }
+}
