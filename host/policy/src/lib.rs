@@ -1,2 +1,67 @@
-//! The Wasm policy engine.
+//! The Wasm policy engine: the only crate that knows wasmtime.
+//!
+//! ```text
+//!   verb ──PolicyPort──► chain / propose ─┐
+//!   event bus ─────────► notify           ├─► instance::run ──► fresh instance (limits, fuel, epochs)
+//!   clock, domain events ► tune ──────────┘         │                 │ host calls (host/*.rs)
+//!                                                   │                 └─► grants ─► verbs as Actor::Policy, kv, log, node
+//!   operators ──PolicyAdmin──► install ─► registry  └─► decision log, metrics, circuit breaker
+//!   policies.d ──directory───►
+//! ```
+//!
+//! What holds everywhere:
+//! - A policy can only spend its own time: guest code gives its thread back every millisecond, and after two it runs on threads
+//!   of its own; deadlines cover the time inside the host too.
+//! - Nothing a policy answers is believed: edits are validated and checked against its grants, proposals and adjustments
+//!   against hard limits.
+//! - No lock is held while a policy runs, so a policy may call the host from its hook.
 #![forbid(unsafe_code)]
+
+mod admin;
+mod asked;
+mod binding;
+mod bindings;
+mod breaker;
+mod call;
+mod chain;
+mod decisions;
+mod directory;
+mod engine;
+mod exports;
+pub mod failure;
+pub mod grant;
+pub mod grants;
+mod host;
+mod imports;
+mod install;
+mod instance;
+mod lane;
+pub mod limits;
+pub mod loader;
+pub mod manifest;
+mod meter;
+mod metrics;
+mod notify;
+mod policy_engine;
+mod port;
+mod propose;
+mod queue;
+mod registry;
+mod rewrite;
+mod services;
+mod shared;
+mod suggest;
+mod ticker;
+mod tune;
+mod verbs;
+
+pub use breaker::{FAILURES, WINDOW};
+pub use engine::EngineError;
+pub use metrics::Metrics;
+pub use policy_engine::{PolicyConfig, PolicyEngine};
+pub use services::{Committed, DomainAction, Services};
+pub use verbs::Verbs;
+
+/// How deep policies may call policies: a verb that a policy calls asks the guards at depth 1, and so on; a call from a policy
+/// at this depth is refused.
+pub const DEPTH_LIMIT: u32 = 4;

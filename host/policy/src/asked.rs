@@ -1,0 +1,137 @@
+//! The circumstances that all calls of one chain share, and what is done after each call: counters, metrics, breaker, log.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use reeve_model::Actor;
+use reeve_model::event::{EventKind, PolicyChange};
+use reeve_model::policy::{Decision, Hook, Outcome, PathChange};
+use time::OffsetDateTime;
+
+use crate::binding::{Active, Binding};
+use crate::bindings::reeve::types::policy;
+use crate::decisions::Input;
+use crate::failure::Failure;
+use crate::host::clock::now_ms;
+use crate::instance::Report;
+use crate::shared::Shared;
+
+/// One occasion on which policies are asked.
+pub(crate) struct Occasion {
+    pub(crate) number: u64,
+    pub(crate) hook: Hook,
+    pub(crate) actor: Actor,
+    pub(crate) subject: String,
+    time: OffsetDateTime,
+    time_ms: u64,
+}
+
+/// What is written down of one call.
+pub(crate) struct Verdict {
+    pub(crate) outcome: Outcome,
+    pub(crate) reason: String,
+    pub(crate) changes: Vec<PathChange>,
+}
+
+impl Verdict {
+    pub(crate) fn plain(outcome: Outcome) -> Self {
+        Self { outcome, reason: String::new(), changes: Vec::new() }
+    }
+
+    pub(crate) fn failed(failure: &Failure) -> Self {
+        Self { outcome: failure.outcome(), reason: failure.to_string(), changes: Vec::new() }
+    }
+}
+
+impl Occasion {
+    /// A new occasion, now.
+    pub(crate) fn new(shared: &Shared, hook: Hook, actor: Actor, subject: String) -> Self {
+        let number = shared.next_chain();
+        Self { number, hook, actor, subject, time: OffsetDateTime::now_utc(), time_ms: now_ms() }
+    }
+
+    /// How deep in calls of policies it happens.
+    pub(crate) fn depth(&self) -> u32 {
+        match self.actor {
+            Actor::Policy { depth, .. } => depth,
+            Actor::Client { .. } | Actor::Daemon => 0,
+        }
+    }
+
+    /// What the policy is told of it.
+    pub(crate) fn context(&self, active: &Active) -> policy::Context {
+        policy::Context {
+            call_id: format!("{}-{}", self.number, active.name),
+            time: self.time_ms,
+            actor: match &self.actor {
+                Actor::Client { uid, .. } => policy::Actor::Client(*uid),
+                Actor::Policy { name, .. } => policy::Actor::Policy(name.clone()),
+                Actor::Daemon => policy::Actor::Daemon,
+            },
+            config: active.config_text.clone(),
+            attempt: 1,
+        }
+    }
+
+    /// Counts and logs a call that was made.
+    pub(crate) fn note(
+        &self,
+        shared: &Shared,
+        binding: &Arc<Binding>,
+        active: &Active,
+        report: &Report,
+        verdict: Verdict,
+        input: Input,
+    ) {
+        binding.counters.calls.fetch_add(1, Ordering::Relaxed);
+        shared.metrics.called(&active.name, self.hook, verdict.outcome, report);
+        match verdict.outcome {
+            Outcome::Deny => drop(binding.counters.denials.fetch_add(1, Ordering::Relaxed)),
+            Outcome::Rewrite => drop(binding.counters.rewrites.fetch_add(1, Ordering::Relaxed)),
+            Outcome::Allow | Outcome::Notified | Outcome::Proposed | Outcome::Adjusted | Outcome::Parked => {}
+            _ => self.failed(shared, binding, &verdict.reason),
+        }
+        let decision = self.decision(active, verdict, report.fuel, report.elapsed.as_micros(), report.host_calls);
+        shared.decisions.append(decision, input);
+    }
+
+    /// Logs that a parked policy was not asked.
+    pub(crate) fn note_parked(&self, shared: &Shared, active: &Active, input: Input) {
+        shared.metrics.counted(&active.name, self.hook, Outcome::Parked);
+        let verdict = Verdict { reason: "it is parked".to_owned(), ..Verdict::plain(Outcome::Parked) };
+        shared.decisions.append(self.decision(active, verdict, 0, 0, 0), input);
+    }
+
+    fn decision(&self, active: &Active, verdict: Verdict, fuel: u64, micros: u128, host_calls: u32) -> Decision {
+        Decision {
+            id: 0,
+            time: self.time,
+            chain: self.number,
+            hook: self.hook,
+            policy: active.name.clone(),
+            digest: active.program.digest.clone(),
+            actor: self.actor.clone(),
+            subject: self.subject.clone(),
+            mode: active.mode,
+            outcome: verdict.outcome,
+            reason: verdict.reason,
+            changes: verdict.changes,
+            fuel,
+            micros: u64::try_from(micros).unwrap_or(u64::MAX),
+            host_calls,
+            input_digest: String::new(),
+        }
+    }
+
+    fn failed(&self, shared: &Shared, binding: &Arc<Binding>, reason: &str) {
+        let (policy, hook) = (binding.name(), self.hook.as_str());
+        tracing::warn!(policy, hook, subject = self.subject, "policy '{policy}' failed: {reason}");
+        if binding.failed() {
+            shared.metrics.parked(policy, true);
+            let detail = format!("{} failures within a minute, the last: {reason}", crate::breaker::FAILURES);
+            tracing::error!(policy, "policy '{policy}' is parked: {detail}");
+            let change = EventKind::Policy { name: policy.to_owned(), change: PolicyChange::Parked, detail };
+            shared.bus.publish(Actor::Daemon, change);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The state behind one call: what every host function sees.
+
+use std::sync::Arc;
+
+use reeve_model::policy::Hook;
+use reeve_model::{Actor, ErrorCode, Verb};
+use reeve_store::Store;
+use tokio::runtime::Handle;
+use wasmtime::component::ResourceTable;
+
+use crate::DEPTH_LIMIT;
+use crate::binding::Active;
+use crate::bindings::reeve::types::errors;
+use crate::failure::shorten;
+use crate::limits::Limiter;
+use crate::meter::Meter;
+use crate::services::Services;
+
+const MESSAGE_LIMIT: usize = 4096;
+
+/// An answer of a host function to a policy: its value or the contract's error.
+pub(crate) type Answered<T> = wasmtime::Result<Result<T, errors::Error>>;
+
+/// What a store holds.
+pub(crate) struct CallState {
+    pub(crate) limiter: Limiter,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) table: ResourceTable,
+    pub(crate) active: Arc<Active>,
+    pub(crate) services: Arc<dyn Services>,
+    pub(crate) store: Store,
+    /// The daemon's runtime, for verbs: they must end even when the policy that asked is cut off.
+    pub(crate) daemon: Handle,
+    pub(crate) hook: Hook,
+    pub(crate) depth: u32,
+}
+
+impl CallState {
+    /// Counts a host call; every host function begins with it.
+    pub(crate) fn count(&self) -> wasmtime::Result<()> {
+        Ok(self.meter.host_call(&self.active.program.limits)?)
+    }
+
+    /// The policy's name.
+    pub(crate) fn policy(&self) -> &str {
+        &self.active.name
+    }
+
+    /// True when the policy may do `verb` to `subject`.
+    pub(crate) fn permits(&self, verb: Verb, subject: &str) -> bool {
+        self.active.grants.permits(verb, subject)
+    }
+
+    /// Refuses a read outside the grant.
+    pub(crate) fn check(&self, verb: Verb) -> Result<(), errors::Error> {
+        if self.permits(verb, "") {
+            return Ok(());
+        }
+        Err(denied(format!("policy '{}' has not been granted '{verb}'", self.policy())))
+    }
+
+    /// The actor for a verb on `subject`, when this call may change anything at all.
+    pub(crate) fn actor(&self, verb: Verb, subject: &str) -> Result<Actor, errors::Error> {
+        let name = self.policy();
+        if !self.permits(verb, subject) {
+            return Err(denied(format!("policy '{name}' has not been granted '{verb}' on '{subject}'")));
+        }
+        if !matches!(self.hook, Hook::DomainEvents | Hook::DaemonEvents | Hook::KsmTune) {
+            return Err(denied(format!(
+                "policy '{name}' may not call '{verb}' from hook '{}': guards and proposals change things through their answer",
+                self.hook
+            )));
+        }
+        if self.depth >= DEPTH_LIMIT {
+            return Err(denied(format!(
+                "policy '{name}' may not call '{verb}': it is {DEPTH_LIMIT} policy calls deep already"
+            )));
+        }
+        Ok(Actor::Policy { name: name.to_owned(), depth: self.depth + 1 })
+    }
+}
+
+fn denied(message: String) -> errors::Error {
+    errors::Error { code: errors::Code::Denied, message }
+}
+
+/// The contract's form of an error.
+pub(crate) fn contract_error(error: &reeve_model::Error) -> errors::Error {
+    let code = match error.code {
+        ErrorCode::NotFound => errors::Code::NotFound,
+        ErrorCode::AlreadyExists => errors::Code::AlreadyExists,
+        ErrorCode::Denied => errors::Code::Denied,
+        ErrorCode::Invalid => errors::Code::Invalid,
+        ErrorCode::WrongState => errors::Code::WrongState,
+        ErrorCode::Busy => errors::Code::Busy,
+        ErrorCode::Unsupported => errors::Code::Unsupported,
+        ErrorCode::Deadline => errors::Code::Deadline,
+        ErrorCode::Internal => errors::Code::Internal,
+    };
+    errors::Error { code, message: shorten(&error.message, MESSAGE_LIMIT) }
+}

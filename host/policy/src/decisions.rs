@@ -1,0 +1,121 @@
+//! The decision log's writer: rows are queued by the calls and written in batches by a task of their own, which also computes
+//! the digests of the inputs. The queue is bounded; a row that finds it full is counted and dropped, a call never waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reeve_model::domain::DomainConfig;
+use reeve_model::policy::Decision;
+use reeve_store::Store;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::loader::digest;
+use crate::metrics::Metrics;
+
+const QUEUE: usize = 8192;
+const BATCH: usize = 1024;
+const GATHER: Duration = Duration::from_millis(10);
+
+/// What a decision was made on.
+#[derive(Clone)]
+pub(crate) struct Input {
+    /// The policy's configuration.
+    pub(crate) config: String,
+    /// The document, where there is one.
+    pub(crate) domain: Option<Arc<DomainConfig>>,
+    /// Anything else: a device, an event, a snapshot.
+    pub(crate) detail: String,
+}
+
+enum Message {
+    Row(Box<(Decision, Input)>),
+    Flush(oneshot::Sender<()>),
+}
+
+/// The door to the decision log.
+pub(crate) struct DecisionLog {
+    queue: mpsc::Sender<Message>,
+    metrics: Metrics,
+}
+
+impl DecisionLog {
+    /// Starts the writer on the current runtime. It ends, with everything written, when the log is dropped.
+    pub(crate) fn start(store: Store, metrics: Metrics) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        tokio::spawn(write(store, messages));
+        Self { queue, metrics }
+    }
+
+    /// Queues a row; its number and input digest are filled in later.
+    pub(crate) fn append(&self, decision: Decision, input: Input) {
+        if self.queue.try_send(Message::Row(Box::new((decision, input)))).is_err() {
+            self.metrics.decision_dropped();
+        }
+    }
+
+    /// Waits until everything queued so far is written.
+    pub(crate) async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.queue.send(Message::Flush(done)).await.is_ok() {
+            // An error means the writer has ended, and with it everything it had.
+            let _ = written.await;
+        }
+    }
+}
+
+async fn write(store: Store, mut messages: mpsc::Receiver<Message>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while messages.recv_many(&mut batch, BATCH).await > 0 {
+        if !batch.iter().any(|message| matches!(message, Message::Flush(_))) {
+            tokio::time::sleep(GATHER).await;
+            while batch.len() < BATCH {
+                let Ok(message) = messages.try_recv() else { break };
+                batch.push(message);
+            }
+        }
+        let (mut rows, mut flushes) = (Vec::new(), Vec::new());
+        for message in batch.drain(..) {
+            match message {
+                Message::Row(row) => rows.push(*row),
+                Message::Flush(done) => flushes.push(done),
+            }
+        }
+        if !rows.is_empty() {
+            let store = store.clone();
+            let written = tokio::task::spawn_blocking(move || {
+                let rows: Vec<_> = rows.into_iter().map(with_digest).collect();
+                store.append_decisions(&rows)
+            });
+            match written.await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::error!(%error, "decisions could not be logged"),
+                Err(error) => tracing::error!(%error, "the decision log's writer failed"),
+            }
+        }
+        for done in flushes {
+            // Whoever waited may have gone.
+            let _ = done.send(());
+        }
+    }
+}
+
+fn with_digest((mut decision, input): (Decision, Input)) -> Decision {
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        hook: reeve_model::policy::Hook,
+        actor: &'a reeve_model::Actor,
+        config: &'a str,
+        domain: Option<&'a DomainConfig>,
+        detail: &'a str,
+    }
+    let whole = Whole {
+        hook: decision.hook,
+        actor: &decision.actor,
+        config: &input.config,
+        domain: input.domain.as_deref(),
+        detail: &input.detail,
+    };
+    decision.input_digest = serde_json::to_vec(&whole).map(|json| digest(&json)).unwrap_or_default();
+    decision
+}

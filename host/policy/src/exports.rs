@@ -1,0 +1,202 @@
+//! The hooks a component exports, looked up once when it is loaded, and how each is called.
+
+use std::collections::BTreeMap;
+
+use reeve_model::policy::Hook;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Instance, InstancePre, Resource};
+use wasmtime::{Engine, Store};
+
+use crate::bindings::exports::reeve::hooks::{
+    daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare, domain_start,
+    domain_stop, mac_allocate,
+};
+use crate::bindings::exports::reeve::tune::ksm_tune;
+use crate::bindings::reeve::types::policy::{Context, Failure, Verdict};
+use crate::call::CallState;
+use crate::host::domain_config::DomainView;
+use crate::imports::split_version;
+use crate::loader::LoadError;
+use crate::suggest::closest;
+
+/// Where a hook is in the contract.
+const INTERFACES: [(Hook, &str); 10] = [
+    (Hook::DomainDefine, "reeve:hooks/domain-define"),
+    (Hook::DomainPrepare, "reeve:hooks/domain-prepare"),
+    (Hook::DomainStart, "reeve:hooks/domain-start"),
+    (Hook::DomainStop, "reeve:hooks/domain-stop"),
+    (Hook::DeviceAttach, "reeve:hooks/device-attach"),
+    (Hook::DeviceDetach, "reeve:hooks/device-detach"),
+    (Hook::DomainEvents, "reeve:hooks/domain-events"),
+    (Hook::DaemonEvents, "reeve:hooks/daemon-events"),
+    (Hook::MacAllocate, "reeve:hooks/mac-allocate"),
+    (Hook::KsmTune, "reeve:tune/ksm-tune"),
+];
+
+/// Pre-resolved exports of one hook.
+enum Export {
+    DomainDefine(domain_define::GuestIndices),
+    DomainPrepare(domain_prepare::GuestIndices),
+    DomainStart(domain_start::GuestIndices),
+    DomainStop(domain_stop::GuestIndices),
+    DeviceAttach(device_attach::GuestIndices),
+    DeviceDetach(device_detach::GuestIndices),
+    DomainEvents(domain_events::GuestIndices),
+    DaemonEvents(daemon_events::GuestIndices),
+    MacAllocate(mac_allocate::GuestIndices),
+    KsmTune(ksm_tune::GuestIndices),
+}
+
+/// All hooks of a component.
+pub(crate) struct Exports(BTreeMap<Hook, Export>);
+
+/// A question to a hook; the context goes beside it.
+pub(crate) enum Question {
+    /// Any guard.
+    Guard { domain: DomainView, device: Option<String>, forced: bool },
+    /// A domain event.
+    DomainEvent(domain_events::DomainEvent),
+    /// A daemon event.
+    DaemonEvent(daemon_events::DaemonChange),
+    /// A MAC address.
+    Mac { domain: DomainView, interface: u32, taken: Vec<String>, seed: u64 },
+    /// A tick of the KSM tuner.
+    Ksm(ksm_tune::Snapshot),
+}
+
+/// What a hook answered.
+pub(crate) enum Answer {
+    /// Of a guard.
+    Verdict(Verdict),
+    /// Of a notify hook.
+    Told,
+    /// A MAC address.
+    Mac(String),
+    /// Of the KSM tuner.
+    Ksm(Vec<ksm_tune::Adjustment>),
+}
+
+/// Names of the hook interfaces that a component exports.
+pub(crate) fn hooks(engine: &Engine, component: &Component, policy: &str) -> Result<Vec<Hook>, LoadError> {
+    let mut hooks = Vec::new();
+    for (export, item) in component.component_type().exports(engine) {
+        let (name, _) = split_version(export);
+        let known = INTERFACES.iter().find(|(_, interface)| *interface == name);
+        match known {
+            Some((hook, _)) if matches!(item.ty, ComponentItem::ComponentInstance(_)) => hooks.push(*hook),
+            None if name.starts_with("reeve:") => {
+                return Err(LoadError::Hook {
+                    policy: policy.to_owned(),
+                    export: export.to_owned(),
+                    closest: closest(name, INTERFACES.iter().map(|(_, interface)| *interface)),
+                });
+            }
+            _ => {}
+        }
+    }
+    hooks.sort_unstable();
+    if hooks.is_empty() { Err(LoadError::NoHook { policy: policy.to_owned() }) } else { Ok(hooks) }
+}
+
+impl Exports {
+    /// Looks the exports of `hooks` up.
+    pub(crate) fn resolve(pre: &InstancePre<CallState>, hooks: &[Hook]) -> wasmtime::Result<Self> {
+        let mut exports = BTreeMap::new();
+        for &hook in hooks {
+            let export = match hook {
+                Hook::DomainDefine => Export::DomainDefine(domain_define::GuestIndices::new(pre)?),
+                Hook::DomainPrepare => Export::DomainPrepare(domain_prepare::GuestIndices::new(pre)?),
+                Hook::DomainStart => Export::DomainStart(domain_start::GuestIndices::new(pre)?),
+                Hook::DomainStop => Export::DomainStop(domain_stop::GuestIndices::new(pre)?),
+                Hook::DeviceAttach => Export::DeviceAttach(device_attach::GuestIndices::new(pre)?),
+                Hook::DeviceDetach => Export::DeviceDetach(device_detach::GuestIndices::new(pre)?),
+                Hook::DomainEvents => Export::DomainEvents(domain_events::GuestIndices::new(pre)?),
+                Hook::DaemonEvents => Export::DaemonEvents(daemon_events::GuestIndices::new(pre)?),
+                Hook::MacAllocate => Export::MacAllocate(mac_allocate::GuestIndices::new(pre)?),
+                Hook::KsmTune => Export::KsmTune(ksm_tune::GuestIndices::new(pre)?),
+            };
+            exports.insert(hook, export);
+        }
+        Ok(Self(exports))
+    }
+
+    /// Checks the types of all exports against the contract, on a live instance.
+    pub(crate) fn check(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<()> {
+        for export in self.0.values() {
+            match export {
+                Export::DomainDefine(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DomainPrepare(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DomainStart(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DomainStop(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DeviceAttach(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DeviceDetach(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DomainEvents(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DaemonEvents(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::MacAllocate(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::KsmTune(indices) => drop(indices.load(&mut *store, instance)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls a hook. The question must be of the hook's shape.
+    pub(crate) async fn call(
+        &self,
+        hook: Hook,
+        store: &mut Store<CallState>,
+        instance: &Instance,
+        context: &Context,
+        question: Question,
+    ) -> wasmtime::Result<Result<Answer, Failure>> {
+        let export = self.0.get(&hook);
+        match (export, question) {
+            (Some(export), Question::Guard { domain, device, forced }) => {
+                let handle = store.data_mut().table.push(domain)?;
+                let domain = Resource::new_borrow(handle.rep());
+                let device = device.unwrap_or_default();
+                macro_rules! ask {
+                    ($indices:expr $(, $argument:expr)*) => {
+                        $indices
+                            .load(&mut *store, instance)?
+                            .call_guard(&mut *store, context, domain $(, $argument)*)
+                            .await?
+                    };
+                }
+                let verdict = match export {
+                    Export::DomainDefine(indices) => ask!(indices),
+                    Export::DomainPrepare(indices) => ask!(indices),
+                    Export::DomainStart(indices) => ask!(indices),
+                    Export::DomainStop(indices) => ask!(indices, forced),
+                    Export::DeviceAttach(indices) => ask!(indices, &device),
+                    Export::DeviceDetach(indices) => ask!(indices, &device),
+                    _ => return Err(mismatch(hook)),
+                };
+                Ok(verdict.map(Answer::Verdict))
+            }
+            (Some(Export::DomainEvents(indices)), Question::DomainEvent(event)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_notify(&mut *store, context, &event).await?.map(|()| Answer::Told))
+            }
+            (Some(Export::DaemonEvents(indices)), Question::DaemonEvent(change)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_notify(&mut *store, context, change).await?.map(|()| Answer::Told))
+            }
+            (Some(Export::MacAllocate(indices)), Question::Mac { domain, interface, taken, seed }) => {
+                let handle = store.data_mut().table.push(domain)?;
+                let domain = Resource::new_borrow(handle.rep());
+                let guest = indices.load(&mut *store, instance)?;
+                let mac = guest.call_propose(&mut *store, context, domain, interface, &taken, seed).await?;
+                Ok(mac.map(Answer::Mac))
+            }
+            (Some(Export::KsmTune(indices)), Question::Ksm(snapshot)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_tick(&mut *store, context, snapshot).await?.map(Answer::Ksm))
+            }
+            _ => Err(mismatch(hook)),
+        }
+    }
+}
+
+fn mismatch(hook: Hook) -> wasmtime::Error {
+    wasmtime::format_err!("hook '{hook}' was asked a question that is not its own")
+}

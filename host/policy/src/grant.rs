@@ -1,0 +1,241 @@
+//! One grant: `verb key=value…`, e.g. `domain:read name=web-*` or `kv:use max-bytes=64KiB`.
+//!
+//! The verbs are those of the model's table; each takes the keys listed here and no others. Globs know `*` (any text) and `?`
+//! (one character). A path glob covers everything below what it names: `devices.disks` covers `devices.disks[vda].driver.cache`,
+//! and `devices.disks.*.driver.cache` covers the cache mode of every disk.
+
+use reeve_model::{Bytes, Verb};
+
+use crate::suggest::closest;
+
+/// A parsed grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What is allowed.
+    pub verb: Verb,
+    /// To whom or what.
+    pub scope: Scope,
+}
+
+/// What a grant is limited to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole host.
+    Host,
+    /// Domains whose name matches this glob.
+    Name(String),
+    /// Document paths that match this glob, and everything below them.
+    Path(String),
+    /// At most so many bytes.
+    MaxBytes(u64),
+}
+
+/// What is wrong with the text of a grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// Nothing there.
+    #[error("a grant is empty: it reads 'verb key=value…'")]
+    Empty,
+    /// No such verb.
+    #[error("unknown grant '{word}'{}", .closest.map_or_else(String::new, |verb| format!(", did you mean '{verb}'?")))]
+    Verb {
+        /// What was written.
+        word: String,
+        /// The verb that looks most like it.
+        closest: Option<Verb>,
+    },
+    /// The verb has no such key.
+    #[error("grant '{verb}' has no key '{key}'{}", known_keys(*.verb))]
+    Key {
+        /// The verb.
+        verb: Verb,
+        /// What was written.
+        key: String,
+    },
+    /// A word that is not key=value, or a key twice.
+    #[error("grant '{verb}': '{word}' is not one 'key=value'")]
+    Word {
+        /// The verb.
+        verb: Verb,
+        /// What was written.
+        word: String,
+    },
+    /// The value does not fit the key.
+    #[error("grant '{verb}': '{value}' is no size, write e.g. 64KiB")]
+    Size {
+        /// The verb.
+        verb: Verb,
+        /// What was written.
+        value: String,
+    },
+}
+
+/// Quota of a `kv:use` grant that names none.
+pub(crate) const KV_QUOTA: u64 = 64 * 1024;
+
+fn key_of(verb: Verb) -> Option<&'static str> {
+    match verb {
+        Verb::DomainRead
+        | Verb::DomainDefine
+        | Verb::DomainUndefine
+        | Verb::DomainStart
+        | Verb::DomainShutdown
+        | Verb::DomainDestroy
+        | Verb::DomainSuspend
+        | Verb::DomainConfigure
+        | Verb::DomainDevice
+        | Verb::DomainConsole => Some("name"),
+        Verb::DomainRewrite => Some("path"),
+        Verb::KvUse => Some("max-bytes"),
+        Verb::NodeRead | Verb::KsmWrite | Verb::EventsRead | Verb::PolicyRead | Verb::PolicyAdmin => None,
+    }
+}
+
+fn known_keys(verb: Verb) -> String {
+    key_of(verb).map_or_else(|| ", it takes none".to_owned(), |key| format!(", did you mean '{key}'?"))
+}
+
+impl Grant {
+    /// Reads a grant. A verb without its key means every subject (or, for `kv:use`, 64 KiB).
+    pub fn parse(text: &str) -> Result<Self, GrantError> {
+        let mut words = text.split_whitespace();
+        let word = words.next().ok_or(GrantError::Empty)?;
+        let verb = Verb::parse(word).ok_or_else(|| GrantError::Verb {
+            word: word.to_owned(),
+            closest: closest(word, Verb::ALL.iter().map(|verb| verb.as_str())).and_then(Verb::parse),
+        })?;
+        let mut scope = None;
+        for word in words {
+            let (key, value) = word
+                .split_once('=')
+                .filter(|(_, value)| !value.is_empty() && scope.is_none())
+                .ok_or_else(|| GrantError::Word { verb, word: word.to_owned() })?;
+            if key_of(verb) != Some(key) {
+                return Err(GrantError::Key { verb, key: key.to_owned() });
+            }
+            scope = Some(match key {
+                "name" => Scope::Name(value.to_owned()),
+                "path" => Scope::Path(segments(value)),
+                _ => Scope::MaxBytes(
+                    parse_size(value).ok_or_else(|| GrantError::Size { verb, value: value.to_owned() })?,
+                ),
+            });
+        }
+        Ok(Self { verb, scope: scope.unwrap_or_else(|| Self::widest(verb)) })
+    }
+
+    fn widest(verb: Verb) -> Scope {
+        match key_of(verb) {
+            Some("name") => Scope::Name("*".to_owned()),
+            Some("path") => Scope::Path("*".to_owned()),
+            Some(_) => Scope::MaxBytes(KV_QUOTA),
+            None => Scope::Host,
+        }
+    }
+
+    /// True when it allows `verb` on `subject`.
+    pub fn covers(&self, verb: Verb, subject: &str) -> bool {
+        self.verb == verb
+            && match &self.scope {
+                Scope::Host | Scope::MaxBytes(_) => true,
+                Scope::Name(glob) => matches(glob, subject),
+                Scope::Path(glob) => covers_path(glob, &segments(subject)),
+            }
+    }
+}
+
+/// A path with its selectors as segments: `devices.disks[vda].cache` is `devices.disks.vda.cache`.
+fn segments(path: &str) -> String {
+    path.replace('[', ".").replace(']', "")
+}
+
+fn covers_path(glob: &str, path: &str) -> bool {
+    matches(glob, path)
+        || path.match_indices('.').any(|(end, _)| matches(glob, &path[..end]))
+}
+
+/// Glob match without back-tracking further than the last star.
+fn matches(glob: &str, text: &str) -> bool {
+    let (glob, text) = (glob.as_bytes(), text.as_bytes());
+    let (mut g, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        if g < glob.len() && glob[g] == b'*' {
+            star = Some((g, t));
+            g += 1;
+        } else if g < glob.len() && (glob[g] == b'?' || glob[g] == text[t]) {
+            g += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            star = Some((at, from + 1));
+            g = at + 1;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    glob[g..].iter().all(|&byte| byte == b'*')
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "" | "B" => 1,
+        "KiB" | "K" | "k" => Bytes::kib(1).0,
+        "MiB" | "M" => Bytes::mib(1).0,
+        "GiB" | "G" => Bytes::gib(1).0,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(grant: &str, verb: Verb, subject: &str) -> bool {
+        Grant::parse(grant).unwrap().covers(verb, subject)
+    }
+
+    #[test]
+    fn names_and_paths() {
+        assert!(covers("domain:read name=web-*", Verb::DomainRead, "web-1"));
+        assert!(!covers("domain:read name=web-*", Verb::DomainRead, "db"));
+        assert!(!covers("domain:read name=web-*", Verb::DomainStart, "web-1"));
+        assert!(covers("domain:read", Verb::DomainRead, "any"));
+        let cache = "devices.disks[vda].driver.cache";
+        for grant in ["*", "devices", "devices.disks", "devices.disks.*", "devices.disks.*.driver.cache", cache] {
+            assert!(covers(&format!("domain:rewrite path={grant}"), Verb::DomainRewrite, cache), "{grant}");
+        }
+        for grant in ["dev", "devices.disk", "devices.disks.*.driver.io", "memory", "devices.disks[vdb]"] {
+            assert!(!covers(&format!("domain:rewrite path={grant}"), Verb::DomainRewrite, cache), "{grant}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let text = |grant: &str| Grant::parse(grant).unwrap_err().to_string();
+        assert_eq!(text("domain:raed"), "unknown grant 'domain:raed', did you mean 'domain:read'?");
+        assert_eq!(text("domain:read nmae=x"), "grant 'domain:read' has no key 'nmae', did you mean 'name'?");
+        assert_eq!(text("node:read name=x"), "grant 'node:read' has no key 'name', it takes none");
+        assert_eq!(text("domain:read web"), "grant 'domain:read': 'web' is not one 'key=value'");
+        assert_eq!(text("domain:read name=a name=b"), "grant 'domain:read': 'name=b' is not one 'key=value'");
+        assert_eq!(text("kv:use max-bytes=many"), "grant 'kv:use': 'many' is no size, write e.g. 64KiB");
+        assert_eq!(text("frobnicate"), "unknown grant 'frobnicate'");
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(Grant::parse("kv:use max-bytes=2MiB").unwrap().scope, Scope::MaxBytes(2 << 20));
+        assert_eq!(Grant::parse("kv:use").unwrap().scope, Scope::MaxBytes(KV_QUOTA));
+    }
+
+    #[test]
+    fn globs_do_not_run_away() {
+        let text = "a".repeat(4096);
+        assert!(!matches(&"a*".repeat(64), &format!("b{text}")));
+        assert!(!matches("*a*a*a*a*a*a*a*a*b", &text));
+        assert!(matches("a?c*", "abcd"));
+    }
+}

@@ -1,0 +1,90 @@
+//! Where guest code runs.
+//!
+//! A call begins on the task that asks for it, so a quick decision costs no thread hop. Guest code gives the thread back at every
+//! epoch; a call that is still busy after the second one is moved to the slow lane: two threads of low priority that all such
+//! calls share in turns of one epoch. A looping policy thus burns its own deadline and nobody else's time.
+//!
+//! ```text
+//!   asking task:  poll ──► answer                          (microseconds, the normal case)
+//!                   └─ host call pending: wait here, timer armed
+//!                   └─ second epoch:      hand over ──► slow lane ──► answer or deadline
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::runtime::{Handle, Runtime};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::meter::Meter;
+
+const THREADS: usize = 2;
+const NICENESS: i32 = 15;
+
+/// The deadline passed while the call was not finished.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Late;
+
+/// The threads for calls that take long.
+pub(crate) struct SlowLane {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl SlowLane {
+    /// Starts the threads.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("policy-slow")
+            .enable_time()
+            .on_thread_start(|| {
+                // Without it the lane still works, only less politely.
+                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+            })
+            .build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+
+    /// Runs a call to its end, but not past `deadline`. A call that is dropped is stopped at its next epoch or host call.
+    pub(crate) async fn run<F>(&self, call: F, meter: &Meter, deadline: Instant) -> Result<F::Output, Late>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut call = Box::pin(call);
+        let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
+        let first = std::future::poll_fn(|context| {
+            if let Poll::Ready(output) = call.as_mut().poll(context) {
+                return Poll::Ready(Some(Ok(output)));
+            }
+            if meter.is_slow() {
+                return Poll::Ready(None);
+            }
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+            timer.as_mut().poll(context).map(|()| Some(Err(Late)))
+        })
+        .await;
+        match first {
+            Some(result) => result,
+            None => {
+                let task = self.handle.spawn(tokio::time::timeout_at(deadline.into(), call));
+                match AbortOnDropHandle::new(task).await {
+                    Ok(Ok(output)) => Ok(output),
+                    Ok(Err(_)) => Err(Late),
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                }
+            }
+        }
+    }
+}
+
+impl Drop for SlowLane {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What a call may use: defaults, what a manifest asks for, and ceilings no manifest goes beyond.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reeve_model::policy::Hook;
+use wasmtime::ResourceLimiter;
+
+use crate::failure::{Exceeded, Limited, OutOfMemory};
+use crate::manifest::WantedLimits;
+use crate::meter::Meter;
+
+/// No policy gets a larger linear memory, bytes.
+pub(crate) const MEMORY_CEILING: usize = 256 * 1024 * 1024;
+
+const DEADLINE_CEILING: Duration = Duration::from_secs(60);
+const FUEL_CEILING: u64 = 1_000_000_000_000;
+const LOG_CEILING: u64 = 1024 * 1024;
+const KV_CEILING: u64 = 16 * 1024 * 1024;
+const HOST_CALL_CEILING: u32 = 1_000_000;
+const TABLE_ELEMENTS: usize = 100_000;
+const INSTANCES: usize = 16;
+const TABLES: usize = 16;
+const MEMORIES: usize = 2;
+
+/// Limits of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time a call may take, time in the host included; none means the default of the hook's kind.
+    pub deadline: Option<Duration>,
+    /// Linear memory, all of the component's together, bytes.
+    pub memory: usize,
+    /// Instruction budget.
+    pub fuel: u64,
+    /// Bytes a call may write to the log.
+    pub log_bytes: u64,
+    /// Bytes a call may write to its key-value store.
+    pub kv_bytes: u64,
+    /// Calls into the host.
+    pub host_calls: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: None,
+            memory: 64 * 1024 * 1024,
+            fuel: 20_000_000_000,
+            log_bytes: 16 * 1024,
+            kv_bytes: 256 * 1024,
+            host_calls: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The defaults with what a manifest asks for, cut at the ceilings.
+    pub(crate) fn wanted(wanted: &WantedLimits) -> Self {
+        let default = Self::default();
+        Self {
+            deadline: wanted.deadline_ms.map(|ms| Duration::from_millis(ms).min(DEADLINE_CEILING)),
+            memory: wanted.memory.map_or(default.memory, |bytes| {
+                usize::try_from(bytes).unwrap_or(usize::MAX).min(MEMORY_CEILING)
+            }),
+            fuel: wanted.fuel.unwrap_or(default.fuel).min(FUEL_CEILING),
+            log_bytes: wanted.log_bytes.unwrap_or(default.log_bytes).min(LOG_CEILING),
+            kv_bytes: wanted.kv_bytes.unwrap_or(default.kv_bytes).min(KV_CEILING),
+            host_calls: wanted.host_calls.unwrap_or(default.host_calls).min(HOST_CALL_CEILING),
+        }
+    }
+
+    /// How long a call of `hook` may take: what was asked for, else 2 s for guards and notify hooks, 1 s for the rest.
+    pub fn deadline_for(&self, hook: Hook) -> Duration {
+        self.deadline.unwrap_or(match hook {
+            Hook::MacAllocate | Hook::KsmTune => Duration::from_secs(1),
+            _ => Duration::from_secs(2),
+        })
+    }
+}
+
+/// Stops memories and tables from growing beyond the limits.
+pub(crate) struct Limiter {
+    limit: usize,
+    used: usize,
+    meter: Arc<Meter>,
+}
+
+impl Limiter {
+    /// A limiter for one store.
+    pub(crate) fn new(limit: usize, meter: Arc<Meter>) -> Self {
+        Self { limit, used: 0, meter }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.used.saturating_add(desired.saturating_sub(current));
+        if wanted > self.limit {
+            return Err(OutOfMemory { wanted: wanted as u64, limit: self.limit as u64 }.into());
+        }
+        self.used = wanted;
+        self.meter.memory(wanted);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            return Err(Limited { what: Exceeded::TableElements, limit: TABLE_ELEMENTS as u64 }.into());
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES
+    }
+}

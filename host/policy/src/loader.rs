@@ -1,0 +1,262 @@
+//! From bytes to something that can be called.
+//!
+//! ```text
+//! bytes ─► sizes and sections (wasmparser) ─► manifest ─► compile ─► hooks by exports ─► imports by grant ─► smoke-run ─► Program
+//! ```
+
+use std::sync::Arc;
+
+use reeve_model::Verb;
+use reeve_model::policy::Hook;
+use sha2::{Digest, Sha256};
+use wasmparser::{Encoding, Parser, Payload};
+use wasmtime::component::{Component, InstancePre};
+
+use crate::call::CallState;
+use crate::engine::Runtime;
+use crate::exports::{self, Exports};
+use crate::grants::Grants;
+use crate::imports;
+use crate::limits::Limits;
+use crate::manifest::{Manifest, ManifestError, SECTION};
+
+const SIZE_LIMIT: usize = 64 * 1024 * 1024;
+const FUNCTIONS_LIMIT: u32 = 200_000;
+const MODULES_LIMIT: u32 = 16;
+
+/// Why a component is not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Too large.
+    #[error("the component has {0} bytes, {SIZE_LIMIT} are the most")]
+    Size(usize),
+    /// Not a component at all, or a damaged one.
+    #[error("this is not a valid Wasm component: {0}")]
+    Invalid(String),
+    /// A core module.
+    #[error("this is a core Wasm module, not a component; make one with 'wasm-tools component new'")]
+    Module,
+    /// Beyond a structural limit.
+    #[error("the component has {found} {what}, {limit} are the most")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many it has.
+        found: u32,
+        /// How many it may have.
+        limit: u32,
+    },
+    /// The manifest is missing or bad.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The manifest names other hooks than the component exports.
+    #[error("policy '{policy}' says in its manifest that it answers [{said}], but it exports [{exported}]")]
+    Hooks {
+        /// The policy.
+        policy: String,
+        /// Hooks of the manifest.
+        said: String,
+        /// Hooks it exports.
+        exported: String,
+    },
+    /// A grant of the manifest is not one.
+    #[error("policy '{policy}': {source}")]
+    Grant {
+        /// The policy.
+        policy: String,
+        /// What is wrong with it.
+        source: crate::grant::GrantError,
+    },
+    /// It cannot be compiled.
+    #[error("policy '{policy}' cannot be compiled: {reason}")]
+    Compile {
+        /// The policy.
+        policy: String,
+        /// What the compiler says.
+        reason: String,
+    },
+    /// It exports no hook.
+    #[error("policy '{policy}' exports no hook of reeve:hooks or reeve:tune")]
+    NoHook {
+        /// The policy.
+        policy: String,
+    },
+    /// It exports a hook this host does not know.
+    #[error("policy '{policy}' exports '{export}', a hook this host does not know{}", did_you_mean(*.closest))]
+    Hook {
+        /// The policy.
+        policy: String,
+        /// The export.
+        export: String,
+        /// The hook that looks most like it.
+        closest: Option<&'static str>,
+    },
+    /// It imports something the host does not offer.
+    #[error(
+        "policy '{policy}' imports '{import}', which this host does not offer{}{}",
+        did_you_mean(*.closest),
+        if *.wasi { ": policies run without WASI, build it for wasm32-unknown-unknown" } else { "" }
+    )]
+    Import {
+        /// The policy.
+        policy: String,
+        /// The import.
+        import: String,
+        /// True for an interface of WASI.
+        wasi: bool,
+        /// The interface that looks most like it.
+        closest: Option<&'static str>,
+    },
+    /// It wants another version of the contract.
+    #[error("policy '{policy}' imports '{import}', this host serves version {served}")]
+    Version {
+        /// The policy.
+        policy: String,
+        /// The import.
+        import: String,
+        /// The version there is.
+        served: &'static str,
+    },
+    /// The manifest does not ask for a grant that an import needs.
+    #[error("policy '{policy}' imports '{import}', which needs the grant '{verb}', but its manifest does not ask for it")]
+    NotAsked {
+        /// The policy.
+        policy: String,
+        /// The import.
+        import: String,
+        /// The missing grant.
+        verb: Verb,
+    },
+    /// The operator did not give a grant that an import needs.
+    #[error("policy '{policy}' imports '{import}', which needs the grant '{verb}', and it has not been granted")]
+    NotGranted {
+        /// The policy.
+        policy: String,
+        /// The import.
+        import: String,
+        /// The missing grant.
+        verb: Verb,
+    },
+    /// Imports or exports do not have the contract's types.
+    #[error("policy '{policy}' does not fit the contract: {reason}")]
+    Contract {
+        /// The policy.
+        policy: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// It failed when it was instantiated for a try.
+    #[error("policy '{policy}' fails when it is started: {failure}")]
+    Smoke {
+        /// The policy.
+        policy: String,
+        /// How.
+        failure: crate::failure::Failure,
+    },
+}
+
+fn did_you_mean(closest: Option<&str>) -> String {
+    closest.map_or_else(String::new, |name| format!(", did you mean '{name}'?"))
+}
+
+impl LoadError {
+    pub(crate) fn link(policy: &str, error: &wasmtime::Error) -> Self {
+        Self::Contract { policy: policy.to_owned(), reason: format!("{error:#}") }
+    }
+}
+
+/// A compiled, checked, linked component.
+pub(crate) struct Program {
+    pub(crate) manifest: Manifest,
+    pub(crate) digest: String,
+    pub(crate) limits: Limits,
+    pub(crate) hooks: Vec<Hook>,
+    pub(crate) pre: InstancePre<CallState>,
+    pub(crate) exports: Exports,
+    component: Component,
+}
+
+/// sha256 as lower-case hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads the manifest of a component without compiling it. Checks its size and structure on the way.
+pub(crate) fn manifest(bytes: &[u8]) -> Result<Manifest, LoadError> {
+    if bytes.len() > SIZE_LIMIT {
+        return Err(LoadError::Size(bytes.len()));
+    }
+    let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.to_string());
+    let (mut depth, mut functions, mut modules) = (0_u32, 0_u32, 0_u32);
+    let mut found = None;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(invalid)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(LoadError::Module),
+            Payload::Version { encoding, .. } => {
+                depth += 1;
+                modules += u32::from(encoding == Encoding::Module);
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::FunctionSection(section) => functions = functions.saturating_add(section.count()),
+            Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
+                if found.replace(section.data()).is_some() {
+                    return Err(ManifestError::Repeated.into());
+                }
+            }
+            _ => {}
+        }
+    }
+    for (what, found, limit) in [("functions", functions, FUNCTIONS_LIMIT), ("core modules", modules, MODULES_LIMIT)] {
+        if found > limit {
+            return Err(LoadError::TooMany { what, found, limit });
+        }
+    }
+    Ok(Manifest::parse(found.ok_or(ManifestError::Missing)?)?)
+}
+
+/// Compiles a component. Takes tens of milliseconds to seconds of CPU: run it off the async threads.
+pub(crate) fn compile(runtime: &Runtime, policy: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+    Component::from_binary(&runtime.engine, bytes)
+        .map_err(|error| LoadError::Compile { policy: policy.to_owned(), reason: format!("{error:#}") })
+}
+
+impl Program {
+    /// Links a compiled component with what it is granted.
+    pub(crate) fn link(
+        runtime: &Runtime,
+        policy: &str,
+        manifest: Manifest,
+        digest: String,
+        component: Component,
+        grants: &Grants,
+    ) -> Result<Arc<Self>, LoadError> {
+        let hooks = exports::hooks(&runtime.engine, &component, policy)?;
+        let mut said = manifest.hooks.clone();
+        said.sort_unstable();
+        if !said.is_empty() && said != hooks {
+            let list = |hooks: &[Hook]| hooks.iter().map(|hook| hook.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(LoadError::Hooks {
+                policy: policy.to_owned(),
+                said: list(&said),
+                exported: list(&hooks),
+            });
+        }
+        let linker = imports::link(&runtime.engine, &component, policy, grants)?;
+        let fits = |error: wasmtime::Error| LoadError::link(policy, &error);
+        let pre = linker.instantiate_pre(&component).map_err(fits)?;
+        let exports = Exports::resolve(&pre, &hooks).map_err(fits)?;
+        let limits = Limits::wanted(&manifest.limits);
+        Ok(Arc::new(Self { manifest, digest, limits, hooks, pre, exports, component }))
+    }
+
+    /// The same program linked anew, after its grants changed.
+    pub(crate) fn relink(
+        &self,
+        runtime: &Runtime,
+        policy: &str,
+        grants: &Grants,
+    ) -> Result<Arc<Self>, LoadError> {
+        let (manifest, digest) = (self.manifest.clone(), self.digest.clone());
+        Self::link(runtime, policy, manifest, digest, self.component.clone(), grants)
+    }
+}

@@ -1,0 +1,152 @@
+//! The manifest of a policy: JSON in the custom section `reeve.policy` of its component.
+
+use std::collections::BTreeMap;
+
+use reeve_model::policy::{Hook, WantedGrant};
+use serde::Deserialize;
+
+/// Name of the custom section.
+pub const SECTION: &str = "reeve.policy";
+
+const NAME_LIMIT: usize = 64;
+const TEXT_LIMIT: usize = 1024;
+const WANTS_LIMIT: usize = 64;
+
+/// What a policy says of itself. Nothing in it is believed beyond what the operator grants.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Manifest {
+    /// Name it is loaded under when the operator gives no other: lower-case letters, digits and dashes.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One line.
+    #[serde(default)]
+    pub description: String,
+    /// Who wrote it.
+    #[serde(default)]
+    pub author: String,
+    /// SPDX expression.
+    #[serde(default, alias = "license")]
+    pub licence: String,
+    /// Hooks it says it answers; when given, they must be those it exports.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
+    /// Grants it asks for.
+    #[serde(default)]
+    pub wants: Vec<WantedGrant>,
+    /// Limits it asks for.
+    #[serde(default)]
+    pub limits: WantedLimits,
+    /// JSON Schema of its configuration.
+    #[serde(default)]
+    pub config_schema: Option<serde_json::Value>,
+    /// Contract packages it was built against, with their versions.
+    #[serde(default)]
+    pub contract: BTreeMap<String, String>,
+}
+
+/// Limits a manifest asks for; none takes the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WantedLimits {
+    /// Wall-clock time a call, milliseconds.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
+    /// Linear memory, bytes.
+    #[serde(default)]
+    pub memory: Option<u64>,
+    /// Instruction budget a call.
+    #[serde(default)]
+    pub fuel: Option<u64>,
+    /// Log bytes a call.
+    #[serde(default)]
+    pub log_bytes: Option<u64>,
+    /// Bytes written to kv a call.
+    #[serde(default)]
+    pub kv_bytes: Option<u64>,
+    /// Host calls a call.
+    #[serde(default)]
+    pub host_calls: Option<u32>,
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// There is none.
+    #[error("the component has no manifest: its custom section '{SECTION}' is missing")]
+    Missing,
+    /// There are two.
+    #[error("the component has more than one custom section '{SECTION}'")]
+    Repeated,
+    /// It is not JSON of the right shape.
+    #[error("the manifest in section '{SECTION}' is not valid: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A name that cannot be used.
+    #[error(
+        "'{0}' is not a policy name: it takes 1 to {NAME_LIMIT} lower-case letters, digits and dashes and begins with a letter or digit"
+    )]
+    Name(String),
+    /// A text is too long or empty.
+    #[error("the manifest's {field} must be 1 to {TEXT_LIMIT} bytes")]
+    Text {
+        /// Which field.
+        field: &'static str,
+    },
+    /// Too many grants.
+    #[error("the manifest asks for {0} grants, {WANTS_LIMIT} are the most")]
+    Wants(usize),
+}
+
+impl Manifest {
+    /// Reads the JSON text of the section.
+    pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
+        let manifest: Self = serde_json::from_slice(json)?;
+        check_name(&manifest.name)?;
+        if manifest.version.is_empty() || manifest.version.len() > TEXT_LIMIT {
+            return Err(ManifestError::Text { field: "version" });
+        }
+        if manifest.description.len() > TEXT_LIMIT {
+            return Err(ManifestError::Text { field: "description" });
+        }
+        if manifest.wants.len() > WANTS_LIMIT {
+            return Err(ManifestError::Wants(manifest.wants.len()));
+        }
+        Ok(manifest)
+    }
+}
+
+/// Refuses a name that could not be a file name or a table key.
+pub(crate) fn check_name(name: &str) -> Result<(), ManifestError> {
+    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let good = name.len() <= NAME_LIMIT
+        && name.bytes().next().is_some_and(word)
+        && name.bytes().all(|byte| word(byte) || byte == b'-');
+    if good { Ok(()) } else { Err(ManifestError::Name(name.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_manifest() {
+        let manifest = Manifest::parse(
+            br#"{"name":"naming","version":"0.1.0","hooks":["domain-prepare"],
+                 "wants":[{"grant":"domain:rewrite path=devices.*","reason":"adds a balloon"}],
+                 "limits":{"deadline-ms":50}}"#,
+        )
+        .unwrap();
+        assert_eq!(manifest.hooks, [Hook::DomainPrepare]);
+        assert_eq!(manifest.limits.deadline_ms, Some(50));
+    }
+
+    #[test]
+    fn refuses_bad_names_and_unknown_fields() {
+        for name in ["", "A", "-x", "a/b", "a b", &"x".repeat(65)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        let error = Manifest::parse(br#"{"name":"x","version":"1","limit":{}}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `limit`"), "{error}");
+    }
+}

@@ -1,0 +1,191 @@
+//! Notify hooks: a task follows the event bus and tells the policies. Publishers never wait for it; each policy has its own
+//! bounded queue, in order per domain, and a few calls at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use reeve_events::{Delivery, Subscription};
+use reeve_model::Actor;
+use reeve_model::event::{DaemonChange, DomainChange, Event, EventKind};
+use reeve_model::policy::{Hook, Outcome};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::asked::{Occasion, Verdict};
+use crate::binding::{Active, Binding};
+use crate::bindings::reeve::events::events;
+use crate::decisions::Input;
+use crate::exports::Question;
+use crate::host::domain_config::contract_state;
+use crate::instance::{self, Ask};
+use crate::queue::SubjectQueue;
+use crate::shared::Shared;
+use crate::DEPTH_LIMIT;
+
+const QUEUE: usize = 1024;
+const AT_ONCE: usize = 4;
+
+/// A queue a policy, and what is out of it.
+struct Outbox {
+    queue: SubjectQueue<Arc<Event>>,
+    out: usize,
+}
+
+struct Done {
+    policy: String,
+    subject: String,
+}
+
+/// Follows the bus until it closes or `stop` is cancelled.
+pub(crate) async fn follow(shared: Arc<Shared>, mut events: Subscription, stop: CancellationToken) {
+    let mut outboxes: HashMap<String, Outbox> = HashMap::new();
+    let mut calls: JoinSet<Done> = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            delivery = events.next() => match delivery {
+                None => return,
+                Some(Delivery::Lagged { missed }) => {
+                    tracing::warn!(missed, "notify hooks were too slow: {missed} events were not told");
+                }
+                Some(Delivery::Event(event)) => enqueue(&shared, &mut outboxes, &event),
+            },
+            Some(done) = calls.join_next() => {
+                if let Ok(Done { policy, subject }) = done
+                    && let Some(outbox) = outboxes.get_mut(&policy)
+                {
+                    outbox.out -= 1;
+                    outbox.queue.done(&subject);
+                }
+            }
+        }
+        for (policy, outbox) in &mut outboxes {
+            let Some(binding) = shared.registry.find(policy) else { continue };
+            while outbox.out < AT_ONCE
+                && let Some((subject, event)) = outbox.queue.pop()
+            {
+                outbox.out += 1;
+                let (shared, binding) = (Arc::clone(&shared), Arc::clone(&binding));
+                calls.spawn(async move {
+                    tell(&shared, &binding, &event).await;
+                    Done { policy: binding.name().to_owned(), subject }
+                });
+            }
+        }
+        outboxes.retain(|policy, outbox| outbox.out > 0 || shared.registry.find(policy).is_some());
+    }
+}
+
+/// Puts an event into the queue of every policy that listens to it.
+fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<Event>) {
+    let (hook, subject) = match &event.kind {
+        EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
+        // The stop is told by `stopping`, which waits for it.
+        EventKind::Daemon { change: DaemonChange::Stopping } | EventKind::Policy { .. } => return,
+        EventKind::Daemon { .. } => (Hook::DaemonEvents, "daemon"),
+    };
+    for (binding, _) in shared.registry.answering(hook) {
+        let outbox = outboxes
+            .entry(binding.name().to_owned())
+            .or_insert_with(|| Outbox { queue: SubjectQueue::new(QUEUE), out: 0 });
+        if !outbox.queue.push(subject, Arc::clone(event)) {
+            shared.metrics.event_dropped(binding.name());
+            tracing::warn!(policy = binding.name(), seq = event.seq, "the queue is full, an event was not told");
+        }
+    }
+}
+
+async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
+    let active = binding.active();
+    let (hook, subject, question) = match &event.kind {
+        EventKind::Domain { uuid, name, change, state, reason } => {
+            let told = events::DomainEvent {
+                seq: event.seq,
+                uuid: uuid.to_string(),
+                name: name.clone(),
+                change: contract_change(*change),
+                state: contract_state(*state),
+                reason: reason.as_str().to_owned(),
+            };
+            (Hook::DomainEvents, name.clone(), Question::DomainEvent(told))
+        }
+        EventKind::Daemon { change } => {
+            (Hook::DaemonEvents, "daemon".to_owned(), Question::DaemonEvent(contract_daemon_change(*change)))
+        }
+        EventKind::Policy { .. } => return,
+    };
+    if !active.answers(hook) {
+        return;
+    }
+    let detail = serde_json::to_string(event).unwrap_or_default();
+    ask(shared, binding, &active, Occasion::new(shared, hook, event.actor.clone(), subject), question, detail).await;
+}
+
+async fn ask(
+    shared: &Shared,
+    binding: &Arc<Binding>,
+    active: &Arc<Active>,
+    occasion: Occasion,
+    question: Question,
+    detail: String,
+) {
+    let input = Input { config: active.config_text.clone(), domain: None, detail };
+    if binding.is_parked() {
+        return occasion.note_parked(shared, active, input);
+    }
+    let ask = Ask {
+        hook: occasion.hook,
+        // A policy that answers its own events could go on for ever; its calls are refused at the limit.
+        depth: occasion.depth().min(DEPTH_LIMIT),
+        nested: false,
+        context: occasion.context(active),
+        question,
+    };
+    let report = instance::run(shared, active, &binding.turns, ask).await;
+    let verdict = match &report.answer {
+        Ok(_) => Verdict::plain(Outcome::Notified),
+        Err(failure) => Verdict::failed(failure),
+    };
+    occasion.note(shared, binding, active, &report, verdict, input);
+}
+
+/// Tells every policy that the daemon is about to end, and waits for all of them, each within its deadline.
+pub(crate) async fn stopping(shared: &Arc<Shared>) {
+    let mut calls = JoinSet::new();
+    for (binding, active) in shared.registry.answering(Hook::DaemonEvents) {
+        let shared = Arc::clone(shared);
+        calls.spawn(async move {
+            let occasion = Occasion::new(&shared, Hook::DaemonEvents, Actor::Daemon, "daemon".to_owned());
+            let question = Question::DaemonEvent(contract_daemon_change(DaemonChange::Stopping));
+            ask(&shared, &binding, &active, occasion, question, "stopping".to_owned()).await;
+        });
+    }
+    while calls.join_next().await.is_some() {}
+}
+
+fn contract_daemon_change(change: DaemonChange) -> events::DaemonChange {
+    match change {
+        DaemonChange::Started => events::DaemonChange::Started,
+        DaemonChange::Stopping => events::DaemonChange::Stopping,
+        DaemonChange::Reloaded => events::DaemonChange::Reloaded,
+    }
+}
+
+fn contract_change(change: DomainChange) -> events::DomainChange {
+    match change {
+        DomainChange::Defined => events::DomainChange::Defined,
+        DomainChange::Undefined => events::DomainChange::Undefined,
+        DomainChange::Started => events::DomainChange::Started,
+        DomainChange::Suspended => events::DomainChange::Suspended,
+        DomainChange::Resumed => events::DomainChange::Resumed,
+        DomainChange::ShutdownRequested => events::DomainChange::ShutdownRequested,
+        DomainChange::Rebooted => events::DomainChange::Rebooted,
+        DomainChange::Stopped => events::DomainChange::Stopped,
+        DomainChange::Released => events::DomainChange::Released,
+        DomainChange::Crashed => events::DomainChange::Crashed,
+        DomainChange::Reconnected => events::DomainChange::Reconnected,
+        DomainChange::DeviceAttached => events::DomainChange::DeviceAttached,
+        DomainChange::DeviceDetached => events::DomainChange::DeviceDetached,
+        DomainChange::Changed => events::DomainChange::Changed,
+    }
+}

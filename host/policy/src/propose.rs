@@ -1,0 +1,139 @@
+//! Proposals: the first enforcing policy decides, the host validates; others are asked and only logged.
+
+use std::sync::Arc;
+
+use reeve_actions::policy_port::MacRequest;
+use reeve_model::policy::{FailureMode, Hook, Outcome};
+use reeve_model::{DomainState, Error, ErrorCode};
+
+use crate::asked::{Occasion, Verdict};
+use crate::binding::{Active, Binding};
+use crate::decisions::Input;
+use crate::exports::{Answer, Question};
+use crate::failure::{Failure, shorten};
+use crate::host::domain_config::DomainView;
+use crate::instance::{self, Ask};
+use crate::shared::Shared;
+
+/// Asks for a MAC address; none when no enforcing policy answers the hook.
+pub(crate) async fn mac(shared: &Shared, request: MacRequest) -> Result<Option<String>, Error> {
+    let bindings = shared.registry.answering(Hook::MacAllocate);
+    if bindings.is_empty() {
+        return Ok(None);
+    }
+    let MacRequest { actor, config, interface, taken } = request;
+    let occasion = Occasion::new(shared, Hook::MacAllocate, actor, config.name.clone());
+    let config = Arc::new(config);
+    let mut decided = None;
+    for (binding, active) in bindings {
+        let domain = DomainView { config: Arc::clone(&config), state: DomainState::ShutOff };
+        let input = Input {
+            config: active.config_text.clone(),
+            domain: Some(Arc::clone(&config)),
+            detail: format!("interface {interface}, {} addresses taken", taken.len()),
+        };
+        let question = Question::Mac {
+            domain,
+            interface: u32::try_from(interface).unwrap_or(u32::MAX),
+            taken: taken.clone(),
+            seed: seed(),
+        };
+        let proposal = ask(shared, &occasion, &binding, &active, question, &taken, input).await;
+        if !active.enforces() || decided.is_some() {
+            continue;
+        }
+        decided = Some(match (proposal, active.on_failure) {
+            (Ok(mac), _) => Ok(Some(mac)),
+            (Err(failure), FailureMode::Closed) => Err(Error::new(
+                ErrorCode::Denied,
+                format!(
+                    "no MAC address for interface {interface} of domain '{}': policy '{}' could not give one: {failure}",
+                    config.name, active.name
+                ),
+            )),
+            (Err(_), FailureMode::Open) => Ok(None),
+        });
+    }
+    decided.unwrap_or(Ok(None))
+}
+
+async fn ask(
+    shared: &Shared,
+    occasion: &Occasion,
+    binding: &Arc<Binding>,
+    active: &Arc<Active>,
+    question: Question,
+    taken: &[String],
+    input: Input,
+) -> Result<String, Failure> {
+    if binding.is_parked() {
+        occasion.note_parked(shared, active, input);
+        return Err(Failure::Error("it is parked after too many failures".to_owned()));
+    }
+    let ask = Ask {
+        hook: occasion.hook,
+        depth: occasion.depth(),
+        nested: occasion.depth() > 0,
+        context: occasion.context(active),
+        question,
+    };
+    let mut report = instance::run(shared, active, &binding.turns, ask).await;
+    let proposal = match std::mem::replace(&mut report.answer, Ok(Answer::Told)) {
+        Ok(Answer::Mac(mac)) => acceptable(&mac, taken),
+        Ok(_) => Err(Failure::Refused("it must answer with a MAC address".to_owned())),
+        Err(failure) => Err(failure),
+    };
+    let verdict = match &proposal {
+        Ok(mac) => Verdict { reason: mac.clone(), ..Verdict::plain(Outcome::Proposed) },
+        Err(failure) => Verdict::failed(failure),
+    };
+    occasion.note(shared, binding, active, &report, verdict, input);
+    proposal
+}
+
+/// A unicast address that nobody has, in lower case.
+fn acceptable(mac: &str, taken: &[String]) -> Result<String, Failure> {
+    let refused = |why: &str| Err(Failure::Refused(format!("it proposes '{}', {why}", shorten(mac, 64))));
+    let octets: Vec<Option<u8>> = mac
+        .split(':')
+        .map(|pair| {
+            let hex = pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
+            hex.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
+        })
+        .collect();
+    let [Some(first), Some(_), Some(_), Some(_), Some(_), Some(_)] = octets[..] else {
+        return refused("which is no MAC address");
+    };
+    if first & 1 == 1 {
+        return refused("a multicast address");
+    }
+    if mac.bytes().all(|byte| matches!(byte, b'0' | b':')) {
+        return refused("which means 'no address'");
+    }
+    let mac = mac.to_ascii_lowercase();
+    if taken.iter().any(|other| other.eq_ignore_ascii_case(&mac)) { refused("which is taken") } else { Ok(mac) }
+}
+
+/// 64 random bits for the policy, which has no randomness of its own.
+fn seed() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    // Version and variant bits are fixed in different places of the halves.
+    high ^ low.rotate_left(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acceptable;
+
+    #[test]
+    fn hard_limits_of_a_mac() {
+        let taken = ["00:16:3e:00:00:01".to_owned()];
+        assert_eq!(acceptable("00:16:3E:00:00:02", &taken).unwrap(), "00:16:3e:00:00:02");
+        for bad in [
+            "", "00:16:3e:00:00", "00:16:3e:00:00:0g", "00:16:3e:00:00:+1", "01:16:3e:00:00:02",
+            "00:00:00:00:00:00", "00:16:3E:00:00:01", "00:16:3e:00:00:02:03", "\u{e9}\u{e9}:1",
+        ] {
+            assert!(acceptable(bad, &taken).is_err(), "{bad}");
+        }
+    }
+}

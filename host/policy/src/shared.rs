@@ -1,0 +1,88 @@
+//! What every part of the engine holds on to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use reeve_events::Bus;
+use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::{Actor, Error, ErrorCode};
+use reeve_store::Store;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::decisions::DecisionLog;
+use crate::engine::Runtime;
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::services::{Committed, DomainAction, Services};
+use crate::tune::KsmTuner;
+
+/// One per daemon.
+pub(crate) struct Shared {
+    pub(crate) runtime: Runtime,
+    pub(crate) registry: Registry,
+    pub(crate) store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) daemon: Handle,
+    pub(crate) decisions: DecisionLog,
+    pub(crate) metrics: Metrics,
+    pub(crate) services: OnceLock<Arc<dyn Services>>,
+    pub(crate) chains: AtomicU64,
+    pub(crate) ksm: KsmTuner,
+}
+
+impl Shared {
+    /// The host, once it is there.
+    pub(crate) fn services(&self) -> Arc<dyn Services> {
+        self.services.get().map_or_else(|| Arc::new(NotYet) as Arc<dyn Services>, Arc::clone)
+    }
+
+    /// A number for a new chain of calls; never used twice on one host.
+    pub(crate) fn next_chain(&self) -> u64 {
+        self.chains.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The host before the daemon has put its parts together.
+struct NotYet;
+
+fn not_yet() -> Error {
+    Error::new(ErrorCode::Busy, "the daemon is starting and does not serve policies yet")
+}
+
+#[async_trait]
+impl Services for NotYet {
+    async fn domains(&self) -> Vec<DomainSummary> {
+        Vec::new()
+    }
+
+    async fn domain(&self, _name: &str) -> Result<DomainSnapshot, Error> {
+        Err(not_yet())
+    }
+
+    async fn committed(&self, _except: Option<Uuid>) -> Committed {
+        Committed::default()
+    }
+
+    async fn act(&self, _actor: Actor, _name: &str, _action: DomainAction) -> Result<(), Error> {
+        Err(not_yet())
+    }
+
+    fn node_info(&self) -> Result<NodeInfo, Error> {
+        Err(not_yet())
+    }
+
+    fn node_memory(&self) -> Result<NodeMemory, Error> {
+        Err(not_yet())
+    }
+
+    fn ksm(&self) -> Result<KsmState, Error> {
+        Err(not_yet())
+    }
+
+    async fn set_ksm(&self, _actor: Actor, _change: KsmChange) -> Result<KsmState, Error> {
+        Err(not_yet())
+    }
+}

@@ -1,0 +1,90 @@
+//! The host as policies reach it: [`Services`] over the verbs. Reads are made as the daemon, since the engine has checked the
+//! grants; changes are made as the policy, and authorized, guarded, journaled and told like anybody's.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use reeve_actions::Actions;
+use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::{Actor, Bytes, Error, ErrorCode};
+use uuid::Uuid;
+
+use crate::services::{Committed, DomainAction, Services};
+
+/// [`Services`] of a running daemon. Holds the verbs weakly, because they hold the engine.
+#[derive(Debug, Clone)]
+pub struct Verbs {
+    actions: Weak<Actions>,
+}
+
+impl Verbs {
+    /// The verbs of `actions`.
+    pub fn new(actions: &Arc<Actions>) -> Self {
+        Self { actions: Arc::downgrade(actions) }
+    }
+
+    fn actions(&self) -> Result<Arc<Actions>, Error> {
+        self.actions
+            .upgrade()
+            .ok_or_else(|| Error::new(ErrorCode::Busy, "the daemon is stopping and serves no more verbs"))
+    }
+}
+
+#[async_trait]
+impl Services for Verbs {
+    async fn domains(&self) -> Vec<DomainSummary> {
+        self.actions().and_then(|actions| actions.list(&Actor::Daemon)).unwrap_or_default()
+    }
+
+    async fn domain(&self, name: &str) -> Result<DomainSnapshot, Error> {
+        self.actions()?.snapshot(&Actor::Daemon, name)
+    }
+
+    async fn committed(&self, except: Option<Uuid>) -> Committed {
+        let all = self.actions().and_then(|actions| actions.snapshots(&Actor::Daemon)).unwrap_or_default();
+        let mut sums = Committed::default();
+        for domain in all.iter().filter(|domain| domain.summary.state.is_active()) {
+            if Some(domain.summary.uuid) == except {
+                continue;
+            }
+            let memory = domain.config.memory.0;
+            sums.active += 1;
+            sums.memory = Bytes(sums.memory.0.saturating_add(memory));
+            sums.vcpus = sums.vcpus.saturating_add(domain.config.vcpu.at_boot());
+            if !domain.config.memory_backing.nosharepages {
+                sums.mergeable = Bytes(sums.mergeable.0.saturating_add(memory));
+            }
+        }
+        sums
+    }
+
+    async fn act(&self, actor: Actor, name: &str, action: DomainAction) -> Result<(), Error> {
+        let actions = self.actions()?;
+        let done = match action {
+            DomainAction::Start => actions.start(&actor, name).await,
+            DomainAction::Shutdown => actions.shutdown(&actor, name).await,
+            DomainAction::Destroy => actions.destroy(&actor, name).await,
+            DomainAction::Suspend => actions.suspend(&actor, name).await,
+            DomainAction::Resume => actions.resume(&actor, name).await,
+            DomainAction::SetMemory(target) => actions.set_memory(&actor, name, target).await,
+        };
+        done.map(drop)
+    }
+
+    fn node_info(&self) -> Result<NodeInfo, Error> {
+        self.actions()?.node_info(&Actor::Daemon)
+    }
+
+    fn node_memory(&self) -> Result<NodeMemory, Error> {
+        self.actions()?.node_memory(&Actor::Daemon)
+    }
+
+    fn ksm(&self) -> Result<KsmState, Error> {
+        self.actions()?.ksm(&Actor::Daemon)
+    }
+
+    async fn set_ksm(&self, actor: Actor, change: KsmChange) -> Result<KsmState, Error> {
+        self.actions()?.set_ksm(&actor, change)
+    }
+}
