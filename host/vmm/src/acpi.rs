@@ -120,11 +120,14 @@ fn mcfg() -> MCFG {
 fn dsdt(serials: usize) -> Sdt {
     let mut bytes = Vec::new();
     let sleep = legacy::SLEEP_TYPE_S5;
-    Name::new(Path::new("_S5_"), &Package::new(vec![&sleep, &sleep, &aml::ZERO, &aml::ZERO])).to_aml_bytes(&mut bytes);
+    Name::new(Path::new("_S5_"), &Package::new(vec![&sleep, &sleep, &aml::ZERO, &aml::ZERO]))
+        .to_aml_bytes(&mut bytes);
     let mut devices = Vec::new();
     pci_root(&mut devices);
     ecam_reservation(&mut devices);
-    for (index, (port, irq)) in layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS).take(serials).enumerate() {
+    for (index, (port, irq)) in
+        layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS).take(serials).enumerate()
+    {
         serial(&mut devices, index, port, irq);
     }
     bytes.extend(aml::Scope::raw(Path::new("\\_SB_"), devices));

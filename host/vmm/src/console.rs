@@ -146,9 +146,10 @@ impl State {
         while session.sent < self.written {
             let skip = (session.sent - oldest) as usize;
             let (front, back) = self.backlog.as_slices();
-            let chunk = front.get(skip..).filter(|rest| !rest.is_empty()).unwrap_or_else(|| {
-                &back[skip - front.len()..]
-            });
+            let chunk = front
+                .get(skip..)
+                .filter(|rest| !rest.is_empty())
+                .unwrap_or_else(|| &back[skip - front.len()..]);
             match session.socket.write(chunk) {
                 Ok(count) => session.sent += count as u64,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

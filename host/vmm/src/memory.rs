@@ -79,15 +79,17 @@ fn apply(config: &MemoryConfig, region: &GuestRegionMmap<()>) -> Result<(), Memo
     Ok(())
 }
 
-/// Gives all of guest memory back to the host: it reads as zero afterwards. No vCPU and no device uses it meanwhile.
-pub fn clear(memory: &Memory) -> Result<(), MemoryError> {
+/// Makes all of guest memory read as zero and gives it back to the host where that is possible. No vCPU and no device
+/// uses it meanwhile.
+pub fn clear(memory: &Memory) {
     for region in memory.iter() {
-        let len = region.len() as usize;
+        let (start, len) = (region.as_ptr(), region.len() as usize);
         // SAFETY: the range is exactly the mapping of `region`; nothing in this process keeps references into it.
-        let result = unsafe { libc::madvise(region.as_ptr().cast(), len, libc::MADV_DONTNEED) };
-        if result != 0 {
-            return Err(MemoryError::Advise { what: "cleared", source: io::Error::last_os_error() });
+        let given_back = unsafe { libc::madvise(start.cast(), len, libc::MADV_DONTNEED) } == 0;
+        if !given_back {
+            // Locked memory stays where it is.
+            // SAFETY: as above, and the mapping is writable.
+            unsafe { std::ptr::write_bytes(start, 0, len) };
         }
     }
-    Ok(())
 }

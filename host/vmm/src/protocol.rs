@@ -21,6 +21,7 @@ use crate::config::{DeviceConfig, VmConfig};
 
 mod frame;
 
+pub(crate) use frame::send_first;
 pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
 
 /// Version of this protocol.
@@ -112,7 +113,7 @@ pub enum Message {
     },
     /// Something happened.
     Event {
-        /// Number of the event, from 1, without gaps.
+        /// Number of the event, from 1, increasing.
         seq: u64,
         /// What happened.
         event: Event,

@@ -106,7 +106,8 @@ pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootE
         if source.cmdline.len() > limit as usize {
             return Err(BootError::Cmdline { length: source.cmdline.len(), limit });
         }
-        let initrd = load_initrd(memory, source.initrd, kernel.kernel_end, u64::from(header.initrd_addr_max))?;
+        let initrd =
+            load_initrd(memory, source.initrd, kernel.kernel_end, u64::from(header.initrd_addr_max))?;
         linux::write_boot_data(memory, Some(header), source.cmdline.len(), initrd, rsdp)?;
         return Ok(BootState::Long { entry: kernel.kernel_load.0 + linux::ENTRY_OFFSET });
     }
@@ -152,9 +153,8 @@ fn read_up_to(file: &File, buffer: &mut [u8]) -> io::Result<usize> {
 fn load_kernel<L: KernelLoader>(memory: &Memory, file: &File) -> Result<KernelLoaderResult, BootError> {
     let mut file = file.try_clone().map_err(BootError::Read)?;
     file.rewind().map_err(BootError::Read)?;
-    L::load(memory, None, &mut file, Some(GuestAddress(layout::HIGH_RAM_START))).map_err(|source| {
-        BootError::Load { memory: memory.iter().map(GuestMemoryRegion::len).sum(), source }
-    })
+    L::load(memory, None, &mut file, Some(GuestAddress(layout::HIGH_RAM_START)))
+        .map_err(|source| BootError::Load { memory: memory.iter().map(GuestMemoryRegion::len).sum(), source })
 }
 
 /// Puts the initial RAM disk as high as the kernel takes it, below 4 GiB.
@@ -165,7 +165,10 @@ fn load_initrd(
     highest: u64,
 ) -> Result<Option<Initrd>, BootError> {
     let Some(mut file) = file else { return Ok(None) };
-    let len = file.seek(SeekFrom::End(0)).and_then(|len| file.rewind().map(|()| len)).map_err(BootError::ReadInitrd)?;
+    let len = file
+        .seek(SeekFrom::End(0))
+        .and_then(|len| file.rewind().map(|()| len))
+        .map_err(BootError::ReadInitrd)?;
     let low_end = memory.iter().next().map_or(0, GuestMemoryRegion::len);
     let end = low_end.min(highest.saturating_add(1));
     let too_large = BootError::InitrdSize { initrd: len };

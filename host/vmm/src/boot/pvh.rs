@@ -23,7 +23,11 @@ unsafe impl ByteValued for Plain<hvm_modlist_entry> {}
 unsafe impl ByteValued for Plain<hvm_memmap_table_entry> {}
 
 /// Writes `hvm_start_info`, module list and memory map.
-pub(super) fn write_boot_data(memory: &Memory, initrd: Option<Initrd>, rsdp: u64) -> Result<(), GuestMemoryError> {
+pub(super) fn write_boot_data(
+    memory: &Memory,
+    initrd: Option<Initrd>,
+    rsdp: u64,
+) -> Result<(), GuestMemoryError> {
     let map = memory_map(memory);
     for (index, (addr, size, usage)) in map.iter().enumerate() {
         let entry = hvm_memmap_table_entry { addr: *addr, size: *size, type_: *usage as u32, reserved: 0 };

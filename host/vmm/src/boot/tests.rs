@@ -4,7 +4,8 @@ use super::*;
 use crate::config::MemoryConfig;
 
 fn memory(bytes: u64) -> Memory {
-    crate::memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false }).unwrap()
+    crate::memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false })
+        .unwrap()
 }
 
 fn file(bytes: &[u8]) -> File {
@@ -15,7 +16,10 @@ fn file(bytes: &[u8]) -> File {
 
 fn boot(memory: &Memory, kernel: &[u8], initrd: Option<&[u8]>) -> Result<BootState, BootError> {
     let (kernel, initrd) = (file(kernel), initrd.map(file));
-    load(memory, &BootSource { kernel: &kernel, initrd: initrd.as_ref(), cmdline: "quiet", vcpus: 1, serials: 1 })
+    load(
+        memory,
+        &BootSource { kernel: &kernel, initrd: initrd.as_ref(), cmdline: "quiet", vcpus: 1, serials: 1 },
+    )
 }
 
 /// A bzImage of one setup sector and four bytes of code.
@@ -41,7 +45,8 @@ fn a_bzimage_gets_a_zero_page_with_command_line_initrd_and_memory_map() {
     let mut cmdline = [0; 6];
     memory.read_slice(&mut cmdline, GuestAddress(layout::CMDLINE)).unwrap();
     assert_eq!(&cmdline, b"quiet\0");
-    let params: linux_loader::bootparam::boot_params = memory.read_obj(GuestAddress(layout::ZERO_PAGE)).unwrap();
+    let params: linux_loader::bootparam::boot_params =
+        memory.read_obj(GuestAddress(layout::ZERO_PAGE)).unwrap();
     let (image, size) = (params.hdr.ramdisk_image, params.hdr.ramdisk_size);
     assert_eq!((image, size), ((16 << 20) - 4096, 6));
     let mut initrd = [0; 6];
@@ -53,7 +58,8 @@ fn a_bzimage_gets_a_zero_page_with_command_line_initrd_and_memory_map() {
 #[test]
 fn the_memory_map_leaves_the_hole_below_4_gib_out() {
     let map = memory_map(&memory(6 << 30));
-    let ram: Vec<_> = map.iter().filter(|(.., usage)| *usage == Usage::Ram).map(|(start, len, _)| (*start, *len)).collect();
+    let ram: Vec<_> =
+        map.iter().filter(|(.., usage)| *usage == Usage::Ram).map(|(start, len, _)| (*start, *len)).collect();
     assert_eq!(ram, [(0, 0x9_fc00), (0x10_0000, 0xbff0_0000), (0x1_0000_0000, 0xc000_0000)]);
     let ends = map.iter().zip(&map[1..]).all(|((start, len, _), (next, ..))| start + len <= *next);
     assert!(ends, "ranges overlap: {map:x?}");
@@ -71,7 +77,10 @@ fn files_that_are_no_kernel_are_refused_with_a_sentence() {
     broken.resize(64, 0);
     broken[18] = 62;
     let error = boot(&memory, &broken, None).unwrap_err();
-    assert!(error.to_string().starts_with("the kernel can't be loaded into 4194304 bytes of guest memory"), "{error}");
+    assert!(
+        error.to_string().starts_with("the kernel can't be loaded into 4194304 bytes of guest memory"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -54,7 +54,8 @@ impl Vcpu {
         for target in [&mut sregs.ds, &mut sregs.es, &mut sregs.fs, &mut sregs.gs, &mut sregs.ss] {
             *target = data;
         }
-        let task = kvm_segment { limit: 0x67, selector: TASK_SELECTOR, type_: 11, present: 1, ..Default::default() };
+        let task =
+            kvm_segment { limit: 0x67, selector: TASK_SELECTOR, type_: 11, present: 1, ..Default::default() };
         sregs.tr = task;
         let mut regs = kvm_regs { rflags: RFLAGS_RESERVED, ..Default::default() };
         match boot {
@@ -88,7 +89,8 @@ impl Vcpu {
     pub fn set_firmware_msrs(&self) -> Result<(), HypervisorError> {
         for (index, data) in [(MSR_MTRR_DEFAULT_TYPE, MTRR_WRITE_BACK), (MSR_MISC_ENABLE, MISC_FAST_STRING)] {
             let entry = kvm_msr_entry { index, data, ..Default::default() };
-            let msrs = Msrs::from_entries(&[entry]).map_err(|_| HypervisorError::Missing("model-specific registers"))?;
+            let msrs = Msrs::from_entries(&[entry])
+                .map_err(|_| HypervisorError::Missing("model-specific registers"))?;
             self.fd.set_msrs(&msrs).tried_to("set model-specific registers")?;
         }
         Ok(())

@@ -23,7 +23,8 @@ pub(super) fn for_vcpu(host: &CpuId, index: u32, count: u32) -> Result<CpuId, Hy
             FEATURES => {
                 entry.ebx = entry.ebx & 0xff00 | (1 << core_bits).min(0xff) << 16 | index << 24;
                 entry.ecx |= HYPERVISOR_PRESENT;
-                entry.edx = if count > 1 { entry.edx | HYPER_THREADING } else { entry.edx & !HYPER_THREADING };
+                entry.edx =
+                    if count > 1 { entry.edx | HYPER_THREADING } else { entry.edx & !HYPER_THREADING };
             }
             // Every cache level is a core's own: bits 14 to 25 say how many share it, 26 to 31 how many cores there are.
             CACHES => entry.eax = entry.eax & 0x3fff | ((1 << core_bits) - 1).min(0x3f) << 26,

@@ -8,8 +8,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kvm_bindings::{
-    KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE,
-    KvmIrqRouting, kvm_irq_routing_entry,
+    KVM_IRQ_ROUTING_IRQCHIP, KVM_IRQ_ROUTING_MSI, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER,
+    KVM_IRQCHIP_PIC_SLAVE, KvmIrqRouting, kvm_irq_routing_entry,
 };
 use kvm_ioctls::{IoEventAddress, NoDatamatch, VmFd};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
@@ -50,7 +50,8 @@ impl Interrupts {
     fn route(&self, gsi: u32, message: MsiMessage) -> io::Result<()> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let before = messages.insert(gsi, Some(message)).flatten();
-        let routed = messages.iter().filter_map(|(gsi, message)| message.map(|message| msi_entry(*gsi, message)));
+        let routed =
+            messages.iter().filter_map(|(gsi, message)| message.map(|message| msi_entry(*gsi, message)));
         let entries: Vec<_> = pin_entries().chain(routed).collect();
         let table = KvmIrqRouting::from_entries(&entries)
             .map_err(|_| io::Error::other("the machine has too many interrupt routes"))?;

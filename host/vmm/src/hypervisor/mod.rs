@@ -4,6 +4,7 @@
 mod boot_state;
 mod cpuid;
 mod interrupts;
+mod state;
 mod vcpu;
 mod vm;
 
@@ -13,11 +14,13 @@ use kvm_ioctls::{Cap, Kvm};
 
 pub use boot_state::{BOOT_GDT, BootState};
 pub use interrupts::PinTrigger;
+pub use state::{VcpuState, VmState};
+pub(crate) use vcpu::kick_current;
 pub use vcpu::{Buses, Exit, Vcpu};
 pub use vm::Vm;
 
 /// What KVM refused.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum HypervisorError {
     /// The descriptor is not `/dev/kvm`, or one of another time.
     #[error("the descriptor given as /dev/kvm speaks version {0} of the KVM API instead of 12")]

@@ -2,19 +2,19 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::sync::Arc;
 
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
-use super::HypervisorError;
 use crate::bus::Bus;
 
 /// The address spaces of a machine.
 #[derive(Default)]
 pub struct Buses {
     /// Memory-mapped I/O.
-    pub memory: std::sync::Arc<Bus>,
+    pub memory: Arc<Bus>,
     /// Port I/O.
-    pub port: std::sync::Arc<Bus>,
+    pub port: Arc<Bus>,
 }
 
 /// Why a vCPU came back from running.
@@ -31,6 +31,8 @@ pub enum Exit {
 /// One vCPU. Lives in the thread that runs it.
 pub struct Vcpu {
     pub(super) fd: VcpuFd,
+    /// MSRs that belong to its state.
+    pub(super) msr_numbers: Arc<[u32]>,
 }
 
 thread_local! {
@@ -39,8 +41,8 @@ thread_local! {
 }
 
 impl Vcpu {
-    pub(super) fn new(fd: VcpuFd) -> Result<Self, HypervisorError> {
-        Ok(Self { fd })
+    pub(super) fn new(fd: VcpuFd, msr_numbers: Arc<[u32]>) -> Self {
+        Self { fd, msr_numbers }
     }
 
     /// Makes this the vCPU that [`kick_current`] stops. Call it in the thread that runs the vCPU.
@@ -93,15 +95,19 @@ impl Vcpu {
             Ok(VcpuExit::Intr) => Exit::Interrupted,
             Ok(VcpuExit::Shutdown) => Exit::Failed(format!("triple fault{}", self.location())),
             Ok(VcpuExit::InternalError) => Exit::Failed(self.internal_error()),
-            Ok(VcpuExit::FailEntry(reason, _)) => {
-                Exit::Failed(format!("the CPU refused to enter the guest (reason {reason:#x}){}", self.location()))
-            }
+            Ok(VcpuExit::FailEntry(reason, _)) => Exit::Failed(format!(
+                "the CPU refused to enter the guest (reason {reason:#x}){}",
+                self.location()
+            )),
             Ok(VcpuExit::MemoryFault { gpa, .. }) => {
                 Exit::Failed(format!("the host can't provide guest memory at {gpa:#x}{}", self.location()))
             }
             Ok(other) => {
                 let exit = format!("{other:?}");
-                Exit::Failed(format!("KVM stopped the guest for an unknown reason ({exit}){}", self.location()))
+                Exit::Failed(format!(
+                    "KVM stopped the guest for an unknown reason ({exit}){}",
+                    self.location()
+                ))
             }
             Err(error) if matches!(error.errno(), libc::EINTR | libc::EAGAIN) => Exit::Interrupted,
             Err(error) => Exit::Failed(format!("KVM can't run the guest: {error}{}", self.location())),

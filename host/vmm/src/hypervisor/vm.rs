@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region};
+use kvm_bindings::{
+    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region,
+};
 use kvm_ioctls::{Kvm, VmFd};
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 
@@ -16,6 +18,7 @@ pub struct Vm {
     pub(super) fd: Arc<VmFd>,
     pub(super) interrupts: Arc<Interrupts>,
     cpuid: CpuId,
+    msr_numbers: Arc<[u32]>,
     /// Keeps the mappings alive that KVM has slots for.
     memory: Option<Memory>,
 }
@@ -30,7 +33,8 @@ impl Vm {
         fd.create_pit2(pit).tried_to("create a timer")?;
         let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).tried_to("list CPU features")?;
         let interrupts = Arc::new(Interrupts::new(Arc::clone(&fd)));
-        Ok(Self { fd, interrupts, cpuid, memory: None })
+        let msr_numbers = super::state::msr_numbers(kvm)?.into();
+        Ok(Self { fd, interrupts, cpuid, msr_numbers, memory: None })
     }
 
     /// Gives the machine its memory. Once, before the first vCPU runs.
@@ -56,7 +60,7 @@ impl Vm {
         let fd = self.fd.create_vcpu(u64::from(index)).tried_to("create a vCPU")?;
         let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count)?;
         fd.set_cpuid2(&cpuid).tried_to("set CPU features")?;
-        Vcpu::new(fd)
+        Ok(Vcpu::new(fd, Arc::clone(&self.msr_numbers)))
     }
 
     /// A trigger for pin `pin` (0 to 23) of the interrupt controllers.

@@ -56,6 +56,13 @@ impl PowerManagement {
         self.update_sci(&registers);
     }
 
+    /// Back to power-on.
+    pub fn reset(&self) {
+        let mut registers = self.registers();
+        *registers = Registers::default();
+        self.update_sci(&registers);
+    }
+
     fn registers(&self) -> MutexGuard<'_, Registers> {
         self.registers.lock().unwrap_or_else(PoisonError::into_inner)
     }

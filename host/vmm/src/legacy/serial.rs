@@ -16,6 +16,7 @@ pub const PORTS: u64 = 8;
 /// One serial port.
 pub struct SerialPort {
     uart: Mutex<Serial<PinTrigger, NoEvents, Output>>,
+    irq: PinTrigger,
     console: Arc<Console>,
 }
 
@@ -35,8 +36,8 @@ impl Write for Output {
 impl SerialPort {
     /// A port that raises `irq`. It takes input from `console` from now on.
     pub fn new(console: Arc<Console>, irq: PinTrigger) -> Arc<Self> {
-        let uart = Mutex::new(Serial::new(irq, Output(Arc::clone(&console))));
-        let port = Arc::new(Self { uart, console });
+        let uart = Mutex::new(Serial::new(irq.clone(), Output(Arc::clone(&console))));
+        let port = Arc::new(Self { uart, irq, console });
         let weak = Arc::downgrade(&port);
         port.console.set_wake(Some(Box::new(move || {
             if let Some(port) = weak.upgrade() {
@@ -44,6 +45,11 @@ impl SerialPort {
             }
         })));
         port
+    }
+
+    /// Back to power-on. What waits in the receive FIFO is lost.
+    pub fn reset(&self) {
+        *self.uart() = Serial::new(self.irq.clone(), Output(Arc::clone(&self.console)));
     }
 
     fn uart(&self) -> MutexGuard<'_, Serial<PinTrigger, NoEvents, Output>> {

@@ -167,6 +167,11 @@ impl Decoder {
         Ok(got > 0)
     }
 
+    /// True when it holds a whole frame's worth of bytes or more: take frames out before filling again.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= HEADER + MAX_FRAME
+    }
+
     /// The next whole frame, if there is one. After an error the stream can't be used any more.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(header) = self.bytes.first_chunk::<HEADER>() else {

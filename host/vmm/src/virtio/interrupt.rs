@@ -1,7 +1,7 @@
 //! How a device reaches its driver: queue and configuration interrupts, the ISR register, NEEDS_RESET.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::pci::msix::Msix;
 
@@ -9,6 +9,24 @@ use crate::pci::msix::Msix;
 pub const NO_VECTOR: u16 = 0xffff;
 const ISR_QUEUE: u8 = 1;
 const ISR_CONFIG: u8 = 2;
+
+/// Lets the control plane tell the driver of a changed configuration while the device runs.
+#[derive(Default)]
+pub(super) struct ConfigNotifier(Mutex<Option<Arc<Interrupt>>>);
+
+impl ConfigNotifier {
+    /// The device was started (Some) or stopped (None).
+    pub(super) fn connect(&self, interrupt: Option<Arc<Interrupt>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
+    }
+
+    /// Tells the driver. One that is not there reads the configuration when it starts.
+    pub(super) fn config_changed(&self) {
+        if let Some(interrupt) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            interrupt.config_changed();
+        }
+    }
+}
 
 /// Shared by the transport and the device's thread.
 pub struct Interrupt {

@@ -34,8 +34,6 @@ pub mod worker;
 #[cfg(test)]
 pub(crate) mod testing;
 
-/// Guest memory as the devices see it. Cheap to clone: regions are shared.
-pub type Memory = vm_memory::GuestMemoryMmap<()>;
-
+pub use crate::memory::Memory;
 pub use device::{Activation, VirtioDevice};
 pub use transport::{Doorbells, PciTransport, TransportError};

@@ -3,13 +3,14 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use super::interrupt::Interrupt;
 use super::queue::QueueError;
+use crate::sandbox;
 
 const KILL: u64 = u64::MAX;
 const EVENTS_AT_ONCE: usize = 16;
@@ -53,14 +54,13 @@ pub struct Worker<H> {
 }
 
 impl<H: Handler> Worker<H> {
-    /// Starts the thread. When the handler fails, `interrupt` tells the driver that a reset is needed, and the thread
-    /// waits for its end.
+    /// Starts the thread. It ends early when the handler fails; `interrupt` then tells the driver that a reset is needed.
     pub fn start(name: &str, mut handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
         let kill = EventFd::new(EFD_NONBLOCK)?;
         let poll = Poll(Epoll::new()?);
         poll.add(kill.as_raw_fd(), EventSet::IN, KILL)?;
         handler.register(&poll)?;
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let thread = sandbox::spawn(name, move || {
             if run(&mut handler, &poll).is_err() {
                 interrupt.set_needs_reset();
             }

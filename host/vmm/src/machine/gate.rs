@@ -1,0 +1,193 @@
+//! Where vCPU threads wait while the machine stands still, and how they are brought there.
+//!
+//! ```text
+//!             open()                     close() + kick signal
+//!   standing ────────> in KVM_RUN ─────────────────────────────> standing
+//!      │ reset(): every thread puts its vCPU back to power-on
+//!      └ end(): every thread ends
+//! ```
+//!
+//! A kick is a real-time signal whose handler sets `immediate_exit` of the vCPU, so one that arrives just before KVM_RUN
+//! is not lost. A vCPU thread may close the gate itself (power-off, crash); only the machine opens it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
+
+use crate::hypervisor::{BootState, HypervisorError, kick_current};
+
+/// How often threads that do not come are kicked again.
+const KICK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What a thread does after standing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Run the guest.
+    Run,
+    /// Put the vCPU back to power-on; the first one enters the kernel like this. Then [`Gate::reset_done`].
+    Reset(BootState),
+    /// End the thread.
+    End,
+}
+
+/// The gate of one machine.
+#[derive(Default)]
+pub struct Gate {
+    /// Copy of `State::open` that is looked at without the lock.
+    open: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    ended: bool,
+    threads: Vec<libc::pthread_t>,
+    /// Threads that stand at the gate or are gone for good.
+    standing: usize,
+    /// Number of the last reset, and how the first vCPU starts after it.
+    resets: u64,
+    boot: Option<BootState>,
+    /// Threads that carried out the last reset.
+    reset_by: usize,
+    reset_error: Option<HypervisorError>,
+}
+
+impl Gate {
+    /// A closed gate without threads.
+    pub fn new() -> Self {
+        static KICK: Once = Once::new();
+        KICK.call_once(|| {
+            register_signal_handler(SIGRTMIN(), on_kick).expect("the first real-time signal can be handled");
+        });
+        Self::default()
+    }
+
+    /// Adds a thread, which must stand at the gate before anything else.
+    pub fn add_thread(&self, thread: libc::pthread_t) {
+        self.lock().threads.push(thread);
+    }
+
+    /// Whether the guest may run.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// Lets the guest run.
+    pub fn open(&self) {
+        let mut state = self.lock();
+        state.open = true;
+        self.open.store(true, Ordering::SeqCst);
+        self.changed.notify_all();
+    }
+
+    /// Tells all threads to come and stand. Returns at once; a vCPU thread may call it.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.open = false;
+        self.open.store(false, Ordering::SeqCst);
+        state.kick();
+    }
+
+    /// Closes the gate and waits until every thread stands. Not for vCPU threads.
+    pub fn close_and_wait(&self) {
+        self.close();
+        let mut state = self.lock();
+        while state.standing < state.threads.len() {
+            let (next, timeout) =
+                self.changed.wait_timeout(state, KICK_AGAIN).unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if timeout.timed_out() {
+                state.kick();
+            }
+        }
+    }
+
+    /// Puts every vCPU back to power-on. All threads must stand.
+    pub fn reset(&self, boot: BootState) -> Result<(), HypervisorError> {
+        let mut state = self.lock();
+        state.resets += 1;
+        state.boot = Some(boot);
+        state.reset_by = 0;
+        self.changed.notify_all();
+        while state.reset_by < state.threads.len() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.reset_error.take().map_or(Ok(()), Err)
+    }
+
+    /// Ends every thread. They are joined afterwards.
+    pub fn end(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.open = false;
+        self.open.store(false, Ordering::SeqCst);
+        state.kick();
+        state.threads.clear();
+        self.changed.notify_all();
+    }
+
+    /// A vCPU thread stands at the gate until there is something to do. `resets` counts the resets it has seen.
+    pub fn stand(&self, resets: &mut u64) -> Order {
+        let mut state = self.lock();
+        state.standing += 1;
+        self.changed.notify_all();
+        loop {
+            if state.ended {
+                return Order::End;
+            }
+            if state.resets > *resets
+                && let Some(boot) = state.boot
+            {
+                *resets = state.resets;
+                state.standing -= 1;
+                return Order::Reset(boot);
+            }
+            if state.open {
+                state.standing -= 1;
+                return Order::Run;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A vCPU thread carried out a reset.
+    pub fn reset_done(&self, result: Result<(), HypervisorError>) {
+        let mut state = self.lock();
+        state.reset_by += 1;
+        if let Err(error) = result {
+            state.reset_error.get_or_insert(error);
+        }
+        self.changed.notify_all();
+    }
+
+    /// A vCPU thread is gone without being told to: it counts as standing from now on, and does no resets.
+    pub fn thread_lost(&self) {
+        let mut state = self.lock();
+        state.standing += 1;
+        state.reset_by += 1;
+        state.reset_error.get_or_insert(HypervisorError::Missing("thread for a vCPU any more"));
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn kick(&self) {
+        for thread in &self.threads {
+            // SAFETY: threads are joined only after `end` took them off the list, so each id is of a thread that was
+            // not joined yet.
+            unsafe { libc::pthread_kill(*thread, SIGRTMIN()) };
+        }
+    }
+}
+
+extern "C" fn on_kick(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    kick_current();
+}

@@ -1,0 +1,265 @@
+//! One machine: memory, vCPUs, devices, and the switches on its front.
+//!
+//! A machine is built standing still. [`Machine::resume`] and [`Machine::pause`] open and close the gate of its vCPUs;
+//! [`Machine::reset`] puts everything back to power-on and loads the kernel again. What the guest does to itself
+//! (power-off, reset, crash) closes the gate and arrives as a [`GuestStop`] in [`Signals`]; its owner decides what next.
+
+mod chassis;
+mod clock;
+mod devices;
+mod fds;
+mod gate;
+mod pinning;
+mod signals;
+mod vcpu_thread;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+pub use chassis::MachineChassis;
+pub use devices::{DeviceError, Devices};
+pub use fds::{FdError, FdTable};
+pub use pinning::pin_current_thread;
+pub use signals::{GuestStop, Happened, Signals};
+
+use crate::boot::{self, BootError, BootSource};
+use crate::bus::BusError;
+use crate::config::{ConfigError, VmConfig};
+use crate::console::Console;
+use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
+use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
+use crate::memory::{Memory, MemoryError};
+use crate::protocol::Stats;
+use crate::sandbox::ThreadFilter;
+use crate::{layout, memory};
+use gate::Gate;
+use vcpu_thread::{VcpuTask, VcpuThread};
+
+/// Why a machine could not be built or reset.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The configuration makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A descriptor is missing.
+    #[error(transparent)]
+    Fd(#[from] FdError),
+    /// The kernel can't be booted.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// There is no memory for the guest.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// KVM refused something.
+    #[error(transparent)]
+    Hypervisor(#[from] HypervisorError),
+    /// A device can't be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// Two devices want the same addresses.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// A vCPU has no thread.
+    #[error("vCPU {index} has no thread: {source}")]
+    Thread {
+        /// Number of the vCPU.
+        index: u32,
+        /// Reason.
+        source: io::Error,
+    },
+}
+
+/// The consoles of a machine by alias.
+pub type Consoles = BTreeMap<String, Arc<Console>>;
+
+/// What a machine is built from.
+pub struct Parts<'a> {
+    /// What it is.
+    pub config: &'a VmConfig,
+    /// Its files.
+    pub fds: &'a FdTable,
+    /// The other ends of its consoles; one for every alias in the configuration.
+    pub consoles: &'a Consoles,
+    /// Where it reports what happens.
+    pub signals: Arc<Signals>,
+    /// System calls vCPU threads may use.
+    pub vcpu_filter: ThreadFilter,
+}
+
+/// One machine.
+pub struct Machine {
+    config: VmConfig,
+    kernel: File,
+    initrd: Option<File>,
+    memory: Memory,
+    vm: Arc<Vm>,
+    power_on: VmState,
+    gate: Arc<Gate>,
+    vcpus: Vec<VcpuThread>,
+    serials: Vec<Arc<SerialPort>>,
+    power: Arc<PowerManagement>,
+    devices: Devices,
+}
+
+impl Machine {
+    /// Builds a machine, loads its kernel and leaves it standing before the first instruction.
+    pub fn build(parts: Parts<'_>) -> Result<Self, MachineError> {
+        let Parts { config, fds, consoles, signals, vcpu_filter } = parts;
+        let slots = config.validate()?;
+        let kernel = fds.file(config.boot.kernel)?;
+        let initrd = config.boot.initrd.map(|initrd| fds.file(initrd)).transpose()?;
+        let memory = memory::allocate(&config.memory)?;
+        let mut vm = Hypervisor::new(fds.get(config.kvm)?)?.create_vm()?;
+        vm.set_memory(&memory)?;
+        let vm = Arc::new(vm);
+        let gate = Arc::new(Gate::new());
+        let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
+        let buses = Arc::new(Buses::default());
+        let devices = Devices::attach(&devices::Board {
+            config,
+            slots: &slots,
+            fds,
+            consoles,
+            signals,
+            memory: &memory,
+            vm: &vm,
+            memory_bus: &buses.memory,
+        })?;
+        buses.memory.insert(layout::PCI_ECAM.start, range_len(&layout::PCI_ECAM), devices.ecam())?;
+        let ports = PciPorts::new(devices.config_ports(), chassis.clone());
+        buses.port.insert(
+            layout::PCI_CONFIG_PORTS.start,
+            range_len(&layout::PCI_CONFIG_PORTS),
+            Arc::new(ports),
+        )?;
+        let keyboard = Arc::new(Keyboard::new(chassis.clone()));
+        buses.port.insert(layout::I8042_PORTS.start, range_len(&layout::I8042_PORTS), keyboard)?;
+        buses.port.insert(
+            layout::RTC_PORTS.start,
+            range_len(&layout::RTC_PORTS),
+            Arc::new(Rtc::default()),
+        )?;
+        let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI));
+        buses.port.insert(layout::ACPI_PM_PORTS.start, range_len(&layout::ACPI_PM_PORTS), power.clone())?;
+        let mut serials = Vec::new();
+        let places = layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS);
+        for (serial, (port, irq)) in config.serials.iter().zip(places) {
+            let console = devices::console(consoles, &serial.alias)?;
+            let device = SerialPort::new(console, vm.pin(irq));
+            buses.port.insert(u64::from(port), serial::PORTS, device.clone())?;
+            serials.push(device);
+        }
+        let power_on = vm.state()?;
+        let mut machine = Self {
+            config: config.clone(),
+            kernel,
+            initrd,
+            memory,
+            vm,
+            power_on,
+            gate,
+            vcpus: Vec::new(),
+            serials,
+            power,
+            devices,
+        };
+        machine.start_vcpus(&buses, &chassis, &vcpu_filter)?;
+        machine.load()?;
+        Ok(machine)
+    }
+
+    fn start_vcpus(
+        &mut self,
+        buses: &Arc<Buses>,
+        chassis: &Arc<MachineChassis>,
+        filter: &ThreadFilter,
+    ) -> Result<(), MachineError> {
+        // All vCPUs exist before the first thread: KVM fixes what they share when one of them is used.
+        let vcpus = (0..self.config.vcpus)
+            .map(|index| self.vm.create_vcpu(index, self.config.vcpus))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (index, vcpu) in (0..).zip(vcpus) {
+            let cpus = self.config.vcpu_pinning.get(index as usize).cloned().unwrap_or_default();
+            let task = VcpuTask {
+                index,
+                vcpu,
+                buses: Arc::clone(buses),
+                gate: Arc::clone(&self.gate),
+                chassis: Arc::clone(chassis),
+                cpus,
+                filter: filter.clone(),
+            };
+            let thread = VcpuThread::spawn(task).map_err(|source| MachineError::Thread { index, source })?;
+            self.vcpus.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Loads the kernel into cleared memory and puts the vCPUs before its first instruction.
+    fn load(&self) -> Result<(), MachineError> {
+        let source = BootSource {
+            kernel: &self.kernel,
+            initrd: self.initrd.as_ref(),
+            cmdline: &self.config.boot.cmdline,
+            vcpus: self.config.vcpus,
+            serials: self.config.serials.len(),
+        };
+        let state = boot::load(&self.memory, &source)?;
+        self.vm.restore(&self.power_on)?;
+        Ok(self.gate.reset(state)?)
+    }
+
+    /// Lets the vCPUs run.
+    pub fn resume(&self) {
+        self.gate.open();
+    }
+
+    /// Stops the vCPUs and waits until they stand still.
+    pub fn pause(&self) {
+        self.gate.close_and_wait();
+    }
+
+    /// Resets the machine and leaves it standing. After an error it can't run any more.
+    pub fn reset(&self) -> Result<(), MachineError> {
+        self.pause();
+        self.devices.reset();
+        self.serials.iter().for_each(|serial| serial.reset());
+        self.power.reset();
+        memory::clear(&self.memory);
+        self.load()
+    }
+
+    /// Presses the ACPI power button.
+    pub fn press_power_button(&self) {
+        self.power.press_power_button();
+    }
+
+    /// The devices.
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// Counters since the machine was built.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            process_time_ns: clock::process_time_ns(),
+            vcpus: self.vcpus.iter().map(VcpuThread::stats).collect(),
+            ..Stats::default()
+        };
+        self.devices.add_stats(&mut stats);
+        stats
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.gate.end();
+        self.vcpus.drain(..).for_each(VcpuThread::join);
+    }
+}
+
+fn range_len(range: &std::ops::Range<u64>) -> u64 {
+    range.end - range.start
+}

@@ -1,0 +1,26 @@
+//! Which host CPUs a thread may run on.
+
+use std::io;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Restricts the calling thread to `cpus`; an empty list changes nothing.
+pub fn pin_current_thread(cpus: &[u32]) -> io::Result<()> {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        let cpu = *cpu as usize;
+        if cpu >= CpuSet::MAX_CPU {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("host CPU {cpu} does not exist"),
+            ));
+        }
+        set.set(cpu);
+    }
+    sched_setaffinity(None, &set).map_err(|error| {
+        io::Error::new(io::Error::from(error).kind(), format!("host CPUs {cpus:?} can't be used: {error}"))
+    })
+}

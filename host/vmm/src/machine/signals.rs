@@ -1,0 +1,85 @@
+//! What the threads of a machine tell the event loop. Each kind of message has one place, so a guest that repeats itself
+//! costs no memory.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+
+/// How a guest came to a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestStop {
+    /// It switched itself off.
+    PowerOff,
+    /// It pulled a reset line.
+    Reset,
+    /// It failed; a sentence says how.
+    Crash(String),
+}
+
+/// What happened since it was last taken.
+#[derive(Debug, Default)]
+pub struct Happened {
+    /// When the guest wrote to a console for the first time.
+    pub first_output: Option<Instant>,
+    /// Bytes the guest keeps now, when the balloon changed.
+    pub balloon: Option<u64>,
+    /// The first stop of the guest; what other vCPUs say afterwards does not count.
+    pub stop: Option<GuestStop>,
+}
+
+/// The mailbox of the event loop.
+pub struct Signals {
+    happened: Mutex<Happened>,
+    wake: EventFd,
+}
+
+impl Signals {
+    /// An empty mailbox.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { happened: Mutex::default(), wake: EventFd::new(EFD_NONBLOCK)? })
+    }
+
+    /// The guest wrote to a console for the first time.
+    pub fn first_output(&self) {
+        self.lock().first_output.get_or_insert_with(Instant::now);
+        self.wake();
+    }
+
+    /// The guest keeps `bytes` of its memory now.
+    pub fn balloon(&self, bytes: u64) {
+        self.lock().balloon = Some(bytes);
+        self.wake();
+    }
+
+    /// The guest came to a stop.
+    pub fn stop(&self, stop: GuestStop) {
+        self.lock().stop.get_or_insert(stop);
+        self.wake();
+    }
+
+    /// Everything since the last time.
+    pub fn take(&self) -> Happened {
+        // Empty when another call came first.
+        let _ = self.wake.read();
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Happened> {
+        self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // Refused only when the counter is full, and then the descriptor is readable anyway.
+        let _ = self.wake.write(1);
+    }
+}
+
+impl AsRawFd for Signals {
+    /// Readable when there is something to take.
+    fn as_raw_fd(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
+}

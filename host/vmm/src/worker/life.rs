@@ -1,0 +1,343 @@
+//! The life of the machine in a worker.
+//!
+//! ```text
+//!            launch            pause / preserve
+//!   Empty ──────────> Running <────────────────> Paused        restart, reset: back to Running
+//!                        │  power-off, crash, quit  │
+//!                        └───────────> Ended <──────┘          memory is freed; the worker waits for Release
+//! ```
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::history::History;
+use crate::config::{DeviceKind, LifecycleAction, VmConfig};
+use crate::console::Console;
+use crate::machine::{
+    Consoles, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals, pin_current_thread,
+};
+use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
+use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
+
+/// The machine of a worker, before, during and after its life.
+pub(super) struct Life {
+    state: State,
+    config: Option<VmConfig>,
+    consoles: Consoles,
+    signals: Arc<Signals>,
+    launched: Instant,
+    locked_in: bool,
+    last_stats: Stats,
+    pub(super) history: History,
+    /// Events that were not sent to a daemon yet.
+    pub(super) fresh: Vec<(u64, Event)>,
+}
+
+enum State {
+    Empty,
+    Running(Box<Machine>),
+    Paused(Box<Machine>, PauseReason),
+    Ended(End),
+}
+
+impl Life {
+    pub(super) fn new(signals: Signals) -> Self {
+        Self {
+            state: State::Empty,
+            config: None,
+            consoles: Consoles::new(),
+            signals: Arc::new(signals),
+            launched: Instant::now(),
+            locked_in: false,
+            last_stats: Stats::default(),
+            history: History::default(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// Readable when [`Life::attend`] has something to do.
+    pub(super) fn signals_fd(&self) -> RawFd {
+        self.signals.as_raw_fd()
+    }
+
+    pub(super) fn config(&self) -> Option<&VmConfig> {
+        self.config.as_ref()
+    }
+
+    pub(super) fn status(&self) -> Status {
+        match &self.state {
+            State::Empty => Status::Empty,
+            State::Running(_) => Status::Running,
+            State::Paused(_, reason) => Status::Paused { reason: reason.clone() },
+            State::Ended(end) => Status::Ended { end: end.clone() },
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        let seq = self.history.push(event.clone());
+        self.fresh.push((seq, event));
+    }
+
+    fn machine(&self) -> Result<&Machine, Failure> {
+        match &self.state {
+            State::Running(machine) | State::Paused(machine, _) => Ok(machine),
+            State::Empty => Err(Failure::new(ErrorCode::State, "no machine was launched yet")),
+            State::Ended(_) => Err(Failure::new(ErrorCode::State, "the machine has ended")),
+        }
+    }
+
+    /// Builds the machine and starts it.
+    pub(super) fn launch(&mut self, config: VmConfig, fds: Vec<OwnedFd>) -> Result<(), Failure> {
+        if !matches!(self.state, State::Empty) {
+            return Err(Failure::new(ErrorCode::State, "a machine was launched already"));
+        }
+        self.launched = Instant::now();
+        config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        let fds = FdTable::new(fds);
+        if !self.locked_in {
+            sandbox::enter(&config.sandbox).map_err(sandbox_failure)?;
+            self.locked_in = true;
+        }
+        let consoles = self.consoles(&config, &fds)?;
+        let mode = config.sandbox.seccomp;
+        let vcpu_filter = ThreadFilter::new(mode, ThreadRole::Vcpu).map_err(sandbox_failure)?;
+        let signals = Arc::clone(&self.signals);
+        let machine =
+            Machine::build(Parts { config: &config, fds: &fds, consoles: &consoles, signals, vcpu_filter })
+                .map_err(machine_failure)?;
+        drop(fds);
+        pin_current_thread(&config.emulator_pinning).map_err(|error| {
+            Failure::new(ErrorCode::Config, format!("the worker can't be pinned: {error}"))
+        })?;
+        ThreadMaker::start(mode).map_err(sandbox_failure)?;
+        let own_filter = ThreadFilter::new(mode, ThreadRole::EventLoop).map_err(sandbox_failure)?;
+        own_filter.apply().map_err(|source| {
+            sandbox_failure(SandboxError::Step { step: "filter its system calls", source })
+        })?;
+        self.consoles = consoles;
+        if config.start_paused {
+            self.state = State::Paused(Box::new(machine), PauseReason::Asked);
+        } else {
+            machine.resume();
+            self.state = State::Running(Box::new(machine));
+        }
+        self.config = Some(config);
+        Ok(())
+    }
+
+    fn consoles(&self, config: &VmConfig, fds: &FdTable) -> Result<Consoles, Failure> {
+        let mut consoles = Consoles::new();
+        let mut add = |alias: &String, log: Option<File>| {
+            let signals = Arc::clone(&self.signals);
+            let console = Console::new(alias, log, Box::new(move || signals.first_output()));
+            consoles.insert(alias.clone(), console);
+        };
+        for serial in &config.serials {
+            let log = serial.log.map(|log| fds.file(log)).transpose();
+            add(&serial.alias, log.map_err(|error| machine_failure(error.into()))?);
+        }
+        for device in &config.devices {
+            if let DeviceKind::Console(console) = &device.kind {
+                console.ports.iter().for_each(|port| add(&port.alias, None));
+            }
+        }
+        Ok(consoles)
+    }
+
+    /// Opens a console and returns both what the event loop must watch and the client's end.
+    pub(super) fn open_console(&self, alias: &str) -> Result<(Arc<Console>, UnixStream, OwnedFd), Failure> {
+        let unknown = || Failure::new(ErrorCode::NotFound, format!("no console has the alias '{alias}'"));
+        let console = self.consoles.get(alias).ok_or_else(unknown)?;
+        let refused =
+            |error| Failure::new(ErrorCode::Host, format!("console '{alias}' can't be opened: {error}"));
+        let (ours, theirs) = UnixStream::pair().map_err(refused)?;
+        ours.set_nonblocking(true).map_err(refused)?;
+        let watched = ours.try_clone().map_err(refused)?;
+        console.open(ours);
+        Ok((Arc::clone(console), watched, theirs.into()))
+    }
+
+    pub(super) fn pause(&mut self) -> Result<(), Failure> {
+        self.machine()?;
+        self.replace(|state| match state {
+            State::Running(machine) => {
+                machine.pause();
+                (State::Paused(machine, PauseReason::Asked), Some(Event::Paused))
+            }
+            other => (other, None),
+        });
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self) -> Result<(), Failure> {
+        self.machine()?;
+        if let State::Paused(_, PauseReason::Preserved { .. }) = &self.state {
+            let reason = "the guest has ended and is kept for a look at it; reset or quit the machine";
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
+        self.replace(|state| match state {
+            State::Paused(machine, _) => {
+                machine.resume();
+                (State::Running(machine), Some(Event::Resumed))
+            }
+            other => (other, None),
+        });
+        Ok(())
+    }
+
+    pub(super) fn press_power_button(&self) -> Result<(), Failure> {
+        self.machine()?.press_power_button();
+        Ok(())
+    }
+
+    /// Resets the machine. One that was paused because asked stays so; a preserved one runs again.
+    pub(super) fn reset(&mut self) -> Result<(), Failure> {
+        self.machine()?.pause();
+        // What the guest did to itself before the reset is void.
+        self.signals.take();
+        let outcome = self.machine()?.reset();
+        match outcome {
+            Ok(()) => {
+                self.replace(|state| match state {
+                    State::Paused(machine, PauseReason::Asked) => {
+                        (State::Paused(machine, PauseReason::Asked), Some(Event::Reset))
+                    }
+                    State::Running(machine) | State::Paused(machine, _) => {
+                        machine.resume();
+                        (State::Running(machine), Some(Event::Reset))
+                    }
+                    other => (other, None),
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let failure = machine_failure(error);
+                self.end(End::Crash { reason: format!("the machine can't be reset: {failure}") });
+                Err(failure)
+            }
+        }
+    }
+
+    pub(super) fn quit(&mut self) -> Result<(), Failure> {
+        self.machine()?;
+        self.end(End::Quit);
+        Ok(())
+    }
+
+    /// Whether the process may end.
+    pub(super) fn release(&self) -> Result<(), Failure> {
+        match self.state {
+            State::Empty | State::Ended(_) => Ok(()),
+            State::Running(_) | State::Paused(..) => {
+                Err(Failure::new(ErrorCode::State, "the machine is still there; quit it first"))
+            }
+        }
+    }
+
+    pub(super) fn set_balloon(&self, bytes: u64) -> Result<(), Failure> {
+        let memory = self.config.as_ref().map_or(0, |config| config.memory.bytes);
+        if bytes > memory {
+            let reason = format!("the guest can't keep {bytes} bytes: it has {memory}");
+            return Err(Failure::new(ErrorCode::Config, reason));
+        }
+        if self.machine()?.devices().set_balloon(bytes) {
+            Ok(())
+        } else {
+            Err(Failure::new(ErrorCode::NotFound, "the machine has no balloon"))
+        }
+    }
+
+    /// Counters; after the end of the machine, the last ones.
+    pub(super) fn stats(&self) -> Stats {
+        self.machine().map_or_else(|_| self.last_stats.clone(), Machine::stats)
+    }
+
+    /// Deals with what the machine reported.
+    pub(super) fn attend(&mut self) {
+        let Happened { first_output, balloon, stop } = self.signals.take();
+        if let Some(at) = first_output
+            && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
+        {
+            let after_us = at.duration_since(self.launched).as_micros() as u64;
+            self.push(Event::FirstOutput { after_us });
+        }
+        if let Some(bytes) = balloon {
+            self.push(Event::BalloonChanged { bytes });
+        }
+        if let Some(stop) = stop {
+            self.guest_stopped(stop);
+        }
+    }
+
+    fn guest_stopped(&mut self, stop: GuestStop) {
+        let (Ok(machine), Some(config)) = (self.machine(), &self.config) else { return };
+        machine.pause();
+        let (event, action, end) = match stop {
+            GuestStop::PowerOff => (Event::GuestPowerOff, config.on_poweroff, End::PowerOff),
+            GuestStop::Reset => (Event::GuestReboot, config.on_reboot, End::Reboot),
+            GuestStop::Crash(reason) => {
+                (Event::GuestCrash { reason: reason.clone() }, config.on_crash, End::Crash { reason })
+            }
+        };
+        self.push(event);
+        match action {
+            LifecycleAction::Destroy => self.end(end),
+            // A failed reset ends the machine and says so in its events.
+            LifecycleAction::Restart => drop(self.reset()),
+            LifecycleAction::Preserve => self.replace(|state| match state {
+                State::Running(machine) | State::Paused(machine, _) => {
+                    (State::Paused(machine, PauseReason::Preserved { end }), Some(Event::Paused))
+                }
+                other => (other, None),
+            }),
+        }
+    }
+
+    fn end(&mut self, end: End) {
+        self.last_stats = self.stats();
+        self.replace(|state| {
+            drop(state);
+            (State::Ended(end.clone()), Some(Event::Ended { end }))
+        });
+    }
+
+    fn replace(&mut self, change: impl FnOnce(State) -> (State, Option<Event>)) {
+        let (state, event) = change(std::mem::replace(&mut self.state, State::Empty));
+        self.state = state;
+        event.into_iter().for_each(|event| self.push(event));
+    }
+}
+
+/// The whole chain of causes in one sentence.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+fn machine_failure(error: MachineError) -> Failure {
+    let code = match &error {
+        MachineError::Config(_) | MachineError::Bus(_) => ErrorCode::Config,
+        MachineError::Fd(_) => ErrorCode::BadRequest,
+        MachineError::Boot(_) => ErrorCode::Kernel,
+        MachineError::Memory(_)
+        | MachineError::Hypervisor(_)
+        | MachineError::Device(_)
+        | MachineError::Thread { .. } => ErrorCode::Host,
+    };
+    Failure::new(code, sentence(&error))
+}
+
+fn sandbox_failure(error: SandboxError) -> Failure {
+    Failure::new(ErrorCode::Host, sentence(&error))
+}

@@ -1,0 +1,350 @@
+//! The worker process: one machine behind one control socket (see [`crate::protocol`]).
+//!
+//! The daemon makes the listening socket and hands it over as descriptor 3. The worker serves one connection at a time and
+//! goes on without one, so a daemon that was killed finds it again. It ends only when a daemon says Release.
+
+mod connection;
+mod history;
+mod life;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use rustix::net::sockopt;
+use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
+
+use crate::console::Console;
+use crate::machine::Signals;
+use crate::protocol::{
+    Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
+};
+use connection::{Connection, Filled};
+use life::Life;
+
+/// Descriptor of the listening control socket.
+pub const CONTROL_FD: RawFd = 3;
+
+const LISTENER: u64 = 0;
+const CONNECTION: u64 = 1;
+const SIGNALS: u64 = 2;
+const FIRST_CONSOLE: u64 = 16;
+const EVENTS_AT_ONCE: usize = 32;
+
+/// Why a worker could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Descriptor 3 is not what it should be.
+    #[error("descriptor 3 of the worker is not a listening control socket")]
+    NoListener,
+    /// The event loop failed.
+    #[error("the event loop of the worker failed: {0}")]
+    Loop(#[from] io::Error),
+}
+
+/// Runs a worker on descriptor 3 until a daemon releases it. For a process that was started for this alone.
+pub fn main() -> ExitCode {
+    // A worker that leads a process group already has a session of its own or is none of the terminal's business.
+    let _ = rustix::process::setsid();
+    match listener().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is no other place to say it, and nobody to tell when standard error is closed.
+            let _ = writeln!(io::stderr(), "reeve worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn listener() -> Result<UnixListener, WorkerError> {
+    // SAFETY: the descriptor is only looked at; the call fails when it is not open.
+    let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(CONTROL_FD) };
+    if !sockopt::socket_acceptconn(fd).unwrap_or(false) {
+        return Err(WorkerError::NoListener);
+    }
+    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC).map_err(io::Error::from)?;
+    // SAFETY: it is open, was handed over to this process, and nothing else in it uses it.
+    Ok(unsafe { OwnedFd::from_raw_fd(CONTROL_FD) }.into())
+}
+
+/// Serves daemons that connect to `listener` until one releases the worker.
+pub fn run(listener: UnixListener) -> Result<(), WorkerError> {
+    listener.set_nonblocking(true)?;
+    let life = Life::new(Signals::new()?);
+    let poll = Epoll::new()?;
+    watch(&poll, life.signals_fd(), EventSet::IN, SIGNALS)?;
+    watch(&poll, listener.as_raw_fd(), EventSet::IN, LISTENER)?;
+    let mut worker = Worker {
+        listener,
+        poll,
+        life,
+        connection: None,
+        sessions: BTreeMap::new(),
+        next_session: FIRST_CONSOLE,
+    };
+    worker.run()
+}
+
+fn watch(poll: &Epoll, fd: RawFd, events: EventSet, token: u64) -> io::Result<()> {
+    poll.ctl(ControlOperation::Add, fd, EpollEvent::new(events, token))
+}
+
+struct Worker {
+    listener: UnixListener,
+    poll: Epoll,
+    life: Life,
+    connection: Option<Connection>,
+    /// Open console sessions: the socket that is watched, and the console it belongs to.
+    sessions: BTreeMap<u64, (UnixStream, Arc<Console>)>,
+    next_session: u64,
+}
+
+/// What to do with the process after a request.
+enum Next {
+    GoOn,
+    Leave,
+}
+
+impl Worker {
+    fn run(&mut self) -> Result<(), WorkerError> {
+        let mut events = [EpollEvent::default(); EVENTS_AT_ONCE];
+        loop {
+            let ready = match self.poll.wait(-1, &mut events) {
+                Ok(ready) => ready,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for event in &events[..ready] {
+                let next = match event.data() {
+                    LISTENER => self.accept().map(|()| Next::GoOn)?,
+                    CONNECTION => self.serve(),
+                    SIGNALS => {
+                        self.life.attend();
+                        Next::GoOn
+                    }
+                    session => {
+                        self.console_ready(session, event.event_set());
+                        Next::GoOn
+                    }
+                };
+                if matches!(next, Next::Leave) {
+                    return Ok(());
+                }
+                self.send_fresh_events();
+            }
+        }
+    }
+
+    /// Takes the next daemon, if the last one is gone.
+    fn accept(&mut self) -> io::Result<()> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        let socket = match self.listener.accept() {
+            Ok((socket, _)) => socket,
+            // It went away again, or there is no descriptor for it now.
+            Err(_) => return Ok(()),
+        };
+        let connection = Connection::new(socket)?;
+        let events = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED;
+        watch(&self.poll, connection.as_raw_fd(), events, CONNECTION)?;
+        // The next daemon waits in the socket's queue meanwhile.
+        self.poll.ctl(ControlOperation::Delete, self.listener.as_raw_fd(), EpollEvent::default())?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Ends the connection and listens for the next.
+    fn hang_up(&mut self) {
+        if self.connection.take().is_some() {
+            // The listener was watched before; only a lack of memory can refuse it now, and then the next daemon waits.
+            let _ = watch(&self.poll, self.listener.as_raw_fd(), EventSet::IN, LISTENER);
+        }
+    }
+
+    /// Reads and answers what the daemon sent.
+    fn serve(&mut self) -> Next {
+        loop {
+            let Some(connection) = &mut self.connection else { return Next::GoOn };
+            let filled = connection.flush().and_then(|()| connection.fill());
+            loop {
+                let Some(connection) = &mut self.connection else { return Next::GoOn };
+                match connection.next_frame() {
+                    Ok(Some(frame)) => {
+                        if matches!(self.handle(frame), Next::Leave) {
+                            return Next::Leave;
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(_) => {
+                        self.hang_up();
+                        return Next::GoOn;
+                    }
+                }
+            }
+            match filled {
+                Ok(Filled::All) => return Next::GoOn,
+                Ok(Filled::More) => {}
+                Ok(Filled::Closed) | Err(_) => {
+                    self.hang_up();
+                    return Next::GoOn;
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, frame: Frame) -> Next {
+        let Frame { body, fds } = frame;
+        let Request { id, call } = match decode(&body) {
+            Ok(request) => request,
+            Err(error) => {
+                self.answer(
+                    request_id(&body),
+                    Err(Failure::new(ErrorCode::BadRequest, error.to_string())),
+                    None,
+                );
+                return Next::GoOn;
+            }
+        };
+        let greeted = self.connection.as_ref().is_some_and(|connection| connection.greeted);
+        match call {
+            Call::Hello { version, events_after } => {
+                if self.greet(id, version) {
+                    self.replay(events_after);
+                }
+            }
+            _ if !greeted => {
+                let failure =
+                    Failure::new(ErrorCode::BadRequest, "the first request on a connection must be hello");
+                self.answer(id, Err(failure), None);
+            }
+            Call::OpenConsole { alias } => match self.open_console(&alias) {
+                Ok(client) => self.answer(id, Ok(Answer::Done), Some(client)),
+                Err(failure) => self.answer(id, Err(failure), None),
+            },
+            Call::Release => match self.life.release() {
+                Ok(()) => {
+                    self.answer(id, Ok(Answer::Done), None);
+                    self.connection.take().into_iter().for_each(Connection::finish);
+                    return Next::Leave;
+                }
+                Err(failure) => self.answer(id, Err(failure), None),
+            },
+            call => {
+                let result = self.carry_out(call, fds);
+                self.answer(id, result, None);
+            }
+        }
+        Next::GoOn
+    }
+
+    fn carry_out(&mut self, call: Call, fds: Vec<OwnedFd>) -> Result<Answer, Failure> {
+        match call {
+            Call::Launch { config } => self.life.launch(*config, fds)?,
+            Call::Pause => self.life.pause()?,
+            Call::Resume => self.life.resume()?,
+            Call::Reset => self.life.reset()?,
+            Call::PowerButton => self.life.press_power_button()?,
+            Call::Quit => self.life.quit()?,
+            Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
+            Call::Status => return Ok(Answer::Status(self.life.status())),
+            Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
+            Call::AttachDevice { .. } | Call::DetachDevice { .. } => {
+                let reason = "devices of a running machine can't be changed by this version of the worker";
+                return Err(Failure::new(ErrorCode::Unsupported, reason));
+            }
+            Call::Hello { .. } | Call::OpenConsole { .. } | Call::Release => {
+                unreachable!("handled where the connection is at hand")
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Answers a Hello. False when the daemon can't be talked to.
+    fn greet(&mut self, id: u64, version: u32) -> bool {
+        if version != VERSION {
+            let reason =
+                format!("the daemon speaks version {version} of the worker protocol, the worker {VERSION}");
+            self.answer(id, Err(Failure::new(ErrorCode::Version, reason)), None);
+            return false;
+        }
+        let hello = Hello {
+            version: VERSION,
+            pid: std::process::id(),
+            status: self.life.status(),
+            config: self.life.config().cloned(),
+            last_event: self.life.history.last(),
+        };
+        self.answer(id, Ok(Answer::Hello(Box::new(hello))), None);
+        true
+    }
+
+    fn replay(&mut self, events_after: u64) {
+        let missed: Vec<_> = self.life.history.after(events_after).cloned().collect();
+        if let Some(connection) = &mut self.connection {
+            connection.greeted = true;
+        }
+        // All of them are in the history.
+        self.life.fresh.clear();
+        for (seq, event) in missed {
+            self.send(&Message::Event { seq, event }, None);
+        }
+    }
+
+    fn open_console(&mut self, alias: &str) -> Result<OwnedFd, Failure> {
+        let (console, socket, client) = self.life.open_console(alias)?;
+        let token = self.next_session;
+        let events = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED;
+        watch(&self.poll, socket.as_raw_fd(), events, token).map_err(|error| {
+            Failure::new(ErrorCode::Host, format!("console '{alias}' can't be watched: {error}"))
+        })?;
+        // A new session ends the one before.
+        self.sessions.retain(|_, (_, other)| !Arc::ptr_eq(other, &console));
+        self.next_session += 1;
+        self.sessions.insert(token, (socket, console));
+        Ok(client)
+    }
+
+    fn console_ready(&mut self, session: u64, events: EventSet) {
+        let Some((_, console)) = self.sessions.get(&session) else { return };
+        console.ready();
+        if events.intersects(EventSet::HANG_UP | EventSet::ERROR) || !console.is_open() {
+            self.sessions.remove(&session);
+        }
+    }
+
+    fn answer(&mut self, id: u64, result: Result<Answer, Failure>, fd: Option<OwnedFd>) {
+        self.send(&Message::Answer { id, result }, fd);
+    }
+
+    fn send_fresh_events(&mut self) {
+        let fresh = std::mem::take(&mut self.life.fresh);
+        if self.connection.as_ref().is_some_and(|connection| connection.greeted) {
+            for (seq, event) in fresh {
+                self.send(&Message::Event { seq, event }, None);
+            }
+        }
+    }
+
+    fn send(&mut self, message: &Message, fd: Option<OwnedFd>) {
+        let sent: Result<(), FrameError> = match &mut self.connection {
+            Some(connection) => connection.send(message, fd),
+            None => return,
+        };
+        if sent.is_err() {
+            self.hang_up();
+        }
+    }
+}
+
+/// Id of a request that could not be understood otherwise.
+fn request_id(body: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Id {
+        id: u64,
+    }
+    decode::<Id>(body).map_or(0, |id| id.id)
+}
