@@ -1,0 +1,76 @@
+//! Does what its configuration says, most of which a host must not let it do: `{"do": "loop"}`.
+
+mod deeds;
+
+use reeve_sdk::prelude::*;
+use serde::Deserialize;
+
+/// The policy.
+struct Hostile;
+
+/// Its configuration.
+#[derive(Deserialize)]
+struct Orders {
+    #[serde(rename = "do")]
+    deed: String,
+    /// Only for the domain of this name; the others are allowed.
+    #[serde(default)]
+    only: Option<String>,
+}
+
+impl Policy for Hostile {
+    fn domain_define(ctx: &Context, domain: &DomainConfig) -> Decision {
+        guard(ctx, domain)
+    }
+
+    fn domain_prepare(ctx: &Context, domain: &DomainConfig) -> Decision {
+        guard(ctx, domain)
+    }
+
+    fn domain_start(ctx: &Context, domain: &DomainConfig) -> Decision {
+        guard(ctx, domain)
+    }
+
+    fn domain_events(ctx: &Context, _event: &DomainEvent) -> Result<(), Failure> {
+        let orders: Orders = ctx.parse_config()?;
+        deeds::limitless(&orders.deed);
+        Ok(())
+    }
+
+    fn mac_allocate(
+        ctx: &Context,
+        _domain: &DomainConfig,
+        _interface: u32,
+        taken: &[String],
+        _seed: u64,
+    ) -> Result<String, Failure> {
+        let orders: Orders = ctx.parse_config()?;
+        deeds::limitless(&orders.deed);
+        Ok(match orders.deed.as_str() {
+            "taken-mac" => taken.first().cloned().unwrap_or_default(),
+            "multicast-mac" => "01:00:5e:00:00:01".to_owned(),
+            _ => "00:16:3E:12:34:56".to_owned(),
+        })
+    }
+
+    fn ksm_tune(ctx: &Context, _now: &KsmSnapshot) -> Result<Vec<Adjustment>, Failure> {
+        let orders: Orders = ctx.parse_config()?;
+        deeds::limitless(&orders.deed);
+        Ok(match orders.deed.as_str() {
+            "wild-tuning" => vec![Adjustment::PagesToScan(u64::MAX), Adjustment::SleepMillisecs(0), Adjustment::Run(1)],
+            "impossible-tuning" => vec![Adjustment::Run(9)],
+            _ => vec![Adjustment::PagesToScan(777), Adjustment::Run(1)],
+        })
+    }
+}
+
+fn guard(ctx: &Context, domain: &DomainConfig) -> Decision {
+    let orders: Orders = ctx.parse_config()?;
+    if orders.only.is_some_and(|only| only != domain.name()) {
+        return allow();
+    }
+    deeds::limitless(&orders.deed);
+    deeds::verdict(&orders.deed, domain)
+}
+
+reeve_sdk::policy!(Hostile: domain_define, domain_prepare, domain_start, domain_events, mac_allocate, ksm_tune);
