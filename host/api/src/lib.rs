@@ -1,2 +1,60 @@
-//! HTTP and JSON over a unix socket, with an OpenAPI document made from the code.
+//! The front door: HTTP and JSON over a unix socket.
+//!
+//! Every handler reads the request into types, calls one verb of `reeve-actions` as the peer of the socket, and writes the
+//! answer. What a verb does, who may do it and what it is called in messages is decided there; nothing is decided here.
+//!
+//! ```text
+//!   /v1/domains…    definitions, life cycle, devices, console (an HTTP upgrade)
+//!   /v1/policies…   /v1/decisions
+//!   /v1/node…       /v1/events (server-sent events)
+//!   /v1/openapi.json   made from the handlers and types of this crate
+//!   /metrics           Prometheus text
+//! ```
+//!
+//! An error is `{"code": …, "message": …, "hint": …}`; clients match on the code (`reeve_model::ErrorCode`).
 #![forbid(unsafe_code)]
+
+mod console;
+mod domain;
+mod error;
+mod events;
+mod extract;
+mod metrics;
+mod node;
+mod openapi;
+mod peer;
+mod policy;
+mod routes;
+mod state;
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use reeve_actions::Actions;
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+pub use metrics::Metrics;
+pub use openapi::document;
+
+/// What the API serves.
+#[derive(Debug)]
+pub struct Api {
+    /// The verbs.
+    pub actions: Arc<Actions>,
+    /// What the API counts about itself; registered in `registry` before it was sealed.
+    pub metrics: Metrics,
+    /// Everything that `GET /metrics` shows.
+    pub registry: Arc<Registry>,
+    /// Ends event streams and consoles, then the server.
+    pub stop: CancellationToken,
+}
+
+impl Api {
+    /// Serves `listener` until `stop` is cancelled and the requests in flight are answered.
+    pub async fn serve(self, listener: UnixListener) -> std::io::Result<()> {
+        let stop = self.stop.clone();
+        let service = routes::router(self.into()).into_make_service_with_connect_info::<peer::Peer>();
+        axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+}

@@ -10,6 +10,7 @@ use hyper::header::{CONNECTION, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use reeve_model::api::ConsoleOptions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::query::Target;
@@ -20,10 +21,10 @@ use crate::{Client, ClientError};
 pub struct Console(TokioIo<Upgraded>);
 
 impl Client {
-    /// Opens the console of an active domain (name or UUID).
-    pub async fn console(&self, domain: &str) -> Result<Console, ClientError> {
+    /// Opens a console of an active domain (name or UUID).
+    pub async fn console(&self, domain: &str, options: &ConsoleOptions) -> Result<Console, ClientError> {
         let request = Request::builder()
-            .uri(Target::new(&["domains", domain, "console"]).into_string())
+            .uri(Target::new(&["domains", domain, "console"]).with_fields(options).into_string())
             .header(CONNECTION, "upgrade")
             .header(UPGRADE, "reeve-console")
             .body(Full::new(Bytes::new()))

@@ -1,3 +1,24 @@
-//! The reeve binary: configuration, wiring, telemetry, shutdown.
+//! The `reeve` binary: configuration, wiring, telemetry, shutdown. One binary is the daemon, the client and the worker.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod config;
+mod daemon;
+mod shutdown;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use reeve_cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match &cli.command {
+        Command::Daemon(args) => match daemon::run(&cli.place.root, args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => reeve_cli::exit::report(&error),
+        },
+        _ => reeve_cli::run(cli),
+    }
+}

@@ -127,3 +127,14 @@ pub struct Lagged {
     /// How many events are missing at this point of the stream.
     pub missed: u64,
 }
+
+/// Which console of a domain is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleOptions {
+    /// Alias of the console or serial device, e.g. `serial0`; none takes the domain's first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}

@@ -1,0 +1,211 @@
+//! `/v1/domains`: definitions, what is true of them now, and their settings.
+
+mod life;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use reeve_model::Error;
+use reeve_model::api::{DefineOptions, Defined, DomainFilter, SetAutostart, SetMemory, XmlOptions};
+use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
+
+use crate::error::ApiError;
+use crate::extract::{self, Path, Query, Xml};
+use crate::peer::Caller;
+use crate::state::ApiState;
+
+pub(crate) use life::*;
+
+/// Rows of all domains that pass the filter, by name.
+#[utoipa::path(
+    get,
+    path = "/v1/domains",
+    operation_id = "domain_list",
+    tag = "domains",
+    params(DomainFilter),
+    responses((status = OK, body = Vec<DomainSummary>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Query(filter): Query<DomainFilter>,
+) -> Result<Json<Vec<DomainSummary>>, ApiError> {
+    let mut rows = state.actions.list(&actor)?;
+    rows.retain(|row| filter.matches(row));
+    Ok(Json(rows))
+}
+
+/// Takes in a domain document: as a definition, or as a transient domain that is started at once.
+#[utoipa::path(
+    post,
+    path = "/v1/domains",
+    operation_id = "domain_define",
+    tag = "domains",
+    params(DefineOptions),
+    request_body(content = String, content_type = "application/xml", description = "A <domain> document"),
+    responses((status = OK, body = Defined), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn define(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Query(options): Query<DefineOptions>,
+    Xml(document): Xml,
+) -> Result<Json<Defined>, ApiError> {
+    let defined = match options.transient {
+        true => state.actions.create(&actor, &document, options.strict).await?,
+        false => state.actions.define(&actor, &document, options.strict).await?,
+    };
+    Ok(Json(defined))
+}
+
+/// Everything that is known of a domain now.
+#[utoipa::path(
+    get,
+    path = "/v1/domains/{domain}",
+    operation_id = "domain_info",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainInfo), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn info(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainInfo>, ApiError> {
+    Ok(Json(state.actions.info(&actor, &domain).await?))
+}
+
+/// Removes a definition. An active domain becomes transient.
+#[utoipa::path(
+    delete,
+    path = "/v1/domains/{domain}",
+    operation_id = "domain_undefine",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = NO_CONTENT, description = "It is gone"), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn undefine(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    state.actions.undefine(&actor, &domain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The domain's document: the live one while it is active, else the definition.
+#[utoipa::path(
+    get,
+    path = "/v1/domains/{domain}/xml",
+    operation_id = "domain_xml",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID"), XmlOptions),
+    responses(
+        (status = OK, body = String, content_type = "application/xml"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
+)]
+pub(crate) async fn xml(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    Query(options): Query<XmlOptions>,
+) -> Result<impl IntoResponse, ApiError> {
+    let document = state.actions.xml(&actor, &domain, options.inactive)?;
+    Ok(([(CONTENT_TYPE, "application/xml")], document))
+}
+
+/// Counters of an active domain.
+#[utoipa::path(
+    get,
+    path = "/v1/domains/{domain}/stats",
+    operation_id = "domain_stats",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainStats), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn stats(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainStats>, ApiError> {
+    Ok(Json(state.actions.stats(&actor, &domain).await?))
+}
+
+/// Switches whether the daemon starts the domain by itself.
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{domain}/autostart",
+    operation_id = "domain_set_autostart",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    request_body = SetAutostart,
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn set_autostart(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    extract::Json(body): extract::Json<SetAutostart>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.set_autostart(&actor, &domain, body.enabled).await?))
+}
+
+/// Sets the memory of an active domain through its balloon.
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{domain}/memory",
+    operation_id = "domain_set_memory",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    request_body = SetMemory,
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn set_memory(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    extract::Json(body): extract::Json<SetMemory>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.set_memory(&actor, &domain, body.bytes).await?))
+}
+
+/// Plugs the device that the document describes.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/attach-device",
+    operation_id = "domain_attach_device",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    request_body(content = String, content_type = "application/xml", description = "One device, e.g. <disk>"),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn attach_device(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    Xml(device): Xml,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.attach_device(&actor, &domain, &device).await?))
+}
+
+/// Unplugs the device that the document describes.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/detach-device",
+    operation_id = "domain_detach_device",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    request_body(content = String, content_type = "application/xml", description = "One device, e.g. <disk>"),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn detach_device(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    Xml(device): Xml,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.detach_device(&actor, &domain, &device).await?))
+}

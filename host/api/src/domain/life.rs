@@ -1,0 +1,130 @@
+//! The verbs of a domain's life, each a POST without a body that answers with the domain's row.
+
+use axum::Json;
+use axum::extract::State;
+use reeve_model::Error;
+use reeve_model::stats::DomainSummary;
+
+use crate::error::ApiError;
+use crate::extract::Path;
+use crate::peer::Caller;
+use crate::state::ApiState;
+
+/// Starts a defined domain.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/start",
+    operation_id = "domain_start",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn start(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.start(&actor, &domain).await?))
+}
+
+/// Asks the guest to shut down; it may take its time, or refuse.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/shutdown",
+    operation_id = "domain_shutdown",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn shutdown(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.shutdown(&actor, &domain).await?))
+}
+
+/// Asks the guest to reboot.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/reboot",
+    operation_id = "domain_reboot",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn reboot(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.reboot(&actor, &domain).await?))
+}
+
+/// Resets the machine at once, as the button does.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/reset",
+    operation_id = "domain_reset",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn reset(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.reset(&actor, &domain).await?))
+}
+
+/// Stops the machine at once.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/destroy",
+    operation_id = "domain_destroy",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn destroy(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.destroy(&actor, &domain).await?))
+}
+
+/// Stops the vCPUs and keeps the memory.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/suspend",
+    operation_id = "domain_suspend",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn suspend(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.suspend(&actor, &domain).await?))
+}
+
+/// Lets the vCPUs run again.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/resume",
+    operation_id = "domain_resume",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn resume(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.resume(&actor, &domain).await?))
+}

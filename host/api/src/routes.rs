@@ -1,0 +1,81 @@
+//! Which handler answers which path.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware;
+use axum::routing::get;
+use reeve_model::{Error, ErrorCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::state::ApiState;
+use crate::{console, domain, events, metrics, node, openapi, policy};
+
+/// Largest document or JSON body.
+const BODY_LIMIT: usize = 4 << 20;
+/// Largest policy component.
+const COMPONENT_LIMIT: usize = 64 << 20;
+
+/// Every documented route: the paths and the OpenAPI document come from the same attributes.
+pub(crate) fn documented() -> OpenApiRouter<ApiState> {
+    let components =
+        OpenApiRouter::new().routes(routes!(policy::load)).layer(DefaultBodyLimit::max(COMPONENT_LIMIT));
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(domain::list))
+        .routes(routes!(domain::define))
+        .routes(routes!(domain::info))
+        .routes(routes!(domain::undefine))
+        .routes(routes!(domain::xml))
+        .routes(routes!(domain::stats))
+        .routes(routes!(domain::start))
+        .routes(routes!(domain::shutdown))
+        .routes(routes!(domain::reboot))
+        .routes(routes!(domain::reset))
+        .routes(routes!(domain::destroy))
+        .routes(routes!(domain::suspend))
+        .routes(routes!(domain::resume))
+        .routes(routes!(domain::set_autostart))
+        .routes(routes!(domain::set_memory))
+        .routes(routes!(domain::attach_device))
+        .routes(routes!(domain::detach_device))
+        .routes(routes!(console::open))
+        .routes(routes!(policy::list))
+        .routes(routes!(policy::show))
+        .routes(routes!(policy::unload))
+        .routes(routes!(policy::set_mode))
+        .routes(routes!(policy::grant))
+        .routes(routes!(policy::revoke))
+        .routes(routes!(policy::resume))
+        .routes(routes!(policy::decisions))
+        .routes(routes!(node::info))
+        .routes(routes!(node::memory))
+        .routes(routes!(node::ksm))
+        .routes(routes!(node::set_ksm))
+        .routes(routes!(events::follow))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .merge(components)
+}
+
+/// The whole service.
+pub(crate) fn router(state: ApiState) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .route("/v1/openapi.json", get(openapi::serve))
+        .route("/metrics", get(metrics::serve))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), metrics::observe))
+        .with_state(state)
+}
+
+async fn no_such_path(uri: Uri) -> ApiError {
+    let error = Error::new(ErrorCode::NotFound, format!("there is nothing at '{}'", uri.path()));
+    error.with_hint("the API is described at /v1/openapi.json").into()
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::invalid(format!("{method} is not possible on '{}'", uri.path()))
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}

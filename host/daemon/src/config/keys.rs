@@ -1,0 +1,26 @@
+//! What every key of `reeve.toml` is for: the text operators read, in the order of the printed document.
+
+/// Keys with their meaning. A key without a dot comes first: TOML wants tables last.
+pub(super) const KEYS: &[(&str, &str)] = &[
+    (
+        "log",
+        "What is logged, to standard error: error, warn, info, debug or trace, or directives such as
+         \"info,reeve_domain=debug\". The environment variable RUST_LOG goes before it.",
+    ),
+    ("log-format", "Shape of log lines: \"text\" for people, \"json\" for programs. Read at start only."),
+    (
+        "access.group",
+        "Members of this group may do everything over the API socket, beside root and the daemon's own user.
+         Empty: nobody else.",
+    ),
+    ("access.others-read", "Everybody else on this machine may list and look (not: consoles, changes)."),
+    ("events.kept", "How many events are kept for listeners that come late or come back. Read at start only."),
+    ("domains.autostart", "Start domains that are marked for it when the daemon starts."),
+    ("domains.sim-speed", "How many times faster than the wall the clock of simulated domains runs. Read at start only."),
+    (
+        "policies.tune-interval",
+        "Seconds between two rounds of tuners; starts and stops of domains wake them too. Read at start only.
+         Policies are the *.wasm files in DIR/etc/reeve/policies.d, bound as DIR/etc/reeve/policies.toml says, and those
+         that 'reeve policy load' put in place.",
+    ),
+];

@@ -1,0 +1,102 @@
+//! The only file that names concrete types: which parts make a host, and how they are joined.
+
+mod node;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use reeve_actions::{Access, Actions, BusSink, Deps, NoFaults, StoreKeeper};
+use reeve_api::{Api, Metrics};
+use reeve_domain::sim::SimDriver;
+use reeve_domain::{Domains, DomainsConfig};
+use reeve_events::Bus;
+use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
+use reeve_store::Store;
+use reeve_sys::layout::Layout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::telemetry;
+use node::HostNode;
+
+/// A host with all its parts.
+pub struct Host {
+    /// The verbs.
+    pub actions: Arc<Actions>,
+    policies: Arc<PolicyEngine>,
+    api: Metrics,
+    registry: Arc<Registry>,
+}
+
+/// Makes the parts and joins them. No domain is known before [`Actions::recover`], and policies hear of nothing before
+/// [`Host::begin_policies`].
+pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host> {
+    let store = Store::open(&layout.lib())?;
+    let bus = Bus::new(config.events.kept);
+    let domains = Domains::new(DomainsConfig {
+        drivers: vec![Arc::new(SimDriver::new(config.domains.sim_speed))],
+        sink: Arc::new(BusSink(bus.clone())),
+        keeper: Arc::new(StoreKeeper(store.clone())),
+        boot_id: reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?,
+    });
+    let policies = PolicyEngine::start(policies(config, layout), store.clone(), bus.clone()).await?;
+    let mut registry = telemetry::registry(domains.clone());
+    let api = Metrics::register(&mut registry);
+    policies.metrics().register(&mut registry);
+    let actions = Actions::new(Deps {
+        domains,
+        store,
+        bus,
+        policy: policies.clone(),
+        policies: policies.clone(),
+        node: Arc::new(HostNode::default()),
+        access: access(config),
+        faults: Arc::new(NoFaults),
+    });
+    Ok(Host { actions: Arc::new(actions), policies, api, registry: Arc::new(registry) })
+}
+
+impl Host {
+    /// The front door; `stop` closes it.
+    pub fn api(&self, stop: CancellationToken) -> Api {
+        Api {
+            actions: Arc::clone(&self.actions),
+            metrics: self.api.clone(),
+            registry: Arc::clone(&self.registry),
+            stop,
+        }
+    }
+
+    /// Lets policies hear of events and call the host, and loads what is in their directory.
+    pub async fn begin_policies(&self) {
+        self.policies.scan().await;
+        self.policies.attach(Arc::new(Verbs::new(&self.actions)));
+    }
+
+    /// Reads the policies directory again without waiting for its next round.
+    pub async fn reload_policies(&self) {
+        self.policies.scan().await;
+    }
+
+    /// Lets policies hear of the stop and put back what they tuned.
+    pub async fn end_policies(&self) {
+        self.policies.shutdown().await;
+    }
+}
+
+fn policies(config: &Config, layout: &Layout) -> PolicyConfig {
+    PolicyConfig {
+        directory: Some(layout.etc().join("policies.d")),
+        settings: Some(layout.etc().join("policies.toml")),
+        tune_interval: Duration::from_secs(config.policies.tune_interval),
+    }
+}
+
+fn access(config: &Config) -> Access {
+    let mut access = Access::owner_only(rustix::process::geteuid().as_raw());
+    access.group = Some(config.access.group.clone()).filter(|group| !group.is_empty());
+    access.others_read = config.access.others_read;
+    access
+}
