@@ -25,7 +25,7 @@ pub struct Extra {
     /// Attributes that are not typed: name and unescaped value, in document order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(String, String)>,
-    /// What stands inside and is not typed, each an XML fragment, in document order: an element; text between elements;
+    /// What stands inside and is not typed, each an XML fragment, in libvirt's order: an element; text between elements;
     /// or what a typed child says beyond its fields (`<memory dumpCore='off'/>`), put back into that child when written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elements: Vec<String>,

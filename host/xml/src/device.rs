@@ -28,7 +28,7 @@ pub fn parse_with(text: &str, options: &ParseOptions) -> Result<Parsed<Device>, 
         let hint = meant.map_or_else(String::new, |meant| format!("; did you mean <{meant}>?"));
         placed(Fault::new(root.offset, format!("<{}> is not a device{hint}", root.name)))
     })?;
-    let device = read_one(&mut Reader::new(&root)).map_err(placed)?;
+    let device = read_one(&mut Reader::new(&root, Some((&GRAMMAR, rule)))).map_err(placed)?;
     device.check().map_err(|broken| {
         let path = broken.path.strip_prefix("/domain/devices").unwrap_or(&broken.path);
         placed(Fault::new(root.offset_of(path), broken.message))

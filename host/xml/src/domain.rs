@@ -50,7 +50,7 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<DomainConfig>,
         let message = format!("a domain document starts with <domain>, not <{}>", root.name);
         placed(Fault::new(root.offset, message))
     })?;
-    let document = read(&mut Reader::new(&root)).map_err(placed)?;
+    let document = read(&mut Reader::new(&root, Some((&GRAMMAR, rule)))).map_err(placed)?;
     document.check().map_err(|broken| placed(Fault::new(root.offset_of(&broken.path), broken.message)))?;
     let warnings = audit(text, &root, "/domain", (&GRAMMAR, rule), Depth::NotHonoured);
     crate::error::finish(document, warnings, options)

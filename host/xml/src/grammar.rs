@@ -14,6 +14,8 @@
 
 use std::collections::HashMap;
 
+use crate::tree::Element;
+
 /// An element as a grammar knows it.
 #[derive(Debug, Default)]
 pub(crate) struct Rule {
@@ -82,6 +84,17 @@ impl Grammar {
         self.children(rule).find(|child| child.name == name)
     }
 
+    /// Place of a child in libvirt's order; a name that is not known goes last.
+    pub(crate) fn rank(&self, rule: &Rule, name: &str) -> usize {
+        self.children(rule).position(|child| child.name == name).unwrap_or(usize::MAX)
+    }
+
+    /// Puts attributes into libvirt's order, unknown ones last.
+    pub(crate) fn sort_attributes(&self, rule: &Rule, element: &mut Element<'_>) {
+        let rank = |name: &str| self.attributes(rule).position(|known| known.name == name);
+        element.attributes.sort_by_cached_key(|attribute| rank(&attribute.name).unwrap_or(usize::MAX));
+    }
+
     fn groups_of<'g>(&'g self, rule: &'g Rule) -> impl Iterator<Item = &'g Rule> {
         rule.groups.iter().filter_map(|name| self.groups.get(name))
     }
@@ -127,5 +140,57 @@ fn attribute(word: &'static str) -> Word {
         None => Word { name: word, honoured: false, values: vec![] },
         Some((name, "")) => Word { name, honoured: true, values: vec![] },
         Some((name, values)) => Word { name, honoured: true, values: values.split('|').collect() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn every_kind_has_a_table_for_its_roots() {
+        for kind in Kind::ALL {
+            let grammar = kind.grammar().expect("a table");
+            for root in kind.roots() {
+                assert!(grammar.root(root).is_some(), "{kind}: <{root}>");
+            }
+        }
+    }
+
+    #[test]
+    fn tables_are_sound() {
+        fn sound(grammar: &Grammar, rule: &Rule, path: &str) {
+            for group in &rule.groups {
+                assert!(grammar.groups.contains_key(group), "{path}: no group {group}");
+            }
+            let mut names = BTreeSet::new();
+            for word in grammar.attributes(rule) {
+                assert!(names.insert(format!("@{}", word.name)), "{path}: @{} twice", word.name);
+            }
+            for child in grammar.children(rule) {
+                assert!(child.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)));
+                assert!(names.insert(child.name.to_owned()), "{path}: <{}> twice", child.name);
+                sound(grammar, child, &format!("{path}/{}", child.name));
+            }
+        }
+        for kind in Kind::ALL {
+            let grammar = kind.grammar().expect("a table");
+            grammar.roots.iter().for_each(|root| sound(grammar, root, root.name));
+        }
+    }
+
+    #[test]
+    fn the_notation_is_read_as_described() {
+        let grammar = Grammar::new("a+ @b+x|y @c\n  d!\n  &g\n=g @e\n  f\n");
+        let root = grammar.root("a").expect("a root");
+        assert!(root.honoured);
+        let words: Vec<&str> = grammar.attributes(root).map(|word| word.name).collect();
+        assert_eq!(words, ["b", "c", "e"]);
+        let children: Vec<(&str, bool)> = grammar.children(root).map(|rule| (rule.name, rule.open)).collect();
+        assert_eq!(children, [("d", true), ("f", false)]);
+        assert_eq!(grammar.attributes(root).next().expect("b").values, ["x", "y"]);
     }
 }

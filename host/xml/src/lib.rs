@@ -24,6 +24,8 @@ pub mod domain;
 mod error;
 mod grammar;
 mod kind;
+#[cfg(test)]
+mod lossless_tests;
 pub mod metadata;
 mod print;
 mod reader;

@@ -7,6 +7,7 @@ use reeve_model::CpuSet;
 use reeve_model::domain::Extra;
 
 use crate::error::Fault;
+use crate::grammar::{Grammar, Rule};
 use crate::print;
 use crate::tree::{Element, Node, is_blank};
 
@@ -14,6 +15,8 @@ use crate::tree::{Element, Node, is_blank};
 pub(crate) struct Reader<'e, 't> {
     /// The element.
     pub element: &'e Element<'t>,
+    /// Its grammar: what is left is kept in this order, so that a document means the same however it is ordered.
+    rule: Option<(&'e Grammar, &'e Rule)>,
     attributes: Vec<bool>,
     children: Vec<Child>,
 }
@@ -30,12 +33,23 @@ enum Child {
 }
 
 impl<'e, 't> Reader<'e, 't> {
-    pub(crate) fn new(element: &'e Element<'t>) -> Self {
+    pub(crate) fn new(element: &'e Element<'t>, rule: Option<(&'e Grammar, &'e Rule)>) -> Self {
         Self {
             element,
+            rule,
             attributes: vec![false; element.attributes.len()],
             children: vec![Child::Left; element.children.len()],
         }
+    }
+
+    fn child(&self, child: &'e Element<'t>) -> Self {
+        let rule = self.rule.and_then(|(grammar, rule)| Some((grammar, grammar.child(rule, &child.name)?)));
+        Self::new(child, rule)
+    }
+
+    /// Place of a child in libvirt's order; what the grammar does not know goes last.
+    fn rank(&self, name: &str) -> usize {
+        self.rule.map_or(usize::MAX, |(grammar, rule)| grammar.rank(rule, name))
     }
 
     /// A fault of this element.
@@ -159,7 +173,7 @@ impl<'e, 't> Reader<'e, 't> {
             let message = format!("<{parent}> has more than one <{name}>; keep one");
             return Err(Fault::new(second.offset, message));
         }
-        let mut reader = Reader::new(child);
+        let mut reader = self.child(child);
         let value = read(&mut reader)?;
         self.children[index] = reader.rest().map_or(Child::Taken, Child::Rest);
         Ok(Some(value))
@@ -179,7 +193,7 @@ impl<'e, 't> Reader<'e, 't> {
         let mut values = vec![];
         for (index, child) in self.element.children.iter().enumerate() {
             let Some(child) = child.as_element().filter(|child| child.name == name) else { continue };
-            let mut reader = Reader::new(child);
+            let mut reader = self.child(child);
             let value = read(&mut reader)?;
             if reader.rest().is_none() {
                 self.children[index] = Child::Taken;
@@ -211,17 +225,24 @@ impl<'e, 't> Reader<'e, 't> {
     /// Takes everything that nobody took.
     pub(crate) fn extra(&mut self) -> Extra {
         let attributes = self.all_attributes();
-        let stray = self.stray();
-        let mut elements = vec![];
-        for (child, state) in self.element.children.iter().zip(&mut self.children) {
-            match (child, std::mem::replace(state, Child::Taken)) {
-                (Node::Element(_), Child::Left) => elements.push(print::fragment(child)),
-                (_, Child::Rest(rest)) => elements.push(print::fragment(&Node::Element(rest))),
+        let elements = self.left().iter().map(print::fragment).collect();
+        self.children.fill(Child::Taken);
+        Extra { attributes, elements }
+    }
+
+    /// Children that nobody took, what is left of others, and loose words.
+    fn left(&self) -> Vec<Node<'static>> {
+        let mut left = vec![];
+        for (child, state) in self.element.children.iter().zip(&self.children) {
+            match (child, state) {
+                (Node::Element(_), Child::Left) => left.push(child.clone().into_owned()),
+                (_, Child::Rest(rest)) => left.push(Node::Element(rest.clone())),
                 _ => {}
             }
         }
-        elements.extend(stray.map(|text| print::fragment(&Node::Stray(text))));
-        Extra { attributes, elements }
+        left.sort_by_cached_key(|node| node.as_element().map_or(usize::MAX, |child| self.rank(&child.name)));
+        left.extend(self.stray().map(Node::Stray));
+        left
     }
 
     /// Text between elements: kept as one fragment. Text of an element without typed children is not stray.
@@ -243,14 +264,10 @@ impl<'e, 't> Reader<'e, 't> {
         {
             rest.set(attribute.name.to_string(), attribute.value.to_string());
         }
-        for (child, state) in self.element.children.iter().zip(&self.children) {
-            match (child, state) {
-                (Node::Element(_), Child::Left) => rest.children.push(child.clone().into_owned()),
-                (_, Child::Rest(inner)) => rest.children.push(Node::Element(inner.clone())),
-                _ => {}
-            }
+        if let Some((grammar, rule)) = self.rule {
+            grammar.sort_attributes(rule, &mut rest);
         }
-        rest.children.extend(self.stray().map(Node::Stray));
+        rest.children = self.left();
         (!rest.attributes.is_empty() || !rest.children.is_empty()).then_some(rest)
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
-use quick_xml::errors::{Error as SyntaxError, IllFormedError};
+use quick_xml::errors::{Error as SyntaxError, IllFormedError, SyntaxError as Unclosed};
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::attributes::{AttrError, Attributes};
 use quick_xml::events::{BytesRef, Event};
@@ -366,6 +366,16 @@ impl<'t> Builder<'t> {
             SyntaxError::IllFormed(IllFormedError::UnclosedReference) => {
                 "a '&' that is not an escape; write &amp;".to_owned()
             }
+            SyntaxError::Syntax(Unclosed::UnclosedComment) => {
+                "the comment is never closed; end it with -->".to_owned()
+            }
+            SyntaxError::Syntax(Unclosed::UnclosedTag) => "the tag is never closed; end it with >".to_owned(),
+            SyntaxError::Syntax(
+                Unclosed::UnclosedSingleQuotedAttributeValue | Unclosed::UnclosedDoubleQuotedAttributeValue,
+            ) => "an attribute value of this tag is never closed; end it with a quote".to_owned(),
+            SyntaxError::IllFormed(IllFormedError::DoubleHyphenInComment) => {
+                "a comment cannot contain '--'; take it out".to_owned()
+            }
             other => other.to_string(),
         };
         at(self.text, offset, &self.open, message)
@@ -388,7 +398,7 @@ fn resolve<'t>(reference: &BytesRef<'t>, offset: usize) -> Result<Cow<'t, str>, 
     }
     resolve_xml_entity(reference).map(Cow::Borrowed).ok_or_else(|| {
         let message = format!(
-            "entity &{};  is not defined; XML knows &lt; &gt; &amp; &quot; &apos;, others are refused",
+            "entity &{}; is not defined; XML knows &lt; &gt; &amp; &quot; &apos;, others are refused",
             &**reference
         );
         Fault::new(offset, message)

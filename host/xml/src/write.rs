@@ -180,18 +180,15 @@ by_display!(u32, u64, i64, reeve_model::CpuSet);
 /// Puts the children of written elements into libvirt's order. What is not in the grammar goes last, then loose words;
 /// namesakes keep their order, and so does the inside of what was kept as XML.
 pub(crate) fn order(element: &mut Element<'_>, grammar: &Grammar, rule: &Rule) {
-    let rank = |node: &Node<'_>| match node {
-        Node::Element(child) => {
-            grammar.children(rule).position(|known| known.name == child.name).unwrap_or(usize::MAX - 1)
-        }
-        _ => usize::MAX,
-    };
     if element.children.len() > 1 {
-        element.children.sort_by_cached_key(rank);
+        // Loose words after unknown elements.
+        element.children.sort_by_cached_key(|node| match node {
+            Node::Element(child) => (grammar.rank(rule, &child.name), false),
+            _ => (usize::MAX, true),
+        });
     }
     if element.joined {
-        let rank = |name: &str| grammar.attributes(rule).position(|known| known.name == name);
-        element.attributes.sort_by_cached_key(|attribute| rank(&attribute.name).unwrap_or(usize::MAX));
+        grammar.sort_attributes(rule, element);
     }
     for child in &mut element.children {
         if let Node::Element(child) = child
