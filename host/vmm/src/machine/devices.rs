@@ -5,15 +5,20 @@ use std::sync::{Arc, Mutex};
 
 use super::{Consoles, FdError, FdTable, Signals};
 use crate::bus::{Bus, BusDevice};
-use crate::config::{BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, VmConfig};
+use crate::config::{
+    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetConfig, VmConfig,
+};
 use crate::console::Console;
 use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
 use crate::pci::{ConfigPorts, Ecam, PciAddress, PciAddressError, PciError, RootComplex};
-use crate::protocol::{DiskStats, Stats};
+use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
+use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{Block, BlockMetrics, Disk, DiskError, DiskOptions};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
+use crate::virtio::net::{Net, NetMetrics, NetOptions, Tap, TapError};
+use crate::virtio::rng::Rng;
 use crate::virtio::{PciTransport, TransportError, VirtioDevice};
 
 /// Why a device can't be had.
@@ -41,6 +46,9 @@ pub enum DeviceCause {
     /// Its image is no disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// Its descriptor is no tap.
+    #[error(transparent)]
+    Tap(#[from] TapError),
     /// It has no place on the PCI bus.
     #[error(transparent)]
     Pci(#[from] PciError),
@@ -71,6 +79,8 @@ pub(super) struct Board<'a> {
 pub struct Devices {
     root: Arc<RootComplex>,
     disks: Vec<(String, Arc<BlockMetrics>)>,
+    interfaces: Vec<(String, Arc<NetMetrics>)>,
+    balloon: Option<(String, BalloonControl)>,
 }
 
 /// The console of an alias.
@@ -82,7 +92,7 @@ impl Devices {
     /// Makes every device of the configuration and puts it on a new PCI bus.
     pub(super) fn attach(board: &Board<'_>) -> Result<Self, DeviceError> {
         let root = RootComplex::new(Arc::clone(board.memory_bus), layout::PCI_MMIO32);
-        let mut devices = Self { root, disks: Vec::new() };
+        let mut devices = Self { root, disks: Vec::new(), interfaces: Vec::new(), balloon: None };
         for (device, slot) in board.config.devices.iter().zip(board.slots) {
             let failed = |cause| DeviceError::Failed { alias: device.alias.clone(), cause };
             let virtio = devices.make(board, device).map_err(failed)?;
@@ -99,9 +109,9 @@ impl Devices {
         match &device.kind {
             DeviceKind::Block(config) => self.block(board, &device.alias, config),
             DeviceKind::Console(config) => virtio_console(board, config),
-            DeviceKind::Net(_) | DeviceKind::Rng(_) | DeviceKind::Balloon(_) => {
-                Err(std::io::Error::from(std::io::ErrorKind::Unsupported).into())
-            }
+            DeviceKind::Net(config) => self.net(board, &device.alias, config),
+            DeviceKind::Rng(config) => Ok(Box::new(Rng::new(board.fds.file(config.fd)?, config.rate))),
+            DeviceKind::Balloon(config) => self.balloon(board, &device.alias, config),
         }
     }
 
@@ -129,6 +139,31 @@ impl Devices {
         Ok(Box::new(block))
     }
 
+    fn net(
+        &mut self,
+        board: &Board<'_>,
+        alias: &str,
+        config: &NetConfig,
+    ) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
+        let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
+        let net = Net::new(Tap::new(board.fds.file(config.fd)?)?, options);
+        self.interfaces.push((alias.to_owned(), net.metrics()));
+        Ok(Box::new(net))
+    }
+
+    fn balloon(
+        &mut self,
+        board: &Board<'_>,
+        alias: &str,
+        config: &BalloonConfig,
+    ) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
+        let signals = Arc::clone(&board.signals);
+        let on_change = Box::new(move |bytes| signals.balloon(bytes));
+        let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
+        self.balloon = Some((alias.to_owned(), balloon.control()));
+        Ok(Box::new(balloon))
+    }
+
     /// PCI configuration space in memory.
     pub(super) fn ecam(&self) -> Arc<dyn BusDevice> {
         Arc::new(Ecam::new(Arc::clone(&self.root)))
@@ -145,13 +180,22 @@ impl Devices {
     }
 
     /// Asks the guest to keep `bytes` of its memory. False when there is no balloon.
-    pub fn set_balloon(&self, _bytes: u64) -> bool {
-        false
+    pub fn set_balloon(&self, bytes: u64) -> bool {
+        self.balloon.as_ref().map(|(_, balloon)| balloon.set_target(bytes)).is_some()
     }
 
     /// Adds the counters of all devices.
     pub(super) fn add_stats(&self, stats: &mut Stats) {
         stats.disks.extend(self.disks.iter().map(|(alias, metrics)| disk_stats(alias, metrics)));
+        stats
+            .interfaces
+            .extend(self.interfaces.iter().map(|(alias, metrics)| interface_stats(alias, metrics)));
+        stats.balloon = self.balloon.as_ref().map(|(alias, balloon)| BalloonStats {
+            alias: alias.clone(),
+            target: balloon.target(),
+            actual: balloon.actual(),
+            guest: balloon.statistics(),
+        });
     }
 }
 
@@ -164,6 +208,17 @@ fn disk_stats(alias: &str, metrics: &BlockMetrics) -> DiskStats {
         write_bytes: metrics.write_bytes.load(Ordering::Relaxed),
         flush_requests: metrics.flush_requests.load(Ordering::Relaxed),
         errors: metrics.errors.load(Ordering::Relaxed),
+    }
+}
+
+fn interface_stats(alias: &str, metrics: &NetMetrics) -> InterfaceStats {
+    InterfaceStats {
+        alias: alias.to_owned(),
+        rx_packets: metrics.rx_packets.load(Ordering::Relaxed),
+        rx_bytes: metrics.rx_bytes.load(Ordering::Relaxed),
+        tx_packets: metrics.tx_packets.load(Ordering::Relaxed),
+        tx_bytes: metrics.tx_bytes.load(Ordering::Relaxed),
+        dropped: metrics.rx_dropped.load(Ordering::Relaxed) + metrics.tx_dropped.load(Ordering::Relaxed),
     }
 }
 

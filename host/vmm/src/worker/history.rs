@@ -56,7 +56,9 @@ mod tests {
     #[test]
     fn only_the_last_events_are_kept() {
         let mut history = History::default();
-        (0..1000).for_each(|_| drop(history.push(Event::Reset)));
+        for _ in 0..1000 {
+            history.push(Event::Reset);
+        }
         assert_eq!(history.after(0).count(), EVENT_HISTORY);
     }
 }

@@ -1,0 +1,5 @@
+//! Worker processes with real guests on real KVM, seen as a daemon sees them.
+#![allow(clippy::disallowed_methods, reason = "tests start processes and wait")]
+
+mod harness;
+mod lifecycle;
