@@ -84,14 +84,15 @@ pub struct Actions {
     faults: Arc<dyn FaultPoint>,
     /// Held while the set of definitions changes, so that a check and the change it allows are one. Never across a policy call.
     definitions: tokio::sync::Mutex<()>,
+    pending_macs: mac::Pending,
 }
 
 impl Actions {
     /// The verbs over these parts. Call [`Self::recover`] before the first one.
     pub fn new(deps: Deps) -> Self {
         let Deps { domains, store, bus, policy, policies, node, access, faults } = deps;
-        let definitions = tokio::sync::Mutex::new(());
-        Self { domains, store, bus, policy, policies, node, access, faults, definitions }
+        let (definitions, pending_macs) = (tokio::sync::Mutex::new(()), mac::Pending::default());
+        Self { domains, store, bus, policy, policies, node, access, faults, definitions, pending_macs }
     }
 
     /// Runs a change of the database on a thread that may block.

@@ -2,6 +2,7 @@
 //! takes a random address under 00:16:3e.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use reeve_model::domain::DomainConfig;
 use reeve_model::{Actor, Error, ErrorCode};
@@ -10,21 +11,72 @@ use uuid::Uuid;
 use crate::Actions;
 use crate::policy_port::MacRequest;
 
-/// How often a random address may be taken already before something else is wrong.
+/// How often somebody else may be quicker before the host gives up.
 const ATTEMPTS: usize = 64;
+
+/// Addresses that were given out and are not seen in any domain yet.
+pub(crate) type Pending = Mutex<BTreeSet<String>>;
+
+/// Keeps the given addresses from being given to anybody else until it is dropped: hold it until the domain is visible.
+pub(crate) struct Reservation<'a> {
+    pending: &'a Pending,
+    macs: Vec<String>,
+}
+
+impl Reservation<'_> {
+    /// False when the address is being given to another domain.
+    fn add(&mut self, mac: &str) -> bool {
+        let new = self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(mac.to_owned());
+        if new {
+            self.macs.push(mac.to_owned());
+        }
+        new
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        for mac in &self.macs {
+            pending.remove(mac);
+        }
+    }
+}
 
 impl Actions {
     /// Gives every interface without a MAC address one that no domain of this host has.
-    pub(crate) async fn allocate_macs(&self, actor: &Actor, config: &mut DomainConfig) -> Result<(), Error> {
+    pub(crate) async fn allocate_macs(
+        &self,
+        actor: &Actor,
+        config: &mut DomainConfig,
+    ) -> Result<Reservation<'_>, Error> {
+        let mut reservation = Reservation { pending: &self.pending_macs, macs: Vec::new() };
         let missing: Vec<usize> = (config.devices.interfaces.iter().enumerate())
             .filter_map(|(position, nic)| nic.mac.is_none().then_some(position))
             .collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(reservation);
         }
         let mut taken = self.taken_macs();
-        taken.extend(config.devices.interfaces.iter().filter_map(|nic| nic.mac.clone()));
+        taken.extend(
+            config.devices.interfaces.iter().filter_map(|nic| nic.mac.as_deref().map(str::to_lowercase)),
+        );
         for interface in missing {
+            let mac = self.allocate_mac(actor, config, interface, &mut taken, &mut reservation).await?;
+            config.devices.interfaces[interface].mac = Some(mac);
+        }
+        Ok(reservation)
+    }
+
+    async fn allocate_mac(
+        &self,
+        actor: &Actor,
+        config: &DomainConfig,
+        interface: usize,
+        taken: &mut BTreeSet<String>,
+        reservation: &mut Reservation<'_>,
+    ) -> Result<String, Error> {
+        for _ in 0..ATTEMPTS {
             let request = MacRequest {
                 actor: actor.clone(),
                 config: config.clone(),
@@ -33,14 +85,16 @@ impl Actions {
             };
             let mac = match self.policy.propose_mac(request).await? {
                 Some(proposed) => {
-                    accept(&proposed, &taken).map_err(|fault| refused(config, &proposed, fault))?
+                    accept(&proposed, taken).map_err(|fault| refused(config, &proposed, fault))?
                 }
-                None => random(&taken).ok_or_else(|| exhausted(config))?,
+                None => random(),
             };
-            taken.insert(mac.clone());
-            config.devices.interfaces[interface].mac = Some(mac);
+            if taken.insert(mac.clone()) && reservation.add(&mac) {
+                return Ok(mac);
+            }
         }
-        Ok(())
+        let message = format!("no free MAC address was found for domain '{}'", config.name);
+        Err(Error::new(ErrorCode::Internal, message).with_hint("write <mac address='…'/> into the interface"))
     }
 
     /// The addresses of all domains, lower case.
@@ -48,15 +102,9 @@ impl Actions {
         let mut taken = BTreeSet::new();
         for snapshot in self.domains.snapshots() {
             let definition = self.domains.definition(snapshot.summary.uuid).ok().flatten();
-            for config in [Some(&snapshot.config), definition.as_deref()].into_iter().flatten() {
-                taken.extend(
-                    config
-                        .devices
-                        .interfaces
-                        .iter()
-                        .filter_map(|nic| nic.mac.as_deref().map(str::to_lowercase)),
-                );
-            }
+            let configs = [Some(&snapshot.config), definition.as_deref()];
+            let interfaces = configs.into_iter().flatten().flat_map(|config| &config.devices.interfaces);
+            taken.extend(interfaces.filter_map(|nic| nic.mac.as_deref().map(str::to_lowercase)));
         }
         taken
     }
@@ -65,26 +113,20 @@ impl Actions {
 /// The proposal in lower case; what is wrong with it otherwise.
 fn accept(proposed: &str, taken: &BTreeSet<String>) -> Result<String, &'static str> {
     let mac = proposed.to_lowercase();
-    let octets: Vec<u8> = mac
-        .split(':')
-        .map(|octet| if octet.len() == 2 { u8::from_str_radix(octet, 16).ok() } else { None })
-        .collect::<Option<_>>()
-        .ok_or("is not six octets in hex with colons")?;
-    match octets.as_slice() {
-        [0, 0, 0, 0, 0, 0] => Err("is all zero"),
-        [first, _, _, _, _, _] if first & 1 == 1 => Err("is a group address"),
-        [_, _, _, _, _, _] if taken.contains(&mac) => Err("is in use on this host"),
-        [_, _, _, _, _, _] => Ok(mac),
+    let octet = |octet: &str| if octet.len() == 2 { u8::from_str_radix(octet, 16).ok() } else { None };
+    let octets: Option<Vec<u8>> = mac.split(':').map(octet).collect();
+    match octets.as_deref() {
+        Some([0, 0, 0, 0, 0, 0]) => Err("is all zero"),
+        Some([first, _, _, _, _, _]) if first & 1 == 1 => Err("is a group address"),
+        Some([_, _, _, _, _, _]) if taken.contains(&mac) => Err("is in use on this host"),
+        Some([_, _, _, _, _, _]) => Ok(mac),
         _ => Err("is not six octets in hex with colons"),
     }
 }
 
-fn random(taken: &BTreeSet<String>) -> Option<String> {
-    (0..ATTEMPTS).find_map(|_| {
-        let random = *Uuid::new_v4().as_bytes();
-        let mac = format!("00:16:3e:{:02x}:{:02x}:{:02x}", random[0] & 0x7f, random[1], random[2]);
-        (!taken.contains(&mac)).then_some(mac)
-    })
+fn random() -> String {
+    let random = *Uuid::new_v4().as_bytes();
+    format!("00:16:3e:{:02x}:{:02x}:{:02x}", random[0] & 0x7f, random[1], random[2])
 }
 
 fn refused(config: &DomainConfig, proposed: &str, fault: &str) -> Error {
@@ -92,11 +134,6 @@ fn refused(config: &DomainConfig, proposed: &str, fault: &str) -> Error {
         format!("the MAC address '{proposed}' that policy proposes for domain '{}' {fault}", config.name);
     Error::new(ErrorCode::Invalid, message)
         .with_hint("write <mac address='…'/> into the interface, or correct the policy; 'reeve policy decisions' shows it")
-}
-
-fn exhausted(config: &DomainConfig) -> Error {
-    let message = format!("no free MAC address was found for domain '{}'", config.name);
-    Error::new(ErrorCode::Internal, message).with_hint("write <mac address='…'/> into the interface")
 }
 
 #[cfg(test)]
@@ -117,8 +154,19 @@ mod tests {
 
     #[test]
     fn random_addresses_are_xens_and_unicast() {
-        let mac = random(&BTreeSet::new()).unwrap();
+        let mac = random();
         assert!(mac.starts_with("00:16:3e:"));
         assert_eq!(accept(&mac, &BTreeSet::new()), Ok(mac.clone()));
+    }
+
+    #[test]
+    fn an_address_on_its_way_is_not_given_twice() {
+        let pending = Pending::default();
+        let mut first = Reservation { pending: &pending, macs: Vec::new() };
+        let mut second = Reservation { pending: &pending, macs: Vec::new() };
+        assert!(first.add("00:16:3e:00:00:01"));
+        assert!(!second.add("00:16:3e:00:00:01"));
+        drop(first);
+        assert!(second.add("00:16:3e:00:00:01"));
     }
 }

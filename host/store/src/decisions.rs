@@ -1,7 +1,7 @@
 //! The decision log.
 
 use reeve_model::policy::{Decision, DecisionFilter};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::{Store, StoreError};
 
@@ -15,37 +15,25 @@ impl Store {
     /// Appends decisions in one transaction and gives the number of the last row. A decision with id 0 gets the next number;
     /// any other keeps its own, which must be new. Meant for batches: collect for a moment, then append once.
     pub fn append_decisions(&self, decisions: &[Decision]) -> Result<u64, StoreError> {
-        let first = self.last_decision()? + 1;
-        let mut rows = Vec::with_capacity(decisions.len());
-        let mut next = first;
-        for decision in decisions {
-            let id = if decision.id == 0 { next } else { decision.id };
-            next = id + 1;
-            rows.push((id, columns(decision, id)?));
-        }
+        let rows: Vec<Columns> = decisions.iter().map(columns).collect::<Result<_, _>>()?;
         self.write("appending decisions", |change| {
             let mut insert = change.prepare_cached(
                 "INSERT INTO decisions (id, policy, hook, subject, outcome, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?;
-            for ((id, columns), decision) in rows.iter().zip(decisions) {
+            let mut last = last(change)?;
+            for (decision, Columns { outcome, body }) in decisions.iter().zip(&rows) {
+                last = if decision.id == 0 { last + 1 } else { decision.id.cast_signed() };
                 let hook = decision.hook.as_str();
-                let id = id.cast_signed();
-                insert.execute(params![id, decision.policy, hook, decision.subject, columns.outcome, columns.body])?;
+                insert.execute(params![last, decision.policy, hook, decision.subject, outcome, body])?;
             }
-            let last = (next - 1).cast_signed();
             change.execute("DELETE FROM decisions WHERE id <= ?1", [last - DECISIONS_KEPT.cast_signed()])?;
-            Ok(())
-        })?;
-        Ok(next - 1)
+            Ok(last.cast_unsigned())
+        })
     }
 
     /// Number of the newest decision, 0 when there is none.
     pub fn last_decision(&self) -> Result<u64, StoreError> {
-        self.read("reading the decision log", |connection| {
-            let last: i64 =
-                connection.query_row("SELECT coalesce(max(id), 0) FROM decisions", [], |row| row.get(0))?;
-            Ok(last.cast_unsigned())
-        })
+        self.read("reading the decision log", |connection| Ok(last(connection)?.cast_unsigned()))
     }
 
     /// Decisions that match, oldest first: the first ones after `filter.after`, or the newest ones when that is none.
@@ -53,7 +41,7 @@ impl Store {
         let outcome = filter.outcome.map(|outcome| word(&outcome)).transpose()?;
         let order = if filter.after.is_some() { "ASC" } else { "DESC" };
         let sql = format!(
-            "SELECT body FROM decisions
+            "SELECT id, body FROM decisions
              WHERE (?1 IS NULL OR policy = ?1) AND (?2 IS NULL OR hook = ?2) AND (?3 IS NULL OR subject = ?3)
                AND (?4 IS NULL OR outcome = ?4) AND id > ?5
              ORDER BY id {order} LIMIT ?6"
@@ -81,11 +69,13 @@ struct Columns {
     body: String,
 }
 
-fn columns(decision: &Decision, id: u64) -> Result<Columns, StoreError> {
+fn columns(decision: &Decision) -> Result<Columns, StoreError> {
     let json = |source| StoreError::Json { what: "a decision", source };
-    let mut body = serde_json::to_value(decision).map_err(json)?;
-    body["id"] = id.into();
-    Ok(Columns { outcome: word(&decision.outcome)?, body: body.to_string() })
+    Ok(Columns { outcome: word(&decision.outcome)?, body: serde_json::to_string(decision).map_err(json)? })
+}
+
+fn last(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT coalesce(max(id), 0) FROM decisions", [], |row| row.get(0))
 }
 
 /// The word that stands for `value` in JSON.
@@ -96,5 +86,7 @@ fn word(value: &impl serde::Serialize) -> Result<String, StoreError> {
 }
 
 fn decision(row: &Row<'_>) -> rusqlite::Result<Decision> {
-    crate::policies::json(row, 0)
+    let id: i64 = row.get(0)?;
+    let body: Decision = crate::policies::json(row, 1)?;
+    Ok(Decision { id: id.cast_unsigned(), ..body })
 }

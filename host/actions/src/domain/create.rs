@@ -35,7 +35,7 @@ impl Actions {
         let mut config = document.config;
         self.authorize(actor, Verb::DomainStart, &config.name)?;
         self.domains.check_identity(&config).map_err(explain)?;
-        self.allocate_macs(actor, &mut config).await?;
+        let _reserved = self.allocate_macs(actor, &mut config).await?;
         let config = self.prepare(actor, config).await?;
         let turn = self.domains.begin_transient(actor.clone(), &config).map_err(explain)?;
         let domain = self.bring_up(actor, turn, config, paused).await?;

@@ -64,7 +64,7 @@ impl Actions {
         expected: Option<&str>,
     ) -> Result<Defined, Error> {
         let DomainDocument { mut config, mut warnings } = document;
-        self.allocate_macs(actor, &mut config).await?;
+        let _reserved = self.allocate_macs(actor, &mut config).await?;
         let state =
             self.domains.snapshot(config.uuid).map_or(DomainState::ShutOff, |found| found.summary.state);
         let question =

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use reeve_domain::{Request, Turn};
+use reeve_domain::Request;
 use reeve_model::domain::{Device, DomainConfig};
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+use super::device_change::ChangeDevice;
 use super::{Question, Subject, define};
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::mac::Reservation;
 use crate::{Actions, document};
 
 /// Which configurations of a domain a device change is for.
@@ -32,7 +31,7 @@ pub enum Attachment {
 
 /// Plug or unplug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Change {
+pub(crate) enum Change {
     Attach,
     Detach,
 }
@@ -101,8 +100,9 @@ impl Actions {
         }
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         let before = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config);
-        let (device, after) =
-            self.changed(actor, change, device, &snapshot.config, before.as_deref(), live).await?;
+        let effective = live.then_some(&snapshot.config);
+        let Plan { device, after, reserved } =
+            self.plan(actor, change, device, effective, before.as_deref()).await?;
         let hook = match change {
             Change::Attach => Hook::DeviceAttach,
             Change::Detach => Hook::DeviceDetach,
@@ -117,7 +117,7 @@ impl Actions {
         };
         let operation = ChangeDevice {
             actor: actor.clone(),
-            before: before.map(|before| before.as_ref().clone()),
+            before: before.as_deref().cloned(),
             after,
             live,
             change,
@@ -126,6 +126,7 @@ impl Actions {
             turn: Some(turn),
         };
         self.perform(actor, operation).await?;
+        drop(reserved);
         self.row(subject.uuid)
     }
 
@@ -148,55 +149,55 @@ impl Actions {
         Ok((live, config))
     }
 
-    /// The whole device, and the definition with it or without it.
-    async fn changed(
+    /// What the change comes to, checked against the live configuration and the definition where they are to be changed.
+    async fn plan(
         &self,
         actor: &Actor,
         change: Change,
-        device: Device,
-        effective: &DomainConfig,
+        mut device: Device,
+        effective: Option<&DomainConfig>,
         definition: Option<&DomainConfig>,
-        live: bool,
-    ) -> Result<(Device, Option<DomainConfig>), Error> {
-        match change {
-            Change::Attach => {
-                // Through a whole domain, so that an interface gets its MAC address and every rule is checked.
-                let mut with = effective.clone();
-                let device = insert(&mut with, device)?;
-                self.allocate_macs(actor, &mut with).await?;
-                let device = named(&with, device);
-                define::check(&with)?;
-                let mut after = definition.cloned();
-                if let Some(after) = &mut after {
-                    insert(after, device.clone())?;
-                    define::check(after)?;
+    ) -> Result<Plan<'_>, Error> {
+        let mut reserved = None;
+        let mut after = None;
+        for (number, config) in [effective, definition].into_iter().enumerate() {
+            let Some(mut config) = config.cloned() else { continue };
+            match change {
+                Change::Attach => {
+                    insert(&mut config, &device)?;
+                    // The first one gives an interface its MAC address, the second one takes it over.
+                    if reserved.is_none() {
+                        reserved = Some(self.allocate_macs(actor, &mut config).await?);
+                        device = named(&config, device);
+                    }
+                    define::check(&config)?;
                 }
-                Ok((device, after))
+                Change::Detach => device = remove(&mut config, &device)?,
             }
-            Change::Detach => {
-                let keys = keys(&device);
-                let mut found = None;
-                if live {
-                    found = Some(remove(&mut effective.clone(), &device, &keys)?);
-                }
-                let mut after = definition.cloned();
-                if let Some(after) = &mut after {
-                    let removed = remove(after, &device, &keys)?;
-                    found.get_or_insert(removed);
-                }
-                Ok((found.unwrap_or(device), after))
+            if number == 1 {
+                after = Some(config);
             }
         }
+        Ok(Plan { device, after, reserved })
     }
 }
 
-fn insert(config: &mut DomainConfig, device: Device) -> Result<Device, Error> {
+/// A change of devices, worked out.
+struct Plan<'a> {
+    /// The whole device.
+    device: Device,
+    /// The definition as it will be, when it is changed.
+    after: Option<DomainConfig>,
+    /// Keeps a new MAC address until the domain has it.
+    reserved: Option<Reservation<'a>>,
+}
+
+fn insert(config: &mut DomainConfig, device: &Device) -> Result<(), Error> {
     config.devices.insert(device.clone()).map_err(|conflict| {
         let message =
             format!("<{}> can't be added to domain '{}': {conflict}", device.element(), config.name);
         Error::new(ErrorCode::AlreadyExists, message)
-    })?;
-    Ok(device)
+    })
 }
 
 /// The device as it came out of the domain: an interface has its MAC address now.
@@ -208,7 +209,7 @@ fn named(config: &DomainConfig, device: Device) -> Device {
 }
 
 /// What may name the device in a domain.
-fn keys(device: &Device) -> Vec<String> {
+pub(super) fn keys(device: &Device) -> Vec<String> {
     let mut keys: Vec<Option<String>> = vec![device.common().and_then(|common| common.alias.clone())];
     match device {
         Device::Disk(disk) => keys.push(Some(disk.target.clone())),
@@ -218,10 +219,11 @@ fn keys(device: &Device) -> Vec<String> {
     keys.into_iter().flatten().collect()
 }
 
-fn remove(config: &mut DomainConfig, device: &Device, keys: &[String]) -> Result<Device, Error> {
+fn remove(config: &mut DomainConfig, device: &Device) -> Result<Device, Error> {
+    let keys = keys(device);
     let removed = keys.iter().find_map(|key| config.devices.remove(key));
     removed.filter(|removed| removed.element() == device.element()).ok_or_else(|| {
-        let message = match keys {
+        let message = match keys.as_slice() {
             [] => format!("the <{}> to take out of domain '{}' is not named", device.element(), config.name),
             keys => {
                 format!("domain '{}' has no <{}> '{}'", config.name, device.element(), keys.join("' or '"))
@@ -230,123 +232,4 @@ fn remove(config: &mut DomainConfig, device: &Device, keys: &[String]) -> Result
         let hint = "name it by its alias, a disk's target or an interface's MAC address";
         Error::new(ErrorCode::NotFound, message).with_hint(hint)
     })
-}
-
-/// A device is plugged or unplugged.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct ChangeDevice {
-    uuid: Uuid,
-    actor: Actor,
-    change: Change,
-    /// XML text of the whole device.
-    device: String,
-    /// The machine is changed.
-    live: bool,
-    /// The definition as it was, when it is changed.
-    before: Option<DomainConfig>,
-    /// The definition as it will be, when it is changed.
-    after: Option<DomainConfig>,
-    #[serde(skip)]
-    turn: Option<Turn>,
-}
-
-impl Operation for ChangeDevice {
-    const KIND: &'static str = "domain-device";
-
-    fn subject(&self) -> String {
-        self.uuid.to_string()
-    }
-
-    fn steps() -> &'static [&'static dyn Step<Self>] {
-        &[&ChangeDefinition, &ChangeMachine]
-    }
-}
-
-/// The definition is replaced.
-struct ChangeDefinition;
-
-#[async_trait]
-impl Step<ChangeDevice> for ChangeDefinition {
-    fn name(&self) -> &'static str {
-        "definition"
-    }
-
-    async fn run(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
-        match (&operation.before, &operation.after) {
-            (Some(before), Some(after)) => {
-                let expected = document::digest(&document::format(before));
-                actions.keep_definition(&operation.actor, after.clone(), Some(&expected)).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
-        let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
-        let now = actions.domains.definition(operation.uuid).ok().flatten();
-        match now.is_some_and(|now| *now == *after) {
-            true => actions.keep_definition(&Actor::Daemon, before.clone(), None).await,
-            false => Ok(()),
-        }
-    }
-}
-
-/// The device enters or leaves the machine.
-struct ChangeMachine;
-
-impl ChangeMachine {
-    async fn make(&self, turn: &Turn, change: Change, xml: &str) -> Result<(), Error> {
-        let device = machine_device(document::parse_device(xml)?);
-        match change {
-            Change::Attach => turn.attach_device(device).await,
-            Change::Detach => turn.detach_device(device).await,
-        }
-        .map_err(explain)
-    }
-}
-
-#[async_trait]
-impl Step<ChangeDevice> for ChangeMachine {
-    fn name(&self) -> &'static str {
-        "machine"
-    }
-
-    async fn run(&self, _actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
-        if !operation.live {
-            return Ok(());
-        }
-        let turn = operation.turn.as_ref().expect("an interrupted change of a machine is not run again");
-        self.make(turn, operation.change, &operation.device).await
-    }
-
-    async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut ChangeDevice) -> Result<(), Error> {
-        // The last step: a machine that refused has not changed, and after a crash `after_crash` knows which of both it was.
-        Ok(())
-    }
-
-    fn after_crash(&self, actions: &Actions, operation: &ChangeDevice) -> Next {
-        if !operation.live {
-            return Next::Forward;
-        }
-        let live = actions.domains.snapshot(operation.uuid).ok().filter(|found| found.summary.id.is_some());
-        let Ok(device) = document::parse_device(&operation.device) else { return Next::Back };
-        let present = live.is_some_and(|mut found| {
-            keys(&device).iter().any(|key| found.config.devices.remove(key).is_some())
-        });
-        match present == (operation.change == Change::Attach) {
-            true => Next::Forward,
-            false => Next::Back,
-        }
-    }
-}
-
-/// The device as drivers take it.
-fn machine_device(device: Device) -> reeve_domain::Device {
-    match device {
-        Device::Disk(disk) => reeve_domain::Device::Disk(Box::new(disk)),
-        Device::Interface(interface) => reeve_domain::Device::Interface(Box::new(interface)),
-        Device::Rng(rng) => reeve_domain::Device::Rng(Box::new(rng)),
-        Device::Channel(channel) => reeve_domain::Device::Channel(Box::new(channel)),
-        other => reeve_domain::Device::Other(other.element().to_owned()),
-    }
 }

@@ -4,6 +4,7 @@ mod console;
 mod create;
 mod define;
 mod device;
+mod device_change;
 mod read;
 mod run;
 mod settings;
@@ -24,7 +25,7 @@ use crate::policy_port::{GuardRequest, GuardVerdict};
 
 pub use define::EditGuard;
 pub use device::Attachment;
-pub(crate) use device::ChangeDevice;
+pub(crate) use device_change::ChangeDevice;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
 

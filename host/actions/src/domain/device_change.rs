@@ -1,0 +1,134 @@
+//! The journaled operation that plugs or unplugs a device: the definition first, then the machine.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reeve_domain::Turn;
+use reeve_model::domain::{Device, DomainConfig};
+use reeve_model::{Actor, Error};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::device::{Change, keys};
+use crate::error::explain;
+use crate::journal::{Next, Operation, Step};
+use crate::{Actions, document};
+
+/// A device is plugged or unplugged.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ChangeDevice {
+    pub uuid: Uuid,
+    pub actor: Actor,
+    pub change: Change,
+    /// XML text of the whole device.
+    pub device: String,
+    /// The machine is changed.
+    pub live: bool,
+    /// The definition as it was, when it is changed.
+    pub before: Option<DomainConfig>,
+    /// The definition as it will be, when it is changed.
+    pub after: Option<DomainConfig>,
+    #[serde(skip)]
+    pub turn: Option<Turn>,
+}
+
+impl Operation for ChangeDevice {
+    const KIND: &'static str = "domain-device";
+
+    fn subject(&self) -> String {
+        self.uuid.to_string()
+    }
+
+    fn steps() -> &'static [&'static dyn Step<Self>] {
+        &[&ChangeDefinition, &ChangeMachine]
+    }
+}
+
+/// The definition is replaced.
+struct ChangeDefinition;
+
+#[async_trait]
+impl Step<ChangeDevice> for ChangeDefinition {
+    fn name(&self) -> &'static str {
+        "definition"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
+        match (&operation.before, &operation.after) {
+            (Some(before), Some(after)) => {
+                let expected = document::digest(&document::format(before));
+                actions.keep_definition(&operation.actor, after.clone(), Some(&expected)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
+        let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
+        let now = actions.domains.definition(operation.uuid).ok().flatten();
+        match now.is_some_and(|now| *now == *after) {
+            true => actions.keep_definition(&Actor::Daemon, before.clone(), None).await,
+            false => Ok(()),
+        }
+    }
+}
+
+/// The device enters or leaves the machine.
+struct ChangeMachine;
+
+impl ChangeMachine {
+    async fn make(&self, turn: &Turn, change: Change, xml: &str) -> Result<(), Error> {
+        let device = machine_device(document::parse_device(xml)?);
+        match change {
+            Change::Attach => turn.attach_device(device).await,
+            Change::Detach => turn.detach_device(device).await,
+        }
+        .map_err(explain)
+    }
+}
+
+#[async_trait]
+impl Step<ChangeDevice> for ChangeMachine {
+    fn name(&self) -> &'static str {
+        "machine"
+    }
+
+    async fn run(&self, _actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
+        if !operation.live {
+            return Ok(());
+        }
+        let turn = operation.turn.as_ref().expect("an interrupted change of a machine is not run again");
+        self.make(turn, operation.change, &operation.device).await
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut ChangeDevice) -> Result<(), Error> {
+        // The last step: a machine that refused has not changed, and after a crash `after_crash` knows which of both it was.
+        Ok(())
+    }
+
+    fn after_crash(&self, actions: &Actions, operation: &ChangeDevice) -> Next {
+        if !operation.live {
+            return Next::Forward;
+        }
+        let live = actions.domains.snapshot(operation.uuid).ok().filter(|found| found.summary.id.is_some());
+        let Ok(device) = document::parse_device(&operation.device) else { return Next::Back };
+        let present = live.is_some_and(|mut found| {
+            keys(&device).iter().any(|key| found.config.devices.remove(key).is_some())
+        });
+        match present == (operation.change == Change::Attach) {
+            true => Next::Forward,
+            false => Next::Back,
+        }
+    }
+}
+
+/// The device as drivers take it.
+fn machine_device(device: Device) -> reeve_domain::Device {
+    match device {
+        Device::Disk(disk) => reeve_domain::Device::Disk(Box::new(disk)),
+        Device::Interface(interface) => reeve_domain::Device::Interface(Box::new(interface)),
+        Device::Rng(rng) => reeve_domain::Device::Rng(Box::new(rng)),
+        Device::Channel(channel) => reeve_domain::Device::Channel(Box::new(channel)),
+        other => reeve_domain::Device::Other(other.element().to_owned()),
+    }
+}

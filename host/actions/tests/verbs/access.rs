@@ -1,0 +1,92 @@
+//! Who may do what.
+
+use reeve_actions::Access;
+use reeve_model::{Actor, ErrorCode, Verb};
+use tempfile::TempDir;
+
+use crate::support::{ROOT, Setup, host, host_with, plain, refused};
+
+const READS: [Verb; 4] = [Verb::DomainRead, Verb::NodeRead, Verb::EventsRead, Verb::PolicyRead];
+
+fn etc() -> TempDir {
+    let etc = TempDir::new().unwrap();
+    let passwd = "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:77::/:/bin/sh\ncarol:x:1002:1002::/:/bin/sh\n";
+    std::fs::write(etc.path().join("passwd"), passwd).unwrap();
+    std::fs::write(etc.path().join("group"), "root:x:0:\nreeve:x:77:alice,dave\nalice:x:1000:\n").unwrap();
+    etc
+}
+
+#[test]
+fn the_table() {
+    let etc = etc();
+    let access = |group: Option<&str>, others_read| Access {
+        group: group.map(str::to_owned),
+        others_read,
+        own_uid: 500,
+        etc: etc.path().to_owned(),
+    };
+    let (closed, group, open) =
+        (access(None, false), access(Some("reeve"), false), access(Some("reeve"), true));
+    let absent = access(Some("nosuch"), false);
+    for verb in Verb::ALL {
+        for uid in [0, 500] {
+            assert!(closed.allows(uid, verb), "root and the daemon's user: {verb}");
+        }
+        for uid in [1000, 1001] {
+            assert!(!closed.allows(uid, verb) && !absent.allows(uid, verb), "no group: {verb}");
+            assert!(group.allows(uid, verb), "a member, by list or as primary group: {verb}");
+        }
+        for uid in [1002, 4242] {
+            assert!(!group.allows(uid, verb), "a stranger: {verb}");
+            assert_eq!(open.allows(uid, verb), READS.contains(&verb), "a stranger who may read: {verb}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_may_do_nothing_and_is_told_so() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let stranger = Actor::Client { uid: 4242, pid: 7 };
+    let error =
+        refused(host.start(&stranger, "web").await, ErrorCode::Denied, &["4242", "domain:start", "'web'"]);
+    assert!(error.hint.unwrap().contains("root"));
+    refused(host.list(&stranger), ErrorCode::Denied, &["domain:read"]);
+    refused(host.state(&stranger, "nobody"), ErrorCode::Denied, &["domain:read"]);
+    refused(host.define(&stranger, &plain("mail"), false).await, ErrorCode::Denied, &["domain:define"]);
+    refused(host.create(&stranger, &plain("mail"), false).await, ErrorCode::Denied, &["domain:start"]);
+    refused(host.undefine(&stranger, "web").await, ErrorCode::Denied, &["domain:undefine"]);
+    refused(host.destroy(&stranger, "web").await, ErrorCode::Denied, &["domain:destroy"]);
+    refused(host.set_autostart(&stranger, "web", true).await, ErrorCode::Denied, &["domain:configure"]);
+    refused(host.attach_device(&stranger, "web", "<rng/>").await, ErrorCode::Denied, &["domain:device"]);
+    assert!(host.console(&stranger, "web", None).await.is_err_and(|error| error.code == ErrorCode::Denied));
+    refused(host.node_info(&stranger), ErrorCode::Denied, &["node:read"]);
+    refused(host.set_ksm(&stranger, Default::default()), ErrorCode::Denied, &["node.ksm:write"]);
+    refused(host.events(&stranger, None), ErrorCode::Denied, &["events:read"]);
+    refused(host.policy_list(&stranger), ErrorCode::Denied, &["policy:read"]);
+    refused(host.policy_unload(&stranger, "naming").await, ErrorCode::Denied, &["policy:admin", "'naming'"]);
+}
+
+#[tokio::test]
+async fn a_reader_reads() {
+    let access = Access { others_read: true, ..Access::owner_only(0) };
+    let (_directory, host) = host_with(Setup { access, ..Setup::default() });
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let reader = Actor::Client { uid: 4242, pid: 7 };
+    assert_eq!(host.list(&reader).unwrap().len(), 1);
+    assert!(host.xml(&reader, "web", true).unwrap().contains("web"));
+    refused(host.start(&reader, "web").await, ErrorCode::Denied, &["domain:start"]);
+    assert!(host.console(&reader, "web", None).await.is_err_and(|error| error.code == ErrorCode::Denied));
+}
+
+#[tokio::test]
+async fn a_policy_has_what_it_was_granted() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let policy = Actor::Policy { name: "naming".to_owned(), depth: 1 };
+    let error =
+        refused(host.start(&policy, "web").await, ErrorCode::Denied, &["policy 'naming'", "domain:start"]);
+    assert_eq!(error.hint.as_deref(), Some("grant it with 'reeve policy grant naming domain:start'"));
+    assert!(host.list(&policy).unwrap().is_empty(), "it sees what it may read");
+    assert!(host.snapshots(&policy).unwrap().is_empty());
+}

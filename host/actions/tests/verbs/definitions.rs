@@ -1,0 +1,136 @@
+//! Definitions: what is refused, what is kept, who may overwrite whom.
+
+use reeve_actions::EditGuard;
+use reeve_model::ErrorCode;
+use sha2::{Digest, Sha256};
+
+use crate::support::{ROOT, document, host, plain, refused};
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn bad_documents_are_refused_with_their_place_and_nothing_is_kept() {
+    let (_directory, host) = host();
+    let memory = |size: &str| plain("web").replace("<memory unit='MiB'>64</memory>", size);
+    let cases: [(String, &[&str]); 7] = [
+        ("<domain".to_owned(), &["line 1"]),
+        ("<network/>".to_owned(), &["<domain>"]),
+        (plain(""), &["name"]),
+        (memory("<memory>0</memory>"), &["memory"]),
+        (memory("<memory unit='PiB'>1</memory>"), &["1024 TiB", "128 TiB"]),
+        (plain("web").replace("<vcpu>1</vcpu>", "<vcpu>0</vcpu>"), &["vCPU"]),
+        (plain("web").replace("<vcpu>1</vcpu>", "<vcpu>100000</vcpu>"), &["vCPU"]),
+    ];
+    for (xml, words) in cases {
+        refused(host.define(&ROOT, &xml, false).await, ErrorCode::Invalid, words);
+        refused(host.create(&ROOT, &xml, false).await, ErrorCode::Invalid, words);
+    }
+    assert!(host.list(&ROOT).unwrap().is_empty());
+    assert!(host.store.domains().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn typos_are_warned_about_and_refused_when_strict() {
+    let (_directory, host) = host();
+    let typo = plain("web").replace("<vcpu>1</vcpu>", "<vcpu>1</vcpu><memmory/>");
+    refused(host.define(&ROOT, &typo, true).await, ErrorCode::Invalid, &["memmory"]);
+    let defined = host.define(&ROOT, &typo, false).await.unwrap();
+    assert!(defined.warnings.iter().any(|warning| warning.contains("memmory")), "{:?}", defined.warnings);
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("<memmory/>"), "kept all the same");
+}
+
+#[tokio::test]
+async fn a_domain_no_driver_runs_is_kept_with_a_warning_and_not_started() {
+    let (_directory, host) = host();
+    let other = plain("old").replace("type='sim'", "type='xen'");
+    let defined = host.define(&ROOT, &other, false).await.unwrap();
+    assert!(defined.warnings.iter().any(|warning| warning.contains("xen")), "{:?}", defined.warnings);
+    refused(host.start(&ROOT, "old").await, ErrorCode::Unsupported, &["'old'", "xen"]);
+    assert!(host.store.open_operations().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn names_and_uuids_are_unique() {
+    let (_directory, host) = host();
+    let web = host.define(&ROOT, &plain("web"), false).await.unwrap().domain;
+    let error = refused(host.define(&ROOT, &plain("web"), false).await, ErrorCode::AlreadyExists, &["'web'"]);
+    assert!(error.hint.unwrap().contains(&web.uuid.to_string()));
+    let thief = plain("mail").replace("<memory", &format!("<uuid>{}</uuid><memory", web.uuid));
+    refused(host.define(&ROOT, &thief, false).await, ErrorCode::AlreadyExists, &[&web.uuid.to_string()]);
+    refused(host.create(&ROOT, &thief, false).await, ErrorCode::AlreadyExists, &[&web.uuid.to_string()]);
+    assert_eq!(host.store.domains().unwrap().len(), 1);
+    let again = host.xml(&ROOT, "web", true).unwrap();
+    host.define(&ROOT, &again, false).await.unwrap();
+    assert_eq!(host.store.domains().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_edit_keeps_the_identity_and_does_not_overwrite_another() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    host.set_autostart(&ROOT, "web", true).await.unwrap();
+    let old = host.xml(&ROOT, "web", true).unwrap();
+    let guard = sha256(&old);
+    let guard = EditGuard { expected: Some(&guard) };
+    let titled = |title: &str| old.replace("</uuid>", &format!("</uuid><title>{title}</title>"));
+    host.edit(&ROOT, "web", &titled("one"), false, guard).await.unwrap();
+    refused(
+        host.edit(&ROOT, "web", &titled("two"), false, guard).await,
+        ErrorCode::Busy,
+        &["'web'", "changed"],
+    );
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("<title>one</title>"));
+    host.edit(&ROOT, "web", &titled("three"), false, EditGuard::default()).await.unwrap();
+    let renamed = old.replace("<name>web</name>", "<name>mail</name>");
+    refused(host.edit(&ROOT, "web", &renamed, false, guard).await, ErrorCode::Invalid, &["'web'", "name"]);
+    assert!(host.state(&ROOT, "web").unwrap().autostart, "an edit keeps settings");
+    assert!(host.store.domains().unwrap()[0].autostart);
+}
+
+#[tokio::test]
+async fn a_running_domain_keeps_its_configuration_until_the_next_start() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    let bigger = host.xml(&ROOT, "web", true).unwrap().replace("65536", "131072");
+    host.define(&ROOT, &bigger, false).await.unwrap();
+    assert!(host.xml(&ROOT, "web", false).unwrap().contains("65536"));
+    assert!(host.xml(&ROOT, "web", false).unwrap().contains("id='1'"));
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("131072"));
+    host.undefine(&ROOT, "web").await.unwrap();
+    assert!(!host.state(&ROOT, "web").unwrap().persistent);
+    host.destroy(&ROOT, "web").await.unwrap();
+    assert!(host.list(&ROOT).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn interfaces_get_a_mac_address_that_stays() {
+    let (_directory, host) = host();
+    let nic = "<interface type='ethernet'/>".repeat(3);
+    host.define(&ROOT, &document("web", "", &nic), false).await.unwrap();
+    let macs: Vec<String> = (host.snapshot(&ROOT, "web").unwrap().config.devices.interfaces.into_iter())
+        .map(|nic| nic.mac.unwrap())
+        .collect();
+    assert!(macs.iter().all(|mac| mac.starts_with("00:16:3e:")), "{macs:?}");
+    assert!(macs[0] != macs[1] && macs[1] != macs[2] && macs[0] != macs[2], "{macs:?}");
+    assert!(host.store.domains().unwrap()[0].xml.contains(&macs[2]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_wins_a_name() {
+    let (_directory, host) = host();
+    let tries = (0..16).map(|_| {
+        let actions = host.actions.clone();
+        tokio::spawn(async move { actions.define(&ROOT, &plain("web"), false).await })
+    });
+    let mut won = 0;
+    for each in tries.collect::<Vec<_>>() {
+        match each.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(error) => assert_eq!(error.code, ErrorCode::AlreadyExists),
+        }
+    }
+    assert_eq!((won, host.store.domains().unwrap().len(), host.list(&ROOT).unwrap().len()), (1, 1, 1));
+}

@@ -1,0 +1,200 @@
+//! A daemon that dies at any step of any operation: the next one finishes or unwinds it.
+//!
+//! The test runs itself again as a child process whose fault point aborts, then looks at what a fresh host makes of the rest.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use reeve_actions::{Attachment, FaultPoint};
+use reeve_model::{DomainState, Error};
+use tempfile::TempDir;
+
+use crate::support::{Host, ROOT, Setup, document, host_at, plain};
+
+const DISK: &str =
+    "<disk type='file' device='disk'><source file='/tmp/none.img'/><target dev='vdb' bus='virtio'/></disk>";
+
+/// What the dying daemon is doing.
+#[derive(Debug, Clone, Copy)]
+enum Doing {
+    Start,
+    FailingStart,
+    Create,
+    Destroy,
+    Attach,
+    RefusedAttach,
+    Detach,
+}
+
+const ALL: [Doing; 7] = [
+    Doing::Start,
+    Doing::FailingStart,
+    Doing::Create,
+    Doing::Destroy,
+    Doing::Attach,
+    Doing::RefusedAttach,
+    Doing::Detach,
+];
+
+impl Doing {
+    /// What there is before.
+    async fn prepare(self, host: &Host) {
+        match self {
+            Self::Create => return,
+            Self::FailingStart => {
+                drop(host.define(&ROOT, &document("web", "sim.start-fails=smoke", ""), false).await.unwrap());
+            }
+            _ => drop(host.define(&ROOT, &plain("web"), false).await.unwrap()),
+        }
+        if !matches!(self, Self::Start | Self::FailingStart) {
+            host.start(&ROOT, "web").await.unwrap();
+        }
+        if matches!(self, Self::Detach) {
+            host.attach_device_to(&ROOT, "web", DISK, Attachment::LiveAndConfig).await.unwrap();
+        }
+    }
+
+    /// What it does when it dies.
+    async fn run(self, host: &Host) -> Result<(), Error> {
+        let both = Attachment::LiveAndConfig;
+        match self {
+            Self::Start | Self::FailingStart => host.start(&ROOT, "web").await.map(drop),
+            Self::Create => host.create(&ROOT, &plain("web"), false).await.map(drop),
+            Self::Destroy => host.destroy(&ROOT, "web").await.map(drop),
+            Self::Attach => host.attach_device_to(&ROOT, "web", DISK, both).await.map(drop),
+            Self::RefusedAttach => {
+                host.attach_device_to(&ROOT, "web", "<watchdog model='i6300esb'/>", both).await.map(drop)
+            }
+            Self::Detach => host.detach_device_from(&ROOT, "web", DISK, both).await.map(drop),
+        }
+    }
+
+    /// Whether it was done in full; panics when it is half done.
+    fn is_done(self, host: &Host) -> bool {
+        let Ok(row) = host.state(&ROOT, "web") else { return false };
+        let running = row.state == DomainState::Running;
+        assert_eq!(running, row.id.is_some());
+        assert_eq!(running, host.store.runtime().unwrap().len() == 1, "a record a running domain");
+        match self {
+            Self::Start | Self::FailingStart | Self::Create => running,
+            Self::Destroy => !running,
+            Self::Attach | Self::RefusedAttach | Self::Detach => {
+                assert!(running, "a change of devices stops nobody");
+                let has = |inactive| {
+                    let xml = host.xml(&ROOT, "web", inactive).unwrap();
+                    xml.contains("vdb") || xml.contains("watchdog")
+                };
+                let stored = &host.store.domains().unwrap()[0].xml;
+                assert_eq!(has(false), has(true), "in both or in none");
+                assert_eq!(has(true), stored.contains("vdb") || stored.contains("watchdog"));
+                has(true) != matches!(self, Self::Detach)
+            }
+        }
+    }
+}
+
+/// Writes down every point that is passed.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<String>>);
+
+impl FaultPoint for Recorder {
+    fn pass(&self, name: &str) {
+        self.0.lock().unwrap().push(name.to_owned());
+    }
+}
+
+/// Dies at one of them.
+struct Killer(String);
+
+impl FaultPoint for Killer {
+    fn pass(&self, name: &str) {
+        if name == self.0 {
+            std::process::abort();
+        }
+    }
+}
+
+async fn recovered(root: &Path, faults: Arc<dyn FaultPoint>) -> Host {
+    let host = host_at(root, Setup { faults, ..Setup::default() });
+    host.recover().await.unwrap();
+    host
+}
+
+#[tokio::test]
+async fn killed_at_every_step() {
+    if let Ok(job) = std::env::var("REEVE_TEST_KILL") {
+        return child(&job).await;
+    }
+    let mut died = 0;
+    for (number, doing) in ALL.into_iter().enumerate() {
+        for point in points(doing).await {
+            let root = TempDir::new().unwrap();
+            let host = recovered(root.path(), Arc::new(Recorder::default())).await;
+            doing.prepare(&host).await;
+            drop(host);
+            die(root.path(), number, &point);
+            died += 1;
+            let host = recovered(root.path(), Arc::new(Recorder::default())).await;
+            let done = doing.is_done(&host);
+            println!("{doing:?} killed at {point}: {}", if done { "done" } else { "undone" });
+            assert!(host.store.open_operations().unwrap().is_empty(), "{doing:?} at {point} is still open");
+            assert_eq!(done, must_be_done(doing, &point), "{doing:?} at {point}");
+            // Whatever became of it, the domain can be used.
+            if !matches!(doing, Doing::FailingStart | Doing::RefusedAttach) && !done {
+                doing.run(&host).await.unwrap();
+                assert!(doing.is_done(&host) || matches!(doing, Doing::Destroy));
+            }
+            // A second recovery finds nothing left to do.
+            drop(host);
+            let host = host_at(root.path(), Setup::default());
+            let again = host.recover().await.unwrap();
+            assert_eq!((again.finished, again.unwound), (0, 0));
+        }
+    }
+    assert!(died >= 20, "only {died} points");
+}
+
+/// Every point that an undisturbed run passes.
+async fn points(doing: Doing) -> Vec<String> {
+    let root = TempDir::new().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let host = recovered(root.path(), recorder.clone()).await;
+    doing.prepare(&host).await;
+    recorder.0.lock().unwrap().clear();
+    let outcome = doing.run(&host).await;
+    assert_eq!(outcome.is_err(), matches!(doing, Doing::FailingStart | Doing::RefusedAttach), "{outcome:?}");
+    let points = std::mem::take(&mut *recorder.0.lock().unwrap());
+    assert!(points.len() >= 3, "{points:?}");
+    points
+}
+
+/// A machine that was complete is kept, a destroy that began is finished, everything else is as if it had not been asked for.
+fn must_be_done(doing: Doing, point: &str) -> bool {
+    match doing {
+        Doing::Destroy => point.contains("machine"),
+        Doing::FailingStart | Doing::RefusedAttach => false,
+        _ => point.ends_with("machine:after"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the child is this test itself")]
+fn die(root: &Path, number: usize, point: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kill::killed_at_every_step", "--nocapture"])
+        .env("REEVE_TEST_KILL", format!("{number} {point} {}", root.display()))
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(6), "at {point}: {text}");
+}
+
+async fn child(job: &str) {
+    let mut words = job.splitn(3, ' ');
+    let mut word = || words.next().unwrap();
+    let (doing, point, root) = (ALL[word().parse::<usize>().unwrap()], word().to_owned(), word());
+    let host = recovered(Path::new(root), Arc::new(Killer(point))).await;
+    let outcome = doing.run(&host).await;
+    panic!("it lives: {outcome:?}");
+}

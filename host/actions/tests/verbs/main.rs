@@ -1,0 +1,13 @@
+//! Every verb against the real store in a temporary directory and the simulator.
+
+mod access;
+mod definitions;
+mod devices;
+mod diffs;
+mod edits;
+mod kill;
+mod life;
+mod lists;
+mod node;
+mod policies;
+mod support;

@@ -1,0 +1,211 @@
+//! Guards deny and rewrite, proposals are checked, and a policy that calls back from its hook hangs nobody.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reeve_actions::policy_port::{GuardRequest, GuardVerdict, MacRequest, PolicyPort, Rewrite};
+use reeve_actions::{Actions, diff, edit};
+use reeve_model::edit::Edit;
+use reeve_model::policy::Hook;
+use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
+
+use crate::support::{Host, ROOT, Setup, document, host_with, plain, refused};
+
+/// A policy engine that does as the test says.
+#[derive(Default)]
+struct Scripted {
+    asked: Mutex<Vec<(Hook, DomainState, bool)>>,
+    deny: Mutex<Option<Hook>>,
+    edits: Mutex<HashMap<Hook, Vec<Edit>>>,
+    macs: Mutex<Vec<String>>,
+    /// Calls the host back from within every guard.
+    calls_back: OnceLock<Weak<Actions>>,
+    answers: Mutex<Vec<Result<(), Error>>>,
+}
+
+fn myself() -> Actor {
+    Actor::Policy { name: "scripted".to_owned(), depth: 1 }
+}
+
+#[async_trait]
+impl PolicyPort for Scripted {
+    async fn guard(&self, request: GuardRequest) -> GuardVerdict {
+        let GuardRequest { hook, state, config, forced, .. } = request;
+        self.asked.lock().unwrap().push((hook, state, forced));
+        if let Some(actions) = self.calls_back.get().and_then(Weak::upgrade) {
+            let name = config.name.clone();
+            actions.list(&myself()).unwrap();
+            if actions.lookup(&myself(), &name).is_ok() {
+                actions.info(&myself(), &name).await.unwrap();
+                actions.xml(&myself(), &name, false).unwrap();
+            }
+            let answer = actions.destroy(&myself(), &name).await.map(drop);
+            self.answers.lock().unwrap().push(answer);
+        }
+        if *self.deny.lock().unwrap() == Some(hook) {
+            return GuardVerdict::Deny { policy: "scripted".to_owned(), reason: "not today".to_owned() };
+        }
+        let edits = self.edits.lock().unwrap().get(&hook).cloned().unwrap_or_default();
+        let after = edit::apply(&config, &edits).unwrap();
+        let changes = diff::diff(&config, &after);
+        let rewrites = match changes.is_empty() {
+            true => Vec::new(),
+            false => vec![Rewrite { policy: "scripted".to_owned(), changes }],
+        };
+        GuardVerdict::Allow { config: Box::new(after), rewrites }
+    }
+
+    async fn propose_mac(&self, _request: MacRequest) -> Result<Option<String>, Error> {
+        Ok(self.macs.lock().unwrap().pop())
+    }
+
+    fn permits(&self, name: &str, verb: Verb, subject: &str) -> bool {
+        name == "scripted" && (verb == Verb::DomainRead || subject != "secret")
+    }
+}
+
+fn scripted() -> (tempfile::TempDir, Host, Arc<Scripted>) {
+    let policy = Arc::new(Scripted::default());
+    let (directory, host) = host_with(Setup { policy: policy.clone(), ..Setup::default() });
+    (directory, host, policy)
+}
+
+fn hooks(policy: &Scripted) -> Vec<Hook> {
+    std::mem::take(&mut *policy.asked.lock().unwrap()).into_iter().map(|(hook, ..)| hook).collect()
+}
+
+#[tokio::test]
+async fn every_guard_is_asked_once_and_in_order() {
+    let (_directory, host, policy) = scripted();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    assert_eq!(hooks(&policy), [Hook::DomainDefine]);
+    host.start(&ROOT, "web").await.unwrap();
+    assert_eq!(hooks(&policy), [Hook::DomainPrepare, Hook::DomainStart]);
+    let rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend><alias name='ua-r'/></rng>";
+    host.attach_device(&ROOT, "web", rng).await.unwrap();
+    host.detach_device(&ROOT, "web", rng).await.unwrap();
+    assert_eq!(hooks(&policy), [Hook::DeviceAttach, Hook::DeviceDetach]);
+    host.reset(&ROOT, "web").await.unwrap();
+    host.destroy(&ROOT, "web").await.unwrap();
+    let asked = std::mem::take(&mut *policy.asked.lock().unwrap());
+    assert_eq!(asked, [(Hook::DomainStop, DomainState::Running, true); 2]);
+    host.start(&ROOT, "web").await.unwrap();
+    hooks(&policy);
+    host.shutdown(&ROOT, "web").await.unwrap();
+    assert_eq!(policy.asked.lock().unwrap().as_slice(), [(Hook::DomainStop, DomainState::Running, false)]);
+}
+
+#[tokio::test]
+async fn a_wrong_state_is_told_before_a_policy_is_asked() {
+    let (_directory, host, policy) = scripted();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    hooks(&policy);
+    refused(host.shutdown(&ROOT, "web").await, ErrorCode::WrongState, &["not running"]);
+    refused(host.define(&ROOT, &plain("web"), false).await, ErrorCode::AlreadyExists, &["'web'"]);
+    assert!(hooks(&policy).is_empty());
+}
+
+#[tokio::test]
+async fn a_denial_names_policy_and_reason_and_nothing_happens() {
+    let (_directory, host, policy) = scripted();
+    let deny = |hook| *policy.deny.lock().unwrap() = hook;
+    deny(Some(Hook::DomainDefine));
+    let denied = host.define(&ROOT, &plain("web"), false).await;
+    refused(denied, ErrorCode::Denied, &["'scripted'", "domain-define", "'web'", "not today"]);
+    assert!(host.store.domains().unwrap().is_empty());
+    deny(None);
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    for hook in [Hook::DomainPrepare, Hook::DomainStart] {
+        deny(Some(hook));
+        refused(host.start(&ROOT, "web").await, ErrorCode::Denied, &[hook.as_str(), "not today"]);
+        refused(host.create(&ROOT, &plain("job"), false).await, ErrorCode::Denied, &[hook.as_str()]);
+        assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::ShutOff);
+        assert_eq!(host.list(&ROOT).unwrap().len(), 1, "a denied transient domain is gone");
+        assert!(host.store.open_operations().unwrap().is_empty());
+    }
+    deny(None);
+    host.start(&ROOT, "web").await.unwrap();
+    deny(Some(Hook::DomainStop));
+    refused(host.shutdown(&ROOT, "web").await, ErrorCode::Denied, &["domain-stop"]);
+    refused(host.destroy(&ROOT, "web").await, ErrorCode::Denied, &["domain-stop"]);
+    deny(Some(Hook::DeviceAttach));
+    let rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>";
+    refused(host.attach_device(&ROOT, "web", rng).await, ErrorCode::Denied, &["device-attach"]);
+    assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::Running);
+    assert!(host.snapshot(&ROOT, "web").unwrap().config.devices.rngs.is_empty());
+}
+
+#[tokio::test]
+async fn a_rewrite_of_a_start_holds_for_this_run_only() {
+    let (_directory, host, policy) = scripted();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let edits = vec![Edit::SetMemory { bytes: Bytes::mib(32) }];
+    policy.edits.lock().unwrap().insert(Hook::DomainPrepare, edits);
+    host.start(&ROOT, "web").await.unwrap();
+    assert_eq!(host.info(&ROOT, "web").await.unwrap().max_memory, Bytes::mib(32));
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("65536"), "the definition stays");
+    host.destroy(&ROOT, "web").await.unwrap();
+    assert_eq!(host.info(&ROOT, "web").await.unwrap().max_memory, Bytes::mib(64));
+}
+
+#[tokio::test]
+async fn a_rewrite_of_a_definition_is_kept() {
+    let (_directory, host, policy) = scripted();
+    let edits = vec![Edit::SetTitle { title: "by policy".to_owned() }];
+    policy.edits.lock().unwrap().insert(Hook::DomainDefine, edits);
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    assert!(host.store.domains().unwrap()[0].xml.contains("<title>by policy</title>"));
+}
+
+#[tokio::test]
+async fn proposed_addresses_are_checked() {
+    let (_directory, host, policy) = scripted();
+    let nic = document("web", "", "<interface type='ethernet'/>");
+    let propose = |mac: &str| policy.macs.lock().unwrap().push(mac.to_owned());
+    for (mac, fault) in [("01:00:00:00:00:01", "group"), ("00:00:00:00:00:00", "zero"), ("x", "six octets")] {
+        propose(mac);
+        refused(host.define(&ROOT, &nic, false).await, ErrorCode::Invalid, &[mac, "'web'", fault]);
+    }
+    propose("00:16:3E:00:00:01");
+    host.define(&ROOT, &nic, false).await.unwrap();
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("00:16:3e:00:00:01"));
+    propose("00:16:3e:00:00:01");
+    let second = document("mail", "", "<interface type='ethernet'/>");
+    refused(host.define(&ROOT, &second, false).await, ErrorCode::Invalid, &["'mail'", "in use"]);
+    assert_eq!(host.list(&ROOT).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_policy_that_calls_back_from_its_guard_hangs_nobody() {
+    let (_directory, host, policy) = scripted();
+    policy.calls_back.set(Arc::downgrade(&host.actions)).unwrap();
+    let in_time = Duration::from_secs(10);
+    tokio::time::timeout(in_time, host.define(&ROOT, &plain("web"), false)).await.unwrap().unwrap();
+    tokio::time::timeout(in_time, host.start(&ROOT, "web")).await.unwrap().unwrap();
+    let answers = std::mem::take(&mut *policy.answers.lock().unwrap());
+    let codes: Vec<_> = answers.into_iter().map(|answer| answer.unwrap_err().code).collect();
+    assert_eq!(
+        codes,
+        [ErrorCode::NotFound, ErrorCode::WrongState, ErrorCode::WrongState],
+        "not defined yet, not running yet, about to be started"
+    );
+    assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::Running);
+}
+
+#[tokio::test]
+async fn a_policy_does_not_wait_for_a_domain_that_is_being_changed() {
+    let (_directory, host, _policy) = scripted();
+    host.define(&ROOT, &document("web", "sim.start-ms=400", ""), false).await.unwrap();
+    let starter = host.actions.clone();
+    let start = tokio::spawn(async move { starter.start(&ROOT, "web").await });
+    while host.store.open_operations().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(host.list(&myself()).unwrap().len(), 1, "reads always work");
+    let busy = host.set_memory(&myself(), "web", Bytes::mib(32)).await.unwrap_err();
+    assert!(matches!(busy.code, ErrorCode::Busy | ErrorCode::WrongState), "{busy}");
+    assert_eq!(start.await.unwrap().unwrap().state, DomainState::Running);
+    host.set_memory(&myself(), "web", Bytes::mib(32)).await.unwrap();
+}
