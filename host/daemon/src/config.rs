@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use reeve_vmm::config::SeccompMode;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -21,6 +22,7 @@ pub struct Config {
     pub events: EventsConfig,
     pub domains: DomainsConfig,
     pub policies: PoliciesConfig,
+    pub workers: WorkersConfig,
 }
 
 /// Shape of log lines.
@@ -63,6 +65,17 @@ pub struct PoliciesConfig {
     pub tune_interval: u64,
 }
 
+/// Processes that run domains on KVM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WorkersConfig {
+    pub uid: u32,
+    pub gid: u32,
+    pub seccomp: SeccompMode,
+    pub landlock: bool,
+    pub cgroup: String,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -72,6 +85,7 @@ impl Default for Config {
             events: EventsConfig::default(),
             domains: DomainsConfig::default(),
             policies: PoliciesConfig::default(),
+            workers: WorkersConfig::default(),
         }
     }
 }
@@ -91,6 +105,13 @@ impl Default for DomainsConfig {
 impl Default for PoliciesConfig {
     fn default() -> Self {
         Self { tune_interval: 60 }
+    }
+}
+
+impl Default for WorkersConfig {
+    fn default() -> Self {
+        // nobody and nogroup on every Linux.
+        Self { uid: 65534, gid: 65534, seccomp: SeccompMode::Kill, landlock: true, cgroup: "reeve".into() }
     }
 }
 

@@ -13,6 +13,10 @@ use clap::Parser;
 use reeve_cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    // A worker is one machine and nothing else: no async runtime, no command line, no configuration.
+    if std::env::args_os().nth(1).is_some_and(|word| word == wiring::WORKER) {
+        return reeve_vmm::worker::main();
+    }
     let cli = Cli::parse();
     match &cli.command {
         Command::Daemon(args) => match daemon::run(&cli.place.root, args) {

@@ -9,17 +9,23 @@ use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use reeve_actions::{Access, Actions, BusSink, Deps, NoFaults, StoreKeeper};
 use reeve_api::{Api, Metrics};
+use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
 use reeve_store::Store;
+use reeve_sys::cgroup::Cgroups;
 use reeve_sys::layout::Layout;
+use reeve_vmm::config::SandboxConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::telemetry;
 use node::HostNode;
+
+/// The word that makes this binary a worker.
+pub const WORKER: &str = "worker";
 
 /// A host with all its parts.
 pub struct Host {
@@ -36,7 +42,10 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
     let store = Store::open(&layout.lib())?;
     let bus = Bus::new(config.events.kept);
     let domains = Domains::new(DomainsConfig {
-        drivers: vec![Arc::new(SimDriver::new(config.domains.sim_speed))],
+        drivers: vec![
+            Arc::new(KvmDriver::new(kvm(config, layout))),
+            Arc::new(SimDriver::new(config.domains.sim_speed)),
+        ],
         sink: Arc::new(BusSink(bus.clone())),
         keeper: Arc::new(StoreKeeper(store.clone())),
         boot_id: reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?,
@@ -83,6 +92,27 @@ impl Host {
     /// Lets policies hear of the stop and put back what they tuned.
     pub async fn end_policies(&self) {
         self.policies.shutdown().await;
+    }
+}
+
+fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
+    let workers = &config.workers;
+    // Another user can only be had by root; otherwise workers are the daemon's own user.
+    let root = rustix::process::geteuid().is_root();
+    KvmConfig {
+        // This very binary, even when the file was replaced by an upgrade since.
+        worker: "/proc/self/exe".into(),
+        worker_args: vec![WORKER.to_owned()],
+        layout: Arc::clone(layout),
+        cgroups: Some(workers.cgroup.as_str())
+            .filter(|name| root && !name.is_empty())
+            .and_then(Cgroups::probe),
+        sandbox: SandboxConfig {
+            uid: root.then_some(workers.uid),
+            gid: root.then_some(workers.gid),
+            seccomp: workers.seccomp,
+            landlock: workers.landlock,
+        },
     }
 }
 

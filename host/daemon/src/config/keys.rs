@@ -23,4 +23,13 @@ pub(super) const KEYS: &[(&str, &str)] = &[
          Policies are the *.wasm files in DIR/etc/reeve/policies.d, bound as DIR/etc/reeve/policies.toml says, and those
          that 'reeve policy load' put in place.",
     ),
+    ("workers.uid", "User id that the process of a KVM domain becomes, when the daemon is root."),
+    ("workers.gid", "Group id that it becomes."),
+    (
+        "workers.seccomp",
+        "What a forbidden system call does to it: \"kill\", \"trap\" (core dump), \"log\" (allowed, and written to the
+         kernel's audit log), or \"off\" for no filter.",
+    ),
+    ("workers.landlock", "Take away all access to files and TCP by name, where the kernel can."),
+    ("workers.cgroup", "Group below which every KVM domain gets its own, when the daemon is root; empty for none."),
 ];
