@@ -1,0 +1,30 @@
+//! `cargo xtask demo`: the product in a few minutes, on this machine, in a root of its own.
+
+mod documents;
+mod stage;
+mod story;
+
+use anyhow::{Result, ensure};
+
+use crate::project::Project;
+use crate::{build, setup};
+use stage::Stage;
+
+/// Builds everything, plays the story and cleans up after it.
+pub fn run(project: &Project, install: bool, keep: bool) -> Result<()> {
+    setup::run(setup::Need::Everything, install)?;
+    ensure!(
+        std::path::Path::new("/dev/kvm").exists(),
+        "there is no /dev/kvm: this machine cannot run guests (in a VM, enable nested virtualization)"
+    );
+    build::run(project)?;
+    let mut stage = Stage::set(project)?;
+    let told = story::tell(&mut stage);
+    if told.is_err() {
+        stage.show_daemon_log();
+    }
+    let cleaned = stage.strike(keep);
+    told.and(cleaned)?;
+    println!("\nThat was the demo: every step did what it said.");
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `cargo xtask policies`: every policy as a component, from whatever Wasm standard library this machine has.
+
+mod component;
+mod manifest;
+mod toolchain;
+
+pub use toolchain::source;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::project::{Project, succeed};
+use toolchain::{TARGET, Toolchain};
+
+/// Builds scripts/ to target/policies and tests/policies/ to target/test-policies.
+pub fn run(project: &Project) -> Result<()> {
+    let toolchain = Toolchain::find(project)?;
+    eprintln!("policies: Wasm standard library from {}", toolchain.origin);
+    for (workspace, output) in [("scripts", "policies"), ("tests/policies", "test-policies")] {
+        if project.path(workspace).join("Cargo.toml").exists() {
+            let built = build(project, &toolchain, workspace, output)?;
+            eprintln!("{output}: {}", built.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Compiles one workspace and wraps each of its modules; the names of the components.
+fn build(project: &Project, toolchain: &Toolchain, workspace: &str, output: &str) -> Result<Vec<String>> {
+    let cargo_target = project.target("wasm").join(output);
+    let mut cargo = project.cargo(workspace);
+    cargo.args(["build", "--quiet", "--release", "--target", TARGET, "--target-dir"]).arg(&cargo_target);
+    toolchain.apply(&mut cargo);
+    succeed(&mut cargo)?;
+
+    let folder = project.target(output);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut names = Vec::new();
+    for module in modules(&cargo_target.join(TARGET).join("release"))? {
+        let name = policy_name(&module);
+        let source = project.path(workspace).join(&name);
+        if !source.is_dir() {
+            // Left over from a policy that no longer exists.
+            continue;
+        }
+        let core = std::fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let mut bytes = component::encode(&core).with_context(|| format!("policy '{name}'"))?;
+        if let Some(json) = manifest::read(&source.join("policy.toml"))? {
+            component::append_custom_section(&mut bytes, manifest::SECTION, json.as_bytes());
+        }
+        write_if_changed(&folder.join(format!("{name}.wasm")), &bytes)?;
+        names.push(name);
+    }
+    remove_others(&folder, &names)?;
+    Ok(names)
+}
+
+/// Removes components of policies that no longer exist, so that nobody loads them.
+fn remove_others(folder: &Path, names: &[String]) -> Result<()> {
+    for stale in modules(folder)? {
+        let known = stale.file_stem().is_some_and(|stem| names.iter().any(|name| stem == name.as_str()));
+        if !known {
+            std::fs::remove_file(&stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// All .wasm files of a folder, sorted.
+fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut found = entries
+        .map(|entry| Ok(entry?.path()))
+        .filter(|path: &Result<PathBuf>| match path {
+            Ok(path) => path.extension().is_some_and(|extension| extension == "wasm"),
+            Err(_) => true,
+        })
+        .collect::<Result<Vec<_>>>()?;
+    found.sort();
+    Ok(found)
+}
+
+/// `reeve_policy_ksm_tuner.wasm` is the policy `ksm-tuner`.
+fn policy_name(module: &Path) -> String {
+    let stem = module.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-");
+    stem.strip_prefix("reeve-policy-").unwrap_or(&stem).to_owned()
+}
+
+/// Leaves an equal file alone, so that a running daemon does not reload it.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, bytes)
+        .and_then(|()| std::fs::rename(&partial, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crate_names_become_policy_names() {
+        assert_eq!(policy_name(Path::new("/t/reeve_policy_ksm_tuner.wasm")), "ksm-tuner");
+        assert_eq!(policy_name(Path::new("spinner.wasm")), "spinner");
+    }
+
+    #[test]
+    fn an_equal_component_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.wasm");
+        write_if_changed(&path, b"one").expect("written");
+        let first = std::fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
+        write_if_changed(&path, b"one").expect("left alone");
+        assert_eq!(std::fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time"), first);
+        write_if_changed(&path, b"two").expect("replaced");
+        assert_eq!(std::fs::read(&path).expect("readable"), b"two");
+    }
+
+    #[test]
+    fn components_without_a_policy_are_removed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["kept.wasm", "gone.wasm", "note.txt"] {
+            std::fs::write(folder.path().join(name), "").expect("written");
+        }
+        remove_others(folder.path(), &["kept".to_owned()]).expect("cleaned");
+        assert!(folder.path().join("kept.wasm").exists() && folder.path().join("note.txt").exists());
+        assert!(!folder.path().join("gone.wasm").exists());
+    }
+}
