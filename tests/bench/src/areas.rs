@@ -1,0 +1,35 @@
+//! The areas, a file each.
+
+mod boot;
+mod hooks;
+mod list;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::row::Row;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Area {
+    /// One hook decision, chains, and hooks under attack.
+    Hooks,
+    /// Booting, overhead and churn of real domains.
+    Boot,
+    /// Listing thousands of domains.
+    List,
+}
+
+impl Area {
+    /// Every area, in the order they are measured.
+    pub const ALL: [Self; 3] = [Self::Hooks, Self::Boot, Self::List];
+
+    /// Measures the area.
+    pub async fn measure(self) -> Result<Vec<Row>> {
+        match self {
+            Self::Hooks => hooks::measure().await,
+            Self::Boot => boot::measure().await,
+            Self::List => list::measure().await,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! One hook decision as a fresh Wasm instance, against the same decision as a shell and a Python hook.
+//!
+//! The decision: may a domain with this name be defined, and does its document leave anything open? The Wasm side is the shipped
+//! policy `naming`, asked through the port that every verb uses. The peers are started the way libvirt starts a hook: a process per
+//! call, the document on its standard input, the answer in its exit status.
+
+mod hosts;
+mod scripts;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use reeve_actions::policy_port::{GuardRequest, GuardVerdict, PolicyAdmin, PolicyPort};
+use reeve_model::domain::DomainConfig;
+use reeve_model::policy::Hook;
+use reeve_model::{Actor, DomainState};
+use reeve_policy::PolicyEngine;
+use serde_json::json;
+
+use self::hosts::Host;
+use self::scripts::Script;
+use crate::row::Row;
+use crate::samples::Samples;
+
+const FRESH_RUNS: usize = 5_000;
+const SCRIPT_RUNS: usize = 200;
+const CHAIN_RUNS: usize = 2_000;
+const ATTACK_RUNS: usize = 5_000;
+const DOCUMENT: &str = include_str!("../../../fixtures/domain-20-devices.xml");
+
+/// `fresh-vs-sh`, `fresh-vs-python3`, `chain-of-8`, `innocent-p99-under-attack`.
+pub async fn measure() -> Result<Vec<Row>> {
+    let config = reeve_xml::domain::parse(DOCUMENT, &reeve_xml::ParseOptions::default())?.document;
+    let mut rows = fresh(&config).await?;
+    rows.push(chain(&config).await?);
+    rows.push(attack(&config).await?);
+    Ok(rows)
+}
+
+/// Ours and the scripts' in turns, so that a noisy moment hits all of them.
+async fn fresh(config: &DomainConfig) -> Result<Vec<Row>> {
+    let host = Host::start().await?;
+    host.load_naming("naming").await?;
+    let (sh, python) = (Script::sh()?, Script::python3()?);
+    warm_up(&host.engine, config).await?;
+
+    let (mut ours, mut sh_times, mut python_times) = Default::default();
+    for _ in 0..SCRIPT_RUNS {
+        guard_times(&host.engine, config, FRESH_RUNS / SCRIPT_RUNS, &mut ours).await?;
+        sh.run(DOCUMENT, &mut sh_times)?;
+        python.run(DOCUMENT, &mut python_times)?;
+    }
+    let row = |name| Row::alone("hooks", name, "us", ours.median_us(), ours.len());
+    Ok(vec![
+        row("fresh-vs-sh").against("/bin/sh hook", sh_times.median_us()),
+        row("fresh-vs-python3").against("python3 hook", python_times.median_us()),
+    ])
+}
+
+/// Eight policies, one after the other, each in a fresh instance.
+async fn chain(config: &DomainConfig) -> Result<Row> {
+    let host = Host::start().await?;
+    for number in 1..=8 {
+        host.load_naming(&format!("naming-{number}")).await?;
+    }
+    warm_up(&host.engine, config).await?;
+    let mut times = Samples::default();
+    guard_times(&host.engine, config, CHAIN_RUNS, &mut times).await?;
+    Ok(Row::alone("hooks", "chain-of-8", "us", times.median_us(), times.len()))
+}
+
+/// p99 of an innocent policy while another one loops for ever, against its own idle p99.
+async fn attack(config: &DomainConfig) -> Result<Row> {
+    let host = Host::start().await?;
+    host.load_naming("naming").await?;
+    host.load_hostile("attacker", json!({"do": "loop", "only": "victim"})).await?;
+    warm_up(&host.engine, config).await?;
+
+    let mut idle = Samples::default();
+    guard_times(&host.engine, config, ATTACK_RUNS, &mut idle).await?;
+
+    let attacker = tokio::spawn(keep_attacking(Arc::clone(&host.engine), config.clone()));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut attacked = Samples::default();
+    while attacked.len() < ATTACK_RUNS {
+        guard_times(&host.engine, config, 100, &mut attacked).await?;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    attacker.abort();
+
+    let p99 = |samples: &Samples| samples.quantile(0.99).as_secs_f64() * 1e6;
+    let row = Row::alone("hooks", "innocent-p99-under-attack", "us", p99(&attacked), attacked.len());
+    Ok(row.against("idle p99", p99(&idle)))
+}
+
+/// Makes the attacker loop again and again; each time it is stopped at its deadline, and the breaker is reset.
+async fn keep_attacking(engine: Arc<PolicyEngine>, mut config: DomainConfig) {
+    config.name = "victim".to_owned();
+    loop {
+        let _stopped_at_its_deadline = engine.guard(request(&config, Hook::DomainPrepare)).await;
+        let _not_parked_yet = engine.resume("attacker").await;
+    }
+}
+
+async fn warm_up(engine: &PolicyEngine, config: &DomainConfig) -> Result<()> {
+    guard_times(engine, config, 200, &mut Samples::default()).await
+}
+
+async fn guard_times(engine: &PolicyEngine, config: &DomainConfig, runs: usize, times: &mut Samples) -> Result<()> {
+    for _ in 0..runs {
+        let request = request(config, Hook::DomainDefine);
+        let before = Instant::now();
+        let verdict = engine.guard(request).await;
+        times.add(before.elapsed());
+        ensure!(matches!(verdict, GuardVerdict::Allow { .. }), "the policy must allow: {verdict:?}");
+    }
+    Ok(())
+}
+
+fn request(config: &DomainConfig, hook: Hook) -> GuardRequest {
+    GuardRequest {
+        hook,
+        actor: Actor::Daemon,
+        state: DomainState::ShutOff,
+        config: config.clone(),
+        device: None,
+        forced: false,
+    }
+}

@@ -1,0 +1,63 @@
+//! One measurement and how it is printed.
+
+use serde::Serialize;
+
+/// One row: ours, and a peer measured in the same run where there is one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Area, e.g. `hooks`.
+    pub area: &'static str,
+    /// Name of the measurement.
+    pub name: &'static str,
+    /// Unit of `ours` and `peer`; smaller is better in all of them.
+    pub unit: &'static str,
+    /// Our median.
+    pub ours: f64,
+    /// The peer's median.
+    pub peer: Option<f64>,
+    /// Who the peer is.
+    pub peer_name: Option<&'static str>,
+    /// peer / ours: above 1 we are better.
+    pub ratio: Option<f64>,
+    /// Runs behind each median.
+    pub runs: usize,
+}
+
+impl Row {
+    /// A row without a peer.
+    pub fn alone(area: &'static str, name: &'static str, unit: &'static str, ours: f64, runs: usize) -> Self {
+        Self { area, name, unit, ours, peer: None, peer_name: None, ratio: None, runs }
+    }
+
+    /// The same row against a peer.
+    pub fn against(self, peer_name: &'static str, peer: f64) -> Self {
+        let ratio = (self.ours > 0.0).then(|| peer / self.ours);
+        Self { peer: Some(peer), peer_name: Some(peer_name), ratio, ..self }
+    }
+
+    /// Column heads of the table.
+    pub fn header() -> String {
+        format!(
+            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<18} {:>8} {:>6}",
+            "AREA", "NAME", "OURS", "PEER", "UNIT", "PEER NAME", "RATIO", "RUNS"
+        )
+    }
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        write!(
+            f,
+            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<18} {:>8} {:>6}",
+            self.area,
+            self.name,
+            figure(Some(self.ours)),
+            figure(self.peer),
+            self.unit,
+            self.peer_name.unwrap_or("-"),
+            figure(self.ratio),
+            self.runs
+        )
+    }
+}
