@@ -11,7 +11,7 @@
 //! ACKNOWLEDGE -> DRIVER -> FEATURES_OK (features frozen, queues may be set up) -> DRIVER_OK (device runs).
 
 mod capabilities;
-mod common;
+mod common_config;
 mod state;
 
 use std::io;
