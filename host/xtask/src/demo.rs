@@ -7,17 +7,14 @@ mod story;
 use anyhow::{Result, ensure};
 
 use crate::project::Project;
-use crate::{build, setup};
 use stage::Stage;
 
-/// Builds everything, plays the story and cleans up after it.
-pub fn run(project: &Project, install: bool, keep: bool) -> Result<()> {
-    setup::run(setup::Need::Everything, install)?;
+/// Plays the story with what was built and cleans up after it.
+pub fn run(project: &Project, keep: bool) -> Result<()> {
     ensure!(
         std::path::Path::new("/dev/kvm").exists(),
         "there is no /dev/kvm: this machine cannot run guests (in a VM, enable nested virtualization)"
     );
-    build::run(project)?;
     let mut stage = Stage::set(project)?;
     let told = story::tell(&mut stage);
     if told.is_err() {

@@ -41,6 +41,9 @@ enum Task {
         /// Leave the private root and its logs behind and say where
         #[arg(long)]
         keep: bool,
+        /// Play with what was built before
+        #[arg(long)]
+        no_build: bool,
     },
     /// Build everything and run all tests; ends with a table of skipped tests and one line of counts
     Test {
@@ -108,7 +111,13 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<()> {
     let project = Project::locate()?;
     match task {
-        Task::Demo { install, keep } => demo::run(&project, !install.no_install, keep),
+        Task::Demo { install, keep, no_build } => {
+            if !no_build {
+                setup::run(setup::Need::Everything, !install.no_install)?;
+                build::run(&project)?;
+            }
+            demo::run(&project, keep)
+        }
         Task::Test { install, junit, strict, filter } => {
             test::run(&project, &test::Options { install: !install.no_install, junit, strict, filter })
         }
