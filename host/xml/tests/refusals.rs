@@ -172,7 +172,7 @@ fn single_devices_and_other_kinds() {
     assert_eq!(checked.canonical, "<network>\n  <name>n</name>\n  <forward mod='nat'/>\n</network>\n");
     assert_eq!(
         checked.warnings[0].to_string(),
-        "line 1, column 32: /network/forward/@mod: <forward> has no attribute 'mod'; did you mean 'mode'?"
+        "line 1, column 33: /network/forward/@mod: <forward> has no attribute 'mod'; did you mean 'mode'?"
     );
 
     let error = decode(b"<a>\n\xff</a>").expect_err("not UTF-8");
