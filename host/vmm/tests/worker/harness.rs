@@ -11,7 +11,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
-    BootConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SerialConfig, VmConfig,
+    BootConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode, SerialConfig, VmConfig,
 };
 use reeve_vmm::protocol::{
     Answer, Call, Event, Failure, Hello, Message, Request, Stats, Status, VERSION, decode, receive, send,
@@ -40,7 +40,7 @@ impl Worker {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("control")).unwrap();
-        let mut command = Command::new(worker_binary());
+        let mut command = Command::new(example("worker"));
         let fd = listener.as_raw_fd();
         // SAFETY: dup2 and fcntl are async-signal-safe, and the listener is open in the child as it is here.
         unsafe {
@@ -68,6 +68,13 @@ impl Worker {
         let mut config = config();
         change(&mut config);
         Self::launch(&config, &[kvm.as_fd(), kernel.as_fd()])
+    }
+
+    /// Output and exit status of a process that locks itself in and then tries to open a file.
+    pub fn attempt(mode: SeccompMode) -> String {
+        let mode = if mode == SeccompMode::Kill { "kill" } else { "off" };
+        let output = Command::new(example("attempt")).arg(mode).output().unwrap();
+        format!("{} {}", String::from_utf8_lossy(&output.stdout).trim(), output.status)
     }
 
     pub fn pid(&self) -> u32 {
@@ -260,8 +267,8 @@ fn target_folder() -> PathBuf {
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-fn worker_binary() -> PathBuf {
-    let path = target_folder().join("examples/worker");
+fn example(name: &str) -> PathBuf {
+    let path = target_folder().join("examples").join(name);
     assert!(path.exists(), "{} is missing: cargo build -p reeve-vmm --examples", path.display());
     path
 }

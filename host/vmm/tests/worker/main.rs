@@ -1,5 +1,10 @@
 //! Worker processes with real guests on real KVM, seen as a daemon sees them.
 #![allow(clippy::disallowed_methods, reason = "tests start processes and wait")]
 
+mod adoption;
+mod cable;
 mod harness;
 mod lifecycle;
+mod machine;
+mod refusals;
+mod sandbox;
