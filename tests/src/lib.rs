@@ -1,1 +1,16 @@
-//! What crosses crates: helpers that start a real daemon for a test.
+//! What crosses crates: a real daemon for a test, and the command line that talks to it.
+//!
+//! ```no_run
+//! let daemon = reeve_tests::Daemon::start()?;
+//! let run = daemon.reeve(&["domain", "list", "--all"])?;
+//! assert_eq!(run.code, 0);
+//! # anyhow::Ok(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod command;
+mod daemon;
+pub mod wait;
+
+pub use command::{Run, binary};
+pub use daemon::{Daemon, Options};

@@ -205,13 +205,15 @@ fn unknown_key(table: &Table, prefix: &str) -> Option<String> {
     })
 }
 
-/// The documented key that looks most like `key`, if any does.
+/// The documented key that was most likely meant: a third of its letters may be wrong.
 fn nearest(key: &str) -> Option<&'static str> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let alike =
-        |known: &str| strsim::jaro_winkler(known, key).max(strsim::jaro_winkler(&last(known), &last(key)));
-    let best = KEYS.iter().map(|(known, _)| (alike(known), *known)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.8).then_some(best.1)
+    let wrong = |known: &str| {
+        let whole = strsim::damerau_levenshtein(known, key);
+        whole.min(strsim::damerau_levenshtein(&last(known), &last(key)))
+    };
+    let best = KEYS.iter().map(|(known, _)| (wrong(known), *known)).min()?;
+    (best.0 <= (last(key).len() / 3).max(1)).then_some(best.1)
 }
 
 fn look_up<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {

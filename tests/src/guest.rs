@@ -1,0 +1,49 @@
+//! The test guest (tests/guest) and domain documents that boot it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::command::target_directory;
+
+/// The built test guest.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    kernel: PathBuf,
+}
+
+impl Guest {
+    /// The guest that `cargo xtask guest` built.
+    pub fn locate() -> anyhow::Result<Self> {
+        let kernel = target_directory()?.join("guest/reeve-guest.elf");
+        kernel.metadata().with_context(|| {
+            format!("{} is missing; 'cargo xtask guest' builds it", kernel.display())
+        })?;
+        Ok(Self { kernel })
+    }
+
+    /// Path of its ELF file.
+    pub fn kernel(&self) -> &Path {
+        &self.kernel
+    }
+
+    /// A domain with one vCPU and a serial console that boots it.
+    pub fn document(&self, name: &str, memory_mib: u64) -> String {
+        self.document_with(name, memory_mib, "", "<serial type='pty'><target port='0'/></serial>")
+    }
+
+    /// A domain that boots it with a command line and devices of the test's choice.
+    pub fn document_with(&self, name: &str, memory_mib: u64, cmdline: &str, devices: &str) -> String {
+        let kernel = self.kernel.display();
+        format!(
+            "<domain type='kvm'>\
+               <name>{name}</name>\
+               <memory unit='MiB'>{memory_mib}</memory>\
+               <vcpu>1</vcpu>\
+               <os><type arch='x86_64'>hvm</type><kernel>{kernel}</kernel><cmdline>{cmdline}</cmdline></os>\
+               <features><acpi/><apic/></features>\
+               <devices>{devices}</devices>\
+             </domain>"
+        )
+    }
+}

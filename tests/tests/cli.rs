@@ -1,0 +1,338 @@
+//! The command line against a real daemon: every verb on the simulator, what is refused and how, and what survives a restart.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use reeve_tests::{Daemon, Options, Run, wait};
+use rustix::process::Signal;
+
+type Outcome = anyhow::Result<()>;
+
+/// A simulated domain; `inside` goes between its tags.
+fn domain(name: &str, inside: &str) -> String {
+    format!(
+        "<domain type='sim'>\n  <name>{name}</name>\n  <memory unit='MiB'>256</memory>\n  <vcpu>2</vcpu>\n  \
+         <os><type arch='x86_64'>hvm</type></os>\n  <devices><console type='pty'/></devices>\n{inside}</domain>\n"
+    )
+}
+
+fn define(daemon: &Daemon, name: &str) -> Outcome {
+    let file = daemon.file(&format!("{name}.xml"), &domain(name, ""))?;
+    assert_eq!(daemon.reeve(&["domain", "define", &file])?.ok(), format!("Domain '{name}' defined\n"));
+    Ok(())
+}
+
+fn state(daemon: &Daemon, name: &str) -> anyhow::Result<String> {
+    Ok(daemon.reeve(&["domain", "state", name, "--reason"])?.ok().trim_end().to_owned())
+}
+
+#[test]
+fn a_domain_lives() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    assert_eq!(state(&daemon, "web")?, "shut off (unknown)");
+    let verbs = [
+        ("start", "Domain 'web' started\n", "running (booted)"),
+        ("suspend", "Domain 'web' suspended\n", "paused (user)"),
+        ("resume", "Domain 'web' resumed\n", "running (unpaused)"),
+        ("reset", "Domain 'web' reset\n", "running (booted)"),
+        ("destroy", "Domain 'web' destroyed\n", "shut off (destroyed)"),
+        ("start", "Domain 'web' started\n", "running (booted)"),
+    ];
+    for (verb, said, after) in verbs {
+        assert_eq!(daemon.reeve(&["domain", verb, "web"])?.ok(), said);
+        assert_eq!(state(&daemon, "web")?, after, "after {verb}");
+    }
+    let list = daemon.reeve(&["domain", "list"])?.ok();
+    assert!(list.lines().any(|line| line.split_whitespace().eq(["2", "web", "running"])), "{list}");
+    daemon.reeve(&["domain", "shutdown", "web"])?.ok();
+    wait::until("the guest has shut down", Duration::from_secs(10), || {
+        state(&daemon, "web").is_ok_and(|state| state.starts_with("shut off"))
+    })?;
+    assert!(!daemon.reeve(&["domain", "list"])?.ok().contains("web"));
+    assert_eq!(daemon.reeve(&["domain", "list", "--all", "--name"])?.ok(), "web\n");
+    daemon.reeve(&["domain", "undefine", "web"])?.ok();
+    assert_eq!(daemon.reeve(&["domain", "list", "--all", "--name"])?.ok(), "");
+    Ok(())
+}
+
+#[test]
+fn lists_are_filtered_and_machine_readable() -> Outcome {
+    let daemon = Daemon::start()?;
+    for name in ["a", "b", "c"] {
+        define(&daemon, name)?;
+    }
+    for name in ["a", "b"] {
+        daemon.reeve(&["domain", "start", name])?.ok();
+    }
+    daemon.reeve(&["domain", "suspend", "b"])?.ok();
+    daemon.reeve(&["domain", "autostart", "c"])?.ok();
+    let names = |options: &[&str]| -> anyhow::Result<String> {
+        let arguments = [&["domain", "list", "--name"], options].concat();
+        Ok(daemon.reeve(&arguments)?.ok().replace('\n', " "))
+    };
+    assert_eq!(names(&[])?, "a b ");
+    assert_eq!(names(&["--inactive"])?, "c ");
+    assert_eq!(names(&["--all"])?, "a b c ");
+    assert_eq!(names(&["--state-paused", "--state-shutoff"])?, "b c ");
+    assert_eq!(names(&["--all", "--autostart"])?, "c ");
+    assert_eq!(names(&["--transient"])?, "");
+    let json: serde_json::Value =
+        serde_json::from_str(&daemon.reeve(&["domain", "list", "-o", "json"])?.ok())?;
+    assert_eq!(json[1]["state"], "paused");
+    assert!(daemon.reeve(&["domain", "list", "-o", "xml"])?.ok().contains("<name>b</name>"));
+    Ok(())
+}
+
+#[test]
+fn a_transient_domain_leaves_nothing() -> Outcome {
+    let daemon = Daemon::start()?;
+    let said = daemon.reeve_with_input(&["domain", "create", "-"], &domain("build", ""))?.ok();
+    assert_eq!(said, "Domain 'build' created\n");
+    let info = daemon.reeve(&["domain", "info", "build"])?.ok();
+    assert!(info.contains("Persistent:     no"), "{info}");
+    daemon.reeve(&["domain", "destroy", "build"])?.ok();
+    daemon.reeve(&["domain", "info", "build"])?.fails(3);
+    Ok(())
+}
+
+#[test]
+fn documents_that_are_wrong_are_refused_with_their_place() -> Outcome {
+    let daemon = Daemon::start()?;
+    let cases = [
+        ("<domain type='sim'>\n  <name>web</nam>\n</domain>", "line 2, column 12"),
+        ("<domain type='sim'><name>web</name></domain>", "memory"),
+        (&domain("web", "").replace("256", "much"), "line 3"),
+        (&domain("web", "").replace(">2<", ">0<"), "vcpu"),
+        (&domain("web", "").replace("'MiB'>256", "'PiB'>9000"), "memory"),
+        ("not xml at all", "line 1"),
+        ("", "line 1"),
+    ];
+    for (document, place) in cases {
+        let said = daemon.reeve_with_input(&["domain", "define", "-"], document)?.fails(7);
+        assert!(said.starts_with("error: ") && said.contains(place), "{document}\n{said}");
+    }
+    let file = daemon.file("typo.xml", &domain("web", "  <currentMemroy>1</currentMemroy>\n"))?;
+    let strict = daemon.reeve(&["domain", "define", "--strict", &file])?.fails(7);
+    assert!(strict.contains("currentMemroy") && strict.contains("line 7"), "{strict}");
+    assert_eq!(daemon.reeve(&["domain", "list", "--all", "--name"])?.ok(), "", "nothing is half defined");
+    let lenient = daemon.reeve(&["domain", "define", &file])?;
+    assert!(lenient.stderr.contains("warning: line 7") && lenient.code == 0, "{lenient:?}");
+    assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("<currentMemroy>1</currentMemroy>"));
+    daemon.reeve(&["domain", "define", "/does/not/exist.xml"])?.fails(3);
+    Ok(())
+}
+
+#[test]
+fn names_and_uuids_belong_together() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    let said = daemon.reeve_with_input(&["domain", "define", "-"], &domain("web", ""))?.fails(6);
+    assert!(said.contains("'web'"), "{said}");
+    let uuid = daemon.reeve(&["domain", "list", "--all", "--uuid"])?.ok();
+    let other = domain("other", &format!("<uuid>{}</uuid>", uuid.trim()));
+    let said = daemon.reeve_with_input(&["domain", "define", "-"], &other)?.fails(6);
+    assert!(said.contains(uuid.trim()), "{said}");
+    assert_eq!(daemon.reeve(&["domain", "list", "--all", "--name"])?.ok(), "web\n");
+    Ok(())
+}
+
+#[test]
+fn what_makes_no_sense_now_is_a_wrong_state() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    for verb in ["shutdown", "reboot", "reset", "destroy", "suspend", "resume", "stats", "console"] {
+        let said = daemon.reeve(&["domain", verb, "web"])?.fails(6);
+        assert!(said.starts_with("error: domain 'web' is not running"), "{verb}: {said}");
+    }
+    daemon.reeve(&["domain", "setmem", "web", "128M"])?.fails(6);
+    daemon.reeve(&["domain", "start", "web"])?.ok();
+    let said = daemon.reeve(&["domain", "start", "web"])?.fails(6);
+    assert!(said.contains("'web'") && said.contains("running"), "{said}");
+    daemon.reeve(&["domain", "resume", "web"])?.fails(6);
+    let said = daemon.reeve(&["domain", "start", "nobody"])?.fails(3);
+    assert!(said.contains("'nobody'"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_kernel_that_is_not_there_is_named() -> Outcome {
+    let daemon = Daemon::start()?;
+    let document = domain("vm", "").replace("'sim'", "'kvm'");
+    let document = document.replace("</type>", "</type><kernel>/does/not/exist</kernel>");
+    daemon.reeve_with_input(&["domain", "define", "-"], &document)?.ok();
+    let said = daemon.reeve(&["domain", "start", "vm"])?;
+    assert!(said.code != 0 && said.stderr.contains("/does/not/exist"), "{said:?}");
+    assert!(state(&daemon, "vm")?.starts_with("shut off"));
+    let left = std::fs::read_dir(daemon.root().join("run/reeve/domains"))?.count();
+    assert_eq!(left, 0, "nothing of the start is left");
+    Ok(())
+}
+
+#[test]
+fn devices_come_and_go() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    let image = daemon.file("data.img", "")?;
+    let disk = format!(
+        "<disk type='file' device='disk'><source file='{image}'/><target dev='vdb' bus='virtio'/></disk>"
+    );
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], &disk)?.ok();
+    assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("dev='vdb'"));
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], &disk)?.fails(6);
+    daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], &disk)?.ok();
+    assert!(!daemon.reeve(&["domain", "xml", "web"])?.ok().contains("vdb"));
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], "<disk")?.fails(7);
+    Ok(())
+}
+
+#[test]
+fn memory_follows_the_balloon() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    daemon.reeve(&["domain", "start", "web"])?.ok();
+    daemon.reeve(&["domain", "setmem", "web", "128M"])?.ok();
+    wait::until("the balloon is inflated", Duration::from_secs(10), || {
+        let info = daemon.reeve(&["domain", "info", "web"]);
+        info.is_ok_and(|info| info.stdout.contains("Used memory:    131072 KiB"))
+    })?;
+    daemon.reeve(&["domain", "setmem", "web", "4G"])?.fails(7);
+    daemon.reeve(&["domain", "setmem", "web", "a lot"])?.fails(2);
+    Ok(())
+}
+
+#[test]
+fn events_are_told_in_order() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    daemon.reeve(&["domain", "start", "web"])?.ok();
+    daemon.reeve(&["domain", "destroy", "web"])?.ok();
+    let lines =
+        daemon.reeve(&["domain", "events", "web", "--after", "0", "--timeout", "0", "-o", "json"])?.ok();
+    let events: Vec<serde_json::Value> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let changes: Vec<_> = events.iter().filter_map(|event| event["change"].as_str()).collect();
+    assert_eq!(changes[..2], ["defined", "started"], "{lines}");
+    assert!(changes.contains(&"stopped"), "{lines}");
+    assert!(events.windows(2).all(|pair| pair[0]["seq"].as_u64() < pair[1]["seq"].as_u64()));
+    assert_eq!(events[0]["actor"]["kind"], "client");
+    Ok(())
+}
+
+#[test]
+fn an_edit_is_never_lost() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    let edit = |script: &str| {
+        Run::reeve(
+            daemon.root(),
+            &["domain", "edit", "web"],
+            "",
+            &[("EDITOR", OsStr::new(script)), ("VISUAL", OsStr::new(""))],
+        )
+    };
+    assert_eq!(edit("true")?.ok(), "Domain 'web' is unchanged\n");
+    assert_eq!(edit("sed -i s/262144/524288/")?.ok(), "Domain 'web' edited\n");
+    assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("524288"));
+    let said = edit("sed -i s,/vcpu,/vcpus,")?.fails(7);
+    let kept = said.split('\'').nth(1).unwrap_or_default();
+    assert!(std::fs::read_to_string(kept)?.contains("/vcpus"), "{said}");
+    std::fs::remove_file(kept)?;
+    edit("false")?.fails(1);
+    Ok(())
+}
+
+#[test]
+fn a_restarted_daemon_knows_what_it_knew() -> Outcome {
+    let mut daemon = Daemon::start()?;
+    for name in ["on", "off"] {
+        define(&daemon, name)?;
+    }
+    daemon.reeve(&["domain", "start", "on"])?.ok();
+    daemon.reeve(&["domain", "autostart", "off"])?.ok();
+    let before = daemon.reeve(&["domain", "xml", "on"])?.ok();
+    daemon.kill()?;
+    daemon.reeve(&["domain", "list"])?.fails(5);
+    daemon.launch()?;
+    assert_eq!(state(&daemon, "on")?, "running (adopted)");
+    assert_eq!(daemon.reeve(&["domain", "xml", "on"])?.ok(), before);
+    wait::until("autostart has started 'off'", Duration::from_secs(10), || {
+        state(&daemon, "off").is_ok_and(|state| state == "running (booted)")
+    })?;
+    assert!(daemon.stop()?.success());
+    let run = daemon.root().join("run/reeve");
+    assert!(!run.join("reeve.sock").exists() && !run.join("reeve.pid").exists());
+    daemon.launch()?;
+    assert_eq!(daemon.reeve(&["domain", "list", "--name"])?.ok(), "on\noff\n");
+    Ok(())
+}
+
+#[test]
+fn a_root_has_one_daemon() -> Outcome {
+    let daemon = Daemon::start()?;
+    let second = Run::reeve(daemon.root(), &["daemon"], "", &[])?.fails(1);
+    assert!(second.contains(&format!("another daemon (pid {}) already serves", daemon.pid())), "{second}");
+    daemon.reeve(&["domain", "list"])?.ok();
+    let pid = std::fs::read_to_string(daemon.root().join("run/reeve/reeve.pid"))?;
+    assert_eq!(pid.trim(), daemon.pid().to_string());
+    Ok(())
+}
+
+#[test]
+fn the_configuration_is_checked_and_read_again() -> Outcome {
+    let root = tempfile::tempdir()?;
+    std::fs::create_dir_all(root.path().join("etc/reeve"))?;
+    std::fs::write(root.path().join("etc/reeve/reeve.toml"), "[access]\ngruop = 'x'\n")?;
+    let said = Run::reeve(root.path(), &["daemon"], "", &[])?.fails(1);
+    assert!(said.contains("did you mean 'access.group'?"), "{said}");
+    std::fs::write(root.path().join("etc/reeve/reeve.toml"), "log = 'debug'\n")?;
+    let printed = Run::reeve(root.path(), &["daemon", "--print-config"], "", &[])?.ok();
+    assert!(printed.contains("\nlog = \"debug\"\n") && printed.contains("\n[workers]\n"), "{printed}");
+
+    let daemon = Daemon::start_with(Options { config: "log = 'warn'".into(), ..Options::default() })?;
+    daemon.file("etc/reeve/reeve.toml", "log = 'info'\n")?;
+    daemon.signal(Signal::HUP)?;
+    wait::until("the daemon has reloaded", Duration::from_secs(10), || {
+        daemon.log().contains("the configuration was read again")
+    })?;
+    daemon.file("etc/reeve/reeve.toml", "lgo = 'info'\n")?;
+    daemon.signal(Signal::HUP)?;
+    wait::until("the mistake is logged", Duration::from_secs(10), || {
+        daemon.log().contains("did you mean 'log'?")
+    })?;
+    daemon.reeve(&["domain", "list"])?.ok();
+    Ok(())
+}
+
+#[test]
+fn policies_that_are_none_are_refused() -> Outcome {
+    let daemon = Daemon::start()?;
+    assert_eq!(daemon.reeve(&["policy", "list", "-o", "json"])?.ok(), "[]\n");
+    let file = daemon.file("not.wasm", "not a component")?;
+    daemon.reeve(&["policy", "load", &file])?.fails(7);
+    let said = daemon.reeve(&["policy", "show", "nobody"])?.fails(3);
+    assert!(said.contains("'nobody'"), "{said}");
+    daemon.reeve(&["policy", "load", &file, "--config", "{oops"])?.fails(7);
+    daemon.reeve(&["policy", "mode", "nobody", "sometimes"])?.fails(2);
+    Ok(())
+}
+
+#[test]
+fn without_a_daemon_there_is_a_hint_and_documents_are_still_checked() -> Outcome {
+    let nowhere = Path::new("/does/not/exist");
+    let said = Run::reeve(nowhere, &["domain", "list"], "", &[])?.fails(5);
+    assert!(
+        said.contains("cannot reach the daemon") && said.contains("hint: start it with 'reeve daemon'"),
+        "{said}"
+    );
+    let good = Run::reeve(nowhere, &["xml", "check", "-"], &domain("web", ""), &[])?;
+    assert!(good.stdout.contains("<name>web</name>") && good.code == 0, "{good:?}");
+    let bad = Run::reeve(nowhere, &["xml", "check", "-"], "<domain>\n<name>", &[])?.fails(7);
+    assert!(bad.contains("line 2, column"), "{bad}");
+    let kind = Run::reeve(nowhere, &["xml", "check", "--kind", "network", "-"], &domain("web", ""), &[])?;
+    kind.fails(7);
+    Run::reeve(nowhere, &["xml", "check", "--kind", "netwrok", "-"], "", &[])?.fails(2);
+    assert!(Run::reeve(nowhere, &["completions", "bash"], "", &[])?.ok().contains("attach-device"));
+    Run::reeve(nowhere, &["domain", "lits"], "", &[])?.fails(2);
+    Ok(())
+}
