@@ -3,9 +3,10 @@
 use reeve_model::domain::DomainConfig;
 
 use crate::driver::Device;
+use crate::names;
 
-/// Adds a device; the rest of a sentence that begins with "domain 'NAME' " when its name is taken or it has none.
-pub(crate) fn add(config: &mut DomainConfig, device: &Device) -> Result<(), String> {
+/// Adds a device and gives it back with the alias it got; the rest of a sentence that begins with "domain 'NAME' " when its name is taken or it has none.
+pub(crate) fn add(config: &mut DomainConfig, device: &Device) -> Result<Device, String> {
     if position(config, device).is_some() {
         return Err(format!("has {} already", device.describe()));
     }
@@ -17,21 +18,33 @@ pub(crate) fn add(config: &mut DomainConfig, device: &Device) -> Result<(), Stri
         Device::Channel(channel) => devices.channels.push(channel.as_ref().clone()),
         Device::Other(element) => return Err(format!("can't be given <{element}> while it runs")),
     }
-    Ok(())
+    names::assign(config);
+    let devices = &config.devices;
+    let added = match device {
+        Device::Disk(_) => devices.disks.last().cloned().map(|disk| Device::Disk(Box::new(disk))),
+        Device::Interface(_) => {
+            devices.interfaces.last().cloned().map(|tap| Device::Interface(Box::new(tap)))
+        }
+        Device::Rng(_) => devices.rngs.last().cloned().map(|rng| Device::Rng(Box::new(rng))),
+        Device::Channel(_) => {
+            devices.channels.last().cloned().map(|channel| Device::Channel(Box::new(channel)))
+        }
+        Device::Other(_) => None,
+    };
+    Ok(added.unwrap_or_else(|| device.clone()))
 }
 
-/// Removes a device; the rest of a sentence when it is not there.
-pub(crate) fn remove(config: &mut DomainConfig, device: &Device) -> Result<(), String> {
+/// Removes a device and gives it back as it was configured; the rest of a sentence when it is not there.
+pub(crate) fn remove(config: &mut DomainConfig, device: &Device) -> Result<Device, String> {
     let position = position(config, device).ok_or_else(|| format!("has no {}", device.describe()))?;
     let devices = &mut config.devices;
-    match device {
-        Device::Disk(_) => drop(devices.disks.remove(position)),
-        Device::Interface(_) => drop(devices.interfaces.remove(position)),
-        Device::Rng(_) => drop(devices.rngs.remove(position)),
-        Device::Channel(_) => drop(devices.channels.remove(position)),
-        Device::Other(_) => {}
-    }
-    Ok(())
+    Ok(match device {
+        Device::Disk(_) => Device::Disk(Box::new(devices.disks.remove(position))),
+        Device::Interface(_) => Device::Interface(Box::new(devices.interfaces.remove(position))),
+        Device::Rng(_) => Device::Rng(Box::new(devices.rngs.remove(position))),
+        Device::Channel(_) => Device::Channel(Box::new(devices.channels.remove(position))),
+        Device::Other(element) => Device::Other(element.clone()),
+    })
 }
 
 /// Where the device that goes by the same name is in its list.

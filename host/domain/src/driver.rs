@@ -94,6 +94,17 @@ pub enum Device {
 }
 
 impl Device {
+    /// Its alias, if it was given one.
+    pub fn alias(&self) -> Option<&str> {
+        match self {
+            Self::Disk(disk) => disk.common.alias.as_deref(),
+            Self::Interface(interface) => interface.common.alias.as_deref(),
+            Self::Rng(rng) => rng.common.alias.as_deref(),
+            Self::Channel(channel) => channel.common.alias.as_deref(),
+            Self::Other(_) => None,
+        }
+    }
+
     /// What to call it in a message: its element and target.
     pub fn describe(&self) -> String {
         match self {
@@ -233,6 +244,9 @@ pub enum DriverError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The machine can't be built or booted from what was given.
+    #[error("{0}")]
+    Rejected(String),
     /// The worker refused, in its own words.
     #[error("{0}")]
     Worker(String),

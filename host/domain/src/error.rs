@@ -132,7 +132,7 @@ impl DomainError {
                 DriverError::Open { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                     ErrorCode::NotFound
                 }
-                DriverError::Open { .. } => ErrorCode::Invalid,
+                DriverError::Open { .. } | DriverError::Rejected(_) => ErrorCode::Invalid,
                 DriverError::InUse { .. } => ErrorCode::Busy,
                 DriverError::Unsupported(_) => ErrorCode::Unsupported,
                 DriverError::Deadline { .. } => ErrorCode::Deadline,

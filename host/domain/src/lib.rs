@@ -16,6 +16,7 @@ mod devices;
 mod driver;
 mod entry;
 mod error;
+mod names;
 mod owner;
 mod record;
 mod recover;
@@ -23,6 +24,7 @@ mod registry;
 mod sink;
 mod turn;
 
+pub mod kvm;
 pub mod sim;
 pub mod state;
 

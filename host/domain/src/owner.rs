@@ -260,13 +260,14 @@ impl Owner {
             }
             Ask::Attach(device) => {
                 let mut config = self.config();
-                devices::add(&mut config, &device).map_err(|sentence| self.device(sentence))?;
+                let device = devices::add(&mut config, &device).map_err(|sentence| self.device(sentence))?;
                 machine.attach_device(&device).await.map_err(named("given a device"))?;
                 self.reconfigure(actor, config, DomainChange::DeviceAttached).await?;
             }
             Ask::Detach(device) => {
                 let mut config = self.config();
-                devices::remove(&mut config, &device).map_err(|sentence| self.device(sentence))?;
+                let device =
+                    devices::remove(&mut config, &device).map_err(|sentence| self.device(sentence))?;
                 machine.detach_device(&device).await.map_err(named("relieved of a device"))?;
                 self.reconfigure(actor, config, DomainChange::DeviceDetached).await?;
             }

@@ -13,6 +13,7 @@ use crate::admission::Ticket;
 use crate::driver::Device;
 use crate::entry::{Entry, Live};
 use crate::error::DomainError;
+use crate::names;
 use crate::owner::{self, Ask, Birth, Command};
 use crate::registry::Domains;
 use crate::state::{Occurrence, Phase};
@@ -76,7 +77,7 @@ impl Turn {
 
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
-        let StartOptions { config, paused } = options;
+        let StartOptions { mut config, paused } = options;
         if config.uuid != self.entry.uuid || config.name != self.entry.name {
             return Err(DomainError::Identity { name: self.entry.name.clone(), other: config.name });
         }
@@ -87,6 +88,7 @@ impl Turn {
             let (name, driver) = (self.entry.name.clone(), driver.kind().to_owned());
             return Err(DomainError::Refused { name, driver, refusals });
         }
+        names::assign(&mut config);
         let config = Arc::new(config);
         let (owner, commands) = mpsc::channel(COMMANDS);
         let id = {

@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, prlimit, waitid,
 };
 
 use crate::procfs;
 
 mod spawn;
+
+/// What a machine locks besides guest memory: rings, page tables, device buffers.
+const LOCKED_BESIDES: u64 = 256 << 20;
 
 /// A program to start in a session of its own, with an empty environment and nothing open but what is listed. It is not killed when
 /// its parent ends.
@@ -122,6 +125,14 @@ impl Process {
                 Err(_) => return false,
             }
         }
+    }
+
+    /// Raises its limit of memory locked in RAM to `bytes` and what a machine needs besides.
+    pub fn allow_locked_memory(&self, bytes: u64) -> io::Result<()> {
+        let limit = Some(bytes.saturating_add(LOCKED_BESIDES));
+        let limit = Rlimit { current: limit, maximum: limit };
+        prlimit(Some(self.pid), Resource::Memlock, limit)?;
+        Ok(())
     }
 
     /// Kills it. No error when it has ended already.

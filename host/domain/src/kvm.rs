@@ -1,0 +1,164 @@
+//! The native driver: one worker process per domain, on /dev/kvm.
+//!
+//! ```text
+//!   DomainConfig ─ plan (pure) ─► VmConfig + list of files ─ open ─► descriptors ┐
+//!   run/reeve/domains/UUID/control ─ bind ─► listening socket ─ fd 3 ─► worker ◄─┴─ Launch over the socket
+//! ```
+//!
+//! The worker gets its machine as data and descriptors and opens nothing itself. It outlives the daemon; the next one connects to
+//! the same socket. An end of the connection is an end of the worker.
+
+mod client;
+mod devices;
+mod launch;
+mod machine;
+mod plan;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reeve_model::domain::DomainConfig;
+use reeve_sys::cgroup::Cgroups;
+use reeve_sys::layout::Layout;
+use reeve_vmm::config::SandboxConfig;
+use reeve_vmm::protocol::{Call, Status};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::driver::{Driver, DriverError, Refusal, StartSpec, Started};
+use crate::record::RuntimeRecord;
+use client::Client;
+use launch::Site;
+use machine::KvmMachine;
+use plan::Plan;
+
+/// What the native driver works with.
+#[derive(Debug)]
+pub struct KvmConfig {
+    /// The executable that becomes a worker.
+    pub worker: PathBuf,
+    /// Its arguments, e.g. `worker`.
+    pub worker_args: Vec<String>,
+    /// Directories of this host.
+    pub layout: Arc<Layout>,
+    /// Where groups of domains are made; none runs them in the daemon's own.
+    pub cgroups: Option<Cgroups>,
+    /// How workers lock themselves in.
+    pub sandbox: SandboxConfig,
+}
+
+/// Makes machines on /dev/kvm.
+pub struct KvmDriver {
+    config: Arc<KvmConfig>,
+}
+
+impl KvmDriver {
+    /// A driver; nothing is touched before the first start.
+    pub fn new(config: KvmConfig) -> Self {
+        Self { config: Arc::new(config) }
+    }
+
+    fn site(&self, uuid: Uuid) -> Site {
+        Site::new(self.config.clone(), uuid)
+    }
+}
+
+#[async_trait]
+impl Driver for KvmDriver {
+    fn kind(&self) -> &'static str {
+        "kvm"
+    }
+
+    fn check(&self, config: &DomainConfig) -> Vec<Refusal> {
+        Plan::new(config, &self.config.sandbox).err().unwrap_or_default()
+    }
+
+    async fn start(&self, spec: StartSpec) -> Result<Started, DriverError> {
+        let refused = |refusals: Vec<Refusal>| {
+            DriverError::Unsupported(refusals.into_iter().map(|each| each.0).collect::<Vec<_>>().join("; "))
+        };
+        let plan = Plan::new(&spec.config, &self.config.sandbox).map_err(refused)?;
+        let mut site = self.site(spec.config.uuid);
+        match self.launch(&mut site, plan, &spec.config).await {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                site.clear().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError> {
+        let mut site = self.site(record.uuid);
+        match self.reconnect(&mut site, record).await {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                site.clear().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn sweep(&self, known: &[Uuid]) -> Vec<Uuid> {
+        let mut undone = Vec::new();
+        for name in self.config.layout.domain_directories() {
+            let Ok(uuid) = Uuid::try_parse(&name) else { continue };
+            if known.contains(&uuid) {
+                continue;
+            }
+            let mut site = self.site(uuid);
+            if let Ok(stream) = site.connect().await
+                && let Ok((_client, hello)) = Client::hello(stream, None).await
+            {
+                site.find(hello.pid);
+            }
+            site.clear().await;
+            info!(%uuid, "an unfinished start of an earlier daemon was undone");
+            undone.push(uuid);
+        }
+        undone
+    }
+}
+
+impl KvmDriver {
+    async fn launch(
+        &self,
+        site: &mut Site,
+        plan: Plan,
+        config: &DomainConfig,
+    ) -> Result<Started, DriverError> {
+        let kernel = config.os.kernel.clone().unwrap_or_default();
+        let (vm, fds, stream) = site.prepare(plan).await?;
+        let process = site.process()?;
+        let (client, _) = Client::hello(stream, Some(process.clone())).await.map_err(|e| site.explain(e))?;
+        let call = Call::Launch { config: Box::new(vm) };
+        client.call(call, fds).await.map_err(|error| match error {
+            DriverError::Rejected(message) => DriverError::Rejected(format!("kernel '{kernel}': {message}")),
+            other => site.explain(other),
+        })?;
+        Ok(KvmMachine::start(
+            client,
+            process,
+            site.clone(),
+            config,
+            &Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked },
+        ))
+    }
+
+    async fn reconnect(&self, site: &mut Site, record: &RuntimeRecord) -> Result<Started, DriverError> {
+        let recorded =
+            record.process.ok_or_else(|| DriverError::Lost("its record names no process".to_owned()))?;
+        site.find_exactly(recorded)?;
+        let process = site.process()?;
+        let stream = site.connect().await?;
+        let (client, hello) = Client::hello(stream, Some(process.clone())).await?;
+        if hello.status == Status::Empty {
+            return Err(DriverError::Lost("its worker has no machine".to_owned()));
+        }
+        if hello.pid != process.pid() {
+            warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
+        }
+        Ok(KvmMachine::start(client, process, site.clone(), &record.config, &hello.status))
+    }
+}

@@ -1,0 +1,283 @@
+//! Devices of a domain as devices of a worker.
+
+use std::path::PathBuf;
+
+use reeve_model::device_address::DeviceAddress;
+use reeve_model::domain::{
+    CharDevice, DeviceCommon, Disk, DiskSource, DomainConfig, Interface, MemBalloon, Rng,
+};
+use reeve_sys::open::{ImageAccess, Sharing};
+use reeve_vmm::config::{
+    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, NetConfig,
+    RngConfig, RngRate, SerialConfig,
+};
+
+use super::plan::{Source, Sources};
+
+/// Alias of the device that carries virtio consoles and channels.
+const VIRTIO_SERIAL: &str = "virtio-serial0";
+/// Alias of a serial port that a `<console>` stands for.
+const FIRST_SERIAL: &str = "serial0";
+
+/// All of them. What the driver has no device for is refused by name.
+pub(super) fn all(
+    config: &DomainConfig,
+    sources: &mut Sources,
+    refuse: &mut impl FnMut(String),
+) -> (Vec<SerialConfig>, Vec<DeviceConfig>) {
+    let devices = &config.devices;
+    for controller in &devices.controllers {
+        if !matches!(controller.kind.as_str(), "pci" | "virtio-serial") {
+            refuse(format!("there is no {} controller", controller.kind));
+        }
+    }
+    if let Some(watchdog) = &devices.watchdog {
+        refuse(format!("there is no watchdog '{}'", watchdog.model));
+    }
+    for element in &devices.extra.elements {
+        refuse(format!("there is no device <{}>", element_name(element)));
+    }
+    let serials = serials(config, sources, refuse);
+    let mut list = Vec::new();
+    for each in &devices.disks {
+        keep(disk(each, sources), &mut list, refuse);
+    }
+    for each in &devices.interfaces {
+        keep(interface(each, sources), &mut list, refuse);
+    }
+    keep(console(config), &mut list, refuse);
+    for each in &devices.rngs {
+        keep(rng(each, sources).map(Some), &mut list, refuse);
+    }
+    keep(balloon(config), &mut list, refuse);
+    (serials, list)
+}
+
+fn keep(
+    made: Result<impl Into<Option<DeviceConfig>>, String>,
+    list: &mut Vec<DeviceConfig>,
+    refuse: &mut impl FnMut(String),
+) {
+    match made {
+        Ok(device) => list.extend(device.into()),
+        Err(sentence) => refuse(sentence),
+    }
+}
+
+/// One disk.
+pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, String> {
+    let target = &disk.target;
+    let virtio = disk.bus.as_deref().map_or_else(|| target.starts_with("vd"), |bus| bus == "virtio");
+    if !virtio {
+        let bus = disk.bus.as_deref().unwrap_or("that its name implies");
+        return Err(format!("disk '{target}' is on bus '{bus}': only virtio is there"));
+    }
+    if !matches!(disk.device.as_str(), "disk" | "lun" | "cdrom") {
+        return Err(format!("disk '{target}' is a {}: only disks are there", disk.device));
+    }
+    let format = disk.driver.format.as_deref().unwrap_or("raw");
+    if format != "raw" {
+        return Err(format!("disk '{target}' has format '{format}': only raw can be run"));
+    }
+    let path = match &disk.source {
+        DiskSource::File { path: Some(path) } | DiskSource::Block { path: Some(path) } => PathBuf::from(path),
+        DiskSource::File { path: None } | DiskSource::Block { path: None } => {
+            return Err(format!("disk '{target}' has no source: a virtio disk can't be empty"));
+        }
+        DiskSource::Other { kind, .. } => {
+            return Err(format!("disk '{target}' is of type '{kind}': use file or block"));
+        }
+    };
+    if !path.is_absolute() {
+        return Err(format!("disk '{target}': '{}' is not an absolute path", path.display()));
+    }
+    let cache = match disk.driver.cache.as_deref() {
+        None | Some("default" | "writeback") => CacheMode::Writeback,
+        Some("none") => CacheMode::None,
+        Some("writethrough") => CacheMode::Writethrough,
+        Some("directsync") => CacheMode::Directsync,
+        Some("unsafe") => CacheMode::Unsafe,
+        Some(other) => return Err(format!("disk '{target}' has cache mode '{other}', which does not exist")),
+    };
+    let readonly = disk.readonly || disk.device == "cdrom";
+    let shared = readonly || disk.shareable;
+    let access = ImageAccess {
+        readonly,
+        direct: matches!(cache, CacheMode::None | CacheMode::Directsync),
+        sharing: if shared { Sharing::Shared } else { Sharing::Exclusive },
+    };
+    let fd = sources.add(Source::Image { what: format!("disk {target}"), path, access });
+    let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());
+    let discard = disk.driver.discard.as_deref() == Some("unmap");
+    device(&disk.common, DeviceKind::Block(BlockConfig { fd, readonly, serial, cache, discard }))
+}
+
+/// One interface.
+pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<DeviceConfig, String> {
+    let mac = interface.mac.as_deref().ok_or("an interface has no MAC address")?;
+    let named = |sentence: String| format!("interface '{mac}' {sentence}");
+    let bytes = parse_mac(mac).ok_or_else(|| named("has no valid MAC address".to_owned()))?;
+    if let Some(model) = interface.model.as_deref().filter(|model| *model != "virtio") {
+        return Err(named(format!("is a '{model}': only virtio is there")));
+    }
+    let bridge = match interface.kind.as_str() {
+        "ethernet" => None,
+        "bridge" => {
+            let bridge = interface.source_attribute("bridge");
+            Some(bridge.ok_or_else(|| named("names no bridge".to_owned()))?.to_owned())
+        }
+        other => return Err(named(format!("is of type '{other}': use bridge or ethernet"))),
+    };
+    let name = interface.target.clone().unwrap_or_else(|| "vnet%d".to_owned());
+    let fd = sources.add(Source::Tap { name, bridge });
+    let link_up = interface.link_up.unwrap_or(true);
+    device(&interface.common, DeviceKind::Net(NetConfig { fd, mac: bytes, mtu: 1500, link_up }))
+}
+
+/// One source of random bytes.
+pub(super) fn rng(rng: &Rng, sources: &mut Sources) -> Result<DeviceConfig, String> {
+    if rng.model != "virtio" {
+        return Err(format!("an rng is a '{}': only virtio is there", rng.model));
+    }
+    if rng.backend != "random" {
+        return Err(format!("an rng has backend '{}': use random", rng.backend));
+    }
+    let path = PathBuf::from(rng.device.as_deref().unwrap_or("/dev/urandom"));
+    let fd = sources.add(Source::Random { path });
+    let rate = rng.rate.map(|rate| RngRate { bytes: rate.bytes, period_ms: rate.period_ms });
+    device(&rng.common, DeviceKind::Rng(RngConfig { fd, rate }))
+}
+
+/// As libvirt does, a guest has a balloon unless the document says `none`.
+fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
+    let said = config.devices.memballoon.clone();
+    let balloon = said.unwrap_or_else(|| MemBalloon {
+        model: "virtio".to_owned(),
+        stats_period: None,
+        common: DeviceCommon { alias: Some("balloon0".to_owned()), ..DeviceCommon::default() },
+    });
+    match balloon.model.as_str() {
+        "none" => Ok(None),
+        "virtio" => {
+            let stats = balloon.stats_period.is_some();
+            let kind = DeviceKind::Balloon(BalloonConfig { target: config.current_memory.0, stats });
+            device(&balloon.common, kind).map(Some)
+        }
+        other => Err(format!("the memory balloon is a '{other}': only virtio is there")),
+    }
+}
+
+/// Serial ports; a `<console>` of a serial kind without a `<serial>` stands for the first one.
+fn serials(
+    config: &DomainConfig,
+    sources: &mut Sources,
+    refuse: &mut impl FnMut(String),
+) -> Vec<SerialConfig> {
+    let devices = &config.devices;
+    let mut serials = Vec::new();
+    for serial in &devices.serials {
+        let alias = alias(&serial.common);
+        let log = match (serial.kind.as_str(), &serial.path) {
+            ("file", Some(path)) => {
+                Some(sources.add(Source::Log { what: alias.clone(), path: PathBuf::from(path) }))
+            }
+            ("pty" | "null", _) => None,
+            (kind, _) => {
+                refuse(format!("serial port '{alias}' is of type '{kind}': use pty, file or null"));
+                None
+            }
+        };
+        serials.push(SerialConfig { alias, log });
+    }
+    if serials.is_empty() && devices.consoles.iter().any(|console| !is_virtio(console)) {
+        serials.push(SerialConfig { alias: FIRST_SERIAL.to_owned(), log: None });
+    }
+    serials
+}
+
+/// The device with all virtio consoles and channels, consoles first.
+fn console(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
+    let devices = &config.devices;
+    let mut ports = Vec::new();
+    for console in devices.consoles.iter().filter(|console| is_virtio(console)) {
+        ports.push(port(console, None)?);
+    }
+    for channel in &devices.channels {
+        let alias = alias(&channel.common);
+        if channel.target_type.as_deref().is_some_and(|kind| kind != "virtio") {
+            return Err(format!("channel '{alias}' has no virtio target"));
+        }
+        let name = channel.name.clone().ok_or_else(|| format!("channel '{alias}' has no name"))?;
+        ports.push(port(channel, Some(name))?);
+    }
+    if ports.is_empty() {
+        return Ok(None);
+    }
+    let kind = DeviceKind::Console(ConsoleConfig { ports });
+    Ok(Some(DeviceConfig { alias: VIRTIO_SERIAL.to_owned(), slot: None, kind }))
+}
+
+fn port(device: &CharDevice, name: Option<String>) -> Result<ConsolePort, String> {
+    let alias = alias(&device.common);
+    match (device.kind.as_str(), &device.path) {
+        ("pty" | "null", _) | ("unix", None) => Ok(ConsolePort { alias, name }),
+        ("unix", Some(path)) => Err(format!("'{alias}' can't be reached at '{path}': leave its path out")),
+        (kind, _) => Err(format!("'{alias}' is of type '{kind}': use pty")),
+    }
+}
+
+/// The alias of the console that is opened when none is named.
+pub(super) fn first_console(config: &DomainConfig) -> Option<String> {
+    let devices = &config.devices;
+    match devices.consoles.first() {
+        Some(console) if is_virtio(console) => Some(alias(&console.common)),
+        Some(_) => {
+            Some(devices.serials.first().map_or(FIRST_SERIAL.to_owned(), |serial| alias(&serial.common)))
+        }
+        None => devices.serials.first().map(|serial| alias(&serial.common)),
+    }
+}
+
+/// The alias of the port behind a console that an operator names: a serial `<console>` is the first serial port.
+pub(super) fn console_port(config: &DomainConfig, name: &str) -> String {
+    let named = |console: &&CharDevice| console.common.alias.as_deref() == Some(name) && !is_virtio(console);
+    match config.devices.consoles.iter().find(named) {
+        Some(_) => {
+            config.devices.serials.first().map_or(FIRST_SERIAL.to_owned(), |serial| alias(&serial.common))
+        }
+        None => name.to_owned(),
+    }
+}
+
+fn is_virtio(console: &CharDevice) -> bool {
+    console.target_type.as_deref() == Some("virtio")
+}
+
+fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceConfig, String> {
+    let alias = alias(common);
+    let slot = match &common.address {
+        None => None,
+        Some(DeviceAddress::Pci { domain: 0, bus: 0, slot, function: 0, .. }) => Some(*slot),
+        Some(_) => return Err(format!("device '{alias}' can only have an address on PCI bus 0, function 0")),
+    };
+    Ok(DeviceConfig { alias, slot, kind })
+}
+
+fn alias(common: &DeviceCommon) -> String {
+    common.alias.clone().unwrap_or_default()
+}
+
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut bytes = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut bytes {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *byte = u8::from_str_radix(part, 16).ok()?;
+    }
+    parts.next().is_none().then_some(bytes)
+}
+
+fn element_name(xml: &str) -> &str {
+    let start = xml.trim_start().trim_start_matches('<');
+    start.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or(start)
+}

@@ -1,0 +1,237 @@
+//! What a worker has on the host: directory, control socket, process, cgroup. Made in one go, and cleared whatever of it is there.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reeve_sys::cgroup::Group;
+use reeve_sys::open::{self, ImageError};
+use reeve_sys::process::{Process, Program};
+use reeve_sys::procfs;
+use reeve_sys::tap::Tap;
+use reeve_vmm::config::VmConfig;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::KvmConfig;
+use super::plan::{Plan, Source};
+use crate::driver::DriverError;
+use crate::record::WorkerProcess;
+
+/// Name of the control socket in the domain's directory.
+pub(super) const SOCKET: &str = "control";
+/// What the worker writes to standard error.
+const LOG: &str = "worker.log";
+/// How long a killed process and its cgroup may take to go away.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of the worker's log that go into a message.
+const LOG_TAIL: usize = 300;
+
+/// The place of one worker on the host.
+#[derive(Clone)]
+pub(super) struct Site {
+    config: Arc<KvmConfig>,
+    uuid: Uuid,
+    process: Option<Arc<Process>>,
+}
+
+impl Site {
+    /// The place of a domain's worker, there or not.
+    pub fn new(config: Arc<KvmConfig>, uuid: Uuid) -> Self {
+        Self { config, uuid, process: None }
+    }
+
+    /// The process of the worker.
+    pub fn process(&self) -> Result<Arc<Process>, DriverError> {
+        self.process.clone().ok_or_else(|| DriverError::Lost("it has no process".to_owned()))
+    }
+
+    /// Where the control socket is.
+    pub fn socket(&self) -> PathBuf {
+        self.config.layout.run().join("domains").join(self.uuid.to_string()).join(SOCKET)
+    }
+
+    /// Takes a process by its pid alone; only for a worker that has just said its pid.
+    pub fn find(&mut self, pid: u32) {
+        let start_time = procfs::stat(pid).map(|stat| stat.start_time);
+        self.process = start_time.and_then(|start_time| Process::find(pid, start_time)).map(Arc::new);
+    }
+
+    /// Takes the process of a record, if it is still that process.
+    pub fn find_exactly(&mut self, recorded: WorkerProcess) -> Result<(), DriverError> {
+        let WorkerProcess { pid, start_time } = recorded;
+        self.process = Process::find(pid, start_time).map(Arc::new);
+        self.process().map(drop).map_err(|_| DriverError::Lost(format!("its worker (pid {pid}) has ended")))
+    }
+
+    /// Connects to the control socket.
+    pub async fn connect(&self) -> Result<UnixStream, DriverError> {
+        let (config, name) = (self.config.clone(), self.uuid.to_string());
+        blocking(move || {
+            let connected = config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
+            connected
+                .connect(SOCKET)
+                .map_err(|error| DriverError::Lost(format!("its socket is dead: {error}")))
+        })
+        .await
+    }
+
+    /// Opens every file and starts the worker, in its cgroup and with its limits. What was made before a failure is left to
+    /// [`Site::clear`].
+    pub async fn prepare(&mut self, plan: Plan) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream), DriverError> {
+        let mut site = self.clone();
+        let (vm, fds, stream, process) = blocking(move || site.prepare_blocking(plan)).await?;
+        self.process = Some(process);
+        Ok((vm, fds, stream))
+    }
+
+    fn prepare_blocking(
+        &mut self,
+        plan: Plan,
+    ) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream, Arc<Process>), DriverError> {
+        let fds = plan.sources.0.iter().map(open_source).collect::<Result<Vec<_>, _>>()?;
+        let name = self.uuid.to_string();
+        let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
+        let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
+        let log = directory.append(LOG).map_err(host("the worker's log"))?;
+        let group = self.group(&plan)?;
+        let process = Process::spawn(&Program {
+            path: &self.config.worker,
+            args: self.config.worker_args.iter().map(OsStr::new).collect(),
+            stderr: Some(log.as_fd()),
+            fds: vec![listener.as_fd()],
+        })
+        .map_err(host("the worker"))?;
+        let process = Arc::new(process);
+        self.process = Some(process.clone());
+        let settled = self.settle(&plan, group.as_ref(), &process);
+        let connected =
+            settled.and_then(|()| directory.connect(SOCKET).map_err(host("the control connection")));
+        match connected {
+            Ok(stream) => Ok((plan.vm, fds, stream, process)),
+            Err(error) => {
+                process.kill();
+                process.wait(PATIENCE);
+                process.reap();
+                Err(error)
+            }
+        }
+    }
+
+    fn settle(&self, plan: &Plan, group: Option<&Group>, process: &Process) -> Result<(), DriverError> {
+        if let Some(group) = group {
+            group.add(process.pid()).map_err(host("the domain's cgroup"))?;
+        }
+        if let Some(bytes) = plan.locked {
+            process.allow_locked_memory(bytes).map_err(host("the limit of locked memory"))?;
+        }
+        Ok(())
+    }
+
+    fn group(&self, plan: &Plan) -> Result<Option<Group>, DriverError> {
+        let Some(cgroups) = &self.config.cgroups else { return Ok(None) };
+        let what = host("the domain's cgroup");
+        let made = cgroups.create(&self.uuid.to_string()).and_then(|group| {
+            if let Some(shares) = plan.shares {
+                group.set_shares(shares)?;
+            }
+            if let Some((quota, period)) = plan.quota {
+                group.set_quota(period, Some(quota))?;
+            }
+            Ok(group)
+        });
+        made.map(Some).map_err(what)
+    }
+
+    /// Ends the worker if it runs and removes all of it.
+    pub async fn clear(&self) {
+        let site = self.clone();
+        let cleared = blocking(move || {
+            site.clear_blocking();
+            Ok(())
+        });
+        if let Err(error) = cleared.await {
+            warn!(uuid = %self.uuid, %error, "a worker's remains could not be removed");
+        }
+    }
+
+    fn clear_blocking(&self) {
+        if let Some(process) = &self.process {
+            if !process.has_ended() {
+                process.kill();
+            }
+            if !process.wait(PATIENCE) {
+                warn!(uuid = %self.uuid, pid = process.pid(), "a killed worker does not end");
+            }
+            process.reap();
+        }
+        let name = self.uuid.to_string();
+        if let Some(cgroups) = &self.config.cgroups
+            && let Err(error) = cgroups.group(&name).remove()
+        {
+            warn!(uuid = %self.uuid, %error, "a cgroup could not be removed");
+        }
+        if let Err(error) = self.config.layout.remove_domain_directory(&name) {
+            warn!(uuid = %self.uuid, %error, "a domain's directory could not be removed");
+        }
+    }
+
+    /// A failure with what the worker wrote before it ended, where it did.
+    pub fn explain(&self, error: DriverError) -> DriverError {
+        let DriverError::Lost(sentence) = error else { return error };
+        DriverError::Lost(self.with_log(sentence))
+    }
+
+    /// A sentence with the last words of the worker.
+    pub fn with_log(&self, sentence: String) -> String {
+        let directory = self.config.layout.domain_directory(&self.uuid.to_string());
+        let text = directory.map(|directory| directory.text(LOG)).unwrap_or_default();
+        let text = text.trim();
+        if text.is_empty() {
+            return sentence;
+        }
+        let start = text.ceil_char_boundary(text.len().saturating_sub(LOG_TAIL));
+        format!("{sentence}; it wrote: {}", text[start..].replace('\n', " / "))
+    }
+}
+
+/// Opens what a worker gets.
+pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
+    let failed = |what: &str, path: &Path| {
+        let (what, path) = (what.to_owned(), path.display().to_string());
+        move |source| DriverError::Open { what, path, source }
+    };
+    match source {
+        Source::Kvm => {
+            let path = Path::new("/dev/kvm");
+            open::character_device(path, true).map_err(failed("KVM device", path))
+        }
+        Source::Read { what, path } => open::read_only(path).map_err(failed(what, path)),
+        Source::Random { path } => open::character_device(path, false).map_err(failed("rng source", path)),
+        Source::Log { what, path } => open::append(path).map(OwnedFd::from).map_err(failed(what, path)),
+        Source::Tap { name, bridge } => {
+            let tap = Tap::open(name, bridge.as_deref()).map_err(host("a network interface"))?;
+            Ok(tap.fd)
+        }
+        Source::Image { what, path, access } => open::image(path, *access).map_err(|error| match error {
+            ImageError::InUse => DriverError::InUse { what: what.clone(), path: path.display().to_string() },
+            ImageError::Io(source) => failed(what, path)(source),
+            other => failed(what, path)(std::io::Error::new(std::io::ErrorKind::InvalidInput, other)),
+        }),
+    }
+}
+
+/// Runs what may block for moments.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DriverError> + Send + 'static,
+) -> Result<T, DriverError> {
+    let ended = |_| DriverError::Lost("the daemon is ending".to_owned());
+    tokio::task::spawn_blocking(work).await.map_err(ended)?
+}
+
+fn host<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl FnOnce(E) -> DriverError {
+    move |source| DriverError::Host { what: what.to_owned(), source: Box::new(source) }
+}

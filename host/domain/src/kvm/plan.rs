@@ -1,0 +1,177 @@
+//! From a domain's configuration to a worker's: pure, with every reason why it can't be.
+
+use std::path::PathBuf;
+
+use reeve_model::CpuSet;
+use reeve_model::domain::{DomainConfig, LifecycleAction};
+use reeve_sys::open::ImageAccess;
+use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
+
+use super::devices;
+use crate::driver::Refusal;
+use crate::names;
+
+const MIB: u64 = 1 << 20;
+const DEFAULT_HUGE_PAGE: u64 = 2 * MIB;
+
+/// Something the worker gets as a descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// /dev/kvm.
+    Kvm,
+    /// A file for reading.
+    Read { what: String, path: PathBuf },
+    /// A disk image or block device.
+    Image { what: String, path: PathBuf, access: ImageAccess },
+    /// A character device for reading.
+    Random { path: PathBuf },
+    /// A file to append to.
+    Log { what: String, path: PathBuf },
+    /// A tap device.
+    Tap { name: String, bridge: Option<String> },
+}
+
+/// The descriptors of a configuration, in the order of their indexes.
+#[derive(Debug, Default)]
+pub(super) struct Sources(pub Vec<Source>);
+
+impl Sources {
+    /// Adds one and gives its index.
+    pub fn add(&mut self, source: Source) -> FdIndex {
+        self.0.push(source);
+        FdIndex(self.0.len() as u32 - 1)
+    }
+}
+
+/// What to launch.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub vm: VmConfig,
+    pub sources: Sources,
+    pub shares: Option<u64>,
+    /// Microseconds per period of microseconds for all vCPUs together.
+    pub quota: Option<(u64, u64)>,
+    /// Bytes it may lock in RAM.
+    pub locked: Option<u64>,
+}
+
+impl Plan {
+    /// The plan for a domain, or every reason why the driver will not run it.
+    pub fn new(config: &DomainConfig, sandbox: &vm::SandboxConfig) -> Result<Self, Vec<Refusal>> {
+        let mut config = config.clone();
+        names::assign(&mut config);
+        let config = &config;
+        let mut refusals = Vec::new();
+        let mut refuse = |sentence: String| refusals.push(Refusal(sentence));
+        check_machine(config, &mut refuse);
+        let mut sources = Sources::default();
+        let kvm = sources.add(Source::Kvm);
+        let boot = boot(config, &mut sources, &mut refuse);
+        let (serials, devices) = devices::all(config, &mut sources, &mut refuse);
+        let vcpus = config.vcpu.at_boot();
+        let vm = VmConfig {
+            name: config.name.clone(),
+            kvm,
+            memory: memory(config),
+            vcpus,
+            vcpu_pinning: pinning(config),
+            emulator_pinning: emulator_pinning(config),
+            boot,
+            serials,
+            devices,
+            on_poweroff: action("on_poweroff", config.on_poweroff, &mut refuse),
+            on_reboot: action("on_reboot", config.on_reboot, &mut refuse),
+            on_crash: action("on_crash", config.on_crash, &mut refuse),
+            start_paused: true,
+            sandbox: sandbox.clone(),
+        };
+        if refusals.is_empty()
+            && let Err(error) = vm.validate()
+        {
+            refusals.push(Refusal(error.to_string()));
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        let period = config.cputune.period.unwrap_or(100_000);
+        let quota =
+            config.cputune.quota.and_then(|quota| u64::try_from(quota).ok()).filter(|quota| *quota > 0);
+        let locked = vm.memory.locked.then_some(vm.memory.bytes);
+        let quota = quota.map(|quota| (quota * u64::from(vcpus), period));
+        Ok(Self { vm, sources, shares: config.cputune.shares, quota, locked })
+    }
+}
+
+fn check_machine(config: &DomainConfig, refuse: &mut impl FnMut(String)) {
+    let os = &config.os;
+    if os.os_type != "hvm" {
+        refuse(format!("os type '{}' is not 'hvm'", os.os_type));
+    }
+    if let Some(arch) = os.arch.as_deref().filter(|arch| *arch != std::env::consts::ARCH) {
+        refuse(format!("architecture '{arch}' is not this host's {}", std::env::consts::ARCH));
+    }
+    if let Some(loader) = &os.loader {
+        refuse(format!("firmware '{loader}' can't be booted: name a <kernel>"));
+    } else if os.kernel.is_none() {
+        refuse("it names no <kernel>, and there is no firmware to boot from a disk".to_owned());
+    }
+}
+
+fn boot(config: &DomainConfig, sources: &mut Sources, refuse: &mut impl FnMut(String)) -> vm::BootConfig {
+    let mut file = |what: &str, path: &Option<String>| {
+        let path = path.as_ref()?;
+        if !path.starts_with('/') {
+            refuse(format!("{what} '{path}' is not an absolute path"));
+        }
+        Some(sources.add(Source::Read { what: what.to_owned(), path: path.into() }))
+    };
+    let kernel = file("kernel", &config.os.kernel).unwrap_or(FdIndex(0));
+    let initrd = file("initrd", &config.os.initrd);
+    vm::BootConfig { kernel, initrd, cmdline: config.os.cmdline.clone().unwrap_or_default() }
+}
+
+/// Rounded up to what a worker can have, as libvirt does.
+fn memory(config: &DomainConfig) -> vm::MemoryConfig {
+    let backing = &config.memory_backing;
+    let size = |sizes: &Vec<reeve_model::Bytes>| sizes.first().map_or(DEFAULT_HUGE_PAGE, |size| size.0);
+    let hugepages = backing.hugepages.as_ref().map(size);
+    let unit = hugepages.unwrap_or(MIB).max(MIB);
+    vm::MemoryConfig {
+        bytes: config.memory.0.checked_next_multiple_of(unit).unwrap_or(config.memory.0),
+        mergeable: !backing.nosharepages,
+        hugepages,
+        locked: backing.locked,
+    }
+}
+
+fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {
+    let vcpus = config.vcpu.at_boot().min(VmConfig::MAX_VCPUS) as usize;
+    let mut pinning = vec![cpus(config.vcpu.cpuset.as_ref()); vcpus];
+    for pin in &config.cputune.vcpupin {
+        if let Some(slot) = pinning.get_mut(pin.vcpu as usize) {
+            *slot = cpus(Some(&pin.cpuset));
+        }
+    }
+    pinning
+}
+
+fn emulator_pinning(config: &DomainConfig) -> Vec<u32> {
+    cpus(config.cputune.emulatorpin.as_ref().or(config.vcpu.cpuset.as_ref()))
+}
+
+fn cpus(set: Option<&CpuSet>) -> Vec<u32> {
+    set.map(|set| set.iter().collect()).unwrap_or_default()
+}
+
+fn action(name: &str, action: LifecycleAction, refuse: &mut impl FnMut(String)) -> vm::LifecycleAction {
+    let word = match action {
+        LifecycleAction::Destroy => return vm::LifecycleAction::Destroy,
+        LifecycleAction::Restart => return vm::LifecycleAction::Restart,
+        LifecycleAction::Preserve => return vm::LifecycleAction::Preserve,
+        LifecycleAction::RenameRestart => "rename-restart",
+        LifecycleAction::CoredumpDestroy => "coredump-destroy",
+        LifecycleAction::CoredumpRestart => "coredump-restart",
+    };
+    refuse(format!("<{name}> '{word}' can't be carried out: use destroy, restart or preserve"));
+    vm::LifecycleAction::Destroy
+}

@@ -1,0 +1,365 @@
+//! The native driver with real workers and the test guest on /dev/kvm.
+#![allow(clippy::unwrap_used, reason = "a test fails by panic")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reeve_domain::kvm::{KvmConfig, KvmDriver};
+use reeve_domain::{Console, Driver, Request};
+use reeve_model::domain::{
+    CharDevice, DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, LifecycleAction,
+};
+use reeve_model::event::DomainChange as Change;
+use reeve_model::{Bytes, DomainState as State, ErrorCode, StateReason};
+use reeve_sys::cgroup::Cgroups;
+use reeve_sys::layout::Layout;
+use reeve_vmm::config::{SandboxConfig, SeccompMode};
+use support::{Host, InMemory, document};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use uuid::Uuid;
+
+/// The target directory this test was built in.
+fn target() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
+
+fn guest() -> String {
+    let path = target().join("guest/reeve-guest.elf");
+    assert!(path.exists(), "{} is missing: run `cargo xtask guest`", path.display());
+    path.to_str().unwrap().to_owned()
+}
+
+/// A host in a directory of its own.
+struct Lab {
+    root: tempfile::TempDir,
+    cgroups: Option<Cgroups>,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let name = format!("reeve-test-{}", root.path().file_name().unwrap().to_str().unwrap());
+        Self { cgroups: Cgroups::probe(&name), root }
+    }
+
+    fn driver(&self) -> Arc<dyn Driver> {
+        let root = rustix::process::geteuid().is_root();
+        Arc::new(KvmDriver::new(KvmConfig {
+            worker: target().join("debug/examples/worker"),
+            worker_args: Vec::new(),
+            layout: Arc::new(Layout::open(self.root.path()).unwrap()),
+            cgroups: self.cgroups.clone(),
+            sandbox: SandboxConfig {
+                uid: root.then_some(65534),
+                gid: root.then_some(65534),
+                seccomp: SeccompMode::Kill,
+                landlock: true,
+            },
+        }))
+    }
+
+    fn host(&self) -> Host {
+        Host::new(vec![self.driver()])
+    }
+
+    /// Nothing of any domain is left on the host.
+    fn is_clean(&self) {
+        let left = std::fs::read_dir(self.root.path().join("run/reeve/domains")).unwrap().count();
+        assert_eq!(left, 0, "directories of domains are left");
+        if let Some(cgroups) = &self.cgroups {
+            assert_eq!(cgroups.names(), [""; 0], "cgroups are left");
+        }
+    }
+}
+
+/// A document that boots the test guest.
+fn guest_document(name: &str, cmdline: &str) -> DomainConfig {
+    let mut config = document(DomainType::Kvm, name);
+    config.os.kernel = Some(guest());
+    config.os.cmdline = Some(cmdline.to_owned());
+    config.devices.serials.push(CharDevice {
+        kind: "pty".to_owned(),
+        path: None,
+        target_type: None,
+        port: None,
+        name: None,
+        common: DeviceCommon::default(),
+    });
+    config
+}
+
+fn disk(target: &str, path: &Path) -> Disk {
+    Disk {
+        device: "disk".to_owned(),
+        source: DiskSource::File { path: Some(path.to_str().unwrap().to_owned()) },
+        driver: DiskDriver { cache: Some("none".to_owned()), ..DiskDriver::default() },
+        target: target.to_owned(),
+        bus: Some("virtio".to_owned()),
+        readonly: false,
+        shareable: false,
+        serial: None,
+        common: DeviceCommon::default(),
+    }
+}
+
+/// Reads a console until it says `words`.
+async fn says(console: &mut Console, words: &str) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !text.contains(words) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let read = tokio::time::timeout(left, console.read(&mut buffer)).await;
+        let count = read.unwrap_or_else(|_| panic!("no '{words}' in {text:?}")).unwrap();
+        assert!(count > 0, "the console ended without '{words}': {text:?}");
+        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    text
+}
+
+/// Everything a running guest must be able to do.
+async fn is_healthy(host: &Host, uuid: Uuid) {
+    assert_eq!(host.state(uuid), Some(State::Running));
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    console.write_all(b"\nping\n").await.unwrap();
+    says(&mut console, "pong").await;
+    host.ask(uuid, Request::Suspend).await.unwrap();
+    console.write_all(b"ping\n").await.unwrap();
+    let mut byte = [0];
+    let silent = tokio::time::timeout(Duration::from_millis(100), console.read(&mut byte)).await;
+    assert!(silent.is_err() || byte == *b"\n" || byte == *b"\r", "a paused guest talks");
+    host.ask(uuid, Request::Resume).await.unwrap();
+    says(&mut console, "pong").await;
+    let info = host.domains.info(uuid).await.unwrap();
+    assert!(info.cpu_time_ns > 0 && info.worker_pid.is_some(), "{info:?}");
+    let stats = host.domains.stats(uuid).await.unwrap();
+    assert!(stats.exits > 0 && stats.resident.0 > 0 && stats.vcpu_time_ns.len() == 1, "{stats:?}");
+}
+
+#[tokio::test]
+async fn a_guest_is_the_same_after_reset_reboot_restart_and_loss() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let uuid = host.define(&guest_document("web", "say=hello"));
+    host.start(uuid).await.unwrap();
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    says(&mut console, "ready").await;
+    is_healthy(&host, uuid).await;
+
+    host.ask(uuid, Request::Reset).await.unwrap();
+    is_healthy(&host, uuid).await;
+
+    host.told.forget();
+    host.ask(uuid, Request::Reboot).await.unwrap();
+    host.hears(uuid, Change::Rebooted).await;
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    says(&mut console, "ready").await;
+    is_healthy(&host, uuid).await;
+
+    host.ask(uuid, Request::Shutdown).await.unwrap();
+    host.reaches(uuid, Some(State::ShutOff)).await;
+    assert_eq!(host.domains.phase(uuid).unwrap().reason(), StateReason::PowerOff);
+    lab.is_clean();
+
+    host.start(uuid).await.unwrap();
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    says(&mut console, "ready").await;
+    is_healthy(&host, uuid).await;
+    let pid = host.domains.info(uuid).await.unwrap().worker_pid.unwrap();
+    let process = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    host.reaches(uuid, Some(State::Crashed)).await;
+    assert_eq!(host.domains.phase(uuid).unwrap().reason(), StateReason::WorkerLost);
+    lab.is_clean();
+    assert!(!Path::new(&format!("/proc/{pid}")).exists(), "a zombie is left");
+
+    host.start(uuid).await.unwrap();
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    says(&mut console, "ready").await;
+    is_healthy(&host, uuid).await;
+    host.ask(uuid, Request::Destroy).await.unwrap();
+    lab.is_clean();
+}
+
+#[tokio::test]
+async fn what_a_guest_does_to_itself_follows_its_lifecycle_actions() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let uuid = host.define(&guest_document("off", "run=poweroff"));
+    host.start(uuid).await.unwrap();
+    host.reaches(uuid, Some(State::ShutOff)).await;
+
+    let uuid = host.define(&guest_document("crash", "run=crash"));
+    host.start(uuid).await.unwrap();
+    host.reaches(uuid, Some(State::Crashed)).await;
+    assert_eq!(host.domains.phase(uuid).unwrap().reason(), StateReason::GuestCrash);
+
+    let mut preserved = guest_document("kept", "run=crash");
+    preserved.on_crash = LifecycleAction::Preserve;
+    let uuid = host.define(&preserved);
+    host.start(uuid).await.unwrap();
+    host.reaches(uuid, Some(State::Crashed)).await;
+    assert_eq!(host.start(uuid).await.unwrap_err().code, ErrorCode::WrongState);
+    host.ask(uuid, Request::Destroy).await.unwrap();
+
+    let uuid = host.define(&guest_document("again", "run=reboot"));
+    host.start(uuid).await.unwrap();
+    host.hears(uuid, Change::Rebooted).await;
+    host.ask(uuid, Request::Destroy).await.unwrap();
+    lab.is_clean();
+}
+
+#[tokio::test]
+async fn the_balloon_follows_and_a_disk_is_written_through() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let image = lab.root.path().join("image");
+    std::fs::write(&image, vec![0; 1 << 20]).unwrap();
+    let mut config = guest_document("web", "");
+    config.devices.disks.push(disk("vda", &image));
+    let uuid = host.define(&config);
+    host.start(uuid).await.unwrap();
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    says(&mut console, "ready").await;
+    console.write_all(b"disk put 0 3 written-by-a-guest\n").await.unwrap();
+    says(&mut console, "ok").await;
+    console.write_all(b"disk flush 0\n").await.unwrap();
+    says(&mut console, "ok").await;
+    let bytes = std::fs::read(&image).unwrap();
+    assert!(bytes[3 * 512..].starts_with(b"written-by-a-guest"));
+    assert_eq!(host.domains.stats(uuid).await.unwrap().disks[0].target, "vda");
+
+    let second = {
+        let mut config = guest_document("second", "");
+        config.devices.disks.push(disk("vda", &image));
+        host.define(&config)
+    };
+    let error = host.start(second).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Busy);
+    assert!(error.message.ends_with("is in use by another domain"), "{error}");
+
+    let turn = host.domains.begin(reeve_model::Actor::Daemon, uuid, Request::SetMemory).await.unwrap();
+    turn.set_memory(Bytes::mib(48)).await.unwrap();
+    drop(turn);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while host.domains.info(uuid).await.unwrap().memory != Bytes::mib(48) {
+        assert!(Instant::now() < deadline, "the balloon does not follow");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    host.ask(uuid, Request::Destroy).await.unwrap();
+    host.start(second).await.unwrap();
+    host.ask(second, Request::Destroy).await.unwrap();
+    lab.is_clean();
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_and_nothing_is_left() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let mut no_kernel = guest_document("no-kernel", "");
+    no_kernel.os.kernel = Some("/no/such/kernel".to_owned());
+    let error = host.start(host.define(&no_kernel)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
+    let sentence =
+        "domain 'no-kernel' could not be started: kernel '/no/such/kernel' can't be opened: No such file";
+    assert!(error.message.starts_with(sentence), "{error}");
+
+    let mut no_disk = guest_document("no-disk", "");
+    no_disk.devices.disks.push(disk("vda", Path::new("/no/such/image")));
+    let error = host.start(host.define(&no_disk)).await.unwrap_err();
+    assert!(error.message.contains("disk vda '/no/such/image' can't be opened"), "{error}");
+
+    let text = lab.root.path().join("text");
+    std::fs::write(&text, "not a kernel").unwrap();
+    let mut wrong_kernel = guest_document("wrong-kernel", "");
+    wrong_kernel.os.kernel = Some(text.to_str().unwrap().to_owned());
+    let error = host.start(host.define(&wrong_kernel)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Invalid, "{error}");
+    assert!(error.message.contains(text.to_str().unwrap()), "{error}");
+
+    let mut firmware = guest_document("firmware", "");
+    firmware.os.loader = Some("/usr/share/OVMF.fd".to_owned());
+    firmware.devices.disks.push(Disk { bus: Some("ide".to_owned()), ..disk("hda", &text) });
+    firmware.devices.extra.elements.push("<video><model type='qxl'/></video>".to_owned());
+    let error = host.start(host.define(&firmware)).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Unsupported);
+    for part in ["firmware '/usr/share/OVMF.fd'", "disk 'hda' is on bus 'ide'", "no device <video>"] {
+        assert!(error.message.contains(part), "{part} not in: {error}");
+    }
+    assert!(host.kept.records().is_empty());
+    lab.is_clean();
+}
+
+/// What one daemon started, the next one finds, after it died without a word.
+#[test]
+fn a_killed_daemon_loses_no_guest() {
+    let lab = Lab::new();
+    let kept: Arc<InMemory> = Arc::default();
+    let (lives, dies, ends) =
+        (guest_document("lives", ""), guest_document("dies", ""), guest_document("ends", ""));
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+
+    let first = runtime();
+    let killed = first.block_on(async {
+        let host = Host::with_records(vec![lab.driver()], kept.clone());
+        for config in [&lives, &dies, &ends] {
+            host.define(config);
+            host.start(config.uuid).await.unwrap();
+            let mut console = host.domains.open_console(config.uuid, None).await.unwrap();
+            says(&mut console, "ready").await;
+        }
+        let mut console = host.domains.open_console(ends.uuid, None).await.unwrap();
+        console.write_all(b"spin 1\npoweroff\n").await.unwrap();
+        host.ask(lives.uuid, Request::Suspend).await.unwrap();
+        host.domains.info(dies.uuid).await.unwrap().worker_pid.unwrap()
+    });
+    first.shutdown_timeout(Duration::from_secs(5));
+    let process = rustix::process::Pid::from_raw(killed.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    std::fs::create_dir(lab.root.path().join(format!("run/reeve/domains/{}", Uuid::from_u128(7)))).unwrap();
+
+    let second = runtime();
+    second.block_on(async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let host = Host::with_records(vec![lab.driver()], kept.clone());
+        for config in [&lives, &dies, &ends] {
+            host.domains.restore(config.clone(), false).unwrap();
+        }
+        let recovered = host.domains.recover(kept.records()).await;
+        assert_eq!(recovered.lost, [dies.uuid]);
+        assert_eq!(recovered.undone, [Uuid::from_u128(7)]);
+        assert!(recovered.adopted.contains(&lives.uuid) && recovered.adopted.contains(&ends.uuid));
+        assert_eq!(host.state(dies.uuid), Some(State::Crashed));
+        assert_eq!(host.domains.phase(dies.uuid).unwrap().reason(), StateReason::WorkerLost);
+        host.reaches(ends.uuid, Some(State::ShutOff)).await;
+        assert_eq!(host.state(lives.uuid), Some(State::Paused));
+        host.ask(lives.uuid, Request::Resume).await.unwrap();
+        is_healthy(&host, lives.uuid).await;
+        host.ask(lives.uuid, Request::Destroy).await.unwrap();
+        lab.is_clean();
+    });
+}
+
+#[tokio::test]
+async fn cycles_leave_no_descriptor_process_or_cgroup() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let uuid = host.define(&guest_document("web", ""));
+    let count = |path: &str| std::fs::read_dir(path).unwrap().count();
+    host.start(uuid).await.unwrap();
+    host.ask(uuid, Request::Destroy).await.unwrap();
+    let before = count("/proc/self/fd");
+    for _ in 0..20 {
+        host.start(uuid).await.unwrap();
+        host.ask(uuid, Request::Destroy).await.unwrap();
+    }
+    // Other tests of this process run on their own threads and come and go.
+    let after = count("/proc/self/fd");
+    assert!(after <= before + 40, "descriptors: {before} before, {after} after");
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    assert_eq!(tasks, 0, "tasks are left");
+    lab.is_clean();
+}
