@@ -17,6 +17,7 @@
 
 mod access;
 mod adapters;
+mod definitions;
 pub mod diff;
 mod document;
 mod domain;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 
 use reeve_domain::Domains;
 use reeve_events::Bus;
-use reeve_model::Error;
+use reeve_model::{Error, ErrorCode};
 use reeve_store::{Store, StoreError};
 
 pub use access::Access;
@@ -50,6 +51,7 @@ pub use node_port::NodePort;
 pub use recover::Recovery;
 pub use reeve_domain::Console;
 
+use definitions::Definitions;
 use policy_port::{PolicyAdmin, PolicyPort};
 
 /// What the verbs work with.
@@ -82,8 +84,7 @@ pub struct Actions {
     node: Arc<dyn NodePort>,
     access: Access,
     faults: Arc<dyn FaultPoint>,
-    /// Held while the set of definitions changes, so that a check and the change it allows are one. Never across a policy call.
-    definitions: tokio::sync::Mutex<()>,
+    definitions: Arc<Definitions>,
     pending_macs: mac::Pending,
 }
 
@@ -91,19 +92,36 @@ impl Actions {
     /// The verbs over these parts. Call [`Self::recover`] before the first one.
     pub fn new(deps: Deps) -> Self {
         let Deps { domains, store, bus, policy, policies, node, access, faults } = deps;
-        let (definitions, pending_macs) = (tokio::sync::Mutex::new(()), mac::Pending::default());
+        let definitions = Arc::new(Definitions::new(domains.clone(), store.clone()));
+        let pending_macs = mac::Pending::default();
         Self { domains, store, bus, policy, policies, node, access, faults, definitions, pending_macs }
     }
 
-    /// Runs a change of the database on a thread that may block.
+    /// Runs a change of the database on a thread that may block; it ends even when the caller stops waiting.
     async fn store<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Error> {
         let store = self.store.clone();
-        let done = tokio::task::spawn_blocking(move || change(&store)).await;
-        Ok(done.expect("store calls do not panic, and the runtime outlives its verbs")?)
+        blocking(move || Ok(change(&store)?)).await
     }
+
+    /// Runs a change of the definitions on a thread that may block; it ends even when the caller stops waiting.
+    async fn definitions<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Definitions) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let definitions = Arc::clone(&self.definitions);
+        blocking(move || change(&definitions)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|fault| {
+        Err(Error::new(ErrorCode::Internal, format!("a change of the database ended early: {fault}")))
+    })
 }
 
 impl fmt::Debug for Actions {

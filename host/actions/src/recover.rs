@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use reeve_model::{Actor, Error, ErrorCode};
-use reeve_store::JournalRow;
+use reeve_store::{DomainRow, JournalRow};
 use uuid::Uuid;
 
+use crate::error::explain;
 use crate::journal::Operation;
 use crate::{Actions, adapters, document, domain};
 
@@ -14,6 +15,8 @@ use crate::{Actions, adapters, document, domain};
 pub struct Recovery {
     /// Definitions loaded.
     pub definitions: usize,
+    /// Definitions that this version can't read, a sentence each; they stay on disk as they are.
+    pub unreadable: Vec<String>,
     /// Domains that still ran and were taken over.
     pub adopted: Vec<Uuid>,
     /// Domains that ended while no daemon ran.
@@ -28,15 +31,18 @@ pub struct Recovery {
 
 impl Actions {
     /// Loads the definitions, takes running domains over, and finishes or unwinds what was interrupted. Call once, before the
-    /// first verb. A definition that can't be read any more is an error: nothing is dropped silently.
+    /// first verb. A running domain whose record can't be read is an error: going on would mean to end it.
     pub async fn recover(self: &Arc<Self>) -> Result<Recovery, Error> {
         let (rows, running, open) =
             self.store(|store| Ok((store.domains()?, store.runtime()?, store.open_operations()?))).await?;
-        let definitions = rows.len();
+        let mut recovery = Recovery::default();
         for row in rows {
-            let parsed = document::parse(&row.xml, false)
-                .map_err(|fault| unreadable(format!("the definition of domain '{}'", row.name), &fault))?;
-            self.domains.restore(parsed.config, row.autostart).map_err(crate::error::explain)?;
+            match self.restore(&row) {
+                Ok(()) => recovery.definitions += 1,
+                Err(error) => {
+                    recovery.unreadable.push(format!("domain '{}' was not loaded: {error}", row.name))
+                }
+            }
         }
         let mut records = Vec::with_capacity(running.len());
         for row in running {
@@ -47,13 +53,7 @@ impl Actions {
             );
         }
         let found = self.domains.recover(records).await;
-        let mut recovery = Recovery {
-            definitions,
-            adopted: found.adopted,
-            lost: found.lost,
-            undone: found.undone,
-            ..Recovery::default()
-        };
+        (recovery.adopted, recovery.lost, recovery.undone) = (found.adopted, found.lost, found.undone);
         for row in open {
             match self.settle_row(&row).await {
                 Ok(true) => recovery.finished += 1,
@@ -65,6 +65,11 @@ impl Actions {
         }
         tracing::info!(?recovery, "recovered");
         Ok(recovery)
+    }
+
+    fn restore(&self, row: &DomainRow) -> Result<(), Error> {
+        let document = document::parse(&row.xml, false)?;
+        self.domains.restore(document.config, row.autostart).map_err(explain)
     }
 
     /// Starts every domain that is started with the host; the errors by name. Failing ones do not stop the others.

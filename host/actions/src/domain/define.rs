@@ -4,7 +4,6 @@ use reeve_model::api::Defined;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
-use reeve_store::DomainRow;
 
 use super::Question;
 use crate::Actions;
@@ -76,34 +75,9 @@ impl Actions {
                 .map(|refusal| format!("it can't be started as it is: {refusal}")),
         );
         let uuid = config.uuid;
-        self.keep_definition(actor, config, expected).await?;
+        let (by, expected) = (actor.clone(), expected.map(str::to_owned));
+        self.definitions(move |definitions| definitions.keep(&by, config, expected.as_deref())).await?;
         Ok(Defined { domain: self.row(uuid)?, warnings })
-    }
-
-    /// Puts a definition on disk, then into the registry. One transaction: a daemon that dies has done it or not.
-    pub(crate) async fn keep_definition(
-        &self,
-        actor: &Actor,
-        config: DomainConfig,
-        expected: Option<&str>,
-    ) -> Result<(), Error> {
-        let _changing = self.definitions.lock().await;
-        self.domains.check_identity(&config).map_err(explain)?;
-        let old = self.domains.definition(config.uuid).ok().flatten();
-        if let Some(expected) = expected
-            && old.as_ref().map(|old| document::digest(&document::format(old))).as_deref() != Some(expected)
-        {
-            let message =
-                format!("the definition of domain '{}' was changed by somebody else meanwhile", config.name);
-            return Err(
-                Error::new(ErrorCode::Busy, message).with_hint("begin the edit again from the new document")
-            );
-        }
-        let autostart = self.domains.snapshot(config.uuid).is_ok_and(|found| found.summary.autostart);
-        let xml = document::format(&config);
-        let row = DomainRow { uuid: config.uuid, name: config.name.clone(), xml, autostart };
-        self.store(move |store| store.put_domain(&row)).await?;
-        self.domains.define(actor, config).map_err(explain)
     }
 }
 

@@ -54,23 +54,29 @@ impl Step<ChangeDevice> for ChangeDefinition {
     }
 
     async fn run(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
-        match (&operation.before, &operation.after) {
-            (Some(before), Some(after)) => {
-                let expected = document::digest(&document::format(before));
-                actions.keep_definition(&operation.actor, after.clone(), Some(&expected)).await
-            }
-            _ => Ok(()),
-        }
+        let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
+        replace(actions, &operation.actor, before, after.clone()).await
     }
 
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
         let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
         let now = actions.domains.definition(operation.uuid).ok().flatten();
-        match now.is_some_and(|now| *now == *after) {
-            true => actions.keep_definition(&Actor::Daemon, before.clone(), None).await,
+        match now.is_some_and(|now| document::format(&now) == document::format(after)) {
+            true => replace(actions, &Actor::Daemon, after, before.clone()).await,
             false => Ok(()),
         }
     }
+}
+
+/// Puts a definition in place of the one that must be there.
+async fn replace(
+    actions: &Actions,
+    actor: &Actor,
+    old: &DomainConfig,
+    new: DomainConfig,
+) -> Result<(), Error> {
+    let (actor, expected) = (actor.clone(), document::digest(&document::format(old)));
+    actions.definitions(move |definitions| definitions.keep(&actor, new, Some(&expected))).await
 }
 
 /// The device enters or leaves the machine.

@@ -17,12 +17,8 @@ impl Actions {
     ) -> Result<DomainSummary, Error> {
         let subject = self.subject(actor, Verb::DomainConfigure, key)?;
         let uuid = subject.uuid;
-        let _changing = self.definitions.lock().await;
-        if let Some(mut row) = self.store(move |store| store.domain(uuid)).await? {
-            row.autostart = enabled;
-            self.store(move |store| store.put_domain(&row)).await?;
-        }
-        self.domains.set_autostart(actor, uuid, enabled).map_err(explain)?;
+        let by = actor.clone();
+        self.definitions(move |definitions| definitions.set_autostart(&by, uuid, enabled)).await?;
         self.row(uuid)
     }
 

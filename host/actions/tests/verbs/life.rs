@@ -174,3 +174,47 @@ async fn the_next_daemon_finds_everything() {
     assert!(host.state(&ROOT, "auto").unwrap().autostart);
     assert_eq!(host.xml(&ROOT, "on", true).unwrap(), before);
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_nothing_half_done() {
+    let (_directory, host) = host();
+    for number in 0..40 {
+        let name = format!("web-{number}");
+        // Polled a few times, then dropped: as when a connection breaks at some point of the verb.
+        let actions = host.actions.clone();
+        let document = plain(&name);
+        let verb = Box::pin(async move { actions.define(&ROOT, &document, false).await });
+        let impatience = std::time::Duration::from_micros(number * 50);
+        drop(tokio::time::timeout(impatience, verb).await);
+    }
+    // Blocking work that was begun goes on; a last define waits for its end.
+    host.define(&ROOT, &plain("last"), false).await.unwrap();
+    let stored: Vec<_> = host.store.domains().unwrap().into_iter().map(|row| row.name).collect();
+    let listed: Vec<_> = host.list(&ROOT).unwrap().into_iter().map(|row| row.name).collect();
+    assert_eq!(stored, listed);
+
+    host.define(&ROOT, &document("slow", "sim.start-ms=100", ""), false).await.unwrap();
+    let hasty = tokio::time::timeout(std::time::Duration::from_millis(30), host.start(&ROOT, "slow")).await;
+    assert!(hasty.is_err(), "it hung up before the start was done");
+    let mut events = host.events(&ROOT, None).unwrap();
+    assert_eq!(changes_until(&mut events, Change::Started).await, [Change::Started]);
+    host.destroy(&ROOT, "slow").await.unwrap();
+    assert!(host.store.open_operations().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_definition_that_can_not_be_read_is_reported_and_kept() {
+    let (directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let mut row = host.store.domains().unwrap().remove(0);
+    row.uuid = uuid::Uuid::new_v4();
+    row.name = "old".to_owned();
+    row.xml = "<domain>what was this</domain>".to_owned();
+    host.store.put_domain(&row).unwrap();
+    drop(host);
+    let host = crate::support::host_at(directory.path(), Default::default());
+    let recovery = host.recover().await.unwrap();
+    assert_eq!((recovery.definitions, recovery.unreadable.len()), (1, 1));
+    assert!(recovery.unreadable[0].contains("'old'"), "{:?}", recovery.unreadable);
+    assert_eq!(host.store.domains().unwrap().len(), 2);
+}
