@@ -90,6 +90,11 @@ impl Daemon {
         self.child.as_ref().map_or(0, Child::id)
     }
 
+    /// How many descriptors the daemon has open.
+    pub fn open_fds(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?.count())
+    }
+
     /// A client of this daemon.
     pub fn client(&self) -> Client {
         Client::new(self.root().join("run/reeve/reeve.sock"))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::command::target_directory;
+use crate::command::binary;
 
 /// The built test guest.
 #[derive(Debug, Clone)]
@@ -15,10 +15,12 @@ pub struct Guest {
 impl Guest {
     /// The guest that `cargo xtask guest` built.
     pub fn locate() -> anyhow::Result<Self> {
-        let kernel = target_directory()?.join("guest/reeve-guest.elf");
-        kernel.metadata().with_context(|| {
-            format!("{} is missing; 'cargo xtask guest' builds it", kernel.display())
-        })?;
+        let target = binary()?;
+        let target = target.ancestors().nth(2).context("the binary is in target/PROFILE/")?;
+        let kernel = target.join("guest/reeve-guest.elf");
+        kernel
+            .metadata()
+            .with_context(|| format!("{} is missing; 'cargo xtask guest' builds it", kernel.display()))?;
         Ok(Self { kernel })
     }
 

@@ -10,7 +10,9 @@
 
 mod command;
 mod daemon;
+mod guest;
 pub mod wait;
 
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
+pub use guest::Guest;

@@ -19,14 +19,14 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// `first-byte`, `rss-overhead`, `rss-overhead-50`, `churn-200`.
 pub async fn measure() -> Result<Vec<Row>> {
     let guest = Guest::locate()?;
-    let daemon = Daemon::start().await?;
+    let mut daemon = Daemon::start()?;
     let rows = vec![
         first_byte(&daemon, &guest).await?,
         overhead(&daemon, &guest, "rss-overhead", 1).await?,
         overhead(&daemon, &guest, "rss-overhead-50", IDLE_DOMAINS).await?,
         churn(&daemon, &guest).await?,
     ];
-    daemon.stop().await?;
+    daemon.stop()?;
     Ok(rows)
 }
 

@@ -107,7 +107,12 @@ async fn warm_up(engine: &PolicyEngine, config: &DomainConfig) -> Result<()> {
     guard_times(engine, config, 200, &mut Samples::default()).await
 }
 
-async fn guard_times(engine: &PolicyEngine, config: &DomainConfig, runs: usize, times: &mut Samples) -> Result<()> {
+async fn guard_times(
+    engine: &PolicyEngine,
+    config: &DomainConfig,
+    runs: usize,
+    times: &mut Samples,
+) -> Result<()> {
     for _ in 0..runs {
         let request = request(config, Hook::DomainDefine);
         let before = Instant::now();

@@ -13,7 +13,7 @@ const RUNS: usize = 20;
 
 /// `sim-1000` and `sim-10000`: one list over the socket, parsed by the client.
 pub async fn measure() -> Result<Vec<Row>> {
-    let daemon = Daemon::start().await?;
+    let mut daemon = Daemon::start()?;
     let mut rows = Vec::new();
     let mut defined = 0;
     for (name, count) in [("sim-1000", 1_000), ("sim-10000", 10_000)] {
@@ -30,7 +30,7 @@ pub async fn measure() -> Result<Vec<Row>> {
         }
         rows.push(Row::alone("list", name, "ms", samples.median_ms(), samples.len()));
     }
-    daemon.stop().await?;
+    daemon.stop()?;
     Ok(rows)
 }
 

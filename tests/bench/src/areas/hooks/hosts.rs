@@ -29,14 +29,16 @@ impl Host {
 
     /// Loads the shipped policy `naming`, to watch names that begin with `web-` or `db-`.
     pub async fn load_naming(&self, name: &str) -> Result<()> {
-        let grants = ["disks*", "memballoon*", "rngs*"].map(|path| format!("domain:rewrite path=devices.{path}"));
+        let grants =
+            ["disks*", "memballoon*", "rngs*"].map(|path| format!("domain:rewrite path=devices.{path}"));
         self.load(name, "policies/naming.wasm", grants.to_vec(), json!({"prefixes": ["web-", "db-"]})).await
     }
 
     /// Loads the hostile test policy with an order for it.
     pub async fn load_hostile(&self, name: &str, order: Value) -> Result<()> {
         // What it imports must be granted, or it is not even linked.
-        let grants = ["domain:read", "domain:start", "domain:rewrite path=devices.disks", "kv:use max-bytes=64KiB"];
+        let grants =
+            ["domain:read", "domain:start", "domain:rewrite path=devices.disks", "kv:use max-bytes=64KiB"];
         self.load(name, "test-policies/hostile.wasm", grants.map(str::to_owned).to_vec(), order).await
     }
 
