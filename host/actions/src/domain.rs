@@ -12,6 +12,8 @@ mod start;
 mod stop;
 mod undefine;
 
+use std::time::Duration;
+
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
@@ -28,6 +30,10 @@ pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
+
+/// How long a policy waits for a domain that is being changed: long enough for a change whose event it just heard to end,
+/// and well below the deadline of any hook.
+const POLICY_PATIENCE: Duration = Duration::from_millis(250);
 
 /// A domain that an actor may use a verb on.
 pub(crate) struct Subject {
@@ -91,11 +97,21 @@ impl Actions {
         }
     }
 
-    /// The right to change a domain. A policy does not wait for it: something may be waiting for the policy.
+    /// The right to change a domain. A policy waits for it a moment only: something may be waiting for the policy.
     pub(crate) async fn turn(&self, actor: &Actor, uuid: Uuid, request: Request) -> Result<Turn, Error> {
+        let turn = self.domains.begin(actor.clone(), uuid, request);
         let turn = match actor {
-            Actor::Policy { .. } => self.domains.try_begin(actor.clone(), uuid, request),
-            Actor::Client { .. } | Actor::Daemon => self.domains.begin(actor.clone(), uuid, request).await,
+            Actor::Client { .. } | Actor::Daemon => turn.await,
+            Actor::Policy { .. } => match tokio::time::timeout(POLICY_PATIENCE, turn).await {
+                Ok(turn) => turn,
+                Err(_) => {
+                    let message =
+                        format!("domain '{}' is being changed by somebody else", self.row(uuid)?.name);
+                    return Err(
+                        Error::new(ErrorCode::Busy, message).with_hint("try again when that has ended")
+                    );
+                }
+            },
         };
         turn.map_err(explain)
     }

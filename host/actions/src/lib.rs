@@ -10,7 +10,7 @@
 //!
 //! What holds everywhere:
 //! - Nothing is locked while a policy is asked. A policy that calls back finds reads working; a verb on a domain that is
-//!   being changed answers `busy` to a policy instead of waiting for what waits for the policy.
+//!   being changed answers `busy` to a policy after a moment instead of waiting for what waits for the policy.
 //! - An error names its subject, has a stable code, and where possible says how to mend it. A failed verb leaves nothing half
 //!   done; a daemon that is killed in the middle finishes or unwinds it at its next start ([`Actions::recover`]).
 #![forbid(unsafe_code)]

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use reeve_actions::policy_port::{GuardRequest, GuardVerdict, MacRequest, PolicyPort, Rewrite};
 use reeve_actions::{Actions, diff, edit};
 use reeve_model::edit::Edit;
+use reeve_model::event::DomainChange;
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 
-use crate::support::{Host, ROOT, Setup, document, host_with, plain, refused};
+use crate::support::{Host, ROOT, Setup, changes_until, document, host_with, plain, refused};
 
 /// A policy engine that does as the test says.
 #[derive(Default)]
@@ -41,7 +42,11 @@ impl PolicyPort for Scripted {
                 actions.info(&myself(), &name).await.unwrap();
                 actions.xml(&myself(), &name, false).unwrap();
             }
-            let answer = actions.destroy(&myself(), &name).await.map(drop);
+            let answer = match hook {
+                // The only guard that is asked while the domain is reserved.
+                Hook::DomainStart => actions.undefine(&myself(), &name).await,
+                _ => actions.destroy(&myself(), &name).await.map(drop),
+            };
             self.answers.lock().unwrap().push(answer);
         }
         if *self.deny.lock().unwrap() == Some(hook) {
@@ -188,8 +193,8 @@ async fn a_policy_that_calls_back_from_its_guard_hangs_nobody() {
     let codes: Vec<_> = answers.into_iter().map(|answer| answer.unwrap_err().code).collect();
     assert_eq!(
         codes,
-        [ErrorCode::NotFound, ErrorCode::WrongState, ErrorCode::WrongState],
-        "not defined yet, not running yet, about to be started"
+        [ErrorCode::NotFound, ErrorCode::WrongState, ErrorCode::Busy],
+        "not defined yet, not running yet, being started"
     );
     assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::Running);
 }
@@ -208,4 +213,21 @@ async fn a_policy_does_not_wait_for_a_domain_that_is_being_changed() {
     assert!(matches!(busy.code, ErrorCode::Busy | ErrorCode::WrongState), "{busy}");
     assert_eq!(start.await.unwrap().unwrap().state, DomainState::Running);
     host.set_memory(&myself(), "web", Bytes::mib(32)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_reacts_to_an_event_is_not_told_busy() {
+    let (_directory, host, _policy) = scripted();
+    for number in 0..20 {
+        let name = format!("web-{number}");
+        host.define(&ROOT, &plain(&name), false).await.unwrap();
+        let mut events = host.events(&myself(), None).unwrap();
+        let (actions, reacting) = (host.actions.clone(), name.clone());
+        let reaction = tokio::spawn(async move {
+            changes_until(&mut events, DomainChange::Started).await;
+            actions.set_memory(&myself(), &reacting, Bytes::mib(32)).await
+        });
+        host.start(&ROOT, &name).await.unwrap();
+        reaction.await.unwrap().unwrap();
+    }
 }
