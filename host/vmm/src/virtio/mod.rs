@@ -32,6 +32,8 @@ pub mod transport;
 pub mod worker;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use crate::memory::Memory;

@@ -74,7 +74,9 @@ impl<H: Handler> Worker<H> {
     pub fn stop(self) -> Option<H> {
         // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
         let _ = self.kill.write(1);
-        self.thread.join().ok()
+        let handler = self.thread.join();
+        debug_assert!(handler.is_ok(), "device threads do not panic");
+        handler.ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::config::CacheMode;
-use crate::virtio::testing::{Driver, EVENT_IDX};
+use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 const SIZE: u16 = 16;
 const IN: u32 = 0;
@@ -213,7 +213,7 @@ fn chains_that_cannot_be_answered_ask_for_a_reset_and_a_reset_helps() {
         for chain in cases {
             disk.driver.submit(0, SIZE, chain);
             disk.driver.wait_needs_reset();
-            assert!(disk.driver.lines.raised(0) > 0, "the driver hears of it by a configuration interrupt");
+            wait_until("the configuration interrupt", || disk.driver.lines.raised(0) > 0);
             disk.driver.start(EVENT_IDX, SIZE);
             assert_eq!(disk.request(FLUSH, 0, &[]).0, OK);
         }

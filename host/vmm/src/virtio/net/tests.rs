@@ -1,75 +1,18 @@
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::fs::File;
+use std::io::Write;
 use std::sync::atomic::Ordering;
 
-use rustix::thread::UnshareFlags;
+use cable::{ETHERTYPE, cable, frame, next_on_host};
 
 use super::*;
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
+#[path = "../../../tests/worker/cable.rs"]
+mod cable;
+
 const SIZE: u16 = 16;
 const HEADER: usize = 12;
-/// Local experimental EtherType: told apart from what the host's own stack sends on the tap.
-const ETHERTYPE: [u8; 2] = [0x88, 0xb5];
 const OPTIONS: NetOptions = NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true };
-
-/// A tap that is up in a network namespace of its own, and a packet socket on its interface: the host's side.
-fn cable(name: &str) -> Option<(File, File)> {
-    let made = std::thread::spawn(|| -> std::io::Result<(File, File)> {
-        // SAFETY: only this thread, which ends at once, changes its network namespace.
-        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET)? };
-        let tap = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
-        // SAFETY: plain system calls on structs that live across them.
-        unsafe {
-            let mut request: libc::ifreq = std::mem::zeroed();
-            request.ifr_name[..4].copy_from_slice(&[b't' as i8, b'a' as i8, b'p' as i8, b'0' as i8]);
-            request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as i16;
-            check(libc::ioctl(tap.as_raw_fd(), 0x4004_54ca, &request))?;
-            let socket = check(libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0x0300))?;
-            let socket = File::from_raw_fd(socket);
-            request.ifr_ifru.ifru_flags = libc::IFF_UP as i16;
-            check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request))?;
-            let mut address: libc::sockaddr_ll = std::mem::zeroed();
-            address.sll_family = libc::AF_PACKET as u16;
-            address.sll_protocol = 0x0300;
-            address.sll_ifindex = check(libc::if_nametoindex(c"tap0".as_ptr()) as i32)?;
-            let size = size_of::<libc::sockaddr_ll>() as u32;
-            check(libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size))?;
-            Ok((tap, socket))
-        }
-    })
-    .join()
-    .unwrap();
-    made.inspect_err(|error| {
-        println!("SKIP C {name}: a tap in a namespace of its own is not allowed: {error}")
-    })
-    .ok()
-}
-
-fn check(result: i32) -> std::io::Result<i32> {
-    if result < 0 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
-}
-
-fn frame(text: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0xff; 6];
-    frame.extend([0x52, 0x54, 0, 9, 9, 9]);
-    frame.extend(ETHERTYPE);
-    frame.extend(text);
-    frame.resize(64, 0);
-    frame
-}
-
-/// The next frame of ours that the host sees.
-fn next_on_host(socket: &mut File) -> Vec<u8> {
-    let mut buffer = vec![0; 65536];
-    loop {
-        let length = socket.read(&mut buffer).unwrap();
-        if buffer[12..14] == ETHERTYPE {
-            return buffer[..length].to_vec();
-        }
-    }
-}
 
 /// The next frame of ours that the guest gets; every buffer it takes is offered again.
 fn next_in_guest(driver: &mut Driver, buffer: u64) -> Vec<u8> {

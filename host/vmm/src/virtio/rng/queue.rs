@@ -19,19 +19,33 @@ const REFILL: u64 = 1;
 /// Most bytes of one request; a driver that wants more asks again.
 const CHUNK: usize = 4096;
 
-/// Bytes that may be given out until the end of the period.
+/// How much may be given out. A period begins with the first byte that is given out in it.
 pub(super) struct Limit {
     rate: RngRate,
     left: u64,
     timer: TimerFd,
+    /// Whether the end of the period is being waited for.
+    running: bool,
 }
 
 impl Limit {
     pub(super) fn new(rate: RngRate) -> io::Result<Self> {
-        let mut timer = TimerFd::new()?;
-        let period = Duration::from_millis(rate.period_ms);
-        timer.reset(period, Some(period))?;
-        Ok(Self { rate, left: rate.bytes, timer })
+        Ok(Self { rate, left: rate.bytes, timer: TimerFd::new()?, running: false })
+    }
+
+    fn take(&mut self, bytes: u64) {
+        self.left -= bytes;
+        if !self.running {
+            let period = Duration::from_millis(self.rate.period_ms);
+            self.running = self.timer.reset(period, None).is_ok();
+        }
+    }
+
+    fn refill(&mut self) {
+        // The timer is readable, so this does not block.
+        let _ = self.timer.wait();
+        self.left = self.rate.bytes;
+        self.running = false;
     }
 }
 
@@ -67,7 +81,7 @@ impl RngHandler {
             self.queue.complete(memory, chain.head, got as u32)?;
             given = true;
             if let Some(limit) = &mut self.limit {
-                limit.left -= got as u64;
+                limit.take(got as u64);
             }
         }
         if given {
@@ -92,9 +106,7 @@ impl Handler for RngHandler {
         if token == QUEUE {
             drain(self.queue.event());
         } else if let Some(limit) = &mut self.limit {
-            // The timer is readable, so this does not block; periods that were missed are not made up for.
-            let _ = limit.timer.wait();
-            limit.left = limit.rate.bytes;
+            limit.refill();
         }
         self.fill()
     }
