@@ -73,6 +73,13 @@ impl Bus {
         self.ranges.write().unwrap_or_else(PoisonError::into_inner).remove(&base).is_some()
     }
 
+    /// Takes all devices off the bus. A machine that ends does it, since devices may hold their bus.
+    pub fn clear(&self) {
+        let ranges = std::mem::take(&mut *self.ranges.write().unwrap_or_else(PoisonError::into_inner));
+        // Outside of the lock: a device that is dropped may look for the bus.
+        drop(ranges);
+    }
+
     /// Reads from the device at `address`. False, with `data` all ones, when nothing answers there; an access that
     /// runs over the end of its device reads all ones too.
     pub fn read(&self, address: u64, data: &mut [u8]) -> bool {

@@ -98,6 +98,7 @@ pub struct Machine {
     power_on: VmState,
     gate: Arc<Gate>,
     vcpus: Vec<VcpuThread>,
+    buses: Arc<Buses>,
     serials: Vec<Arc<SerialPort>>,
     power: Arc<PowerManagement>,
     devices: Devices,
@@ -161,18 +162,18 @@ impl Machine {
             power_on,
             gate,
             vcpus: Vec::new(),
+            buses,
             serials,
             power,
             devices,
         };
-        machine.start_vcpus(&buses, &chassis, &vcpu_filter)?;
+        machine.start_vcpus(&chassis, &vcpu_filter)?;
         machine.load()?;
         Ok(machine)
     }
 
     fn start_vcpus(
         &mut self,
-        buses: &Arc<Buses>,
         chassis: &Arc<MachineChassis>,
         filter: &ThreadFilter,
     ) -> Result<(), MachineError> {
@@ -185,7 +186,7 @@ impl Machine {
             let task = VcpuTask {
                 index,
                 vcpu,
-                buses: Arc::clone(buses),
+                buses: Arc::clone(&self.buses),
                 gate: Arc::clone(&self.gate),
                 chassis: Arc::clone(chassis),
                 cpus,
@@ -257,6 +258,9 @@ impl Drop for Machine {
     fn drop(&mut self) {
         self.gate.end();
         self.vcpus.drain(..).for_each(VcpuThread::join);
+        // The PCI root is on the bus that it puts its functions on.
+        self.buses.memory.clear();
+        self.buses.port.clear();
     }
 }
 

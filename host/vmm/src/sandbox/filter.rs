@@ -118,6 +118,7 @@ const MAKE_THREADS: &[libc::c_long] = &[
 /// Type byte of KVM's ioctls.
 const KVM_IOCTLS: u64 = 0xae00;
 const IOCTL_TYPE_MASK: u64 = 0xff00;
+const FIONBIO: u64 = 0x5421;
 const TUNSETOFFLOAD: u64 = 0x4004_54d0;
 const BLKDISCARD: u64 = 0x1277;
 const BLKZEROOUT: u64 = 0x127f;
@@ -135,7 +136,9 @@ impl ThreadRole {
     /// Conditions on the second argument of ioctl, any of which must hold.
     fn ioctls(self) -> Vec<(SeccompCmpOp, u64)> {
         match self {
-            Self::EventLoop => vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS)],
+            Self::EventLoop => {
+                vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, FIONBIO)]
+            }
             Self::Vcpu => {
                 vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, TUNSETOFFLOAD)]
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reeve_vmm::protocol::{Call, End, Event, Status};
 
 use crate::harness::Worker;
+use crate::machine::{full_config, image, launch};
 
 #[test]
 fn a_new_daemon_finds_the_guest_running_and_learns_what_it_missed() {
@@ -34,7 +35,7 @@ fn a_new_daemon_finds_the_guest_running_and_learns_what_it_missed() {
 
 #[test]
 fn the_memory_of_a_machine_that_ended_is_free() {
-    let mut worker = Worker::boot(|_| {});
+    let mut worker = launch(&full_config(), &image());
     let mut terminal = worker.console("serial0");
     terminal.expect("reeve-guest: ready");
     terminal.run("mem fill 0xabcdef 48");

@@ -1,9 +1,12 @@
 //! From the first byte to the end of a machine.
 
+use std::io::Read;
+use std::os::fd::AsFd;
+
 use reeve_vmm::config::LifecycleAction;
 use reeve_vmm::protocol::{Call, End, ErrorCode, Event, PauseReason, Status};
 
-use crate::harness::Worker;
+use crate::harness::{Worker, config, file, guest, kvm};
 
 #[test]
 fn a_guest_boots_talks_and_powers_off() {
@@ -153,4 +156,57 @@ fn machines_do_not_see_each_other() {
         terminal.run(&format!("mem verify {index} 8"));
     }
     workers.into_iter().for_each(Worker::finish);
+}
+
+#[test]
+fn a_64_bit_elf_without_a_pvh_note_boots_by_the_linux_protocol() {
+    let mut elf = Vec::new();
+    guest().read_to_end(&mut elf).unwrap();
+    let (headers, size, count) = (u64::from_le_bytes(elf[32..40].try_into().unwrap()) as usize, 56, elf[56]);
+    for header in (0..usize::from(count)).map(|index| headers + index * size) {
+        const NULL: u8 = 0;
+        const NOTE: u8 = 4;
+        if elf[header] == NOTE {
+            elf[header] = NULL;
+        }
+    }
+    let (kvm, kernel) = (kvm(), file(&elf));
+    let mut worker = Worker::launch(&config(), &[kvm.as_fd(), kernel.as_fd()]);
+    let mut terminal = worker.console("serial0");
+    terminal.expect("reeve-guest: entered by linux64");
+    terminal.expect("reeve-guest: ready");
+    assert_eq!(terminal.run("cmdline"), "ok console=ttyS0");
+    worker.finish();
+}
+
+#[test]
+fn a_bzimage_is_entered_at_its_64_bit_entry_point() {
+    const LOADED_AT: u32 = 0x10_0000;
+    let mut image = vec![0; 0x400];
+    image[0x1f1] = 1;
+    image[0x202..0x206].copy_from_slice(b"HdrS");
+    image[0x206..0x208].copy_from_slice(&0x020fu16.to_le_bytes());
+    image[0x211] = 1;
+    image[0x214..0x218].copy_from_slice(&LOADED_AT.to_le_bytes());
+    image[0x22c..0x230].copy_from_slice(&u32::MAX.to_le_bytes());
+    image[0x238..0x23c].copy_from_slice(&255u32.to_le_bytes());
+    image.resize(0x400 + 0x200, 0);
+    image.extend([
+        0x66, 0xba, 0xf8, 0x03, // mov dx, 0x3f8
+        0xb0, b'B', 0xee, // mov al, 'B'; out dx, al
+        0xb0, b'\n', 0xee, // mov al, '\n'; out dx, al
+        0x66, 0xba, 0x04, 0x06, // mov dx, 0x604: ACPI PM1a control
+        0x66, 0xb8, 0x00, 0x34, // mov ax, SLP_EN | SLP_TYP 5
+        0x66, 0xef, // out dx, ax
+        0xf4, // hlt
+    ]);
+    let (kvm, kernel) = (kvm(), file(&image));
+    let mut config = config();
+    config.start_paused = true;
+    let mut worker = Worker::launch(&config, &[kvm.as_fd(), kernel.as_fd()]);
+    let mut terminal = worker.console("serial0");
+    worker.link.call(Call::Resume).unwrap();
+    terminal.expect("B");
+    worker.link.wait_for(&Event::Ended { end: End::PowerOff });
+    worker.finish();
 }
