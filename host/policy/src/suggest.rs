@@ -5,7 +5,7 @@ pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     known
         .map(|candidate| (distance(word, candidate), candidate))
         .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance * 3 <= candidate.len())
+        .filter(|(distance, candidate)| *distance * 3 <= candidate.len().max(6))
         .map(|(_, candidate)| candidate)
 }
 

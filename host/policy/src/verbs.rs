@@ -2,6 +2,7 @@
 //! grants; changes are made as the policy, and authorized, guarded, journaled and told like anybody's.
 
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reeve_actions::Actions;
@@ -11,6 +12,11 @@ use reeve_model::{Actor, Bytes, Error, ErrorCode};
 use uuid::Uuid;
 
 use crate::services::{Committed, DomainAction, Services};
+
+/// A policy is told of a change while the verb that made it still holds the domain. It may wait so long for it: only notify
+/// hooks and tuners get here, and no verb waits for those.
+const BUSY_LIMIT: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// [`Services`] of a running daemon. Holds the verbs weakly, because they hold the engine.
 #[derive(Debug, Clone)]
@@ -28,6 +34,22 @@ impl Verbs {
         self.actions
             .upgrade()
             .ok_or_else(|| Error::new(ErrorCode::Busy, "the daemon is stopping and serves no more verbs"))
+    }
+}
+
+async fn act_once(
+    actions: &Arc<Actions>,
+    actor: &Actor,
+    name: &str,
+    action: DomainAction,
+) -> Result<DomainSummary, Error> {
+    match action {
+        DomainAction::Start => actions.start(actor, name).await,
+        DomainAction::Shutdown => actions.shutdown(actor, name).await,
+        DomainAction::Destroy => actions.destroy(actor, name).await,
+        DomainAction::Suspend => actions.suspend(actor, name).await,
+        DomainAction::Resume => actions.resume(actor, name).await,
+        DomainAction::SetMemory(target) => actions.set_memory(actor, name, target).await,
     }
 }
 
@@ -61,15 +83,15 @@ impl Services for Verbs {
 
     async fn act(&self, actor: Actor, name: &str, action: DomainAction) -> Result<(), Error> {
         let actions = self.actions()?;
-        let done = match action {
-            DomainAction::Start => actions.start(&actor, name).await,
-            DomainAction::Shutdown => actions.shutdown(&actor, name).await,
-            DomainAction::Destroy => actions.destroy(&actor, name).await,
-            DomainAction::Suspend => actions.suspend(&actor, name).await,
-            DomainAction::Resume => actions.resume(&actor, name).await,
-            DomainAction::SetMemory(target) => actions.set_memory(&actor, name, target).await,
-        };
-        done.map(drop)
+        let begin = Instant::now();
+        loop {
+            match act_once(&actions, &actor, name, action).await {
+                Err(error) if error.code == ErrorCode::Busy && begin.elapsed() < BUSY_LIMIT => {
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                done => return done.map(drop),
+            }
+        }
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {

@@ -1,4 +1,4 @@
-//! Does what its configuration says, most of which a host must not let it do: `{"do": "loop"}`.
+//! Does what its configuration says, most of which a host must not let it do: `{"do": "loop", "in": "guard"}`.
 
 mod deeds;
 
@@ -8,14 +8,25 @@ use serde::Deserialize;
 /// The policy.
 struct Hostile;
 
-/// Its configuration.
-#[derive(Deserialize)]
+/// Its configuration; without one it is harmless.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Orders {
     #[serde(rename = "do")]
     deed: String,
+    /// In hooks of this kind: `guard`, `events`, `mac` or `ksm`.
+    #[serde(rename = "in")]
+    kind: String,
     /// Only for the domain of this name; the others are allowed.
-    #[serde(default)]
     only: Option<String>,
+}
+
+impl Orders {
+    /// What to do in hooks of this kind.
+    fn read(ctx: &Context, kind: &str) -> Result<Self, Failure> {
+        let orders: Self = ctx.parse_config()?;
+        Ok(if orders.kind == kind { orders } else { Self::default() })
+    }
 }
 
 impl Policy for Hostile {
@@ -32,8 +43,7 @@ impl Policy for Hostile {
     }
 
     fn domain_events(ctx: &Context, _event: &DomainEvent) -> Result<(), Failure> {
-        let orders: Orders = ctx.parse_config()?;
-        deeds::limitless(&orders.deed);
+        deeds::limitless(&Orders::read(ctx, "events")?.deed);
         Ok(())
     }
 
@@ -44,7 +54,7 @@ impl Policy for Hostile {
         taken: &[String],
         _seed: u64,
     ) -> Result<String, Failure> {
-        let orders: Orders = ctx.parse_config()?;
+        let orders = Orders::read(ctx, "mac")?;
         deeds::limitless(&orders.deed);
         Ok(match orders.deed.as_str() {
             "taken-mac" => taken.first().cloned().unwrap_or_default(),
@@ -54,18 +64,18 @@ impl Policy for Hostile {
     }
 
     fn ksm_tune(ctx: &Context, _now: &KsmSnapshot) -> Result<Vec<Adjustment>, Failure> {
-        let orders: Orders = ctx.parse_config()?;
+        let orders = Orders::read(ctx, "ksm")?;
         deeds::limitless(&orders.deed);
         Ok(match orders.deed.as_str() {
             "wild-tuning" => vec![Adjustment::PagesToScan(u64::MAX), Adjustment::SleepMillisecs(0), Adjustment::Run(1)],
             "impossible-tuning" => vec![Adjustment::Run(9)],
-            _ => vec![Adjustment::PagesToScan(777), Adjustment::Run(1)],
+            _ => vec![],
         })
     }
 }
 
 fn guard(ctx: &Context, domain: &DomainConfig) -> Decision {
-    let orders: Orders = ctx.parse_config()?;
+    let orders = Orders::read(ctx, "guard")?;
     if orders.only.is_some_and(|only| only != domain.name()) {
         return allow();
     }

@@ -1,0 +1,68 @@
+//! Components written by hand, for what no compiler would make.
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// A guard of `domain-define` whose core function is `body`; it gets the ten words of context and handle and answers with the
+/// address of a result. Address 64 holds an `allow`.
+pub fn guard(body: &str) -> Vec<u8> {
+    guard_with("", body)
+}
+
+/// The same with further core items in front.
+pub fn guard_with(items: &str, body: &str) -> Vec<u8> {
+    let core = format!(
+        r#"(module
+            {items}
+            (memory (export "memory") 1)
+            (global $next (mut i32) (i32.const 4096))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+              (global.get $next)
+              (global.set $next (i32.and (i32.add (i32.add (global.get $next) (local.get 3)) (i32.const 7)) (i32.const -8))))
+            (func (export "reeve:hooks/domain-define@0.1.0#guard")
+              (param i32 i32 i64 i32 i32 i32 i32 i32 i32 i32) (result i32)
+              {body}))"#
+    );
+    component(&core, "export reeve:hooks/domain-define@0.1.0;")
+}
+
+/// A component of a core module in text form and a world.
+pub fn component(core: &str, world: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(core).unwrap();
+    let mut resolve = Resolve::default();
+    for package in ["types", "domain", "node", "kv", "log", "clock", "events", "tune", "hooks"] {
+        resolve.push_path(format!("{}/../../wit/{package}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    }
+    let package = resolve.push_str("test.wit", &format!("package test:test; world test {{ {world} }}")).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+}
+
+/// The component with a manifest in it.
+pub fn with_manifest(mut component: Vec<u8>, json: &str) -> Vec<u8> {
+    let mut section = Vec::new();
+    leb128("reeve.policy".len(), &mut section);
+    section.extend_from_slice(b"reeve.policy");
+    section.extend_from_slice(json.as_bytes());
+    component.push(0);
+    leb128(section.len(), &mut component);
+    component.extend(section);
+    component
+}
+
+/// The component as a policy called "handmade" without grants.
+pub fn policy(component: Vec<u8>) -> Vec<u8> {
+    with_manifest(component, r#"{"name":"handmade","version":"1.0.0","hooks":["domain-define"]}"#)
+}
+
+fn leb128(mut value: usize, to: &mut Vec<u8>) {
+    loop {
+        let byte = (value & 0x7f) as u8;
+        value >>= 7;
+        to.push(if value == 0 { byte } else { byte | 0x80 });
+        if value == 0 {
+            return;
+        }
+    }
+}
