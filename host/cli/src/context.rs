@@ -13,12 +13,12 @@ use crate::output::{Format, Show};
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) format: Format,
-    out: Box<dyn Write>,
+    out: io::Stdout,
 }
 
 impl Context {
     pub(crate) fn new(place: &Place, format: Format) -> Self {
-        Self { client: Client::new(place.socket()), format, out: Box::new(io::stdout().lock()) }
+        Self { client: Client::new(place.socket()), format, out: io::stdout() }
     }
 
     /// Writes a result in the format that was asked for.
