@@ -25,7 +25,7 @@ pub fn web(kernel: &str, disk: &str) -> String {
   <on_crash>destroy</on_crash>
   <devices>
     <disk type='file' device='disk'>
-      <driver name='reeve' type='raw'/>
+      <driver type='raw'/>
       <source file='{disk}'/>
       <target dev='vda' bus='virtio'/>
     </disk>

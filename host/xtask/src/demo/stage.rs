@@ -13,6 +13,8 @@ use crate::project::Project;
 const PAUSE: Duration = Duration::from_millis(100);
 const DAEMON_PATIENCE: Duration = Duration::from_secs(20);
 const KSM: &str = "/sys/kernel/mm/ksm";
+/// What the tuner changes, as files below `KSM`.
+const KSM_KEYS: [&str; 3] = ["run", "pages_to_scan", "sleep_millisecs"];
 
 /// The private host.
 pub struct Stage {
@@ -21,7 +23,8 @@ pub struct Stage {
     policies: PathBuf,
     guest: PathBuf,
     daemon: Option<Child>,
-    ksm_before: Option<String>,
+    ksm_before: [String; KSM_KEYS.len()],
+    ksm_now: [String; KSM_KEYS.len()],
 }
 
 impl Stage {
@@ -29,6 +32,7 @@ impl Stage {
     pub fn set(project: &Project) -> Result<Self> {
         let root =
             tempfile::Builder::new().prefix("reeve-demo-").tempdir().context("cannot make a private root")?;
+        let ksm_before = read_ksm()?;
         println!("\n$ export REEVE_ROOT={}", root.path().display());
         Ok(Self {
             root,
@@ -36,7 +40,8 @@ impl Stage {
             policies: project.target("policies"),
             guest: project.target("guest/reeve-guest.elf"),
             daemon: None,
-            ksm_before: None,
+            ksm_now: ksm_before.clone(),
+            ksm_before,
         })
     }
 
@@ -165,29 +170,27 @@ impl Stage {
         self.guest.display().to_string()
     }
 
-    /// Remembers how samepage merging is set, to see that it is put back.
+    /// Shows how samepage merging is set, and remembers it.
     pub fn note_ksm(&mut self) -> Result<()> {
-        self.ksm_before.get_or_insert(ksm("run")?);
-        println!("$ cat {KSM}/run\n{}", ksm("run")?);
+        self.ksm_now = read_ksm()?;
+        show_ksm(&self.ksm_now);
         Ok(())
     }
 
-    /// Waits until the kernel's `run` switch has a value.
-    pub fn wait_for_ksm(&self, run: u8, patience: Duration) -> Result<()> {
+    /// Waits until samepage merging is set in another way than when it was last shown.
+    pub fn wait_for_ksm_change(&mut self, patience: Duration) -> Result<()> {
         let deadline = Instant::now() + patience;
-        while ksm("run")? != run.to_string() {
-            ensure!(Instant::now() < deadline, "{KSM}/run did not become {run} within {patience:?}");
+        while read_ksm()? == self.ksm_now {
+            ensure!(Instant::now() < deadline, "nothing below {KSM} changed within {patience:?}");
             pause();
         }
-        println!("$ cat {KSM}/run\n{run}");
-        Ok(())
+        self.note_ksm()
     }
 
-    /// Checks that the kernel is set as it was found.
-    pub fn check_ksm_restored(&self) -> Result<()> {
-        let now = ksm("run")?;
-        println!("$ cat {KSM}/run\n{now}");
-        ensure!(self.ksm_before.as_ref().is_none_or(|before| *before == now), "{KSM}/run was not put back");
+    /// Checks that samepage merging is set as before the demo.
+    pub fn check_ksm_restored(&mut self) -> Result<()> {
+        self.note_ksm()?;
+        ensure!(self.ksm_now == self.ksm_before, "{KSM} is not set as it was found: {:?}", self.ksm_before);
         Ok(())
     }
 
@@ -215,10 +218,8 @@ impl Stage {
         for pid in &left {
             signal(*pid, "KILL")?;
         }
-        if let Some(before) = &self.ksm_before
-            && ksm("run")? != *before
-        {
-            std::fs::write(format!("{KSM}/run"), before).context("cannot put samepage merging back")?;
+        for (key, before) in KSM_KEYS.iter().zip(&self.ksm_before) {
+            std::fs::write(format!("{KSM}/{key}"), before).context("cannot put samepage merging back")?;
         }
         if keep {
             println!("kept: {}", self.root.keep().display());
@@ -247,9 +248,21 @@ impl Stage {
     }
 }
 
-fn ksm(key: &str) -> Result<String> {
-    let path = format!("{KSM}/{key}");
-    Ok(std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?.trim().to_owned())
+fn read_ksm() -> Result<[String; KSM_KEYS.len()]> {
+    let mut values = KSM_KEYS.map(str::to_owned);
+    for value in &mut values {
+        let path = format!("{KSM}/{value}");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        *value = text.trim().to_owned();
+    }
+    Ok(values)
+}
+
+fn show_ksm(values: &[String]) {
+    println!("$ grep . {KSM}/{{{}}}", KSM_KEYS.join(","));
+    for (key, value) in KSM_KEYS.iter().zip(values) {
+        println!("{KSM}/{key}:{value}");
+    }
 }
 
 /// Splits a command line at blanks outside single quotes.

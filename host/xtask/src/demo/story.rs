@@ -8,6 +8,7 @@ use super::documents;
 use super::stage::Stage;
 
 const GUEST_PATIENCE: Duration = Duration::from_secs(10);
+const TUNER_PATIENCE: Duration = Duration::from_secs(20);
 
 type Step = fn(&mut Stage) -> Result<()>;
 
@@ -101,7 +102,7 @@ fn talk_to_the_guest(stage: &mut Stage) -> Result<()> {
 }
 
 fn watch_the_tuner(stage: &mut Stage) -> Result<()> {
-    stage.wait_for_ksm(1, Duration::from_secs(20))?;
+    stage.wait_for_ksm_change(TUNER_PATIENCE)?;
     stage.reeve("node ksm")?;
     let decisions = stage.reeve("policy decisions --policy ksm-tuner")?;
     ensure!(decisions.contains("adjusted"), "the adjustment is not in the decision log");
