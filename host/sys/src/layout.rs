@@ -125,6 +125,11 @@ impl Layout {
         }
     }
 
+    /// The directory of a domain if it is there.
+    pub fn find_domain_directory(&self, name: &str) -> io::Result<DomainDirectory> {
+        Ok(DomainDirectory { dir: self.domains.open_dir(name)?, path: self.root.join(DOMAINS).join(name) })
+    }
+
     /// Removes the directory of a domain; no error when it is not there.
     pub fn remove_domain_directory(&self, name: &str) -> io::Result<()> {
         match self.domains.remove_dir_all(name) {

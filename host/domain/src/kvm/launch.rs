@@ -71,10 +71,8 @@ impl Site {
     pub async fn connect(&self) -> Result<UnixStream, DriverError> {
         let (config, name) = (self.config.clone(), self.uuid.to_string());
         blocking(move || {
-            let connected = config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
-            connected
-                .connect(SOCKET)
-                .map_err(|error| DriverError::Lost(format!("its socket is dead: {error}")))
+            let connected = config.layout.find_domain_directory(&name).and_then(|dir| dir.connect(SOCKET));
+            connected.map_err(|error| DriverError::Lost(format!("its socket is dead: {error}")))
         })
         .await
     }
@@ -187,7 +185,7 @@ impl Site {
 
     /// A sentence with the last words of the worker.
     pub fn with_log(&self, sentence: String) -> String {
-        let directory = self.config.layout.domain_directory(&self.uuid.to_string());
+        let directory = self.config.layout.find_domain_directory(&self.uuid.to_string());
         let text = directory.map(|directory| directory.text(LOG)).unwrap_or_default();
         let text = text.trim();
         if text.is_empty() {
