@@ -1,0 +1,110 @@
+//! Typed calls, and what they look like to other clients.
+
+use hyper::StatusCode;
+use reeve_client::{ClientError, PolicyUpload};
+use reeve_model::api::{DefineOptions, DomainFilter};
+use reeve_model::node::KsmChange;
+use reeve_model::policy::PolicyMode;
+use reeve_model::{DomainState, ErrorCode};
+
+use crate::host::{Host, code, document};
+
+fn refused(result: Result<impl std::fmt::Debug, ClientError>) -> ErrorCode {
+    match result.unwrap_err() {
+        ClientError::Refused(error) => error.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn verbs_answer_with_the_row() {
+    let host = Host::serve();
+    let defined = host.client.define_domain(&document("web"), DefineOptions::default()).await.unwrap();
+    assert_eq!((defined.domain.state, defined.warnings.len()), (DomainState::ShutOff, 0));
+    assert_eq!(host.client.start_domain("web").await.unwrap().state, DomainState::Running);
+    assert_eq!(host.client.suspend_domain("web").await.unwrap().state, DomainState::Paused);
+    assert_eq!(host.client.resume_domain("web").await.unwrap().state, DomainState::Running);
+    assert_eq!(host.client.domain_info(&defined.domain.uuid.to_string()).await.unwrap().summary.name, "web");
+    assert!(host.client.domain_stats("web").await.is_ok());
+    assert!(host.client.set_domain_autostart("web", true).await.unwrap().autostart);
+    assert_eq!(host.client.destroy_domain("web").await.unwrap().state, DomainState::ShutOff);
+    host.client.undefine_domain("web").await.unwrap();
+    assert_eq!(refused(host.client.domain_info("web").await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn lists_are_filtered_by_the_server() {
+    let host = Host::serve();
+    for name in ["a", "b"] {
+        host.define(name).await;
+    }
+    host.client.start_domain("b").await.unwrap();
+    let names = async |filter: DomainFilter| {
+        let rows = host.client.list_domains(&filter).await.unwrap();
+        rows.into_iter().map(|row| row.name).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(DomainFilter::default()).await, "a b");
+    assert_eq!(names(DomainFilter { active: Some(true), ..Default::default() }).await, "b");
+    assert_eq!(names(DomainFilter { state: Some(DomainState::ShutOff), ..Default::default() }).await, "a");
+    let (status, body) = host.raw("GET", "/v1/domains?sate=running", "").await;
+    assert_eq!((status, code(&body)), (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid));
+    assert!(body.contains("sate"), "{body}");
+}
+
+#[tokio::test]
+async fn errors_have_a_code_and_the_status_that_fits() {
+    let host = Host::serve();
+    host.define("web").await;
+    let cases = [
+        ("POST", "/v1/domains/web/destroy", "", StatusCode::CONFLICT, ErrorCode::WrongState),
+        ("POST", "/v1/domains/nobody/start", "", StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        ("POST", "/v1/domains", "<domain>", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("POST", "/v1/domains", "\u{0}", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("PUT", "/v1/domains/web/memory", "{\"byte\": 1}", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("PUT", "/v1/domains/web/autostart", "", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("PATCH", "/v1/domains/web", "", StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Invalid),
+        ("GET", "/v2/domains", "", StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        ("GET", "/v1/domains/%ff", "", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("GET", "/v1/node", "", StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal),
+        ("GET", "/v1/node/memory", "", StatusCode::GATEWAY_TIMEOUT, ErrorCode::Deadline),
+        ("GET", "/v1/policies/nobody", "", StatusCode::NOT_FOUND, ErrorCode::NotFound),
+        ("POST", "/v1/policies?grnat=x", "", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("POST", "/v1/policies?config=%7B", "", StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid),
+        ("GET", "/v1/domains/web/console", "", StatusCode::UPGRADE_REQUIRED, ErrorCode::Invalid),
+    ];
+    for (method, target, body, status, expected) in cases {
+        let answer = host.raw(method, target, body).await;
+        assert_eq!((answer.0, code(&answer.1)), (status, expected), "{method} {target}: {}", answer.1);
+    }
+    assert_eq!(host.client.list_domains(&DomainFilter::default()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn bodies_have_a_limit_by_route() {
+    let host = Host::serve();
+    let big = vec![b' '; (4 << 20) + 1];
+    let (status, body) = host.raw("POST", "/v1/domains", big.clone()).await;
+    assert_eq!((status, code(&body)), (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::Invalid));
+    // A component may be larger: it gets as far as the host, which has no policy engine here.
+    let (status, body) = host.raw("POST", "/v1/policies", big).await;
+    assert_eq!((status, code(&body)), (StatusCode::NOT_IMPLEMENTED, ErrorCode::Unsupported));
+}
+
+#[tokio::test]
+async fn the_node_and_policies_are_reached() {
+    let host = Host::serve();
+    let state = host.client.set_ksm(&KsmChange { run: Some(1), ..KsmChange::default() }).await.unwrap();
+    assert_eq!((state.run, state.pages_to_scan), (1, 100));
+    assert!(host.client.list_policies().await.unwrap().is_empty());
+    assert!(host.client.decisions(&Default::default()).await.unwrap().is_empty());
+    let upload = PolicyUpload {
+        component: vec![0],
+        mode: Some(PolicyMode::Monitor),
+        grants: vec!["domain:read name=web-*".into(), "kv:use".into()],
+        config: Some(serde_json::json!({"a": "b&c"})),
+        order: Some(-3),
+        ..PolicyUpload::default()
+    };
+    assert_eq!(refused(host.client.load_policy(upload).await), ErrorCode::Unsupported);
+    assert_eq!(refused(host.client.resume_policy("nobody").await), ErrorCode::NotFound);
+}
