@@ -17,7 +17,7 @@ pub trait Policy {
         allow()
     }
 
-    /// Guard: everything a start needs is taken, the machine has not run yet. Rewrites are refused.
+    /// Guard: the last word before the machine is made; the configuration is settled. Rewrites are refused.
     fn domain_start(_ctx: &Context, _domain: &DomainConfig) -> Decision {
         allow()
     }

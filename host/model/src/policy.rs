@@ -14,7 +14,7 @@ pub enum Hook {
     DomainDefine,
     /// Guard: before any resource of a start is taken; rewrites the effective configuration.
     DomainPrepare,
-    /// Guard: resources are there, the machine is about to run.
+    /// Guard: the configuration is settled and the domain reserved; the machine is made next.
     DomainStart,
     /// Guard: somebody asks to stop it (shutdown, destroy).
     DomainStop,
