@@ -115,7 +115,7 @@ mod samples {
                 WantedGrant { grant: "node:read".into(), reason: "know what there is".into() },
             ],
             granted: vec!["domain:read".into()],
-            config: serde_json::json!({"max-vcpus-per-cpu": 10}),
+            config: serde_json::json!({"vcpus-per-cpu": 10}),
             counters: PolicyCounters { calls: 41, denials: 3, rewrites: 0, failures: 1 },
         }
     }

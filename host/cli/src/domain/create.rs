@@ -22,6 +22,9 @@ pub struct Create {
     /// Refuse the document instead of warning about what in it would be ignored
     #[arg(long)]
     strict: bool,
+    /// Leave its vCPUs stopped until it is resumed
+    #[arg(long)]
+    paused: bool,
     /// Connect to the console once it runs
     #[arg(long)]
     console: bool,
@@ -30,7 +33,7 @@ pub struct Create {
 impl Create {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let document = read_document(&self.file)?;
-        let options = DefineOptions { strict: self.strict, transient: true };
+        let options = DefineOptions { strict: self.strict, transient: true, paused: self.paused };
         let created = context.client.define_domain(&document, options).await?;
         define::warn(context, &created);
         let name = created.domain.name.clone();

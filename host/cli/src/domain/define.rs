@@ -28,7 +28,7 @@ pub struct Define {
 impl Define {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let document = read_document(&self.file)?;
-        let options = DefineOptions { strict: self.strict, transient: false };
+        let options = DefineOptions { strict: self.strict, ..DefineOptions::default() };
         let defined = context.client.define_domain(&document, options).await?;
         warn(context, &defined);
         context.show(&defined)

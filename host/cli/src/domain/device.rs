@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use reeve_model::api::DeviceOptions;
 
 use super::{Done, Target};
 use crate::context::{Context, read_document};
@@ -19,12 +20,14 @@ pub struct AttachDevice {
     target: Target,
     /// A document with one device element, - for standard input
     file: PathBuf,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 impl AttachDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let device = read_document(&self.file)?;
-        let row = context.client.attach_device(&self.target.domain, &device).await?;
+        let row = context.client.attach_device(&self.target.domain, &device, self.scope.options()).await?;
         context.show(&Done::new(row, "has the device now"))
     }
 }
@@ -36,12 +39,31 @@ pub struct DetachDevice {
     target: Target,
     /// A document with one device element, - for standard input
     file: PathBuf,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 impl DetachDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let device = read_document(&self.file)?;
-        let row = context.client.detach_device(&self.target.domain, &device).await?;
+        let row = context.client.detach_device(&self.target.domain, &device, self.scope.options()).await?;
         context.show(&Done::new(row, "no longer has the device"))
+    }
+}
+
+/// What is changed.
+#[derive(Debug, Args)]
+struct Scope {
+    /// Change the running machine [default while the domain is active]
+    #[arg(long)]
+    live: bool,
+    /// Change the definition [default while the domain is off]
+    #[arg(long)]
+    config: bool,
+}
+
+impl Scope {
+    fn options(&self) -> DeviceOptions {
+        DeviceOptions { live: self.live, config: self.config }
     }
 }

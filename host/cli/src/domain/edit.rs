@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Args;
-use reeve_model::api::{DefineOptions, XmlOptions};
+use reeve_model::api::{EditOptions, XmlOptions};
+use sha2::{Digest, Sha256};
 
 use super::{Target, define};
 use crate::context::Context;
@@ -14,7 +15,7 @@ use crate::context::Context;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The editor is $VISUAL, $EDITOR, or vi. A document that is refused is opened again with the text as it was left; when you give up
-it stays in the file that is named. A running domain uses the new definition from its next start.")]
+it stays in the file that is named. So it does when somebody else changed the definition meanwhile. A running domain uses the new definition from its next start.")]
 pub struct Edit {
     #[command(flatten)]
     target: Target,
@@ -46,7 +47,9 @@ impl Edit {
         if after == before {
             return context.print(&format!("Domain '{}' is unchanged", self.target.domain));
         }
-        let defined = context.client.define_domain(&after, DefineOptions::default()).await?;
+        let expected = Sha256::digest(before.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let options = EditOptions { strict: false, expected: Some(expected) };
+        let defined = context.client.edit_domain(&self.target.domain, &after, &options).await?;
         define::warn(context, &defined);
         context.print(&format!("Domain '{}' edited", defined.domain.name))
     }

@@ -1,6 +1,7 @@
 //! The verbs of a domain's life that take nothing but the domain.
 
 use clap::Args;
+use reeve_model::api::StartOptions;
 
 use super::{Done, Target};
 use crate::context::Context;
@@ -73,6 +74,9 @@ Examples:
 pub struct Start {
     #[command(flatten)]
     target: Target,
+    /// Leave its vCPUs stopped until it is resumed
+    #[arg(long)]
+    paused: bool,
     /// Connect to the console once it runs
     #[arg(long)]
     console: bool,
@@ -80,7 +84,10 @@ pub struct Start {
 
 impl Start {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let row = context.client.start_domain(&self.target.domain).await?;
+        let row = context
+            .client
+            .start_domain_with(&self.target.domain, StartOptions { paused: self.paused })
+            .await?;
         context.show(&Done::new(row, "started"))?;
         if self.console {
             return console::Console::of(self.target.domain).run(context).await;

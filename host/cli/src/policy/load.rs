@@ -20,7 +20,7 @@ that does not compile, or imports what it was not granted, is refused, and the o
 Examples:
   reeve policy load admission.wasm --grant domain:read --grant node:read
   reeve policy load naming.wasm --mode monitor --order 20
-  reeve policy load admission.wasm --config '{\"max-vcpus-per-cpu\": 4}'
+  reeve policy load admission.wasm --config '{\"vcpus-per-cpu\": 4}'
   reeve policy load admission.wasm --config @admission.json")]
 pub struct Load {
     /// A component, - for standard input
