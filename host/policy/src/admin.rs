@@ -50,7 +50,10 @@ impl PolicyAdmin for PolicyEngine {
 
     async fn unload(&self, name: &str) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
-        installed_only(&*self.shared.registry.get(name)?, "take its file out of it")?;
+        let was_absent = self.shared.absent.remove(name);
+        if !was_absent {
+            installed_only(&*self.shared.registry.get(name)?, "take its file out of it")?;
+        }
         let (store, policy) = (self.shared.store.clone(), name.to_owned());
         let removed = tokio::task::spawn_blocking(move || {
             store.remove_policy(&policy)?;

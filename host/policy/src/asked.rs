@@ -91,7 +91,8 @@ impl Occasion {
             Outcome::Allow | Outcome::Notified | Outcome::Proposed | Outcome::Adjusted | Outcome::Parked => {}
             _ => self.failed(shared, binding, &verdict.reason),
         }
-        let decision = self.decision(active, verdict, report.fuel, report.elapsed.as_micros(), report.host_calls);
+        let decision =
+            self.decision(active, verdict, report.fuel, report.elapsed.as_micros(), report.host_calls);
         shared.decisions.append(decision, input);
     }
 
@@ -102,7 +103,14 @@ impl Occasion {
         shared.decisions.append(self.decision(active, verdict, 0, 0, 0), input);
     }
 
-    fn decision(&self, active: &Active, verdict: Verdict, fuel: u64, micros: u128, host_calls: u32) -> Decision {
+    fn decision(
+        &self,
+        active: &Active,
+        verdict: Verdict,
+        fuel: u64,
+        micros: u128,
+        host_calls: u32,
+    ) -> Decision {
         Decision {
             id: 0,
             time: self.time,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use reeve_actions::policy_port::{GuardRequest, GuardVerdict, Rewrite};
+use reeve_model::DomainState;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{FailureMode, Hook, Outcome, PathChange};
-use reeve_model::DomainState;
 
 use crate::asked::{Occasion, Verdict};
 use crate::binding::{Active, Binding};
@@ -39,6 +39,10 @@ struct Chain<'a> {
 /// Asks the chain of a guard hook.
 pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdict {
     let GuardRequest { hook, actor, state, config, device, forced } = request;
+    if let Some(absent) = shared.absent.closing(hook) {
+        let reason = format!("the policy is bound to this hook but could not be loaded: {}", absent.error);
+        return GuardVerdict::Deny { policy: absent.name, reason };
+    }
     let bindings = shared.registry.answering(hook);
     if bindings.is_empty() {
         return GuardVerdict::Allow { config: Box::new(config), rewrites: Vec::new() };
@@ -115,10 +119,9 @@ impl Chain<'_> {
             }
             policy::Verdict::Deny(reason) => Ok(Step::Deny(shorten(&reason, REASON_LIMIT))),
             policy::Verdict::Rewrite(edits) if edits.is_empty() => Ok(Step::Allow),
-            policy::Verdict::Rewrite(_) if !may_rewrite(self.occasion.hook) => Err(Failure::Refused(format!(
-                "it rewrites the domain, which is too late in hook '{}'",
-                self.occasion.hook
-            ))),
+            policy::Verdict::Rewrite(_) if !may_rewrite(self.occasion.hook) => Err(Failure::Refused(
+                format!("it rewrites the domain, which is too late in hook '{}'", self.occasion.hook),
+            )),
             policy::Verdict::Rewrite(edits) => {
                 let (rewritten, changes) = rewrite::apply(config, edits, &active.grants)?;
                 Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(Arc::new(rewritten), changes) })
@@ -135,13 +138,15 @@ fn may_rewrite(hook: Hook) -> bool {
 /// What a policy that does not answer means.
 fn after_failure(active: &Active, why: &str) -> Step {
     match active.on_failure {
-        FailureMode::Closed if active.enforces() => {
-            Step::Deny(format!("the policy could not decide: {why}"))
-        }
+        FailureMode::Closed if active.enforces() => Step::Deny(format!("the policy could not decide: {why}")),
         FailureMode::Closed => Step::Allow,
         FailureMode::Open => {
             if active.enforces() {
-                tracing::warn!(policy = active.name, "allowed although policy '{}' failed: {why}", active.name);
+                tracing::warn!(
+                    policy = active.name,
+                    "allowed although policy '{}' failed: {why}",
+                    active.name
+                );
             }
             Step::Allow
         }

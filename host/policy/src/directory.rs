@@ -20,6 +20,7 @@ use reeve_model::policy::{FailureMode, PolicyMode};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::absent::Absent;
 use crate::install::{Origin, Terms};
 use crate::policy_engine::PolicyEngine;
 
@@ -91,7 +92,7 @@ impl Directory {
         for (name, (path, stamp)) in &files {
             let now = (stamp.clone(), self.settings.get(name).cloned().unwrap_or_default());
             if self.tried.get(name) != Some(&now) {
-                load(engine, name, path, now.1.clone()).await;
+                load(engine, name, path, now.1.clone(), self.settings.contains_key(name)).await;
                 self.tried.insert(name.clone(), now);
             }
         }
@@ -99,6 +100,7 @@ impl Directory {
         for name in gone {
             self.tried.remove(&name);
             let _changing = engine.changing.lock().await;
+            engine.shared.absent.remove(&name);
             let ours = |origin| origin == Origin::Directory;
             if engine.shared.registry.find(&name).is_some_and(|binding| ours(binding.active().origin)) {
                 engine.take_out(&name);
@@ -145,7 +147,8 @@ impl Directory {
     }
 }
 
-async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Settings) {
+/// Loads one file. When a policy that `policies.toml` names (`bound`) can't be loaded, it counts as absent.
+async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Settings, bound: bool) {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -153,6 +156,7 @@ async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Set
             return;
         }
     };
+    let hooks = crate::loader::manifest(&bytes).ok().map(|manifest| manifest.hooks);
     let terms = Terms {
         name: Some(name.to_owned()),
         mode: Some(settings.mode),
@@ -166,7 +170,16 @@ async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Set
     if let Err(error) = engine.install(bytes, terms, Origin::Directory).await {
         tracing::error!(policy = name, "'{}' is not loaded: {error}", path.display());
         if !loaded {
-            engine.tell(name, PolicyChange::Refused, error.message);
+            engine.tell(name, PolicyChange::Refused, error.message.clone());
+        }
+        if !loaded && bound {
+            engine.shared.absent.add(Absent {
+                name: name.to_owned(),
+                hooks: hooks.filter(|hooks| !hooks.is_empty()),
+                mode: settings.mode,
+                on_failure: settings.on_failure,
+                error,
+            });
         }
     }
 }

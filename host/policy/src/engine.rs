@@ -75,7 +75,9 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(MEMORY_CEILING);
     if can_scan_pagemap() {
         // Slots keep their pages and are cleaned by the page table's dirty bits: three times faster than unmapping them.
-        pool.pagemap_scan(Enabled::Auto).linear_memory_keep_resident(KEEP_RESIDENT).table_keep_resident(KEEP_RESIDENT);
+        pool.pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_RESIDENT);
     }
     pool
 }

@@ -124,16 +124,16 @@ impl Exports {
     pub(crate) fn check(&self, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<()> {
         for export in self.0.values() {
             match export {
-                Export::DomainDefine(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DomainPrepare(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DomainStart(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DomainStop(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DeviceAttach(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DeviceDetach(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DomainEvents(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::DaemonEvents(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::MacAllocate(indices) => drop(indices.load(&mut *store, instance)?),
-                Export::KsmTune(indices) => drop(indices.load(&mut *store, instance)?),
+                Export::DomainDefine(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DomainPrepare(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DomainStart(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DomainStop(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DeviceAttach(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DeviceDetach(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DomainEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::DaemonEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::MacAllocate(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::KsmTune(indices) => indices.load(&mut *store, instance).map(|_| ())?,
             }
         }
         Ok(())

@@ -150,8 +150,7 @@ fn segments(path: &str) -> String {
 }
 
 fn covers_path(glob: &str, path: &str) -> bool {
-    matches(glob, path)
-        || path.match_indices('.').any(|(end, _)| matches(glob, &path[..end]))
+    matches(glob, path) || path.match_indices('.').any(|(end, _)| matches(glob, &path[..end]))
 }
 
 /// Glob match without back-tracking further than the last star.
@@ -205,7 +204,9 @@ mod tests {
         assert!(!covers("domain:read name=web-*", Verb::DomainStart, "web-1"));
         assert!(covers("domain:read", Verb::DomainRead, "any"));
         let cache = "devices.disks[vda].driver.cache";
-        for grant in ["*", "devices", "devices.disks", "devices.disks.*", "devices.disks.*.driver.cache", cache] {
+        for grant in
+            ["*", "devices", "devices.disks", "devices.disks.*", "devices.disks.*.driver.cache", cache]
+        {
             assert!(covers(&format!("domain:rewrite path={grant}"), Verb::DomainRewrite, cache), "{grant}");
         }
         for grant in ["dev", "devices.disk", "devices.disks.*.driver.io", "memory", "devices.disks[vdb]"] {

@@ -83,7 +83,11 @@ impl Grants {
 
     /// Grants the operator gave that have no effect, because the manifest does not ask for their verb.
     pub fn unasked(&self) -> impl Iterator<Item = &str> {
-        self.given.iter().zip(&self.texts).filter(|(grant, _)| !self.asks(grant.verb)).map(|(_, text)| text.as_str())
+        self.given
+            .iter()
+            .zip(&self.texts)
+            .filter(|(grant, _)| !self.asks(grant.verb))
+            .map(|(_, text)| text.as_str())
     }
 }
 
@@ -92,16 +96,15 @@ mod tests {
     use super::*;
 
     fn grants(asked: &[&str], given: &[&str]) -> Grants {
-        let asked: Vec<_> = asked
-            .iter()
-            .map(|grant| WantedGrant { grant: (*grant).into(), reason: "test".into() })
-            .collect();
+        let asked: Vec<_> =
+            asked.iter().map(|grant| WantedGrant { grant: (*grant).into(), reason: "test".into() }).collect();
         Grants::new(&asked, &given.iter().map(|grant| (*grant).into()).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
     fn both_sides_must_agree() {
-        let both = grants(&["domain:read", "domain:start name=web-*"], &["domain:read name=web-*", "node:read"]);
+        let both =
+            grants(&["domain:read", "domain:start name=web-*"], &["domain:read name=web-*", "node:read"]);
         assert!(both.permits(Verb::DomainRead, "web-1"));
         assert!(!both.permits(Verb::DomainRead, "db"));
         assert!(!both.permits(Verb::DomainStart, "web-1"), "asked, not given");

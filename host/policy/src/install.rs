@@ -1,12 +1,13 @@
 //! How a component becomes a binding: compiled off the async threads, linked, smoke-run, and only then put in place.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use reeve_model::event::{EventKind, PolicyChange};
 use reeve_model::policy::{FailureMode, PolicyMode};
 use reeve_model::{Actor, Error, ErrorCode};
 use reeve_store::PolicyRow;
 
+use crate::absent::Absent;
 use crate::binding::{Active, Binding};
 use crate::grants::Grants;
 use crate::loader::{self, LoadError, Program};
@@ -36,9 +37,9 @@ pub(crate) struct Terms {
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
         let hint = match &error {
-            LoadError::NotGranted { policy, verb, .. } => {
-                Some(format!("give it with '--grant {verb}', or later with 'reeve policy grant {policy} {verb}'"))
-            }
+            LoadError::NotGranted { policy, verb, .. } => Some(format!(
+                "give it with '--grant {verb}', or later with 'reeve policy grant {policy} {verb}'"
+            )),
             LoadError::NotAsked { verb, .. } => Some(format!("add '{verb}' to the wants of its manifest")),
             _ => None,
         };
@@ -93,7 +94,7 @@ impl PolicyEngine {
                 binding
             }
         };
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner).retain(|(absent, _)| *absent != name);
+        self.shared.absent.remove(&name);
         self.shared.ksm.changed.notify_one();
         Ok(binding)
     }
@@ -113,7 +114,10 @@ impl PolicyEngine {
         let grants = Grants::new(&manifest.wants, &given)
             .map_err(|source| LoadError::Grant { policy: name.to_owned(), source })?;
         for unasked in grants.unasked() {
-            tracing::warn!(policy = name, "the grant '{unasked}' has no effect: the manifest does not ask for it");
+            tracing::warn!(
+                policy = name,
+                "the grant '{unasked}' has no effect: the manifest does not ask for it"
+            );
         }
         let config = terms.config.or_else(|| old.map(|old| old.config.clone())).unwrap_or_default();
         let (config, config_text) = config_text(name, config)?;
@@ -180,10 +184,18 @@ impl PolicyEngine {
             }
         };
         for row in rows.into_iter().filter(|row| row.enabled) {
-            let name = row.name.clone();
-            if let Err(error) = self.load_row(row).await {
-                tracing::error!(policy = name, %error, "policy '{name}' cannot be loaded");
-                self.absent.lock().unwrap_or_else(PoisonError::into_inner).push((name, error));
+            if let Err(error) = self.load_row(row.clone()).await {
+                tracing::error!(policy = row.name, %error, "policy '{}' cannot be loaded", row.name);
+                let manifest =
+                    self.shared.store.component(&row.digest).ok().map(|bytes| loader::manifest(&bytes));
+                let hooks = manifest.and_then(Result::ok).map(|manifest| manifest.hooks);
+                self.shared.absent.add(Absent {
+                    name: row.name,
+                    hooks: hooks.filter(|hooks| !hooks.is_empty()),
+                    mode: row.mode,
+                    on_failure: row.on_failure,
+                    error,
+                });
             }
         }
     }

@@ -17,6 +17,7 @@
 //! - No lock is held while a policy runs, so a policy may call the host from its hook.
 #![forbid(unsafe_code)]
 
+mod absent;
 mod admin;
 mod asked;
 mod binding;
@@ -55,6 +56,7 @@ mod ticker;
 mod tune;
 mod verbs;
 
+pub use absent::Absent;
 pub use breaker::{FAILURES, WINDOW};
 pub use engine::EngineError;
 pub use metrics::Metrics;

@@ -118,7 +118,9 @@ pub enum LoadError {
         served: &'static str,
     },
     /// The manifest does not ask for a grant that an import needs.
-    #[error("policy '{policy}' imports '{import}', which needs the grant '{verb}', but its manifest does not ask for it")]
+    #[error(
+        "policy '{policy}' imports '{import}', which needs the grant '{verb}', but its manifest does not ask for it"
+    )]
     NotAsked {
         /// The policy.
         policy: String,
@@ -128,7 +130,9 @@ pub enum LoadError {
         verb: Verb,
     },
     /// The operator did not give a grant that an import needs.
-    #[error("policy '{policy}' imports '{import}', which needs the grant '{verb}', and it has not been granted")]
+    #[error(
+        "policy '{policy}' imports '{import}', which needs the grant '{verb}', and it has not been granted"
+    )]
     NotGranted {
         /// The policy.
         policy: String,
@@ -188,10 +192,12 @@ pub(crate) fn manifest(bytes: &[u8]) -> Result<Manifest, LoadError> {
     }
     let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.to_string());
     let (mut depth, mut functions, mut modules) = (0_u32, 0_u32, 0_u32);
-    let mut found = None;
+    let mut manifests = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(invalid)? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(LoadError::Module),
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(LoadError::Module);
+            }
             Payload::Version { encoding, .. } => {
                 depth += 1;
                 modules += u32::from(encoding == Encoding::Module);
@@ -199,19 +205,23 @@ pub(crate) fn manifest(bytes: &[u8]) -> Result<Manifest, LoadError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::FunctionSection(section) => functions = functions.saturating_add(section.count()),
             Payload::CustomSection(section) if depth == 1 && section.name() == SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(ManifestError::Repeated.into());
-                }
+                manifests.push(section.data());
             }
             _ => {}
         }
     }
-    for (what, found, limit) in [("functions", functions, FUNCTIONS_LIMIT), ("core modules", modules, MODULES_LIMIT)] {
+    for (what, found, limit) in
+        [("functions", functions, FUNCTIONS_LIMIT), ("core modules", modules, MODULES_LIMIT)]
+    {
         if found > limit {
             return Err(LoadError::TooMany { what, found, limit });
         }
     }
-    Ok(Manifest::parse(found.ok_or(ManifestError::Missing)?)?)
+    match manifests[..] {
+        [] => Err(ManifestError::Missing.into()),
+        [json] => Ok(Manifest::parse(json)?),
+        _ => Err(ManifestError::Repeated.into()),
+    }
 }
 
 /// Compiles a component. Takes tens of milliseconds to seconds of CPU: run it off the async threads.

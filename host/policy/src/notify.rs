@@ -11,6 +11,7 @@ use reeve_model::policy::{Hook, Outcome};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::DEPTH_LIMIT;
 use crate::asked::{Occasion, Verdict};
 use crate::binding::{Active, Binding};
 use crate::bindings::reeve::events::events;
@@ -20,7 +21,6 @@ use crate::host::domain_config::contract_state;
 use crate::instance::{self, Ask};
 use crate::queue::SubjectQueue;
 use crate::shared::Shared;
-use crate::DEPTH_LIMIT;
 
 const QUEUE: usize = 1024;
 const AT_ONCE: usize = 4;
@@ -90,7 +90,11 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
             .or_insert_with(|| Outbox { queue: SubjectQueue::new(QUEUE), out: 0 });
         if !outbox.queue.push(subject, Arc::clone(event)) {
             shared.metrics.event_dropped(binding.name());
-            tracing::warn!(policy = binding.name(), seq = event.seq, "the queue is full, an event was not told");
+            tracing::warn!(
+                policy = binding.name(),
+                seq = event.seq,
+                "the queue is full, an event was not told"
+            );
         }
     }
 }
@@ -118,7 +122,15 @@ async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
         return;
     }
     let detail = serde_json::to_string(event).unwrap_or_default();
-    ask(shared, binding, &active, Occasion::new(shared, hook, event.actor.clone(), subject), question, detail).await;
+    ask(
+        shared,
+        binding,
+        &active,
+        Occasion::new(shared, hook, event.actor.clone(), subject),
+        question,
+        detail,
+    )
+    .await;
 }
 
 async fn ask(

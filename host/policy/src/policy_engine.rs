@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reeve_events::Bus;
-use reeve_model::Error;
 use reeve_store::Store;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::absent::{Absent, AbsentPolicies};
 use crate::decisions::DecisionLog;
 use crate::directory::Directory;
 use crate::engine::{EngineError, Runtime};
@@ -46,8 +46,6 @@ pub struct PolicyEngine {
     pub(crate) shared: Arc<Shared>,
     /// Held while a policy is loaded or changed, so that two changes of one policy don't mix.
     pub(crate) changing: tokio::sync::Mutex<()>,
-    /// Policies that could not be loaded at the start, with the reason.
-    pub(crate) absent: Mutex<Vec<(String, Error)>>,
     config: PolicyConfig,
     tasks: Mutex<JoinSet<()>>,
     stop: CancellationToken,
@@ -61,6 +59,7 @@ impl PolicyEngine {
         let shared = Arc::new(Shared {
             runtime: Runtime::new()?,
             registry: Registry::default(),
+            absent: AbsentPolicies::default(),
             decisions: DecisionLog::start(store.clone(), metrics.clone()),
             store,
             bus,
@@ -74,7 +73,6 @@ impl PolicyEngine {
         let engine = Arc::new(Self {
             shared,
             changing: tokio::sync::Mutex::new(()),
-            absent: Mutex::default(),
             config,
             tasks: Mutex::default(),
             stop: CancellationToken::new(),
@@ -128,8 +126,8 @@ impl PolicyEngine {
         &self.shared.metrics
     }
 
-    /// Installed policies that could not be loaded, each with the reason.
-    pub fn absent(&self) -> Vec<(String, Error)> {
-        self.absent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Policies that are bound but could not be loaded. Those that fail closed deny meanwhile.
+    pub fn absent(&self) -> Vec<Absent> {
+        self.shared.absent.all()
     }
 }

@@ -111,7 +111,11 @@ fn acceptable(mac: &str, taken: &[String]) -> Result<String, Failure> {
         return refused("which means 'no address'");
     }
     let mac = mac.to_ascii_lowercase();
-    if taken.iter().any(|other| other.eq_ignore_ascii_case(&mac)) { refused("which is taken") } else { Ok(mac) }
+    if taken.iter().any(|other| other.eq_ignore_ascii_case(&mac)) {
+        refused("which is taken")
+    } else {
+        Ok(mac)
+    }
 }
 
 /// 64 random bits for the policy, which has no randomness of its own.
@@ -130,8 +134,15 @@ mod tests {
         let taken = ["00:16:3e:00:00:01".to_owned()];
         assert_eq!(acceptable("00:16:3E:00:00:02", &taken).unwrap(), "00:16:3e:00:00:02");
         for bad in [
-            "", "00:16:3e:00:00", "00:16:3e:00:00:0g", "00:16:3e:00:00:+1", "01:16:3e:00:00:02",
-            "00:00:00:00:00:00", "00:16:3E:00:00:01", "00:16:3e:00:00:02:03", "\u{e9}\u{e9}:1",
+            "",
+            "00:16:3e:00:00",
+            "00:16:3e:00:00:0g",
+            "00:16:3e:00:00:+1",
+            "01:16:3e:00:00:02",
+            "00:00:00:00:00:00",
+            "00:16:3E:00:00:01",
+            "00:16:3e:00:00:02:03",
+            "\u{e9}\u{e9}:1",
         ] {
             assert!(acceptable(bad, &taken).is_err(), "{bad}");
         }

@@ -27,13 +27,15 @@ pub(crate) fn apply(
     if edits.iter().map(text_length).sum::<usize>() > TEXT_LIMIT {
         return refused(format!("its edits are longer than {TEXT_LIMIT} bytes"));
     }
-    let rewritten = edit::apply(config, &edits)
-        .or_else(|error| refused(format!("its rewrite cannot be applied: {}", shorten(&error.to_string(), MESSAGE_LIMIT))))?;
+    let rewritten = edit::apply(config, &edits).or_else(|error| {
+        refused(format!("its rewrite cannot be applied: {}", shorten(&error.to_string(), MESSAGE_LIMIT)))
+    })?;
     let changes = diff::diff(config, &rewritten);
     match changes.iter().find(|change| !grants.permits(Verb::DomainRewrite, &change.path)) {
-        Some(change) => {
-            refused(format!("it rewrites '{}', which its grants of 'domain:rewrite' do not cover", change.path))
-        }
+        Some(change) => refused(format!(
+            "it rewrites '{}', which its grants of 'domain:rewrite' do not cover",
+            change.path
+        )),
         None => Ok((rewritten, changes)),
     }
 }

@@ -12,6 +12,7 @@ use reeve_store::Store;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use crate::absent::AbsentPolicies;
 use crate::decisions::DecisionLog;
 use crate::engine::Runtime;
 use crate::metrics::Metrics;
@@ -23,6 +24,7 @@ use crate::tune::KsmTuner;
 pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
     pub(crate) registry: Registry,
+    pub(crate) absent: AbsentPolicies,
     pub(crate) store: Store,
     pub(crate) bus: Bus,
     pub(crate) daemon: Handle,

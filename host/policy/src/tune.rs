@@ -104,8 +104,7 @@ async fn ask(
     let services = shared.services();
     let before = services.ksm()?;
     let snapshot = snapshot(&*services, &before, wake).await?;
-    let input =
-        Input { config: active.config_text.clone(), domain: None, detail: format!("{snapshot:?}") };
+    let input = Input { config: active.config_text.clone(), domain: None, detail: format!("{snapshot:?}") };
     if binding.is_parked() {
         occasion.note_parked(shared, active, input);
         return Ok(());
@@ -152,7 +151,9 @@ async fn snapshot(services: &dyn Services, ksm: &KsmState, wake: Wake) -> Result
 fn change(active: &Active, before: &KsmState, adjustments: &[Adjustment]) -> Result<KsmChange, Failure> {
     if adjustments.len() > ADJUSTMENTS_LIMIT {
         let count = adjustments.len();
-        return Err(Failure::Refused(format!("it wants {count} adjustments, {ADJUSTMENTS_LIMIT} are the most")));
+        return Err(Failure::Refused(format!(
+            "it wants {count} adjustments, {ADJUSTMENTS_LIMIT} are the most"
+        )));
     }
     let mut change = KsmChange::default();
     for adjustment in adjustments {
@@ -178,7 +179,12 @@ fn change(active: &Active, before: &KsmState, adjustments: &[Adjustment]) -> Res
     Ok(change)
 }
 
-async fn apply(shared: &Shared, active: &Active, before: &KsmState, change: KsmChange) -> Result<(), Failure> {
+async fn apply(
+    shared: &Shared,
+    active: &Active,
+    before: &KsmState,
+    change: KsmChange,
+) -> Result<(), Failure> {
     remember(shared, before).map_err(|error| Failure::Refused(error.to_string()))?;
     let actor = Actor::Policy { name: active.name.clone(), depth: 1 };
     match shared.services().set_ksm(actor, change).await {

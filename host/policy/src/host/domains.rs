@@ -34,9 +34,10 @@ impl CallState {
         let task = self.daemon.spawn(async move { services.act(actor, &name, action).await });
         Ok(match task.await {
             Ok(result) => result.map_err(|error| contract_error(&error)),
-            Err(_) => {
-                Err(contract_error(&Error::new(ErrorCode::Internal, format!("'{verb}' ended without an answer"))))
-            }
+            Err(_) => Err(contract_error(&Error::new(
+                ErrorCode::Internal,
+                format!("'{verb}' ended without an answer"),
+            ))),
         })
     }
 }

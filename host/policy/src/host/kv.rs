@@ -31,7 +31,8 @@ impl CallState {
         let replaced = self.store.kv_get(self.policy(), key)?.map_or(0, |old| key.len() + old.len()) as u64;
         let used = self.store.kv_usage(self.policy())?.saturating_sub(replaced);
         if used.saturating_add((key.len() + value.len()) as u64) > quota {
-            let message = format!("policy '{}' may keep {quota} bytes, '{key}' would be too much", self.policy());
+            let message =
+                format!("policy '{}' may keep {quota} bytes, '{key}' would be too much", self.policy());
             return Err(Error::new(ErrorCode::Denied, message));
         }
         Ok(self.store.kv_set(self.policy(), key, value)?)

@@ -21,8 +21,11 @@ async fn files_are_loaded_replaced_and_taken_out() {
     })
     .await;
     let file = host.directory.path().join("policies.d/house.wasm");
-    std::fs::write(host.directory.path().join("policies.toml"), "[house]\nmode = 'monitor'\non-failure = 'open'\n")
-        .unwrap();
+    std::fs::write(
+        host.directory.path().join("policies.toml"),
+        "[house]\nmode = 'monitor'\non-failure = 'open'\n",
+    )
+    .unwrap();
     std::fs::write(&file, policy(guard(TRAP))).unwrap();
     host.until("the load", async |host| host.engine.show("house").is_ok()).await;
     let info = host.engine.show("house").unwrap();
@@ -30,7 +33,8 @@ async fn files_are_loaded_replaced_and_taken_out() {
     let trapping = info.digest;
 
     std::fs::write(host.directory.path().join("policies.toml"), "[house]\nmode = 'enforce'\n").unwrap();
-    host.until("the new mode", async |host| host.engine.show("house").unwrap().mode == PolicyMode::Enforce).await;
+    host.until("the new mode", async |host| host.engine.show("house").unwrap().mode == PolicyMode::Enforce)
+        .await;
     let verdict = host.engine.guard(request(Hook::DomainDefine, "web")).await;
     assert!(matches!(verdict, GuardVerdict::Deny { .. }));
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use reeve_actions::policy_port::{GuardVerdict, LoadRequest, PolicyAdmin, PolicyPort};
-use reeve_model::policy::{DecisionFilter, Hook, Outcome, PolicyMode};
 use reeve_model::ErrorCode;
+use reeve_model::policy::{DecisionFilter, Hook, Outcome, PolicyMode};
 use serde_json::json;
 
 use crate::support::{ALL_GRANTS, Host, ROOT, document, request, test_policy};
@@ -24,7 +24,11 @@ async fn a_handmade_guard_allows() {
     let verdict = host.engine.guard(request(Hook::DomainDefine, "web")).await;
     let decisions = host.decisions("handmade", Hook::DomainDefine).await;
     assert_eq!(decisions.len(), 1);
-    assert_eq!((decisions[0].outcome, decisions[0].subject.as_str()), (Outcome::Allow, "web"), "{decisions:?}");
+    assert_eq!(
+        (decisions[0].outcome, decisions[0].subject.as_str()),
+        (Outcome::Allow, "web"),
+        "{decisions:?}"
+    );
     assert!(matches!(verdict, GuardVerdict::Allow { rewrites, .. } if rewrites.is_empty()));
     assert!(decisions[0].fuel > 0 && decisions[0].input_digest.len() == 64);
 }
@@ -63,7 +67,11 @@ async fn answers_outside_the_rules_are_refused() {
         host.order(deed).await;
         let why = reason(host.engine.guard(request(Hook::DomainPrepare, "web")).await);
         assert!(why.contains(words), "{deed}: '{words}' is not in: {why}");
-        assert_eq!(host.decisions("bad", Hook::DomainPrepare).await.last().unwrap().outcome, Outcome::Refused, "{deed}");
+        assert_eq!(
+            host.decisions("bad", Hook::DomainPrepare).await.last().unwrap().outcome,
+            Outcome::Refused,
+            "{deed}"
+        );
     }
     host.order("cache").await;
     let why = reason(host.engine.guard(request(Hook::DomainStart, "web")).await);
@@ -73,7 +81,9 @@ async fn answers_outside_the_rules_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rewrites_compose_and_the_first_deny_ends_the_chain() {
     let host = Host::new().await;
-    for (name, deed, order) in [("first", "cache", 1), ("second", "cache", 2), ("third", "deny", 3), ("last", "trap", 4)] {
+    for (name, deed, order) in
+        [("first", "cache", 1), ("second", "cache", 2), ("third", "deny", 3), ("last", "trap", 4)]
+    {
         host.engine
             .load(LoadRequest {
                 component: test_policy("hostile"),

@@ -47,12 +47,14 @@ async fn every_limit_is_a_typed_failure() {
 async fn reasons_are_cut_and_never_empty() {
     let host = Host::new().await;
     host.order("endless-reason").await;
-    let GuardVerdict::Deny { reason, .. } = host.engine.guard(request(Hook::DomainPrepare, "web")).await else {
+    let GuardVerdict::Deny { reason, .. } = host.engine.guard(request(Hook::DomainPrepare, "web")).await
+    else {
         panic!("denied");
     };
     assert!(reason.len() < 1100, "{} bytes", reason.len());
     host.order("empty-reason").await;
-    let GuardVerdict::Deny { reason, .. } = host.engine.guard(request(Hook::DomainPrepare, "web")).await else {
+    let GuardVerdict::Deny { reason, .. } = host.engine.guard(request(Hook::DomainPrepare, "web")).await
+    else {
         panic!("denied");
     };
     assert_eq!(reason, "the policy gave no reason");
@@ -105,7 +107,11 @@ async fn a_policy_that_fails_again_and_again_is_parked() {
     assert!(!host.engine.resume("bad").await.unwrap().parked);
     assert!(host.engine.resume("bad").await.is_err());
     host.engine.guard(request(Hook::DomainPrepare, "web")).await;
-    assert_eq!(host.decisions("bad", Hook::DomainPrepare).await.last().unwrap().outcome, Outcome::Trap, "it is asked again");
+    assert_eq!(
+        host.decisions("bad", Hook::DomainPrepare).await.last().unwrap().outcome,
+        Outcome::Trap,
+        "it is asked again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use reeve_model::policy::Hook;
 use reeve_model::{ErrorCode, Verb};
 use serde_json::json;
 
-use crate::support::{Host, test_policy};
+use crate::support::{Host, ROOT, document, test_policy};
 use crate::wat_components::{component, guard, guard_with, policy, with_manifest};
 
 const ALLOW: &str = "(i32.const 64)";
@@ -41,14 +41,18 @@ async fn bad_components_are_refused_with_a_sentence() {
             "says in its manifest that it answers [domain-stop], but it exports [domain-define]",
         ),
         (
-            with_manifest(guard(ALLOW), r#"{"name":"x","version":"1","wants":[{"grant":"domain:raed","reason":"r"}]}"#),
+            with_manifest(
+                guard(ALLOW),
+                r#"{"name":"x","version":"1","wants":[{"grant":"domain:raed","reason":"r"}]}"#,
+            ),
             "unknown grant 'domain:raed', did you mean 'domain:read'?",
         ),
         (with_manifest(unknown, plain), "exports no hook"),
         (with_manifest(wrong_version, plain), "exports no hook"),
         (with_manifest(misspelt, plain), "exports no hook"),
     ] {
-        let error = host.engine.load(LoadRequest { component: bytes, ..LoadRequest::default() }).await.unwrap_err();
+        let error =
+            host.engine.load(LoadRequest { component: bytes, ..LoadRequest::default() }).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::Invalid, "{error}");
         assert!(error.message.contains(words), "'{words}' is not in: {error}");
     }
@@ -134,4 +138,23 @@ async fn installed_policies_come_back() {
     host.engine.unload("bad").await.unwrap();
     assert!(host.store.policies().unwrap().is_empty());
     assert!(host.engine.absent().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_does_not_come_back_fails_closed() {
+    let host = Host::new().await;
+    let info = host.order("allow").await;
+    host.engine.shutdown().await;
+    let Host { directory, engine, actions, .. } = host;
+    drop((engine, actions));
+    std::fs::write(directory.path().join(format!("policies/{}.wasm", info.digest)), "damaged").unwrap();
+    let host = Host::at(directory, Default::default()).await;
+    assert_eq!(host.engine.absent().len(), 1);
+    let error = host.actions.define(&ROOT, &document("web", ""), false).await.unwrap_err();
+    assert!(
+        error.message.contains("policy 'bad'") && error.message.contains("could not be loaded"),
+        "{error}"
+    );
+    host.engine.unload("bad").await.unwrap();
+    host.actions.define(&ROOT, &document("web", ""), false).await.unwrap();
 }

@@ -37,11 +37,16 @@ async fn the_journal_keeps_what_happened_in_order() {
     host.actions.define(&ROOT, &document("web", ""), false).await.unwrap();
     host.actions.start(&ROOT, "web").await.unwrap();
     host.actions.destroy(&ROOT, "web").await.unwrap();
-    host.until("every event", async |host| host.decisions("journal", Hook::DomainEvents).await.len() >= 4).await;
+    host.until("every event", async |host| host.decisions("journal", Hook::DomainEvents).await.len() >= 4)
+        .await;
     let decisions = host.decisions("journal", Hook::DomainEvents).await;
     assert!(decisions.iter().all(|decision| decision.outcome == Outcome::Notified), "{decisions:?}");
     assert!(decisions.iter().all(|decision| decision.subject == "web"));
     host.engine.shutdown().await;
     let last = host.decisions("journal", Hook::DaemonEvents).await.pop().unwrap();
-    assert_eq!((last.hook.as_str(), last.outcome), ("daemon-events", Outcome::Notified), "the stop is told too");
+    assert_eq!(
+        (last.hook.as_str(), last.outcome),
+        ("daemon-events", Outcome::Notified),
+        "the stop is told too"
+    );
 }

@@ -59,8 +59,14 @@ fn ksm_files(directory: &TempDir) -> Places {
     let ksm = directory.path().join("sys/kernel/mm/ksm");
     std::fs::create_dir_all(&ksm).unwrap();
     for (file, value) in [
-        ("run", "0"), ("pages_to_scan", "100"), ("sleep_millisecs", "20"), ("merge_across_nodes", "1"),
-        ("pages_shared", "0"), ("pages_sharing", "0"), ("pages_unshared", "0"), ("pages_volatile", "0"),
+        ("run", "0"),
+        ("pages_to_scan", "100"),
+        ("sleep_millisecs", "20"),
+        ("merge_across_nodes", "1"),
+        ("pages_shared", "0"),
+        ("pages_sharing", "0"),
+        ("pages_unshared", "0"),
+        ("pages_volatile", "0"),
         ("full_scans", "0"),
     ] {
         std::fs::write(ksm.join(file), value).unwrap();
@@ -170,7 +176,8 @@ fn built(folder: &str, name: &str) -> Vec<u8> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")), PathBuf::from);
     let path = target.join(folder).join(format!("{name}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run 'cargo xtask policies'", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run 'cargo xtask policies'", path.display()))
 }
 
 /// A simulated domain with one disk.

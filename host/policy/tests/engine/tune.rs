@@ -54,7 +54,10 @@ async fn the_shipped_tuner_wakes_on_a_start_and_a_stop_restores() {
     let before = host.decisions("ksm-tuner", Hook::KsmTune).await.len();
     host.actions.define(&ROOT, &document("web", ""), false).await.unwrap();
     host.actions.start(&ROOT, "web").await.unwrap();
-    host.until("a tick after the start", async |host| host.decisions("ksm-tuner", Hook::KsmTune).await.len() > before).await;
+    host.until("a tick after the start", async |host| {
+        host.decisions("ksm-tuner", Hook::KsmTune).await.len() > before
+    })
+    .await;
     host.engine.shutdown().await;
     assert_eq!((setting(&host, "run"), setting(&host, "pages_to_scan")), ("0".to_owned(), "100".to_owned()));
 }

@@ -13,6 +13,7 @@ pub fn guard(body: &str) -> Vec<u8> {
 pub fn guard_with(items: &str, body: &str) -> Vec<u8> {
     let core = format!(
         r#"(module
+            (import "reeve:domain/config@0.1.0" "[resource-drop]domain-config" (func $drop (param i32)))
             {items}
             (memory (export "memory") 1)
             (global $next (mut i32) (i32.const 4096))
@@ -21,9 +22,10 @@ pub fn guard_with(items: &str, body: &str) -> Vec<u8> {
               (global.set $next (i32.and (i32.add (i32.add (global.get $next) (local.get 3)) (i32.const 7)) (i32.const -8))))
             (func (export "reeve:hooks/domain-define@0.1.0#guard")
               (param i32 i32 i64 i32 i32 i32 i32 i32 i32 i32) (result i32)
+              (call $drop (local.get 9))
               {body}))"#
     );
-    component(&core, "export reeve:hooks/domain-define@0.1.0;")
+    component(&core, "import reeve:domain/config@0.1.0; export reeve:hooks/domain-define@0.1.0;")
 }
 
 /// A component of a core module in text form and a world.
@@ -33,7 +35,8 @@ pub fn component(core: &str, world: &str) -> Vec<u8> {
     for package in ["types", "domain", "node", "kv", "log", "clock", "events", "tune", "hooks"] {
         resolve.push_path(format!("{}/../../wit/{package}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     }
-    let package = resolve.push_str("test.wit", &format!("package test:test; world test {{ {world} }}")).unwrap();
+    let package =
+        resolve.push_str("test.wit", &format!("package test:test; world test {{ {world} }}")).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
