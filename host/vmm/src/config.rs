@@ -338,11 +338,11 @@ impl VmConfig {
     /// Checks everything that can be checked without descriptors and returns the slot of each device, in order.
     pub fn validate(&self) -> Result<Vec<u8>, ConfigError> {
         let memory = self.memory.bytes;
-        if !(4 << 20..=1 << 40).contains(&memory) || memory % (1 << 20) != 0 {
+        if !(4 << 20..=1 << 40).contains(&memory) || !memory.is_multiple_of(1 << 20) {
             return Err(ConfigError::Memory(memory));
         }
         if let Some(size) = self.memory.hugepages
-            && (!matches!(size, 0x20_0000 | 0x4000_0000) || memory % size != 0)
+            && (!matches!(size, 0x20_0000 | 0x4000_0000) || !memory.is_multiple_of(size))
         {
             return Err(ConfigError::HugePages(size));
         }

@@ -34,7 +34,7 @@ impl Default for Rtc {
 }
 
 fn bcd(value: u8) -> u8 {
-    value / 10 << 4 | value % 10
+    ((value / 10) << 4) | (value % 10)
 }
 
 impl State {

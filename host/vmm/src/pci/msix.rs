@@ -166,7 +166,7 @@ impl Msix {
     /// Writes the table. The specification allows aligned four- and eight-byte accesses; others are dropped, as are
     /// writes to the pending bits.
     pub fn write(&self, offset: u64, data: &[u8]) {
-        if !matches!(data.len(), 4 | 8) || offset % data.len() as u64 != 0 {
+        if !matches!(data.len(), 4 | 8) || !offset.is_multiple_of(data.len() as u64) {
             return;
         }
         let mut table = self.lock();

@@ -1,5 +1,10 @@
 //! Worker processes with real guests on real KVM, seen as a daemon sees them.
 #![allow(clippy::disallowed_methods, reason = "tests start processes and wait")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is test code outside of test functions too"
+)]
 
 mod adoption;
 mod cable;

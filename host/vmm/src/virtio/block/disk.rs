@@ -113,9 +113,10 @@ impl Disk {
     pub(super) fn is_aligned(&self, buffers: &[libc::iovec], offset: u64) -> bool {
         let Some(alignment) = self.direct else { return true };
         let fits = |buffer: &libc::iovec| {
-            buffer.iov_base as u64 % alignment.memory == 0 && buffer.iov_len as u64 % alignment.offset == 0
+            (buffer.iov_base as u64).is_multiple_of(alignment.memory)
+                && (buffer.iov_len as u64).is_multiple_of(alignment.offset)
         };
-        offset % alignment.offset == 0 && buffers.iter().all(fits)
+        offset.is_multiple_of(alignment.offset) && buffers.iter().all(fits)
     }
 
     /// Makes what was written last a crash of the host.

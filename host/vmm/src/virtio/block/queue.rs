@@ -154,7 +154,7 @@ impl BlockHandler {
     fn begin_transfer(&mut self, request: &mut Request, direction: Direction) -> Result<Started, QueueError> {
         let length = u64::from(request.data.len());
         let range = request.sector.checked_mul(SECTOR).filter(|offset| self.contains(*offset, length));
-        let Some(offset) = range.filter(|_| length % SECTOR == 0) else {
+        let Some(offset) = range.filter(|_| length.is_multiple_of(SECTOR)) else {
             return Ok(Started::Done(Status::Error, 0));
         };
         let buffers = request.data.iovecs(&self.memory);

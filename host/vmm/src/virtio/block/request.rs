@@ -83,7 +83,7 @@ impl Request {
     /// The ranges of a DISCARD or WRITE_ZEROES request. None when their number, size or flags are not allowed.
     pub(super) fn ranges(&mut self, memory: &Memory) -> Option<Vec<Range>> {
         let length = self.data.len();
-        if length == 0 || length % RANGE_SIZE != 0 || length / RANGE_SIZE > MAX_RANGES {
+        if length == 0 || !length.is_multiple_of(RANGE_SIZE) || length / RANGE_SIZE > MAX_RANGES {
             return None;
         }
         let mut ranges = Vec::with_capacity((length / RANGE_SIZE) as usize);

@@ -71,7 +71,7 @@ impl Access {
         let offset = config.u32_at(self.at + CAP_OFFSET);
         let length = config.u32_at(self.at + CAP_LENGTH);
         let size = if bar <= super::MSIX_BAR { config.bar_size(bar) } else { 0 };
-        let valid = matches!(length, 1 | 2 | 4) && offset % length == 0 && offset < size;
+        let valid = matches!(length, 1 | 2 | 4) && offset.is_multiple_of(length) && offset < size;
         valid.then_some(Target { bar, offset: u64::from(offset), length: length as usize })
     }
 }

@@ -111,7 +111,7 @@ fn features_that_were_not_offered_are_refused() {
 
 #[test]
 fn rings_outside_memory_ask_for_a_reset() {
-    for (register, address) in [(0x20, u64::MAX & !15), (0x28, 0x1_0000_0000), (0x30, (32 << 20) - 8)] {
+    for (register, address) in [(0x20, !15u64), (0x28, 0x1_0000_0000), (0x30, (32 << 20) - 8)] {
         let (mut driver, log) = driver();
         driver.start(0, 16);
         driver.write(0x14, &[0]);
