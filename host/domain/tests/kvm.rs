@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::{Console, Driver, Request};
 use reeve_model::domain::{
-    CharDevice, DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, LifecycleAction,
+    CharDevice, DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Interface,
+    LifecycleAction,
 };
 use reeve_model::event::DomainChange as Change;
 use reeve_model::{Bytes, DomainState as State, ErrorCode, StateReason};
@@ -225,13 +226,22 @@ async fn what_a_guest_does_to_itself_follows_its_lifecycle_actions() {
 }
 
 #[tokio::test]
-async fn the_balloon_follows_and_a_disk_is_written_through() {
+async fn the_balloon_follows_and_disk_and_tap_are_the_hosts() {
     let lab = Lab::new();
     let host = lab.host();
     let image = lab.root.path().join("image");
     std::fs::write(&image, vec![0; 1 << 20]).unwrap();
     let mut config = guest_document("web", "");
     config.devices.disks.push(disk("vda", &image));
+    config.devices.interfaces.push(Interface {
+        kind: "ethernet".to_owned(),
+        source: Vec::new(),
+        mac: Some("00:16:3e:00:00:01".to_owned()),
+        target: None,
+        model: Some("virtio".to_owned()),
+        link_up: None,
+        common: DeviceCommon::default(),
+    });
     let uuid = host.define(&config);
     host.start(uuid).await.unwrap();
     let mut console = host.domains.open_console(uuid, None).await.unwrap();
@@ -243,6 +253,12 @@ async fn the_balloon_follows_and_a_disk_is_written_through() {
     let bytes = std::fs::read(&image).unwrap();
     assert!(bytes[3 * 512..].starts_with(b"written-by-a-guest"));
     assert_eq!(host.domains.stats(uuid).await.unwrap().disks[0].target, "vda");
+
+    let tap = host.domains.snapshot(uuid).unwrap().config.devices.interfaces[0].target.clone().unwrap();
+    let tap = PathBuf::from(format!("/sys/class/net/{tap}"));
+    assert!(tap.exists(), "{} is missing", tap.display());
+    console.write_all(b"net 0 mac\n").await.unwrap();
+    says(&mut console, "00:16:3e:00:00:01").await;
 
     let second = {
         let mut config = guest_document("second", "");
@@ -262,6 +278,7 @@ async fn the_balloon_follows_and_a_disk_is_written_through() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     host.ask(uuid, Request::Destroy).await.unwrap();
+    assert!(!tap.exists(), "{} is left", tap.display());
     host.start(second).await.unwrap();
     host.ask(second, Request::Destroy).await.unwrap();
     lab.is_clean();

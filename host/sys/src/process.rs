@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, prlimit,
-    waitid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, pidfd_open,
+    pidfd_send_signal, prlimit, setrlimit, waitid,
 };
 
 use crate::procfs;
@@ -149,6 +149,12 @@ impl Process {
         let exit = status.exit_status().map(Exit::Status);
         exit.or_else(|| status.terminating_signal().map(Exit::Signal))
     }
+}
+
+/// Lets this process have as many files open as it may have at most; a daemon needs some for every running domain.
+pub fn raise_open_files() -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
 }
 
 /// True while the process that started at `start_time` runs under this pid.

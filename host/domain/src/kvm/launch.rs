@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reeve_sys::cgroup::Group;
 use reeve_sys::open::{self, ImageError};
@@ -147,33 +147,41 @@ impl Site {
     /// Ends the worker if it runs and removes all of it.
     pub async fn clear(&self) {
         let site = self.clone();
-        let cleared = blocking(move || {
-            site.clear_blocking();
+        let ended = blocking(move || {
+            site.end_process();
             Ok(())
         });
-        if let Err(error) = cleared.await {
-            warn!(uuid = %self.uuid, %error, "a worker's remains could not be removed");
+        if let Err(error) = ended.await {
+            warn!(uuid = %self.uuid, %error, "a worker could not be ended");
+        }
+        self.remove_group().await;
+        if let Err(error) = self.config.layout.remove_domain_directory(&self.uuid.to_string()) {
+            warn!(uuid = %self.uuid, %error, "a domain's directory could not be removed");
         }
     }
 
-    fn clear_blocking(&self) {
-        if let Some(process) = &self.process {
-            if !process.has_ended() {
-                process.kill();
-            }
-            if !process.wait(PATIENCE) {
-                warn!(uuid = %self.uuid, pid = process.pid(), "a killed worker does not end");
-            }
-            process.reap();
+    fn end_process(&self) {
+        let Some(process) = &self.process else { return };
+        if !process.has_ended() {
+            process.kill();
         }
-        let name = self.uuid.to_string();
-        if let Some(cgroups) = &self.config.cgroups
-            && let Err(error) = cgroups.group(&name).remove()
-        {
-            warn!(uuid = %self.uuid, %error, "a cgroup could not be removed");
+        if !process.wait(PATIENCE) {
+            warn!(uuid = %self.uuid, pid = process.pid(), "a killed worker does not end");
         }
-        if let Err(error) = self.config.layout.remove_domain_directory(&name) {
-            warn!(uuid = %self.uuid, %error, "a domain's directory could not be removed");
+        process.reap();
+    }
+
+    /// A group stays busy for a moment after its last process has ended.
+    async fn remove_group(&self) {
+        let Some(cgroups) = &self.config.cgroups else { return };
+        let group = cgroups.group(&self.uuid.to_string());
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = group.remove() {
+            if Instant::now() > deadline {
+                warn!(uuid = %self.uuid, %error, "a cgroup could not be removed");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

@@ -175,3 +175,7 @@ fn action(name: &str, action: LifecycleAction, refuse: &mut impl FnMut(String)) 
     refuse(format!("<{name}> '{word}' can't be carried out: use destroy, restart or preserve"));
     vm::LifecycleAction::Destroy
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
