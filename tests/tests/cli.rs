@@ -184,6 +184,11 @@ fn devices_come_and_go() -> Outcome {
     daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], &disk)?.ok();
     assert!(!daemon.reeve(&["domain", "xml", "web"])?.ok().contains("vdb"));
     daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], "<disk")?.fails(7);
+    daemon.reeve(&["domain", "start", "web", "--paused"])?.ok();
+    assert!(state(&daemon, "web")?.starts_with("paused"));
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "-", "--config"], &disk)?.ok();
+    assert!(!daemon.reeve(&["domain", "xml", "web"])?.ok().contains("vdb"));
+    assert!(daemon.reeve(&["domain", "xml", "web", "--inactive"])?.ok().contains("vdb"));
     Ok(())
 }
 
@@ -239,6 +244,18 @@ fn an_edit_is_never_lost() -> Outcome {
     assert!(std::fs::read_to_string(kept)?.contains("/vcpus"), "{said}");
     std::fs::remove_file(kept)?;
     edit("false")?.fails(1);
+    let said = edit("sed -i s/web/other/")?.fails(7);
+    std::fs::remove_file(said.split('\'').nth(1).unwrap_or_default())?;
+    let meanwhile = daemon.file(
+        "meanwhile",
+        "sed -i s/524288/131072/ $1 && EDITOR='sed -i s/524288/65536/' $REEVE domain edit web",
+    )?;
+    let reeve = reeve_tests::binary()?;
+    let editor = format!("REEVE={} sh {meanwhile}", reeve.display());
+    let said = edit(&editor)?.fails(6);
+    assert!(said.contains("changed by somebody else"), "{said}");
+    std::fs::remove_file(said.split('\'').nth(1).unwrap_or_default())?;
+    assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("65536"));
     Ok(())
 }
 

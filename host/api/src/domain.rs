@@ -1,5 +1,6 @@
 //! `/v1/domains`: definitions, what is true of them now, and their settings.
 
+mod device;
 mod life;
 
 use axum::Json;
@@ -7,8 +8,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use reeve_actions::EditGuard;
 use reeve_model::Error;
-use reeve_model::api::{DefineOptions, Defined, DomainFilter, SetAutostart, SetMemory, XmlOptions};
+use reeve_model::api::{
+    DefineOptions, Defined, DomainFilter, EditOptions, SetAutostart, SetMemory, XmlOptions,
+};
 use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
 
 use crate::error::ApiError;
@@ -16,6 +20,7 @@ use crate::extract::{self, Path, Query, Xml};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
+pub(crate) use device::*;
 pub(crate) use life::*;
 
 /// Rows of all domains that pass the filter, by name.
@@ -53,9 +58,14 @@ pub(crate) async fn define(
     Query(options): Query<DefineOptions>,
     Xml(document): Xml,
 ) -> Result<Json<Defined>, ApiError> {
-    let defined = match options.transient {
-        true => state.actions.create(&actor, &document, options.strict).await?,
-        false => state.actions.define(&actor, &document, options.strict).await?,
+    let DefineOptions { strict, transient, paused } = options;
+    let defined = match (transient, paused) {
+        (true, false) => state.actions.create(&actor, &document, strict).await?,
+        (true, true) => state.actions.create_paused(&actor, &document, strict).await?,
+        (false, false) => state.actions.define(&actor, &document, strict).await?,
+        (false, true) => {
+            return Err(ApiError::invalid("only a transient domain is started when it is taken in"));
+        }
     };
     Ok(Json(defined))
 }
@@ -117,6 +127,27 @@ pub(crate) async fn xml(
     Ok(([(CONTENT_TYPE, "application/xml")], document))
 }
 
+/// Replaces the definition of a domain; name and UUID stay. An active domain uses it from its next start.
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{domain}/xml",
+    operation_id = "domain_edit",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID"), EditOptions),
+    request_body(content = String, content_type = "application/xml", description = "A <domain> document"),
+    responses((status = OK, body = Defined), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn edit(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    Query(options): Query<EditOptions>,
+    Xml(document): Xml,
+) -> Result<Json<Defined>, ApiError> {
+    let guard = EditGuard { expected: options.expected.as_deref() };
+    Ok(Json(state.actions.edit(&actor, &domain, &document, options.strict, guard).await?))
+}
+
 /// Counters of an active domain.
 #[utoipa::path(
     get,
@@ -170,42 +201,4 @@ pub(crate) async fn set_memory(
     extract::Json(body): extract::Json<SetMemory>,
 ) -> Result<Json<DomainSummary>, ApiError> {
     Ok(Json(state.actions.set_memory(&actor, &domain, body.bytes).await?))
-}
-
-/// Plugs the device that the document describes.
-#[utoipa::path(
-    post,
-    path = "/v1/domains/{domain}/attach-device",
-    operation_id = "domain_attach_device",
-    tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
-    request_body(content = String, content_type = "application/xml", description = "One device, e.g. <disk>"),
-    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
-)]
-pub(crate) async fn attach_device(
-    State(state): State<ApiState>,
-    Caller(actor): Caller,
-    Path(domain): Path<String>,
-    Xml(device): Xml,
-) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.attach_device(&actor, &domain, &device).await?))
-}
-
-/// Unplugs the device that the document describes.
-#[utoipa::path(
-    post,
-    path = "/v1/domains/{domain}/detach-device",
-    operation_id = "domain_detach_device",
-    tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
-    request_body(content = String, content_type = "application/xml", description = "One device, e.g. <disk>"),
-    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
-)]
-pub(crate) async fn detach_device(
-    State(state): State<ApiState>,
-    Caller(actor): Caller,
-    Path(domain): Path<String>,
-    Xml(device): Xml,
-) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.detach_device(&actor, &domain, &device).await?))
 }

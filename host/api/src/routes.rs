@@ -28,6 +28,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::info))
         .routes(routes!(domain::undefine))
         .routes(routes!(domain::xml))
+        .routes(routes!(domain::edit))
         .routes(routes!(domain::stats))
         .routes(routes!(domain::start))
         .routes(routes!(domain::shutdown))

@@ -2,7 +2,10 @@
 
 use hyper::Method;
 use reeve_model::Bytes;
-use reeve_model::api::{DefineOptions, Defined, DomainFilter, SetAutostart, SetMemory, XmlOptions};
+use reeve_model::api::{
+    DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory, StartOptions,
+    XmlOptions,
+};
 use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
 
 use crate::connection::Payload;
@@ -35,6 +38,17 @@ impl Client {
         self.text(Method::GET, Target::new(&["domains", domain, "xml"]).with_fields(&options)).await
     }
 
+    /// Replaces the definition of a domain; name and UUID stay.
+    pub async fn edit_domain(
+        &self,
+        domain: &str,
+        xml: &str,
+        options: &EditOptions,
+    ) -> Result<Defined, ClientError> {
+        let target = Target::new(&["domains", domain, "xml"]).with_fields(options);
+        self.call(Method::PUT, target, Payload::Xml(xml)).await
+    }
+
     /// Counters of an active domain.
     pub async fn domain_stats(&self, domain: &str) -> Result<DomainStats, ClientError> {
         self.call(Method::GET, Target::new(&["domains", domain, "stats"]), Payload::Empty).await
@@ -43,6 +57,16 @@ impl Client {
     /// Starts a defined domain.
     pub async fn start_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
         self.verb(domain, "start").await
+    }
+
+    /// Starts a defined domain as `options` say.
+    pub async fn start_domain_with(
+        &self,
+        domain: &str,
+        options: StartOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "start"]).with_fields(&options);
+        self.call(Method::POST, target, Payload::Empty).await
     }
 
     /// Asks the guest to shut down; it may take its time, or refuse.
@@ -92,13 +116,25 @@ impl Client {
     }
 
     /// Plugs the device that `xml` describes.
-    pub async fn attach_device(&self, domain: &str, xml: &str) -> Result<DomainSummary, ClientError> {
-        self.call(Method::POST, Target::new(&["domains", domain, "attach-device"]), Payload::Xml(xml)).await
+    pub async fn attach_device(
+        &self,
+        domain: &str,
+        xml: &str,
+        options: DeviceOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "attach-device"]).with_fields(&options);
+        self.call(Method::POST, target, Payload::Xml(xml)).await
     }
 
     /// Unplugs the device that `xml` describes.
-    pub async fn detach_device(&self, domain: &str, xml: &str) -> Result<DomainSummary, ClientError> {
-        self.call(Method::POST, Target::new(&["domains", domain, "detach-device"]), Payload::Xml(xml)).await
+    pub async fn detach_device(
+        &self,
+        domain: &str,
+        xml: &str,
+        options: DeviceOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "detach-device"]).with_fields(&options);
+        self.call(Method::POST, target, Payload::Xml(xml)).await
     }
 
     async fn verb(&self, domain: &str, verb: &str) -> Result<DomainSummary, ClientError> {

@@ -89,7 +89,8 @@ impl Collector for DomainStates {
         for state in STATES {
             let count = rows.iter().filter(|row| row.state == state).count();
             let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
-            count.encode(metric.encode_family(&[("state", state.as_str())])?)?;
+            let word = state.as_str().replace(' ', "-");
+            count.encode(metric.encode_family(&[("state", word)])?)?;
         }
         Ok(())
     }

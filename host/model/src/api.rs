@@ -47,6 +47,48 @@ pub struct DefineOptions {
     /// Start it at once and keep no definition: the domain is gone when it stops.
     #[serde(default)]
     pub transient: bool,
+    /// Start it with its vCPUs stopped; for transient domains.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// How a domain is started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct StartOptions {
+    /// With its vCPUs stopped, until it is resumed.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// How the definition of a domain is replaced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct EditOptions {
+    /// Refuse a document with anything in it that would be ignored, instead of warning about it.
+    #[serde(default)]
+    pub strict: bool,
+    /// sha256 in hex of the inactive document the edit began with: it is refused when somebody else changed it meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+}
+
+/// Which configurations of a domain a device change is for. Neither means the machine of an active domain, else the definition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct DeviceOptions {
+    /// The running machine.
+    #[serde(default)]
+    pub live: bool,
+    /// The definition.
+    #[serde(default)]
+    pub config: bool,
 }
 
 /// A domain after its document was taken in.

@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use reeve_model::Error;
+use reeve_model::api::StartOptions;
 use reeve_model::stats::DomainSummary;
 
 use crate::error::ApiError;
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
@@ -16,15 +17,19 @@ use crate::state::ApiState;
     path = "/v1/domains/{domain}/start",
     operation_id = "domain_start",
     tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
+    params(("domain" = String, Path, description = "Name or UUID"), StartOptions),
     responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn start(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(domain): Path<String>,
+    Query(options): Query<StartOptions>,
 ) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.start(&actor, &domain).await?))
+    Ok(Json(match options.paused {
+        false => state.actions.start(&actor, &domain).await?,
+        true => state.actions.start_paused(&actor, &domain).await?,
+    }))
 }
 
 /// Asks the guest to shut down; it may take its time, or refuse.

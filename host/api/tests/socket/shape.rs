@@ -11,7 +11,9 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 fn operations(document: &Value) -> Vec<(&String, &String, &Value)> {
     let paths = document["paths"].as_object().unwrap();
-    let items = paths.iter().flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(m, o)| (path, m, o)));
+    let items = paths
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(m, o)| (path, m, o)));
     items.filter(|(_, method, _)| METHODS.contains(&method.as_str())).collect()
 }
 
@@ -35,7 +37,8 @@ async fn every_operation_is_described_and_really_there() {
     let document: Value = serde_json::from_str(reeve_api::document()).unwrap();
     let operations = operations(&document);
     assert!(operations.len() >= 30, "{}", operations.len());
-    let ids: BTreeSet<_> = operations.iter().map(|(.., operation)| operation["operationId"].as_str().unwrap()).collect();
+    let ids: BTreeSet<_> =
+        operations.iter().map(|(.., operation)| operation["operationId"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), operations.len(), "operation ids are unique");
     for (path, method, operation) in operations {
         assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}");
