@@ -1,17 +1,29 @@
-//! Every worked example of the guide: read, written, read again, and nothing lost on the way.
+//! Documents are read, written, read again, and nothing is lost on the way: our own, and every worked example of the guide.
 //!
-//! `tests/guide/examples.txt` is the table: a header `#### line N: good` or `#### line N: refused: REASON` before each
-//! example, N its line in the guide. Examples that the guide itself breaks (typing slips, parts left out) are refused, each
-//! with its reason.
+//! The guide is not part of this project. `tests/guide/examples.table` says where its examples stand in its text; the text
+//! is read where it lies beside this checkout.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use reeve_model::CpuSet;
 
 use crate::tree::{self, Element, Node};
 use crate::{ParseOptions, device, domain};
 
-const EXAMPLES: &str = include_str!("../tests/guide/examples.txt");
+/// One example a line: `FIRST-LAST ROOT good`, or `… refused: PIECE OF THE MESSAGE`.
+const EXAMPLES: &str = include_str!("../tests/guide/examples.table");
+
+const DOCUMENTS: [&str; 8] = [
+    include_str!("../tests/documents/domain.xml"),
+    include_str!("../tests/documents/domainsnapshot.xml"),
+    include_str!("../tests/documents/interface.xml"),
+    include_str!("../tests/documents/network.xml"),
+    include_str!("../tests/documents/nwfilter.xml"),
+    include_str!("../tests/documents/pool.xml"),
+    include_str!("../tests/documents/secret.xml"),
+    include_str!("../tests/documents/volume.xml"),
+];
 
 /// Parts of a domain: put into a domain that is good otherwise.
 const PARTS: [&str; 14] = [
@@ -32,23 +44,44 @@ const PARTS: [&str; 14] = [
 ];
 
 #[test]
+fn own_documents() {
+    for document in DOCUMENTS {
+        assert_eq!(result_of(document), Ok(()), "{document}");
+    }
+}
+
+#[test]
 fn examples_of_the_guide() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/guide/guide.txt");
+    let Ok(guide) = std::fs::read_to_string(file) else {
+        println!("SKIP guide examples_of_the_guide: the guide is not beside this checkout");
+        return;
+    };
+    let guide: Vec<&str> = guide.split('\n').collect();
     let mut wrong = vec![];
-    for example in EXAMPLES.split("#### ").skip(1) {
-        let (header, text) = example.split_once('\n').expect("a header line");
-        let result = example_result(text);
-        let as_expected = match header.split_once(": refused: ") {
+    for row in EXAMPLES.lines().filter(|line| !line.starts_with('#')) {
+        let [place, root, expected] = row
+            .splitn(3, ' ')
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("a place, an element and what is expected");
+        let (first, last) = place.split_once('-').expect("a first and a last line");
+        let [first, last] = [first, last].map(|line| line.parse::<usize>().expect("the number of a line"));
+        let text = guide[first - 1..last].join("\n");
+        assert!(text.contains(&format!("<{root}")), "the guide has no <{root}> in lines {place}");
+        let result = result_of(&text);
+        let as_expected = match expected.strip_prefix("refused: ") {
             None => result.is_ok(),
-            Some((_, reason)) => result.as_ref().is_err_and(|error| error.contains(reason)),
+            Some(reason) => result.as_ref().is_err_and(|error| error.contains(reason)),
         };
         if !as_expected {
-            wrong.push(format!("{header}: {result:?}"));
+            wrong.push(format!("{row}: {result:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn example_result(text: &str) -> Result<(), String> {
+fn result_of(text: &str) -> Result<(), String> {
     let root = tree::nodes(text).map_err(|error| error.to_string())?;
     let name =
         root.iter().find_map(Node::as_element).map_or_else(String::new, |element| element.name.to_string());

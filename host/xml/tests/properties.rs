@@ -12,10 +12,17 @@ use reeve_model::domain::{
 use reeve_model::{Bytes, CpuSet};
 use reeve_xml::{ParseOptions, check, decode, domain};
 
-const DOCUMENTS: [&str; 3] = [
+const DOCUMENTS: [&str; 10] = [
     include_str!("../../../tests/fixtures/domain-20-devices.xml"),
     include_str!("../../../tests/fixtures/domain-typos.xml"),
-    include_str!("guide/examples.txt"),
+    include_str!("documents/domain.xml"),
+    include_str!("documents/domainsnapshot.xml"),
+    include_str!("documents/interface.xml"),
+    include_str!("documents/network.xml"),
+    include_str!("documents/nwfilter.xml"),
+    include_str!("documents/pool.xml"),
+    include_str!("documents/secret.xml"),
+    include_str!("documents/volume.xml"),
 ];
 
 proptest! {
@@ -30,15 +37,7 @@ proptest! {
 
     #[test]
     fn damaged_documents_never_panic(which in 0..DOCUMENTS.len(), damage in vec(damage(), 1..6)) {
-        let document = match DOCUMENTS[which].split("#### ").nth(1) {
-            None => DOCUMENTS[which].to_owned(),
-            Some(_) => {
-                let examples: Vec<&str> = DOCUMENTS[which].split("#### ").skip(1).collect();
-                let example = examples[damage[0].0 as usize % examples.len()];
-                example.split_once('\n').map_or("", |(_, text)| text).to_owned()
-            }
-        };
-        let mut bytes = document.into_bytes();
+        let mut bytes = DOCUMENTS[which].as_bytes().to_vec();
         for (place, kind, byte) in damage {
             apply(&mut bytes, place, kind, byte);
         }
