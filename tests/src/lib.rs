@@ -11,8 +11,10 @@
 mod command;
 mod daemon;
 mod guest;
+mod policy;
 pub mod wait;
 
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
 pub use guest::Guest;
+pub use policy::{policy, test_policy};

@@ -10,7 +10,7 @@ impl log::Host for CallState {
         self.count()?;
         self.meter.log(message.len() as u64, &self.active.program.limits)?;
         let (policy, hook) = (self.policy(), self.hook.as_str());
-        let message = message.escape_debug();
+        let message = one_line(&message);
         match level {
             log::Level::Debug => tracing::debug!(target: "reeve::policy::log", policy, hook, "{message}"),
             log::Level::Info => tracing::info!(target: "reeve::policy::log", policy, hook, "{message}"),
@@ -21,7 +21,30 @@ impl log::Host for CallState {
     }
 }
 
+/// A message that cannot pass for another line of the log: what does not print is escaped, quotes stay as they are.
+fn one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for character in message.chars() {
+        match character {
+            '\'' | '"' => line.push(character),
+            other => line.extend(other.escape_debug()),
+        }
+    }
+    line
+}
+
 /// Makes the interface importable.
 pub(crate) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     log::add_to_linker::<_, HasSelf<CallState>>(linker, |state| state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_message_is_one_line() {
+        assert_eq!(one_line("domain 'web' is \"up\""), "domain 'web' is \"up\"");
+        assert_eq!(one_line("a\nERROR b\u{1b}[2K\\"), "a\\nERROR b\\u{1b}[2K\\\\");
+    }
 }
