@@ -92,9 +92,8 @@ mod tests {
     #[test]
     fn it_shows_the_hosts_date_and_keeps_memory() {
         let rtc = Rtc::default();
-        let year = OffsetDateTime::now_utc().year() as u8 as u16;
         let shown = register(&rtc, 9);
-        assert!(shown >> 4 < 10 && shown & 15 < 10, "{year}: {shown:#x} is not BCD");
+        assert!(shown >> 4 < 10 && shown & 15 < 10, "{shown:#x} is not BCD");
         assert_eq!(register(&rtc, 0x32), 0x20);
         rtc.write(0, &[0xff]);
         rtc.write(1, &[0x5a]);
