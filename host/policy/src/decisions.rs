@@ -1,6 +1,7 @@
 //! The decision log's writer: rows are queued by the calls and written in batches by a task of their own, which also computes
 //! the digests of the inputs. The queue is bounded; a row that finds it full is counted and dropped, a call never waits.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ async fn write(store: Store, mut messages: mpsc::Receiver<Message>) {
         if !rows.is_empty() {
             let store = store.clone();
             let written = tokio::task::spawn_blocking(move || {
-                let rows: Vec<_> = rows.into_iter().map(with_digest).collect();
+                let rows = with_digests(rows);
                 store.append_decisions(&rows)
             });
             match written.await {
@@ -100,22 +101,22 @@ async fn write(store: Store, mut messages: mpsc::Receiver<Message>) {
     }
 }
 
-fn with_digest((mut decision, input): (Decision, Input)) -> Decision {
-    #[derive(Serialize)]
-    struct Whole<'a> {
-        hook: reeve_model::policy::Hook,
-        actor: &'a reeve_model::Actor,
-        config: &'a str,
-        domain: Option<&'a DomainConfig>,
-        detail: &'a str,
+/// Fills in the input digests. A document that several rows share, as those of one chain do, is digested once.
+fn with_digests(rows: Vec<(Decision, Input)>) -> Vec<Decision> {
+    let mut documents: HashMap<*const DomainConfig, String> = HashMap::new();
+    for domain in rows.iter().filter_map(|(_, input)| input.domain.as_ref()) {
+        // The rows hold the documents, so no two of them share an address.
+        documents.entry(Arc::as_ptr(domain)).or_insert_with(|| json_digest(&**domain));
     }
-    let whole = Whole {
-        hook: decision.hook,
-        actor: &decision.actor,
-        config: &input.config,
-        domain: input.domain.as_deref(),
-        detail: &input.detail,
+    let with_digest = |(mut decision, input): (Decision, Input)| {
+        let document = input.domain.as_ref().and_then(|domain| documents.get(&Arc::as_ptr(domain)));
+        let whole = (decision.hook, &decision.actor, &input.config, document, &input.detail);
+        decision.input_digest = json_digest(&whole);
+        decision
     };
-    decision.input_digest = serde_json::to_vec(&whole).map(|json| digest(&json)).unwrap_or_default();
-    decision
+    rows.into_iter().map(with_digest).collect()
+}
+
+fn json_digest(value: &impl Serialize) -> String {
+    serde_json::to_vec(value).map(|json| digest(&json)).unwrap_or_default()
 }
