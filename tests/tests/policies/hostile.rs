@@ -24,11 +24,13 @@ fn a_loop_is_cut_off_parked_and_resumed() -> Outcome {
     let order = r#"{"do": "loop", "in": "guard", "only": "victim"}"#;
     load(&daemon, &test_policy("hostile")?, &GRANTS, order, &[])?.ok();
 
+    let mut overtaken = false;
     for _ in 0..FAILURES {
         std::thread::scope(|scope| -> Outcome {
             let victim = scope.spawn(|| start(&daemon, "victim"));
             let begin = Instant::now();
             start(&daemon, "bystander")?.ok();
+            overtaken |= !victim.is_finished();
             destroy(&daemon, "bystander")?.ok();
             let took = begin.elapsed();
             let said = victim.join().expect("the start ends")?.fails(4);
@@ -38,6 +40,7 @@ fn a_loop_is_cut_off_parked_and_resumed() -> Outcome {
             Ok(())
         })?;
     }
+    assert!(overtaken, "the bystander starts while the victim's start is being decided");
     assert_eq!(state(&daemon, "victim")?, "shut off");
     let rows = decisions(&daemon, &["--policy", "hostile", "--outcome", "deadline"])?;
     assert_eq!(rows.len(), FAILURES);
