@@ -42,6 +42,9 @@ pub fn run(root: &Path, args: &DaemonArgs) -> anyhow::Result<()> {
     let layout = Arc::new(Layout::open(root)?);
     let _lock = RootLock::take(&layout)?;
     let log = telemetry::start(&config)?;
+    if let Err(error) = reeve_sys::process::raise_open_files() {
+        tracing::warn!(%error, "the limit of open files stays as it is; thousands of domains may not fit");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("cannot start the async runtime")?;
     let outcome = runtime.block_on(serve(&config, &load, &layout, &log));
