@@ -67,7 +67,9 @@ impl Policy for Hostile {
         let orders = Orders::read(ctx, "ksm")?;
         deeds::limitless(&orders.deed);
         Ok(match orders.deed.as_str() {
-            "wild-tuning" => vec![Adjustment::PagesToScan(u64::MAX), Adjustment::SleepMillisecs(0), Adjustment::Run(1)],
+            "wild-tuning" => {
+                vec![Adjustment::PagesToScan(u64::MAX), Adjustment::SleepMillisecs(0), Adjustment::Run(1)]
+            }
             "impossible-tuning" => vec![Adjustment::Run(9)],
             _ => vec![],
         })

@@ -49,9 +49,9 @@ impl Script {
         Self::new("/bin/sh", SH)
     }
 
-    /// The Python hook.
+    /// The Python hook, with Debian's interpreter: one found by a search path may be a version manager's shell wrapper.
     pub fn python3() -> Result<Self> {
-        Self::new("python3", PYTHON)
+        Self::new("/usr/bin/python3", PYTHON)
     }
 
     fn new(interpreter: &'static str, text: &str) -> Result<Self> {
