@@ -212,6 +212,26 @@ mod tests {
     }
 
     #[test]
+    fn a_child_has_none_of_our_standard_streams() {
+        let streams = "links=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2); echo \"$links\" >&3";
+        assert_eq!(output(streams, &[]), "/dev/null\n/dev/null\n/dev/null\n");
+        let log = tempfile::tempfile().unwrap();
+        let args = ["-c", "echo out; echo error >&2; exec readlink /proc/self/fd/0 >&2"];
+        let child = Process::spawn(&Program {
+            path: Path::new("/bin/sh"),
+            args: args.iter().map(OsStr::new).collect(),
+            stderr: Some(log.as_fd()),
+            fds: vec![],
+        });
+        let child = child.unwrap();
+        assert!(child.wait(Duration::from_secs(20)));
+        child.reap();
+        let mut text = [0; 64];
+        let length = std::os::unix::fs::FileExt::read_at(&log, &mut text, 0).unwrap();
+        assert_eq!(std::str::from_utf8(&text[..length]).unwrap(), "error\n/dev/null\n");
+    }
+
+    #[test]
     fn a_child_has_an_empty_environment_and_its_own_session() {
         assert_eq!(
             output("/usr/bin/env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= >&3; true", &[]),
