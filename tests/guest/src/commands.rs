@@ -81,7 +81,8 @@ fn entropy(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let mut buffer = [0u8; MOST as usize];
     let wanted = words.number_or("BYTES", 16)?.clamp(1, MOST) as usize;
     let slot = machine.entropy.as_mut().ok_or("this machine has no entropy device")?;
-    let got = slot.device.request_entropy(&mut buffer[..wanted]).map_err(|error| error.to_string())?;
+    let got = slot.device.request(&mut buffer[..wanted], core::hint::spin_loop);
+    let got = got.map_err(|error| error.to_string())?;
     Ok(buffer[..got.min(wanted)].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -75,9 +75,7 @@ impl Consoles {
         let mut lines = Vec::new();
         let serial_line = &mut self.serial_line;
         self.serial.drain(|byte| lines.extend(serial_line.push(byte).map(|line| (Origin::Serial, line))));
-        if let Some(slot) = &mut self.virtio
-            && slot.interrupted()
-        {
+        if let Some(slot) = &mut self.virtio {
             while let Ok(Some(byte)) = slot.device.recv(true) {
                 lines.extend(self.virtio_line.push(byte).map(|line| (Origin::Virtio, line)));
             }

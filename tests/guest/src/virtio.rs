@@ -4,7 +4,9 @@
 mod balloon;
 mod devices;
 mod dma;
+mod entropy;
 mod transport;
 
 pub use balloon::Balloon;
-pub use devices::{Console, Devices, Disk, Entropy, Network, Slot};
+pub use devices::{Console, Devices, Disk, Network, Slot, read_sector};
+pub use entropy::Entropy;

@@ -1,10 +1,10 @@
 //! The worker outlives the daemon.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reeve_vmm::protocol::{Call, End, Event, Status};
 
-use crate::harness::Worker;
+use crate::harness::{PATIENCE, Worker};
 use crate::machine::{full_config, image, launch};
 
 #[test]
@@ -25,8 +25,16 @@ fn a_new_daemon_finds_the_guest_running_and_learns_what_it_missed() {
     drop(raw);
     terminal.tell("poweroff");
     terminal.expect("ok powering off");
-    std::thread::sleep(Duration::from_millis(300));
-    let hello = worker.reconnect(seen);
+    let start = Instant::now();
+    let hello = loop {
+        std::thread::sleep(Duration::from_millis(300));
+        let hello = worker.reconnect(seen);
+        if hello.status != Status::Running {
+            break hello;
+        }
+        assert!(start.elapsed() < PATIENCE, "the machine does not end");
+        drop(worker.raw_connection());
+    };
     assert_eq!(hello.status, Status::Ended { end: End::PowerOff });
     worker.link.wait_for(&Event::GuestPowerOff);
     worker.link.wait_for(&Event::Ended { end: End::PowerOff });

@@ -4,7 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
 
+use rustix::net::sockopt::Timeout;
 use rustix::thread::UnshareFlags;
+
+use crate::harness::PATIENCE;
 
 /// Local experimental EtherType: told apart from what the host's own stack sends on the tap.
 pub const ETHERTYPE: [u8; 2] = [0x88, 0xb5];
@@ -46,6 +49,7 @@ fn lay() -> io::Result<(File, File)> {
     address.sll_protocol = ALL_PROTOCOLS;
     // SAFETY: the name is a C string.
     address.sll_ifindex = check(unsafe { libc::if_nametoindex(c"tap0".as_ptr()) } as i32)?;
+    rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
     let size = size_of::<libc::sockaddr_ll>() as u32;
     // SAFETY: the address is a sockaddr_ll of that size.
     check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size) })?;
@@ -70,7 +74,7 @@ pub fn frame(text: &[u8]) -> Vec<u8> {
 pub fn next_on_host(socket: &mut File) -> Vec<u8> {
     let mut buffer = vec![0; 65536];
     loop {
-        let length = socket.read(&mut buffer).expect("the socket is open");
+        let length = socket.read(&mut buffer).expect("a frame comes in time");
         if buffer[12..14] == ETHERTYPE {
             return buffer[..length].to_vec();
         }

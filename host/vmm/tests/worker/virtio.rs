@@ -161,6 +161,8 @@ fn frames_travel_between_guest_and_tap() {
         assert_eq!((&pong[6..12], &pong[14..]), (&mac[..], &ping[14..]), "round {round}");
     }
     println!("round trip of a frame: {:?}", start.elapsed() / 100);
+    // The guest is back from sending the last frame, so that frame was counted.
+    assert_eq!(terminal.run("ping"), "ok pong");
     let counters = &worker.stats().interfaces[0];
     assert_eq!((counters.tx_packets, counters.tx_bytes), (150, 50 * 600 + 100 * 64));
     assert!(counters.rx_packets >= 120);

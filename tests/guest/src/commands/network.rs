@@ -87,9 +87,6 @@ fn receive(network: &mut Network, frames: u64, ms: u64) -> Answer {
 pub fn echo_frames(machine: &mut Machine) -> bool {
     let mut any = false;
     for (slot, echo) in machine.networks.iter_mut().zip(&machine.echoing) {
-        if !slot.interrupted() {
-            continue;
-        }
         while *echo && slot.device.can_recv() {
             let Ok(buffer) = slot.device.receive() else { break };
             any = true;

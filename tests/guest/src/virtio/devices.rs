@@ -2,11 +2,13 @@
 
 use alloc::vec::Vec;
 
-use virtio_drivers::device::{blk::VirtIOBlk, console::VirtIOConsole, net::VirtIONet, rng::VirtIORng};
+use virtio_drivers::device::blk::{BlkReq, BlkResp, SECTOR_SIZE, VirtIOBlk};
+use virtio_drivers::device::{console::VirtIOConsole, net::VirtIONet};
 use virtio_drivers::transport::DeviceType;
 
 use super::balloon::Balloon;
 use super::dma::Identity;
+use super::entropy::Entropy;
 use super::transport::Transport;
 use crate::interrupts;
 use crate::pci::{Access, MsixEntry};
@@ -21,8 +23,6 @@ pub type Disk = VirtIOBlk<Identity, Transport>;
 pub type Network = VirtIONet<Identity, Transport, NET_QUEUE>;
 /// A console device, of which port 0 is used.
 pub type Console = VirtIOConsole<Identity, Transport>;
-/// An entropy device.
-pub type Entropy = VirtIORng<Identity, Transport>;
 
 /// A driver with what belongs to its place in the machine.
 pub struct Slot<D> {
@@ -39,7 +39,9 @@ pub struct Slot<D> {
 }
 
 impl<D> Slot<D> {
-    /// Whether the device interrupted since the last call; always true the first time and without MSI-X.
+    /// Whether the device interrupted since the last call; always true the first time and without MSI-X. For news in
+    /// its configuration, which are dear to look at. Not for a queue: a driver that leaves used buffers in it gets no
+    /// further interrupts, so whoever is awake looks into the queue.
     pub fn interrupted(&mut self) -> bool {
         let count = interrupts::count(self.vector);
         let new = !self.primed || count != self.served || self.msix.is_none();
@@ -113,4 +115,22 @@ impl<D> Slot<D> {
     fn new(device: D, slot: u8, vector: u8, msix: Option<MsixEntry>) -> Self {
         Self { device, slot, vector, msix, served: 0, primed: false }
     }
+}
+
+/// Reads a sector. The queue is only looked at after each `wait`.
+pub fn read_sector(
+    disk: &mut Disk,
+    sector: usize,
+    bytes: &mut [u8; SECTOR_SIZE],
+    mut wait: impl FnMut(),
+) -> virtio_drivers::Result {
+    let (mut request, mut response) = (BlkReq::default(), BlkResp::default());
+    // SAFETY: all three stay here untouched until the token comes back.
+    let token = unsafe { disk.read_blocks_nb(sector, &mut request, bytes, &mut response)? };
+    wait();
+    while disk.peek_used() != Some(token) {
+        wait();
+    }
+    // SAFETY: these are what was passed when the token was made.
+    unsafe { disk.complete_read_blocks(token, &request, bytes, &mut response) }
 }
