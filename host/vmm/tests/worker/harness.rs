@@ -97,7 +97,9 @@ impl Worker {
     pub fn raw_connection(&mut self) -> UnixStream {
         let (one, _) = UnixStream::pair().unwrap();
         self.link.stream = one;
-        UnixStream::connect(self.folder.path().join("control")).unwrap()
+        let raw = UnixStream::connect(self.folder.path().join("control")).unwrap();
+        raw.set_read_timeout(Some(PATIENCE)).unwrap();
+        raw
     }
 
     pub fn console(&mut self, alias: &str) -> Terminal {
@@ -136,7 +138,14 @@ impl Worker {
             self.link.call(Call::Quit).unwrap();
         }
         self.link.call(Call::Release).unwrap();
-        let status = self.process.wait().unwrap();
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the worker does not end");
+            std::thread::sleep(Duration::from_millis(2));
+        };
         assert!(status.success(), "{status}");
     }
 }

@@ -1,13 +1,13 @@
 //! What a worker refuses, and that its guest does not notice.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use reeve_vmm::config::FdIndex;
 use reeve_vmm::protocol::{Call, ErrorCode, MAX_FRAME, Message, Status, VERSION, decode, receive};
 
-use crate::harness::{PATIENCE, Worker, config, file, guest, kvm};
+use crate::harness::{Worker, config, file, guest, kvm};
 use crate::machine::{console, disk};
 
 fn frame(body: &[u8]) -> Vec<u8> {
@@ -22,7 +22,6 @@ fn malformed_requests_are_answered_and_the_guest_goes_on() {
     let mut terminal = worker.console("serial0");
     terminal.expect("reeve-guest: ready");
     let mut raw = worker.raw_connection();
-    raw.set_read_timeout(Some(PATIENCE)).unwrap();
     let requests: [&[u8]; 6] = [
         b"",
         b"not json",
@@ -46,9 +45,12 @@ fn malformed_requests_are_answered_and_the_guest_goes_on() {
 
     for header in [(MAX_FRAME as u32 + 1).to_le_bytes(), u32::MAX.to_le_bytes()] {
         let mut raw = worker.raw_connection();
-        raw.set_read_timeout(Some(PATIENCE)).unwrap();
         raw.write_all(&header).unwrap();
-        assert!(matches!(raw.read(&mut [0]), Ok(0) | Err(_)), "the connection is closed");
+        let closed = match raw.read(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        };
+        assert!(closed, "the connection stays open");
     }
     worker.reconnect(0);
     assert_eq!(worker.status(), Status::Running);
@@ -60,7 +62,6 @@ fn malformed_requests_are_answered_and_the_guest_goes_on() {
 fn requests_in_pieces_and_in_bulk_are_understood() {
     let mut worker = Worker::start();
     let mut raw = worker.raw_connection();
-    raw.set_read_timeout(Some(PATIENCE)).unwrap();
     let hello = format!("{{\"id\":1,\"call\":{{\"call\":\"hello\",\"version\":{VERSION}}}}}");
     for byte in frame(hello.as_bytes()) {
         raw.write_all(&[byte]).unwrap();
