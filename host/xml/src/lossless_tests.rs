@@ -50,6 +50,16 @@ fn own_documents() {
     }
 }
 
+/// Found by fuzzing: kept text that begins with U+FEFF lost it as a byte order mark.
+#[test]
+fn a_byte_order_mark_amid_text_is_a_character() {
+    let text = "<serial type='pty'>\u{feff} words <target type='isa-serial' port='0'/></serial>";
+    let device = device::parse(text).expect("a device");
+    let written = device::format(&device);
+    assert!(written.contains("&#65279; words"), "{written}");
+    assert_eq!(device::parse(&written), Ok(device));
+}
+
 #[test]
 fn examples_of_the_guide() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/guide/guide.txt");

@@ -87,6 +87,8 @@ fn escape_text(out: &mut String, text: &str) {
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '\r' => out.push_str("&#13;"),
+            // As it is, it would be taken for a byte order mark where kept text begins with it.
+            '\u{feff}' => out.push_str("&#65279;"),
             c => out.push(if is_legal(c) { c } else { char::REPLACEMENT_CHARACTER }),
         }
     }
