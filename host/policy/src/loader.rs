@@ -186,7 +186,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 }
 
 /// Reads the manifest of a component without compiling it. Checks its size and structure on the way.
-pub(crate) fn manifest(bytes: &[u8]) -> Result<Manifest, LoadError> {
+pub fn manifest(bytes: &[u8]) -> Result<Manifest, LoadError> {
     if bytes.len() > SIZE_LIMIT {
         return Err(LoadError::Size(bytes.len()));
     }

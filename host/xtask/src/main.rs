@@ -10,6 +10,7 @@ mod bench;
 mod build;
 mod ci;
 mod demo;
+mod fuzz;
 mod guest;
 mod policies;
 mod project;
@@ -80,6 +81,16 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Fuzz the parsers of hostile bytes: all targets of tests/fuzz one after the other, or one
+    Fuzz {
+        #[command(flatten)]
+        install: Install,
+        /// How long each target runs
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        seconds: u32,
+        /// Only this target
+        target: Option<String>,
+    },
     /// Check the rules that no compiler checks: layers, file sizes, names, frozen contracts
     Tidy {
         /// Record the digests of the contract as it is now: only when a new version is released
@@ -129,6 +140,9 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Guest => guest::run(&project).map(|elf| println!("{}", elf.display())),
         Task::Setup { install } => setup::run(setup::Need::Everything, !install.no_install),
         Task::Bench { area, json } => bench::run(&project, area.as_deref(), json),
+        Task::Fuzz { install, seconds, target } => {
+            fuzz::run(&project, &fuzz::Options { target, seconds, install: !install.no_install })
+        }
         Task::Tidy { freeze } => tidy::run(&project, freeze),
         Task::Ci => ci::run(&project),
     }

@@ -1,0 +1,103 @@
+//! Configuration space, BARs and MSI-X tables under any sequence of accesses: no panic; BARs never leave their window; a reset
+//! puts everything back where it was at power-on.
+#![no_main]
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+use reeve_fuzz::machine::{Lines, NoDoorbells, memory};
+use reeve_vmm::bus::{Bus, BusDevice};
+use reeve_vmm::pci::{ConfigPorts, Ecam, RootComplex};
+use reeve_vmm::virtio::PciTransport;
+use reeve_vmm::virtio::rng::Rng;
+
+const WINDOW: Range<u64> = 0xc000_0000..0xc002_0000;
+const FUNCTIONS: u64 = 2;
+const FUNCTION: u64 = 1 << 15;
+const BARS: [u64; 2] = [0x10, 0x14];
+
+#[derive(Debug, Arbitrary)]
+struct Access {
+    place: Place,
+    size: u8,
+    /// None reads.
+    value: Option<u64>,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Place {
+    /// The eight configuration ports.
+    Port(u8),
+    /// Configuration space of one of the first four slots.
+    Config(u8, u8),
+    /// Anywhere in ECAM.
+    Ecam(u32),
+    /// Where BARs may be.
+    Window(u32),
+    Reset,
+}
+
+fuzz_target!(|accesses: Vec<Access>| {
+    let bus = Arc::new(Bus::new());
+    let root = RootComplex::new(Arc::clone(&bus), WINDOW);
+    for _ in 0..FUNCTIONS {
+        let device = Rng::new(File::open("/dev/urandom").expect("the host has entropy"), None);
+        let transport =
+            PciTransport::new(Box::new(device), memory(), &Lines::default(), Arc::new(NoDoorbells));
+        let transport = transport.expect("counting lines are never refused");
+        root.attach(None, Arc::new(Mutex::new(transport))).expect("the window has room");
+    }
+    let ecam = Ecam::new(Arc::clone(&root));
+    let ports = ConfigPorts::new(Arc::clone(&root));
+    let at_power_on = bars(&ecam);
+    for Access { place, size, value } in &accesses {
+        let size = 1usize << (size % 4);
+        // A vCPU's access never passes the end of the range it is for; the bus refuses those that do.
+        let within = |offset: u64, length: u64| offset.min(length - size as u64);
+        match *place {
+            Place::Port(port) => access(&ports, within(u64::from(port % 8), 8), size.min(4), *value),
+            Place::Config(slot, register) => {
+                access(&ecam, u64::from(slot % 4) * FUNCTION + u64::from(register), size, *value);
+            }
+            Place::Ecam(offset) => access(&ecam, within(u64::from(offset), 1 << 20), size, *value),
+            Place::Window(offset) => {
+                let address = WINDOW.start + u64::from(offset) % (WINDOW.end - WINDOW.start);
+                match value {
+                    Some(value) => drop(bus.write(address, &value.to_le_bytes()[..size])),
+                    None => drop(bus.read(address, &mut [0; 8][..size])),
+                }
+            }
+            Place::Reset => root.reset(),
+        }
+        for outside in [0, 0x1000, WINDOW.start - 1, WINDOW.end, 0xfee0_0000, u64::MAX] {
+            assert!(!bus.read(outside, &mut [0]), "a BAR answers at {outside:#x}");
+        }
+    }
+    root.reset();
+    assert_eq!(bars(&ecam), at_power_on);
+    for bar in at_power_on {
+        assert!(bus.read(u64::from(bar), &mut [0; 4]), "nothing answers at {bar:#x} after a reset");
+    }
+    bus.clear();
+});
+
+fn access(device: &dyn BusDevice, offset: u64, size: usize, value: Option<u64>) {
+    match value {
+        Some(value) => device.write(offset, &value.to_le_bytes()[..size]),
+        None => device.read(offset, &mut [0; 8][..size]),
+    }
+}
+
+/// Where the BARs of all functions are, by their registers.
+fn bars(ecam: &Ecam) -> Vec<u32> {
+    let registers = (1..=FUNCTIONS).flat_map(|slot| BARS.map(|bar| slot * FUNCTION + bar));
+    let read = |register| {
+        let mut bytes = [0; 4];
+        ecam.read(register, &mut bytes);
+        u32::from_le_bytes(bytes) & !0xf
+    };
+    registers.map(read).collect()
+}
