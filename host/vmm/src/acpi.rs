@@ -84,8 +84,8 @@ fn fadt(facs: u64, dsdt: u64) -> impl Aml {
     // Latencies above these say that there are no C2 and C3 states.
     fadt.p_lvl2_lat = 101.into();
     fadt.p_lvl3_lat = 1001.into();
-    // Legacy devices and an i8042 are there; no VGA.
-    fadt.iapc_boot_arch = 0b111.into();
+    // Legacy devices are there; no VGA, and no i8042 that would answer: only its reset line is there.
+    fadt.iapc_boot_arch = 0b101.into();
     [Flags::Wbinvd, Flags::ProcC1, Flags::SlpButton, Flags::FixRtc, Flags::TmrValExt, Flags::ResetRegSup]
         .into_iter()
         .fold(fadt, FADTBuilder::flag)
