@@ -9,12 +9,17 @@
 #![forbid(unsafe_code)]
 
 mod command;
+pub mod cpio;
 mod daemon;
+mod debian;
+mod emulated;
 mod guest;
 mod policy;
 pub mod wait;
 
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
+pub use debian::Debian;
+pub use emulated::{EmulatedHost, archive};
 pub use guest::Guest;
 pub use policy::{policy, test_policy};

@@ -1,0 +1,104 @@
+//! A whole host emulated by qemu, with an AMD processor that has SVM: its stock `kvm_amd` runs stock guests where the
+//! KVM of the machine that tests can't.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::command::binary;
+use crate::cpio::Archive;
+use crate::debian::run;
+use crate::{Debian, wait};
+
+const EMULATOR: &str = "qemu-system-x86_64";
+const MACHINE: [&str; 12] = [
+    "-accel",
+    "tcg,thread=multi",
+    "-M",
+    "q35",
+    "-cpu",
+    "max,+svm",
+    "-smp",
+    "2",
+    "-m",
+    "2048",
+    "-nic",
+    "none",
+];
+/// Mitigations cost an emulated processor much and win nothing.
+const CMDLINE: &str = "console=ttyS0 quiet panic=-1 nokaslr mitigations=off";
+const KVM_MODULES: [&str; 3] = ["virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-amd.ko"];
+
+/// A host that is put together for one test.
+#[derive(Debug)]
+pub struct EmulatedHost {
+    kernel: PathBuf,
+    files: Archive,
+}
+
+impl EmulatedHost {
+    /// A host whose first program is the shell script `init`. It finds busybox, `reeve` with its libraries and the KVM
+    /// modules (in /modules) there.
+    pub fn new(debian: &Debian, init: &str) -> anyhow::Result<Self> {
+        run(Path::new("/"), EMULATOR, &["--version"])?;
+        let mut files = archive(debian, init, &KVM_MODULES)?;
+        let reeve = binary()?;
+        files.copy("bin/reeve", &reeve)?;
+        for library in run(Path::new("/"), "ldd", &[&reeve.to_string_lossy()])?.split_whitespace() {
+            if let Some(name) = library.strip_prefix('/') {
+                files.copy(name, Path::new(library))?;
+            }
+        }
+        Ok(Self { kernel: debian.kernel()?, files })
+    }
+
+    /// Adds a file.
+    pub fn file(&mut self, name: &str, content: &[u8]) {
+        self.files.file(name, content);
+    }
+
+    /// Runs it until it powers itself off, and gives what it wrote to its console. `patience` is for all of it.
+    pub fn run(self, patience: Duration) -> anyhow::Result<String> {
+        let directory = tempfile::Builder::new().prefix("reeve-host-").tempdir()?;
+        let (initrd, console) = (directory.path().join("initrd"), directory.path().join("console"));
+        std::fs::write(&initrd, self.files.finish())?;
+        #[expect(clippy::disallowed_methods, reason = "the host of the test is a program of this one")]
+        let mut command = Command::new(EMULATOR);
+        command.args(MACHINE).args([
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-no-reboot",
+            "-append",
+            CMDLINE,
+        ]);
+        command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&initrd);
+        command.arg("-serial").arg(format!("file:{}", console.display()));
+        let mut host = command.stdin(Stdio::null()).spawn().context("the emulator can't be started")?;
+        let ended = wait::until("the emulated host powers off", patience, || {
+            host.try_wait().is_ok_and(|status| status.is_some())
+        });
+        if ended.is_err() {
+            host.kill()?;
+            host.wait()?;
+        }
+        let written = String::from_utf8_lossy(&std::fs::read(&console)?).replace('\r', "");
+        ended.with_context(|| format!("console of the emulated host:\n{written}"))?;
+        Ok(written)
+    }
+}
+
+/// An initial RAM disk of busybox, a script and modules in /modules, numbered in the order in which they load.
+pub fn archive(debian: &Debian, init: &str, modules: &[&str]) -> anyhow::Result<Archive> {
+    let mut archive = Archive::default();
+    ["dev", "proc", "run", "sys", "tmp"].into_iter().for_each(|name| archive.directory(name));
+    archive.file("init", init.as_bytes());
+    archive.copy("bin/busybox", &debian.busybox())?;
+    for (index, path) in modules.iter().enumerate() {
+        archive.copy(&format!("modules/{index:02}.ko"), &debian.module(path)?)?;
+    }
+    Ok(archive)
+}
