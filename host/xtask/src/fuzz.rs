@@ -21,6 +21,10 @@ const FIXTURES: [(&str, &[&str]); 2] = [
     ("xml_check", &["tests/fixtures", "host/xml/tests/documents"]),
 ];
 
+/// Targets that need a feature of the fuzz crate, and which.
+const FEATURES: [(&str, &str); 4] =
+    [("component", "policy"), ("edits", "actions"), ("grants", "policy"), ("manifest", "policy")];
+
 /// What is asked for.
 pub struct Options {
     /// One target; none runs all.
@@ -93,6 +97,9 @@ fn fuzz(project: &Project, tool: &Path, target: &str, seconds: u32, nightly: boo
     command.args(["run", "--fuzz-dir"]).arg(project.path(FOLDER));
     command.arg("--target-dir").arg(project.target("fuzz"));
     command.args(["--sanitizer", if nightly { "address" } else { "none" }]);
+    if let Some((_, feature)) = FEATURES.iter().find(|(name, _)| *name == target) {
+        command.args(["--features", feature]);
+    }
     command.arg(target).arg(corpus);
     command.args(seeds(project, target));
     command.arg("--");
@@ -125,7 +132,11 @@ mod tests {
         let targets = targets(&project).expect("readable");
         let manifest = std::fs::read_to_string(project.path(FOLDER).join("Cargo.toml")).expect("readable");
         for target in &targets {
-            assert!(manifest.contains(&format!("path = \"targets/{target}.rs\"")), "{target}");
+            let needed = FEATURES.iter().find(|(name, _)| name == target);
+            let feature = needed
+                .map_or_else(String::new, |(_, feature)| format!("required-features = [\"{feature}\"]\n"));
+            let entry = format!("path = \"targets/{target}.rs\"\n{feature}test = false");
+            assert!(manifest.contains(&entry), "{target}");
         }
         let seeds = std::fs::read_dir(project.path(FOLDER).join("seeds")).expect("readable");
         for folder in seeds.flatten() {
