@@ -37,6 +37,18 @@ pub enum EditError {
         /// With what.
         source: DeviceConflict,
     },
+    /// A name that no attribute of a document can have.
+    #[error("'{attribute}' is not the name of an attribute: letters, digits, '-' and '_' make one")]
+    Attribute {
+        /// What the edit names.
+        attribute: String,
+    },
+    /// More memory than can be written.
+    #[error("{} bytes of memory are more than any machine has", bytes.0)]
+    Size {
+        /// What the edit asks for.
+        bytes: Bytes,
+    },
     /// Name or UUID would change.
     #[error("an edit may not change the {what} of domain '{domain}' to '{to}'")]
     Identity {
@@ -78,8 +90,8 @@ pub fn apply(config: &DomainConfig, edits: &[Edit]) -> Result<DomainConfig, Edit
 
 fn apply_one(config: &mut DomainConfig, edit: &Edit) -> Result<(), EditError> {
     match edit {
-        Edit::SetMemory { bytes } => set_memory(config, *bytes),
-        Edit::SetCurrentMemory { bytes } => config.current_memory = *bytes,
+        Edit::SetMemory { bytes } => set_memory(config, whole_kib(*bytes)?),
+        Edit::SetCurrentMemory { bytes } => config.current_memory = whole_kib(*bytes)?,
         Edit::SetVcpus { count } => {
             config.vcpu.max = *count;
             config.vcpu.current = config.vcpu.current.map(|current| current.min(*count));
@@ -87,7 +99,7 @@ fn apply_one(config: &mut DomainConfig, edit: &Edit) -> Result<(), EditError> {
         Edit::SetCpuShares { shares } => config.cputune.shares = Some(*shares),
         Edit::SetDiskCache { target, cache } => disk(config, target)?.driver.cache = Some(cache.clone()),
         Edit::SetInterfaceSource { mac, attribute, value } => {
-            set_source(interface(config, mac)?, attribute, value)
+            set_source(interface(config, mac)?, attribute, value)?
         }
         Edit::SetTitle { title } => config.title = (!title.is_empty()).then(|| title.clone()),
         Edit::SetCmdline { cmdline } => config.os.cmdline = (!cmdline.is_empty()).then(|| cmdline.clone()),
@@ -122,11 +134,22 @@ fn set_memory(config: &mut DomainConfig, bytes: Bytes) {
     config.current_memory = config.current_memory.min(bytes);
 }
 
-fn set_source(interface: &mut Interface, attribute: &str, value: &str) {
+/// As documents have it: rounded up to KiB.
+fn whole_kib(bytes: Bytes) -> Result<Bytes, EditError> {
+    bytes.round_up_to_kib().ok_or(EditError::Size { bytes })
+}
+
+/// The name comes from a policy and goes into the document as it is: nothing but a name may pass.
+fn set_source(interface: &mut Interface, attribute: &str, value: &str) -> Result<(), EditError> {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !attribute.starts_with(|first: char| first.is_ascii_alphabetic()) || !attribute.bytes().all(word) {
+        return Err(EditError::Attribute { attribute: attribute.to_owned() });
+    }
     match interface.source.iter_mut().find(|(name, _)| name == attribute) {
         Some((_, old)) => value.clone_into(old),
         None => interface.source.push((attribute.to_owned(), value.to_owned())),
     }
+    Ok(())
 }
 
 fn disk<'a>(config: &'a mut DomainConfig, target: &str) -> Result<&'a mut Disk, EditError> {

@@ -45,6 +45,25 @@ fn scalars() {
     assert_eq!(edited(Edit::SetCmdline { cmdline: "quiet".to_owned() }).os.cmdline.as_deref(), Some("quiet"));
 }
 
+/// Found by fuzzing: the stored document said less than the configuration.
+#[test]
+fn memory_is_rounded_up_as_in_documents() {
+    let odd = Bytes(Bytes::mib(16).0 - 1);
+    assert_eq!(edited(Edit::SetCurrentMemory { bytes: odd }).current_memory, Bytes::mib(16));
+    assert_eq!(edited(Edit::SetMemory { bytes: odd }).memory, Bytes::mib(16));
+    assert!(matches!(error(Edit::SetMemory { bytes: Bytes(u64::MAX) }), EditError::Size { .. }));
+}
+
+/// Found by fuzzing: a name with a quote in it brought elements into the stored document that no grant covered.
+#[test]
+fn an_attribute_name_is_a_name() {
+    for attribute in ["", "a b", "x='1'/><script path='/x'/><x y", "-x", "1x", "a[b", "x:y"] {
+        let (mac, value) = ("00:16:3e:00:00:01".to_owned(), "br1".to_owned());
+        let edit = Edit::SetInterfaceSource { mac, attribute: attribute.to_owned(), value };
+        assert!(matches!(error(edit), EditError::Attribute { .. }), "{attribute}");
+    }
+}
+
 #[test]
 fn devices() {
     let cache = Edit::SetDiskCache { target: "vda".to_owned(), cache: "none".to_owned() };
