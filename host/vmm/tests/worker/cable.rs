@@ -3,11 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::time::Duration;
 
 use rustix::net::sockopt::Timeout;
 use rustix::thread::UnshareFlags;
 
-use crate::harness::PATIENCE;
+/// How long a frame may take; a lost one must not hang the test. This file is also part of the net device's own tests.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Local experimental EtherType: told apart from what the host's own stack sends on the tap.
 pub const ETHERTYPE: [u8; 2] = [0x88, 0xb5];
