@@ -65,7 +65,11 @@ enum Task {
         install: Install,
     },
     /// Build the shipped policies and the hostile test policies to target/policies and target/test-policies
-    Policies,
+    Policies {
+        /// Only the policy in this folder, a crate of its own, to target/own-policies
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
     /// Build the test guest to target/guest/reeve-guest.elf
     Guest,
     /// Install the Debian packages the other tasks need
@@ -136,7 +140,8 @@ fn run(task: Task) -> anyhow::Result<()> {
             setup::run(setup::Need::Build, !install.no_install)?;
             build::run(&project)
         }
-        Task::Policies => policies::run(&project),
+        Task::Policies { dir: Some(dir) } => policies::run_one(&project, &dir),
+        Task::Policies { dir: None } => policies::run(&project),
         Task::Guest => guest::run(&project).map(|elf| println!("{}", elf.display())),
         Task::Setup { install } => setup::run(setup::Need::Everything, !install.no_install),
         Task::Bench { area, json } => bench::run(&project, area.as_deref(), json),

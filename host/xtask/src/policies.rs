@@ -1,4 +1,5 @@
-//! `cargo xtask policies`: every policy as a component, from whatever Wasm standard library this machine has.
+//! `cargo xtask policies`: every policy as a component, from whatever Wasm standard library this machine has; with `--dir`, one
+//! policy that lives elsewhere.
 
 mod component;
 mod manifest;
@@ -7,6 +8,7 @@ mod toolchain;
 pub use toolchain::source;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -26,34 +28,65 @@ pub fn run(project: &Project) -> Result<()> {
     Ok(())
 }
 
+/// Builds the one policy in `source`, a crate of its own, to target/own-policies.
+pub fn run_one(project: &Project, source: &Path) -> Result<()> {
+    let source = source.canonicalize().with_context(|| format!("cannot find {}", source.display()))?;
+    let toolchain = Toolchain::find(project)?;
+    let cargo_target = project.target("wasm").join("own-policies");
+    let mut cargo = project.cargo("");
+    cargo.current_dir(&source);
+    for module in compile(cargo, &toolchain, &cargo_target)? {
+        let name = policy_name(&module);
+        let component = wrap(&module, &name, &source, &folder(project, "own-policies")?)?;
+        eprintln!("own-policies: {}", component.display());
+    }
+    Ok(())
+}
+
 /// Compiles one workspace and wraps each of its modules; the names of the components.
 fn build(project: &Project, toolchain: &Toolchain, workspace: &str, output: &str) -> Result<Vec<String>> {
     let cargo_target = project.target("wasm").join(output);
-    let mut cargo = project.cargo(workspace);
-    cargo.args(["build", "--quiet", "--release", "--target", TARGET, "--target-dir"]).arg(&cargo_target);
-    toolchain.apply(&mut cargo);
-    succeed(&mut cargo)?;
-
-    let folder = project.target(output);
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let folder = folder(project, output)?;
     let mut names = Vec::new();
-    for module in modules(&cargo_target.join(TARGET).join("release"))? {
+    for module in compile(project.cargo(workspace), toolchain, &cargo_target)? {
         let name = policy_name(&module);
         let source = project.path(workspace).join(&name);
         if !source.is_dir() {
             // Left over from a policy that no longer exists.
             continue;
         }
-        let core = std::fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        let mut bytes = component::encode(&core).with_context(|| format!("policy '{name}'"))?;
-        if let Some(json) = manifest::read(&source.join("policy.toml"))? {
-            component::append_custom_section(&mut bytes, manifest::SECTION, json.as_bytes());
-        }
-        write_if_changed(&folder.join(format!("{name}.wasm")), &bytes)?;
+        wrap(&module, &name, &source, &folder)?;
         names.push(name);
     }
     remove_others(&folder, &names)?;
     Ok(names)
+}
+
+/// A folder under target/, made when it is missing.
+fn folder(project: &Project, name: &str) -> Result<PathBuf> {
+    let folder = project.target(name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Compiles what `cargo` stands in; the core modules that are in the target folder then.
+fn compile(mut cargo: Command, toolchain: &Toolchain, cargo_target: &Path) -> Result<Vec<PathBuf>> {
+    cargo.args(["build", "--quiet", "--release", "--target", TARGET, "--target-dir"]).arg(cargo_target);
+    toolchain.apply(&mut cargo);
+    succeed(&mut cargo)?;
+    modules(&cargo_target.join(TARGET).join("release"))
+}
+
+/// Makes a component of a core module, with the manifest that lies beside its source.
+fn wrap(module: &Path, name: &str, source: &Path, folder: &Path) -> Result<PathBuf> {
+    let core = std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let mut bytes = component::encode(&core).with_context(|| format!("policy '{name}'"))?;
+    if let Some(json) = manifest::read(&source.join("policy.toml"))? {
+        component::append_custom_section(&mut bytes, manifest::SECTION, json.as_bytes());
+    }
+    let component = folder.join(format!("{name}.wasm"));
+    write_if_changed(&component, &bytes)?;
+    Ok(component)
 }
 
 /// Removes components of policies that no longer exist, so that nobody loads them.

@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 /// Workspaces besides the root's whose tests run on the host.
-const OTHER_WORKSPACES: [&str; 2] = ["scripts", "guest-sdk/rust"];
+const OTHER_WORKSPACES: [&str; 3] = ["scripts", "guest-sdk/rust", "guest-sdk/rust/template"];
 
 /// Builds, tests and reports.
 pub fn run(project: &Project, options: &Options) -> Result<()> {

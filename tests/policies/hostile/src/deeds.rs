@@ -20,7 +20,7 @@ pub fn limitless(deed: &str) {
         "trap" => panic!("as ordered"),
         "stack" => drop(black_box(deeper(1))),
         "log-flood" => loop {
-            log::info(&"spam ".repeat(100));
+            log::info("spam ".repeat(100));
         },
         "kv-flood" => {
             for n in 0_u64.. {
