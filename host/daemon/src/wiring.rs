@@ -1,7 +1,5 @@
 //! The only file that names concrete types: which parts make a host, and how they are joined.
 
-mod node;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +11,7 @@ use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
+use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
 use reeve_store::Store;
 use reeve_sys::cgroup::Cgroups;
@@ -22,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::telemetry;
-use node::HostNode;
 
 /// The word that makes this binary a worker.
 pub const WORKER: &str = "worker";
@@ -60,7 +58,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         bus,
         policy: policies.clone(),
         policies: policies.clone(),
-        node: Arc::new(HostNode::default()),
+        node: Arc::new(Node::new(Places::default())),
         access: access(config),
         faults: Arc::new(NoFaults),
     });

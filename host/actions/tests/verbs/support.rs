@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reeve_actions::policy_port::PolicyPort;
-use reeve_actions::{Access, Actions, BusSink, Deps, FaultPoint, NoFaults, NoPolicy, NodePort, StoreKeeper};
+use reeve_actions::{Access, Actions, BusSink, Deps, FaultPoint, NoFaults, NoPolicy, StoreKeeper};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::{Bus, Delivery, Subscription};
 use reeve_model::event::{DomainChange, EventKind};
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::{Actor, Error, ErrorCode};
 use reeve_node::{Node, Places};
 use reeve_store::Store;
@@ -53,26 +52,6 @@ impl std::ops::Deref for Host {
     }
 }
 
-struct HostNode(Node);
-
-impl NodePort for HostNode {
-    fn info(&self) -> Result<NodeInfo, Error> {
-        Ok(self.0.info())
-    }
-
-    fn memory(&self) -> Result<NodeMemory, Error> {
-        self.0.memory().map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))
-    }
-
-    fn ksm(&self) -> Result<KsmState, Error> {
-        Ok(self.0.ksm()?)
-    }
-
-    fn set_ksm(&self, change: KsmChange) -> Result<KsmState, Error> {
-        Ok(self.0.set_ksm(change)?)
-    }
-}
-
 /// A host over `directory`, not recovered yet.
 pub fn host_at(directory: &Path, setup: Setup) -> Host {
     let store = Store::open(directory).unwrap();
@@ -89,7 +68,7 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         bus,
         policy: setup.policy,
         policies: Arc::new(NoPolicy),
-        node: Arc::new(HostNode(Node::new(setup.places))),
+        node: Arc::new(Node::new(setup.places)),
         access: setup.access,
         faults: setup.faults,
     }));

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reeve_actions::policy_port::{GuardRequest, LoadRequest, PolicyAdmin};
-use reeve_actions::{Access, Actions, BusSink, Deps, NoFaults, NodePort, StoreKeeper};
+use reeve_actions::{Access, Actions, BusSink, Deps, NoFaults, StoreKeeper};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
 use reeve_model::domain::DomainConfig;
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::policy::{Decision, DecisionFilter, Hook, PolicyInfo};
-use reeve_model::{Actor, DomainState, Error, ErrorCode};
+use reeve_model::{Actor, DomainState, Error};
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
 use reeve_store::Store;
@@ -32,26 +31,6 @@ pub struct Host {
     pub actions: Arc<Actions>,
     pub store: Store,
     pub bus: Bus,
-}
-
-struct HostNode(Node);
-
-impl NodePort for HostNode {
-    fn info(&self) -> Result<NodeInfo, Error> {
-        Ok(self.0.info())
-    }
-
-    fn memory(&self) -> Result<NodeMemory, Error> {
-        self.0.memory().map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))
-    }
-
-    fn ksm(&self) -> Result<KsmState, Error> {
-        Ok(self.0.ksm()?)
-    }
-
-    fn set_ksm(&self, change: KsmChange) -> Result<KsmState, Error> {
-        Ok(self.0.set_ksm(change)?)
-    }
 }
 
 /// A kernel's ksm directory, as files.
@@ -105,7 +84,7 @@ impl Host {
             bus: bus.clone(),
             policy: engine.clone(),
             policies: engine.clone(),
-            node: Arc::new(HostNode(Node::new(places))),
+            node: Arc::new(Node::new(places)),
             access: Access::owner_only(0),
             faults: Arc::new(NoFaults),
         }));
