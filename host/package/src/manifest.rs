@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reeve_model::policy::{Hook, WantedGrant};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Name of the custom section.
 pub const SECTION: &str = "reeve.policy";
@@ -13,7 +13,7 @@ const TEXT_LIMIT: usize = 1024;
 const WANTS_LIMIT: usize = 64;
 
 /// What a policy says of itself. Nothing in it is believed beyond what the operator grants.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Manifest {
     /// Name it is loaded under when the operator gives no other: lower-case letters, digits and dashes.
@@ -21,53 +21,60 @@ pub struct Manifest {
     /// Its version.
     pub version: String,
     /// One line.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Who wrote it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub author: String,
     /// SPDX expression.
-    #[serde(default, alias = "license")]
+    #[serde(default, alias = "license", skip_serializing_if = "String::is_empty")]
     pub licence: String,
     /// Hooks it says it answers; when given, they must be those it exports.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Hook>,
     /// Grants it asks for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wants: Vec<WantedGrant>,
     /// Limits it asks for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "WantedLimits::is_empty")]
     pub limits: WantedLimits,
     /// JSON Schema of its configuration.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<serde_json::Value>,
     /// Contract packages it was built against, with their versions.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contract: BTreeMap<String, String>,
 }
 
 /// Limits a manifest asks for; none takes the default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WantedLimits {
     /// Wall-clock time a call, milliseconds.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
     /// Linear memory, bytes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// Instruction budget a call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
     /// Log bytes a call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_bytes: Option<u64>,
     /// Bytes written to kv a call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_bytes: Option<u64>,
     /// Host calls a call.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_calls: Option<u32>,
+}
+
+impl WantedLimits {
+    /// True when it asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What is wrong with a manifest.
@@ -117,7 +124,7 @@ impl Manifest {
 }
 
 /// Refuses a name that could not be a file name or a table key.
-pub(crate) fn check_name(name: &str) -> Result<(), ManifestError> {
+pub fn check_name(name: &str) -> Result<(), ManifestError> {
     let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let good = name.len() <= NAME_LIMIT
         && name.bytes().next().is_some_and(word)
@@ -139,6 +146,16 @@ mod tests {
         .unwrap();
         assert_eq!(manifest.hooks, [Hook::DomainPrepare]);
         assert_eq!(manifest.limits.deadline_ms, Some(50));
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let json = br#"{"name":"a","version":"1","hooks":["ksm-tune"],"limits":{"memory":1},"contract":{"reeve:kv":"0.1.0"}}"#;
+        let manifest = Manifest::parse(json).unwrap();
+        let written = serde_json::to_vec(&manifest).unwrap();
+        assert_eq!(Manifest::parse(&written).unwrap(), manifest);
+        let small = Manifest::parse(br#"{"name":"a","version":"1"}"#).unwrap();
+        assert_eq!(serde_json::to_string(&small).unwrap(), r#"{"name":"a","version":"1"}"#);
     }
 
     #[test]

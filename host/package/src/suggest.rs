@@ -1,7 +1,7 @@
 //! "Did you mean": the known word that looks most like an unknown one.
 
 /// The word with the fewest changes from `word`, when those are few enough to be a slip of the finger.
-pub(crate) fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (distance(word, candidate), candidate))
         .min_by_key(|(distance, _)| *distance)

@@ -71,7 +71,7 @@ pub enum GrantError {
 }
 
 /// Quota of a `kv:use` grant that names none.
-pub(crate) const KV_QUOTA: u64 = 64 * 1024;
+pub const KV_QUOTA: u64 = 64 * 1024;
 
 fn key_of(verb: Verb) -> Option<&'static str> {
     match verb {
