@@ -29,6 +29,8 @@
 // The export macros name this crate by its own name, also from within (doc tests, tests).
 extern crate self as reeve_sdk;
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod arena;
 #[allow(missing_docs, clippy::all)]
 mod bindings;
 mod config;
@@ -52,6 +54,11 @@ pub use config::ConfigError;
 pub use hooks::ksm_tune::exports::reeve::tune::ksm_tune::{Adjustment, Snapshot as KsmSnapshot, Wake};
 pub use policy::Policy;
 pub use verdict::{Decision, allow, deny, rewrite};
+
+/// Every policy allocates from the arena; off wasm32 the program's own allocator stays.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: arena::Arena = arena::Arena::new();
 
 #[doc(hidden)]
 pub use export::__keep;
