@@ -16,6 +16,7 @@ wit_bindgen::generate!({
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
+            import reeve:clock/timer@0.1.0;
         }
     ",
     path: [

@@ -3,7 +3,7 @@
 /// Exports the named hooks of a [`Policy`](crate::Policy): `policy!(Type: hook, hook, …)`. Call it once, at the crate root.
 ///
 /// The hooks are the names of the trait's functions: `domain_define`, `domain_prepare`, `domain_start`, `domain_stop`,
-/// `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`.
+/// `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`.
 ///
 /// Off wasm32 the same code is type-checked and exports nothing, so `cargo test` works on the host.
 #[macro_export]
@@ -116,6 +116,15 @@ macro_rules! __hook_impl {
         }
         #[cfg(target_arch = "wasm32")]
         $crate::hooks::ksm_tune::export_ksm_tune!($export);
+    };
+    (task, $policy:ty, $export:ident) => {
+        impl $crate::hooks::task::Guest for $export {
+            fn run(ctx: $crate::Context, why: $crate::Occasion) -> Result<String, $crate::Failure> {
+                <$policy as $crate::Policy>::task(&ctx, &why)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::task::export_task!($export);
     };
 }
 

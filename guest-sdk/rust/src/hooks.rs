@@ -303,3 +303,34 @@ pub mod ksm_tune {
     });
     pub use exports::reeve::tune::ksm_tune::Guest;
 }
+
+#[doc(hidden)]
+pub mod task {
+    #![allow(missing_docs)]
+    wit_bindgen::generate!({
+        inline: "
+            package reeve:sdk-task;
+            world task {
+                export reeve:hooks/task@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/types",
+            "../../wit/domain",
+            "../../wit/events",
+            "../../wit/hooks",
+        ],
+        world: "reeve:sdk-task/task",
+        with: {
+            "reeve:types/policy@0.1.0": crate::bindings::reeve::types::policy,
+            "reeve:types/units@0.1.0": crate::bindings::reeve::types::units,
+            "reeve:domain/config@0.1.0": crate::bindings::reeve::domain::config,
+            "reeve:events/events@0.1.0": crate::bindings::reeve::events::events,
+        },
+        type_section_suffix: "task",
+        pub_export_macro: true,
+        export_macro_name: "export_task",
+        default_bindings_module: "::reeve_sdk::hooks::task",
+    });
+    pub use exports::reeve::hooks::task::Guest;
+}

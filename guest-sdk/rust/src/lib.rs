@@ -41,7 +41,7 @@ mod policy;
 pub mod prelude;
 mod verdict;
 
-pub use bindings::reeve::clock::clock;
+pub use bindings::reeve::clock::{clock, timer};
 pub use bindings::reeve::domain::{config as domain, domains};
 pub use bindings::reeve::events::events;
 pub use bindings::reeve::kv::store as kv;
@@ -52,6 +52,7 @@ pub use bindings::reeve::types::policy::{
 };
 pub use config::ConfigError;
 pub use hooks::ksm_tune::exports::reeve::tune::ksm_tune::{Adjustment, Snapshot as KsmSnapshot, Wake};
+pub use hooks::task::exports::reeve::hooks::task::{Occasion, Timing};
 pub use policy::Policy;
 pub use verdict::{Decision, allow, deny, rewrite};
 

@@ -2,7 +2,7 @@
 
 use crate::domain::DomainConfig;
 use crate::events::{DaemonChange, DomainEvent};
-use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, allow};
+use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, Occasion, allow};
 
 /// Answers to hooks. Write the ones you want and name them in [`policy!`](crate::policy); a hook that is not named there is not
 /// exported and never asked, so the default bodies only keep a policy short.
@@ -61,5 +61,10 @@ pub trait Policy {
     /// Tune: kernel samepage merging; an empty list changes nothing.
     fn ksm_tune(_ctx: &Context, _now: &KsmSnapshot) -> Result<Vec<Adjustment>, Failure> {
         Ok(Vec::new())
+    }
+
+    /// Task: a run by hand, on a schedule or on an event; the answer is one line on what was done.
+    fn task(_ctx: &Context, _why: &Occasion) -> Result<String, Failure> {
+        Err(Failure { message: "this policy has no task".into() })
     }
 }

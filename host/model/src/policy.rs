@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::Actor;
+pub use crate::policy_life::{BreakerSettings, Parked, PolicySettings, PolicyVersion};
 
 /// A hook point: the interface of `reeve:hooks` (or `reeve:tune`) a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,11 +31,13 @@ pub enum Hook {
     MacAllocate,
     /// Tune: kernel samepage merging.
     KsmTune,
+    /// Task: a program that is run by hand, on a schedule or on events.
+    Task,
 }
 
 impl Hook {
     /// Every hook, in the order of a domain's life.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DomainDefine,
         Self::DomainPrepare,
         Self::DomainStart,
@@ -45,6 +48,7 @@ impl Hook {
         Self::DaemonEvents,
         Self::MacAllocate,
         Self::KsmTune,
+        Self::Task,
     ];
 
     /// The hook as it is named in the contract, manifests and the decision log.
@@ -60,6 +64,7 @@ impl Hook {
             Self::DaemonEvents => "daemon-events",
             Self::MacAllocate => "mac-allocate",
             Self::KsmTune => "ksm-tune",
+            Self::Task => "task",
         }
     }
 }
@@ -92,6 +97,24 @@ pub enum FailureMode {
     Closed,
     /// Guards allow, loudly.
     Open,
+    /// The last good version of the policy answers in its place; where there is none, it is closed.
+    Previous,
+}
+
+impl FailureMode {
+    /// The mode as it is written in `policies.toml` and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::Previous => "previous",
+        }
+    }
+
+    /// The mode written so, if there is one.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Closed, Self::Open, Self::Previous].into_iter().find(|mode| mode.as_str() == word)
+    }
 }
 
 /// A loaded policy as `policy list` and `policy show` give it.
@@ -112,8 +135,23 @@ pub struct PolicyInfo {
     pub mode: PolicyMode,
     /// What a failure means.
     pub on_failure: FailureMode,
+    /// False while it is kept but not asked.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// True when the circuit breaker stopped it.
     pub parked: bool,
+    /// Since when and why it is parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_since: Option<Parked>,
+    /// When the circuit breaker stops it.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
+    /// Digest of the version that answers while this one fails, when that is what a failure means and there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// Versions that can be put back, newest first, the present one among them; empty for a policy of the policy directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<PolicyVersion>,
     /// Position in its chains, lowest first.
     pub order: i32,
     /// Grants the manifest asks for, each with its reason.
@@ -124,6 +162,10 @@ pub struct PolicyInfo {
     pub config: serde_json::Value,
     /// Counters since it was loaded.
     pub counters: PolicyCounters,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A grant that a manifest asks for.
@@ -167,6 +209,8 @@ pub enum Outcome {
     Proposed,
     /// A tuner answered.
     Adjusted,
+    /// A task ran to its end.
+    Done,
     /// The policy answered with an error of its own.
     Failed,
     /// It trapped.
@@ -183,6 +227,8 @@ pub enum Outcome {
     Refused,
     /// It was not asked, because it is parked.
     Parked,
+    /// A task was not run, because its last run had not ended.
+    Skipped,
 }
 
 /// One row of the decision log.
@@ -203,6 +249,9 @@ pub struct Decision {
     pub policy: String,
     /// sha256 of the component, hex.
     pub digest: String,
+    /// Digest of the version that failed, when this one answered in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place_of: Option<String>,
     /// On whose behalf the verb ran.
     pub actor: Actor,
     /// Name of the subject (a domain, the node).

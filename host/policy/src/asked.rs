@@ -31,15 +31,17 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
     pub(crate) reason: String,
     pub(crate) changes: Vec<PathChange>,
+    /// Digest of the version that failed, when this one answered in its place.
+    pub(crate) in_place_of: Option<String>,
 }
 
 impl Verdict {
     pub(crate) fn plain(outcome: Outcome) -> Self {
-        Self { outcome, reason: String::new(), changes: Vec::new() }
+        Self { outcome, reason: String::new(), changes: Vec::new(), in_place_of: None }
     }
 
     pub(crate) fn failed(failure: &Failure) -> Self {
-        Self { outcome: failure.outcome(), reason: failure.to_string(), changes: Vec::new() }
+        Self { reason: failure.to_string(), ..Self::plain(failure.outcome()) }
     }
 }
 
@@ -88,8 +90,19 @@ impl Occasion {
         match verdict.outcome {
             Outcome::Deny => drop(binding.counters.denials.fetch_add(1, Ordering::Relaxed)),
             Outcome::Rewrite => drop(binding.counters.rewrites.fetch_add(1, Ordering::Relaxed)),
-            Outcome::Allow | Outcome::Notified | Outcome::Proposed | Outcome::Adjusted | Outcome::Parked => {}
+            Outcome::Allow
+            | Outcome::Notified
+            | Outcome::Proposed
+            | Outcome::Adjusted
+            | Outcome::Done
+            | Outcome::Parked
+            | Outcome::Skipped => {}
+            // A stand-in's failures are not the active version's.
+            _ if verdict.in_place_of.is_some() => {}
             _ => self.failed(shared, binding, &verdict.reason),
+        }
+        if let Some(session) = &report.session {
+            shared.recorder.keep(session, verdict.outcome, &verdict.reason, &verdict.changes);
         }
         let decision =
             self.decision(active, verdict, report.fuel, report.elapsed.as_micros(), report.host_calls);
@@ -118,6 +131,7 @@ impl Occasion {
             hook: self.hook,
             policy: active.name.clone(),
             digest: active.program.digest.clone(),
+            in_place_of: verdict.in_place_of,
             actor: self.actor.clone(),
             subject: self.subject.clone(),
             mode: active.mode,
@@ -134,10 +148,11 @@ impl Occasion {
     fn failed(&self, shared: &Shared, binding: &Arc<Binding>, reason: &str) {
         let (policy, hook) = (binding.name(), self.hook.as_str());
         tracing::warn!(policy, hook, subject = self.subject, "policy '{policy}' failed: {reason}");
-        if binding.failed() {
+        if let Some(parked) = binding.failed(reason) {
             shared.metrics.parked(policy, true);
-            let detail = format!("{} failures within a minute, the last: {reason}", crate::breaker::FAILURES);
+            let detail = format!("{}, the last: {reason}", binding.active().breaker);
             tracing::error!(policy, "policy '{policy}' is parked: {detail}");
+            crate::history::parked(shared, binding, &parked);
             let change = EventKind::Policy { name: policy.to_owned(), change: PolicyChange::Parked, detail };
             shared.bus.publish(Actor::Daemon, change);
         }

@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
+            import reeve:clock/timer@0.1.0;
 
             export reeve:hooks/domain-define@0.1.0;
             export reeve:hooks/domain-prepare@0.1.0;
@@ -23,6 +24,7 @@ wasmtime::component::bindgen!({
             export reeve:hooks/domain-events@0.1.0;
             export reeve:hooks/daemon-events@0.1.0;
             export reeve:hooks/mac-allocate@0.1.0;
+            export reeve:hooks/task@0.1.0;
             export reeve:tune/ksm-tune@0.1.0;
         }
     ",
@@ -39,6 +41,7 @@ wasmtime::component::bindgen!({
     ],
     imports: {
         "reeve:domain/domains": async | trappable,
+        "reeve:clock/timer": async | trappable,
         default: trappable,
     },
     exports: { default: async },

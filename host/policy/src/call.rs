@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, ErrorCode, Verb};
-use reeve_store::Store;
-use tokio::runtime::Handle;
 use wasmtime::component::ResourceTable;
 
 use crate::DEPTH_LIMIT;
@@ -14,7 +12,8 @@ use crate::bindings::reeve::types::errors;
 use crate::failure::shorten;
 use crate::limits::Limiter;
 use crate::meter::Meter;
-use crate::services::Services;
+use crate::outside::Outside;
+use crate::tape::Tape;
 
 const MESSAGE_LIMIT: usize = 4096;
 
@@ -27,10 +26,8 @@ pub(crate) struct CallState {
     pub(crate) meter: Arc<Meter>,
     pub(crate) table: ResourceTable,
     pub(crate) active: Arc<Active>,
-    pub(crate) services: Arc<dyn Services>,
-    pub(crate) store: Store,
-    /// The daemon's runtime, for verbs: they must end even when the policy that asked is cut off.
-    pub(crate) daemon: Handle,
+    pub(crate) outside: Outside,
+    pub(crate) tape: Tape,
     pub(crate) hook: Hook,
     pub(crate) depth: u32,
 }
@@ -65,7 +62,7 @@ impl CallState {
         if !self.permits(verb, subject) {
             return Err(denied(format!("policy '{name}' has not been granted '{verb}' on '{subject}'")));
         }
-        if !matches!(self.hook, Hook::DomainEvents | Hook::DaemonEvents | Hook::KsmTune) {
+        if !matches!(self.hook, Hook::DomainEvents | Hook::DaemonEvents | Hook::KsmTune | Hook::Task) {
             return Err(denied(format!(
                 "policy '{name}' may not call '{verb}' from hook '{}': guards and proposals change things through their answer",
                 self.hook

@@ -9,7 +9,7 @@ use wasmtime::{Engine, Store};
 
 use crate::bindings::exports::reeve::hooks::{
     daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare, domain_start,
-    domain_stop, mac_allocate,
+    domain_stop, mac_allocate, task,
 };
 use crate::bindings::exports::reeve::tune::ksm_tune;
 use crate::bindings::reeve::types::policy::{Context, Failure, Verdict};
@@ -20,7 +20,7 @@ use crate::loader::LoadError;
 use crate::suggest::closest;
 
 /// Where a hook is in the contract.
-const INTERFACES: [(Hook, &str); 10] = [
+const INTERFACES: [(Hook, &str); 11] = [
     (Hook::DomainDefine, "reeve:hooks/domain-define"),
     (Hook::DomainPrepare, "reeve:hooks/domain-prepare"),
     (Hook::DomainStart, "reeve:hooks/domain-start"),
@@ -31,6 +31,7 @@ const INTERFACES: [(Hook, &str); 10] = [
     (Hook::DaemonEvents, "reeve:hooks/daemon-events"),
     (Hook::MacAllocate, "reeve:hooks/mac-allocate"),
     (Hook::KsmTune, "reeve:tune/ksm-tune"),
+    (Hook::Task, "reeve:hooks/task"),
 ];
 
 /// Pre-resolved exports of one hook.
@@ -45,6 +46,7 @@ enum Export {
     DaemonEvents(daemon_events::GuestIndices),
     MacAllocate(mac_allocate::GuestIndices),
     KsmTune(ksm_tune::GuestIndices),
+    Task(task::GuestIndices),
 }
 
 /// All hooks of a component.
@@ -62,6 +64,8 @@ pub(crate) enum Question {
     Mac { domain: DomainView, interface: u32, taken: Vec<String>, seed: u64 },
     /// A tick of the KSM tuner.
     Ksm(ksm_tune::Snapshot),
+    /// A run of a task.
+    Run(task::Occasion),
 }
 
 /// What a hook answered.
@@ -74,6 +78,8 @@ pub(crate) enum Answer {
     Mac(String),
     /// Of the KSM tuner.
     Ksm(Vec<ksm_tune::Adjustment>),
+    /// Of a task: its summary.
+    Summary(String),
 }
 
 /// Names of the hook interfaces that a component exports.
@@ -114,6 +120,7 @@ impl Exports {
                 Hook::DaemonEvents => Export::DaemonEvents(daemon_events::GuestIndices::new(pre)?),
                 Hook::MacAllocate => Export::MacAllocate(mac_allocate::GuestIndices::new(pre)?),
                 Hook::KsmTune => Export::KsmTune(ksm_tune::GuestIndices::new(pre)?),
+                Hook::Task => Export::Task(task::GuestIndices::new(pre)?),
             };
             exports.insert(hook, export);
         }
@@ -134,6 +141,7 @@ impl Exports {
                 Export::DaemonEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::MacAllocate(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::KsmTune(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::Task(indices) => indices.load(&mut *store, instance).map(|_| ())?,
             }
         }
         Ok(())
@@ -191,6 +199,10 @@ impl Exports {
             (Some(Export::KsmTune(indices)), Question::Ksm(snapshot)) => {
                 let guest = indices.load(&mut *store, instance)?;
                 Ok(guest.call_tick(&mut *store, context, snapshot).await?.map(Answer::Ksm))
+            }
+            (Some(Export::Task(indices)), Question::Run(occasion)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_run(&mut *store, context, &occasion).await?.map(Answer::Summary))
             }
             _ => Err(mismatch(hook)),
         }

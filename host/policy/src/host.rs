@@ -7,3 +7,4 @@ pub(crate) mod ksm;
 pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod node;
+pub(crate) mod timer;

@@ -69,10 +69,12 @@ impl Limits {
         }
     }
 
-    /// How long a call of `hook` may take: what was asked for, else 2 s for guards and notify hooks, 1 s for the rest.
+    /// How long a call of `hook` may take: what was asked for, else 60 s for tasks, 2 s for guards and notify
+    /// hooks, 1 s for the rest.
     pub fn deadline_for(&self, hook: Hook) -> Duration {
         self.deadline.unwrap_or(match hook {
             Hook::MacAllocate | Hook::KsmTune => Duration::from_secs(1),
+            Hook::Task => Duration::from_secs(60),
             _ => Duration::from_secs(2),
         })
     }

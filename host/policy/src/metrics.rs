@@ -42,6 +42,11 @@ struct OfPolicy {
     policy: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSource {
+    source: Word,
+}
+
 /// The engine's metrics; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -51,6 +56,7 @@ pub struct Metrics {
     parked: Family<OfPolicy, Gauge>,
     events_dropped: Family<OfPolicy, Counter>,
     decisions_dropped: Counter<u64, AtomicU64>,
+    components: Family<OfSource, Counter>,
 }
 
 fn histogram() -> Histogram {
@@ -66,6 +72,7 @@ impl Default for Metrics {
             parked: Family::default(),
             events_dropped: Family::default(),
             decisions_dropped: Counter::default(),
+            components: Family::default(),
         }
     }
 }
@@ -94,6 +101,11 @@ impl Metrics {
             "reeve_policy_decisions_dropped",
             "Rows that found the decision log's queue full",
             self.decisions_dropped.clone(),
+        );
+        registry.register(
+            "reeve_policy_components",
+            "Components that were loaded, by where their code came from: the compiler or the cache",
+            self.components.clone(),
         );
     }
 
@@ -127,6 +139,10 @@ impl Metrics {
         self.events_dropped.get_or_create(&OfPolicy { policy: policy.to_owned() }).inc();
     }
 
+    pub(crate) fn component(&self, source: &'static str) {
+        self.components.get_or_create(&OfSource { source: Word(source) }).inc();
+    }
+
     pub(crate) fn decision_dropped(&self) {
         self.decisions_dropped.inc();
     }
@@ -140,6 +156,7 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Notified => "notified",
         Outcome::Proposed => "proposed",
         Outcome::Adjusted => "adjusted",
+        Outcome::Done => "done",
         Outcome::Failed => "failed",
         Outcome::Trap => "trap",
         Outcome::Deadline => "deadline",
@@ -148,5 +165,6 @@ fn outcome_word(outcome: Outcome) -> &'static str {
         Outcome::Limit => "limit",
         Outcome::Refused => "refused",
         Outcome::Parked => "parked",
+        Outcome::Skipped => "skipped",
     }
 }
