@@ -144,6 +144,26 @@ impl Grant {
     }
 }
 
+impl Grant {
+    /// True when it allows everything that `other` allows.
+    pub fn includes(&self, other: &Self) -> bool {
+        // A star in the narrower glob stands for any text, so a question mark of the wider one must not match it.
+        let within = |wide: &str, narrow: &str| {
+            wide == narrow || (!(wide.contains('?') && narrow.contains('*')) && matches(wide, narrow))
+        };
+        self.verb == other.verb
+            && match (&self.scope, &other.scope) {
+                (Scope::Host, Scope::Host) => true,
+                (Scope::Name(wide), Scope::Name(narrow)) => within(wide, narrow),
+                (Scope::Path(wide), Scope::Path(narrow)) => {
+                    within(wide, narrow) || narrow.match_indices('.').any(|(end, _)| within(wide, &narrow[..end]))
+                }
+                (Scope::MaxBytes(most), Scope::MaxBytes(bytes)) => most >= bytes,
+                _ => false,
+            }
+    }
+}
+
 /// A path with its selectors as segments: `devices.disks[vda].cache` is `devices.disks.vda.cache`.
 fn segments(path: &str) -> String {
     path.replace('[', ".").replace(']', "")
@@ -153,8 +173,8 @@ fn covers_path(glob: &str, path: &str) -> bool {
     matches(glob, path) || path.match_indices('.').any(|(end, _)| matches(glob, &path[..end]))
 }
 
-/// Glob match without back-tracking further than the last star.
-fn matches(glob: &str, text: &str) -> bool {
+/// True when a glob (`*` any text, `?` one character) matches all of a text. Never goes back further than the last star.
+pub fn matches(glob: &str, text: &str) -> bool {
     let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut g, mut t) = (0, 0);
     let mut star = None;
@@ -211,6 +231,33 @@ mod tests {
         }
         for grant in ["dev", "devices.disk", "devices.disks.*.driver.io", "memory", "devices.disks[vdb]"] {
             assert!(!covers(&format!("domain:rewrite path={grant}"), Verb::DomainRewrite, cache), "{grant}");
+        }
+    }
+
+    #[test]
+    fn a_wider_grant_includes_a_narrower_one() {
+        let includes = |wide: &str, narrow: &str| {
+            Grant::parse(wide).unwrap().includes(&Grant::parse(narrow).unwrap())
+        };
+        for (wide, narrow) in [
+            ("domain:read", "domain:read name=web-*"),
+            ("domain:read name=web-*", "domain:read name=web-1*"),
+            ("domain:read name=web-?", "domain:read name=web-1"),
+            ("domain:rewrite path=devices", "domain:rewrite path=devices.disks.*"),
+            ("domain:rewrite path=devices.*", "domain:rewrite path=devices.disks"),
+            ("kv:use max-bytes=1MiB", "kv:use"),
+            ("node:read", "node:read"),
+        ] {
+            assert!(includes(wide, narrow), "{wide} / {narrow}");
+        }
+        for (wide, narrow) in [
+            ("domain:read name=web-*", "domain:read"),
+            ("domain:read name=web-?", "domain:read name=web-*"),
+            ("domain:read", "domain:start"),
+            ("domain:rewrite path=devices.disks", "domain:rewrite path=devices"),
+            ("kv:use", "kv:use max-bytes=1MiB"),
+        ] {
+            assert!(!includes(wide, narrow), "{wide} / {narrow}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! compiler of Wasm.
 #![forbid(unsafe_code)]
 
+pub mod contract;
 pub mod grant;
 pub mod manifest;
 pub mod suggest;
