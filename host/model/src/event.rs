@@ -124,4 +124,12 @@ pub enum PolicyChange {
     Resumed,
     /// Its mode changed between monitor and enforce.
     ModeChanged,
+    /// It is asked again after it was disabled.
+    Enabled,
+    /// It is kept, but not asked any more.
+    Disabled,
+    /// Its configuration or another of its settings changed.
+    Configured,
+    /// An earlier version was put back.
+    RolledBack,
 }

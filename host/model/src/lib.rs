@@ -13,10 +13,13 @@ pub mod error;
 pub mod event;
 pub mod node;
 pub mod policy;
+mod policy_life;
 pub mod state;
 pub mod stats;
+pub mod task;
 pub mod units;
 pub mod verb;
+pub mod watch;
 
 pub use actor::Actor;
 pub use cpu_set::CpuSet;

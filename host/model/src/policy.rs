@@ -301,6 +301,14 @@ pub struct DecisionFilter {
     pub outcome: Option<Outcome>,
     /// Rows after this number.
     pub after: Option<u64>,
+    /// Only of this moment and later.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>, format = DateTime))]
+    pub since: Option<OffsetDateTime>,
+    /// Only before this moment.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>, format = DateTime))]
+    pub until: Option<OffsetDateTime>,
     /// At most so many (default 100).
     pub limit: Option<u32>,
 }

@@ -37,10 +37,11 @@ impl Store {
         if found == digest { Ok(bytes) } else { Err(StoreError::ComponentChanged { path, found }) }
     }
 
-    /// Removes the components that no installed policy uses, and what an interrupted write left; gives how many.
+    /// Removes the components that no installed policy uses or has in its history, and what an interrupted write left; gives how many.
     pub fn sweep_components(&self) -> Result<usize, StoreError> {
+        let installed = self.policies()?.into_iter().map(|policy| policy.digest);
         let used: Vec<String> =
-            self.policies()?.into_iter().map(|policy| format!("{}.wasm", policy.digest)).collect();
+            installed.chain(self.version_digests()?).map(|digest| format!("{digest}.wasm")).collect();
         let directory = &self.inner.components;
         let list = |source| StoreError::File { doing: "read", path: directory.clone(), source };
         let mut removed = 0;

@@ -19,6 +19,7 @@ mod migrate;
 mod policies;
 mod runtime;
 mod settings;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,7 @@ pub use error::StoreError;
 pub use journal::{JournalRow, JournalState};
 pub use policies::PolicyRow;
 pub use runtime::RuntimeRow;
+pub use versions::VERSIONS_KEPT;
 
 /// Name of the database in the state directory.
 pub const DATABASE: &str = "state.db";

@@ -1,6 +1,6 @@
 //! Installed policies.
 
-use reeve_model::policy::{FailureMode, PolicyMode};
+use reeve_model::policy::{BreakerSettings, FailureMode, PolicyMode};
 use rusqlite::types::Type;
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub struct PolicyRow {
     pub order: i32,
     /// False while it is kept but not loaded.
     pub enabled: bool,
+    /// When the circuit breaker stops it; none takes the default.
+    pub breaker: Option<BreakerSettings>,
 }
 
 impl Store {
@@ -34,7 +36,7 @@ impl Store {
     pub fn policies(&self) -> Result<Vec<PolicyRow>, StoreError> {
         self.read("reading the policies", |connection| {
             let mut query = connection.prepare_cached(
-                "SELECT name, digest, mode, on_failure, grants, config, position, enabled
+                "SELECT name, digest, mode, on_failure, grants, config, position, enabled, breaker
                  FROM policies ORDER BY position, name",
             )?;
             query.query_map([], policy)?.collect()
@@ -44,27 +46,29 @@ impl Store {
     /// Installs a policy or replaces the one with its name; on disk when it returns.
     pub fn put_policy(&self, row: &PolicyRow) -> Result<(), StoreError> {
         let (mode, on_failure) = (text(&row.mode)?, text(&row.on_failure)?);
-        let (grants, config) = (text(&row.grants)?, text(&row.config)?);
+        let (grants, config, breaker) = (text(&row.grants)?, text(&row.config)?, text(&row.breaker)?);
         self.write_to_disk("keeping a policy", |change| {
             change.execute(
-                "INSERT OR REPLACE INTO policies (name, digest, mode, on_failure, grants, config, position, enabled)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![row.name, row.digest, mode, on_failure, grants, config, row.order, row.enabled],
+                "INSERT OR REPLACE INTO policies (name, digest, mode, on_failure, grants, config, position, enabled, breaker)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![row.name, row.digest, mode, on_failure, grants, config, row.order, row.enabled, breaker],
             )?;
             Ok(())
         })
     }
 
-    /// Removes a policy with all its values; true when there was one. Its component stays until [`Store::sweep_components`].
+    /// Removes a policy with its values and its history; true when there was one. Its component stays until [`Store::sweep_components`].
     pub fn remove_policy(&self, name: &str) -> Result<bool, StoreError> {
         self.write_to_disk("removing a policy", |change| {
-            change.execute("DELETE FROM kv WHERE policy = ?1", [name])?;
+            for table in ["kv", "versions", "parked"] {
+                change.execute(&format!("DELETE FROM {table} WHERE policy = ?1"), [name])?;
+            }
             Ok(change.execute("DELETE FROM policies WHERE name = ?1", [name])? > 0)
         })
     }
 }
 
-fn text(value: &impl Serialize) -> Result<String, StoreError> {
+pub(crate) fn text(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Json { what: "a policy", source })
 }
 
@@ -85,5 +89,6 @@ fn policy(row: &Row<'_>) -> rusqlite::Result<PolicyRow> {
         config: json(row, 5)?,
         order: row.get(6)?,
         enabled: row.get(7)?,
+        breaker: json(row, 8)?,
     })
 }

@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
 use reeve_model::Actor;
-use reeve_model::policy::{Decision, DecisionFilter, FailureMode, Hook, Outcome, PolicyMode};
-use reeve_store::{DECISIONS_KEPT, DomainRow, JournalState, PolicyRow, RuntimeRow, Store, StoreError};
+use reeve_model::policy::{
+    BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, Outcome, Parked, PolicyMode, PolicyVersion,
+};
+use reeve_store::{
+    DECISIONS_KEPT, DomainRow, JournalState, PolicyRow, RuntimeRow, Store, StoreError, VERSIONS_KEPT,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -104,6 +108,7 @@ fn decision(policy: &str, subject: &str, outcome: Outcome) -> Decision {
         fuel: 1,
         micros: 2,
         host_calls: 3,
+        in_place_of: None,
         input_digest: "11".to_owned(),
     }
 }
@@ -171,6 +176,7 @@ fn policies_components_and_values() {
         config: serde_json::json!({ "prefix": "web" }),
         order: -3,
         enabled: true,
+        breaker: Some(BreakerSettings { failures: 2, within: 10 }),
     };
     store.put_policy(&row).unwrap();
     store.kv_set("naming", "a", b"1").unwrap();
@@ -201,6 +207,60 @@ fn policies_components_and_values() {
     assert!(store.remove_policy("naming").unwrap());
     assert_eq!(store.kv_usage("naming").unwrap(), 0, "values go with their policy");
     assert_eq!(store.kv_usage("other").unwrap(), 6);
+}
+
+fn version(digest: &str) -> PolicyVersion {
+    PolicyVersion {
+        digest: digest.to_owned(),
+        version: "1.0.0".to_owned(),
+        installed: time::macros::datetime!(2026-11-23 10:00 UTC),
+        config: serde_json::json!({ "a": 1 }),
+        good: true,
+    }
+}
+
+#[test]
+fn the_history_of_a_policy_is_bounded_and_keeps_its_components() {
+    let (directory, store) = open();
+    let digests: Vec<String> =
+        (0..VERSIONS_KEPT + 2).map(|n| store.put_component(&n.to_le_bytes()).unwrap()).collect();
+    for digest in &digests {
+        store.put_version("naming", &version(digest)).unwrap();
+    }
+    store.put_version("other", &version(&digests[0])).unwrap();
+    let back = PolicyVersion { good: false, ..version(&digests[4]) };
+    store.put_version("naming", &back).unwrap();
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    let kept = store.versions("naming").unwrap();
+    let order: Vec<&str> = kept.iter().map(|version| version.digest.as_str()).collect();
+    assert_eq!(order, [4, 6, 5, 3, 2].map(|n: usize| digests[n].as_str()), "newest first, the one that came back is newest");
+    assert_eq!(kept[0], back);
+
+    store.update_version("naming", &PolicyVersion { good: false, ..version(&digests[6]) }).unwrap();
+    store.update_version("naming", &PolicyVersion { good: false, ..version(&digests[1]) }).unwrap();
+    let good: Vec<bool> = store.versions("naming").unwrap().iter().map(|version| version.good).collect();
+    assert_eq!(good, [false, false, true, true, true], "what is not in the history stays out of it");
+
+    assert_eq!(store.sweep_components().unwrap(), 1, "only the one that no history names");
+    store.remove_policy("naming").unwrap();
+    assert!(store.versions("naming").unwrap().is_empty());
+    assert_eq!(store.sweep_components().unwrap(), 5);
+    assert_eq!(store.component(&digests[0]).unwrap(), 0_u32.to_le_bytes(), "the other policy's");
+}
+
+#[test]
+fn a_parked_policy_stays_parked() {
+    let (directory, store) = open();
+    let parked = Parked { since: time::macros::datetime!(2026-11-23 10:00 UTC), reason: "it trapped".to_owned() };
+    store.put_parked("naming", "d1", &parked).unwrap();
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.parked("naming", "d1").unwrap(), Some(parked));
+    assert_eq!(store.parked("naming", "d2").unwrap(), None, "another version is not");
+    assert_eq!(store.parked("other", "d1").unwrap(), None);
+    store.remove_parked("naming").unwrap();
+    assert_eq!(store.parked("naming", "d1").unwrap(), None);
 }
 
 #[test]

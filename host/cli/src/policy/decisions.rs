@@ -137,6 +137,7 @@ mod tests {
             fuel: 1000,
             micros: 21,
             host_calls: 1,
+            in_place_of: None,
             input_digest: "00".repeat(32),
         }
     }
