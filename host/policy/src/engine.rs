@@ -13,7 +13,10 @@ use crate::ticker::Ticker;
 pub(crate) const CALLS_AT_ONCE: u32 = 48;
 
 const INSTANCES: u32 = 256;
-const CORE_INSTANCES_PER_COMPONENT: u32 = 16;
+/// As many as the loader allows modules; an interpreter has one for each of its libraries.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+/// An interpreter has up to three, all but one of them tiny.
+const MEMORIES_PER_COMPONENT: u32 = 4;
 const TABLE_ELEMENTS: usize = 100_000;
 const KEEP_RESIDENT: usize = 512 * 1024;
 
@@ -63,12 +66,12 @@ fn config() -> Config {
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * 4)
-        .total_memories(INSTANCES)
+        .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(INSTANCES * MEMORIES_PER_COMPONENT)
         .total_tables(INSTANCES * 4)
         .total_stacks(INSTANCES)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(2)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_tables_per_component(8)
         .max_tables_per_module(4)
         .table_elements(TABLE_ELEMENTS)

@@ -19,9 +19,11 @@ const LOG_CEILING: u64 = 1024 * 1024;
 const KV_CEILING: u64 = 16 * 1024 * 1024;
 const HOST_CALL_CEILING: u32 = 1_000_000;
 const TABLE_ELEMENTS: usize = 100_000;
-const INSTANCES: usize = 16;
+/// As many as a component may have modules: each is instantiated once.
+const INSTANCES: usize = 64;
 const TABLES: usize = 16;
-const MEMORIES: usize = 2;
+/// Interpreters bring small memories of their own beside the main one; all count against the one limit of bytes.
+const MEMORIES: usize = 4;
 
 /// Limits of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
