@@ -1,0 +1,133 @@
+/* The hooks: write the functions you want, with exactly these names, and name the same hooks in `policy.toml`. A hook that the
+ * manifest names and the policy lacks is an error of the linker; a function the manifest does not name is never called. */
+#ifndef REEVE_HOOKS_H
+#define REEVE_HOOKS_H
+
+#include "reeve/answer.h"
+#include "reeve/domain.h"
+#include "reeve/host.h"
+
+/* What happened to a domain. */
+typedef enum reeve_domain_change {
+    REEVE_DOMAIN_DEFINED,
+    REEVE_DOMAIN_UNDEFINED,
+    REEVE_DOMAIN_STARTED,
+    REEVE_DOMAIN_SUSPENDED,
+    REEVE_DOMAIN_RESUMED,
+    REEVE_DOMAIN_SHUTDOWN_REQUESTED,
+    REEVE_DOMAIN_REBOOTED,
+    REEVE_DOMAIN_STOPPED,
+    REEVE_DOMAIN_RELEASED,
+    REEVE_DOMAIN_CRASHED,
+    REEVE_DOMAIN_RECONNECTED,
+    REEVE_DOMAIN_DEVICE_ATTACHED,
+    REEVE_DOMAIN_DEVICE_DETACHED,
+    REEVE_DOMAIN_CHANGED,
+} reeve_domain_change;
+
+/* One event of a domain's life. */
+typedef struct reeve_domain_event {
+    /* Position on the event bus; it grows. */
+    uint64_t seq;
+    reeve_text uuid;
+    reeve_text name;
+    reeve_domain_change change;
+    /* Its state afterwards. */
+    reeve_state state;
+    /* Why it is in that state, e.g. `booted`. */
+    reeve_text reason;
+} reeve_domain_event;
+
+/* What happened to the daemon. */
+typedef enum reeve_daemon_change {
+    REEVE_DAEMON_STARTED,
+    REEVE_DAEMON_STOPPING,
+    REEVE_DAEMON_RELOADED,
+} reeve_daemon_change;
+
+/* Why a KSM tuner is asked. */
+typedef enum reeve_wake {
+    REEVE_WAKE_INTERVAL,
+    REEVE_WAKE_DOMAINS_CHANGED,
+} reeve_wake;
+
+/* What a KSM tuner decides on; all of one moment. */
+typedef struct reeve_ksm_snapshot {
+    reeve_host_memory memory;
+    reeve_ksm ksm;
+    /* Sum of the maximum memory of all active domains that may be merged, bytes. */
+    uint64_t committed;
+    uint32_t active_domains;
+    reeve_wake wake;
+} reeve_ksm_snapshot;
+
+/* Kinds of a KSM tuner's changes. */
+typedef enum reeve_adjustment_kind {
+    /* 0 stop, 1 run, 2 stop and unmerge all pages. */
+    REEVE_ADJUST_RUN,
+    /* 1 to 1000000. */
+    REEVE_ADJUST_PAGES_TO_SCAN,
+    /* 1 to 10000. */
+    REEVE_ADJUST_SLEEP_MILLISECS,
+} reeve_adjustment_kind;
+
+/* One change of a KSM tuner. */
+typedef struct reeve_adjustment {
+    reeve_adjustment_kind kind;
+    uint64_t value;
+} reeve_adjustment;
+
+/* A tick's changes: one of each kind at most. */
+typedef struct reeve_adjustments {
+    reeve_adjustment items[3];
+    size_t count;
+} reeve_adjustments;
+
+/* Why a task runs. */
+typedef enum reeve_occasion_kind {
+    /* Somebody asked for it, with `arguments`. */
+    REEVE_OCCASION_MANUAL,
+    /* Its schedule: `due`, `catch_up`. */
+    REEVE_OCCASION_SCHEDULE,
+    /* An event of a domain: `domain`. */
+    REEVE_OCCASION_DOMAIN,
+    /* An event of the daemon: `daemon`. */
+    REEVE_OCCASION_DAEMON,
+} reeve_occasion_kind;
+
+/* Why a task runs, with what belongs to it; the other members are zero. */
+typedef struct reeve_occasion {
+    reeve_occasion_kind kind;
+    reeve_texts arguments;
+    /* When the run was due, milliseconds since the Unix epoch. */
+    uint64_t due;
+    /* True when the daemon was down at that moment. */
+    bool catch_up;
+    reeve_domain_event domain;
+    reeve_daemon_change daemon;
+} reeve_occasion;
+
+/* `domain-define`: a definition is added or replaced. A rewrite changes what is stored. */
+reeve_answer domain_define(const reeve_context *ctx, reeve_domain domain);
+/* `domain-prepare`: a domain is about to start. A rewrite changes the configuration of this run only. */
+reeve_answer domain_prepare(const reeve_context *ctx, reeve_domain domain);
+/* `domain-start`: the last word before a machine is made. Rewrites are refused. */
+reeve_answer domain_start(const reeve_context *ctx, reeve_domain domain);
+/* `domain-stop`: somebody asks to stop it; `forced` for destroy and reset. Rewrites are refused. */
+reeve_answer domain_stop(const reeve_context *ctx, reeve_domain domain, bool forced);
+/* `device-attach`: `device` (XML text) is about to be plugged. Rewrites are refused. */
+reeve_answer device_attach(const reeve_context *ctx, reeve_domain domain, reeve_text device);
+/* `device-detach`: `device` (XML text) is about to be unplugged. Rewrites are refused. */
+reeve_answer device_detach(const reeve_context *ctx, reeve_domain domain, reeve_text device);
+/* `domain-events`: something happened to a domain; calls for one domain come in order. */
+reeve_reply domain_events(const reeve_context *ctx, const reeve_domain_event *event);
+/* `daemon-events`: the daemon started, stops or reloaded. */
+reeve_reply daemon_events(const reeve_context *ctx, reeve_daemon_change change);
+/* `mac-allocate`: a MAC address for interface `interface` (from 0), not among `taken`; `seed` is random. */
+reeve_reply mac_allocate(const reeve_context *ctx, reeve_domain domain, uint32_t interface, reeve_texts taken, uint64_t seed);
+/* `ksm-tune`: samepage merging; nothing in `out` changes nothing. */
+reeve_reply ksm_tune(const reeve_context *ctx, const reeve_ksm_snapshot *now, reeve_adjustments *out);
+/* `task`: one run; the answer is a summary of one line. */
+reeve_reply task(const reeve_context *ctx, const reeve_occasion *why);
+
+#endif
