@@ -12,6 +12,7 @@ mod start;
 mod stop;
 mod undefine;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reeve_domain::{Request, Turn};
@@ -79,6 +80,7 @@ impl Actions {
         let Question { hook, actor, state, config, device, forced } = question;
         let name = config.name.clone();
         let device = device.map(str::to_owned);
+        let config = Arc::new(config);
         let request = GuardRequest { hook, actor: actor.clone(), state, config, device, forced };
         match self.policy.guard(request).await {
             GuardVerdict::Allow { config, rewrites } => {
@@ -87,7 +89,7 @@ impl Actions {
                         rewrite.changes.iter().map(|change| change.path.as_str()).collect();
                     tracing::info!(domain = name, %hook, policy = rewrite.policy, ?paths, "rewritten by policy");
                 }
-                Ok(*config)
+                Ok(Arc::unwrap_or_clone(config))
             }
             GuardVerdict::Deny { policy, reason } => {
                 let message = format!("policy '{policy}' denies {hook} of domain '{name}': {reason}");

@@ -1,10 +1,13 @@
 //! A host without policies: everything that is authorized is allowed.
 
 use async_trait::async_trait;
-use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode};
-use reeve_model::{Error, ErrorCode, Verb};
+use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode, PolicySettings};
+use reeve_model::task::{TaskInfo, TaskRun, TaskTriggers};
+use reeve_model::watch::{LogFilter, PolicyActivity, PolicyLogLine};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use crate::policy_port::{GuardRequest, GuardVerdict, LoadRequest, MacRequest, PolicyAdmin, PolicyPort};
+use crate::task_port::PolicyTasks;
 
 /// No policy is loaded and none can be. For tests and for daemons that are built without the policy engine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,7 +20,7 @@ fn absent(name: &str) -> Error {
 #[async_trait]
 impl PolicyPort for NoPolicy {
     async fn guard(&self, request: GuardRequest) -> GuardVerdict {
-        GuardVerdict::Allow { config: Box::new(request.config), rewrites: Vec::new() }
+        GuardVerdict::Allow { config: request.config, rewrites: Vec::new() }
     }
 
     async fn propose_mac(&self, _request: MacRequest) -> Result<Option<String>, Error> {
@@ -63,7 +66,38 @@ impl PolicyAdmin for NoPolicy {
         Err(absent(name))
     }
 
+    async fn set(&self, name: &str, _settings: PolicySettings) -> Result<PolicyInfo, Error> {
+        Err(absent(name))
+    }
+
+    async fn roll_back(&self, name: &str, _to: Option<String>) -> Result<PolicyInfo, Error> {
+        Err(absent(name))
+    }
+
     async fn decisions(&self, _filter: DecisionFilter) -> Result<Vec<Decision>, Error> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl PolicyTasks for NoPolicy {
+    fn tasks(&self) -> Vec<TaskInfo> {
+        Vec::new()
+    }
+
+    async fn run_task(&self, name: &str, _actor: Actor, _arguments: Vec<String>) -> Result<TaskRun, Error> {
+        Err(absent(name))
+    }
+
+    async fn set_triggers(&self, name: &str, _triggers: TaskTriggers) -> Result<TaskInfo, Error> {
+        Err(absent(name))
+    }
+
+    async fn logs(&self, name: &str, _filter: LogFilter) -> Result<Vec<PolicyLogLine>, Error> {
+        Err(absent(name))
+    }
+
+    fn activity(&self) -> Vec<PolicyActivity> {
+        Vec::new()
     }
 }

@@ -3,10 +3,15 @@
 //! Guards and proposals are asked through this port and the verb waits for them, each within its binding's deadline.
 //! Notify hooks and tuners are not: the policy crate follows the event bus and never blocks a verb.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use reeve_model::domain::DomainConfig;
-use reeve_model::policy::{Decision, DecisionFilter, Hook, PathChange, PolicyInfo, PolicyMode};
+use reeve_model::policy::{BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, PathChange, PolicyInfo, PolicyMode, PolicySettings};
+use reeve_model::task::TaskTriggers;
 use reeve_model::{Actor, DomainState, Error, Verb};
+
+use crate::task_port::PolicyTasks;
 
 /// A question to the guard chain of one hook.
 #[derive(Debug, Clone)]
@@ -18,7 +23,7 @@ pub struct GuardRequest {
     /// State of the domain when it is asked.
     pub state: DomainState,
     /// The effective configuration; a rewrite gives back a changed copy.
-    pub config: DomainConfig,
+    pub config: Arc<DomainConfig>,
     /// XML text of the device to plug or unplug, for the device hooks.
     pub device: Option<String>,
     /// For the stop hook: true for a destroy or reset.
@@ -31,7 +36,7 @@ pub enum GuardVerdict {
     /// Go on, with this configuration.
     Allow {
         /// The configuration after all rewrites.
-        config: Box<DomainConfig>,
+        config: Arc<DomainConfig>,
         /// What was rewritten and by whom; empty when nothing was.
         rewrites: Vec<Rewrite>,
     },
@@ -81,7 +86,7 @@ pub trait PolicyPort: Send + Sync {
 
 /// What operators do with policies.
 #[async_trait]
-pub trait PolicyAdmin: Send + Sync {
+pub trait PolicyAdmin: PolicyTasks + Send + Sync {
     /// All loaded policies, in chain order.
     fn list(&self) -> Vec<PolicyInfo>;
 
@@ -106,6 +111,12 @@ pub trait PolicyAdmin: Send + Sync {
     /// Lets a parked policy run again.
     async fn resume(&self, name: &str) -> Result<PolicyInfo, Error>;
 
+    /// Changes settings, all of them or, on an error, none.
+    async fn set(&self, name: &str, settings: PolicySettings) -> Result<PolicyInfo, Error>;
+
+    /// Puts an earlier version back: the one that `to` names by digest or version, or the newest good one.
+    async fn roll_back(&self, name: &str, to: Option<String>) -> Result<PolicyInfo, Error>;
+
     /// Rows of the decision log, oldest first.
     async fn decisions(&self, filter: DecisionFilter) -> Result<Vec<Decision>, Error>;
 }
@@ -125,4 +136,10 @@ pub struct LoadRequest {
     pub config: Option<serde_json::Value>,
     /// Position in its chains, lowest first (default 0).
     pub order: Option<i32>,
+    /// What a failure means (default closed).
+    pub on_failure: Option<FailureMode>,
+    /// When the circuit breaker stops it (default: five failures within a minute).
+    pub breaker: Option<BreakerSettings>,
+    /// When its task runs by itself (default: by hand only).
+    pub triggers: Option<TaskTriggers>,
 }

@@ -1,4 +1,4 @@
-//! The decision log's writer: rows are queued by the calls and written in batches by a task of their own, which also computes
+//! The decision log's writer: rows are queued by the calls and written in batches by a thread of low priority, which also computes
 //! the digests of the inputs. The queue is bounded; a row that finds it full is counted and dropped, a call never waits.
 
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 const QUEUE: usize = 8192;
 const BATCH: usize = 1024;
 const GATHER: Duration = Duration::from_millis(10);
+const NICENESS: i32 = 10;
 
 /// What a decision was made on.
 #[derive(Clone)]
@@ -41,11 +42,13 @@ pub(crate) struct DecisionLog {
 }
 
 impl DecisionLog {
-    /// Starts the writer on the current runtime. It ends, with everything written, when the log is dropped.
-    pub(crate) fn start(store: Store, metrics: Metrics) -> Self {
+    /// Starts the writer. It ends, with everything written, when the log is dropped.
+    pub(crate) fn start(store: Store, metrics: Metrics) -> std::io::Result<Self> {
         let (queue, messages) = mpsc::channel(QUEUE);
-        tokio::spawn(write(store, messages));
-        Self { queue, metrics }
+        std::thread::Builder::new()
+            .name("policy-log".to_owned())
+            .spawn(move || write(&store, messages))?;
+        Ok(Self { queue, metrics })
     }
 
     /// Queues a row; its number and input digest are filled in later.
@@ -65,11 +68,13 @@ impl DecisionLog {
     }
 }
 
-async fn write(store: Store, mut messages: mpsc::Receiver<Message>) {
+fn write(store: &Store, mut messages: mpsc::Receiver<Message>) {
+    // Without it the log is still written, only less politely.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
     let mut batch = Vec::with_capacity(BATCH);
-    while messages.recv_many(&mut batch, BATCH).await > 0 {
+    while messages.blocking_recv_many(&mut batch, BATCH) > 0 {
         if !batch.iter().any(|message| matches!(message, Message::Flush(_))) {
-            tokio::time::sleep(GATHER).await;
+            std::thread::sleep(GATHER);
             while batch.len() < BATCH {
                 let Ok(message) = messages.try_recv() else { break };
                 batch.push(message);
@@ -82,17 +87,10 @@ async fn write(store: Store, mut messages: mpsc::Receiver<Message>) {
                 Message::Flush(done) => flushes.push(done),
             }
         }
-        if !rows.is_empty() {
-            let store = store.clone();
-            let written = tokio::task::spawn_blocking(move || {
-                let rows = with_digests(rows);
-                store.append_decisions(&rows)
-            });
-            match written.await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::error!(%error, "decisions could not be logged"),
-                Err(error) => tracing::error!(%error, "the decision log's writer failed"),
-            }
+        if !rows.is_empty()
+            && let Err(error) = store.append_decisions(&with_digests(rows))
+        {
+            tracing::error!(%error, "decisions could not be logged");
         }
         for done in flushes {
             // Whoever waited may have gone.

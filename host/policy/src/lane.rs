@@ -2,7 +2,8 @@
 //!
 //! A call begins on the task that asks for it, so a quick decision costs no thread hop. Guest code gives the thread back at every
 //! epoch; a call that is still busy after the second one is moved to the slow lane: two threads of low priority that all such
-//! calls share in turns of one epoch. A looping policy thus burns its own deadline and nobody else's time.
+//! calls share in turns of one epoch. One that goes on for longer is paced: it rests after every epoch, so that a looping policy
+//! burns its own deadline and hardly anybody else's time.
 //!
 //! ```text
 //!   asking task:  poll ──► answer                          (microseconds, the normal case)
@@ -12,8 +13,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
@@ -22,6 +24,12 @@ use crate::meter::Meter;
 
 const THREADS: usize = 2;
 const NICENESS: i32 = 15;
+
+/// Epochs a call may go on without a rest.
+const UNPACED: u32 = 20;
+
+/// How long a paced call rests after every epoch.
+const REST: Duration = Duration::from_millis(3);
 
 /// The deadline passed while the call was not finished.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,7 +57,7 @@ impl SlowLane {
     }
 
     /// Runs a call to its end, but not past `deadline`. A call that is dropped is stopped at its next epoch or host call.
-    pub(crate) async fn run<F>(&self, call: F, meter: &Meter, deadline: Instant) -> Result<F::Output, Late>
+    pub(crate) async fn run<F>(&self, call: F, meter: &Arc<Meter>, deadline: Instant) -> Result<F::Output, Late>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -60,7 +68,7 @@ impl SlowLane {
             if let Poll::Ready(output) = call.as_mut().poll(context) {
                 return Poll::Ready(Some(Ok(output)));
             }
-            if meter.is_slow() {
+            if meter.epochs() > 0 {
                 return Poll::Ready(None);
             }
             let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
@@ -70,13 +78,30 @@ impl SlowLane {
         match first {
             Some(result) => result,
             None => {
-                let task = self.handle.spawn(tokio::time::timeout_at(deadline.into(), call));
-                match AbortOnDropHandle::new(task).await {
+                let task = AbortOnDropHandle::new(self.handle.spawn(paced(call, Arc::clone(meter))));
+                match tokio::time::timeout_at(deadline.into(), task).await {
                     Ok(Ok(output)) => Ok(output),
-                    Ok(Err(_)) => Err(Late),
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                    Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                    Err(_) => Err(Late),
                 }
             }
+        }
+    }
+}
+
+/// Lets a call run an epoch at a time, and rest in between once it has run for long.
+async fn paced<F: Future>(mut call: Pin<Box<F>>, meter: Arc<Meter>) -> F::Output {
+    loop {
+        let before = meter.epochs();
+        let step = std::future::poll_fn(|context| match call.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if meter.epochs() > before => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        match step.await {
+            Some(output) => return output,
+            None if meter.epochs() > UNPACED => tokio::time::sleep(REST).await,
+            None => tokio::task::yield_now().await,
         }
     }
 }

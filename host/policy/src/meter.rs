@@ -1,6 +1,6 @@
 //! What one call used so far. Shared between the call and the one who waits for it, so it outlives a call that is cut off.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::failure::{Exceeded, Limited};
 use crate::limits::Limits;
@@ -8,7 +8,7 @@ use crate::limits::Limits;
 /// Counters of one call.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    slow: AtomicBool,
+    epochs: AtomicU32,
     host_calls: AtomicU32,
     fuel_left: AtomicU64,
     memory: AtomicUsize,
@@ -17,15 +17,15 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Guest code ran past its first epochs; `fuel_left` is what it has left.
-    pub(crate) fn slow(&self, fuel_left: u64) {
-        self.slow.store(true, Ordering::Relaxed);
+    /// Guest code ran past one more epoch; `fuel_left` is what it has left.
+    pub(crate) fn epoch(&self, fuel_left: u64) {
+        self.epochs.fetch_add(1, Ordering::Relaxed);
         self.set_fuel_left(fuel_left);
     }
 
-    /// True when the call belongs into the slow lane.
-    pub(crate) fn is_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed)
+    /// Epochs after which guest code gave its thread back; the first of them makes a call slow.
+    pub(crate) fn epochs(&self) -> u32 {
+        self.epochs.load(Ordering::Relaxed)
     }
 
     /// Counts a call into the host.

@@ -59,7 +59,7 @@ impl PolicyPort for Scripted {
             true => Vec::new(),
             false => vec![Rewrite { policy: "scripted".to_owned(), changes }],
         };
-        GuardVerdict::Allow { config: Box::new(after), rewrites }
+        GuardVerdict::Allow { config: Arc::new(after), rewrites }
     }
 
     async fn propose_mac(&self, _request: MacRequest) -> Result<Option<String>, Error> {

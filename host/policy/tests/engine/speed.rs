@@ -1,5 +1,6 @@
 //! A rough look at the cost of a decision; tests/bench has the real measurement.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use reeve_actions::policy_port::{GuardRequest, GuardVerdict, PolicyPort};
@@ -25,12 +26,12 @@ async fn a_decision_is_quick() {
         forced: false,
     };
     // The first call fills in what the document leaves open; the others find nothing to do.
-    let GuardVerdict::Allow { config, .. } = host.engine.guard(request(config)).await else {
+    let GuardVerdict::Allow { config, .. } = host.engine.guard(request(Arc::new(config))).await else {
         panic!("the policy allows this domain");
     };
     let mut times = Vec::new();
     for _ in 0..2000 {
-        let request = request((*config).clone());
+        let request = request(Arc::clone(&config));
         let begin = Instant::now();
         host.engine.guard(request).await;
         times.push(begin.elapsed());

@@ -184,7 +184,7 @@ pub fn request(hook: Hook, name: &str) -> GuardRequest {
         hook,
         actor: ROOT,
         state: DomainState::ShutOff,
-        config: domain(name),
+        config: Arc::new(domain(name)),
         device: None,
         forced: false,
     }

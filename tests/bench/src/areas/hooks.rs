@@ -31,7 +31,7 @@ const DOCUMENT: &str = include_str!("../../../fixtures/domain-20-devices.xml");
 
 /// `fresh-vs-sh`, `fresh-vs-python3`, `chain-of-8`, `innocent-p99-under-attack`.
 pub async fn measure() -> Result<Vec<Row>> {
-    let config = reeve_xml::domain::parse(DOCUMENT, &reeve_xml::ParseOptions::default())?.document;
+    let config = Arc::new(reeve_xml::domain::parse(DOCUMENT, &reeve_xml::ParseOptions::default())?.document);
     let mut rows = fresh(&config).await?;
     rows.push(chain(&config).await?);
     rows.push(attack(&config).await?);
@@ -39,7 +39,7 @@ pub async fn measure() -> Result<Vec<Row>> {
 }
 
 /// Ours and the scripts' in turns, so that a noisy moment hits all of them.
-async fn fresh(config: &DomainConfig) -> Result<Vec<Row>> {
+async fn fresh(config: &Arc<DomainConfig>) -> Result<Vec<Row>> {
     let host = Host::start().await?;
     host.load_naming("naming").await?;
     let (sh, python) = (Script::sh()?, Script::python3()?);
@@ -59,7 +59,7 @@ async fn fresh(config: &DomainConfig) -> Result<Vec<Row>> {
 }
 
 /// Eight policies, one after the other, each in a fresh instance.
-async fn chain(config: &DomainConfig) -> Result<Row> {
+async fn chain(config: &Arc<DomainConfig>) -> Result<Row> {
     let host = Host::start().await?;
     for number in 1..=8 {
         host.load_naming(&format!("naming-{number}")).await?;
@@ -71,7 +71,7 @@ async fn chain(config: &DomainConfig) -> Result<Row> {
 }
 
 /// p99 of an innocent policy while another one loops for ever, against its own idle p99.
-async fn attack(config: &DomainConfig) -> Result<Row> {
+async fn attack(config: &Arc<DomainConfig>) -> Result<Row> {
     let host = Host::start().await?;
     host.load_naming("naming").await?;
     host.load_hostile("attacker", json!({"do": "loop", "only": "victim"})).await?;
@@ -80,7 +80,7 @@ async fn attack(config: &DomainConfig) -> Result<Row> {
     let mut idle = Samples::default();
     guard_times(&host.engine, config, ATTACK_RUNS, &mut idle).await?;
 
-    let attacker = tokio::spawn(keep_attacking(Arc::clone(&host.engine), config.clone()));
+    let attacker = tokio::spawn(keep_attacking(Arc::clone(&host.engine), DomainConfig::clone(config)));
     tokio::time::sleep(Duration::from_millis(50)).await;
     let mut attacked = Samples::default();
     while attacked.len() < ATTACK_RUNS {
@@ -97,19 +97,20 @@ async fn attack(config: &DomainConfig) -> Result<Row> {
 /// Makes the attacker loop again and again; each time it is stopped at its deadline, and the breaker is reset.
 async fn keep_attacking(engine: Arc<PolicyEngine>, mut config: DomainConfig) {
     config.name = "victim".to_owned();
+    let config = Arc::new(config);
     loop {
         let _stopped_at_its_deadline = engine.guard(request(&config, Hook::DomainPrepare)).await;
         let _not_parked_yet = engine.resume("attacker").await;
     }
 }
 
-async fn warm_up(engine: &PolicyEngine, config: &DomainConfig) -> Result<()> {
+async fn warm_up(engine: &PolicyEngine, config: &Arc<DomainConfig>) -> Result<()> {
     guard_times(engine, config, 200, &mut Samples::default()).await
 }
 
 async fn guard_times(
     engine: &PolicyEngine,
-    config: &DomainConfig,
+    config: &Arc<DomainConfig>,
     runs: usize,
     times: &mut Samples,
 ) -> Result<()> {
@@ -123,12 +124,12 @@ async fn guard_times(
     Ok(())
 }
 
-fn request(config: &DomainConfig, hook: Hook) -> GuardRequest {
+fn request(config: &Arc<DomainConfig>, hook: Hook) -> GuardRequest {
     GuardRequest {
         hook,
         actor: Actor::Daemon,
         state: DomainState::ShutOff,
-        config: config.clone(),
+        config: Arc::clone(config),
         device: None,
         forced: false,
     }
