@@ -11,6 +11,7 @@ pub mod domain;
 pub mod edit;
 pub mod error;
 pub mod event;
+pub mod install;
 pub mod node;
 pub mod policy;
 mod policy_life;
