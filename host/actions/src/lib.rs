@@ -33,6 +33,8 @@ pub mod node_port;
 mod policy;
 pub mod policy_port;
 mod recover;
+mod task;
+pub mod task_port;
 
 use std::fmt;
 use std::sync::Arc;

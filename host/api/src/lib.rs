@@ -26,6 +26,7 @@ mod peer;
 mod policy;
 mod routes;
 mod state;
+mod task;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Raw mode of the terminal on standard input.
+//! Raw mode of the terminal on standard input, and whether somebody looks at standard output.
 
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
@@ -22,6 +22,11 @@ impl RawMode {
         tcsetattr(&stdin, OptionalActions::Drain, &raw)?;
         Ok(Self { before: Some(before) })
     }
+}
+
+/// True when standard output is a terminal.
+pub(crate) fn is_output() -> bool {
+    isatty(std::io::stdout())
 }
 
 impl Drop for RawMode {

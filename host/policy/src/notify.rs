@@ -102,15 +102,8 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
 async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
     let active = binding.active();
     let (hook, subject, question) = match &event.kind {
-        EventKind::Domain { uuid, name, change, state, reason } => {
-            let told = events::DomainEvent {
-                seq: event.seq,
-                uuid: uuid.to_string(),
-                name: name.clone(),
-                change: contract_change(*change),
-                state: contract_state(*state),
-                reason: reason.as_str().to_owned(),
-            };
+        EventKind::Domain { name, .. } => {
+            let Some(told) = contract_domain_event(event) else { return };
             (Hook::DomainEvents, name.clone(), Question::DomainEvent(told))
         }
         EventKind::Daemon { change } => {
@@ -175,7 +168,21 @@ pub(crate) async fn stopping(shared: &Arc<Shared>) {
     while calls.join_next().await.is_some() {}
 }
 
-fn contract_daemon_change(change: DaemonChange) -> events::DaemonChange {
+/// The contract's form of a domain's event; none for any other.
+pub(crate) fn contract_domain_event(event: &Event) -> Option<events::DomainEvent> {
+    let EventKind::Domain { uuid, name, change, state, reason } = &event.kind else { return None };
+    Some(events::DomainEvent {
+        seq: event.seq,
+        uuid: uuid.to_string(),
+        name: name.clone(),
+        change: contract_change(*change),
+        state: contract_state(*state),
+        reason: reason.as_str().to_owned(),
+    })
+}
+
+/// The contract's form of what happened to the daemon.
+pub(crate) fn contract_daemon_change(change: DaemonChange) -> events::DaemonChange {
     match change {
         DaemonChange::Started => events::DaemonChange::Started,
         DaemonChange::Stopping => events::DaemonChange::Stopping,

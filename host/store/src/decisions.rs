@@ -2,6 +2,7 @@
 
 use reeve_model::policy::{Decision, DecisionFilter};
 use rusqlite::{Connection, Row, params};
+use time::OffsetDateTime;
 
 use crate::{Store, StoreError};
 
@@ -44,6 +45,8 @@ impl Store {
             "SELECT id, body FROM decisions
              WHERE (?1 IS NULL OR policy = ?1) AND (?2 IS NULL OR hook = ?2) AND (?3 IS NULL OR subject = ?3)
                AND (?4 IS NULL OR outcome = ?4) AND id > ?5
+               AND (?7 IS NULL OR unixepoch(json_extract(body, '$.time'), 'subsec') >= ?7)
+               AND (?8 IS NULL OR unixepoch(json_extract(body, '$.time'), 'subsec') < ?8)
              ORDER BY id {order} LIMIT ?6"
         );
         let values = params![
@@ -53,6 +56,8 @@ impl Store {
             outcome,
             filter.after.unwrap_or(0).cast_signed(),
             filter.limit.unwrap_or(DEFAULT_LIMIT),
+            filter.since.map(seconds),
+            filter.until.map(seconds),
         ];
         let mut found: Vec<Decision> = self.read("reading the decision log", |connection| {
             connection.prepare_cached(&sql)?.query_map(values, decision)?.collect()
@@ -62,6 +67,12 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// Since the epoch, to the millisecond, as SQLite's `unixepoch` gives it.
+fn seconds(moment: OffsetDateTime) -> f64 {
+    let milliseconds = moment.unix_timestamp_nanos() / 1_000_000;
+    milliseconds as f64 / 1000.0
 }
 
 struct Columns {

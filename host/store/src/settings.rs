@@ -21,4 +21,12 @@ impl Store {
             Ok(())
         })
     }
+
+    /// Removes a setting; on disk when it returns.
+    pub fn remove_setting(&self, key: &str) -> Result<(), StoreError> {
+        self.write_to_disk("removing a setting", |change| {
+            change.execute("DELETE FROM settings WHERE key = ?1", [key])?;
+            Ok(())
+        })
+    }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use reeve_model::policy::Hook;
 use reeve_model::{Error, ErrorCode};
-use serde_json::Value;
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::reeve::clock::timer;
@@ -27,15 +26,14 @@ impl timer::Host for CallState {
         } else {
             None
         };
-        if let Some(error) = refused {
-            return Ok(Err(contract_error(&error)));
-        }
-        let arguments = || vec![Value::from(milliseconds)];
-        self.witness_async("reeve:clock/timer.pause", arguments, async move {
+        let pause = async move {
+            if let Some(error) = refused {
+                return Err(contract_error(&error));
+            }
             tokio::time::sleep(Duration::from_millis(milliseconds.into())).await;
             Ok(())
-        })
-        .await
+        };
+        self.witness_async("reeve:clock/timer.pause", || vec![milliseconds.into()], pause).await
     }
 }
 
