@@ -1,0 +1,173 @@
+//! What a hook was asked, as JSON: the context, and the fields of the hook's own question.
+
+use std::sync::Arc;
+
+use reeve_model::policy::Hook;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::document::Domain;
+use super::records::{Actor, DaemonChange, DomainEvent, Occasion, Snapshot};
+use crate::bindings::reeve::types::policy;
+use crate::exports::Question;
+use crate::host::domain_config::DomainView;
+
+/// The circumstances of a call. Hand-written sessions leave out what does not matter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Context {
+    /// Identifies the call.
+    pub(crate) call_id: String,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) time: u64,
+    /// On whose behalf.
+    pub(crate) actor: Actor,
+    /// The policy's configuration.
+    pub(crate) config: Map<String, Value>,
+    /// 1 for the first call for an event.
+    pub(crate) attempt: u32,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { call_id: String::new(), time: 0, actor: Actor::Daemon, config: Map::new(), attempt: 1 }
+    }
+}
+
+impl Context {
+    /// The JSON form; none when the configuration is no JSON object.
+    pub(crate) fn of(context: &policy::Context) -> Option<Self> {
+        Some(Self {
+            call_id: context.call_id.clone(),
+            time: context.time,
+            actor: context.actor.clone().into(),
+            config: serde_json::from_str(&context.config).ok()?,
+            attempt: context.attempt,
+        })
+    }
+
+    /// What the hook is told.
+    pub(crate) fn contract(&self) -> policy::Context {
+        policy::Context {
+            call_id: self.call_id.clone(),
+            time: self.time,
+            actor: self.actor.clone().into(),
+            config: Value::Object(self.config.clone()).to_string(),
+            attempt: self.attempt,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Guard {
+    domain: Domain,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
+    #[serde(default)]
+    forced: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct OfDomain {
+    event: DomainEvent,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct OfDaemon {
+    change: DaemonChange,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Mac {
+    domain: Domain,
+    #[serde(default)]
+    interface: u32,
+    #[serde(default)]
+    taken: Vec<String>,
+    #[serde(default)]
+    seed: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Ksm {
+    snapshot: Snapshot,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Run {
+    why: Occasion,
+}
+
+/// A question as JSON.
+pub(crate) fn write(question: &Question) -> Value {
+    let json = match question {
+        Question::Guard { domain, device, forced } => serde_json::to_value(Guard {
+            domain: Domain::of(domain),
+            device: device.clone(),
+            forced: *forced,
+        }),
+        Question::DomainEvent(event) => serde_json::to_value(OfDomain { event: event.clone().into() }),
+        Question::DaemonEvent(change) => serde_json::to_value(OfDaemon { change: (*change).into() }),
+        Question::Mac { domain, interface, taken, seed } => serde_json::to_value(Mac {
+            domain: Domain::of(domain),
+            interface: *interface,
+            taken: taken.clone(),
+            seed: *seed,
+        }),
+        Question::Ksm(snapshot) => serde_json::to_value(Ksm { snapshot: (*snapshot).into() }),
+        Question::Run(why) => serde_json::to_value(Run { why: why.clone().into() }),
+    };
+    json.unwrap_or_default()
+}
+
+/// Reads the question of `hook`; the error says what is wrong with it.
+pub(crate) fn read(hook: Hook, question: &Value) -> Result<Question, String> {
+    Ok(match hook {
+        Hook::DomainDefine
+        | Hook::DomainPrepare
+        | Hook::DomainStart
+        | Hook::DomainStop
+        | Hook::DeviceAttach
+        | Hook::DeviceDetach => {
+            let Guard { domain, device, forced } = fields(question)?;
+            let wants_device = matches!(hook, Hook::DeviceAttach | Hook::DeviceDetach);
+            if device.is_some() != wants_device {
+                let word = if wants_device { "needs a" } else { "has no" };
+                return Err(format!("hook '{hook}' {word} 'device'"));
+            }
+            Question::Guard { domain: view(&domain)?, device, forced }
+        }
+        Hook::DomainEvents => Question::DomainEvent(fields::<OfDomain>(question)?.event.into()),
+        Hook::DaemonEvents => Question::DaemonEvent(fields::<OfDaemon>(question)?.change.into()),
+        Hook::MacAllocate => {
+            let Mac { domain, interface, taken, seed } = fields(question)?;
+            Question::Mac { domain: view(&domain)?, interface, taken, seed }
+        }
+        Hook::KsmTune => Question::Ksm(fields::<Ksm>(question)?.snapshot.into()),
+        Hook::Task => Question::Run(fields::<Run>(question)?.why.into()),
+    })
+}
+
+/// The document a question is about.
+pub(crate) fn domain(question: &Question) -> Option<&DomainView> {
+    match question {
+        Question::Guard { domain, .. } | Question::Mac { domain, .. } => Some(domain),
+        Question::DomainEvent(_) | Question::DaemonEvent(_) | Question::Ksm(_) | Question::Run(_) => None,
+    }
+}
+
+fn view(domain: &Domain) -> Result<DomainView, String> {
+    let (config, state) = domain.read()?;
+    Ok(DomainView { config: Arc::new(config), state })
+}
+
+fn fields<T: DeserializeOwned>(question: &Value) -> Result<T, String> {
+    T::deserialize(question).map_err(|error| error.to_string())
+}
