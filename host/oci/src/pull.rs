@@ -6,7 +6,6 @@ use crate::manifest::{INDEX, MANIFEST, Manifest};
 use crate::reference::Reference;
 use crate::session::{Session, Wanted};
 use crate::signature::Signature;
-use crate::store::Store;
 use crate::{MANIFEST_LIMIT, PAYLOAD_LIMIT};
 
 /// An artifact whose manifest was read.
@@ -69,17 +68,10 @@ impl Session<'_> {
         Ok(signatures)
     }
 
-    /// The component: from the store where it is there, else from the registry, and then it is kept.
-    pub async fn component(&self, artifact: &Artifact, store: Option<&Store>) -> Result<Vec<u8>, OciError> {
+    /// The component, with the digest that the manifest says.
+    pub async fn component(&self, artifact: &Artifact) -> Result<Vec<u8>, OciError> {
         let (digest, size) = artifact.component();
-        if let Some(bytes) = store.and_then(|store| store.blob(digest).ok().flatten()) {
-            return Ok(bytes);
-        }
-        let bytes = self.blob("component", digest, size).await?;
-        if let Some(store) = store {
-            store.put(&bytes)?;
-        }
-        Ok(bytes)
+        self.blob("component", digest, size).await
     }
 
     pub(crate) async fn signature_manifest(&self, digest: Digest) -> Result<Option<Manifest>, OciError> {

@@ -103,7 +103,7 @@ mod tests {
             rules: vec![Rule { repository: "example.org/*".into(), keys }],
             ..TrustPolicy::default()
         };
-        let read = store.record("naming").expect("read").expect("there");
+        let read = store.record("naming", artifact.component().0).expect("read").expect("there");
         assert_eq!(
             read.verify(&store, &rule(vec![mine.public()])).expect("trusted"),
             Verified::By(mine.public().id())

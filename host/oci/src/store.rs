@@ -1,8 +1,8 @@
 //! What was pulled, by digest; and what was installed of it, by policy.
 //!
 //! ```text
-//!   artifacts/sha256/HEX          manifests and components; what does not have its name's digest is never given out
-//!   artifacts/installed/NAME.json where a policy came from and the signatures it came with
+//!   artifacts/sha256/HEX               manifests and components; what does not have its name's digest is never given out
+//!   artifacts/installed/NAME/HEX.json  where the component HEX of policy NAME came from, and the signatures it came with
 //! ```
 
 use std::collections::BTreeSet;
@@ -58,8 +58,7 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let store = Self { blobs: directory.join("sha256"), installed: directory.join("installed") };
         for path in [&store.blobs, &store.installed] {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(|source| StoreError::File { path: path.clone(), doing: "made", source })?;
+            make(path)?;
         }
         Ok(store)
     }
@@ -81,32 +80,41 @@ impl Store {
         if found == digest { Ok(Some(bytes)) } else { Err(StoreError::Changed { path, found }) }
     }
 
-    /// Writes down where a policy came from.
+    /// Writes down where a component of a policy came from.
     pub fn put_record(&self, policy: &str, record: &Record) -> Result<(), StoreError> {
+        let path = self.record_path(policy, record.component);
+        make(path.parent().unwrap_or(&path))?;
         let text = serde_json::to_vec_pretty(record).expect("a record is made of strings and lists");
-        write(&self.record_path(policy), &text)
+        write(&path, &text)
     }
 
-    /// Where a policy came from, none when it did not come from a registry.
-    pub fn record(&self, policy: &str) -> Result<Option<Record>, StoreError> {
-        let path = self.record_path(policy);
-        let Some(text) = read(&path)? else { return Ok(None) };
-        serde_json::from_slice(&text).map(Some).map_err(|source| StoreError::Record { path, source })
+    /// Where a component of a policy came from, none when it did not come from a registry.
+    pub fn record(&self, policy: &str, component: Digest) -> Result<Option<Record>, StoreError> {
+        read_record(&self.record_path(policy, component))
     }
 
-    /// Forgets where a policy came from; no error when nobody knew.
-    pub fn remove_record(&self, policy: &str) -> Result<(), StoreError> {
-        remove(&self.record_path(policy))
+    /// Forgets where components of a policy came from, but for those in `keep`.
+    pub fn retain(&self, policy: &str, keep: &[Digest]) -> Result<(), StoreError> {
+        let directory = self.records_of(policy);
+        if !directory.exists() {
+            return Ok(());
+        }
+        let kept: Vec<String> = keep.iter().map(|digest| format!("{}.json", digest.hex())).collect();
+        for name in names(&directory)?.into_iter().filter(|name| !kept.contains(name)) {
+            remove(&directory.join(name))?;
+        }
+        Ok(())
     }
 
     /// Removes what no record names, and what an interrupted write left; gives how many.
     pub fn sweep(&self) -> Result<usize, StoreError> {
         let mut used = BTreeSet::new();
-        for name in names(&self.installed)? {
-            if let Some(policy) = name.strip_suffix(".json") {
-                // What cannot be read stays, with everything that it may name.
-                let Some(record) = self.record(policy)? else { continue };
-                used.extend([record.manifest.hex(), record.component.hex()]);
+        for policy in names(&self.installed)? {
+            let directory = self.installed.join(policy);
+            for name in names(&directory)?.into_iter().filter(|name| name.ends_with(".json")) {
+                if let Some(record) = read_record(&directory.join(name))? {
+                    used.extend([record.manifest.hex(), record.component.hex()]);
+                }
             }
         }
         let mut removed = 0;
@@ -117,11 +125,25 @@ impl Store {
         Ok(removed)
     }
 
-    fn record_path(&self, policy: &str) -> PathBuf {
+    fn record_path(&self, policy: &str, component: Digest) -> PathBuf {
+        self.records_of(policy).join(format!("{}.json", component.hex()))
+    }
+
+    fn records_of(&self, policy: &str) -> PathBuf {
         // Policy names have letters, digits and dashes only; nothing else may become a path.
         let name: String = policy.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        self.installed.join(format!("{name}.json"))
+        self.installed.join(name)
     }
+}
+
+fn make(path: &Path) -> Result<(), StoreError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StoreError::File { path: path.to_owned(), doing: "made", source })
+}
+
+fn read_record(path: &Path) -> Result<Option<Record>, StoreError> {
+    let Some(text) = read(path)? else { return Ok(None) };
+    serde_json::from_slice(&text).map(Some).map_err(|source| StoreError::Record { path: path.to_owned(), source })
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
@@ -204,15 +226,17 @@ mod tests {
         store.put(b"left over").expect("kept");
         let record = record(manifest, component);
         store.put_record("naming", &record).expect("kept");
-        assert_eq!(store.record("naming").expect("read"), Some(record));
+        assert_eq!(store.record("naming", component).expect("read"), Some(record));
+        assert_eq!(store.record("naming", manifest).expect("read"), None);
         assert_eq!(store.sweep().expect("swept"), 1);
+        store.retain("naming", &[component]).expect("kept");
         assert!(store.blob(component).expect("read").is_some());
 
-        store.remove_record("naming").expect("removed");
-        store.remove_record("naming").expect("nothing to do");
-        assert_eq!(store.record("naming").expect("read"), None);
+        store.retain("naming", &[]).expect("removed");
+        store.retain("other", &[]).expect("nothing to do");
+        assert_eq!(store.record("naming", component).expect("read"), None);
         assert_eq!(store.sweep().expect("swept"), 2);
         store.put_record("../escape", &super::tests::record(manifest, component)).expect("kept");
-        assert!(dir.path().join("installed/escape.json").exists(), "a name is never a path");
+        assert!(dir.path().join("installed/escape").exists(), "a name is never a path");
     }
 }
