@@ -1,0 +1,91 @@
+// What a policy may call, made of wit/ by the conformance tests. Every function but those of the log and the clock needs a
+// grant that policy.toml wants; one that can fail throws an Error whose `payload` is the contract's error.
+
+/** The host's clock, recorded and replayed with the call. Needs no grant. */
+declare module "reeve:clock/clock@0.1.0" {
+  type Timestamp = import("./contract.js").Timestamp;
+  /** Time since the Unix epoch in milliseconds, UTC. */
+  export function now(): Timestamp;
+  /** Nanoseconds on a clock that never goes back; only differences mean something. */
+  export function monotonic(): number;
+}
+
+/** Waiting. Needs no grant, but only tasks may wait: from any other hook `pause` answers `denied`. */
+declare module "reeve:clock/timer@0.1.0" {
+  /** Waits so many milliseconds, 0 to 60000. The deadline of the run goes on meanwhile; what is beyond it ends the run. */
+  export function pause(milliseconds: number): void;
+}
+
+/**
+ * The domains of this host. Functions that read need the grant `domain:read`, the others the grant named with each. A domain
+ * outside the grant's subjects is `not-found` when read and `denied` when changed. Functions that change something may only
+ * be called from notify hooks and tuners; from a guard or a proposal they answer `denied`.
+ */
+declare module "reeve:domain/domains@0.1.0" {
+  type Bytes = import("./contract.js").Bytes;
+  type Commitment = import("./contract.js").Commitment;
+  type DomainConfig = import("./contract.js").DomainConfig;
+  type Summary = import("./contract.js").Summary;
+  type Uuid = import("./contract.js").Uuid;
+  /** All domains the policy may read, ordered by name. */
+  export function list(): Summary[];
+  /** One domain by name or UUID. */
+  export function get(name: string): DomainConfig;
+  /** Sums over all active domains but `except` (a UUID), for admission: the domain that is asked about is not counted twice. */
+  export function committed(except: Uuid | null): Commitment;
+  /** Starts a defined domain. Needs `domain:start`. */
+  export function start(name: string): void;
+  /** Asks the guest to shut down; answers before it has. Needs `domain:shutdown`. */
+  export function shutdown(name: string): void;
+  /** Stops it by force. Needs `domain:destroy`. */
+  export function destroy(name: string): void;
+  /** Stops its vCPUs. Needs `domain:suspend`. */
+  export function suspend(name: string): void;
+  /** Lets its vCPUs run again. Needs `domain:suspend`. */
+  export function resume(name: string): void;
+  /** Sets the balloon target, bytes, clamped to the domain's maximum. Needs `domain:configure`. */
+  export function setMemory(name: string, target: Bytes): void;
+}
+
+/**
+ * Values that outlive a call, kept by the host for this policy alone. Needs the grant `kv:use`; `kv:use max-bytes=…` sets the
+ * quota over all keys and values (64 KiB when not said).
+ */
+declare module "reeve:kv/store@0.1.0" {
+  /** The value of a key; none when it was never set. Keys are 1 to 256 bytes. */
+  export function get(key: string): Uint8Array | null;
+  /** Sets a value. Over the quota the call fails with `denied` and nothing changes. */
+  export function set(key: string, value: Uint8Array): void;
+  /** Removes a key; true when it was there. */
+  function _delete(key: string): boolean;
+  export { _delete as delete };
+  /** Keys that begin with `prefix`, in byte order, at most 1000. */
+  export function keys(prefix: string): string[];
+}
+
+/**
+ * Lines for the daemon's log, marked with the policy's name. Needs no grant; bytes per call are limited (16 KiB by default), and a
+ * policy that writes more is stopped.
+ */
+declare module "reeve:log/log@0.1.0" {
+  type Level = import("./contract.js").Level;
+  /** Writes one line; line breaks inside are escaped. */
+  export function write(level: Level, message: string): void;
+}
+
+/** What the host machine is and how it is loaded. Needs the grant `node:read`. */
+declare module "reeve:node/host@0.1.0" {
+  type Info = import("./contract.js").Info;
+  type Memory = import("./contract.js").Memory;
+  /** The machine; it does not change while the daemon runs, except for CPUs going on and off line. */
+  export function getInfo(): Info;
+  /** Memory now. */
+  export function getMemory(): Memory;
+}
+
+/** Kernel samepage merging (guide ch. 7): the files under /sys/kernel/mm/ksm. Needs the grant `node:read`. */
+declare module "reeve:node/ksm@0.1.0" {
+  type KsmState = import("./contract.js").KsmState;
+  /** The present state. */
+  export function get(): KsmState;
+}

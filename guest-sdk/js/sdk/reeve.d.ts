@@ -1,0 +1,96 @@
+/// <reference path="./host.d.ts" />
+// Types of reeve.js. Those of the contract are in contract.d.ts, what a policy may import in host.d.ts.
+
+import type * as contract from "./contract.js";
+import type { Settings, Values } from "./config.js";
+
+export type * from "./contract.js";
+export { boolean, ConfigError, integer, list, number, optional, text } from "./config.js";
+
+/** The circumstances of a call, and the policy's configuration. */
+export interface Context extends contract.Context {
+  /** The policy's configuration: every key of `settings`, as the operator set it or by default. Throws a ConfigError. */
+  parseConfig<S extends Settings>(settings: S): Values<S>;
+}
+
+type Decide = (ctx: Context, domain: contract.DomainConfig, more: never) => contract.Verdict;
+type DecideDevice = (ctx: Context, domain: contract.DomainConfig, device: string) => contract.Verdict;
+type DecideStop = (ctx: Context, domain: contract.DomainConfig, forced: boolean) => contract.Verdict;
+type Guard = contract.Hooks["domain-define"];
+
+/** Guards of a whole domain: `domainDefine`, `domainPrepare`, `domainStart`. */
+export function guard(decide: Decide): Guard;
+/** Guards of a device: `deviceAttach`, `deviceDetach`. */
+export function guard(decide: DecideDevice): contract.Hooks["device-attach"];
+/** The guard `domainStop`. */
+export function guard(decide: DecideStop): contract.Hooks["domain-stop"];
+
+/** Notify hooks: `domainEvents`, `daemonEvents`. */
+export function notify(told: (ctx: Context, event: contract.DomainEvent) => void): contract.Hooks["domain-events"];
+export function notify(told: (ctx: Context, change: contract.DaemonChange) => void): contract.Hooks["daemon-events"];
+
+/** Proposals: `macAllocate`. */
+export function propose(
+  make: (
+    ctx: Context,
+    domain: contract.DomainConfig,
+    interfaceNumber: number,
+    taken: string[],
+    seed: number,
+  ) => string,
+): contract.Hooks["mac-allocate"];
+
+/** Tuners: `ksmTune`. Nothing at all changes nothing. */
+export function tune(
+  tick: (ctx: Context, now: contract.Snapshot) => contract.Adjustment[] | void,
+): contract.Hooks["ksm-tune"];
+
+/** Tasks: the answer is a summary of what was done, one line. */
+export function task(run: (ctx: Context, why: contract.Occasion) => string | void): contract.Hooks["task"];
+
+/** No objection. */
+export function allow(): contract.Verdict;
+/** Stop, for this reason: one sentence for the one who asked; the host keeps 1024 bytes of it. */
+export function deny(reason: string): contract.Verdict;
+/** Go on with these changes, applied in order. No change at all is an `allow`. */
+export function rewrite(edits: contract.Edit[]): contract.Verdict;
+
+/** Changes to a domain. Sizes are bytes, XML is text. */
+export const edit: {
+  setMemory(bytes: number): contract.Edit;
+  setCurrentMemory(bytes: number): contract.Edit;
+  setVcpus(count: number): contract.Edit;
+  setCpuShares(shares: number): contract.Edit;
+  setDiskCache(target: string, cache: string): contract.Edit;
+  setInterfaceSource(mac: string, attribute: string, value: string): contract.Edit;
+  setTitle(title: string): contract.Edit;
+  setCmdline(cmdline: string): contract.Edit;
+  setMetadata(xml: string): contract.Edit;
+  addDevice(xml: string): contract.Edit;
+  removeDevice(alias: string): contract.Edit;
+  replace(xml: string): contract.Edit;
+};
+
+/** Changes a KSM tuner may ask for. */
+export const adjust: {
+  run(value: number): contract.Adjustment;
+  pagesToScan(pages: number): contract.Adjustment;
+  sleepMillisecs(milliseconds: number): contract.Adjustment;
+};
+
+/** Lines for the daemon's log, marked with the policy's name. */
+export const log: Record<contract.Level, (message: unknown) => void>;
+
+/** The host's clock, recorded and replayed with the call. */
+export const clock: {
+  /** Milliseconds since the Unix epoch, UTC. */
+  now(): number;
+  /** Nanoseconds on a clock that never goes back; only differences mean something. */
+  monotonic(): number;
+};
+
+/** The policy could not decide; the binding's failure mode then does. Throw it from any hook. */
+export class Failure extends Error {}
+
+/** The code of a host's error, e.g. `not-found`; undefined for any other error. */
+export function errorCode(error: unknown): contract.Code | undefined;
