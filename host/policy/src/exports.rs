@@ -68,6 +68,14 @@ pub(crate) enum Question {
     Run(task::Occasion),
 }
 
+impl Question {
+    /// What an instance is kept for, where one is.
+    pub(crate) fn subject(&self) -> &'static str {
+        // Every hook that instances are kept for is about the node.
+        "node"
+    }
+}
+
 /// What a hook answered.
 pub(crate) enum Answer {
     /// Of a guard.

@@ -94,6 +94,17 @@ impl Limiter {
     pub(crate) fn new(limit: usize, meter: Arc<Meter>) -> Self {
         Self { limit, used: 0, meter }
     }
+
+    /// Linear memory that there is, bytes.
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Counts memory that a kept instance has from its calls before.
+    pub(crate) fn go_on_from(&mut self, used: usize) {
+        self.used = used;
+        self.meter.memory(used);
+    }
 }
 
 impl ResourceLimiter for Limiter {
