@@ -92,5 +92,11 @@ export const clock: {
 /** The policy could not decide; the binding's failure mode then does. Throw it from any hook. */
 export class Failure extends Error {}
 
+/** A number of 32 bits as the contract means it. The engine hands those from 2^31 on over as negative ones. */
+export function u32(number: number): number;
+
+/** A number of 64 bits as an exact big integer. The engine hands those from 2^63 on over as negative ones. */
+export function u64(number: number): bigint;
+
 /** The code of a host's error, e.g. `not-found`; undefined for any other error. */
 export function errorCode(error: unknown): contract.Code | undefined;

@@ -76,6 +76,12 @@ export class Failure extends Error {
   name = "Failure";
 }
 
+/** A number of 32 bits as the contract means it. The engine hands those from 2^31 on over as negative ones. */
+export const u32 = (number) => number >>> 0;
+
+/** A number of 64 bits as an exact big integer. The engine hands those from 2^63 on over as negative ones. */
+export const u64 = (number) => BigInt.asUintN(64, BigInt(number));
+
 /** The code of a host's error, e.g. `not-found`; undefined for any other error. */
 export const errorCode = (error) => error?.payload?.code;
 
@@ -83,6 +89,9 @@ export const errorCode = (error) => error?.payload?.code;
 class Context {
   constructor(raw) {
     Object.assign(this, raw);
+    if (raw.actor?.tag === "client") {
+      this.actor = { tag: "client", val: u32(raw.actor.val) };
+    }
   }
 
   /** The policy's configuration: every key of `settings`, as the operator set it or by default. */

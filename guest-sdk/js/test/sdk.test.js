@@ -21,6 +21,14 @@ test("a mistake in a policy is a failure, and in the log with its place", () => 
   assert.match(testing.logged[0].message, /sdk\.test\.js/);
 });
 
+test("numbers with the highest bit set are what the contract means", () => {
+  assert.equal(sdk.u32(-2), 4294967294);
+  assert.equal(sdk.u64(-4096), 2n ** 64n - 4096n);
+  assert.equal(sdk.u64(2 ** 60), 2n ** 60n);
+  const actor = { tag: "client", val: -2 };
+  assert.deepEqual(ask((ctx) => sdk.deny(ctx.actor.val), { actor }), { tag: "deny", val: "4294967294" });
+});
+
 test("nothing to rewrite is an allow", () => {
   assert.deepEqual(sdk.rewrite([]), sdk.allow());
 });

@@ -3,7 +3,7 @@
 
 import { committed } from "reeve:domain/domains@0.1.0";
 import { getInfo, getMemory } from "reeve:node/host@0.1.0";
-import { allow, boolean, deny, guard, integer, number, optional } from "./sdk/reeve.js";
+import { allow, boolean, deny, guard, integer, number, optional, u32, u64 } from "./sdk/reeve.js";
 
 const MIB = 1n << 20n;
 const GIB = 1n << 30n;
@@ -44,20 +44,20 @@ function tooWide(limits, { cpus }, domain) {
 
 /** Why all domains together would have too many vCPUs. */
 function tooManyVcpus(limits, { cpus }, others, domain) {
-  const wanted = Math.min(others.vcpus + domain.vcpus(), U32_MAX);
+  const wanted = Math.min(u32(others.vcpus) + domain.vcpus(), U32_MAX);
   const allowed = Math.min(Math.max(Math.trunc(cpus * limits.vcpusPerCpu), 0), U32_MAX);
   return wanted > allowed ? `the active domains would have ${wanted} vCPUs and this host allows ${allowed}` : null;
 }
 
 /** Why all domains together would have too much memory. Bytes are counted in big integers: sums go beyond 2^53. */
 function tooMuchMemory(limits, memory, others, domain) {
-  const total = BigInt(memory.total);
+  const total = u64(memory.total);
   const reserve = limits.hostReserveMib === null ? least(total / 8n, 4n * GIB) : least(BigInt(limits.hostReserveMib) * MIB, U64_MAX);
-  const swap = limits.countSwap ? BigInt(memory.swapTotal) : 0n;
+  const swap = limits.countSwap ? u64(memory.swapTotal) : 0n;
   const sum = least(total + swap, U64_MAX);
   const canGive = sum > reserve ? sum - reserve : 0n;
   const allowed = whole(Number(canGive) * limits.memoryOvercommit);
-  const wanted = least(BigInt(others.memory) + BigInt(domain.memory()), U64_MAX);
+  const wanted = least(u64(others.memory) + u64(domain.memory()), U64_MAX);
   return wanted > allowed
     ? `the active domains would have ${wanted / MIB} MiB of memory and this host allows ${allowed / MIB} MiB`
     : null;
