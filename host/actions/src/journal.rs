@@ -17,6 +17,7 @@ use reeve_model::{Actor, Error, ErrorCode};
 use reeve_store::{JournalRow, JournalState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use crate::Actions;
 
@@ -70,7 +71,7 @@ impl Actions {
         operation: O,
     ) -> Result<O, Error> {
         let (actions, actor) = (Arc::clone(self), actor.clone());
-        let task = tokio::spawn(async move { actions.run_operation(&actor, operation).await });
+        let task = tokio::spawn(async move { actions.run_operation(&actor, operation).await }.in_current_span());
         task.await.unwrap_or_else(|fault| {
             Err(Error::new(ErrorCode::Internal, format!("the operation '{}' ended early: {fault}", O::KIND)))
         })

@@ -1,9 +1,10 @@
 //! `GET /metrics`, and what the API counts about itself.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use reeve_model::{Error, ErrorCode};
+use tracing::Instrument as _;
 
 use crate::error::ApiError;
 use crate::state::ApiState;
@@ -59,15 +61,25 @@ impl Metrics {
     }
 }
 
-/// Middleware that counts and times every request.
+/// Requests since the daemon began.
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// The number of a request in its answer, so that a client can name the log lines that belong to it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// Middleware that counts, times and numbers every request.
 pub(crate) async fn observe(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let begun = Instant::now();
-    let response = next.run(request).await;
+    // Everything that is logged on the way, down to the host calls of a policy, carries this number.
+    let id = REQUESTS.fetch_add(1, Ordering::Relaxed) + 1;
+    let span = tracing::info_span!("request", id, %method, %route);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    response.headers_mut().insert(REQUEST_ID, HeaderValue::from(id));
     let elapsed = begun.elapsed();
     let status = response.status().as_u16();
-    tracing::debug!(%method, %route, status, ?elapsed, "request");
+    span.in_scope(|| tracing::debug!(status, ?elapsed, "answered"));
     state
         .metrics
         .requests

@@ -14,6 +14,8 @@ use crate::meter::Meter;
 pub(crate) const MEMORY_CEILING: usize = 256 * 1024 * 1024;
 
 const DEADLINE_CEILING: Duration = Duration::from_secs(60);
+/// Nobody need wait for a task.
+const TASK_CEILING: Duration = Duration::from_secs(3600);
 const FUEL_CEILING: u64 = 1_000_000_000_000;
 const LOG_CEILING: u64 = 1024 * 1024;
 const KV_CEILING: u64 = 16 * 1024 * 1024;
@@ -60,7 +62,7 @@ impl Limits {
     pub(crate) fn wanted(wanted: &WantedLimits) -> Self {
         let default = Self::default();
         Self {
-            deadline: wanted.deadline_ms.map(|ms| Duration::from_millis(ms).min(DEADLINE_CEILING)),
+            deadline: wanted.deadline_ms.map(|ms| Duration::from_millis(ms).min(TASK_CEILING)),
             memory: wanted.memory.map_or(default.memory, |bytes| {
                 usize::try_from(bytes).unwrap_or(usize::MAX).min(MEMORY_CEILING)
             }),
@@ -74,11 +76,12 @@ impl Limits {
     /// How long a call of `hook` may take: what was asked for, else 60 s for tasks, 2 s for guards and notify
     /// hooks, 1 s for the rest.
     pub fn deadline_for(&self, hook: Hook) -> Duration {
-        self.deadline.unwrap_or(match hook {
-            Hook::MacAllocate | Hook::KsmTune => Duration::from_secs(1),
-            Hook::Task => Duration::from_secs(60),
-            _ => Duration::from_secs(2),
-        })
+        match (hook, self.deadline) {
+            (Hook::Task, wanted) => wanted.unwrap_or(Duration::from_secs(60)),
+            (_, Some(wanted)) => wanted.min(DEADLINE_CEILING),
+            (Hook::MacAllocate | Hook::KsmTune, None) => Duration::from_secs(1),
+            (_, None) => Duration::from_secs(2),
+        }
     }
 }
 
@@ -145,5 +148,20 @@ impl ResourceLimiter for Limiter {
 
     fn memories(&self) -> usize {
         MEMORIES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_may_take_longer_than_what_somebody_waits_for() {
+        let limits = |deadline_ms| Limits::wanted(&WantedLimits { deadline_ms, ..WantedLimits::default() });
+        let seconds = |deadline_ms, hook| limits(deadline_ms).deadline_for(hook).as_secs();
+        assert_eq!((seconds(None, Hook::Task), seconds(None, Hook::DomainStart)), (60, 2));
+        assert_eq!((seconds(None, Hook::KsmTune), seconds(Some(5000), Hook::KsmTune)), (1, 5));
+        let hours = Some(7_200_000);
+        assert_eq!((seconds(hours, Hook::Task), seconds(hours, Hook::DomainStart)), (3600, 60));
     }
 }

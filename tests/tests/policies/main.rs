@@ -8,7 +8,10 @@ mod ksm_tuner;
 mod life;
 mod mac_allocator;
 mod naming;
+mod observe;
+mod sessions;
 mod sim;
+mod tasks;
 
 use std::path::Path;
 use std::time::Duration;
