@@ -82,7 +82,9 @@ func domainEvent(from reeve_events_events.DomainEvent) DomainEvent {
 	return DomainEvent{from.Seq, from.Uuid, from.Name, DomainChange(from.Change), State(from.State), from.Reason}
 }
 
-func failure(err error) reeve_types_policy.Failure { return reeve_types_policy.Failure{Message: err.Error()} }
+func failure(err error) reeve_types_policy.Failure {
+	return reeve_types_policy.Failure{Message: err.Error()}
+}
 
 func told(err error) hooks.Told {
 	if err != nil {

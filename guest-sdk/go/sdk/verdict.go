@@ -68,3 +68,7 @@ func (SetMetadata) edit()        {}
 func (AddDevice) edit()          {}
 func (RemoveDevice) edit()       {}
 func (Replace) edit()            {}
+
+// Fail says that the policy could not decide: one sentence for the operator. It is fmt.Errorf, so that a small policy imports nothing
+// but this package.
+func Fail(format string, arguments ...any) error { return fmt.Errorf(format, arguments...) }

@@ -64,12 +64,3 @@ bool reeve_host_get_ksm(reeve_ksm *out, reeve_error *error) {
 uint64_t reeve_now(void) { return reeve_clock_clock_now(); }
 
 uint64_t reeve_monotonic(void) { return reeve_clock_clock_monotonic(); }
-
-bool reeve_pause(uint32_t milliseconds, reeve_error *error) {
-    reeve_clock_timer_error_t failed;
-    if (!reeve_clock_timer_pause(milliseconds, &failed)) {
-        *error = reeve_from_error(failed);
-        return false;
-    }
-    return true;
-}

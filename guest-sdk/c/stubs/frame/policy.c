@@ -1,0 +1,4 @@
+/* What __name__ decides. */
+#include "reeve.h"
+
+__stubs__
