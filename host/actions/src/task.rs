@@ -14,7 +14,12 @@ impl Actions {
     }
 
     /// Runs a task and waits until it has ended; it goes on when the caller does not wait.
-    pub async fn task_run(&self, actor: &Actor, name: &str, arguments: Vec<String>) -> Result<TaskRun, Error> {
+    pub async fn task_run(
+        &self,
+        actor: &Actor,
+        name: &str,
+        arguments: Vec<String>,
+    ) -> Result<TaskRun, Error> {
         self.authorize(actor, Verb::PolicyAdmin, name)?;
         self.policies.run_task(name, actor.clone(), arguments).await
     }

@@ -55,7 +55,10 @@ mod tests {
         for micros in (0..5000).chain([1 << 20, (1 << 26) - 1]) {
             let class = class(micros);
             assert!(micros <= up_to(class), "{micros} is longer than its class says");
-            assert!(class == 0 || micros.max(1) > up_to(class - 1) || up_to(class) == up_to(class - 1), "{micros}");
+            assert!(
+                class == 0 || micros.max(1) > up_to(class - 1) || up_to(class) == up_to(class - 1),
+                "{micros}"
+            );
         }
         assert_eq!(class(u64::MAX), CLASSES - 1);
     }

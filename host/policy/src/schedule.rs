@@ -90,7 +90,9 @@ mod tests {
         let next = |text: &str| Schedule::parse(text).map(|schedule| schedule.next(noon));
         assert_eq!(next("every 5m"), Ok(Some(datetime!(2026-11-23 12:05 UTC))));
         assert_eq!(next("every 1d"), Ok(Some(datetime!(2026-11-24 12:00 UTC))));
-        for bad in ["every", "every 0s", "every 5", "every 5w", "every -1s", "every 9999999999d", "every 367d"] {
+        for bad in
+            ["every", "every 0s", "every 5", "every 5w", "every -1s", "every 9999999999d", "every 367d"]
+        {
             assert_eq!(next(bad), Err(ScheduleError::Interval(bad.to_owned())), "{bad}");
         }
     }
@@ -99,7 +101,11 @@ mod tests {
     fn cron_expressions_go_by_the_clock_on_the_wall() {
         let noon = datetime!(2026-11-23 12:00 UTC);
         let quarter = Schedule::parse("*/15 * * * *").unwrap();
-        assert_eq!(quarter.next(noon), Some(datetime!(2026-11-23 12:15 UTC)), "the present moment does not count");
+        assert_eq!(
+            quarter.next(noon),
+            Some(datetime!(2026-11-23 12:15 UTC)),
+            "the present moment does not count"
+        );
         assert_eq!(quarter.next(datetime!(2026-11-23 12:14:59.9 UTC)), Some(datetime!(2026-11-23 12:15 UTC)));
         assert_eq!(Schedule::parse("0 0 30 2 *").unwrap().next(noon), None, "there is no 30th of February");
     }

@@ -52,6 +52,8 @@ pub(crate) struct Tasks {
     /// Wakes the loop when triggers changed.
     pub(crate) changed: Notify,
     pub(crate) runs: TaskTracker,
+    /// Held while what the store keeps of a task is read and written again.
+    pub(crate) keeping: Mutex<()>,
 }
 
 /// One task between and during its runs.
@@ -100,7 +102,13 @@ impl Run {
     /// A run that `actor` asks for.
     pub(crate) fn manual(actor: Actor, arguments: Vec<String>) -> Self {
         let detail = serde_json::to_string(&arguments).unwrap_or_default();
-        Self { cause: TaskCause::Manual, actor, subject: "node".to_owned(), why: Why::Manual(arguments), detail }
+        Self {
+            cause: TaskCause::Manual,
+            actor,
+            subject: "node".to_owned(),
+            why: Why::Manual(arguments),
+            detail,
+        }
     }
 
     fn scheduled(due: OffsetDateTime, catch_up: bool) -> Self {
@@ -151,16 +159,17 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut events: Subscription, stop: 
     }
 }
 
-/// Runs every task that is due.
+/// Runs every task that is due. One that is disabled meanwhile misses its moment.
 fn start_due(shared: &Arc<Shared>, now: OffsetDateTime) {
-    for (binding, active) in shared.registry.answering(Hook::Task) {
+    for (policy, run) in due(shared, now) {
+        let Some(binding) = shared.registry.find(&policy) else { continue };
+        let active = binding.active();
+        if !active.answers(Hook::Task) {
+            continue;
+        }
         let run = {
             let mut tasks = shared.tasks.lock();
-            let Some(task) = tasks.get_mut(binding.name()) else { continue };
-            let Some(due) = task.next.filter(|due| *due <= now) else { continue };
-            // From now on, not from then: moments that passed meanwhile are not made up for.
-            task.next = task.triggers.schedule.as_ref().and_then(|schedule| schedule.next(now));
-            let run = Run::scheduled(due, std::mem::take(&mut task.missed));
+            let Some(task) = tasks.get_mut(&policy) else { continue };
             if task.running { Err(run) } else { Ok(claim(task, run)) }
         };
         match run {
@@ -168,6 +177,18 @@ fn start_due(shared: &Arc<Shared>, now: OffsetDateTime) {
             Err(run) => skipped(shared, &active, &run, "its last run has not ended"),
         }
     }
+}
+
+/// Takes out the runs that are due, and says when each is due next: after now, not after then, so that moments that passed
+/// meanwhile are not made up for.
+fn due(shared: &Shared, now: OffsetDateTime) -> Vec<(String, Run)> {
+    let mut tasks = shared.tasks.lock();
+    let due = tasks.iter_mut().filter_map(|(policy, task)| {
+        let due = task.next.filter(|due| *due <= now)?;
+        task.next = task.triggers.schedule.as_ref().and_then(|schedule| schedule.next(now));
+        Some((policy.clone(), Run::scheduled(due, std::mem::take(&mut task.missed))))
+    });
+    due.collect()
 }
 
 fn start_for_event(shared: &Arc<Shared>, event: &Event) {
@@ -269,7 +290,13 @@ async fn run_once(shared: &Arc<Shared>, binding: &Arc<Binding>, run: Run) -> Tas
     };
     let micros = u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX);
     let (outcome, summary) = (verdict.outcome, verdict.reason.clone());
-    tracing::info!(policy = active.name, call = occasion.number, "task '{}' {}: {summary}", active.name, ended(outcome));
+    tracing::info!(
+        policy = active.name,
+        call = occasion.number,
+        "task '{}' {}: {summary}",
+        active.name,
+        ended(outcome)
+    );
     occasion.note(shared, binding, &active, &report, verdict, input);
     TaskRun { started, cause: run.cause, outcome, summary, micros }
 }

@@ -1,6 +1,6 @@
 //! Tasks, log lines and load as operators see them, and what of a task outlives the daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
 use reeve_actions::task_port::PolicyTasks;
@@ -44,8 +44,9 @@ fn kept(shared: &Shared, policy: &str) -> Kept {
 }
 
 fn keep(shared: &Shared, policy: &str, kept: &Kept) -> Result<(), Error> {
-    let text = serde_json::to_string(kept)
-        .map_err(|error| Error::new(ErrorCode::Internal, format!("task '{policy}' cannot be kept: {error}")))?;
+    let text = serde_json::to_string(kept).map_err(|error| {
+        Error::new(ErrorCode::Internal, format!("task '{policy}' cannot be kept: {error}"))
+    })?;
     Ok(shared.store.put_setting(&key(policy), &text)?)
 }
 
@@ -53,6 +54,7 @@ fn keep(shared: &Shared, policy: &str, kept: &Kept) -> Result<(), Error> {
 pub(crate) fn keep_run(shared: &Arc<Shared>, policy: &str, run: TaskRun) {
     let (shared, policy) = (Arc::clone(shared), policy.to_owned());
     shared.daemon.clone().spawn_blocking(move || {
+        let _keeping = shared.tasks.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = Some(run.started);
         let kept = Kept { last: Some(run), seen, ..kept(&shared, &policy) };
         if shared.registry.find(&policy).is_some()
@@ -75,9 +77,10 @@ impl PolicyEngine {
                 _ => Ok(()),
             };
         }
+        let _keeping = self.shared.tasks.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let now = OffsetDateTime::now_utc();
         let before = kept(&self.shared, policy);
-        let triggers = Arc::new(Triggers::parse(given.clone().unwrap_or(before.triggers))?);
+        let triggers = Arc::new(Triggers::parse(given.clone().unwrap_or_else(|| before.triggers.clone()))?);
         let known = self.shared.tasks.lock().contains_key(policy);
         let missed_since = before.seen.filter(|_| triggers.text.catch_up && !known);
         let next = |after| triggers.schedule.as_ref().and_then(|schedule| schedule.next(after));
@@ -96,14 +99,16 @@ impl PolicyEngine {
             }
         }
         if given.is_some() || before.seen.is_none() {
-            let seen = before.seen.or(Some(now));
+            // Moments before a schedule was set were not missed.
+            let seen = before.seen.filter(|_| triggers.text == before.triggers).or(Some(now));
             keep(&self.shared, policy, &Kept { triggers: triggers.text.clone(), last: before.last, seen })?;
         }
         self.shared.tasks.changed.notify_one();
         Ok(())
     }
 
-    /// Forgets the task of a policy that was taken out; `keep_settings` for one that comes back with its file.
+    /// Forgets the task and the lines of a policy that was taken out; what the store keeps of it stays for one that comes back with
+    /// its file.
     pub(crate) fn disarm(&self, policy: &str) {
         self.shared.tasks.lock().remove(policy);
         self.shared.logs.remove(policy);
@@ -179,9 +184,9 @@ impl PolicyTasks for PolicyEngine {
         };
         let (done, ended) = oneshot::channel();
         task::launch(&self.shared, binding, run, Some(done));
-        ended
-            .await
-            .map_err(|_| Error::new(ErrorCode::Internal, format!("the run of task '{name}' ended without an answer")))
+        ended.await.map_err(|_| {
+            Error::new(ErrorCode::Internal, format!("the run of task '{name}' ended without an answer"))
+        })
     }
 
     async fn set_triggers(&self, name: &str, triggers: TaskTriggers) -> Result<TaskInfo, Error> {

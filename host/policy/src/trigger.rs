@@ -31,7 +31,9 @@ pub enum TriggerError {
         reason: String,
     },
     /// The stop of the daemon.
-    #[error("a task cannot be started by 'daemon:stopping': export the hook daemon-events, which the daemon waits for")]
+    #[error(
+        "a task cannot be started by 'daemon:stopping': export the hook daemon-events, which the daemon waits for"
+    )]
     Stopping,
     /// Too many.
     #[error("a task takes {FILTERS_LIMIT} filters of events at most, these are {0}")]
@@ -82,7 +84,9 @@ impl Filter {
         let (noun, change) = words.next().and_then(|word| word.split_once(':')).ok_or_else(shape)?;
         let name = match (words.next().map(|word| word.split_once('=')), words.next()) {
             (None, _) => None,
-            (Some(Some(("name", glob))), None) if !glob.is_empty() && noun == "domain" => Some(glob.to_owned()),
+            (Some(Some(("name", glob))), None) if !glob.is_empty() && noun == "domain" => {
+                Some(glob.to_owned())
+            }
             _ => return Err(shape()),
         };
         match noun {
@@ -116,7 +120,9 @@ fn change_of<T: DeserializeOwned>(text: &str, word: &str) -> Result<Option<T>, T
     }
     let deserializer = IntoDeserializer::<WordError>::into_deserializer(word);
     let change = T::deserialize(deserializer);
-    change.map(Some).map_err(|error| TriggerError::Change { text: text.to_owned(), reason: error.to_string() })
+    change
+        .map(Some)
+        .map_err(|error| TriggerError::Change { text: text.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -152,7 +158,8 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let text = |filter: &str| Filter::parse(filter).unwrap_err().to_string();
-        for shape in ["", "started", "domain", "pool:started", "domain:started web", "daemon:started name=x"] {
+        for shape in ["", "started", "domain", "pool:started", "domain:started web", "daemon:started name=x"]
+        {
             assert!(text(shape).contains("is no event, write e.g."), "{shape}");
         }
         assert!(text("domain:begun").starts_with("'domain:begun': unknown variant `begun`, expected one of"));

@@ -68,7 +68,8 @@ fn failed(message: String) -> Failure {
 
 fn stop_all(config: &Config) -> Result<String, Failure> {
     // Only what has a definition can be started again. A stop that is repeated adds to what the first one found.
-    let persistent = domains::list()?.into_iter().filter(|domain| domain.persistent && is_active(domain.state));
+    let persistent =
+        domains::list()?.into_iter().filter(|domain| domain.persistent && is_active(domain.state));
     let found: BTreeSet<String> = persistent.map(|domain| domain.name).chain(remembered()?).collect();
     kv::set(ACTIVE, found.into_iter().collect::<Vec<_>>().join("\n").as_bytes())?;
     let stopped = order::stop(config, &mut Here).map_err(failed)?;

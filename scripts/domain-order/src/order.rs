@@ -94,7 +94,8 @@ pub fn stop(config: &Config, host: &mut impl Host) -> Result<Stopped, String> {
                 stopped.ended.push(name.clone());
                 return false;
             }
-            let late = config.shutdown_timeout > 0 && now.saturating_sub(*since) >= config.shutdown_timeout * 1000;
+            let late =
+                config.shutdown_timeout > 0 && now.saturating_sub(*since) >= config.shutdown_timeout * 1000;
             if late {
                 let reason = format!("still active after {} s", config.shutdown_timeout);
                 stopped.left.push((name.clone(), reason));

@@ -2,9 +2,9 @@
 
 mod report;
 
-pub use report::{Facts, Report, read, report, write};
 use reeve_sdk::domain::State;
 use reeve_sdk::prelude::*;
+pub use report::{Facts, Report, read, report, write};
 use serde::Deserialize;
 
 /// Under this key are the domains at the last report.

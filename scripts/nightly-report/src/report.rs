@@ -91,10 +91,7 @@ mod tests {
         let now = Facts { domains: domains("+db +web-1 -web-2 -new"), promised: 6 << 30, memory: 16 << 30 };
         let before = domains("-db +web-1 +web-2 -old");
         let report = report(&now, Some(&before), 100);
-        assert_eq!(
-            report.summary,
-            "2 of 4 domains active, 6144 MiB of 16384 MiB promised (37 %), 4 changes"
-        );
+        assert_eq!(report.summary, "2 of 4 domains active, 6144 MiB of 16384 MiB promised (37 %), 4 changes");
         let changes = ["'db' was started", "'new' is new", "'web-2' was stopped", "'old' is gone"];
         assert_eq!(report.changes, changes.map(|change| format!("domain {change}")));
         assert_eq!(report.warning, None);
@@ -105,10 +102,7 @@ mod tests {
         let now = Facts { domains: domains("+web"), promised: 3 << 30, memory: 2 << 30 };
         let first = report(&now, None, 100);
         assert!(first.summary.ends_with("the first report") && first.changes.is_empty());
-        assert_eq!(
-            first.warning.as_deref(),
-            Some("150 % of the host's memory is promised, more than 100 %")
-        );
+        assert_eq!(first.warning.as_deref(), Some("150 % of the host's memory is promised, more than 100 %"));
         assert!(report(&now, Some(&now.domains), 150).summary.ends_with("nothing changed"));
     }
 

@@ -26,12 +26,14 @@ fn lines_and_decisions_are_followed() -> Outcome {
     // Long enough for the slower of the two to ask again.
     std::thread::sleep(std::time::Duration::from_secs(2));
     daemon.stop()?;
-    let read = |thread: std::thread::JoinHandle<anyhow::Result<reeve_tests::Run>>| -> anyhow::Result<Vec<Value>> {
-        let text = thread.join().map_err(|_| anyhow::anyhow!("the reader failed"))??.ok();
-        Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
-    };
+    let read =
+        |thread: std::thread::JoinHandle<anyhow::Result<reeve_tests::Run>>| -> anyhow::Result<Vec<Value>> {
+            let text = thread.join().map_err(|_| anyhow::anyhow!("the reader failed"))??.ok();
+            Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+        };
     let (lines, rows) = (read(lines)?, read(rows)?);
-    let said = |line: &Value, text: &str| line["message"].as_str().is_some_and(|message| message.contains(text));
+    let said =
+        |line: &Value, text: &str| line["message"].as_str().is_some_and(|message| message.contains(text));
     assert!(lines.iter().any(|line| said(line, "'web' was defined")), "{lines:#?}");
     assert!(lines.iter().any(|line| said(line, "'web' runs")), "{lines:#?}");
     assert!(rows.len() >= 2 && rows.iter().all(|row| row["policy"] == "journal"), "{rows:#?}");
@@ -43,7 +45,8 @@ fn lines_and_decisions_are_followed() -> Outcome {
 #[test]
 fn decisions_are_exported_and_found_by_time() -> Outcome {
     let daemon = Daemon::start()?;
-    load(&daemon, &policy("naming")?, &["domain:rewrite path=devices"], r#"{"prefixes": ["web-"]}"#, &[])?.ok();
+    load(&daemon, &policy("naming")?, &["domain:rewrite path=devices"], r#"{"prefixes": ["web-"]}"#, &[])?
+        .ok();
     for name in ["web-1", "db", "web-2"] {
         Sim::named(name).define(&daemon)?;
     }
@@ -52,7 +55,10 @@ fn decisions_are_exported_and_found_by_time() -> Outcome {
         Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
     };
     let all = export(&[])?;
-    assert_eq!(all.iter().map(|row| row["subject"].as_str()).collect::<Vec<_>>(), [Some("web-1"), Some("db"), Some("web-2")]);
+    assert_eq!(
+        all.iter().map(|row| row["subject"].as_str()).collect::<Vec<_>>(),
+        [Some("web-1"), Some("db"), Some("web-2")]
+    );
     assert_eq!(export(&["--since", "1h", "--outcome", "deny"])?.len(), 1);
     assert_eq!(export(&["--until", "1h"])?.len(), 0);
     let moment = all[1]["time"].as_str().unwrap_or_default();
@@ -64,7 +70,8 @@ fn decisions_are_exported_and_found_by_time() -> Outcome {
 #[test]
 fn the_load_of_every_policy() -> Outcome {
     let daemon = Daemon::start()?;
-    load(&daemon, &policy("naming")?, &["domain:rewrite path=devices"], r#"{"prefixes": ["web-"]}"#, &[])?.ok();
+    load(&daemon, &policy("naming")?, &["domain:rewrite path=devices"], r#"{"prefixes": ["web-"]}"#, &[])?
+        .ok();
     for name in ["web-1", "db"] {
         Sim::named(name).define(&daemon)?;
     }
@@ -105,7 +112,11 @@ fn one_number_joins_a_request_its_hook_and_its_host_calls() -> Outcome {
     let decided = line(&["decided", "domain-define", "policy=\"naming\""])?;
     assert_eq!(request(decided), request(define), "a guard belongs to its request");
     let row = decisions(&daemon, &["--policy", "naming", "--hook", "domain-define"])?.remove(0);
-    assert_eq!(number_after(decided, "call="), row["chain"].as_u64(), "the log names the row of the decision log");
+    assert_eq!(
+        number_after(decided, "call="),
+        row["chain"].as_u64(),
+        "the log names the row of the decision log"
+    );
 
     let run = line(&["answered", "/run"])?;
     let host_call = line(&["calls 'domain:start'"])?;
@@ -136,7 +147,8 @@ fn prometheus_sees_every_outcome() -> Outcome {
     daemon.reeve(&["policy", "task", "run", "worker", "spin"])?.fails(1);
     let metrics = metrics(&daemon)?;
     for outcome in ["done", "trap", "deadline"] {
-        let series = format!("reeve_policy_calls_total{{policy=\"worker\",hook=\"task\",outcome=\"{outcome}\"}} 1");
+        let series =
+            format!("reeve_policy_calls_total{{policy=\"worker\",hook=\"task\",outcome=\"{outcome}\"}} 1");
         assert!(metrics.contains(&series), "{series} is missing:\n{metrics}");
     }
     for series in [

@@ -5,8 +5,7 @@ use serde_json::Value;
 
 use crate::{Outcome, PATIENCE, Sim, decisions, load, start, state};
 
-const ORDER: [&str; 4] =
-    ["domain:read", "domain:start", "domain:shutdown", "kv:use max-bytes=256KiB"];
+const ORDER: [&str; 4] = ["domain:read", "domain:start", "domain:shutdown", "kv:use max-bytes=256KiB"];
 const REPORT: [&str; 3] = ["domain:read", "node:read", "kv:use max-bytes=1MiB"];
 
 fn tasks(daemon: &Daemon) -> anyhow::Result<Vec<Value>> {
@@ -30,7 +29,9 @@ fn domains_stop_in_order_and_start_again_after_a_restart() -> Outcome {
     let mut daemon = Daemon::start()?;
     let config = r#"{"order": ["dns", "db-*"], "shutdown-timeout": 1}"#;
     load(&daemon, &policy("domain-order")?, &ORDER, config, &["--on", "daemon:started"])?.ok();
-    for (name, script) in [("web", ""), ("dns", ""), ("db-1", ""), ("stuck", "sim.shutdown-ms=never"), ("off", "")] {
+    for (name, script) in
+        [("web", ""), ("dns", ""), ("db-1", ""), ("stuck", "sim.shutdown-ms=never"), ("off", "")]
+    {
         Sim { script, ..Sim::named(name) }.define(&daemon)?.ok();
         if name != "off" {
             start(&daemon, name)?.ok();
@@ -55,21 +56,37 @@ fn domains_stop_in_order_and_start_again_after_a_restart() -> Outcome {
     assert_eq!(order_of(&daemon, "started")?, ["dns", "db-1", "web"]);
     assert_eq!(task(&daemon, &["domain-order", "start"])?.ok(), "0 of 0 domains started\n");
     let said = task(&daemon, &["domain-order", "dance"])?.fails(1);
-    assert!(said.contains("task 'domain-order' failed (failed)") && said.contains("say 'stop' or 'start'"), "{said}");
+    assert!(
+        said.contains("task 'domain-order' failed (failed)") && said.contains("say 'stop' or 'start'"),
+        "{said}"
+    );
     Ok(())
 }
 
 #[test]
 fn a_report_says_what_changed_since_the_last() -> Outcome {
     let daemon = Daemon::start()?;
-    load(&daemon, &policy("nightly-report")?, &REPORT, r#"{"keep": 2}"#, &["--at", "0 3 * * *", "--catch-up"])?.ok();
+    load(
+        &daemon,
+        &policy("nightly-report")?,
+        &REPORT,
+        r#"{"keep": 2}"#,
+        &["--at", "0 3 * * *", "--catch-up"],
+    )?
+    .ok();
     Sim::named("web").define(&daemon)?.ok();
     let first = task(&daemon, &["nightly-report"])?.ok();
-    assert!(first.starts_with("0 of 1 domains active, 0 MiB of ") && first.ends_with("the first report\n"), "{first}");
+    assert!(
+        first.starts_with("0 of 1 domains active, 0 MiB of ") && first.ends_with("the first report\n"),
+        "{first}"
+    );
     start(&daemon, "web")?.ok();
     Sim::named("db").define(&daemon)?.ok();
     let second = task(&daemon, &["nightly-report"])?.ok();
-    assert!(second.starts_with("1 of 2 domains active, 64 MiB of ") && second.ends_with("2 changes\n"), "{second}");
+    assert!(
+        second.starts_with("1 of 2 domains active, 64 MiB of ") && second.ends_with("2 changes\n"),
+        "{second}"
+    );
     let lines = daemon.reeve(&["policy", "logs", "nightly-report"])?.ok();
     assert!(lines.contains("domain 'db' is new") && lines.contains("domain 'web' was started"), "{lines}");
 

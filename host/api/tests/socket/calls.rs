@@ -4,7 +4,9 @@ use hyper::StatusCode;
 use reeve_client::{ClientError, PolicyUpload};
 use reeve_model::api::{DefineOptions, DomainFilter};
 use reeve_model::node::KsmChange;
-use reeve_model::policy::PolicyMode;
+use reeve_model::policy::{DecisionFilter, PolicyMode};
+use reeve_model::task::TaskTriggers;
+use reeve_model::watch::LogFilter;
 use reeve_model::{DomainState, ErrorCode};
 
 use crate::host::{Host, code, document};
@@ -114,4 +116,26 @@ async fn the_node_and_policies_are_reached() {
     };
     assert_eq!(refused(host.client.load_policy(upload).await), ErrorCode::Unsupported);
     assert_eq!(refused(host.client.resume_policy("nobody").await), ErrorCode::NotFound);
+    assert!(
+        host.client.tasks().await.unwrap().is_empty()
+            && host.client.policy_activity().await.unwrap().is_empty()
+    );
+    let triggers = TaskTriggers { schedule: Some("every 5m".into()), ..TaskTriggers::default() };
+    assert_eq!(refused(host.client.schedule_task("nobody", &triggers).await), ErrorCode::NotFound);
+    assert_eq!(refused(host.client.run_task("nobody", vec!["now".into()]).await), ErrorCode::NotFound);
+    let filter = LogFilter { after: Some(7), limit: Some(1), wait: Some(20) };
+    assert_eq!(refused(host.client.policy_logs("nobody", &filter).await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn decisions_are_asked_for_by_time() {
+    let host = Host::serve();
+    let filter = DecisionFilter {
+        since: Some(time::macros::datetime!(2026-11-23 03:00:00.5 +1)),
+        until: Some(time::macros::datetime!(2026-11-23 04:00 UTC)),
+        ..DecisionFilter::default()
+    };
+    assert!(host.client.decisions(&filter).await.unwrap().is_empty());
+    let (status, body) = host.raw("GET", "/v1/decisions?since=yesterday", "").await;
+    assert_eq!((status, code(&body)), (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid));
 }

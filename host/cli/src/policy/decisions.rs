@@ -162,7 +162,7 @@ fn moment_of(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 /// Reads a word of the vocabulary that `T` is written in.
-fn named<T: DeserializeOwned>(word: &str) -> Result<T, String> {
+pub(super) fn named<T: DeserializeOwned>(word: &str) -> Result<T, String> {
     let deserializer = IntoDeserializer::<WordError>::into_deserializer(word);
     T::deserialize(deserializer).map_err(|error| error.to_string())
 }

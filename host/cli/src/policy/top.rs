@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use reeve_client::ClientError;
-use reeve_model::watch::{LatencyClass, PolicyActivity, percentile};
 use reeve_model::Bytes;
 use reeve_model::policy::PolicyMode;
+use reeve_model::watch::{LatencyClass, PolicyActivity, percentile};
 use serde::Serialize;
 
 use super::word;
@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_policy_that_was_loaded_again_counts_from_nothing() {
-        let row = Row::new(&activity(1, &[(80, 1)]), Some((Duration::from_secs(1), &[activity(9, &[(20, 9)])])));
+        let row =
+            Row::new(&activity(1, &[(80, 1)]), Some((Duration::from_secs(1), &[activity(9, &[(20, 9)])])));
         assert_eq!((row.calls_per_second, row.p99_micros), (None, Some(80)));
     }
 }

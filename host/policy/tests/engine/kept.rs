@@ -14,7 +14,8 @@ use crate::support::{Host, test_policy};
 
 async fn host(config: serde_json::Value) -> Host {
     let host =
-        Host::with(|_| PolicyConfig { tune_interval: Duration::from_secs(3600), ..PolicyConfig::default() }).await;
+        Host::with(|_| PolicyConfig { tune_interval: Duration::from_secs(3600), ..PolicyConfig::default() })
+            .await;
     host.load(test_policy("counter"), "counter", config, &["kv:use"]).await.unwrap();
     host.until("the first tick", async |host| !counts(host).is_empty()).await;
     host

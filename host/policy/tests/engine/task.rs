@@ -98,8 +98,7 @@ async fn a_task_in_monitor_mode_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_fails_is_an_answer_and_a_failure_of_the_policy() {
     let host = host(json!({})).await;
-    for (order, outcome) in
-        [("fail", Outcome::Failed), ("trap", Outcome::Trap), ("spin", Outcome::Deadline)]
+    for (order, outcome) in [("fail", Outcome::Failed), ("trap", Outcome::Trap), ("spin", Outcome::Deadline)]
     {
         assert_eq!(run(&host, &[order]).await.unwrap().outcome, outcome, "{order}");
     }
@@ -159,7 +158,10 @@ async fn events_that_match_run_it_one_after_the_other() {
         host.actions.define(&ROOT, &document(name, ""), false).await.unwrap();
     }
     patiently(&host, "three runs", |host| reasons(host).len() == 3).await;
-    assert_eq!(reasons(&host), ["web-1", "web-2", "web-3"].map(|name| format!("DomainChange::Defined {name}")));
+    assert_eq!(
+        reasons(&host),
+        ["web-1", "web-2", "web-3"].map(|name| format!("DomainChange::Defined {name}"))
+    );
     let all = rows(&host).await;
     assert!(all.iter().all(|row| row.outcome == Outcome::Done && row.subject.starts_with("web-")), "{all:?}");
     assert_eq!(info(&host).last.unwrap().cause, TaskCause::Event);

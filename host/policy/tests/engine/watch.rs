@@ -1,9 +1,9 @@
 //! What can be seen of policies at work: their lines, their load, the decision log by time.
 
+use reeve_actions::policy_port::PolicyAdmin;
 use reeve_actions::task_port::PolicyTasks;
 use reeve_model::policy::{DecisionFilter, Hook};
 use reeve_model::watch::{LogFilter, LogLevel, percentile};
-use reeve_actions::policy_port::PolicyAdmin;
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
@@ -13,7 +13,8 @@ async fn host() -> Host {
     let host = Host::new().await;
     host.load(shipped_policy("journal"), "journal", json!({}), &["kv:use"]).await.unwrap();
     host.actions.define(&ROOT, &document("web", ""), false).await.unwrap();
-    host.until("the event", async |host| !host.decisions("journal", Hook::DomainEvents).await.is_empty()).await;
+    host.until("the event", async |host| !host.decisions("journal", Hook::DomainEvents).await.is_empty())
+        .await;
     host
 }
 
