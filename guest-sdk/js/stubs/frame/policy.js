@@ -1,0 +1,5 @@
+// What __name__ decides.
+
+import * as reeve from "./sdk/reeve.js";
+
+__stubs__

@@ -1,0 +1,76 @@
+"""What every hook is called, in policy.py and in the contract, and how an answer or an error of it reaches the host."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Callable, Dict, NamedTuple
+
+from . import contract, log
+from ._bridge import HostError
+from .answer import Failure
+from .config import ConfigError
+
+
+class Hook(NamedTuple):
+    """One hook: the class that a component exports, its method, and what the answer must be."""
+
+    exported: str
+    method: str
+    check: Callable[[Any], Any]
+
+
+def _verdict(answer: Any) -> Any:
+    if not isinstance(answer, (contract.Verdict_Allow, contract.Verdict_Deny, contract.Verdict_Rewrite)):
+        raise Failure("the guard gave no verdict; it must return allow(), deny(reason) or rewrite(edits)")
+    return answer
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _text(answer: Any) -> str:
+    if not isinstance(answer, str):
+        raise Failure(f"a proposal must be a str, this one is {type(answer).__name__}")
+    return answer
+
+
+def _summary(answer: Any) -> str:
+    return "" if answer is None else str(answer)
+
+
+def _adjustments(answer: Any) -> list:
+    return [] if answer is None else answer
+
+
+#: Function in policy.py to hook.
+HOOKS: Dict[str, Hook] = {
+    "domain_define": Hook("DomainDefine", "guard", _verdict),
+    "domain_prepare": Hook("DomainPrepare", "guard", _verdict),
+    "domain_start": Hook("DomainStart", "guard", _verdict),
+    "domain_stop": Hook("DomainStop", "guard", _verdict),
+    "device_attach": Hook("DeviceAttach", "guard", _verdict),
+    "device_detach": Hook("DeviceDetach", "guard", _verdict),
+    "domain_events": Hook("DomainEvents", "notify", _nothing),
+    "daemon_events": Hook("DaemonEvents", "notify", _nothing),
+    "mac_allocate": Hook("MacAllocate", "propose", _text),
+    "ksm_tune": Hook("KsmTune", "tick", _adjustments),
+    "task": Hook("Task", "run", _summary),
+}
+
+
+class Failed(Exception):
+    """A hook could not decide, for this reason."""
+
+
+def answer(name: str, function: Callable[..., Any], *question: Any) -> Any:
+    """What a hook's function answers, checked. Raises Failed."""
+    try:
+        return HOOKS[name].check(function(*question))
+    except HostError as error:
+        raise Failed(f"the host answered: {error.message}") from None
+    except (Failure, ConfigError) as error:
+        raise Failed(str(error)) from None
+    except Exception as error:  # a mistake in the policy must reach the operator, not become a trap without words
+        log.error("".join(traceback.format_exception(error)).rstrip())
+        raise Failed(f"{type(error).__name__}: {error}") from None

@@ -1,0 +1,9 @@
+"""What __name__ decides."""
+
+from typing import List
+
+import reeve
+from reeve import log
+
+
+__stubs__
