@@ -5,6 +5,8 @@ use std::time::Duration;
 use reeve_model::Bytes;
 use reeve_model::policy::Outcome;
 
+use crate::tape::Diverged;
+
 /// A limit that is counted by the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exceeded {
@@ -76,6 +78,9 @@ pub enum Failure {
     /// Its answer was not acceptable.
     #[error("{0}")]
     Refused(String),
+    /// In a replay: it asked for something the session does not have.
+    #[error(transparent)]
+    Diverged(#[from] Diverged),
 }
 
 impl Failure {
@@ -86,7 +91,7 @@ impl Failure {
             Self::Fuel(_) => Outcome::Fuel,
             Self::Memory(_) => Outcome::Memory,
             Self::Limit(_) => Outcome::Limit,
-            Self::Trap(_) => Outcome::Trap,
+            Self::Trap(_) | Self::Diverged(_) => Outcome::Trap,
             Self::Error(_) => Outcome::Failed,
             Self::Refused(_) => Outcome::Refused,
         }
@@ -99,6 +104,9 @@ impl Failure {
         }
         if let Some(memory) = error.downcast_ref::<OutOfMemory>() {
             return Self::Memory(*memory);
+        }
+        if let Some(diverged) = error.downcast_ref::<Diverged>() {
+            return Self::Diverged(diverged.clone());
         }
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::OutOfFuel) => Self::Fuel(fuel),

@@ -55,6 +55,9 @@ pub enum OfflineError {
         /// What it answers.
         answers: String,
     },
+    /// The session grants files, which are not recorded.
+    #[error("the session grants '{0}', and files are not recorded: say with '--grant' which may be used")]
+    Files(String),
     /// The session says that it cannot be replayed.
     #[error("the session cannot be replayed: {0}")]
     NotReplayable(String),
@@ -119,13 +122,18 @@ impl Offline {
 
     /// Runs the question of a session on `machine`; the answer is the session that came of it. Its deadline counts.
     pub async fn run(&self, case: &Session, machine: Machine) -> Result<Session, OfflineError> {
+        self.run_in(case, outside(machine)).await
+    }
+
+    /// The same on any host.
+    pub(crate) async fn run_in(&self, case: &Session, outside: Outside) -> Result<Session, OfflineError> {
         let active = self.active(case)?;
         let ask = self.ask(case)?;
         let asked = case.read_question()?;
         let take = Take::new(&active, &ask);
         let limit = active.program.limits.deadline_for(case.hook);
         let tape = take.tape();
-        let stage = Stage { runtime: &self.runtime, outside: outside(machine), tape, limit };
+        let stage = Stage { runtime: &self.runtime, outside, tape, limit };
         let mut report = instance::run_on(stage, &active, &self.turns, ask).await;
         let mut session = take.end(&report);
         let verdict = judge(case.hook, &active, &asked, taken_answer(&mut report));
@@ -137,6 +145,12 @@ impl Offline {
     pub async fn replay(&self, session: &Session, mode: Mode) -> Result<Replayed, OfflineError> {
         if let Some(why) = &session.not_replayable {
             return Err(OfflineError::NotReplayable(why.clone()));
+        }
+        // A session may be a stranger's: it opens no directory of whoever replays it.
+        if self.grants.is_none()
+            && let Some(grant) = session.grants.iter().find(|grant| grant.trim_start().starts_with("fs:"))
+        {
+            return Err(OfflineError::Files(grant.clone()));
         }
         let active = self.active(session)?;
         let ask = self.ask(session)?;
@@ -152,7 +166,8 @@ impl Offline {
             _ => None,
         };
         let verdict = judge(session.hook, &active, &asked, taken_answer(&mut report));
-        let host_calls = std::mem::take(&mut player.lock().unwrap_or_else(PoisonError::into_inner).made);
+        let mut player = player.lock().unwrap_or_else(PoisonError::into_inner);
+        let (host_calls, diverged) = (std::mem::take(&mut player.made), player.diverged.take());
         let played = Played { report, answer, diverged, host_calls };
         Ok(Replayed::new(session, mode, &self.digest, played, verdict))
     }
@@ -227,5 +242,6 @@ fn outside(machine: Machine) -> Outside {
         services: Arc::new(machine),
         values: Values::InMemory(Arc::new(Mutex::new(BTreeMap::new()))),
         daemon: Handle::current(),
+        time: None,
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Outside {
     pub(crate) daemon: Handle,
     /// Where lines of policies are kept; none offline.
     pub(crate) logs: Option<Arc<PolicyLogs>>,
+    /// Milliseconds since the Unix epoch, where time does not pass by itself: in a simulation.
+    pub(crate) time: Option<u64>,
 }
 
 /// Values that outlive a call, each policy its own.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reeve_actions::policy_port::MacRequest;
+use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{FailureMode, Hook, Outcome};
 use reeve_model::{DomainState, Error, ErrorCode};
 
@@ -26,25 +27,20 @@ pub(crate) async fn mac(shared: &Shared, request: MacRequest) -> Result<Option<S
     let config = Arc::new(config);
     let mut decided = None;
     for (binding, active) in bindings {
-        let domain = DomainView { config: Arc::clone(&config), state: DomainState::ShutOff };
-        let input = Input {
-            config: active.config_text.clone(),
-            domain: Some(Arc::clone(&config)),
-            detail: format!("interface {interface}, {} addresses taken", taken.len()),
-        };
-        let question = Question::Mac {
-            domain,
-            interface: u32::try_from(interface).unwrap_or(u32::MAX),
-            taken: taken.clone(),
-            seed: seed(),
-        };
-        let proposal = ask(shared, &occasion, &binding, &active, question, &taken, input).await;
+        let mac = Mac { shared, occasion: &occasion, config: &config, interface, taken: &taken };
+        let mut proposal = mac.ask(&binding, &active, None).await;
+        if proposal.is_err()
+            && active.on_failure == FailureMode::Previous
+            && let Some(previous) = binding.previous()
+        {
+            proposal = mac.ask(&binding, &previous, Some(&active)).await;
+        }
         if !active.enforces() || decided.is_some() {
             continue;
         }
         decided = Some(match (proposal, active.on_failure) {
             (Ok(mac), _) => Ok(Some(mac)),
-            (Err(failure), FailureMode::Closed) => Err(Error::new(
+            (Err(failure), FailureMode::Closed | FailureMode::Previous) => Err(Error::new(
                 ErrorCode::Denied,
                 format!(
                     "no MAC address for interface {interface} of domain '{}': policy '{}' could not give one: {failure}",
@@ -57,42 +53,64 @@ pub(crate) async fn mac(shared: &Shared, request: MacRequest) -> Result<Option<S
     decided.unwrap_or(Ok(None))
 }
 
-async fn ask(
-    shared: &Shared,
-    occasion: &Occasion,
-    binding: &Arc<Binding>,
-    active: &Arc<Active>,
-    question: Question,
-    taken: &[String],
-    input: Input,
-) -> Result<String, Failure> {
-    if binding.is_parked() {
-        occasion.note_parked(shared, active, input);
-        return Err(Failure::Error("it is parked after too many failures".to_owned()));
+/// One question for an address.
+struct Mac<'a> {
+    shared: &'a Shared,
+    occasion: &'a Occasion,
+    config: &'a Arc<DomainConfig>,
+    interface: usize,
+    taken: &'a [String],
+}
+
+impl Mac<'_> {
+    /// Asks one version of a policy, perhaps in place of one that failed, and logs what it said.
+    async fn ask(
+        &self,
+        binding: &Arc<Binding>,
+        active: &Arc<Active>,
+        in_place_of: Option<&Arc<Active>>,
+    ) -> Result<String, Failure> {
+        let Self { shared, occasion, config, interface, taken } = *self;
+        let input = Input {
+            config: active.config_text.clone(),
+            domain: Some(Arc::clone(config)),
+            detail: format!("interface {interface}, {} addresses taken", taken.len()),
+        };
+        if in_place_of.is_none() && binding.is_parked() {
+            occasion.note_parked(shared, active, input);
+            return Err(Failure::Error("it is parked after too many failures".to_owned()));
+        }
+        let question = Question::Mac {
+            domain: DomainView { config: Arc::clone(config), state: DomainState::ShutOff },
+            interface: u32::try_from(interface).unwrap_or(u32::MAX),
+            taken: taken.to_vec(),
+            seed: seed(),
+        };
+        let ask = Ask {
+            hook: occasion.hook,
+            depth: occasion.depth(),
+            nested: occasion.depth() > 0,
+            context: occasion.context(active),
+            question,
+        };
+        let mut report = instance::run(shared, active, &binding.turns, ask).await;
+        let proposal = match std::mem::replace(&mut report.answer, Ok(Answer::Told)) {
+            Ok(Answer::Mac(mac)) => acceptable(&mac, taken),
+            Ok(_) => Err(Failure::Refused("it must answer with a MAC address".to_owned())),
+            Err(failure) => Err(failure),
+        };
+        let mut verdict = match &proposal {
+            Ok(mac) => Verdict { reason: mac.clone(), ..Verdict::plain(Outcome::Proposed) },
+            Err(failure) => Verdict::failed(failure),
+        };
+        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
+        occasion.note(shared, binding, active, &report, verdict, input);
+        proposal
     }
-    let ask = Ask {
-        hook: occasion.hook,
-        depth: occasion.depth(),
-        nested: occasion.depth() > 0,
-        context: occasion.context(active),
-        question,
-    };
-    let mut report = instance::run(shared, active, &binding.turns, ask).await;
-    let proposal = match std::mem::replace(&mut report.answer, Ok(Answer::Told)) {
-        Ok(Answer::Mac(mac)) => acceptable(&mac, taken),
-        Ok(_) => Err(Failure::Refused("it must answer with a MAC address".to_owned())),
-        Err(failure) => Err(failure),
-    };
-    let verdict = match &proposal {
-        Ok(mac) => Verdict { reason: mac.clone(), ..Verdict::plain(Outcome::Proposed) },
-        Err(failure) => Verdict::failed(failure),
-    };
-    occasion.note(shared, binding, active, &report, verdict, input);
-    proposal
 }
 
 /// A unicast address that nobody has, in lower case.
-fn acceptable(mac: &str, taken: &[String]) -> Result<String, Failure> {
+pub(crate) fn acceptable(mac: &str, taken: &[String]) -> Result<String, Failure> {
     let refused = |why: &str| Err(Failure::Refused(format!("it proposes '{}', {why}", shorten(mac, 64))));
     let octets: Vec<Option<u8>> = mac
         .split(':')

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::binding::Active;
 use crate::instance::{Ask, Report};
-use crate::session::{Draft, Session, Subject};
+use crate::session::{Draft, Session};
 use crate::tape::{self, Tape};
 
 /// Calls of one recording at most.
@@ -85,21 +85,7 @@ pub(crate) struct Take {
 impl Take {
     /// A recording of one call, whoever keeps it.
     pub(crate) fn new(active: &Active, ask: &Ask) -> Self {
-        let subject = Subject {
-            name: active.name.clone(),
-            version: active.program.manifest.version.clone(),
-            digest: Some(active.program.digest.clone()),
-        };
-        let draft = Draft::new(
-            subject,
-            ask.hook,
-            ask.depth,
-            &ask.context,
-            &ask.question,
-            active.grants.texts(),
-            &active.program.limits,
-        );
-        Self { tape: Arc::default(), draft }
+        Self { tape: Arc::default(), draft: Draft::new(active, ask) }
     }
 
     /// The tape for the call.

@@ -30,10 +30,12 @@ use serde_json::Value;
 pub(crate) use self::answer::write as written;
 use self::document::survives;
 pub(crate) use self::question::Context;
-pub(crate) use self::records::{Ksm, Level};
+pub(crate) use self::records::{Ksm, Level, Memory};
 pub(crate) use self::taped::{Taped, bytes};
+use crate::binding::Active;
 use crate::exports::{self, Question};
 use crate::failure::{Failure, shorten};
+use crate::instance::Ask;
 use crate::limits::Limits;
 use crate::tape::HostCall;
 
@@ -254,41 +256,37 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Begins a session.
-    pub(crate) fn new(
-        policy: Subject,
-        hook: Hook,
-        depth: u32,
-        context: &crate::bindings::reeve::types::policy::Context,
-        asked: &Question,
-        grants: &[String],
-        limits: &Limits,
-    ) -> Self {
-        let readable = Context::of(context);
-        let lost = question::domain(asked).is_some_and(|view| !survives(&view.config));
+    pub(crate) fn new(active: &Active, ask: &Ask) -> Self {
+        let readable = Context::of(&ask.context);
+        let lost = question::domain(&ask.question).is_some_and(|view| !survives(&view.config));
         let not_replayable = match (&readable, lost) {
-            (None, _) => Some("the configuration of the policy is no JSON object".to_owned()),
-            (_, true) => Some("the document of the domain does not read back as it was".to_owned()),
+            (None, _) => Some("the configuration of the policy is no JSON object"),
+            (_, true) => Some("the document of the domain does not read back as it was"),
+            _ if active.program.keeps(ask.hook) => Some("its instance is kept between calls"),
             _ => None,
         };
-        Self {
-            session: Session {
-                session: VERSION,
-                policy,
-                hook,
-                depth,
-                context: readable.unwrap_or_default(),
-                question: question::write(asked),
-                grants: grants.to_vec(),
-                limits: Some(SessionLimits::of(limits)),
-                host_calls: Vec::new(),
-                answer: None,
-                outcome: None,
-                reason: None,
-                changes: None,
-                fuel: None,
-                not_replayable,
+        let session = Session {
+            session: VERSION,
+            policy: Subject {
+                name: active.name.clone(),
+                version: active.program.manifest.version.clone(),
+                digest: Some(active.program.digest.clone()),
             },
-        }
+            hook: ask.hook,
+            depth: ask.depth,
+            context: readable.unwrap_or_default(),
+            question: question::write(&ask.question),
+            grants: active.grants.texts().to_vec(),
+            limits: Some(SessionLimits::of(&active.program.limits)),
+            host_calls: Vec::new(),
+            answer: None,
+            outcome: None,
+            reason: None,
+            changes: None,
+            fuel: None,
+            not_replayable: not_replayable.map(str::to_owned),
+        };
+        Self { session }
     }
 
     /// Adds what the policy did and said.

@@ -148,7 +148,7 @@ async fn snapshot(services: &dyn Services, ksm: &KsmState, wake: Wake) -> Result
 }
 
 /// What differs from the present state after the adjustments, each clamped; refused without the grant.
-fn change(active: &Active, before: &KsmState, adjustments: &[Adjustment]) -> Result<KsmChange, Failure> {
+pub(crate) fn change(active: &Active, before: &KsmState, adjustments: &[Adjustment]) -> Result<KsmChange, Failure> {
     if adjustments.len() > ADJUSTMENTS_LIMIT {
         let count = adjustments.len();
         return Err(Failure::Refused(format!(
@@ -226,7 +226,7 @@ pub(crate) async fn restore(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-fn changes(before: &KsmState, change: KsmChange) -> Vec<PathChange> {
+pub(crate) fn changes(before: &KsmState, change: KsmChange) -> Vec<PathChange> {
     let row = |path: &str, before: u64, after: Option<u64>| {
         after.map(|after| PathChange {
             path: format!("node.ksm.{path}"),

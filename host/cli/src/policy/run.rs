@@ -62,7 +62,7 @@ pub struct Run {
     /// For a task that is run by hand: an argument; may be repeated
     #[arg(long = "argument", value_name = "TEXT", allow_hyphen_values = true)]
     arguments: Vec<String>,
-    /// Give every grant that the manifest asks for
+    /// Give every grant that the manifest asks for, but for files
     #[arg(long)]
     grant_wanted: bool,
     #[command(flatten)]
@@ -94,7 +94,8 @@ impl Run {
     fn case(&self, component: &Offline) -> anyhow::Result<Session> {
         let mut grants = self.terms.grants.clone();
         if self.grant_wanted {
-            grants.extend(component.manifest().wants.iter().map(|want| want.grant.clone()));
+            let wants = component.manifest().wants.iter().map(|want| want.grant.clone());
+            grants.extend(wants.filter(|grant| !grant.starts_with("fs:")));
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let case = json!({

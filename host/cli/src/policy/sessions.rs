@@ -73,7 +73,7 @@ impl Terms {
     /// The configuration, which must be an object.
     pub(super) fn config(&self) -> anyhow::Result<Option<Map<String, Value>>> {
         let Some(text) = &self.config else { return Ok(None) };
-        match super::load::config(text)? {
+        match super::config::parse(text)? {
             Value::Object(fields) => Ok(Some(fields)),
             _ => Err(Invalid("the configuration must be a JSON object".to_owned()).into()),
         }

@@ -19,12 +19,15 @@ pub(crate) fn now_ms() -> u64 {
 impl clock::Host for CallState {
     fn now(&mut self) -> wasmtime::Result<u64> {
         self.count()?;
-        Ok(now_ms())
+        self.witness("reeve:clock/clock.now", Vec::new, |state| state.outside.time.unwrap_or_else(now_ms))
     }
 
     fn monotonic(&mut self) -> wasmtime::Result<u64> {
         self.count()?;
-        Ok(u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.witness("reeve:clock/clock.monotonic", Vec::new, |state| match state.outside.time {
+            Some(time) => time.saturating_mul(1_000_000),
+            None => u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        })
     }
 }
 

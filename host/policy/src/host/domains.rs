@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Bytes, Error, ErrorCode, Verb};
+use serde_json::Value;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::domain_config::{DomainView, contract_state};
 use crate::bindings::reeve::domain::domains;
 use crate::call::{Answered, CallState, contract_error};
+use crate::outside::Outside;
 use crate::services::DomainAction;
 
 fn contract_summary(summary: DomainSummary) -> domains::Summary {
@@ -30,38 +33,65 @@ impl CallState {
             Ok(actor) => actor,
             Err(denied) => return Ok(Err(denied)),
         };
-        let services = Arc::clone(&self.services);
-        let task = self.daemon.spawn(async move { services.act(actor, &name, action).await });
-        Ok(match task.await {
-            Ok(result) => result.map_err(|error| contract_error(&error)),
-            Err(_) => Err(contract_error(&Error::new(
-                ErrorCode::Internal,
-                format!("'{verb}' ended without an answer"),
-            ))),
-        })
+        let Outside { services, daemon, .. } = self.outside.clone();
+        let subject = name.clone();
+        let verb_as = async move { services.act(actor, &subject, action).await };
+        let live = async move {
+            match daemon.spawn(verb_as.in_current_span()).await {
+                Ok(result) => result.map_err(|error| contract_error(&error)),
+                Err(_) => Err(contract_error(&Error::new(
+                    ErrorCode::Internal,
+                    format!("'{verb}' ended without an answer"),
+                ))),
+            }
+        };
+        let (function, target) = match action {
+            DomainAction::Start => ("reeve:domain/domains.start", None),
+            DomainAction::Shutdown => ("reeve:domain/domains.shutdown", None),
+            DomainAction::Destroy => ("reeve:domain/domains.destroy", None),
+            DomainAction::Suspend => ("reeve:domain/domains.suspend", None),
+            DomainAction::Resume => ("reeve:domain/domains.resume", None),
+            DomainAction::SetMemory(target) => ("reeve:domain/domains.set-memory", Some(target.0)),
+        };
+        let arguments = || std::iter::once(Value::from(name)).chain(target.map(Value::from)).collect();
+        self.witness_async(function, arguments, live).await
     }
 }
 
 impl domains::Host for CallState {
     async fn list(&mut self) -> Answered<Vec<domains::Summary>> {
         self.count()?;
-        let mut all = self.services.domains().await;
-        all.retain(|summary| self.permits(Verb::DomainRead, &summary.name));
-        Ok(Ok(all.into_iter().map(contract_summary).collect()))
+        let (services, active) = (Arc::clone(&self.outside.services), Arc::clone(&self.active));
+        self.witness_async("reeve:domain/domains.list", Vec::new, async move {
+            let mut all = services.domains().await;
+            all.retain(|summary| active.grants.permits(Verb::DomainRead, &summary.name));
+            Ok(all.into_iter().map(contract_summary).collect::<Vec<_>>())
+        })
+        .await
     }
 
     async fn get(&mut self, name: String) -> Answered<Resource<DomainView>> {
         self.count()?;
-        let found = match self.services.domain(&name).await {
-            Ok(found) if self.permits(Verb::DomainRead, &found.config.name) => found,
-            Ok(_) => {
-                let error = Error::new(ErrorCode::NotFound, format!("domain '{name}' does not exist"));
-                return Ok(Err(contract_error(&error)));
+        let (services, active) = (Arc::clone(&self.outside.services), Arc::clone(&self.active));
+        let asked = name.clone();
+        let live = async move {
+            match services.domain(&asked).await {
+                Ok(found) if active.grants.permits(Verb::DomainRead, &found.config.name) => {
+                    Ok(DomainView { config: Arc::new(found.config), state: found.summary.state })
+                }
+                Ok(_) => {
+                    let error = Error::new(ErrorCode::NotFound, format!("domain '{asked}' does not exist"));
+                    Err(contract_error(&error))
+                }
+                Err(error) => Err(contract_error(&error)),
             }
-            Err(error) => return Ok(Err(contract_error(&error))),
         };
-        let view = DomainView { config: Arc::new(found.config), state: found.summary.state };
-        Ok(Ok(self.table.push(view)?))
+        let arguments = || vec![Value::from(name)];
+        let found = self.witness_async("reeve:domain/domains.get", arguments, live).await?;
+        Ok(match found {
+            Ok(view) => Ok(self.table.push(view)?),
+            Err(error) => Err(error),
+        })
     }
 
     async fn committed(&mut self, except: Option<String>) -> Answered<domains::Commitment> {
@@ -78,8 +108,13 @@ impl domains::Host for CallState {
                 return Ok(Err(contract_error(&Error::new(ErrorCode::Invalid, message))));
             }
         };
-        let sums = self.services.committed(except).await;
-        Ok(Ok(domains::Commitment { active: sums.active, memory: sums.memory.0, vcpus: sums.vcpus }))
+        let services = Arc::clone(&self.outside.services);
+        let arguments = || vec![except.map_or(Value::Null, |except| Value::from(except.to_string()))];
+        self.witness_async("reeve:domain/domains.committed", arguments, async move {
+            let sums = services.committed(except).await;
+            Ok(domains::Commitment { active: sums.active, memory: sums.memory.0, vcpus: sums.vcpus })
+        })
+        .await
     }
 
     async fn start(&mut self, name: String) -> Answered<()> {

@@ -28,8 +28,8 @@ impl ksm::Host for CallState {
         if let Err(denied) = self.check(Verb::NodeRead) {
             return Ok(Err(denied));
         }
-        Ok(match self.services.ksm() {
-            Ok(state) => Ok(contract_ksm(&state)),
+        self.witness("reeve:node/ksm.get", Vec::new, |state| match state.outside.services.ksm() {
+            Ok(ksm) => Ok(contract_ksm(&ksm)),
             Err(error) => Err(contract_error(&error)),
         })
     }

@@ -1,23 +1,44 @@
 //! `reeve:log/log`: a policy's lines in the daemon's log.
 
+use reeve_model::watch::LogLevel;
+use serde_json::{Value, json};
 use wasmtime::component::{HasSelf, Linker};
 
 use crate::bindings::reeve::log::log;
 use crate::call::CallState;
+use crate::session::Level;
 
 impl log::Host for CallState {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         self.count()?;
         self.meter.log(message.len() as u64, &self.active.program.limits)?;
+        let arguments = || vec![json!(Level::from(level)), Value::from(message.as_str())];
+        self.witness("reeve:log/log.write", arguments, |state| state.write_line(level, &message))
+    }
+}
+
+impl CallState {
+    pub(crate) fn write_line(&self, level: log::Level, message: &str) {
         let (policy, hook) = (self.policy(), self.hook.as_str());
-        let message = one_line(&message);
-        match level {
-            log::Level::Debug => tracing::debug!(target: "reeve::policy::log", policy, hook, "{message}"),
-            log::Level::Info => tracing::info!(target: "reeve::policy::log", policy, hook, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "reeve::policy::log", policy, hook, "{message}"),
-            log::Level::Error => tracing::error!(target: "reeve::policy::log", policy, hook, "{message}"),
+        let (call, message) = (self.call_id.as_str(), one_line(message));
+        if let Some(logs) = &self.outside.logs {
+            logs.write(policy, contract_level(level), self.hook, call, &message);
         }
-        Ok(())
+        match level {
+            log::Level::Debug => tracing::debug!(target: "reeve::policy::log", policy, hook, call, "{message}"),
+            log::Level::Info => tracing::info!(target: "reeve::policy::log", policy, hook, call, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "reeve::policy::log", policy, hook, call, "{message}"),
+            log::Level::Error => tracing::error!(target: "reeve::policy::log", policy, hook, call, "{message}"),
+        }
+    }
+}
+
+fn contract_level(level: log::Level) -> LogLevel {
+    match level {
+        log::Level::Debug => LogLevel::Debug,
+        log::Level::Info => LogLevel::Info,
+        log::Level::Warn => LogLevel::Warn,
+        log::Level::Error => LogLevel::Error,
     }
 }
 

@@ -26,7 +26,7 @@ impl host::Host for CallState {
         if let Err(denied) = self.check(Verb::NodeRead) {
             return Ok(Err(denied));
         }
-        Ok(match self.services.node_info() {
+        self.witness("reeve:node/host.get-info", Vec::new, |state| match state.outside.services.node_info() {
             Ok(info) => Ok(host::Info {
                 hostname: info.hostname,
                 cpus: info.cpus,
@@ -42,9 +42,11 @@ impl host::Host for CallState {
         if let Err(denied) = self.check(Verb::NodeRead) {
             return Ok(Err(denied));
         }
-        Ok(match self.services.node_memory() {
-            Ok(memory) => Ok(contract_memory(&memory)),
-            Err(error) => Err(contract_error(&error)),
+        self.witness("reeve:node/host.get-memory", Vec::new, |state| {
+            match state.outside.services.node_memory() {
+                Ok(memory) => Ok(contract_memory(&memory)),
+                Err(error) => Err(contract_error(&error)),
+            }
         })
     }
 }
