@@ -2,7 +2,6 @@ package reeve
 
 import (
 	"reeve/bindings/reeve_domain_config"
-	"reeve/bindings/reeve_events_events"
 	"reeve/bindings/reeve_types_policy"
 	"reeve/internal/hooks"
 	"reeve/wit/types"
@@ -30,20 +29,6 @@ func OnDeviceAttach(answer DeviceGuard) { hooks.DeviceAttach = deviceGuard(answe
 
 // OnDeviceDetach answers the hook device-detach: a device is about to be unplugged. Rewrites are refused.
 func OnDeviceDetach(answer DeviceGuard) { hooks.DeviceDetach = deviceGuard(answer) }
-
-// OnDomainEvents answers the hook domain-events: something happened to a domain.
-func OnDomainEvents(answer DomainNotify) {
-	hooks.DomainEvents = func(ctx hooks.Context, event hooks.DomainEvent) hooks.Told {
-		return told(answer(context(ctx), domainEvent(event)))
-	}
-}
-
-// OnDaemonEvents answers the hook daemon-events: the daemon started, stops or reloaded.
-func OnDaemonEvents(answer DaemonNotify) {
-	hooks.DaemonEvents = func(ctx hooks.Context, change hooks.DaemonChange) hooks.Told {
-		return told(answer(context(ctx), DaemonChange(change)))
-	}
-}
 
 // OnMACAllocate answers the hook mac-allocate: an address for an interface that has none.
 func OnMACAllocate(answer MACProposal) {
@@ -78,19 +63,8 @@ func context(from reeve_types_policy.Context) Context {
 	return Context{from.CallId, from.Time, actor, from.Config, from.Attempt}
 }
 
-func domainEvent(from reeve_events_events.DomainEvent) DomainEvent {
-	return DomainEvent{from.Seq, from.Uuid, from.Name, DomainChange(from.Change), State(from.State), from.Reason}
-}
-
 func failure(err error) reeve_types_policy.Failure {
 	return reeve_types_policy.Failure{Message: err.Error()}
-}
-
-func told(err error) hooks.Told {
-	if err != nil {
-		return wit_types.Err[wit_types.Unit, reeve_types_policy.Failure](failure(err))
-	}
-	return wit_types.Ok[wit_types.Unit, reeve_types_policy.Failure](wit_types.Unit{})
 }
 
 func text(answer string, err error) hooks.Text {

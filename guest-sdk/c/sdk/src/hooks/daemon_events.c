@@ -1,5 +1,5 @@
 /* The export of the hook `daemon-events`. */
-#include "../wasm/glue.h"
+#include "../wasm/event.h"
 
 bool exports_reeve_hooks_daemon_events_notify(
     exports_reeve_hooks_daemon_events_context_t *context,

@@ -1,5 +1,5 @@
 /* The export of the hook `domain-events`. */
-#include "../wasm/glue.h"
+#include "../wasm/event.h"
 
 bool exports_reeve_hooks_domain_events_notify(
     exports_reeve_hooks_domain_events_context_t *context,

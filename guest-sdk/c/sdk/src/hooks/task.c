@@ -1,5 +1,5 @@
 /* The export of the hook `task`. */
-#include "../wasm/glue.h"
+#include "../wasm/event.h"
 
 bool exports_reeve_hooks_task_run(
     exports_reeve_hooks_task_context_t *context,

@@ -5,8 +5,6 @@ _Static_assert(REEVE_INTERNAL == REEVE_TYPES_ERRORS_CODE_INTERNAL, "the codes ar
 _Static_assert(REEVE_ACTOR_DAEMON == REEVE_TYPES_POLICY_ACTOR_DAEMON, "the actors are in the contract's order");
 _Static_assert(REEVE_REPLACE == REEVE_TYPES_POLICY_EDIT_REPLACE, "the edits are in the contract's order");
 _Static_assert(REEVE_PM_SUSPENDED == REEVE_DOMAIN_CONFIG_STATE_PM_SUSPENDED, "the states are in the contract's order");
-_Static_assert(REEVE_DOMAIN_CHANGED == REEVE_EVENTS_EVENTS_DOMAIN_CHANGE_CHANGED, "the changes are in the contract's order");
-_Static_assert(REEVE_DAEMON_RELOADED == REEVE_EVENTS_EVENTS_DAEMON_CHANGE_RELOADED, "the changes are in the contract's order");
 
 reeve_error reeve_from_error(reeve_types_errors_error_t error) {
     reeve_text message = from_string(error.message);
@@ -27,17 +25,6 @@ reeve_context reeve_from_context(const reeve_types_policy_context_t *context) {
         ctx.policy = from_string(context->actor.val.policy);
     }
     return ctx;
-}
-
-reeve_domain_event reeve_from_event(const reeve_events_events_domain_event_t *event) {
-    return (reeve_domain_event){
-        .seq = event->seq,
-        .uuid = from_string(event->uuid),
-        .name = from_string(event->name),
-        .change = (reeve_domain_change)event->change,
-        .state = (reeve_state)event->state,
-        .reason = from_string(event->reason),
-    };
 }
 
 reeve_texts reeve_from_strings(bindings_list_string_t list) {

@@ -27,8 +27,6 @@ static inline bindings_string_t to_string(reeve_text text) {
 reeve_error reeve_from_error(reeve_types_errors_error_t error);
 /* The context of a call. */
 reeve_context reeve_from_context(const reeve_types_policy_context_t *context);
-/* An event of a domain. */
-reeve_domain_event reeve_from_event(const reeve_events_events_domain_event_t *event);
 /* Memory of the host. */
 reeve_host_memory reeve_from_memory(const reeve_node_host_memory_t *memory);
 /* Samepage merging. */

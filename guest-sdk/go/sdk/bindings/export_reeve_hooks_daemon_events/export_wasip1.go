@@ -1,3 +1,5 @@
+//go:build daemon_events
+
 // Package export_reeve_hooks_daemon_events is the export of the hook daemon-events.
 package export_reeve_hooks_daemon_events
 

@@ -1,3 +1,5 @@
+//go:build domain_events
+
 // Package export_reeve_hooks_domain_events is the export of the hook domain-events.
 package export_reeve_hooks_domain_events
 

@@ -4,20 +4,16 @@ package hooks
 
 import (
 	"reeve/bindings/reeve_domain_config"
-	"reeve/bindings/reeve_events_events"
 	"reeve/bindings/reeve_types_policy"
 	"reeve/wit/types"
 )
 
 // Shapes of the contract.
 type (
-	Context      = reeve_types_policy.Context
-	Domain       = *reeve_domain_config.DomainConfig
-	DomainEvent  = reeve_events_events.DomainEvent
-	DaemonChange = reeve_events_events.DaemonChange
-	Decision     = wit_types.Result[reeve_types_policy.Verdict, reeve_types_policy.Failure]
-	Told         = wit_types.Result[wit_types.Unit, reeve_types_policy.Failure]
-	Text         = wit_types.Result[string, reeve_types_policy.Failure]
+	Context  = reeve_types_policy.Context
+	Domain   = *reeve_domain_config.DomainConfig
+	Decision = wit_types.Result[reeve_types_policy.Verdict, reeve_types_policy.Failure]
+	Text     = wit_types.Result[string, reeve_types_policy.Failure]
 )
 
 // The registered functions.
@@ -28,8 +24,6 @@ var (
 	DomainStop    func(Context, Domain, bool) Decision
 	DeviceAttach  func(Context, Domain, string) Decision
 	DeviceDetach  func(Context, Domain, string) Decision
-	DomainEvents  func(Context, DomainEvent) Told
-	DaemonEvents  func(Context, DaemonChange) Told
 	MACAllocate   func(Context, Domain, uint32, []string, uint64) Text
 )
 
