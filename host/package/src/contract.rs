@@ -10,7 +10,14 @@ pub fn verb(interface: &str, function: &str) -> Option<Verb> {
         "reeve:domain/domains" => Some(domains(function)),
         "reeve:node/host" | "reeve:node/ksm" => Some(Verb::NodeRead),
         "reeve:kv/store" => Some(Verb::KvUse),
-        _ => None,
+        _ => match interface.split_once('/')?.0 {
+            "wasi:clocks" => Some(Verb::WasiClocks),
+            "wasi:random" => Some(Verb::WasiRandom),
+            "wasi:cli" => Some(Verb::WasiCli),
+            // Or the grant to write, which includes it.
+            "wasi:filesystem" => Some(Verb::FsRead),
+            _ => None,
+        },
     }
 }
 
@@ -45,6 +52,8 @@ mod tests {
         assert_eq!(verb("reeve:domain/domains", "destroy"), Some(Verb::DomainDestroy));
         assert_eq!(verb("reeve:domain/domains", "lookup"), Some(Verb::DomainRead));
         assert_eq!(verb("reeve:log/log", "write"), None);
+        assert_eq!(verb("wasi:filesystem/types", "[method]descriptor.read"), Some(Verb::FsRead));
+        assert_eq!(verb("wasi:io/poll", "poll"), None);
         assert_eq!(verb("reeve:domain/config", "[method]domain-config.name"), None);
     }
 

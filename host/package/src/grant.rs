@@ -28,6 +28,8 @@ pub enum Scope {
     Path(String),
     /// At most so many bytes.
     MaxBytes(u64),
+    /// Files below this directory of the host: an absolute path without `.`, `..` and a slash at its end.
+    Directory(String),
 }
 
 /// What is wrong with the text of a grant.
@@ -60,6 +62,20 @@ pub enum GrantError {
         /// What was written.
         word: String,
     },
+    /// A directory that is none.
+    #[error("grant '{verb}': '{value}' is no absolute path without '.' and '..'")]
+    Directory {
+        /// The verb.
+        verb: Verb,
+        /// What was written.
+        value: String,
+    },
+    /// Which directory is not said.
+    #[error("grant '{verb}' needs a directory, write '{verb} path=/…'")]
+    NoDirectory {
+        /// The verb.
+        verb: Verb,
+    },
     /// The value does not fit the key.
     #[error("grant '{verb}': '{value}' is no size, write e.g. 64KiB")]
     Size {
@@ -85,9 +101,16 @@ fn key_of(verb: Verb) -> Option<&'static str> {
         | Verb::DomainConfigure
         | Verb::DomainDevice
         | Verb::DomainConsole => Some("name"),
-        Verb::DomainRewrite => Some("path"),
+        Verb::DomainRewrite | Verb::FsRead | Verb::FsWrite => Some("path"),
         Verb::KvUse => Some("max-bytes"),
-        Verb::NodeRead | Verb::KsmWrite | Verb::EventsRead | Verb::PolicyRead | Verb::PolicyAdmin => None,
+        Verb::NodeRead
+        | Verb::KsmWrite
+        | Verb::EventsRead
+        | Verb::PolicyRead
+        | Verb::PolicyAdmin
+        | Verb::WasiClocks
+        | Verb::WasiRandom
+        | Verb::WasiCli => None,
     }
 }
 
@@ -96,7 +119,8 @@ fn known_keys(verb: Verb) -> String {
 }
 
 impl Grant {
-    /// Reads a grant. A verb without its key means every subject (or, for `kv:use`, 64 KiB).
+    /// Reads a grant. A verb without its key means every subject (or, for `kv:use`, 64 KiB); `fs:read` and `fs:write` must say
+    /// which directory.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
         let mut words = text.split_whitespace();
         let word = words.next().ok_or(GrantError::Empty)?;
@@ -115,13 +139,22 @@ impl Grant {
             }
             scope = Some(match key {
                 "name" => Scope::Name(value.to_owned()),
+                "path" if matches!(verb, Verb::FsRead | Verb::FsWrite) => {
+                    let directory = directory(value)
+                        .ok_or_else(|| GrantError::Directory { verb, value: value.to_owned() })?;
+                    Scope::Directory(directory)
+                }
                 "path" => Scope::Path(segments(value)),
                 _ => Scope::MaxBytes(
                     parse_size(value).ok_or_else(|| GrantError::Size { verb, value: value.to_owned() })?,
                 ),
             });
         }
-        Ok(Self { verb, scope: scope.unwrap_or_else(|| Self::widest(verb)) })
+        match scope {
+            Some(scope) => Ok(Self { verb, scope }),
+            None if matches!(verb, Verb::FsRead | Verb::FsWrite) => Err(GrantError::NoDirectory { verb }),
+            None => Ok(Self { verb, scope: Self::widest(verb) }),
+        }
     }
 
     fn widest(verb: Verb) -> Scope {
@@ -140,6 +173,7 @@ impl Grant {
                 Scope::Host | Scope::MaxBytes(_) => true,
                 Scope::Name(glob) => matches(glob, subject),
                 Scope::Path(glob) => covers_path(glob, &segments(subject)),
+                Scope::Directory(directory) => is_below(directory, subject),
             }
     }
 }
@@ -156,9 +190,11 @@ impl Grant {
                 (Scope::Host, Scope::Host) => true,
                 (Scope::Name(wide), Scope::Name(narrow)) => within(wide, narrow),
                 (Scope::Path(wide), Scope::Path(narrow)) => {
-                    within(wide, narrow) || narrow.match_indices('.').any(|(end, _)| within(wide, &narrow[..end]))
+                    within(wide, narrow)
+                        || narrow.match_indices('.').any(|(end, _)| within(wide, &narrow[..end]))
                 }
                 (Scope::MaxBytes(most), Scope::MaxBytes(bytes)) => most >= bytes,
+                (Scope::Directory(wide), Scope::Directory(narrow)) => is_below(wide, narrow),
                 _ => false,
             }
     }
@@ -167,6 +203,29 @@ impl Grant {
 /// A path with its selectors as segments: `devices.disks[vda].cache` is `devices.disks.vda.cache`.
 fn segments(path: &str) -> String {
     path.replace('[', ".").replace(']', "")
+}
+
+/// A directory as it is kept in a grant.
+fn directory(text: &str) -> Option<String> {
+    let mut parts = text.strip_prefix('/')?.split('/').filter(|part| !part.is_empty()).peekable();
+    let mut path = String::new();
+    if parts.peek().is_none() {
+        return Some("/".to_owned());
+    }
+    for part in parts {
+        if matches!(part, "." | "..") {
+            return None;
+        }
+        path.push('/');
+        path.push_str(part);
+    }
+    Some(path)
+}
+
+/// True for a directory itself and for what is in it, at any depth.
+pub fn is_below(directory: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(directory);
+    directory == "/" && path.starts_with('/') || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn covers_path(glob: &str, path: &str) -> bool {
@@ -236,9 +295,8 @@ mod tests {
 
     #[test]
     fn a_wider_grant_includes_a_narrower_one() {
-        let includes = |wide: &str, narrow: &str| {
-            Grant::parse(wide).unwrap().includes(&Grant::parse(narrow).unwrap())
-        };
+        let includes =
+            |wide: &str, narrow: &str| Grant::parse(wide).unwrap().includes(&Grant::parse(narrow).unwrap());
         for (wide, narrow) in [
             ("domain:read", "domain:read name=web-*"),
             ("domain:read name=web-*", "domain:read name=web-1*"),
@@ -247,6 +305,8 @@ mod tests {
             ("domain:rewrite path=devices.*", "domain:rewrite path=devices.disks"),
             ("kv:use max-bytes=1MiB", "kv:use"),
             ("node:read", "node:read"),
+            ("fs:read path=/", "fs:read path=/srv"),
+            ("fs:write path=/srv/", "fs:write path=/srv/images"),
         ] {
             assert!(includes(wide, narrow), "{wide} / {narrow}");
         }
@@ -256,6 +316,9 @@ mod tests {
             ("domain:read", "domain:start"),
             ("domain:rewrite path=devices.disks", "domain:rewrite path=devices"),
             ("kv:use", "kv:use max-bytes=1MiB"),
+            ("fs:read path=/srv/images", "fs:read path=/srv"),
+            ("fs:read path=/srv", "fs:read path=/srv2"),
+            ("fs:read path=/srv", "fs:write path=/srv"),
         ] {
             assert!(!includes(wide, narrow), "{wide} / {narrow}");
         }
@@ -270,6 +333,12 @@ mod tests {
         assert_eq!(text("domain:read web"), "grant 'domain:read': 'web' is not one 'key=value'");
         assert_eq!(text("domain:read name=a name=b"), "grant 'domain:read': 'name=b' is not one 'key=value'");
         assert_eq!(text("kv:use max-bytes=many"), "grant 'kv:use': 'many' is no size, write e.g. 64KiB");
+        assert_eq!(text("fs:read"), "grant 'fs:read' needs a directory, write 'fs:read path=/…'");
+        for path in ["srv", "/srv/../etc", "/./srv", "../srv"] {
+            let message = format!("grant 'fs:write': '{path}' is no absolute path without '.' and '..'");
+            assert_eq!(text(&format!("fs:write path={path}")), message);
+        }
+        assert_eq!(text("wasi:sockets"), "unknown grant 'wasi:sockets', did you mean 'wasi:clocks'?");
         assert_eq!(text("frobnicate"), "unknown grant 'frobnicate'");
     }
 
@@ -277,6 +346,8 @@ mod tests {
     fn sizes() {
         assert_eq!(Grant::parse("kv:use max-bytes=2MiB").unwrap().scope, Scope::MaxBytes(2 << 20));
         assert_eq!(Grant::parse("kv:use").unwrap().scope, Scope::MaxBytes(KV_QUOTA));
+        let directory = |text: &str| Grant::parse(text).unwrap().scope;
+        assert_eq!(directory("fs:read path=//srv//images/"), Scope::Directory("/srv/images".to_owned()));
     }
 
     #[test]

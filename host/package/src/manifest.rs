@@ -38,12 +38,32 @@ pub struct Manifest {
     /// Limits it asks for.
     #[serde(default, skip_serializing_if = "WantedLimits::is_empty")]
     pub limits: WantedLimits,
+    /// How long its instances live.
+    #[serde(default, skip_serializing_if = "InstanceMode::is_default")]
+    pub instance: InstanceMode,
     /// JSON Schema of its configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_schema: Option<serde_json::Value>,
     /// Contract packages it was built against, with their versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contract: BTreeMap<String, String>,
+}
+
+/// How long an instance of a policy lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstanceMode {
+    /// For one call: nothing is left of it afterwards.
+    #[default]
+    PerCall,
+    /// For all calls about one subject, until one of them fails; for tuners only.
+    PerSubject,
+}
+
+impl InstanceMode {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Limits a manifest asks for; none takes the default.
