@@ -1,12 +1,5 @@
 package reeve
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-)
-
 // Actor is who caused a call: ClientActor, PolicyActor or DaemonActor.
 type Actor interface{ actor() }
 
@@ -35,23 +28,6 @@ type Context struct {
 	Config string
 	// Attempt is 1 for the first call for this event; higher when a notify hook is tried again.
 	Attempt uint32
-}
-
-// ParseConfig reads the operator's configuration into a struct that holds the defaults. A key that the struct does not have is an
-// error that names it, as is a value of another type.
-func (c Context) ParseConfig(into any) error {
-	decoder := json.NewDecoder(bytes.NewReader([]byte(c.Config)))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	if err == nil {
-		if _, more := decoder.Token(); more != io.EOF {
-			err = fmt.Errorf("there is more after its object")
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("the policy's configuration is not valid: %w", err)
-	}
-	return nil
 }
 
 // Code is a stable kind of host error, the same as those of the HTTP API. Match on it, never on the message.
