@@ -127,7 +127,7 @@ async fn follow(
         let next = DecisionFilter { after: Some(after), limit: Some(PAGE), ..filter.clone() };
         rows = match context.client.decisions(&next).await {
             // The daemon has stopped: the end, like that of the event stream.
-            Err(ClientError::Unreachable { .. }) => return Ok(()),
+            Err(ClientError::Unreachable { .. } | ClientError::Broken(_)) => return Ok(()),
             rows => rows?,
         };
     }

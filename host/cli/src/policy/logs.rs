@@ -48,7 +48,7 @@ impl Logs {
             let filter = LogFilter { after: Some(after), limit: Some(PAGE), wait: Some(WAIT) };
             let lines = match context.client.policy_logs(&self.policy, &filter).await {
                 // The daemon has stopped: the end of the lines, like that of the event stream.
-                Err(ClientError::Unreachable { .. }) => return Ok(()),
+                Err(ClientError::Unreachable { .. } | ClientError::Broken(_)) => return Ok(()),
                 lines => lines?,
             };
             print(context, &lines)?;

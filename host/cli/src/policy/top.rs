@@ -40,7 +40,9 @@ impl Top {
         loop {
             let now = match context.client.policy_activity().await {
                 // The daemon has stopped, and with it what there was to see.
-                Err(ClientError::Unreachable { .. }) if before.is_some() => return Ok(()),
+                Err(ClientError::Unreachable { .. } | ClientError::Broken(_)) if before.is_some() => {
+                    return Ok(());
+                }
                 now => now?,
             };
             let taken = Instant::now();
