@@ -46,8 +46,7 @@ pub(super) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>, BuildEr
     let go = tools.need(Lang::Go, PROGRAM, HOW)?;
     let folder = project.build_folder()?;
 
-    let options =
-        Opts { pkg_name: Some(PACKAGE.to_owned()), format: Format::False, ..Opts::default() };
+    let options = Opts { pkg_name: Some(PACKAGE.to_owned()), format: Format::False, ..Opts::default() };
     let mut bindings = Bindings::generate(project, options.build())?;
     bindings.files.retain(|(path, _)| path.ends_with(".go"));
     for (_, bytes) in &mut bindings.files {

@@ -1,0 +1,154 @@
+//! Projects in C and Go, by the compilers of this machine: every hook's stub becomes a component that imports nothing but the contract,
+//! and the SDKs' own tests pass natively.
+//!
+//! Compilers are looked for in $REEVE_TOOLS and PATH; a test without its compiler says so and is skipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reeve_model::policy::Hook;
+use reeve_package::build::BuildError;
+use reeve_package::component::{self, Shape};
+use reeve_package::{Lang, Project, Tools, contract, new};
+
+/// What $REEVE_TOOLS names, or else where the project's own tasks install.
+fn tools() -> Tools {
+    if std::env::var_os("REEVE_TOOLS").is_some() {
+        return Tools::from_env();
+    }
+    Tools::below(&top().join("target/tools"))
+}
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The component of a new project; none, with a reason printed, when a compiler is missing.
+fn built(test: &str, lang: Lang, hooks: &[Hook]) -> Option<Shape> {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("project");
+    new::create(lang, "a-policy", hooks, &folder).unwrap();
+    match reeve_package::build(&Project::open(&folder).unwrap(), &tools()) {
+        Ok(bytes) => Some(component::shape(&bytes).unwrap()),
+        Err(BuildError::Tool { program, .. }) => {
+            println!("SKIP C {test}: {program} is not installed");
+            None
+        }
+        Err(error) => panic!("{lang} {hooks:?}: {error}"),
+    }
+}
+
+/// Builds a project for each of `sets`; its component exports those hooks and imports nothing but the contract.
+fn stubs_build(test: &str, lang: Lang, sets: &[&[Hook]]) {
+    for hooks in sets {
+        let Some(shape) = built(test, lang, hooks) else { return };
+        let mut exports = shape.exports;
+        exports.sort();
+        let mut interfaces: Vec<_> = hooks.iter().copied().map(contract::hook_interface).collect();
+        interfaces.sort();
+        assert_eq!(exports, interfaces, "{lang}");
+        for import in shape.imports {
+            assert!(
+                import.interface.starts_with("reeve:"),
+                "{hooks:?} in {lang} imports {}",
+                import.interface
+            );
+        }
+    }
+}
+
+/// Runs a native test; its output is shown when it fails.
+#[expect(clippy::disallowed_methods, reason = "a test waits for its compiler in the foreground")]
+fn run(program: &Path, arguments: &[&str], folder: &Path) {
+    let output = Command::new(program).args(arguments).current_dir(folder).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{} {arguments:?}:\n{said}", program.display());
+}
+
+#[test]
+fn every_hook_builds_in_c() {
+    let each: Vec<_> = Hook::ALL.iter().map(std::slice::from_ref).collect();
+    stubs_build("every_hook_builds_in_c", Lang::C, &each);
+    stubs_build("every_hook_builds_in_c", Lang::C, &[&Hook::ALL]);
+}
+
+#[test]
+fn every_hook_builds_in_go() {
+    // Those that are compiled only when their hook is asked for, alone; then all together. Each takes Go seconds.
+    let sets: [&[Hook]; 4] = [&[Hook::DomainEvents], &[Hook::KsmTune], &[Hook::Task], &Hook::ALL];
+    stubs_build("every_hook_builds_in_go", Lang::Go, &sets);
+}
+
+#[test]
+fn a_policy_imports_what_it_calls_and_nothing_else() {
+    for lang in [Lang::C, Lang::Go] {
+        let Some(shape) =
+            built("a_policy_imports_what_it_calls_and_nothing_else", lang, &[Hook::DomainDefine])
+        else {
+            return;
+        };
+        let called: Vec<_> = shape.imports.iter().flat_map(|import| &import.functions).collect();
+        assert!(called.contains(&&"[method]domain-config.memory".to_owned()), "{lang}: {called:?}");
+        assert!(
+            called.iter().all(|function| function.starts_with("[method]domain-config.memory")),
+            "{lang}: {called:?}"
+        );
+    }
+}
+
+#[test]
+fn a_hook_without_its_function_is_an_error_that_names_it() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("project");
+    new::create(Lang::C, "a-policy", &[], &folder).unwrap();
+    std::fs::write(folder.join("policy.c"), "#include \"reeve.h\"\n").unwrap();
+    match reeve_package::build(&Project::open(&folder).unwrap(), &tools()) {
+        Err(BuildError::Tool { program, .. }) => {
+            println!(
+                "SKIP C a_hook_without_its_function_is_an_error_that_names_it: {program} is not installed"
+            );
+        }
+        built => {
+            let error = built.unwrap_err().to_string();
+            assert!(error.contains("undefined symbol: domain_define"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn the_c_sdk_passes_its_own_tests() {
+    let Some(cc) = tools().find(Lang::C, "cc") else {
+        println!("SKIP C the_c_sdk_passes_its_own_tests: cc is not installed");
+        return;
+    };
+    let folder = top().join("guest-sdk/c");
+    let out = tempfile::tempdir().unwrap();
+    for (test, policy) in [
+        ("test/config.c", ""),
+        ("test/naming.c", "examples/naming/policy.c"),
+        ("test/admission.c", "examples/admission/policy.c"),
+        ("template/test.c", "template/policy.c"),
+    ] {
+        let program = out.path().join("test");
+        let shown = program.display();
+        let compile = format!(
+            "'{}' -std=c17 -Wall -Wextra -Werror -Isdk/include {test} {policy} sdk/src/*.c sdk/native/*.c -lm -o {shown}",
+            cc.display()
+        );
+        run(Path::new("/bin/sh"), &["-c", &compile], &folder);
+        run(&program, &[], &folder);
+    }
+}
+
+#[test]
+fn the_go_sdk_passes_its_own_tests() {
+    let Some(go) = tools().find(Lang::Go, "go") else {
+        println!("SKIP C the_go_sdk_passes_its_own_tests: go is not installed");
+        return;
+    };
+    for folder in ["sdk", "examples/naming", "examples/admission"] {
+        let folder = top().join("guest-sdk/go").join(folder);
+        run(&go, &["vet", "."], &folder);
+        run(&go, &["test", "."], &folder);
+    }
+}
