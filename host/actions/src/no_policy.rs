@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode, PolicySettings};
+use reeve_model::record::{AuditRequest, Audited, Recorded, StartRecording};
 use reeve_model::task::{TaskInfo, TaskRun, TaskTriggers};
 use reeve_model::watch::{LogFilter, PolicyActivity, PolicyLogLine};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use crate::policy_port::{GuardRequest, GuardVerdict, LoadRequest, MacRequest, PolicyAdmin, PolicyPort};
+use crate::record_port::PolicyRecords;
 use crate::task_port::PolicyTasks;
 
 /// No policy is loaded and none can be. For tests and for daemons that are built without the policy engine.
@@ -76,6 +78,25 @@ impl PolicyAdmin for NoPolicy {
 
     async fn decisions(&self, _filter: DecisionFilter) -> Result<Vec<Decision>, Error> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl PolicyRecords for NoPolicy {
+    fn start_recording(&self, name: &str, _wanted: StartRecording) -> Result<(), Error> {
+        Err(absent(name))
+    }
+
+    async fn recorded(&self, name: &str) -> Result<Recorded, Error> {
+        Err(absent(name))
+    }
+
+    fn stop_recording(&self, name: &str) -> Result<Recorded, Error> {
+        Err(absent(name))
+    }
+
+    async fn audit(&self, request: AuditRequest) -> Result<Vec<Audited>, Error> {
+        Err(absent(&request.policy.unwrap_or_default()))
     }
 }
 

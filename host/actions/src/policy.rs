@@ -1,6 +1,6 @@
 //! Verbs on policies: authorization in front of [`PolicyAdmin`](crate::policy_port::PolicyAdmin).
 
-use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode};
+use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode, PolicySettings};
 use reeve_model::{Actor, Error, Verb};
 
 use crate::Actions;
@@ -68,6 +68,28 @@ impl Actions {
     pub async fn policy_resume(&self, actor: &Actor, name: &str) -> Result<PolicyInfo, Error> {
         self.authorize(actor, Verb::PolicyAdmin, name)?;
         self.policies.resume(name).await
+    }
+
+    /// Changes settings of a policy, all of them or, on an error, none.
+    pub async fn policy_set(
+        &self,
+        actor: &Actor,
+        name: &str,
+        settings: PolicySettings,
+    ) -> Result<PolicyInfo, Error> {
+        self.authorize(actor, Verb::PolicyAdmin, name)?;
+        self.policies.set(name, settings).await
+    }
+
+    /// Puts an earlier version of a policy back.
+    pub async fn policy_roll_back(
+        &self,
+        actor: &Actor,
+        name: &str,
+        to: Option<String>,
+    ) -> Result<PolicyInfo, Error> {
+        self.authorize(actor, Verb::PolicyAdmin, name)?;
+        self.policies.roll_back(name, to).await
     }
 
     /// Rows of the decision log, oldest first.

@@ -7,10 +7,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_model::domain::DomainConfig;
-use reeve_model::policy::{BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, PathChange, PolicyInfo, PolicyMode, PolicySettings};
+use reeve_model::policy::{
+    BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, PathChange, PolicyInfo, PolicyMode,
+    PolicySettings,
+};
 use reeve_model::task::TaskTriggers;
 use reeve_model::{Actor, DomainState, Error, Verb};
 
+use crate::artifact_port::PolicyArtifacts;
+use crate::record_port::PolicyRecords;
 use crate::task_port::PolicyTasks;
 
 /// A question to the guard chain of one hook.
@@ -86,7 +91,7 @@ pub trait PolicyPort: Send + Sync {
 
 /// What operators do with policies.
 #[async_trait]
-pub trait PolicyAdmin: PolicyTasks + Send + Sync {
+pub trait PolicyAdmin: PolicyTasks + PolicyArtifacts + PolicyRecords + Send + Sync {
     /// All loaded policies, in chain order.
     fn list(&self) -> Vec<PolicyInfo>;
 

@@ -1,13 +1,14 @@
 //! `/v1/policies` and `/v1/decisions`.
 
 mod load;
+mod record;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use reeve_model::Error;
-use reeve_model::api::{Grants, SetMode};
-use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo};
+use reeve_model::api::{Grants, RollBack, SetMode};
+use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicySettings};
 
 use crate::error::ApiError;
 use crate::extract::{self, Path, Query};
@@ -15,6 +16,10 @@ use crate::peer::Caller;
 use crate::state::ApiState;
 
 pub(crate) use load::{__path_load, load};
+pub(crate) use record::{
+    __path_audit, __path_record, __path_recorded, __path_stop_recording, audit, record, recorded,
+    stop_recording,
+};
 
 /// All loaded policies, in chain order.
 #[utoipa::path(
@@ -138,6 +143,44 @@ pub(crate) async fn resume(
     Path(policy): Path<String>,
 ) -> Result<Json<PolicyInfo>, ApiError> {
     Ok(Json(state.actions.policy_resume(&actor, &policy).await?))
+}
+
+/// Changes settings of a policy: all that the body names or, when one of them is refused, none.
+#[utoipa::path(
+    patch,
+    path = "/v1/policies/{policy}",
+    operation_id = "policy_set",
+    tag = "policies",
+    params(("policy" = String, Path, description = "Name")),
+    request_body = PolicySettings,
+    responses((status = OK, body = PolicyInfo), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn set(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(policy): Path<String>,
+    extract::Json(settings): extract::Json<PolicySettings>,
+) -> Result<Json<PolicyInfo>, ApiError> {
+    Ok(Json(state.actions.policy_set(&actor, &policy, settings).await?))
+}
+
+/// Puts an earlier version of a policy back.
+#[utoipa::path(
+    post,
+    path = "/v1/policies/{policy}/rollback",
+    operation_id = "policy_roll_back",
+    tag = "policies",
+    params(("policy" = String, Path, description = "Name")),
+    request_body = RollBack,
+    responses((status = OK, body = PolicyInfo), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn roll_back(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(policy): Path<String>,
+    extract::Json(body): extract::Json<RollBack>,
+) -> Result<Json<PolicyInfo>, ApiError> {
+    Ok(Json(state.actions.policy_roll_back(&actor, &policy, body.to).await?))
 }
 
 /// Rows of the decision log, oldest first; without `after` the newest ones.

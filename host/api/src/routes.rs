@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use crate::{console, domain, events, metrics, node, openapi, policy};
+use crate::{artifact, console, domain, events, metrics, node, openapi, policy, task};
 
 /// Largest document or JSON body.
 const BODY_LIMIT: usize = 4 << 20;
@@ -20,8 +20,10 @@ const COMPONENT_LIMIT: usize = 64 << 20;
 
 /// Every documented route: the paths and the OpenAPI document come from the same attributes.
 pub(crate) fn documented() -> OpenApiRouter<ApiState> {
-    let components =
-        OpenApiRouter::new().routes(routes!(policy::load)).layer(DefaultBodyLimit::max(COMPONENT_LIMIT));
+    let components = OpenApiRouter::new()
+        .routes(routes!(policy::load))
+        .routes(routes!(policy::audit))
+        .layer(DefaultBodyLimit::max(COMPONENT_LIMIT));
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(domain::list))
         .routes(routes!(domain::define))
@@ -49,7 +51,18 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(policy::grant))
         .routes(routes!(policy::revoke))
         .routes(routes!(policy::resume))
+        .routes(routes!(policy::set))
+        .routes(routes!(policy::roll_back))
         .routes(routes!(policy::decisions))
+        .routes(routes!(policy::record))
+        .routes(routes!(policy::recorded))
+        .routes(routes!(policy::stop_recording))
+        .routes(routes!(artifact::install))
+        .routes(routes!(task::list))
+        .routes(routes!(task::run))
+        .routes(routes!(task::schedule))
+        .routes(routes!(task::logs))
+        .routes(routes!(task::activity))
         .routes(routes!(node::info))
         .routes(routes!(node::memory))
         .routes(routes!(node::ksm))

@@ -1,8 +1,11 @@
 //! Policies and the decision log.
 
 use hyper::Method;
-use reeve_model::api::{Grants, SetMode};
-use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode};
+use reeve_model::api::{Grants, RollBack, SetMode};
+use reeve_model::policy::{
+    BreakerSettings, Decision, DecisionFilter, FailureMode, PolicyInfo, PolicyMode, PolicySettings,
+};
+use reeve_model::task::TaskTriggers;
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -23,6 +26,12 @@ pub struct PolicyUpload {
     pub config: Option<serde_json::Value>,
     /// Position in its chains, lowest first.
     pub order: Option<i32>,
+    /// What a failure means.
+    pub on_failure: Option<FailureMode>,
+    /// When the circuit breaker stops it.
+    pub breaker: Option<BreakerSettings>,
+    /// When its task runs by itself.
+    pub triggers: Option<TaskTriggers>,
 }
 
 impl PolicyUpload {
@@ -36,6 +45,19 @@ impl PolicyUpload {
         }
         if let Some(order) = self.order {
             target = target.with("order", &order.to_string());
+        }
+        if let Some(on_failure) = self.on_failure {
+            target = target.with("on_failure", on_failure.as_str());
+        }
+        if let Some(BreakerSettings { failures, within }) = self.breaker {
+            target = target.with("breaker", &format!("{failures}/{within}"));
+        }
+        if let Some(triggers) = &self.triggers {
+            if let Some(schedule) = &triggers.schedule {
+                target = target.with("schedule", schedule);
+            }
+            target = triggers.events.iter().fold(target, |target, event| target.with("event", event));
+            target = target.with("catch_up", &triggers.catch_up.to_string());
         }
         if let Some(config) = &self.config {
             target = target.with("config", &config.to_string());
@@ -87,6 +109,18 @@ impl Client {
     /// Lets a parked policy run again.
     pub async fn resume_policy(&self, name: &str) -> Result<PolicyInfo, ClientError> {
         self.call(Method::POST, Target::new(&["policies", name, "resume"]), Payload::Empty).await
+    }
+
+    /// Changes settings of a policy: all that are given or, when one of them is refused, none.
+    pub async fn set_policy(&self, name: &str, settings: &PolicySettings) -> Result<PolicyInfo, ClientError> {
+        let body = Payload::json(settings)?;
+        self.call(Method::PATCH, Target::new(&["policies", name]), body).await
+    }
+
+    /// Puts an earlier version of a policy back; none takes the newest good one.
+    pub async fn roll_back_policy(&self, name: &str, to: Option<String>) -> Result<PolicyInfo, ClientError> {
+        let body = Payload::json(&RollBack { to })?;
+        self.call(Method::POST, Target::new(&["policies", name, "rollback"]), body).await
     }
 
     /// Rows of the decision log, oldest first.

@@ -139,6 +139,16 @@ pub struct SetMode {
     pub mode: crate::policy::PolicyMode,
 }
 
+/// Body that puts an earlier version of a policy back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RollBack {
+    /// Which one: its digest, the first six or more digits of it, or its version; none takes the newest good one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
 /// Body that gives or takes grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

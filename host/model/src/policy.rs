@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::Actor;
-pub use crate::policy_life::{BreakerSettings, Parked, PolicySettings, PolicyVersion};
+pub use crate::policy_life::{BadBreaker, BreakerSettings, Parked, PolicySettings, PolicyVersion};
 
 /// A hook point: the interface of `reeve:hooks` (or `reeve:tune`) a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

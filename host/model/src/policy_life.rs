@@ -30,6 +30,22 @@ impl Default for BreakerSettings {
     }
 }
 
+/// A breaker is written `failures/seconds`, e.g. `5/60`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no breaker: write failures/seconds, e.g. 5/60 for five failures within a minute")]
+pub struct BadBreaker(String);
+
+impl std::str::FromStr for BreakerSettings {
+    type Err = BadBreaker;
+
+    fn from_str(text: &str) -> Result<Self, BadBreaker> {
+        let numbers = text.split_once('/').and_then(|(failures, within)| {
+            Some(Self { failures: failures.parse().ok()?, within: within.parse().ok()? })
+        });
+        numbers.filter(|breaker| breaker.is_valid()).ok_or_else(|| BadBreaker(text.to_owned()))
+    }
+}
+
 impl std::fmt::Display for BreakerSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} failures within {} s", self.failures, self.within)
@@ -89,4 +105,17 @@ pub struct PolicySettings {
     /// Its configuration; takes the place of the present one as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<serde_json::Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BreakerSettings;
+
+    #[test]
+    fn breakers_are_two_numbers() {
+        assert_eq!("3/10".parse(), Ok(BreakerSettings { failures: 3, within: 10 }));
+        for bad in ["", "3", "0/10", "3/0", "1001/1", "3/86401", "-1/2", "3/10/1"] {
+            assert!(bad.parse::<BreakerSettings>().is_err(), "{bad}");
+        }
+    }
 }

@@ -56,11 +56,26 @@ pub enum Verb {
     /// Keep values in the policy's own store.
     #[serde(rename = "kv:use")]
     KvUse,
+    /// Read the clocks of WASI and sleep.
+    #[serde(rename = "wasi:clocks")]
+    WasiClocks,
+    /// Draw random numbers through WASI.
+    #[serde(rename = "wasi:random")]
+    WasiRandom,
+    /// Have the standard streams of WASI; output goes to the policy's log.
+    #[serde(rename = "wasi:cli")]
+    WasiCli,
+    /// Read files below a directory through WASI; the subject is the directory.
+    #[serde(rename = "fs:read")]
+    FsRead,
+    /// Read and change files below a directory through WASI; the subject is the directory.
+    #[serde(rename = "fs:write")]
+    FsWrite,
 }
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -78,6 +93,11 @@ impl Verb {
         Self::PolicyRead,
         Self::PolicyAdmin,
         Self::KvUse,
+        Self::WasiClocks,
+        Self::WasiRandom,
+        Self::WasiCli,
+        Self::FsRead,
+        Self::FsWrite,
     ];
 
     /// The verb as it is written in grants, e.g. `domain:start`.
@@ -100,6 +120,11 @@ impl Verb {
             Self::PolicyRead => "policy:read",
             Self::PolicyAdmin => "policy:admin",
             Self::KvUse => "kv:use",
+            Self::WasiClocks => "wasi:clocks",
+            Self::WasiRandom => "wasi:random",
+            Self::WasiCli => "wasi:cli",
+            Self::FsRead => "fs:read",
+            Self::FsWrite => "fs:write",
         }
     }
 

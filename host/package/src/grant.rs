@@ -225,7 +225,8 @@ fn directory(text: &str) -> Option<String> {
 /// True for a directory itself and for what is in it, at any depth.
 pub fn is_below(directory: &str, path: &str) -> bool {
     let rest = path.strip_prefix(directory);
-    directory == "/" && path.starts_with('/') || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    directory == "/" && path.starts_with('/')
+        || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn covers_path(glob: &str, path: &str) -> bool {

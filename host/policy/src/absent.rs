@@ -50,7 +50,7 @@ impl AbsentPolicies {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let closes = |absent: &&Absent| {
             absent.mode == PolicyMode::Enforce
-                && absent.on_failure == FailureMode::Closed
+                && absent.on_failure != FailureMode::Open
                 && absent.hooks.as_ref().is_none_or(|hooks| hooks.contains(&hook))
         };
         all.iter().find(closes).cloned()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reeve_actions::policy_port::{LoadRequest, PolicyAdmin};
 use reeve_model::event::PolicyChange;
-use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode};
+use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode, PolicySettings};
 use reeve_model::{Error, ErrorCode};
 
 use crate::binding::{Active, Binding};
@@ -40,12 +40,21 @@ impl PolicyAdmin for PolicyEngine {
         let terms = Terms {
             name: Some(name),
             mode: request.mode,
-            on_failure: None,
+            on_failure: request.on_failure,
             grants: Some(grants),
             config: request.config,
             order: request.order,
+            breaker: request.breaker,
+            ..Terms::default()
         };
-        Ok(self.install(request.component, terms, Origin::Installed).await?.info())
+        if let Some(triggers) = &request.triggers {
+            crate::trigger::Triggers::parse(triggers.clone())?;
+        }
+        let binding = self.install(request.component, terms, Origin::Installed).await?;
+        if request.triggers.is_some() {
+            self.arm(binding.name(), request.triggers)?;
+        }
+        Ok(binding.info())
     }
 
     async fn unload(&self, name: &str) -> Result<(), Error> {
@@ -61,7 +70,8 @@ impl PolicyAdmin for PolicyEngine {
         });
         removed.await.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))??;
         self.take_out(name);
-        Ok(())
+        self.tidy_artifacts(name).await;
+        self.forget_task(name)
     }
 
     async fn set_mode(&self, name: &str, mode: PolicyMode) -> Result<PolicyInfo, Error> {
@@ -70,6 +80,7 @@ impl PolicyAdmin for PolicyEngine {
         let old = binding.active();
         if old.mode != mode {
             self.change(&binding, Active { mode, ..old.copy() }).await?;
+            self.find_previous(&binding, None).await;
             let word = if mode == PolicyMode::Enforce { "enforce" } else { "monitor" };
             self.tell(name, PolicyChange::ModeChanged, word.to_owned());
         }
@@ -106,9 +117,18 @@ impl PolicyAdmin for PolicyEngine {
         if !self.unpark(&binding) {
             return Err(Error::new(ErrorCode::WrongState, format!("policy '{name}' is not parked")));
         }
+        crate::history::mark(&self.shared, &binding, &binding.active().program.digest, true)?;
         self.tell(name, PolicyChange::Resumed, String::new());
         self.shared.ksm.changed.notify_one();
         Ok(binding.info())
+    }
+
+    async fn set(&self, name: &str, settings: PolicySettings) -> Result<PolicyInfo, Error> {
+        self.change_settings(name, settings).await
+    }
+
+    async fn roll_back(&self, name: &str, to: Option<String>) -> Result<PolicyInfo, Error> {
+        self.put_back(name, to.as_deref()).await
     }
 
     async fn decisions(&self, filter: DecisionFilter) -> Result<Vec<Decision>, Error> {
@@ -123,6 +143,7 @@ impl PolicyEngine {
     /// Takes a binding out; calls in flight finish.
     pub(crate) fn take_out(&self, name: &str) {
         self.shared.registry.remove(name);
+        self.disarm(name);
         self.tell(name, PolicyChange::Unloaded, String::new());
         self.shared.ksm.changed.notify_one();
     }
@@ -135,8 +156,10 @@ impl PolicyEngine {
         }
         let grants = Grants::new(&old.program.manifest.wants, given)
             .map_err(|source| LoadError::Grant { policy: binding.name().to_owned(), source })?;
+        crate::wasi::check_directories(binding.name(), &grants)?;
         let program = old.program.relink(&self.shared.runtime, binding.name(), &grants)?;
         self.change(binding, Active { program, grants, ..old.copy() }).await?;
+        self.find_previous(binding, None).await;
         Ok(binding.info())
     }
 
@@ -158,7 +181,7 @@ fn parse(policy: &str, text: &str) -> Result<Grant, Error> {
 }
 
 /// Refuses changes that the policy directory would undo.
-fn installed_only(binding: &Binding, instead: &str) -> Result<(), Error> {
+pub(crate) fn installed_only(binding: &Binding, instead: &str) -> Result<(), Error> {
     if binding.active().origin == Origin::Installed {
         return Ok(());
     }

@@ -86,6 +86,8 @@ impl Occasion {
         input: Input,
     ) {
         binding.counters.calls.fetch_add(1, Ordering::Relaxed);
+        binding.counters.latency.add(u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX));
+        binding.counters.memory.fetch_max(report.memory, Ordering::Relaxed);
         shared.metrics.called(&active.name, self.hook, verdict.outcome, report);
         match verdict.outcome {
             Outcome::Deny => drop(binding.counters.denials.fetch_add(1, Ordering::Relaxed)),
@@ -101,6 +103,8 @@ impl Occasion {
             _ if verdict.in_place_of.is_some() => {}
             _ => self.failed(shared, binding, &verdict.reason),
         }
+        let (policy, hook, call) = (active.name.as_str(), self.hook.as_str(), self.number);
+        tracing::debug!(policy, hook, call, subject = self.subject, outcome = ?verdict.outcome, "decided");
         if let Some(session) = &report.session {
             shared.recorder.keep(session, verdict.outcome, &verdict.reason, &verdict.changes);
         }
@@ -113,6 +117,13 @@ impl Occasion {
     pub(crate) fn note_parked(&self, shared: &Shared, active: &Active, input: Input) {
         shared.metrics.counted(&active.name, self.hook, Outcome::Parked);
         let verdict = Verdict { reason: "it is parked".to_owned(), ..Verdict::plain(Outcome::Parked) };
+        shared.decisions.append(self.decision(active, verdict, 0, 0, 0), input);
+    }
+
+    /// Logs that a task was not run.
+    pub(crate) fn note_skipped(&self, shared: &Shared, active: &Active, why: &str, input: Input) {
+        shared.metrics.counted(&active.name, self.hook, Outcome::Skipped);
+        let verdict = Verdict { reason: why.to_owned(), ..Verdict::plain(Outcome::Skipped) };
         shared.decisions.append(self.decision(active, verdict, 0, 0, 0), input);
     }
 

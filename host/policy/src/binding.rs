@@ -1,15 +1,19 @@
 //! A policy in use: the version that answers now, how it is bound, and what it did so far.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
-use reeve_model::policy::{FailureMode, Hook, PolicyCounters, PolicyInfo, PolicyMode};
+use reeve_model::policy::{
+    BreakerSettings, FailureMode, Hook, Parked, PolicyCounters, PolicyInfo, PolicyMode, PolicyVersion,
+};
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::breaker::Breaker;
 use crate::grants::Grants;
 use crate::install::Origin;
+use crate::latency::Latency;
 use crate::loader::Program;
 
 /// Outermost calls of one policy that run at the same time.
@@ -23,6 +27,8 @@ pub(crate) struct Active {
     pub(crate) mode: PolicyMode,
     pub(crate) on_failure: FailureMode,
     pub(crate) order: i32,
+    pub(crate) enabled: bool,
+    pub(crate) breaker: BreakerSettings,
     pub(crate) config: serde_json::Value,
     /// The same as JSON text, as policies get it.
     pub(crate) config_text: String,
@@ -33,6 +39,10 @@ pub(crate) struct Active {
 pub(crate) struct Binding {
     name: String,
     active: RwLock<Arc<Active>>,
+    /// Answers when the active version fails, where that is what a failure means.
+    previous: RwLock<Option<Arc<Active>>>,
+    /// The history as the store has it.
+    versions: RwLock<Vec<PolicyVersion>>,
     breaker: Mutex<Breaker>,
     pub(crate) turns: Semaphore,
     pub(crate) counters: Counters,
@@ -45,6 +55,9 @@ pub(crate) struct Counters {
     pub(crate) denials: AtomicU64,
     pub(crate) rewrites: AtomicU64,
     pub(crate) failures: AtomicU64,
+    pub(crate) latency: Latency,
+    /// Largest linear memory of one call, bytes.
+    pub(crate) memory: AtomicUsize,
 }
 
 impl Active {
@@ -57,6 +70,8 @@ impl Active {
             mode: self.mode,
             on_failure: self.on_failure,
             order: self.order,
+            enabled: self.enabled,
+            breaker: self.breaker,
             config: self.config.clone(),
             config_text: self.config_text.clone(),
             origin: self.origin,
@@ -68,9 +83,9 @@ impl Active {
         self.mode == PolicyMode::Enforce
     }
 
-    /// True when it answers `hook`.
+    /// True when it is asked at `hook`.
     pub(crate) fn answers(&self, hook: Hook) -> bool {
-        self.program.hooks.contains(&hook)
+        self.enabled && self.program.hooks.contains(&hook)
     }
 }
 
@@ -80,6 +95,8 @@ impl Binding {
         Self {
             name: active.name.clone(),
             active: RwLock::new(Arc::new(active)),
+            previous: RwLock::default(),
+            versions: RwLock::default(),
             breaker: Mutex::default(),
             turns: Semaphore::new(CALLS_AT_ONCE),
             counters: Counters::default(),
@@ -101,15 +118,47 @@ impl Binding {
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(active);
     }
 
-    /// True while the breaker keeps it from being asked.
-    pub(crate) fn is_parked(&self) -> bool {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).is_parked()
+    /// The version that answers in place of one that failed.
+    pub(crate) fn previous(&self) -> Option<Arc<Active>> {
+        self.previous.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Counts a failure; true when it parks the policy.
-    pub(crate) fn failed(&self) -> bool {
+    /// Says which version answers in place of one that failed.
+    pub(crate) fn set_previous(&self, previous: Option<Arc<Active>>) {
+        *self.previous.write().unwrap_or_else(PoisonError::into_inner) = previous;
+    }
+
+    /// Its history, newest first.
+    pub(crate) fn versions(&self) -> Vec<PolicyVersion> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what its history is now.
+    pub(crate) fn set_versions(&self, versions: Vec<PolicyVersion>) {
+        *self.versions.write().unwrap_or_else(PoisonError::into_inner) = versions;
+    }
+
+    /// True while the breaker keeps it from being asked.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).parked().is_some()
+    }
+
+    /// Keeps it from being asked.
+    pub(crate) fn park(&self, parked: Parked) {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).park(parked);
+    }
+
+    /// Counts a failure; since when and why the policy is parked, when this one parks it.
+    pub(crate) fn failed(&self, reason: &str) -> Option<Parked> {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner).failed(Instant::now())
+        let settings = self.active().breaker;
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !breaker.failed(Instant::now(), settings) {
+            return None;
+        }
+        let parked = Parked { since: OffsetDateTime::now_utc(), reason: reason.to_owned() };
+        breaker.park(parked.clone());
+        Some(parked)
     }
 
     /// Lets it be asked again; true when it was parked.
@@ -121,6 +170,7 @@ impl Binding {
     pub(crate) fn info(&self) -> PolicyInfo {
         let active = self.active();
         let manifest = &active.program.manifest;
+        let parked = self.breaker.lock().unwrap_or_else(PoisonError::into_inner).parked().cloned();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PolicyInfo {
             name: self.name.clone(),
@@ -130,7 +180,12 @@ impl Binding {
             hooks: active.program.hooks.clone(),
             mode: active.mode,
             on_failure: active.on_failure,
-            parked: self.is_parked(),
+            enabled: active.enabled,
+            parked: parked.is_some(),
+            parked_since: parked,
+            breaker: active.breaker,
+            previous: self.previous().map(|previous| previous.program.digest.clone()),
+            versions: self.versions(),
             order: active.order,
             wanted: manifest.wants.clone(),
             granted: active.grants.texts().to_vec(),

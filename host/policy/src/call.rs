@@ -14,6 +14,7 @@ use crate::limits::Limiter;
 use crate::meter::Meter;
 use crate::outside::Outside;
 use crate::tape::Tape;
+use crate::wasi::Wasi;
 
 const MESSAGE_LIMIT: usize = 4096;
 
@@ -30,6 +31,15 @@ pub(crate) struct CallState {
     pub(crate) tape: Tape,
     pub(crate) hook: Hook,
     pub(crate) depth: u32,
+    /// As the policy is told it, for lines of the log.
+    pub(crate) call_id: String,
+    pub(crate) wasi: Wasi,
+}
+
+impl Drop for CallState {
+    fn drop(&mut self) {
+        self.write_out(true);
+    }
 }
 
 impl CallState {
@@ -73,6 +83,12 @@ impl CallState {
                 "policy '{name}' may not call '{verb}': it is {DEPTH_LIMIT} policy calls deep already"
             )));
         }
+        if !self.active.enforces() {
+            let message = format!("policy '{name}' is in monitor mode: '{verb}' on '{subject}' is not done");
+            tracing::info!(policy = name, call = self.call_id, "{message}");
+            return Err(denied(message));
+        }
+        tracing::debug!(policy = name, call = self.call_id, %verb, subject, "policy '{name}' calls '{verb}'");
         Ok(Actor::Policy { name: name.to_owned(), depth: self.depth + 1 })
     }
 }

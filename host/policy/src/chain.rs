@@ -21,7 +21,7 @@ use crate::shared::Shared;
 const REASON_LIMIT: usize = 1024;
 
 /// What a policy decided, as far as the chain goes on from it.
-enum Step {
+pub(crate) enum Step {
     Allow,
     Deny(String),
     Rewrite(Arc<DomainConfig>, Vec<PathChange>),
@@ -38,18 +38,17 @@ struct Chain<'a> {
 
 /// Asks the chain of a guard hook.
 pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdict {
-    let GuardRequest { hook, actor, state, config, device, forced } = request;
+    let GuardRequest { hook, actor, state, mut config, device, forced } = request;
     if let Some(absent) = shared.absent.closing(hook) {
         let reason = format!("the policy is bound to this hook but could not be loaded: {}", absent.error);
         return GuardVerdict::Deny { policy: absent.name, reason };
     }
     let bindings = shared.registry.answering(hook);
     if bindings.is_empty() {
-        return GuardVerdict::Allow { config: Box::new(config), rewrites: Vec::new() };
+        return GuardVerdict::Allow { config, rewrites: Vec::new() };
     }
     let occasion = Occasion::new(shared, hook, actor, config.name.clone());
     let chain = Chain { shared, occasion, state, device, forced };
-    let mut config = Arc::new(config);
     let mut rewrites = Vec::new();
     for (binding, active) in bindings {
         match chain.ask(&binding, &active, &config).await {
@@ -61,20 +60,40 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
             }
         }
     }
-    GuardVerdict::Allow { config: Box::new(Arc::unwrap_or_clone(config)), rewrites }
+    GuardVerdict::Allow { config, rewrites }
 }
 
 impl Chain<'_> {
-    /// Asks one policy, logs what it said, and says what that means for the chain.
+    /// Asks one policy, or its last good version when that answers in place of one that failed.
     async fn ask(&self, binding: &Arc<Binding>, active: &Arc<Active>, config: &Arc<DomainConfig>) -> Step {
+        let failure = match self.ask_version(binding, active, config, None).await {
+            Ok(step) => return step,
+            Err(failure) => failure,
+        };
+        let previous = binding.previous().filter(|_| active.on_failure == FailureMode::Previous);
+        let Some(previous) = previous else { return after_failure(active, &failure) };
+        match self.ask_version(binding, &previous, config, Some(active)).await {
+            Ok(step) => step,
+            Err(again) => after_failure(active, &format!("{failure}; its last good version: {again}")),
+        }
+    }
+
+    /// Asks one version, logs what it said, and says what that means for the chain; an error when it gave no answer.
+    async fn ask_version(
+        &self,
+        binding: &Arc<Binding>,
+        active: &Arc<Active>,
+        config: &Arc<DomainConfig>,
+        in_place_of: Option<&Arc<Active>>,
+    ) -> Result<Step, String> {
         let input = Input {
             config: active.config_text.clone(),
             domain: Some(Arc::clone(config)),
             detail: self.device.clone().unwrap_or_default(),
         };
-        if binding.is_parked() {
+        if in_place_of.is_none() && binding.is_parked() {
             self.occasion.note_parked(self.shared, active, input);
-            return after_failure(active, "it is parked after too many failures");
+            return Err("it is parked after too many failures".to_owned());
         }
         let question = Question::Guard {
             domain: DomainView { config: Arc::clone(config), state: self.state },
@@ -90,42 +109,45 @@ impl Chain<'_> {
         };
         let mut report = instance::run(self.shared, active, &binding.turns, ask).await;
         let answer = std::mem::replace(&mut report.answer, Ok(Answer::Told));
-        let decided = answer.and_then(|answer| self.decide(active, config, answer));
-        let (verdict, step) = match decided {
-            Ok(Step::Allow) => (Verdict::plain(Outcome::Allow), Step::Allow),
-            Ok(Step::Deny(reason)) => {
-                let verdict = Verdict { reason: reason.clone(), ..Verdict::plain(Outcome::Deny) };
-                (verdict, Step::Deny(reason))
+        let decided = answer.and_then(|answer| decide(self.occasion.hook, active, config, answer));
+        let mut verdict = match &decided {
+            Ok(Step::Allow) => Verdict::plain(Outcome::Allow),
+            Ok(Step::Deny(reason)) => Verdict { reason: reason.clone(), ..Verdict::plain(Outcome::Deny) },
+            Ok(Step::Rewrite(_, changes)) => {
+                Verdict { changes: changes.clone(), ..Verdict::plain(Outcome::Rewrite) }
             }
-            Ok(Step::Rewrite(rewritten, changes)) => {
-                let verdict = Verdict { changes: changes.clone(), ..Verdict::plain(Outcome::Rewrite) };
-                (verdict, Step::Rewrite(rewritten, changes))
-            }
-            Err(failure) => (Verdict::failed(&failure), after_failure(active, &failure.to_string())),
+            Err(failure) => Verdict::failed(failure),
         };
+        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
         self.occasion.note(self.shared, binding, active, &report, verdict, input);
-        if active.enforces() { step } else { Step::Allow }
+        let step = decided.map_err(|failure| failure.to_string())?;
+        Ok(if active.enforces() { step } else { Step::Allow })
     }
+}
 
-    /// Turns an answer into a step; a rewrite is applied, validated and checked against the grants.
-    fn decide(&self, active: &Active, config: &Arc<DomainConfig>, answer: Answer) -> Result<Step, Failure> {
-        let Answer::Verdict(verdict) = answer else {
-            return Err(Failure::Refused("a guard must answer with a verdict".to_owned()));
-        };
-        match verdict {
-            policy::Verdict::Allow => Ok(Step::Allow),
-            policy::Verdict::Deny(reason) if reason.trim().is_empty() => {
-                Ok(Step::Deny("the policy gave no reason".to_owned()))
-            }
-            policy::Verdict::Deny(reason) => Ok(Step::Deny(shorten(&reason, REASON_LIMIT))),
-            policy::Verdict::Rewrite(edits) if edits.is_empty() => Ok(Step::Allow),
-            policy::Verdict::Rewrite(_) if !may_rewrite(self.occasion.hook) => Err(Failure::Refused(
-                format!("it rewrites the domain, which is too late in hook '{}'", self.occasion.hook),
-            )),
-            policy::Verdict::Rewrite(edits) => {
-                let (rewritten, changes) = rewrite::apply(config, edits, &active.grants)?;
-                Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(Arc::new(rewritten), changes) })
-            }
+/// Turns an answer into a step; a rewrite is applied, validated and checked against the grants.
+pub(crate) fn decide(
+    hook: Hook,
+    active: &Active,
+    config: &DomainConfig,
+    answer: Answer,
+) -> Result<Step, Failure> {
+    let Answer::Verdict(verdict) = answer else {
+        return Err(Failure::Refused("a guard must answer with a verdict".to_owned()));
+    };
+    match verdict {
+        policy::Verdict::Allow => Ok(Step::Allow),
+        policy::Verdict::Deny(reason) if reason.trim().is_empty() => {
+            Ok(Step::Deny("the policy gave no reason".to_owned()))
+        }
+        policy::Verdict::Deny(reason) => Ok(Step::Deny(shorten(&reason, REASON_LIMIT))),
+        policy::Verdict::Rewrite(edits) if edits.is_empty() => Ok(Step::Allow),
+        policy::Verdict::Rewrite(_) if !may_rewrite(hook) => {
+            Err(Failure::Refused(format!("it rewrites the domain, which is too late in hook '{hook}'")))
+        }
+        policy::Verdict::Rewrite(edits) => {
+            let (rewritten, changes) = rewrite::apply(config, edits, &active.grants)?;
+            Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(Arc::new(rewritten), changes) })
         }
     }
 }
@@ -138,16 +160,12 @@ fn may_rewrite(hook: Hook) -> bool {
 /// What a policy that does not answer means.
 fn after_failure(active: &Active, why: &str) -> Step {
     match active.on_failure {
-        FailureMode::Closed if active.enforces() => Step::Deny(format!("the policy could not decide: {why}")),
-        FailureMode::Closed => Step::Allow,
+        _ if !active.enforces() => Step::Allow,
+        FailureMode::Closed | FailureMode::Previous => {
+            Step::Deny(format!("the policy could not decide: {why}"))
+        }
         FailureMode::Open => {
-            if active.enforces() {
-                tracing::warn!(
-                    policy = active.name,
-                    "allowed although policy '{}' failed: {why}",
-                    active.name
-                );
-            }
+            tracing::warn!(policy = active.name, "allowed although policy '{}' failed: {why}", active.name);
             Step::Allow
         }
     }

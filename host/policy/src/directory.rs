@@ -4,10 +4,17 @@
 //! ```toml
 //! [naming]
 //! mode = "enforce"             # or "monitor"
-//! on-failure = "closed"        # or "open"
+//! on-failure = "closed"        # or "open", or "previous"
 //! order = 10
+//! enabled = true
+//! breaker = { failures = 5, within = 60 }
 //! grants = ["domain:rewrite path=devices.*"]
 //! config = { prefix = "prod-" }
+//!
+//! [nightly-report]
+//! schedule = "0 3 * * *"       # when its task runs: a cron expression in the host's time zone, or "every 5m"
+//! catch-up = true              # one run for all that were missed while the daemon was down
+//! events = ["domain:started name=web-*"]
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,11 +23,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use reeve_model::event::PolicyChange;
-use reeve_model::policy::{FailureMode, PolicyMode};
+use reeve_model::policy::{BreakerSettings, FailureMode, PolicyMode};
+use reeve_model::task::TaskTriggers;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::absent::Absent;
+use crate::artifact::signature_file;
 use crate::install::{Origin, Terms};
 use crate::policy_engine::PolicyEngine;
 
@@ -37,6 +46,16 @@ struct Settings {
     #[serde(default)]
     order: i32,
     #[serde(default)]
+    enabled: Option<bool>,
+    #[serde(default)]
+    breaker: Option<BreakerSettings>,
+    #[serde(default)]
+    schedule: Option<String>,
+    #[serde(default)]
+    events: Vec<String>,
+    #[serde(default)]
+    catch_up: bool,
+    #[serde(default)]
     grants: Vec<String>,
     #[serde(default)]
     config: serde_json::Map<String, serde_json::Value>,
@@ -47,12 +66,19 @@ struct Settings {
 struct Stamp {
     modified: Option<SystemTime>,
     size: u64,
+    /// The same of the signature beside it.
+    signature: Option<(Option<SystemTime>, u64)>,
 }
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        Some(Self { modified: meta.modified().ok(), size: meta.len() })
+        let signature = std::fs::metadata(signature_file(path)).ok();
+        Some(Self {
+            modified: meta.modified().ok(),
+            size: meta.len(),
+            signature: signature.map(|meta| (meta.modified().ok(), meta.len())),
+        })
     }
 }
 
@@ -157,6 +183,8 @@ async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Set
         }
     };
     let hooks = crate::loader::manifest(&bytes).ok().map(|manifest| manifest.hooks);
+    let triggers =
+        TaskTriggers { schedule: settings.schedule, events: settings.events, catch_up: settings.catch_up };
     let terms = Terms {
         name: Some(name.to_owned()),
         mode: Some(settings.mode),
@@ -164,15 +192,28 @@ async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Set
         grants: Some(settings.grants),
         config: Some(serde_json::Value::Object(settings.config)),
         order: Some(settings.order),
+        enabled: Some(settings.enabled.unwrap_or(true)),
+        breaker: Some(settings.breaker.unwrap_or_default()),
+        rolls_back: false,
+        restored: engine.shared.registry.find(name).is_none(),
     };
     let _changing = engine.changing.lock().await;
     let loaded = engine.shared.registry.find(name).is_some();
-    if let Err(error) = engine.install(bytes, terms, Origin::Directory).await {
+    let installed = match engine.verify_file(path, &bytes) {
+        Ok(()) => engine.install(bytes, terms, Origin::Directory).await.map(drop),
+        Err(error) => {
+            if loaded {
+                engine.tell(name, PolicyChange::Refused, error.message.clone());
+            }
+            Err(error)
+        }
+    };
+    if let Err(error) = installed {
         tracing::error!(policy = name, "'{}' is not loaded: {error}", path.display());
         if !loaded {
             engine.tell(name, PolicyChange::Refused, error.message.clone());
         }
-        if !loaded && bound {
+        if !loaded && bound && settings.enabled != Some(false) {
             engine.shared.absent.add(Absent {
                 name: name.to_owned(),
                 hooks: hooks.filter(|hooks| !hooks.is_empty()),
@@ -181,5 +222,7 @@ async fn load(engine: &Arc<PolicyEngine>, name: &str, path: &Path, settings: Set
                 error,
             });
         }
+    } else if let Err(error) = engine.arm(name, Some(triggers)) {
+        tracing::error!(policy = name, "task '{name}' does not run by itself: {error}");
     }
 }

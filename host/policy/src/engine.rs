@@ -1,12 +1,14 @@
 //! The one wasmtime engine of the daemon and how it is set up: pooled memories that are reset instead of unmapped, epochs and
 //! fuel for every instruction, and nothing that makes two runs of a policy differ.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+use crate::compiler::Compiler;
 use crate::lane::SlowLane;
 use crate::limits::MEMORY_CEILING;
+use crate::metrics::Metrics;
 use crate::ticker::Ticker;
 
 /// Outermost calls that run at the same time; each may nest [`crate::DEPTH_LIMIT`] deep, and the pool has room for all of them.
@@ -34,18 +36,26 @@ pub enum EngineError {
 /// What all policies share.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
+    pub(crate) compiler: Compiler,
     pub(crate) ticker: Ticker,
     pub(crate) lane: SlowLane,
     pub(crate) calls: tokio::sync::Semaphore,
 }
 
 impl Runtime {
-    /// Sets up the engine and its threads.
-    pub(crate) fn new() -> Result<Self, EngineError> {
+    /// Sets up the engine and its threads. Compiled code is kept in `compiled`; none keeps it nowhere.
+    pub(crate) fn new(compiled: Option<&Path>, metrics: &Metrics) -> Result<Self, EngineError> {
         let engine = Engine::new(&config()).map_err(|error| EngineError::Setup(format!("{error:#}")))?;
         let ticker = Ticker::start(engine.clone()).map_err(EngineError::Thread)?;
         let lane = SlowLane::start().map_err(EngineError::Thread)?;
-        Ok(Self { engine, ticker, lane, calls: tokio::sync::Semaphore::new(CALLS_AT_ONCE as usize) })
+        let compiler = Compiler::new(&engine, compiled, metrics);
+        Ok(Self {
+            engine,
+            compiler,
+            ticker,
+            lane,
+            calls: tokio::sync::Semaphore::new(CALLS_AT_ONCE as usize),
+        })
     }
 }
 

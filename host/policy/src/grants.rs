@@ -1,9 +1,11 @@
 //! What a policy may do: what its manifest asks for *and* what the operator grants.
 
+use std::collections::BTreeMap;
+
 use reeve_model::Verb;
 use reeve_model::policy::WantedGrant;
 
-use crate::grant::{Grant, GrantError, Scope};
+use crate::grant::{Grant, GrantError, Scope, is_below};
 
 /// Both sides of a policy's grants. Nothing is allowed that is not on both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,12 +43,12 @@ impl Grants {
 
     /// True when the manifest asks for `verb` on some subject.
     pub fn asks(&self, verb: Verb) -> bool {
-        self.asked.iter().any(|grant| grant.verb == verb)
+        self.asked.iter().any(|grant| holds(grant, verb))
     }
 
     /// True when the operator gave `verb` on some subject.
     pub fn gives(&self, verb: Verb) -> bool {
-        self.given.iter().any(|grant| grant.verb == verb)
+        self.given.iter().any(|grant| holds(grant, verb))
     }
 
     /// True when both sides allow `verb` on every subject.
@@ -57,6 +59,7 @@ impl Grants {
                     && match &grant.scope {
                         Scope::Name(glob) | Scope::Path(glob) => glob == "*",
                         Scope::Host | Scope::MaxBytes(_) => true,
+                        Scope::Directory(directory) => directory == "/",
                     }
             })
         };
@@ -76,9 +79,40 @@ impl Grants {
         Some(largest(&self.asked)?.min(largest(&self.given)?))
     }
 
+    /// Directories that both sides allow, each with whether it may be written to: of one that lies in another, the inner one.
+    pub fn directories(&self) -> BTreeMap<String, bool> {
+        let side = |side: &[Grant]| -> Vec<(String, bool)> {
+            let directory = |grant: &Grant| match &grant.scope {
+                Scope::Directory(path) => Some((path.clone(), grant.verb == Verb::FsWrite)),
+                _ => None,
+            };
+            side.iter().filter_map(directory).collect()
+        };
+        let mut both = BTreeMap::new();
+        for (asked, asks_to_write) in side(&self.asked) {
+            for (given, may_write) in side(&self.given) {
+                let inner = match (is_below(&asked, &given), is_below(&given, &asked)) {
+                    (true, _) => given,
+                    (false, true) => asked.clone(),
+                    (false, false) => continue,
+                };
+                *both.entry(inner).or_insert(false) |= asks_to_write && may_write;
+            }
+        }
+        both
+    }
+
     /// What the operator gave, as it was written.
     pub fn texts(&self) -> &[String] {
         &self.texts
+    }
+
+    /// Those of `wants` that the operator has not given, or not as widely.
+    pub fn uncovered<'a>(&self, wants: impl Iterator<Item = &'a WantedGrant>) -> Vec<WantedGrant> {
+        let covered = |want: &WantedGrant| {
+            Grant::parse(&want.grant).is_ok_and(|asked| self.given.iter().any(|given| given.includes(&asked)))
+        };
+        wants.filter(|want| !covered(want)).cloned().collect()
     }
 
     /// Grants the operator gave that have no effect, because the manifest does not ask for their verb.
@@ -89,6 +123,11 @@ impl Grants {
             .filter(|(grant, _)| !self.asks(grant.verb))
             .map(|(_, text)| text.as_str())
     }
+}
+
+/// True for a grant of the verb; who may write below a directory may read there.
+fn holds(grant: &Grant, verb: Verb) -> bool {
+    grant.verb == verb || (verb == Verb::FsRead && grant.verb == Verb::FsWrite)
 }
 
 #[cfg(test)]
@@ -111,6 +150,34 @@ mod tests {
         assert!(!both.permits(Verb::NodeRead, ""), "given, not asked");
         assert!(!both.permits_all(Verb::DomainRead));
         assert_eq!(both.unasked().collect::<Vec<_>>(), ["node:read"]);
+    }
+
+    #[test]
+    fn directories_are_where_both_sides_meet() {
+        let asked = ["fs:read path=/srv", "fs:write path=/var/lib/x", "fs:write path=/home"];
+        let given = [
+            "fs:write path=/srv/images",
+            "fs:write path=/var/lib",
+            "fs:read path=/home",
+            "fs:read path=/etc",
+        ];
+        let directories: Vec<_> = grants(&asked, &given).directories().into_iter().collect();
+        let expected = [("/home", false), ("/srv/images", false), ("/var/lib/x", true)];
+        assert_eq!(directories, expected.map(|(path, write)| (path.to_owned(), write)));
+        assert!(grants(&["fs:write path=/a"], &[]).asks(Verb::FsRead), "writing includes reading");
+        assert!(grants(&["fs:read path=/srv"], &["fs:read path=/srv2"]).directories().is_empty());
+    }
+
+    #[test]
+    fn what_is_not_covered_is_listed() {
+        let both = grants(&["domain:read"], &["domain:read name=web-*"]);
+        let wants = ["domain:read name=web-1*", "domain:read", "node:read"]
+            .map(|grant| WantedGrant { grant: grant.into(), reason: String::new() });
+        let lacking = both.uncovered(wants.iter());
+        assert_eq!(
+            lacking.iter().map(|want| want.grant.as_str()).collect::<Vec<_>>(),
+            ["domain:read", "node:read"]
+        );
     }
 
     #[test]

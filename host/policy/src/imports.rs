@@ -2,86 +2,46 @@
 //! granted; there is nothing else in it to find.
 
 use reeve_model::Verb;
+use reeve_model::policy::WantedGrant;
+use reeve_package::contract;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
 use crate::call::CallState;
+use crate::grant::Grant;
 use crate::grants::Grants;
 use crate::host;
 use crate::loader::LoadError;
 use crate::suggest::closest;
+use crate::wasi;
 
 type Link = fn(&mut Linker<CallState>) -> wasmtime::Result<()>;
 
 /// One interface of the contract.
-struct Interface {
-    name: &'static str,
-    version: &'static str,
+pub(crate) struct Interface {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
     /// How it is linked; none for interfaces that hold only types.
-    link: Option<Link>,
-    /// The grant a function needs; none for "no grant".
-    verb: fn(function: &str) -> Option<Verb>,
+    pub(crate) link: Option<Link>,
 }
 
-const fn free(_: &str) -> Option<Verb> {
-    None
-}
-
-fn domains_verb(function: &str) -> Option<Verb> {
-    Some(match function {
-        "start" => Verb::DomainStart,
-        "shutdown" => Verb::DomainShutdown,
-        "destroy" => Verb::DomainDestroy,
-        "suspend" | "resume" => Verb::DomainSuspend,
-        "set-memory" => Verb::DomainConfigure,
-        _ => Verb::DomainRead,
-    })
-}
-
-const CONTRACT: [Interface; 11] = [
-    Interface { name: "reeve:types/units", version: "0.1.0", link: None, verb: free },
-    Interface { name: "reeve:types/errors", version: "0.1.0", link: None, verb: free },
-    Interface { name: "reeve:types/policy", version: "0.1.0", link: None, verb: free },
-    Interface { name: "reeve:events/events", version: "0.1.0", link: None, verb: free },
-    Interface {
-        name: "reeve:domain/config",
-        version: "0.1.0",
-        link: Some(host::domain_config::link),
-        verb: free,
-    },
-    Interface {
-        name: "reeve:domain/domains",
-        version: "0.1.0",
-        link: Some(host::domains::link),
-        verb: domains_verb,
-    },
-    Interface {
-        name: "reeve:node/host",
-        version: "0.1.0",
-        link: Some(host::node::link),
-        verb: |_| Some(Verb::NodeRead),
-    },
-    Interface {
-        name: "reeve:node/ksm",
-        version: "0.1.0",
-        link: Some(host::ksm::link),
-        verb: |_| Some(Verb::NodeRead),
-    },
-    Interface {
-        name: "reeve:kv/store",
-        version: "0.1.0",
-        link: Some(host::kv::link),
-        verb: |_| Some(Verb::KvUse),
-    },
-    Interface { name: "reeve:log/log", version: "0.1.0", link: Some(host::log::link), verb: free },
-    Interface { name: "reeve:clock/clock", version: "0.1.0", link: Some(host::clock::link), verb: free },
+const CONTRACT: [Interface; 12] = [
+    Interface { name: "reeve:types/units", version: "0.1.0", link: None },
+    Interface { name: "reeve:types/errors", version: "0.1.0", link: None },
+    Interface { name: "reeve:types/policy", version: "0.1.0", link: None },
+    Interface { name: "reeve:events/events", version: "0.1.0", link: None },
+    Interface { name: "reeve:domain/config", version: "0.1.0", link: Some(host::domain_config::link) },
+    Interface { name: "reeve:domain/domains", version: "0.1.0", link: Some(host::domains::link) },
+    Interface { name: "reeve:node/host", version: "0.1.0", link: Some(host::node::link) },
+    Interface { name: "reeve:node/ksm", version: "0.1.0", link: Some(host::ksm::link) },
+    Interface { name: "reeve:kv/store", version: "0.1.0", link: Some(host::kv::link) },
+    Interface { name: "reeve:log/log", version: "0.1.0", link: Some(host::log::link) },
+    Interface { name: "reeve:clock/clock", version: "0.1.0", link: Some(host::clock::link) },
+    Interface { name: "reeve:clock/timer", version: "0.1.0", link: Some(host::timer::link) },
 ];
 
-/// Splits `reeve:kv/store@0.1.0` into name and version.
-pub(crate) fn split_version(import: &str) -> (&str, &str) {
-    import.split_once('@').unwrap_or((import, ""))
-}
+pub(crate) use reeve_package::contract::split_version;
 
 /// Links what `component` imports, after checking each function's grant for policy `policy`.
 pub(crate) fn link(
@@ -93,7 +53,8 @@ pub(crate) fn link(
     let mut linker = Linker::new(engine);
     for (import, item) in component.component_type().imports(engine) {
         let (name, version) = split_version(import);
-        let Some(interface) = CONTRACT.iter().find(|interface| interface.name == name) else {
+        let mut known = CONTRACT.iter().chain(&wasi::INTERFACES);
+        let Some(interface) = known.find(|interface| interface.name == name) else {
             return Err(unknown(policy, import));
         };
         if !serves(interface.version, version) {
@@ -108,7 +69,7 @@ pub(crate) fn link(
         };
         for (function, item) in instance.exports(engine) {
             if matches!(item.ty, ComponentItem::ComponentFunc(_))
-                && let Some(verb) = (interface.verb)(function)
+                && let Some(verb) = contract::verb(name, function)
             {
                 check(policy, grants, verb, &format!("{name}.{function}"))?;
             }
@@ -118,6 +79,28 @@ pub(crate) fn link(
         }
     }
     Ok(linker)
+}
+
+/// Refuses a new version that imports what it wants more grants for than it has; `new_wants` are those that it lacks.
+pub(crate) fn check_new_wants(
+    engine: &Engine,
+    component: &Component,
+    policy: &str,
+    mut new_wants: Vec<WantedGrant>,
+) -> Result<(), LoadError> {
+    let mut imported = Vec::new();
+    for (import, item) in component.component_type().imports(engine) {
+        if let ComponentItem::ComponentInstance(instance) = item.ty {
+            let (name, _) = split_version(import);
+            imported
+                .extend(instance.exports(engine).filter_map(|(function, _)| contract::verb(name, function)));
+        }
+    }
+    new_wants.retain(|want| Grant::parse(&want.grant).is_ok_and(|grant| imported.contains(&grant.verb)));
+    if new_wants.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::Wants { policy: policy.to_owned(), wants: new_wants })
 }
 
 /// Refuses a grant that is missing on either side.
@@ -133,7 +116,7 @@ fn check(policy: &str, grants: &Grants, verb: Verb, import: &str) -> Result<(), 
 }
 
 /// True when a host that has `served` can stand in for `wanted`: same major and minor number while major is 0.
-fn serves(served: &str, wanted: &str) -> bool {
+pub(crate) fn serves(served: &str, wanted: &str) -> bool {
     let numbers = |version: &str| -> Vec<u64> { version.split('.').map_while(|n| n.parse().ok()).collect() };
     match (&numbers(served)[..], &numbers(wanted)[..]) {
         (&[0, s_minor, s_patch], &[0, w_minor, w_patch]) => s_minor == w_minor && s_patch >= w_patch,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use reeve_model::event::{EventKind, PolicyChange};
-use reeve_model::policy::{FailureMode, PolicyMode};
-use reeve_model::{Actor, Error, ErrorCode};
+use reeve_model::policy::{BreakerSettings, FailureMode, PolicyMode, WantedGrant};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::PolicyRow;
 
 use crate::absent::Absent;
 use crate::binding::{Active, Binding};
 use crate::grants::Grants;
+use crate::imports;
 use crate::loader::{self, LoadError, Program};
 use crate::manifest::check_name;
 use crate::policy_engine::PolicyEngine;
@@ -32,20 +33,32 @@ pub(crate) struct Terms {
     pub(crate) grants: Option<Vec<String>>,
     pub(crate) config: Option<serde_json::Value>,
     pub(crate) order: Option<i32>,
+    pub(crate) enabled: Option<bool>,
+    pub(crate) breaker: Option<BreakerSettings>,
+    /// True for an earlier version that is put back.
+    pub(crate) rolls_back: bool,
+    /// True for what was in place before the daemon began.
+    pub(crate) restored: bool,
 }
 
 impl From<LoadError> for Error {
     fn from(error: LoadError) -> Self {
         let hint = match &error {
+            LoadError::NotGranted { verb: verb @ (Verb::FsRead | Verb::FsWrite), .. } => {
+                Some(format!("say which directory: '--grant \"{verb} path=/…\"'"))
+            }
             LoadError::NotGranted { policy, verb, .. } => Some(format!(
                 "give it with '--grant {verb}', or later with 'reeve policy grant {policy} {verb}'"
+            )),
+            LoadError::Wants { policy, .. } => Some(format!(
+                "look at why with 'reeve policy inspect', and give what you agree to with '--grant' or 'reeve policy grant {policy}'"
             )),
             LoadError::NotAsked { verb, .. } => Some(format!("add '{verb}' to the wants of its manifest")),
             _ => None,
         };
         let code = match error {
-            LoadError::NotGranted { .. } => ErrorCode::Denied,
-            LoadError::Version { .. } => ErrorCode::Unsupported,
+            LoadError::NotGranted { .. } | LoadError::Wants { .. } => ErrorCode::Denied,
+            LoadError::Version { .. } | LoadError::Package { .. } => ErrorCode::Unsupported,
             _ => ErrorCode::Invalid,
         };
         let plain = Self::new(code, error.to_string());
@@ -67,7 +80,11 @@ impl PolicyEngine {
         let manifest = loader::manifest(&bytes)?;
         let name = terms.name.clone().unwrap_or_else(|| manifest.name.clone());
         check_name(&name).map_err(LoadError::from)?;
+        if origin == Origin::Installed && (terms.restored || terms.rolls_back) {
+            self.verify_installed(&name, &loader::digest(&bytes))?;
+        }
         let old = self.shared.registry.find(&name);
+        let (rolls_back, restored) = (terms.rolls_back, terms.restored);
         let result = self.prepare(&name, manifest, bytes, terms, old.as_deref(), origin).await;
         let active = match result {
             Ok(active) => active,
@@ -78,25 +95,44 @@ impl PolicyEngine {
                 return Err(error);
             }
         };
-        let version = active.program.manifest.version.clone();
-        let binding = match old {
+        let (version, digest) = (active.program.manifest.version.clone(), active.program.digest.clone());
+        let (change, left, binding) = match old {
             Some(binding) => {
+                let left = binding.active();
                 binding.replace(active);
-                self.unpark(&binding);
-                self.shared.registry.put(&binding);
-                self.tell(&name, PolicyChange::Replaced, format!("version {version}"));
-                binding
+                let change = if rolls_back { PolicyChange::RolledBack } else { PolicyChange::Replaced };
+                (change, Some(left), binding)
             }
-            None => {
-                let binding = Arc::new(Binding::new(active));
-                self.shared.registry.put(&binding);
-                self.tell(&name, PolicyChange::Loaded, format!("version {version}"));
-                binding
-            }
+            None => (PolicyChange::Loaded, None, Arc::new(Binding::new(active))),
         };
+        // The directory's file is looked at again when its settings change.
+        let same = |left: &Arc<Active>| origin == Origin::Directory && left.program.digest == digest;
+        if !left.as_ref().is_some_and(same) {
+            self.settle(&binding, &digest, restored)?;
+        }
+        self.remember(&binding, restored).await?;
+        self.find_previous(&binding, left).await;
+        self.shared.registry.put(&binding);
+        if let Err(error) = self.arm(&name, None) {
+            tracing::error!(policy = name, %error, "task '{name}' does not run by itself");
+        }
+        self.tell(&name, change, format!("version {version}"));
         self.shared.absent.remove(&name);
         self.shared.ksm.changed.notify_one();
         Ok(binding)
+    }
+
+    /// A version that the breaker stopped is stopped after a restart, too; any other begins afresh.
+    fn settle(&self, binding: &Binding, digest: &str, restored: bool) -> Result<(), Error> {
+        let stopped = if restored { self.shared.store.parked(binding.name(), digest)? } else { None };
+        match stopped {
+            Some(parked) => {
+                self.shared.metrics.parked(binding.name(), true);
+                binding.park(parked);
+            }
+            None => drop(self.unpark(binding)),
+        }
+        Ok(())
     }
 
     async fn prepare(
@@ -121,12 +157,24 @@ impl PolicyEngine {
         }
         let config = terms.config.or_else(|| old.map(|old| old.config.clone())).unwrap_or_default();
         let (config, config_text) = config_text(name, config)?;
+        let breaker = terms.breaker.or_else(|| old.map(|old| old.breaker)).unwrap_or_default();
+        let breaker = check_breaker(name, breaker)?;
+        crate::served::check(name, &manifest.contract)?;
+        crate::wasi::check_directories(name, &grants)?;
+        let new_wants: Vec<WantedGrant> = old.map_or_else(Vec::new, |old| {
+            let before = &old.program.manifest.wants;
+            grants.uncovered(
+                manifest.wants.iter().filter(|want| !before.iter().any(|old| old.grant == want.grant)),
+            )
+        });
         let (shared, policy) = (Arc::clone(&self.shared), name.to_owned());
         let store = (origin == Origin::Installed).then(|| self.shared.store.clone());
         let linked = grants.clone();
         let program = tokio::task::spawn_blocking(move || {
             let digest = loader::digest(&bytes);
-            let component = loader::compile(&shared.runtime, &policy, &bytes)?;
+            let component =
+                shared.runtime.compiler.component(&shared.runtime.engine, &policy, &bytes, &digest)?;
+            imports::check_new_wants(&shared.runtime.engine, &component, &policy, new_wants)?;
             let program = Program::link(&shared.runtime, &policy, manifest, digest, component, &linked)?;
             if let Some(store) = store {
                 store.put_component(&bytes)?;
@@ -136,6 +184,7 @@ impl PolicyEngine {
         let program = program.await.map_err(|error| {
             Error::new(ErrorCode::Internal, format!("policy '{name}' could not be compiled: {error}"))
         })??;
+        check_config(name, &program, &config)?;
         let make = || Active {
             name: name.to_owned(),
             program: Arc::clone(&program),
@@ -143,11 +192,13 @@ impl PolicyEngine {
             mode: terms.mode.or(old.map(|old| old.mode)).unwrap_or_default(),
             on_failure: terms.on_failure.or(old.map(|old| old.on_failure)).unwrap_or_default(),
             order: terms.order.or(old.map(|old| old.order)).unwrap_or_default(),
+            enabled: terms.enabled.or(old.map(|old| old.enabled)).unwrap_or(true),
+            breaker,
             config: config.clone(),
             config_text: config_text.clone(),
             origin,
         };
-        crate::instance::smoke_run(&self.shared, Arc::new(make()))
+        crate::instance::smoke_run(&self.shared.runtime, self.shared.outside(), Arc::new(make()))
             .await
             .map_err(|failure| LoadError::Smoke { policy: name.to_owned(), failure })?;
         let active = make();
@@ -167,7 +218,8 @@ impl PolicyEngine {
             grants: active.grants.texts().to_vec(),
             config: active.config.clone(),
             order: active.order,
-            enabled: true,
+            enabled: active.enabled,
+            breaker: (active.breaker != BreakerSettings::default()).then_some(active.breaker),
         };
         let store = self.shared.store.clone();
         let kept = tokio::task::spawn_blocking(move || store.put_policy(&row)).await;
@@ -183,12 +235,16 @@ impl PolicyEngine {
                 return;
             }
         };
-        for row in rows.into_iter().filter(|row| row.enabled) {
-            if let Err(error) = self.load_row(row.clone()).await {
-                tracing::error!(policy = row.name, %error, "policy '{}' cannot be loaded", row.name);
-                let manifest =
-                    self.shared.store.component(&row.digest).ok().map(|bytes| loader::manifest(&bytes));
-                let hooks = manifest.and_then(Result::ok).map(|manifest| manifest.hooks);
+        for row in rows {
+            let Err(error) = self.load_row(&row, &row.digest, &row.config).await else { continue };
+            tracing::error!(policy = row.name, %error, "policy '{}' cannot be loaded", row.name);
+            if row.on_failure == FailureMode::Previous && self.load_last_good(&row).await {
+                continue;
+            }
+            if row.enabled {
+                let component = self.shared.store.component(&row.digest).ok();
+                let manifest = component.and_then(|bytes| loader::manifest(&bytes).ok());
+                let hooks = manifest.map(|manifest| manifest.hooks);
                 self.shared.absent.add(Absent {
                     name: row.name,
                     hooks: hooks.filter(|hooks| !hooks.is_empty()),
@@ -200,21 +256,43 @@ impl PolicyEngine {
         }
     }
 
-    async fn load_row(&self, row: PolicyRow) -> Result<(), Error> {
-        let bytes = self.shared.store.component(&row.digest)?;
+    /// Loads the last good version of a policy whose present one cannot be loaded; true when there is one.
+    async fn load_last_good(&self, row: &PolicyRow) -> bool {
+        let versions = self.shared.store.versions(&row.name).unwrap_or_default();
+        for version in versions.into_iter().filter(|version| version.good && version.digest != row.digest) {
+            if self.load_row(row, &version.digest, &version.config).await.is_ok() {
+                let detail = format!("version {}, the newer one cannot be loaded", version.version);
+                tracing::error!(policy = row.name, "policy '{}' is back at {detail}", row.name);
+                self.tell(&row.name, PolicyChange::RolledBack, detail);
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn load_row(&self, row: &PolicyRow, digest: &str, config: &serde_json::Value) -> Result<(), Error> {
+        let bytes = self.shared.store.component(digest)?;
         let terms = Terms {
-            name: Some(row.name),
+            name: Some(row.name.clone()),
             mode: Some(row.mode),
             on_failure: Some(row.on_failure),
-            grants: Some(row.grants),
-            config: Some(row.config),
+            grants: Some(row.grants.clone()),
+            config: Some(config.clone()),
             order: Some(row.order),
+            enabled: Some(row.enabled),
+            breaker: row.breaker,
+            rolls_back: false,
+            restored: true,
         };
         self.install(bytes, terms, Origin::Installed).await.map(drop)
     }
 
+    /// Lets a policy be asked again; true when it was parked.
     pub(crate) fn unpark(&self, binding: &Binding) -> bool {
         self.shared.metrics.parked(binding.name(), false);
+        if let Err(error) = self.shared.store.remove_parked(binding.name()) {
+            tracing::error!(policy = binding.name(), %error, "it will be parked again at the next start");
+        }
         binding.resume()
     }
 
@@ -239,4 +317,25 @@ pub(crate) fn config_text(
     }
     let text = config.to_string();
     Ok((config, text))
+}
+
+/// Refuses a configuration that the policy's schema does not allow.
+pub(crate) fn check_config(
+    policy: &str,
+    program: &Program,
+    config: &serde_json::Value,
+) -> Result<(), LoadError> {
+    let wrong = |reason| LoadError::Config { policy: policy.to_owned(), reason };
+    program.schema.check(config).map_err(wrong)
+}
+
+/// Refuses numbers that no breaker takes.
+pub(crate) fn check_breaker(policy: &str, breaker: BreakerSettings) -> Result<BreakerSettings, Error> {
+    if breaker.is_valid() {
+        return Ok(breaker);
+    }
+    let message = format!(
+        "the breaker of policy '{policy}' must be 1 to 1000 failures within 1 to 86400 seconds, not {breaker}"
+    );
+    Err(Error::new(ErrorCode::Invalid, message))
 }

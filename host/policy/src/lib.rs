@@ -15,53 +15,82 @@
 //! - Nothing a policy answers is believed: edits are validated and checked against its grants, proposals and adjustments
 //!   against hard limits.
 //! - No lock is held while a policy runs, so a policy may call the host from its hook.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod absent;
 mod admin;
+mod artifact;
 mod asked;
+mod audit;
 mod binding;
 mod bindings;
 mod breaker;
 mod call;
 mod chain;
+mod compiled;
+mod compiler;
 mod decisions;
 mod directory;
 mod engine;
 mod exports;
 pub mod failure;
 pub mod grants;
+mod history;
 mod host;
 mod imports;
 mod install;
 mod instance;
+mod kept;
 mod lane;
+mod latency;
 pub mod limits;
 pub mod loader;
+mod logs;
 mod meter;
 mod metrics;
 mod notify;
+mod offline;
+mod outside;
 mod policy_engine;
 mod port;
 mod propose;
 mod queue;
+mod record_admin;
+mod recorder;
 mod registry;
+mod replay;
 mod rewrite;
+mod schedule;
+mod sealed;
+mod served;
+pub mod schema;
 mod services;
+mod settings;
+pub mod session;
+pub mod simulate;
 mod shared;
+mod tape;
+mod task;
+mod task_admin;
 mod ticker;
+mod trigger;
 mod tune;
 mod verbs;
+mod wasi;
 
 use reeve_package::suggest;
 pub use reeve_package::{grant, manifest};
 
 pub use absent::Absent;
-pub use breaker::{FAILURES, WINDOW};
+pub use artifact::Artifacts;
+pub use compiled::user_directory as compiled_code_of_user;
 pub use engine::EngineError;
 pub use metrics::Metrics;
+pub use offline::{Machine, Offline, OfflineError};
 pub use policy_engine::{PolicyConfig, PolicyEngine};
 pub use services::{Committed, DomainAction, Services};
+pub use replay::{Difference, Replayed};
+pub use tape::{Diverged, HostCall, Mode};
 pub use verbs::Verbs;
 
 /// How deep policies may call policies: a verb that a policy calls asks the guards at depth 1, and so on; a call from a policy

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use reeve_model::Verb;
-use reeve_model::policy::Hook;
+use reeve_model::policy::{Hook, WantedGrant};
 use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::component::{Component, InstancePre};
@@ -17,8 +17,10 @@ use crate::engine::Runtime;
 use crate::exports::{self, Exports};
 use crate::grants::Grants;
 use crate::imports;
+use crate::kept::KeptInstances;
 use crate::limits::Limits;
-use crate::manifest::{Manifest, ManifestError, SECTION};
+use crate::manifest::{InstanceMode, Manifest, ManifestError, SECTION};
+use crate::schema::ConfigSchema;
 
 const SIZE_LIMIT: usize = 64 * 1024 * 1024;
 const FUNCTIONS_LIMIT: u32 = 200_000;
@@ -68,6 +70,45 @@ pub enum LoadError {
         /// What is wrong with it.
         source: crate::grant::GrantError,
     },
+    /// The configuration schema of the manifest is not one.
+    #[error("policy '{policy}' has a configuration schema that cannot be used: {reason}")]
+    Schema {
+        /// The policy.
+        policy: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The configuration is not what the schema allows.
+    #[error("the configuration of policy '{policy}' is not valid: {reason}")]
+    Config {
+        /// The policy.
+        policy: String,
+        /// Which keys, and why.
+        reason: String,
+    },
+    /// The manifest needs a newer contract.
+    #[error(
+        "policy '{policy}' needs version {version} of '{package}', {}",
+        .served.map_or_else(|| "which this host does not serve".to_owned(), |served| format!("this host serves {served}"))
+    )]
+    Package {
+        /// The policy.
+        policy: String,
+        /// The package.
+        package: String,
+        /// The version it needs.
+        version: String,
+        /// The version there is.
+        served: Option<&'static str>,
+    },
+    /// A new version wants more than the one before, and imports what it wants it for.
+    #[error("the new version of policy '{policy}' wants more than it is granted: {}", list_wants(.wants))]
+    Wants {
+        /// The policy.
+        policy: String,
+        /// What it wants, with its reasons.
+        wants: Vec<WantedGrant>,
+    },
     /// It cannot be compiled.
     #[error("policy '{policy}' cannot be compiled: {reason}")]
     Compile {
@@ -96,7 +137,7 @@ pub enum LoadError {
     #[error(
         "policy '{policy}' imports '{import}', which this host does not offer{}{}",
         did_you_mean(*.closest),
-        if *.wasi { ": policies run without WASI, build it for wasm32-unknown-unknown" } else { "" }
+        if *.wasi { ": of WASI 0.2 it offers io, clocks, random, cli and filesystem, by grant, and no network" } else { "" }
     )]
     Import {
         /// The policy.
@@ -142,6 +183,22 @@ pub enum LoadError {
         /// The missing grant.
         verb: Verb,
     },
+    /// A directory that is granted cannot be given.
+    #[error("policy '{policy}' cannot be given the directory '{path}': {reason}")]
+    Directory {
+        /// The policy.
+        policy: String,
+        /// The directory.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// It asks for instances that live longer than a call, for hooks that have none.
+    #[error("policy '{policy}' asks for an instance per subject, which only tuners may have")]
+    Instance {
+        /// The policy.
+        policy: String,
+    },
     /// Imports or exports do not have the contract's types.
     #[error("policy '{policy}' does not fit the contract: {reason}")]
     Contract {
@@ -158,6 +215,14 @@ pub enum LoadError {
         /// How.
         failure: crate::failure::Failure,
     },
+}
+
+fn list_wants(wants: &[WantedGrant]) -> String {
+    let sentence = |want: &WantedGrant| match want.reason.as_str() {
+        "" => format!("'{}'", want.grant),
+        reason => format!("'{}' ({})", want.grant, crate::failure::shorten(reason, 200)),
+    };
+    wants.iter().map(sentence).collect::<Vec<_>>().join(", ")
 }
 
 fn did_you_mean(closest: Option<&str>) -> String {
@@ -178,12 +243,19 @@ pub(crate) struct Program {
     pub(crate) hooks: Vec<Hook>,
     pub(crate) pre: InstancePre<CallState>,
     pub(crate) exports: Exports,
+    pub(crate) schema: ConfigSchema,
+    pub(crate) kept: KeptInstances,
     component: Component,
 }
 
 /// sha256 as lower-case hex.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the manifest of a component without compiling it. Checks its size and structure on the way.
@@ -225,12 +297,6 @@ pub fn manifest(bytes: &[u8]) -> Result<Manifest, LoadError> {
     }
 }
 
-/// Compiles a component. Takes tens of milliseconds to seconds of CPU: run it off the async threads.
-pub(crate) fn compile(runtime: &Runtime, policy: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-    Component::from_binary(&runtime.engine, bytes)
-        .map_err(|error| LoadError::Compile { policy: policy.to_owned(), reason: format!("{error:#}") })
-}
-
 impl Program {
     /// Links a compiled component with what it is granted.
     pub(crate) fn link(
@@ -252,12 +318,24 @@ impl Program {
                 exported: list(&hooks),
             });
         }
+        let keeps = manifest.instance == InstanceMode::PerSubject;
+        if keeps && !hooks.iter().any(|hook| crate::kept::HOOKS.contains(hook)) {
+            return Err(LoadError::Instance { policy: policy.to_owned() });
+        }
+        let schema = ConfigSchema::new(manifest.config_schema.as_ref())
+            .map_err(|reason| LoadError::Schema { policy: policy.to_owned(), reason })?;
         let linker = imports::link(&runtime.engine, &component, policy, grants)?;
         let fits = |error: wasmtime::Error| LoadError::link(policy, &error);
         let pre = linker.instantiate_pre(&component).map_err(fits)?;
         let exports = Exports::resolve(&pre, &hooks).map_err(fits)?;
         let limits = Limits::wanted(&manifest.limits);
-        Ok(Arc::new(Self { manifest, digest, limits, hooks, pre, exports, component }))
+        let kept = KeptInstances::default();
+        Ok(Arc::new(Self { manifest, digest, limits, hooks, pre, exports, schema, kept, component }))
+    }
+
+    /// True when an instance lives on after a call of `hook`.
+    pub(crate) fn keeps(&self, hook: Hook) -> bool {
+        self.manifest.instance == InstanceMode::PerSubject && crate::kept::HOOKS.contains(&hook)
     }
 
     /// The same program linked anew, after its grants changed.

@@ -12,16 +12,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::absent::{Absent, AbsentPolicies};
+use crate::artifact::Artifacts;
 use crate::decisions::DecisionLog;
 use crate::directory::Directory;
 use crate::engine::{EngineError, Runtime};
 use crate::host::clock::now_ms;
 use crate::metrics::Metrics;
+use crate::recorder::Recorder;
 use crate::registry::Registry;
 use crate::services::Services;
 use crate::shared::Shared;
+use crate::task::{self, Tasks};
 use crate::tune::KsmTuner;
 use crate::{notify, tune};
+
+/// Name of the directory of compiled code in the state directory.
+const COMPILED: &str = "compiled";
 
 /// How the daemon sets the engine up.
 #[derive(Debug, Clone)]
@@ -32,11 +38,13 @@ pub struct PolicyConfig {
     pub settings: Option<PathBuf>,
     /// Time between two rounds of a tuner.
     pub tune_interval: Duration,
+    /// Registries and what is trusted; none installs nothing from them.
+    pub artifacts: Option<Arc<Artifacts>>,
 }
 
 impl Default for PolicyConfig {
     fn default() -> Self {
-        Self { directory: None, settings: None, tune_interval: Duration::from_secs(60) }
+        Self { directory: None, settings: None, tune_interval: Duration::from_secs(60), artifacts: None }
     }
 }
 
@@ -56,11 +64,12 @@ impl PolicyEngine {
     /// and told by [`Self::absent`]; the others work.
     pub async fn start(config: PolicyConfig, store: Store, bus: Bus) -> Result<Arc<Self>, EngineError> {
         let metrics = Metrics::default();
+        let compiled = store.path().with_file_name(COMPILED);
         let shared = Arc::new(Shared {
-            runtime: Runtime::new()?,
+            runtime: Runtime::new(Some(&compiled), &metrics)?,
             registry: Registry::default(),
             absent: AbsentPolicies::default(),
-            decisions: DecisionLog::start(store.clone(), metrics.clone()),
+            decisions: DecisionLog::start(store.clone(), metrics.clone()).map_err(EngineError::Thread)?,
             store,
             bus,
             daemon: Handle::current(),
@@ -69,6 +78,9 @@ impl PolicyEngine {
             // Milliseconds leave room for 4096 chains each before numbers of two runs could meet.
             chains: AtomicU64::new(now_ms() << 12),
             ksm: KsmTuner::default(),
+            recorder: Recorder::default(),
+            tasks: Tasks::default(),
+            logs: Arc::default(),
         });
         let engine = Arc::new(Self {
             shared,
@@ -91,6 +103,7 @@ impl PolicyEngine {
         tasks.spawn(notify::follow(Arc::clone(shared), shared.bus.subscribe(None), stop.clone()));
         let events = shared.bus.subscribe(None);
         tasks.spawn(tune::run(Arc::clone(shared), events, self.config.tune_interval, stop.clone()));
+        tasks.spawn(task::follow(Arc::clone(shared), shared.bus.subscribe(None), stop.clone()));
         if let Some(directory) = self.directory() {
             let (engine, stop) = (Arc::downgrade(self), stop.clone());
             tasks.spawn(directory.follow(engine, stop));
@@ -114,11 +127,17 @@ impl PolicyEngine {
         self.stop.cancel();
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
+        self.shared.tasks.finish().await;
         notify::stopping(&self.shared).await;
         if let Err(error) = tune::restore(&self.shared).await {
             tracing::error!(%error, "kernel samepage merging could not be put back as it was");
         }
         self.shared.decisions.flush().await;
+    }
+
+    /// Registries and what is trusted.
+    pub(crate) fn artifacts(&self) -> Option<&Arc<Artifacts>> {
+        self.config.artifacts.as_ref()
     }
 
     /// What Prometheus sees.

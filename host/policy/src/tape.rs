@@ -43,7 +43,8 @@ impl HostCall {
         match interface {
             "reeve:domain/domains" => !matches!(function, "list" | "get" | "committed"),
             "reeve:kv/store" => matches!(function, "set" | "delete"),
-            "reeve:log/log" | "reeve:clock/clock" | "reeve:clock/timer" | "reeve:node/host" | "reeve:node/ksm" => false,
+            "reeve:log/log" | "reeve:clock/clock" | "reeve:clock/timer" | "reeve:node/host"
+            | "reeve:node/ksm" => false,
             "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" | "wasi:random/random" => false,
             _ => true,
         }
@@ -297,7 +298,8 @@ mod tests {
 
     #[test]
     fn exact_means_the_same_calls_in_the_same_order() {
-        let recorded = vec![call("reeve:kv/store.get", "a", json!(1)), call("reeve:kv/store.get", "b", json!(2))];
+        let recorded =
+            vec![call("reeve:kv/store.get", "a", json!(1)), call("reeve:kv/store.get", "b", json!(2))];
         let mut player = Player::new(Mode::Exact, recorded);
         assert_eq!(ask(&mut player, "reeve:kv/store.get", "a"), Ok(json!(1)));
         let diverged = ask(&mut player, "reeve:kv/store.get", "c").unwrap_err();
@@ -306,7 +308,11 @@ mod tests {
             "diverged: asked reeve:kv/store.get(\"c\"), the session has reeve:kv/store.get(\"b\")"
         );
         assert_eq!(ask(&mut player, "reeve:kv/store.get", "b"), Ok(json!(2)));
-        assert!(ask(&mut player, "reeve:kv/store.get", "b").unwrap_err().ends_with("the session has no more calls"));
+        assert!(
+            ask(&mut player, "reeve:kv/store.get", "b")
+                .unwrap_err()
+                .ends_with("the session has no more calls")
+        );
     }
 
     #[test]
@@ -320,10 +326,16 @@ mod tests {
         assert_eq!(ask(&mut player, "reeve:log/log.write", "in other words"), Ok(json!(null)));
         assert_eq!(ask(&mut player, "reeve:kv/store.set", "a"), Ok(json!(null)));
         for expected in [1, 2, 2] {
-            assert_eq!(ask(&mut player, "reeve:kv/store.get", "a"), Ok(json!(expected)), "first unused first");
+            assert_eq!(
+                ask(&mut player, "reeve:kv/store.get", "a"),
+                Ok(json!(expected)),
+                "first unused first"
+            );
         }
         assert!(ask(&mut player, "reeve:kv/store.set", "a").unwrap_err().ends_with("has it fewer times"));
-        assert!(ask(&mut player, "reeve:kv/store.get", "b").unwrap_err().contains("the session has reeve:kv"));
+        assert!(
+            ask(&mut player, "reeve:kv/store.get", "b").unwrap_err().contains("the session has reeve:kv")
+        );
         assert!(ask(&mut player, "reeve:node/host.get-info", "").unwrap_err().ends_with("no call of it"));
     }
 }

@@ -82,7 +82,10 @@ impl Store {
     /// Digests that some history names.
     pub(crate) fn version_digests(&self) -> Result<Vec<String>, StoreError> {
         self.read("reading the versions of all policies", |connection| {
-            connection.prepare_cached("SELECT digest FROM versions")?.query_map([], |row| row.get(0))?.collect()
+            connection
+                .prepare_cached("SELECT digest FROM versions")?
+                .query_map([], |row| row.get(0))?
+                .collect()
         })
     }
 }

@@ -234,7 +234,11 @@ fn the_history_of_a_policy_is_bounded_and_keeps_its_components() {
     let store = Store::open(directory.path()).unwrap();
     let kept = store.versions("naming").unwrap();
     let order: Vec<&str> = kept.iter().map(|version| version.digest.as_str()).collect();
-    assert_eq!(order, [4, 6, 5, 3, 2].map(|n: usize| digests[n].as_str()), "newest first, the one that came back is newest");
+    assert_eq!(
+        order,
+        [4, 6, 5, 3, 2].map(|n: usize| digests[n].as_str()),
+        "newest first, the one that came back is newest"
+    );
     assert_eq!(kept[0], back);
 
     store.update_version("naming", &PolicyVersion { good: false, ..version(&digests[6]) }).unwrap();
@@ -252,7 +256,8 @@ fn the_history_of_a_policy_is_bounded_and_keeps_its_components() {
 #[test]
 fn a_parked_policy_stays_parked() {
     let (directory, store) = open();
-    let parked = Parked { since: time::macros::datetime!(2026-11-23 10:00 UTC), reason: "it trapped".to_owned() };
+    let parked =
+        Parked { since: time::macros::datetime!(2026-11-23 10:00 UTC), reason: "it trapped".to_owned() };
     store.put_parked("naming", "d1", &parked).unwrap();
     drop(store);
     let store = Store::open(directory.path()).unwrap();

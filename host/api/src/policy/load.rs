@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use reeve_actions::policy_port::LoadRequest;
 use reeve_model::Error;
-use reeve_model::policy::{PolicyInfo, PolicyMode};
+use reeve_model::policy::{BadBreaker, FailureMode, PolicyInfo, PolicyMode};
 
 use crate::error::ApiError;
 use crate::extract::{Component, Query};
@@ -23,7 +23,12 @@ use crate::state::ApiState;
         ("name" = Option<String>, Query, description = "Name to load it under instead of the manifest's"),
         ("mode" = Option<PolicyMode>, Query, description = "Mode to start in"),
         ("order" = Option<i32>, Query, description = "Position in its chains, lowest first"),
+        ("on_failure" = Option<FailureMode>, Query, description = "What a failure of it means"),
+        ("breaker" = Option<String>, Query, description = "When the circuit breaker stops it: failures/seconds"),
         ("config" = Option<String>, Query, description = "Configuration for it, as JSON text"),
+        ("schedule" = Option<String>, Query, description = "When its task runs: a cron expression or an interval"),
+        ("event" = Option<Vec<String>>, Query, description = "An event that runs its task; may be repeated"),
+        ("catch_up" = Option<bool>, Query, description = "Make up for missed runs of its task with one"),
         ("grant" = Option<Vec<String>>, Query, description = "A grant to give; may be repeated"),
     ),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component"),
@@ -58,10 +63,29 @@ fn bind(request: &mut LoadRequest, key: &str, value: String) -> Result<(), ApiEr
                 value.parse().map_err(|_| ApiError::invalid(format!("order '{value}' is not a number")))?;
             request.order = Some(order);
         }
+        "on_failure" => {
+            request.on_failure = Some(FailureMode::parse(&value).ok_or_else(|| {
+                ApiError::invalid(format!(
+                    "'{value}' is not what a failure can mean: closed, open or previous"
+                ))
+            })?);
+        }
+        "breaker" => {
+            request.breaker =
+                Some(value.parse().map_err(|error: BadBreaker| ApiError::invalid(error.to_string()))?);
+        }
         "config" => {
             let config = serde_json::from_str(&value)
                 .map_err(|error| ApiError::invalid(format!("the configuration is not JSON: {error}")))?;
             request.config = Some(config);
+        }
+        "schedule" => request.triggers.get_or_insert_default().schedule = Some(value),
+        "event" => request.triggers.get_or_insert_default().events.push(value),
+        "catch_up" => {
+            let catch_up = value
+                .parse()
+                .map_err(|_| ApiError::invalid(format!("catch_up '{value}' is not true or false")))?;
+            request.triggers.get_or_insert_default().catch_up = catch_up;
         }
         "grant" => request.grants.push(value),
         _ => return Err(ApiError::invalid(format!("unknown key '{key}' in the query string"))),

@@ -21,7 +21,11 @@ impl Show for Rows {
 
     fn human(&self) -> String {
         let cells = |policy: &PolicyInfo| {
-            let state = if policy.parked { "parked".to_owned() } else { word(&policy.mode) };
+            let state = match policy {
+                PolicyInfo { enabled: false, .. } => "disabled".to_owned(),
+                PolicyInfo { parked: true, .. } => "parked".to_owned(),
+                _ => word(&policy.mode),
+            };
             let hooks: Vec<&str> = policy.hooks.iter().copied().map(Hook::as_str).collect();
             let counters = &policy.counters;
             [
@@ -51,6 +55,10 @@ mod tests {
         let mut parked = samples::admission();
         parked.name = "naming".into();
         parked.parked = true;
-        insta::assert_snapshot!(Format::Table.draw(&Rows(vec![samples::admission(), parked])).unwrap());
+        let mut disabled = samples::admission();
+        disabled.name = "quota".into();
+        disabled.enabled = false;
+        let rows = Rows(vec![samples::admission(), parked, disabled]);
+        insta::assert_snapshot!(Format::Table.draw(&rows).unwrap());
     }
 }

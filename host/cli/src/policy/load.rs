@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reeve_client::PolicyUpload;
-use reeve_model::policy::PolicyMode;
-use serde_json::Value;
+use reeve_model::policy::{BreakerSettings, FailureMode, PolicyMode};
 
-use super::{Done, mode};
+use super::{Done, config, mode, set, task};
 use crate::context::{Context, read_bytes};
-use crate::exit::Invalid;
 
 /// Options of `reeve policy load`.
 #[derive(Debug, Args)]
@@ -34,6 +32,15 @@ pub struct Load {
     /// Position in its chains, lowest first
     #[arg(long, allow_negative_numbers = true)]
     order: Option<i32>,
+    /// What a failure means: closed, open or previous
+    #[arg(long, value_name = "MODE", value_parser = set::failure_mode)]
+    on_failure: Option<FailureMode>,
+    /// When the circuit breaker stops it, e.g. 5/60: after five failures within 60 seconds
+    #[arg(long, value_name = "FAILURES/SECONDS")]
+    breaker: Option<BreakerSettings>,
+    /// When its task runs by itself
+    #[command(flatten)]
+    triggers: task::Triggers,
     /// A grant to give, e.g. node.ksm:write; may be repeated
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
@@ -49,8 +56,11 @@ impl Load {
             name: self.name,
             mode: self.mode,
             grants: self.grants,
-            config: self.config.as_deref().map(config).transpose()?,
+            config: self.config.as_deref().map(config::parse).transpose()?,
             order: self.order,
+            on_failure: self.on_failure,
+            breaker: self.breaker,
+            triggers: self.triggers.asked(),
         };
         let info = context.client.load_policy(upload).await?;
         for wanted in info.wanted.iter().filter(|wanted| !info.granted.contains(&wanted.grant)) {
@@ -59,16 +69,6 @@ impl Load {
         }
         context.show(&Done { info, participle: "loaded" })
     }
-}
-
-/// Reads a configuration from the command line or from a file.
-fn config(text: &str) -> anyhow::Result<Value> {
-    let text = match text.strip_prefix('@') {
-        Some(file) => String::from_utf8_lossy(&read_bytes(file.as_ref())?).into_owned(),
-        None => text.to_owned(),
-    };
-    serde_json::from_str(&text)
-        .map_err(|error| Invalid(format!("the configuration is not JSON: {error}")).into())
 }
 
 #[cfg(test)]
@@ -82,11 +82,5 @@ mod tests {
         let done = Done { info: samples::admission(), participle: "loaded" };
         let all = [Format::Table, Format::Json].map(|format| format.draw(&done).unwrap());
         insta::assert_snapshot!(all.join("\n\n"));
-    }
-
-    #[test]
-    fn a_configuration_that_is_no_json_is_refused() {
-        assert!(config("{oops").unwrap_err().to_string().starts_with("the configuration is not JSON"));
-        assert_eq!(config("{\"a\": 1}").unwrap(), serde_json::json!({"a": 1}));
     }
 }

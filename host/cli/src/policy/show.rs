@@ -1,7 +1,9 @@
 //! `reeve policy show`.
 
 use clap::Args;
-use reeve_model::policy::{Hook, PolicyInfo};
+use reeve_model::policy::{Hook, PolicyInfo, PolicyVersion};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::word;
 use crate::context::Context;
@@ -35,7 +37,9 @@ impl Show for PolicyInfo {
             ("Hooks", hooks.join(" ")),
             ("Mode", word(&self.mode)),
             ("On failure", word(&self.on_failure)),
-            ("Parked", yes_no(self.parked).to_owned()),
+            ("Enabled", yes_no(self.enabled).to_owned()),
+            ("Parked", parked(self)),
+            ("Breaker", self.breaker.to_string()),
             ("Order", self.order.to_string()),
             ("Config", self.config.to_string()),
             ("Calls", counters.calls.to_string()),
@@ -43,13 +47,43 @@ impl Show for PolicyInfo {
             ("Rewrites", counters.rewrites.to_string()),
             ("Failures", counters.failures.to_string()),
         ]);
+        if let Some(previous) = &self.previous {
+            text.push_str(&format!("\n\nWhile it fails, version sha256:{previous} answers in its place."));
+        }
         let grants = grants(self);
         if !grants.is_empty() {
             text.push_str("\n\n");
             text.push_str(&table(["Grant", "Given", "What for"], grants));
         }
+        if !self.versions.is_empty() {
+            text.push_str("\n\n");
+            text.push_str(&table(["Version", "Digest", "Installed", "Good"], versions(self)));
+        }
         text
     }
+}
+
+/// Whether, since when and why it is parked.
+fn parked(policy: &PolicyInfo) -> String {
+    match &policy.parked_since {
+        Some(parked) => format!("since {}: {}", when(parked.since), parked.reason),
+        None => yes_no(policy.parked).to_owned(),
+    }
+}
+
+fn when(time: OffsetDateTime) -> String {
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
+
+/// Its history, newest first; the present version is marked.
+fn versions(policy: &PolicyInfo) -> Vec<[String; 4]> {
+    let row = |version: &PolicyVersion| {
+        let mark = if version.digest == policy.digest { "*" } else { "" };
+        let digest = version.digest.get(..12).unwrap_or(&version.digest);
+        let good = yes_no(version.good).to_owned();
+        [format!("{}{mark}", version.version), digest.to_owned(), when(version.installed), good]
+    };
+    policy.versions.iter().map(row).collect()
 }
 
 /// Grants that are asked for, then those given beyond that.
@@ -64,6 +98,9 @@ fn grants(policy: &PolicyInfo) -> Vec<[String; 3]> {
 
 #[cfg(test)]
 mod tests {
+    use reeve_model::policy::Parked;
+    use time::macros::datetime;
+
     use crate::output::Format;
     use crate::policy::samples;
 
@@ -71,6 +108,10 @@ mod tests {
     fn everything_about_a_policy() {
         let mut policy = samples::admission();
         policy.granted.push("events:read".into());
+        policy.parked = true;
+        let reason = "it used up its instruction budget of 1000".to_owned();
+        policy.parked_since = Some(Parked { since: datetime!(2026-03-02 10:00 UTC), reason });
+        policy.previous = Some(policy.versions[1].digest.clone());
         let all = [Format::Table, Format::Xml].map(|format| format.draw(&policy).unwrap());
         insta::assert_snapshot!(all.join("\n\n"));
     }

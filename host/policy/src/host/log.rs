@@ -25,10 +25,14 @@ impl CallState {
             logs.write(policy, contract_level(level), self.hook, call, &message);
         }
         match level {
-            log::Level::Debug => tracing::debug!(target: "reeve::policy::log", policy, hook, call, "{message}"),
+            log::Level::Debug => {
+                tracing::debug!(target: "reeve::policy::log", policy, hook, call, "{message}")
+            }
             log::Level::Info => tracing::info!(target: "reeve::policy::log", policy, hook, call, "{message}"),
             log::Level::Warn => tracing::warn!(target: "reeve::policy::log", policy, hook, call, "{message}"),
-            log::Level::Error => tracing::error!(target: "reeve::policy::log", policy, hook, call, "{message}"),
+            log::Level::Error => {
+                tracing::error!(target: "reeve::policy::log", policy, hook, call, "{message}")
+            }
         }
     }
 }

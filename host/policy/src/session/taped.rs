@@ -162,7 +162,9 @@ mod tests {
         assert_eq!(round_trip(Some(b"text".to_vec())), json!("text"));
         assert_eq!(round_trip(Some(vec![0, 255])), json!({"hex": "00ff"}));
         assert_eq!(round_trip(None::<Vec<u8>>), json!(null));
-        for bad in [json!({"hex": "0"}), json!({"hex": "zz"}), json!({"hex": "\u{e9}1"}), json!([1]), json!({})] {
+        for bad in
+            [json!({"hex": "0"}), json!({"hex": "zz"}), json!({"hex": "\u{e9}1"}), json!([1]), json!({})]
+        {
             assert!(Option::<Vec<u8>>::from_tape(bad.clone()).is_err(), "{bad}");
         }
     }
@@ -170,10 +172,7 @@ mod tests {
     #[test]
     fn results_say_which_they_are() {
         let denied = errors::Error { code: errors::Code::Denied, message: "no".into() };
-        assert_eq!(
-            round_trip(Err::<u64, _>(denied)),
-            json!({"err": {"code": "denied", "message": "no"}})
-        );
+        assert_eq!(round_trip(Err::<u64, _>(denied)), json!({"err": {"code": "denied", "message": "no"}}));
         assert_eq!(round_trip(Ok::<_, errors::Error>(7_u64)), json!({"ok": 7}));
         let both = json!({"ok": 1, "err": {"code": "denied", "message": ""}});
         assert!(Result::<u64, errors::Error>::from_tape(both).is_err());

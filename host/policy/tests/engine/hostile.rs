@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use reeve_actions::policy_port::{GuardVerdict, MacRequest, PolicyAdmin, PolicyPort};
 use reeve_model::event::{EventKind, PolicyChange};
 use reeve_model::policy::{Hook, Outcome};
-use reeve_policy::FAILURES;
 use serde_json::json;
 
 use crate::support::{ALL_GRANTS, Host, ROOT, document, domain, request, test_policy};
@@ -92,12 +91,13 @@ async fn a_policy_that_fails_again_and_again_is_parked() {
     let host = Host::new().await;
     let mut events = host.bus.subscribe(None);
     host.order("trap").await;
-    for _ in 0..FAILURES + 2 {
+    let breaker = host.engine.show("bad").unwrap().breaker;
+    for _ in 0..breaker.failures + 2 {
         let verdict = host.engine.guard(request(Hook::DomainPrepare, "web")).await;
         assert!(matches!(verdict, GuardVerdict::Deny { .. }), "closed, parked or not");
     }
     let info = host.engine.show("bad").unwrap();
-    assert!(info.parked && info.counters.failures == FAILURES as u64);
+    assert!(info.parked && info.counters.failures == u64::from(breaker.failures));
     assert_eq!(host.decisions("bad", Hook::DomainPrepare).await.last().unwrap().outcome, Outcome::Parked);
     let mut parked = 0;
     while let Some(reeve_events::Delivery::Event(event)) = events.try_next() {

@@ -61,7 +61,8 @@ fn others_that_allow_unsafe(root: &Path, member: &Crate, only: &str) -> Result<V
             continue;
         }
         let path = root.join(&file);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if text.contains(ALLOW) {
             let text = format!("{} allows unsafe code, only {} may", file.display(), only.display());
             findings.push(Finding::error(text));
