@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::meter::Meter;
 
@@ -57,7 +58,12 @@ impl SlowLane {
     }
 
     /// Runs a call to its end, but not past `deadline`. A call that is dropped is stopped at its next epoch or host call.
-    pub(crate) async fn run<F>(&self, call: F, meter: &Arc<Meter>, deadline: Instant) -> Result<F::Output, Late>
+    pub(crate) async fn run<F>(
+        &self,
+        call: F,
+        meter: &Arc<Meter>,
+        deadline: Instant,
+    ) -> Result<F::Output, Late>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -78,7 +84,9 @@ impl SlowLane {
         match first {
             Some(result) => result,
             None => {
-                let task = AbortOnDropHandle::new(self.handle.spawn(paced(call, Arc::clone(meter))));
+                let task = AbortOnDropHandle::new(
+                    self.handle.spawn(paced(call, Arc::clone(meter)).in_current_span()),
+                );
                 match tokio::time::timeout_at(deadline.into(), task).await {
                     Ok(Ok(output)) => Ok(output),
                     Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),

@@ -15,9 +15,13 @@ use uuid::Uuid;
 use crate::absent::AbsentPolicies;
 use crate::decisions::DecisionLog;
 use crate::engine::Runtime;
+use crate::logs::PolicyLogs;
 use crate::metrics::Metrics;
+use crate::outside::{Outside, Values};
+use crate::recorder::Recorder;
 use crate::registry::Registry;
 use crate::services::{Committed, DomainAction, Services};
+use crate::task::Tasks;
 use crate::tune::KsmTuner;
 
 /// One per daemon.
@@ -33,12 +37,26 @@ pub(crate) struct Shared {
     pub(crate) services: OnceLock<Arc<dyn Services>>,
     pub(crate) chains: AtomicU64,
     pub(crate) ksm: KsmTuner,
+    pub(crate) recorder: Recorder,
+    pub(crate) tasks: Tasks,
+    pub(crate) logs: Arc<PolicyLogs>,
 }
 
 impl Shared {
     /// The host, once it is there.
     pub(crate) fn services(&self) -> Arc<dyn Services> {
         self.services.get().map_or_else(|| Arc::new(NotYet) as Arc<dyn Services>, Arc::clone)
+    }
+
+    /// What calls see of the world.
+    pub(crate) fn outside(&self) -> Outside {
+        Outside {
+            services: self.services(),
+            values: Values::Kept(self.store.clone()),
+            daemon: self.daemon.clone(),
+            logs: Some(Arc::clone(&self.logs)),
+            time: None,
+        }
     }
 
     /// A number for a new chain of calls; never used twice on one host.

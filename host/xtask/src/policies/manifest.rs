@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// Name of the component's section.
 pub const SECTION: &str = "reeve.policy";
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "name",
     "version",
     "description",
@@ -17,6 +17,7 @@ const KEYS: [&str; 10] = [
     "hooks",
     "wants",
     "limits",
+    "instance",
     "config-schema",
     "contract",
 ];
