@@ -84,7 +84,8 @@ fn guard(active: &Active, wanted: Option<Hook>) -> Result<Hook, Error> {
         None => GUARDS.into_iter().find(|hook| active.answers(*hook)),
     };
     found.ok_or_else(|| {
-        let what = wanted.map_or_else(|| "no guard of domains".to_owned(), |hook| format!("no hook '{hook}'"));
+        let what =
+            wanted.map_or_else(|| "no guard of domains".to_owned(), |hook| format!("no hook '{hook}'"));
         Error::new(ErrorCode::Invalid, format!("policy '{name}' answers {what}"))
     })
 }

@@ -53,6 +53,7 @@ enum Export {
 pub(crate) struct Exports(BTreeMap<Hook, Export>);
 
 /// A question to a hook; the context goes beside it.
+#[derive(Clone)]
 pub(crate) enum Question {
     /// Any guard.
     Guard { domain: DomainView, device: Option<String>, forced: bool },

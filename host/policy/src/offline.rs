@@ -81,6 +81,7 @@ struct Terms {
     name: String,
     grants: Vec<String>,
     limits: SessionLimits,
+    monitor: bool,
 }
 
 impl Offline {
@@ -112,12 +113,12 @@ impl Offline {
     /// Instantiates the component once with `grants`, as a daemon does before it takes it.
     pub async fn check(&self, grants: &[String]) -> Result<(), OfflineError> {
         let name = self.manifest.name.clone();
-        let terms = Terms { name, grants: grants.to_vec(), limits: SessionLimits::default() };
+        let terms = Terms { name, grants: grants.to_vec(), limits: SessionLimits::default(), monitor: false };
         let active = self.version(terms)?;
         let outside = outside(Machine::default());
-        instance::smoke_run(&self.runtime, outside, active).await.map_err(|failure| {
-            LoadError::Smoke { policy: self.manifest.name.clone(), failure }.into()
-        })
+        instance::smoke_run(&self.runtime, outside, active)
+            .await
+            .map_err(|failure| LoadError::Smoke { policy: self.manifest.name.clone(), failure }.into())
     }
 
     /// Runs the question of a session on `machine`; the answer is the session that came of it. Its deadline counts.
@@ -129,7 +130,7 @@ impl Offline {
     pub(crate) async fn run_in(&self, case: &Session, outside: Outside) -> Result<Session, OfflineError> {
         let active = self.active(case)?;
         let ask = self.ask(case)?;
-        let asked = case.read_question()?;
+        let asked = ask.question.clone();
         let take = Take::new(&active, &ask);
         let limit = active.program.limits.deadline_for(case.hook);
         let tape = take.tape();
@@ -154,7 +155,7 @@ impl Offline {
         }
         let active = self.active(session)?;
         let ask = self.ask(session)?;
-        let asked = session.read_question()?;
+        let asked = ask.question.clone();
         let player = Arc::new(Mutex::new(Player::new(mode, session.host_calls.clone())));
         let tape = Tape::Replaying(Arc::clone(&player));
         let outside = outside(Machine::default());
@@ -181,6 +182,7 @@ impl Offline {
             name,
             grants: self.grants.as_ref().unwrap_or(&session.grants).clone(),
             limits: session.limits.unwrap_or_default(),
+            monitor: session.monitor,
         })?;
         if !active.answers(session.hook) {
             let answers: Vec<&str> = active.program.hooks.iter().map(|hook| hook.as_str()).collect();
@@ -218,7 +220,7 @@ impl Offline {
             name: terms.name.clone(),
             program,
             grants,
-            mode: PolicyMode::Enforce,
+            mode: if terms.monitor { PolicyMode::Monitor } else { PolicyMode::Enforce },
             on_failure: FailureMode::Closed,
             order: 0,
             enabled: true,

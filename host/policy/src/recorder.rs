@@ -113,7 +113,8 @@ impl Recorder {
     fn claim(&self, policy: &str, hook: Hook) -> bool {
         let now = Instant::now();
         let mut recordings = self.lock();
-        let Some(recording) = recordings.iter_mut().find(|recording| recording.wants(policy, hook, now)) else {
+        let Some(recording) = recordings.iter_mut().find(|recording| recording.wants(policy, hook, now))
+        else {
             self.refresh(&recordings, now);
             return false;
         };
@@ -146,7 +147,13 @@ impl Recorder {
     }
 
     /// Begins a recording of the next `count` calls of a policy.
-    pub(crate) fn start(&self, policy: &str, hook: Option<Hook>, count: u32, seconds: u32) -> Result<(), Error> {
+    pub(crate) fn start(
+        &self,
+        policy: &str,
+        hook: Option<Hook>,
+        count: u32,
+        seconds: u32,
+    ) -> Result<(), Error> {
         let wrong = |message: String| Err(Error::new(ErrorCode::Invalid, message));
         if count == 0 || count > COUNT_LIMIT {
             return wrong(format!("a recording takes 1 to {COUNT_LIMIT} calls, not {count}"));
@@ -234,9 +241,13 @@ mod tests {
         }
         recorder.start("a", Some(Hook::DomainDefine), 2, 60).unwrap();
         assert_eq!(recorder.start("a", None, 1, 1).unwrap_err().code, ErrorCode::Busy);
-        let claims =
-            [("b", Hook::DomainDefine), ("a", Hook::DomainStart), ("a", Hook::DomainDefine), ("a", Hook::DomainDefine)]
-                .map(|(policy, hook)| recorder.claim(policy, hook));
+        let claims = [
+            ("b", Hook::DomainDefine),
+            ("a", Hook::DomainStart),
+            ("a", Hook::DomainDefine),
+            ("a", Hook::DomainDefine),
+        ]
+        .map(|(policy, hook)| recorder.claim(policy, hook));
         assert_eq!(claims, [false, false, true, true]);
         assert!(!recorder.claim("a", Hook::DomainDefine), "two were wanted");
         assert!(!recorder.on.load(Ordering::Relaxed), "so calls don't even look any more");

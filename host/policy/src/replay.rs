@@ -83,13 +83,7 @@ impl Replayed {
         self.differences.is_empty()
     }
 
-    pub(crate) fn new(
-        session: &Session,
-        mode: Mode,
-        digest: &str,
-        played: Played,
-        verdict: Verdict,
-    ) -> Self {
+    pub(crate) fn new(session: &Session, mode: Mode, digest: &str, played: Played, verdict: Verdict) -> Self {
         let Played { report, answer, diverged, host_calls } = played;
         let mut replayed = Self {
             answer,
@@ -152,7 +146,11 @@ impl Replayed {
             }
             // In other words: what it did to the host, in order.
             Mode::Behaviour => {
-                differences.value("host-calls", &json(acts(&session.host_calls)), &json(acts(&self.host_calls)));
+                differences.value(
+                    "host-calls",
+                    &json(acts(&session.host_calls)),
+                    &json(acts(&self.host_calls)),
+                );
             }
         }
         differences.0

@@ -59,6 +59,9 @@ pub struct Session {
     /// How deep in calls of policies it happened.
     #[serde(default)]
     pub depth: u32,
+    /// True when it was asked in monitor mode, in which it may not act.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub monitor: bool,
     /// The circumstances.
     #[serde(default)]
     pub(crate) context: Context,
@@ -274,6 +277,7 @@ impl Draft {
             },
             hook: ask.hook,
             depth: ask.depth,
+            monitor: !active.enforces(),
             context: readable.unwrap_or_default(),
             question: question::write(&ask.question),
             grants: active.grants.texts().to_vec(),

@@ -137,7 +137,8 @@ impl Offline {
             lock(&host).pass(second, interval);
             if plan.hook == Hook::KsmTune {
                 let question = json!({ "snapshot": lock(&host).snapshot(changed) });
-                let session = self.ask_simulated(plan, question, second, outside(&host, &values, second)).await?;
+                let session =
+                    self.ask_simulated(plan, question, second, outside(&host, &values, second)).await?;
                 keep(&session);
                 week.add(&session);
                 for change in session.changes.iter().flatten() {

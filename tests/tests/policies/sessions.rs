@@ -55,9 +55,13 @@ fn what_a_daemon_decided_is_played_back_bit_for_bit() -> Outcome {
     let said = ask(&daemon, "replay", &[&file])?.ok();
     assert!(said.starts_with("3 sessions: 3 identical, 0 different, 0 skipped, in "), "{said}");
 
-    let tampered = daemon.file("tampered.jsonl", &text.replace("\"outcome\":\"deny\"", "\"outcome\":\"allow\""))?;
+    let tampered =
+        daemon.file("tampered.jsonl", &text.replace("\"outcome\":\"deny\"", "\"outcome\":\"allow\""))?;
     let run = ask(&daemon, "replay", &[&tampered])?;
-    assert!(run.stdout.contains("1 different") && run.stdout.contains("tampered.jsonl:1: outcome:"), "{run:#?}");
+    assert!(
+        run.stdout.contains("1 different") && run.stdout.contains("tampered.jsonl:1: outcome:"),
+        "{run:#?}"
+    );
     assert_eq!(run.fails(1), "error: 1 of 3 sessions differ\n");
     Ok(())
 }
@@ -67,8 +71,13 @@ fn sessions_are_tests_with_a_report() -> Outcome {
     let (daemon, file) = recorded()?;
     let junit = daemon.root().join("report.xml").to_string_lossy().into_owned();
     let said = ask(&daemon, "test", &["--sessions", &file, "--junit", &junit])?.ok();
-    assert!(said.contains("domain-define shop: deny (exact, ") && said.contains("3 passed, 0 failed"), "{said}");
-    assert!(std::fs::read_to_string(&junit)?.contains("<testsuite name=\"naming\" tests=\"3\" failures=\"0\""));
+    assert!(
+        said.contains("domain-define shop: deny (exact, ") && said.contains("3 passed, 0 failed"),
+        "{said}"
+    );
+    assert!(
+        std::fs::read_to_string(&junit)?.contains("<testsuite name=\"naming\" tests=\"3\" failures=\"0\"")
+    );
 
     let other = r#"{"prefixes": ["shop"]}"#;
     let run = ask(&daemon, "test", &["--sessions", &file, "--junit", &junit, "--config", other])?;
@@ -92,7 +101,10 @@ fn every_decision_that_another_version_changes_is_shown() -> Outcome {
     assert_eq!(said, "0 of 3 decisions changed, 0 could not be compared\n");
     let stricter = r#"{"prefixes": ["web-"]}"#;
     let said = ask(&daemon, "diff", &[&naming, "--sessions", &file, "--config", stricter])?.ok();
-    assert!(said.contains("domain-define db-1\n  - rewrite\n  + deny: the name 'db-1' must begin with"), "{said}");
+    assert!(
+        said.contains("domain-define db-1\n  - rewrite\n  + deny: the name 'db-1' must begin with"),
+        "{said}"
+    );
     assert!(said.contains("of 3 decisions changed"), "{said}");
     Ok(())
 }
@@ -104,7 +116,10 @@ fn one_hook_runs_without_a_daemon_and_becomes_a_session() -> Outcome {
     let session = daemon.root().join("shop.json").to_string_lossy().into_owned();
     let hook = ["--hook", "domain-define", "--domain", &document, "--grant-wanted", "--config", CONFIG];
     let said = ask(&daemon, "run", &[&hook[..], &["--session", &session]].concat())?.ok();
-    assert!(said.starts_with("domain-define shop: deny\n  reason: the name 'shop' must begin with"), "{said}");
+    assert!(
+        said.starts_with("domain-define shop: deny\n  reason: the name 'shop' must begin with"),
+        "{said}"
+    );
     let said = ask(&daemon, "test", &["--sessions", &session])?.ok();
     assert!(said.contains("1 passed, 0 failed"), "{said}");
 
@@ -131,7 +146,8 @@ fn an_audit_says_what_a_guard_would_say_and_changes_nothing() -> Outcome {
     let rows = daemon.reeve(&["policy", "audit", "naming", "--hook", "domain-prepare", "-o", "json"])?;
     let said = rows.fails(7);
     assert!(said.contains("policy 'naming' answers no hook 'domain-prepare'"), "{said}");
-    let rows: Value = serde_json::from_str(&daemon.reeve(&["policy", "audit", "naming", "-o", "json"])?.ok())?;
+    let rows: Value =
+        serde_json::from_str(&daemon.reeve(&["policy", "audit", "naming", "-o", "json"])?.ok())?;
     assert_eq!((&rows[0]["domain"], &rows[0]["outcome"]), (&"shop".into(), &"rewrite".into()), "{rows}");
     assert_eq!(daemon.reeve(&["policy", "decisions", "-o", "json"])?.ok(), "[]\n", "nothing is logged");
     Ok(())

@@ -102,9 +102,10 @@ pub(crate) async fn audit(
                     Some(Hook::deserialize(word).map_err(|error| ApiError::invalid(error.to_string()))?);
             }
             "config" => {
-                request.config = Some(serde_json::from_str(&value).map_err(|error| {
-                    ApiError::invalid(format!("the configuration is not JSON: {error}"))
-                })?);
+                request.config =
+                    Some(serde_json::from_str(&value).map_err(|error| {
+                        ApiError::invalid(format!("the configuration is not JSON: {error}"))
+                    })?);
             }
             "grant" => request.grants.push(value),
             _ => return Err(ApiError::invalid(format!("unknown key '{key}' in the query string"))),

@@ -97,7 +97,10 @@ fn scanning(frame: &Frame, samples: &[&Sample]) -> String {
 fn band(frame: &Frame, from: u64, to: u64) -> String {
     let (left, right) = (frame.x(from as f64), frame.x(to as f64));
     let (top, height) = (TOP, HEIGHT - TOP - BOTTOM);
-    format!("<rect x='{left:.1}' y='{top}' width='{:.1}' height='{height}' fill='#2ca02c' opacity='0.08'/>\n", right - left)
+    format!(
+        "<rect x='{left:.1}' y='{top}' width='{:.1}' height='{height}' fill='#2ca02c' opacity='0.08'/>\n",
+        right - left
+    )
 }
 
 fn grid(frame: &Frame) -> String {
@@ -112,8 +115,14 @@ fn grid(frame: &Frame) -> String {
     for part in 0..=4 {
         let gib = frame.gib * f64::from(part) / 4.0;
         let (y, left) = (frame.y(gib), LEFT - 6.0);
-        grid.push_str(&format!("<line x1='{LEFT}' x2='{}' y1='{y:.1}' y2='{y:.1}' stroke='#eee'/>\n", WIDTH - RIGHT));
-        grid.push_str(&format!("<text x='{left}' y='{:.1}' text-anchor='end'>{gib:.0} GiB</text>\n", y + 4.0));
+        grid.push_str(&format!(
+            "<line x1='{LEFT}' x2='{}' y1='{y:.1}' y2='{y:.1}' stroke='#eee'/>\n",
+            WIDTH - RIGHT
+        ));
+        grid.push_str(&format!(
+            "<text x='{left}' y='{:.1}' text-anchor='end'>{gib:.0} GiB</text>\n",
+            y + 4.0
+        ));
     }
     grid
 }

@@ -63,7 +63,9 @@ impl Replay {
         let begin = Instant::now();
         for one in recorded {
             let replayed = match &one.session {
-                Ok(session) => component.replay(session, Mode::Exact).await.map_err(|error| error.to_string()),
+                Ok(session) => {
+                    component.replay(session, Mode::Exact).await.map_err(|error| error.to_string())
+                }
                 Err(error) => Err(error.clone()),
             };
             let note = match replayed {

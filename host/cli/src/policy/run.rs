@@ -196,14 +196,24 @@ impl Show for Ran {
         }
         for change in session.changes.iter().flatten() {
             let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-            text.push_str(&format!("\n  {}: {} -> {}", change.path, value(&change.before), value(&change.after)));
+            text.push_str(&format!(
+                "\n  {}: {} -> {}",
+                change.path,
+                value(&change.before),
+                value(&change.after)
+            ));
         }
         if let Some(answer) = &session.answer {
             text.push_str(&format!("\n  answer: {answer}"));
         }
         for call in &session.host_calls {
             let arguments: Vec<String> = call.arguments.iter().map(Value::to_string).collect();
-            text.push_str(&format!("\n  asked: {}({}) = {}", call.function, arguments.join(", "), call.result));
+            text.push_str(&format!(
+                "\n  asked: {}({}) = {}",
+                call.function,
+                arguments.join(", "),
+                call.result
+            ));
         }
         text.push_str(&format!("\n  fuel: {}", session.fuel.unwrap_or_default()));
         text

@@ -103,7 +103,8 @@ impl Simulate {
             config: Value::Object(self.terms.config()?.unwrap_or_else(Map::new)),
             grants,
         };
-        let mut trace = self.trace.as_ref().map(std::fs::File::create).transpose().context("cannot write the trace")?;
+        let mut trace =
+            self.trace.as_ref().map(std::fs::File::create).transpose().context("cannot write the trace")?;
         let mut written = Ok(());
         let week = component
             .simulate(&plan, |session| {
@@ -114,7 +115,10 @@ impl Simulate {
             .await?;
         written.context("cannot write the trace")?;
         if let Some(file) = &self.plot {
-            let title = format!("{} {}: {} domains, {} days", manifest.name, manifest.version, self.domains, self.days);
+            let title = format!(
+                "{} {}: {} domains, {} days",
+                manifest.name, manifest.version, self.domains, self.days
+            );
             std::fs::write(file, plot::draw(&title, &week))
                 .with_context(|| format!("cannot write '{}'", file.display()))?;
         }
@@ -135,7 +139,8 @@ impl Show for Simulated {
 
     fn human(&self) -> String {
         let Week { memory, calls, outcomes, changes, arrivals, refused, most_active, .. } = &self.week;
-        let outcomes: Vec<String> = outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let outcomes: Vec<String> =
+            outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
         let hours = |seconds: u64| format!("{:.1} h", seconds as f64 / 3600.0);
         pairs([
             ("Policy", self.policy.clone()),

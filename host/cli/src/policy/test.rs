@@ -157,7 +157,9 @@ impl Show for Report {
             let word = if tested.differences.is_empty() { "ok    " } else { "FAILED" };
             let how = if tested.exact { "exact" } else { "behaviour" };
             let Tested { session, hook, subject, outcome, micros, .. } = tested;
-            text.push_str(&format!("{word} {session:width$}  {hook} {subject}: {outcome} ({how}, {micros} us)\n"));
+            text.push_str(&format!(
+                "{word} {session:width$}  {hook} {subject}: {outcome} ({how}, {micros} us)\n"
+            ));
             for difference in &tested.differences {
                 text.push_str(&format!("         {difference}\n"));
             }

@@ -10,6 +10,7 @@ use crate::bindings::reeve::domain::config;
 use crate::call::CallState;
 
 /// What a `domain-config` handle stands for: a snapshot.
+#[derive(Clone)]
 pub struct DomainView {
     pub(crate) config: Arc<DomainConfig>,
     pub(crate) state: DomainState,

@@ -65,12 +65,14 @@ mod tests {
     fn answers_by_hand_are_brought_into_one_form() {
         assert_eq!(normal(&json!("allow")), Ok(json!({"allow": null})));
         assert_eq!(normal(&json!({"told": null})), Ok(json!({"told": null})));
-        let edits = json!({"rewrite": [{"set-vcpus": 2}, {"set-disk-cache": {"target": "vda", "cache": "none"}}]});
+        let edits =
+            json!({"rewrite": [{"set-vcpus": 2}, {"set-disk-cache": {"target": "vda", "cache": "none"}}]});
         assert_eq!(normal(&edits), Ok(edits.clone()));
         let tuning = json!({"adjustments": [{"run": 1}, {"pages-to-scan": 1250}]});
         assert_eq!(normal(&tuning), Ok(tuning.clone()));
         assert!(normal(&json!({"maybe": null})).unwrap_err().contains("unknown variant `maybe`"));
-        let unknown = json!({"rewrite": [{"set-disk-cache": {"target": "vda", "cache": "none", "io": "native"}}]});
+        let unknown =
+            json!({"rewrite": [{"set-disk-cache": {"target": "vda", "cache": "none", "io": "native"}}]});
         assert!(normal(&unknown).unwrap_err().contains("unknown field `io`"));
     }
 }

@@ -63,7 +63,8 @@ fn named(name: &str) -> Uuid {
 mod tests {
     use super::*;
 
-    const WITHOUT: &str = "<domain type='sim'><name>web</name><memory>1024</memory><os><type>hvm</type></os></domain>";
+    const WITHOUT: &str =
+        "<domain type='sim'><name>web</name><memory>1024</memory><os><type>hvm</type></os></domain>";
 
     #[test]
     fn a_document_without_uuid_is_the_same_domain_every_time() {

@@ -60,31 +60,40 @@ macro_rules! words {
     };
 }
 
-words!(Code = errors::Code {
-    NotFound, AlreadyExists, Denied, Invalid, WrongState, Busy, Unsupported, Deadline, Internal,
-});
+words!(
+    Code = errors::Code {
+        NotFound,
+        AlreadyExists,
+        Denied,
+        Invalid,
+        WrongState,
+        Busy,
+        Unsupported,
+        Deadline,
+        Internal,
+    }
+);
 record!(Error = errors::Error { code: Code, message: String });
 
 words!(State = config::State { Running, Idle, Paused, InShutdown, ShutOff, Crashed, PmSuspended });
-record!(Summary = domains::Summary {
-    uuid: String,
-    name: String,
-    state: State,
-    persistent: bool,
-    autostart: bool,
-});
+record!(
+    Summary =
+        domains::Summary { uuid: String, name: String, state: State, persistent: bool, autostart: bool }
+);
 record!(Commitment = domains::Commitment { active: u32, memory: u64, vcpus: u32 });
 
 record!(Info = host::Info { hostname: String, cpus: u32, memory: u64, numa_cells: u32 });
-record!(Memory = host::Memory {
-    total: u64,
-    free: u64,
-    available: u64,
-    cached: u64,
-    buffers: u64,
-    swap_total: u64,
-    swap_free: u64,
-});
+record!(
+    Memory = host::Memory {
+        total: u64,
+        free: u64,
+        available: u64,
+        cached: u64,
+        buffers: u64,
+        swap_total: u64,
+        swap_free: u64,
+    }
+);
 record!(Ksm = ksm::KsmState {
     run: u8,
     pages_to_scan: u64,
@@ -99,28 +108,41 @@ record!(Ksm = ksm::KsmState {
 
 words!(Level = log::Level { Debug, Info, Warn, Error });
 
-words!(DomainChange = events::DomainChange {
-    Defined, Undefined, Started, Suspended, Resumed, ShutdownRequested, Rebooted, Stopped, Released, Crashed,
-    Reconnected, DeviceAttached, DeviceDetached, Changed,
-});
+words!(
+    DomainChange = events::DomainChange {
+        Defined,
+        Undefined,
+        Started,
+        Suspended,
+        Resumed,
+        ShutdownRequested,
+        Rebooted,
+        Stopped,
+        Released,
+        Crashed,
+        Reconnected,
+        DeviceAttached,
+        DeviceDetached,
+        Changed,
+    }
+);
 words!(DaemonChange = events::DaemonChange { Started, Stopping, Reloaded });
-record!(DomainEvent = events::DomainEvent {
-    seq: u64,
-    uuid: String,
-    name: String,
-    change: DomainChange,
-    state: State,
-    reason: String,
-});
+record!(
+    DomainEvent = events::DomainEvent {
+        seq: u64,
+        uuid: String,
+        name: String,
+        change: DomainChange,
+        state: State,
+        reason: String,
+    }
+);
 
 words!(Wake = ksm_tune::Wake { Interval, DomainsChanged });
-record!(Snapshot = ksm_tune::Snapshot {
-    memory: Memory,
-    ksm: Ksm,
-    committed: u64,
-    active_domains: u32,
-    wake: Wake,
-});
+record!(
+    Snapshot =
+        ksm_tune::Snapshot { memory: Memory, ksm: Ksm, committed: u64, active_domains: u32, wake: Wake }
+);
 
 /// One change a tuner wants, e.g. `{"pages-to-scan": 1250}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

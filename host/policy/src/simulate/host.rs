@@ -74,8 +74,11 @@ impl SimulatedHost {
             *count += 1;
         }
         // One copy of each image stays.
-        let possible: f64 =
-            alike.iter().filter(|(_, count)| *count > 0).map(|(bytes, count)| bytes - bytes / f64::from(*count)).sum();
+        let possible: f64 = alike
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(bytes, count)| bytes - bytes / f64::from(*count))
+            .sum();
         match self.ksm.run {
             1 => {
                 let wanted = self.ksm.pages_to_scan as f64 * 1000.0 / self.ksm.sleep_millisecs.max(1) as f64;

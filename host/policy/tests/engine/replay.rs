@@ -61,7 +61,11 @@ async fn a_replay_is_bit_for_bit() {
         let session = recorded(deed, Hook::DomainPrepare).await;
         assert_eq!((session.outcome, &session.not_replayable), (Some(outcome), &None), "{deed}");
         assert!(session.fuel.unwrap() > 0);
-        assert_eq!(Session::parse(&session.line()).unwrap(), session, "{deed}: it reads back as it was written");
+        assert_eq!(
+            Session::parse(&session.line()).unwrap(),
+            session,
+            "{deed}: it reads back as it was written"
+        );
         let mut all = Vec::new();
         for engine in engines.iter().chain(&engines) {
             let replayed = engine.replay(&session, Mode::Exact).await.unwrap();
@@ -126,7 +130,9 @@ async fn a_call_that_asks_something_else_has_diverged() {
         assert_eq!(replayed.outcome, Outcome::Trap);
         let diverged = replayed.diverged.unwrap().to_string();
         assert!(
-            diverged.starts_with("diverged: asked reeve:domain/domains.get(\"stuck\"), the session has reeve:domain/domains."),
+            diverged.starts_with(
+                "diverged: asked reeve:domain/domains.get(\"stuck\"), the session has reeve:domain/domains."
+            ),
             "{diverged}"
         );
     }
@@ -204,7 +210,9 @@ fn a_session_is_checked_when_it_is_read() {
     };
     assert_eq!(refused(with("session", json!(2))), "the session has format 2, this host reads format 1");
     assert!(refused(with("verdict", json!("allow"))).contains("unknown field `verdict`"));
-    assert!(refused(with("hook", json!("domain-stop"))).contains("the question of hook 'domain-stop' is wrong"));
+    assert!(
+        refused(with("hook", json!("domain-stop"))).contains("the question of hook 'domain-stop' is wrong")
+    );
     assert!(refused(with("question", json!({"change": "eaten"}))).contains("unknown variant `eaten`"));
     assert!(refused(with("question", json!({"change": "started", "x": 1}))).contains("unknown field `x`"));
     assert!(refused(with("context", json!({"user": 1}))).contains("unknown field `user`"));

@@ -47,13 +47,15 @@ async fn a_tuner_is_judged_by_what_it_saves() {
 async fn a_guard_is_judged_by_what_it_keeps_out() {
     let guard = Offline::open(&shipped_policy("admission"), None, None).unwrap();
     let plan = plan(Hook::DomainPrepare, &["domain:read", "node:read"]);
-    let simulate = async |config| -> Week {
-        guard.simulate(&Plan { config, ..plan.clone() }, |_| {}).await.unwrap()
-    };
+    let simulate =
+        async |config| -> Week { guard.simulate(&Plan { config, ..plan.clone() }, |_| {}).await.unwrap() };
     let strict = simulate(json!({"memory-overcommit": 1.0})).await;
     let lax = simulate(json!({"memory-overcommit": 100.0, "vcpus-per-cpu": 1000})).await;
     assert!(strict.refused > 0 && lax.refused == 0, "{} and {} kept out", strict.refused, lax.refused);
     assert!(strict.most_active < lax.most_active);
-    assert!(strict.samples.iter().all(|sample| sample.committed <= strict.memory * 5 / 4), "memory and its swap");
+    assert!(
+        strict.samples.iter().all(|sample| sample.committed <= strict.memory * 5 / 4),
+        "memory and its swap"
+    );
     assert_eq!(lax.calls, lax.arrivals);
 }
