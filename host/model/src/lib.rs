@@ -15,6 +15,7 @@ pub mod install;
 pub mod node;
 pub mod policy;
 mod policy_life;
+pub mod record;
 pub mod state;
 pub mod stats;
 pub mod task;

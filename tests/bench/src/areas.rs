@@ -3,6 +3,7 @@
 mod boot;
 mod hooks;
 mod list;
+mod policy;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -18,11 +19,13 @@ pub enum Area {
     Boot,
     /// Listing thousands of domains.
     List,
+    /// Replay, fan-out and reload of policies.
+    Policy,
 }
 
 impl Area {
     /// Every area, in the order they are measured.
-    pub const ALL: [Self; 3] = [Self::Hooks, Self::Boot, Self::List];
+    pub const ALL: [Self; 4] = [Self::Hooks, Self::Boot, Self::List, Self::Policy];
 
     /// Measures the area.
     pub async fn measure(self) -> Result<Vec<Row>> {
@@ -30,6 +33,7 @@ impl Area {
             Self::Hooks => hooks::measure().await,
             Self::Boot => boot::measure().await,
             Self::List => list::measure().await,
+            Self::Policy => policy::measure().await,
         }
     }
 }

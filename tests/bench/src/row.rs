@@ -9,7 +9,7 @@ pub struct Row {
     pub area: &'static str,
     /// Name of the measurement.
     pub name: &'static str,
-    /// Unit of `ours` and `peer`; smaller is better in all of them.
+    /// Unit of `ours` and `peer`; smaller is better, except for rates (`1/s`).
     pub unit: &'static str,
     /// Our median.
     pub ours: f64,
