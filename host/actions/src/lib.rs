@@ -32,6 +32,8 @@ mod node;
 pub mod node_port;
 mod policy;
 pub mod policy_port;
+mod record;
+pub mod record_port;
 mod recover;
 mod task;
 pub mod task_port;

@@ -12,6 +12,7 @@ mod events;
 mod node;
 mod policy;
 mod query;
+mod record;
 mod task;
 
 use std::path::{Path, PathBuf};
