@@ -33,7 +33,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -63,6 +63,12 @@ const PACKAGES: [Package; 5] = [
         sign: Sign::Program("python3"),
         need: Need::Everything,
         why: "as a peer of the hook benches",
+    },
+    Package {
+        name: "docker-registry",
+        sign: Sign::File("/usr/bin/docker-registry"),
+        need: Need::Everything,
+        why: "as the registry that tests push policies to",
     },
 ];
 
