@@ -1,5 +1,7 @@
 //! JavaScript: policy.js on QuickJS, by `componentize-qjs`.
 
+mod borrow;
+
 use super::BuildError;
 use super::command::{command, read, run};
 use crate::lang::Lang;
@@ -20,5 +22,5 @@ pub(super) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>, BuildEr
     componentize.arg("--wit").arg(wit).args(["--world", WORLD]).arg("--js").arg(source);
     componentize.args(["--sync", "--stub-wasi", "-o"]).arg(&out);
     run(&mut componentize)?;
-    read(&out)
+    Ok(borrow::give_back(&read(&out)?, &project.world()?)?)
 }

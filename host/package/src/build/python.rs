@@ -18,7 +18,7 @@ pub(super) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>, BuildEr
     let out = project.build_folder()?.join("policy-py.wasm");
     let mut componentize = command(program, project.folder());
     componentize.arg("-d").arg(wit).args(["-w", WORLD, "componentize", "--stub-wasi"]);
-    componentize.args(["-p", ".", "-p", "sdk", "policy", "-o"]).arg(&out);
+    componentize.args(["-p", ".", "-p", "sdk", "reeve.component", "-o"]).arg(&out);
     run(&mut componentize)?;
     read(&out)
 }
