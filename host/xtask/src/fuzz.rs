@@ -22,8 +22,13 @@ const FIXTURES: [(&str, &[&str]); 2] = [
 ];
 
 /// Targets that need a feature of the fuzz crate, and which.
-const FEATURES: [(&str, &str); 4] =
-    [("component", "policy"), ("edits", "actions"), ("grants", "policy"), ("manifest", "policy")];
+const FEATURES: [(&str, &str); 5] = [
+    ("artifact", "oci"),
+    ("component", "policy"),
+    ("edits", "actions"),
+    ("grants", "policy"),
+    ("manifest", "policy"),
+];
 
 /// What is asked for.
 pub struct Options {
