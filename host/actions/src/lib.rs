@@ -16,6 +16,8 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod artifact;
+pub mod artifact_port;
 mod adapters;
 mod definitions;
 pub mod diff;

@@ -14,6 +14,7 @@
 //! An error is `{"code": …, "message": …, "hint": …}`; clients match on the code (`reeve_model::ErrorCode`).
 #![forbid(unsafe_code)]
 
+mod artifact;
 mod console;
 mod domain;
 mod error;

@@ -69,6 +69,9 @@ fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(error) = cause.downcast_ref::<ClientError>() {
             return classify_client(error);
         }
+        if let Some(error) = cause.downcast_ref::<Error>() {
+            return classify_refusal(error);
+        }
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return (Exit::Usage, usage.hint.map(str::to_owned));
         }

@@ -1,5 +1,6 @@
 //! `reeve.toml`: every key has a default, and a key that nobody reads is an error.
 
+mod artifacts;
 mod keys;
 
 use std::fmt::Write as _;
@@ -10,6 +11,7 @@ use reeve_vmm::config::SeccompMode;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use artifacts::{RegistriesConfig, TrustConfig};
 use keys::KEYS;
 
 /// The configuration of a daemon. What the keys mean is written once, in [`keys::KEYS`].
@@ -63,6 +65,8 @@ pub struct DomainsConfig {
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PoliciesConfig {
     pub tune_interval: u64,
+    pub registries: RegistriesConfig,
+    pub trust: TrustConfig,
 }
 
 /// Processes that run domains on KVM.
@@ -104,7 +108,7 @@ impl Default for DomainsConfig {
 
 impl Default for PoliciesConfig {
     fn default() -> Self {
-        Self { tune_interval: 60 }
+        Self { tune_interval: 60, registries: RegistriesConfig::default(), trust: TrustConfig::default() }
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         keeper: Arc::new(StoreKeeper(store.clone())),
         boot_id: reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?,
     });
-    let policies = PolicyEngine::start(policies(config, layout), store.clone(), bus.clone()).await?;
+    let policies = PolicyEngine::start(policies(config, layout)?, store.clone(), bus.clone()).await?;
     let mut registry = telemetry::registry(domains.clone());
     let api = Metrics::register(&mut registry);
     policies.metrics().register(&mut registry);
@@ -114,12 +114,14 @@ fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
     }
 }
 
-fn policies(config: &Config, layout: &Layout) -> PolicyConfig {
-    PolicyConfig {
+fn policies(config: &Config, layout: &Layout) -> anyhow::Result<PolicyConfig> {
+    let artifacts = config.policies.artifacts(&layout.etc(), &layout.lib().join("artifacts"))?;
+    Ok(PolicyConfig {
         directory: Some(layout.etc().join("policies.d")),
         settings: Some(layout.etc().join("policies.toml")),
         tune_interval: Duration::from_secs(config.policies.tune_interval),
-    }
+        artifacts: Some(Arc::new(artifacts)),
+    })
 }
 
 fn access(config: &Config) -> Access {

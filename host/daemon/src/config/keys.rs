@@ -23,6 +23,35 @@ pub(super) const KEYS: &[(&str, &str)] = &[
          Policies are the *.wasm files in DIR/etc/reeve/policies.d, bound as DIR/etc/reeve/policies.toml says, and those
          that 'reeve policy load' put in place.",
     ),
+    (
+        "policies.registries.ca",
+        "PEM file of certificate authorities that count beside the system's, for private registries. Read at start only, as
+         everything below policies.",
+    ),
+    (
+        "policies.registries.insecure",
+        "Registries (host or host:port) that may be spoken to without TLS, beside those on this machine. \"*\": all.",
+    ),
+    (
+        "policies.registries.credentials",
+        "Credentials in the form of docker's config.json. Empty: where docker keeps them for the daemon's user.",
+    ),
+    (
+        "policies.trust.rules",
+        "Whose signature is demanded, by repository: { repository = \"registry.example.org/policies/*\", keys = [\"release.pub\"] }.
+         The first rule that names the repository counts; * stands for any characters. A key is PEM text, or a file, from
+         DIR/etc/reeve on; a signature by one of them suffices.",
+    ),
+    (
+        "policies.trust.unsigned",
+        "What of repositories that no rule names: \"refuse\" (unless 'reeve policy install --allow-unsigned' says otherwise),
+         \"never\" (whatever anybody says), or \"allow\".",
+    ),
+    (
+        "policies.trust.file-keys",
+        "When there are any, every policy in DIR/etc/reeve/policies.d needs a signature by one of these keys beside it, in
+         NAME.wasm.sig.",
+    ),
     ("workers.uid", "User id that the process of a KVM domain becomes, when the daemon is root."),
     ("workers.gid", "Group id that it becomes."),
     (
