@@ -19,6 +19,8 @@ const INSTANCES: u32 = 256;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 /// An interpreter has up to three, all but one of them tiny.
 const MEMORIES_PER_COMPONENT: u32 = 4;
+/// Each takes 4 GiB of address space, of which a process has 128 TiB; 48 calls of interpreters fit three deep.
+const MEMORIES: u32 = 512;
 const TABLE_ELEMENTS: usize = 100_000;
 const KEEP_RESIDENT: usize = 512 * 1024;
 
@@ -77,7 +79,7 @@ fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(INSTANCES)
         .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(INSTANCES * MEMORIES_PER_COMPONENT)
+        .total_memories(MEMORIES)
         .total_tables(INSTANCES * 4)
         .total_stacks(INSTANCES)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
