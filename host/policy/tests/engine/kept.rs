@@ -62,7 +62,7 @@ async fn one_instance_answers_call_after_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_call_has_its_own_budget() {
     // 50 million instructions and 20 host calls a call: two calls together use more of both.
-    let host = host(json!({ "rounds": 4_000_000, "ask": 15 })).await;
+    let host = host(json!({ "rounds": 1_500_000, "ask": 15 })).await;
     for _ in 0..3 {
         tick(&host).await;
     }
