@@ -59,7 +59,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The defaults with what a manifest asks for, cut at the ceilings.
-    pub(crate) fn wanted(wanted: &WantedLimits) -> Self {
+    pub fn wanted(wanted: &WantedLimits) -> Self {
         let default = Self::default();
         Self {
             deadline: wanted.deadline_ms.map(|ms| Duration::from_millis(ms).min(TASK_CEILING)),
