@@ -1,0 +1,47 @@
+"""A stub of every hook, each a policy that answers it."""
+
+import pathlib
+import types
+import unittest
+
+from reeve import DaemonChange, DomainChange, DomainEvent, State, allow, contract, testing
+from reeve.hooks import HOOKS
+
+STUBS = pathlib.Path(__file__).parent.parent / "stubs"
+FRAME = (STUBS / "frame" / "policy.py").read_text()
+
+QUESTIONS = {
+    "domain_events": [DomainEvent(1, "", "web-1", DomainChange.STARTED, State.RUNNING, "booted")],
+    "daemon_events": [DaemonChange.STARTED],
+    "mac_allocate": [None, 0, ["52:54:00:00:00:07"], 7],
+    "ksm_tune": [None],
+    "task": [contract.Occasion_Manual([])],
+    "domain_stop": [testing.domain(), True],
+    "device_attach": [testing.domain(), "<disk/>"],
+    "device_detach": [testing.domain(), "<disk/>"],
+}
+ANSWERS = {
+    "domain_events": None,
+    "daemon_events": None,
+    "mac_allocate": "52:54:00:00:00:08",
+    "ksm_tune": [],
+    "task": "nothing done, asked by Occasion_Manual(value=[])",
+}
+
+
+class Stubs(unittest.TestCase):
+    def test_there_is_a_stub_of_every_hook(self):
+        self.assertEqual(sorted(path.stem.replace("-", "_") for path in STUBS.glob("*.py")), sorted(HOOKS))
+
+    def test_each_is_a_policy_that_answers_it(self):
+        for name in HOOKS:
+            with self.subTest(name):
+                stub = (STUBS / f"{name.replace('_', '-')}.py").read_text()
+                policy = types.ModuleType("policy")
+                exec(FRAME.replace("__stubs__", stub), policy.__dict__)
+                answer = testing.ask(getattr(policy, name), *QUESTIONS.get(name, [testing.domain()]))
+                self.assertEqual(answer, ANSWERS[name] if name in ANSWERS else allow())
+
+
+if __name__ == "__main__":
+    unittest.main()
