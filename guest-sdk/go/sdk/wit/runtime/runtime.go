@@ -9,10 +9,13 @@ import (
 	"unsafe"
 )
 
-// A call of a policy is a fresh instance, so its garbage goes with it. The collector would only be in the way: it runs in the
-// middle of cabi_realloc, where an instance may call nobody, and its pauses would be part of the fuel a call uses.
+// Nearly every call of a policy is a fresh instance, so its garbage goes with it and collecting would only use fuel. The collector
+// therefore begins when this much memory is used, bytes: for calls that allocate a lot, and for instances that live long.
+const collectAbove = 24 << 20
+
 func init() {
 	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(collectAbove)
 }
 
 // Blocks the host wrote to, kept from being moved or collected until the call they belong to begins.
