@@ -20,8 +20,10 @@ pub(crate) fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'stati
 mod tests {
     use std::path::Path;
 
+    use crate::lang::Lang;
+
     /// Built or fetched things, and what is not copied into projects.
-    const LEFT_OUT: [&str; 9] = [
+    const LEFT_OUT: [&str; 10] = [
         "target",
         "node_modules",
         "__pycache__",
@@ -31,6 +33,7 @@ mod tests {
         "tests",
         "package-lock.json",
         "docs",
+        "digests.toml",
     ];
 
     fn walk(root: &Path, folder: &str, found: &mut Vec<String>) {
@@ -53,7 +56,11 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let mut paths = Vec::new();
         walk(root, "wit", &mut paths);
-        walk(root, "guest-sdk", &mut paths);
+        for lang in
+            Lang::ALL.map(|lang| format!("guest-sdk/{lang}")).iter().filter(|lang| root.join(lang).is_dir())
+        {
+            walk(root, lang, &mut paths);
+        }
         paths.sort();
         let lines: String = paths.iter().map(|path| format!("    \"{path}\"\n")).collect();
         let expected = format!("files! {{\n{lines}}}\n");
