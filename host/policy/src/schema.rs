@@ -60,7 +60,7 @@ impl ConfigSchema {
         if !schema.is_object() {
             return Err("it must be a JSON object".to_owned());
         }
-        let values = Measure { root: schema, known: HashMap::new() }.schema(schema, 0)?;
+        let Extent { values, .. } = Measure { root: schema, known: HashMap::new() }.schema(schema, 0)?;
         if values > SCHEMA_VALUES {
             return Err(format!("it has {values} values, {SCHEMA_VALUES} are the most"));
         }
@@ -124,68 +124,100 @@ fn located(error: &ValidationError<'_>, text: &str) -> String {
     }
 }
 
-/// Counts the values of a schema with its references followed, and refuses what has no end.
+/// How large a part of a schema is, its references followed.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    values: u64,
+    height: u32,
+}
+
+impl Extent {
+    const LEAF: Self = Self { values: 1, height: 0 };
+
+    fn with(self, inner: Self) -> Self {
+        let values = self.values.saturating_add(inner.values);
+        Self { values, height: self.height.max(inner.height.saturating_add(1)) }
+    }
+}
+
+/// Measures a schema with its references followed, and refuses what has no end.
 struct Measure<'a> {
     root: &'a Value,
     /// What is behind a reference; none while it is being measured.
-    known: HashMap<&'a str, Option<u64>>,
+    known: HashMap<&'a str, Option<Extent>>,
 }
 
 impl<'a> Measure<'a> {
-    fn schema(&mut self, value: &'a Value, depth: u32) -> Result<u64, String> {
-        if depth > SCHEMA_DEPTH {
-            return Err(format!("it is nested more than {SCHEMA_DEPTH} deep"));
-        }
+    /// A schema, or a list of them, that lies `depth` below the root.
+    fn schema(&mut self, value: &'a Value, depth: u32) -> Result<Extent, String> {
+        deep_enough(depth)?;
+        let mut extent = Extent::LEAF;
         match value {
             Value::Object(fields) => {
-                let mut sum = 1_u64;
                 for (key, value) in fields {
-                    if let Some(refused) = REFUSED.iter().find(|refused| *refused == key) {
-                        return Err(format!("it uses '{refused}', which this host does not support"));
-                    }
-                    let size = match (key.as_str(), value) {
-                        ("$ref", Value::String(reference)) => self.reference(reference, depth)?,
-                        ("$ref", _) => return Err("'$ref' must be a string".to_owned()),
-                        // Names of an operator's keys are no keywords.
-                        (key, Value::Object(named)) if NAMED.contains(&key) => {
-                            named.values().try_fold(1_u64, |sum, schema| {
-                                Ok::<_, String>(sum.saturating_add(self.schema(schema, depth + 1)?))
-                            })?
-                        }
-                        ("enum" | "const" | "default" | "examples", value) => values(value),
-                        (_, value) => self.schema(value, depth + 1)?,
-                    };
-                    sum = sum.saturating_add(size);
+                    extent = extent.with(self.keyword(key, value, depth)?);
                 }
-                Ok(sum)
             }
-            Value::Array(items) => items
-                .iter()
-                .try_fold(1_u64, |sum, item| Ok(sum.saturating_add(self.schema(item, depth + 1)?))),
-            _ => Ok(1),
+            Value::Array(items) => {
+                for item in items {
+                    extent = extent.with(self.schema(item, depth + 1)?);
+                }
+            }
+            _ => {}
+        }
+        Ok(extent)
+    }
+
+    fn keyword(&mut self, key: &'a str, value: &'a Value, depth: u32) -> Result<Extent, String> {
+        if REFUSED.contains(&key) {
+            return Err(format!("it uses '{key}', which this host does not support"));
+        }
+        match (key, value) {
+            ("$ref", Value::String(reference)) => self.reference(reference, depth),
+            ("$ref", _) => Err("'$ref' must be a string".to_owned()),
+            // Names of an operator's keys are no keywords.
+            (key, Value::Object(named)) if NAMED.contains(&key) => {
+                let mut extent = Extent::LEAF;
+                for schema in named.values() {
+                    extent = extent.with(self.schema(schema, depth + 1)?);
+                }
+                Ok(extent)
+            }
+            ("enum" | "const" | "default" | "examples", value) => {
+                Ok(Extent { values: values(value), height: 0 })
+            }
+            (_, value) => self.schema(value, depth + 1),
         }
     }
 
-    fn reference(&mut self, reference: &'a str, depth: u32) -> Result<u64, String> {
+    fn reference(&mut self, reference: &'a str, depth: u32) -> Result<Extent, String> {
         let place = reference
             .strip_prefix('#')
             .filter(|pointer| pointer.starts_with("/$defs/") || pointer.starts_with("/definitions/"));
         let target = place.and_then(|pointer| self.root.pointer(pointer)).ok_or_else(|| {
-            format!(
-                "it refers to '{}', only '#/$defs/…' within the schema is allowed",
-                shorten(reference, 128)
-            )
+            let reference = shorten(reference, 128);
+            format!("it refers to '{reference}', only '#/$defs/…' within the schema is allowed")
         })?;
-        match self.known.get(reference) {
-            Some(Some(size)) => return Ok(*size),
+        let extent = match self.known.get(reference) {
+            Some(Some(extent)) => *extent,
             Some(None) => return Err(format!("'{}' refers to itself", shorten(reference, 128))),
-            None => {}
-        }
-        self.known.insert(reference, None);
-        let size = self.schema(target, depth + 1)?;
-        self.known.insert(reference, Some(size));
-        Ok(size)
+            None => {
+                self.known.insert(reference, None);
+                let extent = self.schema(target, depth + 1)?;
+                self.known.insert(reference, Some(extent));
+                extent
+            }
+        };
+        deep_enough(depth.saturating_add(extent.height))?;
+        Ok(extent)
     }
+}
+
+fn deep_enough(depth: u32) -> Result<(), String> {
+    if depth > SCHEMA_DEPTH {
+        return Err(format!("it is nested more than {SCHEMA_DEPTH} deep"));
+    }
+    Ok(())
 }
 
 fn values(value: &Value) -> u64 {

@@ -12,6 +12,7 @@ mod observe;
 mod sessions;
 mod sim;
 mod tasks;
+mod versions;
 
 use std::path::Path;
 use std::time::Duration;

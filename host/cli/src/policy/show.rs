@@ -2,12 +2,10 @@
 
 use clap::Args;
 use reeve_model::policy::{Hook, PolicyInfo, PolicyVersion};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::word;
 use crate::context::Context;
-use crate::output::{Show, pairs, table, yes_no};
+use crate::output::{Show, moment, pairs, table, yes_no};
 
 /// Options of `reeve policy show`.
 #[derive(Debug, Args)]
@@ -66,13 +64,9 @@ impl Show for PolicyInfo {
 /// Whether, since when and why it is parked.
 fn parked(policy: &PolicyInfo) -> String {
     match &policy.parked_since {
-        Some(parked) => format!("since {}: {}", when(parked.since), parked.reason),
+        Some(parked) => format!("since {}: {}", moment(parked.since), parked.reason),
         None => yes_no(policy.parked).to_owned(),
     }
-}
-
-fn when(time: OffsetDateTime) -> String {
-    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
 }
 
 /// Its history, newest first; the present version is marked.
@@ -81,7 +75,7 @@ fn versions(policy: &PolicyInfo) -> Vec<[String; 4]> {
         let mark = if version.digest == policy.digest { "*" } else { "" };
         let digest = version.digest.get(..12).unwrap_or(&version.digest);
         let good = yes_no(version.good).to_owned();
-        [format!("{}{mark}", version.version), digest.to_owned(), when(version.installed), good]
+        [format!("{}{mark}", version.version), digest.to_owned(), moment(version.installed), good]
     };
     policy.versions.iter().map(row).collect()
 }
