@@ -22,7 +22,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! `reeve policy build` makes the component of it, from a crate for `wasm32-unknown-unknown` that is a `cdylib`. Code that decides is best kept in plain functions over plain values, so that `cargo test` runs it natively.
+//! `reeve policy build` makes the component of it, from a crate for `wasm32-unknown-unknown` that is a `cdylib`. Code that decides
+//! is best kept in plain functions over plain values, so that `cargo test` runs it natively.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 // The export macros name this crate by its own name, also from within (doc tests, tests).
