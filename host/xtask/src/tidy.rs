@@ -4,6 +4,7 @@ mod contract;
 mod crates;
 mod files;
 mod layers;
+mod reference;
 mod scripts;
 mod tree;
 
@@ -57,7 +58,9 @@ pub fn run(project: &Project, freeze: bool) -> Result<()> {
 /// Everything wrong with a tree.
 fn findings(root: &Path) -> Result<Vec<Finding>> {
     let mut all = Vec::new();
-    for rule in [layers::check, crates::check, files::check, contract::check, scripts::check] {
+    for rule in
+        [layers::check, crates::check, files::check, contract::check, reference::check, scripts::check]
+    {
         all.extend(rule(root)?);
     }
     Ok(all)
