@@ -162,10 +162,6 @@ impl Offline {
         let stage = Stage { runtime: &self.runtime, outside, tape, limit: UNTIMED };
         let mut report = instance::run_on(stage, &active, &self.turns, ask).await;
         let answer = crate::session::written(&report.answer);
-        let diverged = match &report.answer {
-            Err(Failure::Diverged(diverged)) => Some(diverged.clone()),
-            _ => None,
-        };
         let verdict = judge(session.hook, &active, &asked, taken_answer(&mut report));
         let mut player = player.lock().unwrap_or_else(PoisonError::into_inner);
         let (host_calls, diverged) = (std::mem::take(&mut player.made), player.diverged.take());

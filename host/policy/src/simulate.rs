@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use self::host::SimulatedHost;
-use self::population::{Guest, Population};
+use self::population::Population;
 use crate::offline::{Offline, OfflineError};
 use crate::outside::{Outside, Values};
 use crate::session::Session;

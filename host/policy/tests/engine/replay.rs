@@ -53,10 +53,8 @@ async fn a_replay_is_bit_for_bit() {
         ("ask-host", Outcome::Deny),
         ("failure", Outcome::Failed),
         ("trap", Outcome::Trap),
-        ("memory", Outcome::Memory),
         ("log-flood", Outcome::Limit),
         ("call-flood", Outcome::Limit),
-        ("kv-flood", Outcome::Limit),
     ] {
         let session = recorded(deed, Hook::DomainPrepare).await;
         assert_eq!((session.outcome, &session.not_replayable), (Some(outcome), &None), "{deed}");
@@ -75,6 +73,26 @@ async fn a_replay_is_bit_for_bit() {
         }
         assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{deed}: two engines, two runs each");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_clock_stops_a_replay_its_limits_do() {
+    let session = changed(&recorded("allow", Hook::DomainPrepare).await, |json| {
+        json["context"]["config"]["do"] = json!("memory");
+        json["limits"]["memory"] = json!(8 << 20);
+        for key in ["answer", "outcome", "changes", "fuel"] {
+            json.as_object_mut().unwrap().remove(key);
+        }
+    });
+    let mut all = Vec::new();
+    for engine in [hostile(), hostile()] {
+        let replayed = engine.replay(&session, Mode::Exact).await.unwrap();
+        assert_eq!(replayed.outcome, Outcome::Memory, "{}", replayed.reason);
+        all.push((replayed.fuel, replayed.memory, replayed.reason));
+    }
+    assert_eq!(all[0], all[1]);
+    let poor = changed(&session, |json| json["limits"]["fuel"] = json!(1000));
+    assert_eq!(hostile().replay(&poor, Mode::Exact).await.unwrap().outcome, Outcome::Fuel);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use crate::support::shipped_policy;
 fn plan(hook: Hook, grants: &[&str]) -> Plan {
     Plan {
         days: 2,
-        domains: 200,
+        domains: 80,
         memory: None,
         cpus: 64,
         interval: 600,
