@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Numbers longer than this are refused; no double needs more. */
-#define NUMBER_MAX 64
+#define NUMBER_MAX 512
 
 reeve_json reeve_json_begin(reeve_text text) {
     return (reeve_json){.at = text.bytes, .end = text.bytes + text.length, .begin = text.bytes, .problem = NULL};
