@@ -93,7 +93,7 @@ impl PolicyEngine {
             Origin::Installed => {
                 let mut good = binding.versions().into_iter().filter(|version| version.good);
                 match good.find(|version| other(&version.digest)) {
-                    Some(version) => Some(self.from_history(version, &active).await),
+                    Some(version) => Some(self.link_earlier(version, &active).await),
                     None => None,
                 }
             }
@@ -121,7 +121,7 @@ impl PolicyEngine {
         Ok(Active { program, grants, config, config_text, ..active.copy() })
     }
 
-    async fn from_history(&self, version: PolicyVersion, active: &Active) -> Result<Active, Error> {
+    async fn link_earlier(&self, version: PolicyVersion, active: &Active) -> Result<Active, Error> {
         let (shared, name) = (Arc::clone(&self.shared), active.name.clone());
         let given = active.grants.texts().to_vec();
         let linked = tokio::task::spawn_blocking(move || {
