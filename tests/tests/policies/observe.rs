@@ -1,44 +1,75 @@
 //! What an operator sees of policies at work: lines, load, decisions, metrics, and log lines that belong together.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use reeve_tests::{Daemon, Options, policy, test_policy, wait};
+use anyhow::Context as _;
+use reeve_tests::{Daemon, Options, binary, policy, test_policy, wait};
 use serde_json::Value;
 
 use crate::{Outcome, PATIENCE, Sim, decisions, load, start};
+
+/// A command that goes on, and what it has written so far: a line of JSON each.
+struct Follower {
+    child: Child,
+    lines: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Follower {
+    fn start(daemon: &Daemon, arguments: &[&str]) -> anyhow::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "a test starts the product as a user does")]
+        let mut command = Command::new(binary()?);
+        command.args(arguments).env("REEVE_ROOT", daemon.root()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().context("standard output was piped")?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                written.lock().unwrap_or_else(PoisonError::into_inner).push(value);
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 #[test]
 fn lines_and_decisions_are_followed() -> Outcome {
     let mut daemon = Daemon::start()?;
     load(&daemon, &policy("journal")?, &["kv:use max-bytes=64KiB"], "{}", &[])?.ok();
-    let follow = |arguments: &'static [&'static str]| {
-        let root = daemon.root().to_owned();
-        std::thread::spawn(move || reeve_tests::Run::reeve(&root, arguments, "", &[]))
-    };
-    let lines = follow(&["policy", "logs", "journal", "-f", "-o", "json"]);
-    let rows = follow(&["policy", "decisions", "-f", "-o", "json", "--policy", "journal"]);
+    let mut lines = Follower::start(&daemon, &["policy", "logs", "journal", "-f", "-o", "json"])?;
+    let mut rows =
+        Follower::start(&daemon, &["policy", "decisions", "-f", "-o", "json", "--policy", "journal"])?;
     Sim::named("web").define(&daemon)?.ok();
     start(&daemon, "web")?.ok();
-    wait::until("both are on record", PATIENCE, || {
-        decisions(&daemon, &["--policy", "journal"]).is_ok_and(|rows| rows.len() >= 2)
-    })?;
-    // Long enough for the slower of the two to ask again.
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    daemon.stop()?;
-    let read =
-        |thread: std::thread::JoinHandle<anyhow::Result<reeve_tests::Run>>| -> anyhow::Result<Vec<Value>> {
-            let text = thread.join().map_err(|_| anyhow::anyhow!("the reader failed"))??.ok();
-            Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
-        };
-    let (lines, rows) = (read(lines)?, read(rows)?);
-    let said =
-        |line: &Value, text: &str| line["message"].as_str().is_some_and(|message| message.contains(text));
-    assert!(lines.iter().any(|line| said(line, "'web' was defined")), "{lines:#?}");
-    assert!(lines.iter().any(|line| said(line, "'web' runs")), "{lines:#?}");
-    assert!(rows.len() >= 2 && rows.iter().all(|row| row["policy"] == "journal"), "{rows:#?}");
-    let ids: Vec<_> = rows.iter().map(|row| row["id"].as_u64()).collect();
+    let said = |text: &str| {
+        let has = |line: &Value| line["message"].as_str().is_some_and(|message| message.contains(text));
+        lines.lines().iter().any(has)
+    };
+    wait::until("both lines are shown", PATIENCE, || said("'web' was defined") && said("'web' runs"))?;
+    wait::until("both rows are shown", PATIENCE, || rows.lines().len() >= 2)?;
+    let ids: Vec<_> = rows.lines().iter().map(|row| row["id"].as_u64()).collect();
     assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]), "each once, in order: {ids:?}");
+    daemon.stop()?;
+    for follower in [&mut lines, &mut rows] {
+        let ended = follower.child.wait()?;
+        assert!(ended.success(), "the end of the daemon is the end of what follows it: {ended}");
+    }
     Ok(())
 }
 

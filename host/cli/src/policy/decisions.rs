@@ -260,7 +260,10 @@ mod tests {
     fn moments_are_dates_or_so_long_ago() {
         let epoch = OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(1_795_000_000);
         assert_eq!(moment_of("2026-11-18T12:03:20+01:00"), Ok(epoch - time::Duration::seconds(200)));
-        let ago = |text: &str| (OffsetDateTime::now_utc() - moment_of(text).unwrap()).whole_seconds();
+        let ago = |text: &str| {
+            let moment = moment_of(text).unwrap();
+            (OffsetDateTime::now_utc() - moment).whole_seconds()
+        };
         assert!((600..605).contains(&ago("10m")) && (7 * 86_400..7 * 86_400 + 5).contains(&ago("7d")));
         for bad in ["", "m", "yesterday", "-1h", "2026-11-18", "10ü"] {
             assert!(moment_of(bad).is_err(), "{bad}");
