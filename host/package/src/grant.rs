@@ -339,7 +339,8 @@ mod tests {
             let message = format!("grant 'fs:write': '{path}' is no absolute path without '.' and '..'");
             assert_eq!(text(&format!("fs:write path={path}")), message);
         }
-        assert_eq!(text("wasi:sockets"), "unknown grant 'wasi:sockets', did you mean 'wasi:clocks'?");
+        assert_eq!(text("wasi:clock"), "unknown grant 'wasi:clock', did you mean 'wasi:clocks'?");
+        assert_eq!(text("wasi:sockets"), "unknown grant 'wasi:sockets'");
         assert_eq!(text("frobnicate"), "unknown grant 'frobnicate'");
     }
 
