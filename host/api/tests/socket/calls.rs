@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use reeve_client::{ClientError, PolicyUpload};
 use reeve_model::api::{DefineOptions, DomainFilter};
 use reeve_model::node::KsmChange;
-use reeve_model::policy::{DecisionFilter, PolicyMode};
+use reeve_model::policy::{BreakerSettings, DecisionFilter, FailureMode, PolicyMode, PolicySettings};
 use reeve_model::task::TaskTriggers;
 use reeve_model::watch::LogFilter;
 use reeve_model::{DomainState, ErrorCode};
@@ -112,10 +112,15 @@ async fn the_node_and_policies_are_reached() {
         grants: vec!["domain:read name=web-*".into(), "kv:use".into()],
         config: Some(serde_json::json!({"a": "b&c"})),
         order: Some(-3),
+        on_failure: Some(FailureMode::Previous),
+        breaker: Some(BreakerSettings { failures: 3, within: 10 }),
         ..PolicyUpload::default()
     };
     assert_eq!(refused(host.client.load_policy(upload).await), ErrorCode::Unsupported);
     assert_eq!(refused(host.client.resume_policy("nobody").await), ErrorCode::NotFound);
+    let settings = PolicySettings { enabled: Some(false), ..PolicySettings::default() };
+    assert_eq!(refused(host.client.set_policy("nobody", &settings).await), ErrorCode::NotFound);
+    assert_eq!(refused(host.client.roll_back_policy("nobody", None).await), ErrorCode::NotFound);
     assert!(
         host.client.tasks().await.unwrap().is_empty()
             && host.client.policy_activity().await.unwrap().is_empty()
