@@ -238,6 +238,7 @@ files! {
     "guest-sdk/rust/template/sessions/too-small.json"
     "guest-sdk/rust/template/src/lib.rs"
     "wit/README.md"
+    "wit/REFERENCE.md"
     "wit/clock/clock.wit"
     "wit/clock/timer.wit"
     "wit/domain/config.wit"
