@@ -14,6 +14,7 @@ mod daemon;
 mod debian;
 mod emulated;
 mod guest;
+mod language;
 mod policy;
 pub mod wait;
 
@@ -22,4 +23,5 @@ pub use daemon::{Daemon, Options};
 pub use debian::Debian;
 pub use emulated::{EmulatedHost, archive};
 pub use guest::Guest;
+pub use language::{Built, languages, policy_in};
 pub use policy::{policy, test_policy};

@@ -5,7 +5,7 @@
 //! call, the document on its standard input, the answer in its exit status.
 
 mod hosts;
-mod scripts;
+pub(super) mod scripts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,7 +1,8 @@
-//! The policy platform: replay, fan-out, reload. Rates (`1/s`) are better when larger.
+//! The policy platform: a decision in every language, replay, fan-out, reload. Rates (`1/s`) are better when larger.
 
 mod fanout;
 mod host;
+mod languages;
 mod reload;
 mod replay;
 
@@ -9,7 +10,9 @@ use anyhow::Result;
 
 use crate::row::Row;
 
-/// `replay-10000`, `fanout-10000x50`, `reload-under-load`.
+/// `lang-rust`, `lang-js`, `lang-python`, `lang-c`, `lang-go`, `replay-10000`, `fanout-10000x50`, `reload-under-load`.
 pub async fn measure() -> Result<Vec<Row>> {
-    Ok(vec![replay::measure().await?, fanout::measure().await?, reload::measure().await?])
+    let mut rows = languages::measure().await?;
+    rows.extend([replay::measure().await?, fanout::measure().await?, reload::measure().await?]);
+    Ok(rows)
 }

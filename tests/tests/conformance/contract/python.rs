@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use wit_parser::{Docs, Function, Handle, Type, TypeDef, TypeDefKind};
 
-use super::wit::{Contract, Part, mentions, pascal, snake, text};
+use super::wit::{Contract, Part, mentions, pascal, text};
 
 const HEAD: &str = "\"\"\"The types of the contract, made of wit/ by the conformance tests.\n\n\
                     Natively, in tests and editors, they are the classes below. In a component the host's own classes of the same names and\n\
@@ -61,13 +61,19 @@ fn module(contract: &Contract, part: &Part<'_>) -> String {
         let _ = write!(functions, "\n\ndef {}:\n", signature(contract, function, &function.name, false));
         let can_fail = contract.success(function).1;
         docs(&function.docs, if can_fail { "Raises HostError." } else { "" }, "    ", &mut functions);
-        let _ = writeln!(functions, "    return _calls(\"{name}\"{})", parameters.iter().map(|name| format!(", {name}")).collect::<String>());
+        let _ = writeln!(
+            functions,
+            "    return _calls(\"{name}\"{})",
+            parameters.iter().map(|name| format!(", {name}")).collect::<String>()
+        );
     }
     let mut out = String::new();
     docs(&part.interface.docs, "Made of wit/ by the conformance tests.", "", &mut out);
     let names = contract.type_names();
-    let names: Vec<_> = names.iter().map(|name| pascal(name)).filter(|name| mentions(&functions, name)).collect();
-    let typing: Vec<_> = ["List", "Optional", "Tuple"].into_iter().filter(|name| mentions(&functions, name)).collect();
+    let names: Vec<_> =
+        names.iter().map(|name| pascal(name)).filter(|name| mentions(&functions, name)).collect();
+    let typing: Vec<_> =
+        ["List", "Optional", "Tuple"].into_iter().filter(|name| mentions(&functions, name)).collect();
     out.push_str("\nfrom __future__ import annotations\n");
     if !typing.is_empty() {
         let _ = write!(out, "\nfrom typing import {}\n", typing.join(", "));
@@ -80,6 +86,13 @@ fn module(contract: &Contract, part: &Part<'_>) -> String {
     out + &functions
 }
 
+/// `call-id` as `call_id`; words of the language get a stroke.
+fn snake(name: &str) -> String {
+    let keyword =
+        matches!(name, "except" | "from" | "in" | "is" | "class" | "def" | "import" | "pass" | "with" | "as");
+    name.replace('-', "_") + if keyword { "_" } else { "" }
+}
+
 fn docs(docs: &Docs, more: &str, indent: &str, out: &mut String) {
     let text = [text(docs), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
     let text = text.join(if indent.is_empty() { "\n\n" } else { " " });
@@ -87,7 +100,11 @@ fn docs(docs: &Docs, more: &str, indent: &str, out: &mut String) {
         return;
     }
     let lines: Vec<_> = text.lines().collect();
-    let _ = write!(out, "{indent}\"\"\"{}", lines.join(&format!("\n{indent}")).replace(&format!("\n{indent}\n"), "\n\n"));
+    let _ = write!(
+        out,
+        "{indent}\"\"\"{}",
+        lines.join(&format!("\n{indent}")).replace(&format!("\n{indent}\n"), "\n\n")
+    );
     out.push_str(&if lines.len() > 1 { format!("\n{indent}\"\"\"\n") } else { "\"\"\"\n".to_owned() });
 }
 
@@ -174,7 +191,9 @@ fn signature(contract: &Contract, function: &Function, name: &str, method: bool)
 fn reference(contract: &Contract, ty: &Type) -> String {
     match ty {
         Type::Bool => "bool".to_owned(),
-        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::S8 | Type::S16 | Type::S32 | Type::S64 => "int".to_owned(),
+        Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::S8 | Type::S16 | Type::S32 | Type::S64 => {
+            "int".to_owned()
+        }
         Type::F32 | Type::F64 => "float".to_owned(),
         Type::Char | Type::String => "str".to_owned(),
         Type::ErrorContext => panic!("error-context is not part of the contract"),

@@ -22,7 +22,12 @@ pub fn types(contract: &Contract) -> String {
         if part.is_hook {
             comment(&part.interface.docs, "  ", &mut hooks);
             for function in contract.functions(&part) {
-                let _ = writeln!(hooks, "  \"{}\": {{ {} }};", part.name, signature(contract, function, &function.name));
+                let _ = writeln!(
+                    hooks,
+                    "  \"{}\": {{ {} }};",
+                    part.name,
+                    signature(contract, function, &function.name)
+                );
             }
         }
     }
@@ -47,8 +52,11 @@ pub fn values(contract: &Contract) -> String {
     let mut out = "// Names of the contract, made of wit/ by the conformance tests.\n\n/** Interfaces a policy may call, and their functions. */\nexport const INTERFACES = {\n".to_owned();
     let mut getters = String::new();
     for part in contract.parts().iter().filter(|part| !part.is_hook) {
-        let functions: Vec<_> =
-            contract.functions(part).iter().map(|function| format!("\"{}\"", camel(&function.name))).collect();
+        let functions: Vec<_> = contract
+            .functions(part)
+            .iter()
+            .map(|function| format!("\"{}\"", camel(&function.name)))
+            .collect();
         if !functions.is_empty() {
             let _ = writeln!(out, "  \"{}\": [{}],", part.versioned, functions.join(", "));
         }
@@ -93,7 +101,8 @@ fn define(contract: &Contract, part: &Part<'_>, name: &str, ty: &TypeDef, out: &
             let _ = writeln!(out, "export type {title} =");
             for (number, case) in variant.cases.iter().enumerate() {
                 comment(&case.docs, "  ", out);
-                let value = case.ty.map(|ty| format!("; val: {}", reference(contract, &ty))).unwrap_or_default();
+                let value =
+                    case.ty.map(|ty| format!("; val: {}", reference(contract, &ty))).unwrap_or_default();
                 let end = if number + 1 == variant.cases.len() { ";" } else { "" };
                 let _ = writeln!(out, "  | {{ tag: \"{}\"{value} }}{end}", case.name);
             }

@@ -47,16 +47,20 @@ impl Contract {
             parts.sort_by_key(|(name, _)| (*name).clone());
             // Types first: an interface stands behind those of its package that it uses.
             parts.sort_by_key(|(_, interface)| self.uses_own_package(**interface, id));
-            parts.into_iter().map(|(name, interface)| self.part(package, name, *interface)).collect::<Vec<_>>()
+            parts
+                .into_iter()
+                .map(|(name, interface)| self.part(package, name, *interface))
+                .collect::<Vec<_>>()
         };
         self.0.packages.iter().flat_map(of).collect()
     }
 
     fn uses_own_package(&self, interface: wit_parser::InterfaceId, package: wit_parser::PackageId) -> usize {
-        let used = self.0.interfaces[interface].types.values().filter_map(|ty| match self.0.types[*ty].kind {
-            TypeDefKind::Type(Type::Id(origin)) => Some(self.0.types[origin].owner),
-            _ => None,
-        });
+        let used =
+            self.0.interfaces[interface].types.values().filter_map(|ty| match self.0.types[*ty].kind {
+                TypeDefKind::Type(Type::Id(origin)) => Some(self.0.types[origin].owner),
+                _ => None,
+            });
         used.filter(|owner| match owner {
             wit_parser::TypeOwner::Interface(owner) => {
                 *owner != interface && self.0.interfaces[*owner].package == Some(package)
@@ -93,7 +97,8 @@ impl Contract {
     /// Names of all types that some interface defines, sorted.
     pub fn type_names(&self) -> Vec<String> {
         let parts = self.parts();
-        let mut names: Vec<_> = parts.iter().flat_map(|part| self.own_types(part)).map(|(name, _)| name).collect();
+        let mut names: Vec<_> =
+            parts.iter().flat_map(|part| self.own_types(part)).map(|(name, _)| name).collect();
         names.sort();
         names.dedup();
         names
@@ -146,9 +151,4 @@ pub fn camel(name: &str) -> String {
     let pascal = pascal(name);
     let mut letters = pascal.chars();
     letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
-}
-
-/// `call-id` as `call_id`.
-pub fn snake(name: &str) -> String {
-    name.replace('-', "_")
 }

@@ -1,0 +1,50 @@
+//! The sessions in tests/conformance/sessions: one folder a policy, one file a decision.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use reeve_policy::session::Session;
+
+/// Policies that every language has.
+pub const POLICIES: [&str; 2] = ["naming", "admission"];
+
+/// All sessions of a policy, with their names.
+pub fn of(policy: &str) -> anyhow::Result<Vec<(String, Session)>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/sessions").join(policy);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&path)?;
+            Ok((name, Session::parse(&text).with_context(|| path.display().to_string())?))
+        })
+        .collect()
+}
+
+#[test]
+fn every_kind_of_answer_is_among_the_sessions() -> crate::Outcome {
+    let outcomes = |policy| -> anyhow::Result<Vec<String>> {
+        let all = of(policy)?;
+        assert!(all.len() >= 12, "{policy} has {} sessions", all.len());
+        assert!(all.iter().all(|(_, session)| session.outcome.is_some()));
+        Ok(all
+            .into_iter()
+            .filter_map(|(_, session)| {
+                Some(serde_json::to_value(session.outcome?).ok()?.as_str()?.to_owned())
+            })
+            .collect())
+    };
+    let (naming, admission) = (outcomes("naming")?, outcomes("admission")?);
+    for outcome in ["allow", "deny", "rewrite", "failed", "refused"] {
+        assert!(naming.iter().any(|found| found == outcome), "no session of naming ends in '{outcome}'");
+    }
+    for outcome in ["allow", "deny", "failed"] {
+        assert!(
+            admission.iter().any(|found| found == outcome),
+            "no session of admission ends in '{outcome}'"
+        );
+    }
+    Ok(())
+}
