@@ -97,7 +97,8 @@ pub enum FailureMode {
     Closed,
     /// Guards allow, loudly.
     Open,
-    /// The last good version of the policy answers in its place; where there is none, it is closed.
+    /// The last good version of the policy answers in its place, to guards and proposals; where there is none, and for all other
+    /// hooks, it is closed.
     Previous,
 }
 

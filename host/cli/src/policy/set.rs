@@ -12,7 +12,7 @@ use crate::context::Context;
 What a failure of the policy means:
   closed    guards deny, proposals are refused, tuners change nothing
   open      guards allow, loudly
-  previous  the last good version of the policy answers in its place; where there is none, closed
+  previous  the last good version answers guards and proposals in its place; where there is none, closed
 
 Examples:
   reeve policy set admission --on-failure previous
