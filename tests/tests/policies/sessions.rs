@@ -25,7 +25,7 @@ fn recorded() -> anyhow::Result<(Daemon, String)> {
     let daemon = Daemon::start()?;
     load(&daemon, &policy("naming")?, &[GRANT], CONFIG, &[])?.ok();
     let file = daemon.root().join("day.jsonl").to_string_lossy().into_owned();
-    let arguments = ["policy", "record", "naming", "--hook", "domain-define", "--count", "3", "-o", &file];
+    let arguments = ["policy", "record", "naming", "--hook", "domain-define", "--count", "3", "--out", &file];
     std::thread::scope(|scope| -> Outcome {
         let recording = scope.spawn(|| daemon.reeve(&arguments));
         let begin = Instant::now();

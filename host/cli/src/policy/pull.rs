@@ -19,7 +19,7 @@ With --key nothing is downloaded before a signature by that key was found. Needs
 
 Examples:
   reeve policy pull registry.example.org/policies/naming:0.1.0
-  reeve policy pull registry.example.org/policies/naming:0.1.0 --key release.pub -o naming.wasm")]
+  reeve policy pull registry.example.org/policies/naming:0.1.0 --key release.pub --file naming.wasm")]
 pub struct Pull {
     /// REGISTRY/REPOSITORY:TAG, or REGISTRY/REPOSITORY@sha256:HEX
     #[arg(value_name = "REF")]

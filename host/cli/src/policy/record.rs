@@ -25,8 +25,8 @@ What is recorded: the documents of the domains it was asked about and of those i
 own key-value store, its log lines. Nothing else of the host; but a session is as confidential as those.
 
 Examples:
-  reeve policy record naming --count 100 -o day.jsonl
-  reeve policy record admission --hook domain-prepare --count 5 -o sessions")]
+  reeve policy record naming --count 100 --out day.jsonl
+  reeve policy record admission --hook domain-prepare --count 5 --out sessions")]
 pub struct Record {
     /// Name of the policy
     policy: String,
@@ -40,7 +40,7 @@ pub struct Record {
     #[arg(long, default_value_t = 600, value_name = "N")]
     seconds: u32,
     /// A file *.jsonl, or a directory
-    #[arg(short = 'o', long = "out", value_name = "FILE|DIR")]
+    #[arg(long = "out", value_name = "FILE|DIR")]
     out: PathBuf,
 }
 

@@ -21,7 +21,7 @@ Every session must have been recorded from this very component. The policy is gi
 the host is answered from the session, and it must ask, answer and use the same instructions.
 
 Examples:
-  reeve policy record naming --count 1000 -o day.jsonl
+  reeve policy record naming --count 1000 --out day.jsonl
   reeve policy replay naming.wasm day.jsonl")]
 pub struct Replay {
     /// A project, or a component
