@@ -14,6 +14,9 @@ const POINTS: usize = 900;
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
+/// What a line shows of a sample, bytes.
+type Value = fn(&Sample) -> f64;
+
 /// Where things are on the paper.
 struct Frame {
     seconds: f64,
@@ -57,7 +60,7 @@ pub(super) fn draw(title: &str, week: &Week) -> String {
         "<line x1='{LEFT}' x2='{:.1}' y1='{memory:.1}' y2='{memory:.1}' stroke='#222' stroke-dasharray='6 4'/>\n",
         WIDTH - RIGHT
     ));
-    let lines: [(&str, &str, fn(&Sample) -> f64); 4] = [
+    let lines: [(&str, &str, Value); 4] = [
         ("committed", "#999999", |sample| sample.committed as f64),
         ("touched", "#d95f02", |sample| sample.used as f64),
         ("used after merging", "#1f77b4", |sample| (sample.used - sample.saved) as f64),
