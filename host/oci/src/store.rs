@@ -143,7 +143,9 @@ fn make(path: &Path) -> Result<(), StoreError> {
 
 fn read_record(path: &Path) -> Result<Option<Record>, StoreError> {
     let Some(text) = read(path)? else { return Ok(None) };
-    serde_json::from_slice(&text).map(Some).map_err(|source| StoreError::Record { path: path.to_owned(), source })
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|source| StoreError::Record { path: path.to_owned(), source })
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
