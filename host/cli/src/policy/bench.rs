@@ -55,7 +55,7 @@ impl Bench {
         let Some(Ok(session)) = recorded.into_iter().next().map(|one| one.session) else {
             anyhow::bail!("'{}' does not begin with a session", self.session.display());
         };
-        let mode = sessions::mode(&session, &component, false);
+        let mode = sessions::mode(&session, &component, &self.terms, false);
         let warm_up = self.runs.div_ceil(10);
         let mut times = Vec::new();
         let mut last = None;

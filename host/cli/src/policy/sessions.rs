@@ -79,6 +79,11 @@ impl Terms {
         }
     }
 
+    /// True when the sessions' own grants and configuration hold.
+    pub(super) fn is_own(&self) -> bool {
+        self.grants.is_empty() && self.config.is_none()
+    }
+
     /// Opens a component on these terms.
     pub(super) fn open(&self, file: &Path) -> anyhow::Result<Offline> {
         let grants = (!self.grants.is_empty()).then(|| self.grants.clone());
@@ -113,9 +118,9 @@ pub(super) fn component(path: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
-/// How a session is compared with a component: exactly with the one it was recorded from, else by behaviour.
-pub(super) fn mode(session: &Session, component: &Offline, exact: bool) -> Mode {
-    let own = session.policy.digest.as_deref() == Some(component.digest());
+/// How a session is compared with a component: exactly with the one it was recorded from on its own terms, else by behaviour.
+pub(super) fn mode(session: &Session, component: &Offline, terms: &Terms, exact: bool) -> Mode {
+    let own = terms.is_own() && session.policy.digest.as_deref() == Some(component.digest());
     if exact || own { Mode::Exact } else { Mode::Behaviour }
 }
 

@@ -77,7 +77,7 @@ impl Test {
         let begin = Instant::now();
         let mut tested = Vec::new();
         for recorded in sessions::read(&folder)? {
-            tested.push(test(&component, recorded, self.exact).await);
+            tested.push(test(&component, recorded, &self.terms, self.exact).await);
         }
         let report = Report::new(&component, tested, begin.elapsed());
         if let Some(file) = &self.junit {
@@ -92,7 +92,7 @@ impl Test {
     }
 }
 
-async fn test(component: &Offline, recorded: Recorded, exact: bool) -> Tested {
+async fn test(component: &Offline, recorded: Recorded, terms: &Terms, exact: bool) -> Tested {
     let Recorded { place, session } = recorded;
     let mut tested = Tested {
         session: place,
@@ -111,7 +111,7 @@ async fn test(component: &Offline, recorded: Recorded, exact: bool) -> Tested {
             return tested;
         }
     };
-    let mode = sessions::mode(&session, component, exact);
+    let mode = sessions::mode(&session, component, terms, exact);
     tested.hook = session.hook.to_string();
     tested.subject = session.subject();
     tested.exact = mode == Mode::Exact;
