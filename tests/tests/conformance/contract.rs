@@ -24,7 +24,7 @@ fn check(path: &Path, text: &str) -> Outcome {
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
     let line = found.lines().zip(text.lines()).position(|(found, made)| found != made);
-    let line = line.map_or_else(|| found.lines().count().min(text.lines().count()), |line| line) + 1;
+    let line = line.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1;
     anyhow::ensure!(
         found == text,
         "{} is not what wit/ says, first in line {line}; write it anew with REEVE_BLESS=1",

@@ -171,7 +171,7 @@ fn define(
         }
         TypeDefKind::Type(ty) => {
             let target = reference(contract, ty);
-            let _ = write!(out, "\n");
+            let _ = writeln!(out);
             let _ = writeln!(out, "{title} = {target}");
         }
         other => panic!("type '{name}' is a {}, which this test cannot show yet", other.as_str()),
