@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use reeve_actions::policy_port::{GuardVerdict, PolicyAdmin, PolicyPort};
+use reeve_actions::policy_port::{GuardVerdict, PolicyPort};
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
 use reeve_package::Lang;
