@@ -14,7 +14,8 @@ use reeve_actions::policy_port::{LoadRequest, PolicyAdmin};
 use reeve_model::install::{InstallPolicy, Installed};
 use reeve_model::{Error, ErrorCode};
 use reeve_oci::{
-    Access, Artifact, Digest, OciError, Record, Reference, Registries, Settings, Store, StoreError, TrustPolicy,
+    Access, Artifact, Digest, OciError, Record, Reference, Registries, Settings, Store, StoreError,
+    TrustPolicy,
 };
 use semver::Version;
 
@@ -73,14 +74,15 @@ impl PolicyArtifacts for PolicyEngine {
             self.refuse_downgrade(&name, &manifest.version)?;
         }
         let answer = Installed {
-            policy: self.put_in_place(&artifacts, name, artifact, &record, component, |load| LoadRequest {
-                mode: request.mode,
-                grants: request.grants,
-                config: request.config,
-                order: request.order,
-                ..load
-            })
-            .await?,
+            policy: self
+                .put_in_place(&artifacts, name, artifact, &record, component, |load| LoadRequest {
+                    mode: request.mode,
+                    grants: request.grants,
+                    config: request.config,
+                    order: request.order,
+                    ..load
+                })
+                .await?,
             reference: request.reference,
             digest: record.manifest.to_string(),
             key: record.key.map(|key| key.to_string()),
@@ -119,7 +121,8 @@ impl PolicyEngine {
             return Ok(());
         };
         // A component that cannot be read is no reason to refuse its successor.
-        let old = self.shared.store.component(&row.digest).ok().and_then(|bytes| loader::manifest(&bytes).ok());
+        let old =
+            self.shared.store.component(&row.digest).ok().and_then(|bytes| loader::manifest(&bytes).ok());
         let Some(old) = old.map(|manifest| manifest.version) else { return Ok(()) };
         let why = match (Version::parse(&old), Version::parse(version)) {
             (Ok(old), Ok(new)) if new < old => "is older than",

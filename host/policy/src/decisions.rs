@@ -45,9 +45,7 @@ impl DecisionLog {
     /// Starts the writer. It ends, with everything written, when the log is dropped.
     pub(crate) fn start(store: Store, metrics: Metrics) -> std::io::Result<Self> {
         let (queue, messages) = mpsc::channel(QUEUE);
-        std::thread::Builder::new()
-            .name("policy-log".to_owned())
-            .spawn(move || write(&store, messages))?;
+        std::thread::Builder::new().name("policy-log".to_owned()).spawn(move || write(&store, messages))?;
         Ok(Self { queue, metrics })
     }
 

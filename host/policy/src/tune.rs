@@ -148,7 +148,11 @@ async fn snapshot(services: &dyn Services, ksm: &KsmState, wake: Wake) -> Result
 }
 
 /// What differs from the present state after the adjustments, each clamped; refused without the grant.
-pub(crate) fn change(active: &Active, before: &KsmState, adjustments: &[Adjustment]) -> Result<KsmChange, Failure> {
+pub(crate) fn change(
+    active: &Active,
+    before: &KsmState,
+    adjustments: &[Adjustment],
+) -> Result<KsmChange, Failure> {
     if adjustments.len() > ADJUSTMENTS_LIMIT {
         let count = adjustments.len();
         return Err(Failure::Refused(format!(
