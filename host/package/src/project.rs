@@ -7,7 +7,7 @@
 //! NAME/wit/              the contract
 //! NAME/sessions/         recorded sessions: its tests
 //! NAME/build/NAME.wasm   the component
-//! NAME/build/wit/        the contract cut to the manifest, for toolchains that read WIT
+//! NAME/build/work/       what tools write on the way; in work/wit the contract, cut to the manifest
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -61,9 +61,9 @@ impl Project {
         if path.exists() { Ok(path) } else { Err(BuildError::NoFile { lang: self.lang, path }) }
     }
 
-    /// The folder for what a build makes; it is made if need be.
+    /// The folder for what a build makes on the way; it is made if need be.
     pub fn build_folder(&self) -> Result<PathBuf, BuildError> {
-        let folder = self.folder.join("build");
+        let folder = self.folder.join("build/work");
         std::fs::create_dir_all(&folder).map_err(|source| BuildError::write(&folder, source))?;
         Ok(folder)
     }
@@ -73,7 +73,7 @@ impl Project {
         Ok(World::new(&self.toml.manifest)?)
     }
 
-    /// Writes the contract, cut to its manifest, to build/wit anew; the folder's path. The world in it is `policy`.
+    /// Writes the contract, cut to its manifest, to build/work/wit anew; the folder's path. The world in it is `policy`.
     pub fn write_wit(&self) -> Result<PathBuf, BuildError> {
         let folder = self.build_folder()?.join("wit");
         if folder.exists() {

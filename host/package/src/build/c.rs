@@ -1,7 +1,7 @@
 //! C: policy.c, src/*.c and the SDK, by clang with Debian's wasi-libc, linked so that nothing of WASI is imported.
 //!
 //! ```text
-//! wit/ ─wit-bindgen─► build/bindings/ ┐
+//! wit/ ─wit-bindgen─► build/work/bindings/ ┐
 //! policy.c, src/*.c                   ├─clang, wasm-ld─► core module that says its world
 //! sdk/src: all, and hooks/HOOK.c of the manifest's hooks ┘
 //! ```

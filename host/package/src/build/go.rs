@@ -1,7 +1,7 @@
 //! Go: the project's package as a wasip1 reactor, with an adapter in place of WASI that answers everything with constants.
 //!
 //! ```text
-//! wit/ ─wit-bindgen─► build/bindings/ ─overlay─► sdk/bindings/ ┐
+//! wit/ ─wit-bindgen─► build/work/bindings/ ─overlay─► sdk/bindings/ ┐
 //! *.go                                                        ├─go build─► core module ─+ world, adapter─► component
 //! sdk/ ───────────────────────────────────────────────────────┘
 //! ```
