@@ -14,9 +14,11 @@ mod fuzz;
 mod guest;
 mod policies;
 mod project;
+mod reference;
 mod setup;
 mod test;
 mod tidy;
+mod tools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,7 +74,7 @@ enum Task {
     },
     /// Build the test guest to target/guest/reeve-guest.elf
     Guest,
-    /// Install the Debian packages the other tasks need
+    /// Install the Debian packages the other tasks need, and the compilers of policies that are not in Debian
     Setup {
         #[command(flatten)]
         install: Install,
@@ -101,6 +103,8 @@ enum Task {
         #[arg(long)]
         freeze: bool,
     },
+    /// Write wit/REFERENCE.md, the contract as one page
+    Reference,
     /// Everything continuous integration runs
     Ci,
 }
@@ -143,12 +147,16 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Policies { dir: Some(dir) } => policies::run_one(&project, &dir),
         Task::Policies { dir: None } => policies::run(&project),
         Task::Guest => guest::run(&project).map(|elf| println!("{}", elf.display())),
-        Task::Setup { install } => setup::run(setup::Need::Everything, !install.no_install),
+        Task::Setup { install } => {
+            setup::run(setup::Need::Everything, !install.no_install)?;
+            tools::install(&project, !install.no_install)
+        }
         Task::Bench { area, json } => bench::run(&project, area.as_deref(), json),
         Task::Fuzz { install, seconds, target } => {
             fuzz::run(&project, &fuzz::Options { target, seconds, install: !install.no_install })
         }
         Task::Tidy { freeze } => tidy::run(&project, freeze),
+        Task::Reference => reference::run(&project),
         Task::Ci => ci::run(&project),
     }
 }

@@ -1,23 +1,20 @@
 //! `cargo xtask policies`: every policy as a component, from whatever Wasm standard library this machine has; with `--dir`, one
 //! policy that lives elsewhere.
 
-mod component;
-mod manifest;
-mod toolchain;
-
-pub use toolchain::source;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use reeve_package::build::rust::{TARGET, Toolchain};
+use reeve_package::build::write_component;
+use reeve_package::{Lang, PolicyToml, component, section};
 
 use crate::project::{Project, succeed};
-use toolchain::{TARGET, Toolchain};
+use crate::tools;
 
 /// Builds scripts/ to target/policies and tests/policies/ to target/test-policies.
 pub fn run(project: &Project) -> Result<()> {
-    let toolchain = Toolchain::find(project)?;
+    let toolchain = toolchain(project)?;
     eprintln!("policies: Wasm standard library from {}", toolchain.origin);
     for (workspace, output) in [("scripts", "policies"), ("tests/policies", "test-policies")] {
         if project.path(workspace).join("Cargo.toml").exists() {
@@ -31,7 +28,7 @@ pub fn run(project: &Project) -> Result<()> {
 /// Builds the one policy in `source`, a crate of its own, to target/own-policies.
 pub fn run_one(project: &Project, source: &Path) -> Result<()> {
     let source = source.canonicalize().with_context(|| format!("cannot find {}", source.display()))?;
-    let toolchain = Toolchain::find(project)?;
+    let toolchain = toolchain(project)?;
     let cargo_target = project.target("wasm").join("own-policies");
     let mut cargo = project.cargo("");
     cargo.current_dir(&source);
@@ -41,6 +38,11 @@ pub fn run_one(project: &Project, source: &Path) -> Result<()> {
         eprintln!("own-policies: {}", component.display());
     }
     Ok(())
+}
+
+/// The compiler that builds policies; its standard library is built once, which takes a minute.
+fn toolchain(project: &Project) -> Result<Toolchain> {
+    Ok(Toolchain::find(&tools::of(project).cache(Lang::Rust))?)
 }
 
 /// Compiles one workspace and wraps each of its modules; the names of the components.
@@ -81,11 +83,12 @@ fn compile(mut cargo: Command, toolchain: &Toolchain, cargo_target: &Path) -> Re
 fn wrap(module: &Path, name: &str, source: &Path, folder: &Path) -> Result<PathBuf> {
     let core = std::fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let mut bytes = component::encode(&core).with_context(|| format!("policy '{name}'"))?;
-    if let Some(json) = manifest::read(&source.join("policy.toml"))? {
-        component::append_custom_section(&mut bytes, manifest::SECTION, json.as_bytes());
+    let manifest = source.join("policy.toml");
+    if manifest.exists() {
+        bytes = section::put(&bytes, PolicyToml::read(&manifest)?.json.as_bytes())?;
     }
     let component = folder.join(format!("{name}.wasm"));
-    write_if_changed(&component, &bytes)?;
+    write_component(&component, &bytes)?;
     Ok(component)
 }
 
@@ -120,17 +123,6 @@ fn policy_name(module: &Path) -> String {
     stem.strip_prefix("reeve-policy-").unwrap_or(&stem).to_owned()
 }
 
-/// Leaves an equal file alone, so that a running daemon does not reload it.
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes)
-        .and_then(|()| std::fs::rename(&partial, path))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,18 +131,6 @@ mod tests {
     fn crate_names_become_policy_names() {
         assert_eq!(policy_name(Path::new("/t/reeve_policy_ksm_tuner.wasm")), "ksm-tuner");
         assert_eq!(policy_name(Path::new("spinner.wasm")), "spinner");
-    }
-
-    #[test]
-    fn an_equal_component_is_left_alone() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("a.wasm");
-        write_if_changed(&path, b"one").expect("written");
-        let first = std::fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
-        write_if_changed(&path, b"one").expect("left alone");
-        assert_eq!(std::fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time"), first);
-        write_if_changed(&path, b"two").expect("replaced");
-        assert_eq!(std::fs::read(&path).expect("readable"), b"two");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //! the package, so that other distributions and hand-made installations work.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
+use reeve_package::build::rust::Source;
 
-use crate::policies::source;
 use crate::project::{output, shown, succeed};
 
 /// How much is needed.
@@ -24,6 +24,8 @@ enum Sign {
     Program(&'static str),
     /// A file.
     File(&'static str),
+    /// A module of the running Python.
+    Python(&'static str),
 }
 
 struct Package {
@@ -33,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 13] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -70,6 +72,48 @@ const PACKAGES: [Package; 6] = [
         need: Need::Everything,
         why: "as the registry that tests push policies to",
     },
+    Package {
+        name: "python3-venv",
+        sign: Sign::Python("ensurepip"),
+        need: Need::Everything,
+        why: "to install the compilers of policies in Python and Go",
+    },
+    Package {
+        name: "nodejs",
+        sign: Sign::Program("node"),
+        need: Need::Everything,
+        why: "to compile policies in JavaScript",
+    },
+    Package {
+        name: "npm",
+        sign: Sign::Program("npm"),
+        need: Need::Everything,
+        why: "to install the compiler of policies in JavaScript",
+    },
+    Package {
+        name: "clang-19",
+        sign: Sign::Program("clang-19"),
+        need: Need::Everything,
+        why: "to compile policies in C",
+    },
+    Package {
+        name: "lld-19",
+        sign: Sign::Program("wasm-ld-19"),
+        need: Need::Everything,
+        why: "to link policies in C",
+    },
+    Package {
+        name: "wasi-libc",
+        sign: Sign::File("/usr/lib/wasm32-wasi/libc.a"),
+        need: Need::Everything,
+        why: "as the C library of policies in C",
+    },
+    Package {
+        name: "libclang-rt-19-dev-wasm32",
+        sign: Sign::File("/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a"),
+        need: Need::Everything,
+        why: "to link policies in C",
+    },
 ];
 
 /// Debian's Wasm compiler, for machines without rustup's target.
@@ -78,7 +122,7 @@ const WASM_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 /// Installs what is missing, saying so; with `install` false, or without the right to, names it and fails.
 pub fn run(need: Need, install: bool) -> Result<()> {
     let mut missing = missing(need, exists);
-    if source()?.is_none() {
+    if Source::of_this_machine()?.is_none() {
         missing.extend(WASM_PACKAGES.map(|name| (name, "to compile policies to Wasm")));
     }
     if missing.is_empty() {
@@ -115,6 +159,11 @@ fn missing(need: Need, exists: impl Fn(&Sign) -> bool) -> Vec<(&'static str, &'s
 fn exists(sign: &Sign) -> bool {
     match sign {
         Sign::File(path) => Path::new(path).exists(),
+        Sign::Python(module) => {
+            let mut python = Command::new("python3");
+            python.args(["-c", &format!("import {module}")]).stderr(Stdio::null());
+            python.status().is_ok_and(|status| status.success())
+        }
         Sign::Program(name) => {
             let path = std::env::var_os("PATH").unwrap_or_default();
             let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));

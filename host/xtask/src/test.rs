@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::project::{Project, shown};
-use crate::{build, setup};
+use crate::{build, setup, tools};
 use outcome::{Case, Outcome, Totals};
 use transcript::Transcript;
 
@@ -30,11 +30,12 @@ pub struct Options {
 }
 
 /// Workspaces besides the root's whose tests run on the host.
-const OTHER_WORKSPACES: [&str; 3] = ["scripts", "guest-sdk/rust", "guest-sdk/rust/template"];
+const OTHER_WORKSPACES: [&str; 2] = ["scripts", "guest-sdk/rust"];
 
 /// Builds, tests and reports.
 pub fn run(project: &Project, options: &Options) -> Result<()> {
     setup::run(setup::Need::Everything, options.install)?;
+    tools::install(project, options.install)?;
     build::run(project)?;
     let mut cases = run_workspace(project, "", options.filter.as_deref())?;
     for workspace in OTHER_WORKSPACES {
@@ -61,6 +62,7 @@ fn run_workspace(project: &Project, workspace: &str, filter: Option<&str>) -> Re
     cargo.args(["--", "--show-output"]);
     // With one thread the runner prints a test's name before its result, and other output gets between them.
     cargo.env("RUST_TEST_THREADS", test_threads().to_string());
+    cargo.env(tools::VARIABLE, tools::root(project));
 
     let (reader, writer) = std::io::pipe()?;
     cargo.stdout(writer.try_clone()?).stderr(writer);
