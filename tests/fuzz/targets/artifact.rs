@@ -8,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use reeve_oci::challenge::Challenge;
 use reeve_oci::manifest::Manifest;
 use reeve_oci::{
-    COMPONENT_LIMIT, Digest, PublicKey, Record, Reference, SIGNATURES_LIMIT, Signature, config, credentials, payload,
+    COMPONENT_LIMIT, Digest, PublicKey, Record, Reference, SIGNATURES_LIMIT, Signature, config, credentials,
+    payload,
 };
 
 /// The example of RFC 8410, section 10.1.

@@ -66,7 +66,8 @@ impl PoliciesConfig {
 
 impl TrustConfig {
     fn read(&self, etc: &Path) -> anyhow::Result<TrustPolicy> {
-        let keys = |texts: &[String]| texts.iter().map(|text| key(etc, text)).collect::<anyhow::Result<Vec<_>>>();
+        let keys =
+            |texts: &[String]| texts.iter().map(|text| key(etc, text)).collect::<anyhow::Result<Vec<_>>>();
         let rules = self.rules.iter().map(|rule| {
             anyhow::ensure!(
                 !rule.keys.is_empty(),
@@ -80,7 +81,11 @@ impl TrustConfig {
             UnsignedConfig::Never => Unsigned::Never,
             UnsignedConfig::Allow => Unsigned::Allow,
         };
-        Ok(TrustPolicy { rules: rules.collect::<anyhow::Result<_>>()?, unsigned, file_keys: keys(&self.file_keys)? })
+        Ok(TrustPolicy {
+            rules: rules.collect::<anyhow::Result<_>>()?,
+            unsigned,
+            file_keys: keys(&self.file_keys)?,
+        })
     }
 }
 
@@ -123,7 +128,9 @@ mod tests {
     #[test]
     fn a_rule_that_cannot_work_is_refused() {
         let etc = Path::new("/nowhere");
-        let rule = |keys: &str| read(&format!("[[rules]]\nrepository = 'a.b/*'\nkeys = [{keys}]\n"), etc).unwrap_err();
+        let rule = |keys: &str| {
+            read(&format!("[[rules]]\nrepository = 'a.b/*'\nkeys = [{keys}]\n"), etc).unwrap_err()
+        };
         assert!(rule("").contains("the rule for repository 'a.b/*' in 'policies.trust.rules' has no keys"));
         assert!(rule("'release.pub'").contains("key '/nowhere/release.pub' cannot be read"));
         assert!(rule("'-----BEGIN PUBLIC KEY-----'").contains("has no PEM block"));
