@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -87,7 +88,13 @@ fn report(
         digest: digest(bytes),
         bytes: bytes.len(),
         hooks: shape.exports.iter().filter(|export| export.starts_with("reeve:")).cloned().collect(),
-        missing: needs.iter().flat_map(|need| need.missing.clone()).collect(),
+        missing: needs
+            .iter()
+            .flat_map(|need| &need.missing)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .cloned()
+            .collect(),
         imports: needs,
         wants,
         unasked: grants.unasked().map(str::to_owned).collect(),

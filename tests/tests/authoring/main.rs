@@ -1,0 +1,8 @@
+//! Writing policies: `reeve policy new`, `build`, `annotate`, `inspect` and `test` in a folder that knows nothing of this checkout.
+
+mod desk;
+mod inspect;
+mod projects;
+mod refusals;
+
+type Outcome = anyhow::Result<()>;
