@@ -72,7 +72,8 @@ fn write(store: &Store, mut messages: mpsc::Receiver<Message>) {
     let mut batch = Vec::with_capacity(BATCH);
     while messages.blocking_recv_many(&mut batch, BATCH) > 0 {
         if !batch.iter().any(|message| matches!(message, Message::Flush(_))) {
-            std::thread::sleep(GATHER);
+            // Nobody unparks this thread: it waits for more rows to write at once.
+            std::thread::park_timeout(GATHER);
             while batch.len() < BATCH {
                 let Ok(message) = messages.try_recv() else { break };
                 batch.push(message);

@@ -30,7 +30,7 @@ fn the_tutorial_in_python() -> Outcome {
     follow("the_tutorial_in_python", "python")
 }
 
-fn follow(test: &str, language: &str) -> Outcome {
+fn follow(test: &str, language: &'static str) -> Outcome {
     let Some(registry) = Registry::open(test)? else { return Ok(()) };
     let (at_the_desk, on_the_host) =
         PAGE.split_once(ON_THE_HOST).context("the page has a part for the host")?;
