@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 
 use crate::DEPTH_LIMIT;
 use crate::asked::{Occasion, Verdict};
@@ -235,10 +236,13 @@ pub(crate) fn launch(
     let shared = Arc::clone(shared);
     let daemon = shared.daemon.clone();
     let tracker = shared.tasks.runs.clone();
+    // The run somebody asked for belongs to their request; those that follow it have causes of their own.
+    let mut span = Span::current();
     let runs = async move {
         let mut next = Some(run);
         while let Some(run) = next {
-            let done = run_once(&shared, &binding, run).await;
+            let span = std::mem::replace(&mut span, Span::none());
+            let done = run_once(&shared, &binding, run).instrument(span).await;
             crate::task_admin::keep_run(&shared, binding.name(), done.clone());
             next = {
                 let mut tasks = shared.tasks.lock();

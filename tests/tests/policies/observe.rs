@@ -130,6 +130,7 @@ fn one_number_joins_a_request_its_hook_and_its_host_calls() -> Outcome {
     let daemon = Daemon::start_with(Options { config, ..Options::default() })?;
     load(&daemon, &policy("naming")?, &["domain:rewrite path=devices"], "{}", &[])?.ok();
     load(&daemon, &test_policy("worker")?, &["domain:start", "kv:use"], "{}", &[])?.ok();
+    load(&daemon, &policy("admission")?, &["domain:read name=*", "node:read"], "{}", &[])?.ok();
     Sim::named("web-1").define(&daemon)?.ok();
     daemon.reeve(&["policy", "task", "run", "worker", "start", "web-1"])?.ok();
 
@@ -151,7 +152,7 @@ fn one_number_joins_a_request_its_hook_and_its_host_calls() -> Outcome {
 
     let run = line(&["answered", "/run"])?;
     let host_call = line(&["calls 'domain:start'"])?;
-    let nested = line(&["decided", "domain-prepare", "policy=\"naming\""])?;
+    let nested = line(&["decided", "domain-prepare", "policy=\"admission\""])?;
     let call = decisions(&daemon, &["--hook", "task"])?.remove(0)["chain"].as_u64();
     for (what, line) in [("a host call of a task", host_call), ("the guards it leads to", nested)] {
         assert_eq!(number_after(line, "call=\""), call, "{what} carry the task's call: {line}");
