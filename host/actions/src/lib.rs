@@ -16,9 +16,9 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod adapters;
 mod artifact;
 pub mod artifact_port;
-mod adapters;
 mod definitions;
 pub mod diff;
 mod document;

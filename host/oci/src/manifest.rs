@@ -104,21 +104,14 @@ impl Manifest {
         if bytes.len() as u64 > MANIFEST_LIMIT {
             return Err(ManifestError::Length(bytes.len()));
         }
-        /// What tells an index from a manifest.
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Kind {
-            #[serde(default)]
-            media_type: String,
-            #[serde(default)]
-            manifests: Option<serde::de::IgnoredAny>,
-        }
-        let kind: Kind = serde_json::from_slice(bytes)?;
-        if kind.media_type == INDEX || kind.manifests.is_some() {
+        // As an object first: an array, too, could be read as a structure.
+        let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes)?;
+        let media_type = fields.get("mediaType").and_then(|kind| kind.as_str()).unwrap_or_default();
+        if media_type == INDEX || fields.contains_key("manifests") {
             return Err(ManifestError::Index);
         }
-        if !kind.media_type.is_empty() && kind.media_type != MANIFEST {
-            return Err(ManifestError::MediaType(short(&kind.media_type)));
+        if !media_type.is_empty() && media_type != MANIFEST {
+            return Err(ManifestError::MediaType(short(media_type)));
         }
         let manifest: Self = serde_json::from_slice(bytes)?;
         if manifest.schema_version != 2 {

@@ -307,6 +307,8 @@ impl Program {
         component: Component,
         grants: &Grants,
     ) -> Result<Arc<Self>, LoadError> {
+        // What it wants of the host comes first: that is what an operator must hear of a stranger.
+        let linker = imports::link(&runtime.engine, &component, policy, grants)?;
         let hooks = exports::hooks(&runtime.engine, &component, policy)?;
         let mut said = manifest.hooks.clone();
         said.sort_unstable();
@@ -324,7 +326,6 @@ impl Program {
         }
         let schema = ConfigSchema::new(manifest.config_schema.as_ref())
             .map_err(|reason| LoadError::Schema { policy: policy.to_owned(), reason })?;
-        let linker = imports::link(&runtime.engine, &component, policy, grants)?;
         let fits = |error: wasmtime::Error| LoadError::link(policy, &error);
         let pre = linker.instantiate_pre(&component).map_err(fits)?;
         let exports = Exports::resolve(&pre, &hooks).map_err(fits)?;

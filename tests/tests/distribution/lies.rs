@@ -98,7 +98,7 @@ fn bodies_that_are_not_what_was_announced_are_refused() -> Outcome {
         (ok(b"\0asm\x0d\0\x01\x01"), "was changed: its digest is sha256:"),
         (ok(&[COMPONENT, b"!"].concat()), "is larger than 8 bytes"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), "there is no artifact"),
-        (b"HTTP/1.1 500 Oops\r\nContent-Length: 43\r\n\r\n{\"errors\":[{\"message\":\"the disk\\nis full\"}]}".to_vec(), "answers 500 when asked for a download: the disk is full"),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 44\r\n\r\n{\"errors\":[{\"message\":\"the disk\\nis full\"}]}".to_vec(), "answers 500 when asked for a download: the disk is full"),
         (b"no HTTP at all\r\n\r\n".to_vec(), "broke off"),
     ] {
         liar.answer(&blob(), answer);

@@ -1,5 +1,7 @@
 //! Policies as signed artifacts: pushed to, signed in, and installed from a real registry; and everything that must be refused.
 
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
+
 mod authority;
 mod component;
 mod hostile;

@@ -87,11 +87,12 @@ fn in_monitor_mode_it_objects_and_changes_nothing() -> Outcome {
 }
 
 #[test]
-fn a_configuration_it_does_not_understand_closes_the_door() -> Outcome {
-    let daemon = daemon_with(r#"{"memory-overcomit": 2}"#, &[])?;
-    Sim::named("web").define(&daemon)?.ok();
-    let said = start(&daemon, "web")?.fails(4);
-    assert!(said.contains("could not decide") && said.contains("memory-overcomit"), "{said}");
-    assert_eq!(decisions(&daemon, &["--outcome", "failed"])?.len(), 1);
+fn a_configuration_it_does_not_understand_is_not_taken() -> Outcome {
+    let daemon = daemon_with(r#"{"memory-overcommit": 2}"#, &[])?;
+    let said = daemon.reeve(&["policy", "config", "admission", r#"{"memory-overcomit": 3}"#])?.fails(7);
+    assert!(said.contains("'memory-overcomit' is no key of it, did you mean 'memory-overcommit'?"), "{said}");
+    let kept = daemon.reeve(&["policy", "show", "admission", "-o", "json"])?.ok();
+    let kept: serde_json::Value = serde_json::from_str(&kept)?;
+    assert_eq!(kept["config"], serde_json::json!({"memory-overcommit": 2}), "the last good one stays");
     Ok(())
 }

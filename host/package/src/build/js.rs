@@ -33,7 +33,8 @@ pub(super) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>, BuildEr
 /// The module that the engine starts with: policy.js, checked for its hooks while the component is made. The toolchain itself would
 /// let a policy pass that lacks one, and every call of it would trap.
 fn entry_text(hooks: &[Hook]) -> String {
-    let mut text = "import * as policy from \"../policy.js\";\nexport * from \"../policy.js\";\n".to_owned();
+    let mut text =
+        "import * as policy from \"../../policy.js\";\nexport * from \"../../policy.js\";\n".to_owned();
     for hook in hooks {
         let name = camel(hook.as_str());
         text.push_str(&format!(
