@@ -26,11 +26,12 @@ use crate::meter::Meter;
 const THREADS: usize = 2;
 const NICENESS: i32 = 15;
 
-/// Epochs a call may go on without a rest.
-const UNPACED: u32 = 20;
+/// Instructions a call may run without a rest: some ten milliseconds of CPU. Time would not do, for a busy machine keeps a thread of
+/// low priority waiting, and that is not the call's doing.
+const UNPACED: u64 = 20_000_000;
 
 /// How long a paced call rests after every epoch.
-const REST: Duration = Duration::from_millis(3);
+const REST: Duration = Duration::from_millis(2);
 
 /// The deadline passed while the call was not finished.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,6 +100,7 @@ impl SlowLane {
 
 /// Lets a call run an epoch at a time, and rest in between once it has run for long.
 async fn paced<F: Future>(mut call: Pin<Box<F>>, meter: Arc<Meter>) -> F::Output {
+    let begun_with = meter.fuel_left();
     loop {
         let before = meter.epochs();
         let step = std::future::poll_fn(|context| match call.as_mut().poll(context) {
@@ -108,7 +110,7 @@ async fn paced<F: Future>(mut call: Pin<Box<F>>, meter: Arc<Meter>) -> F::Output
         });
         match step.await {
             Some(output) => return output,
-            None if meter.epochs() > UNPACED => tokio::time::sleep(REST).await,
+            None if begun_with.saturating_sub(meter.fuel_left()) > UNPACED => tokio::time::sleep(REST).await,
             None => tokio::task::yield_now().await,
         }
     }

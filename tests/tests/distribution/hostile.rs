@@ -17,9 +17,10 @@ fn want(grant: &str) -> String {
     format!(r#"{{"grant": "{grant}", "reason": "none of your business"}}"#)
 }
 
-/// A component that imports an instance with nothing in it.
-fn importing(name: &str, wants: &str) -> anyhow::Result<Vec<u8>> {
-    Ok(with_manifest(of(&format!(r#"(component (import "{name}" (instance)))"#))?, &manifest(wants)))
+/// A component that imports a function of an interface.
+fn importing(name: &str, function: &str, wants: &str) -> anyhow::Result<Vec<u8>> {
+    let text = format!(r#"(component (import "{name}" (instance (export "{function}" (func)))))"#);
+    Ok(with_manifest(of(&text)?, &manifest(wants)))
 }
 
 /// The corpus: a name, the bytes, and part of the reason.
@@ -48,12 +49,16 @@ fn corpus() -> anyhow::Result<Vec<(&'static str, Vec<u8>, &'static str)>> {
         ("no-hook", named(&manifest(""))?, "exports no hook"),
         ("unknown-hook", with_manifest(of(unknown_hook)?, &manifest("")), "did you mean"),
         ("empty-hook", with_manifest(of(&export)?, &manifest("")), "does not fit the contract"),
-        ("not-asked", importing("reeve:node/ksm@0.1.0", "")?, "does not ask for it"),
-        ("not-granted", importing("reeve:node/ksm@0.1.0", &want("node.ksm:write"))?, "has not been granted"),
-        ("unknown-import", importing("evil:host/root@1.0.0", "")?, "does not offer"),
-        ("wasi-sockets", importing("wasi:sockets/tcp@0.2.0", "")?, "wasi:sockets/tcp@0.2.0"),
-        ("wasi-files", importing("wasi:filesystem/types@0.2.0", "")?, "wasi:filesystem/types@0.2.0"),
-        ("newer-contract", importing("reeve:node/ksm@9.0.0", "")?, "reeve:node/ksm@9.0.0"),
+        ("not-asked", importing("reeve:node/ksm@0.1.0", "get", "")?, "does not ask for it"),
+        (
+            "not-granted",
+            importing("reeve:node/ksm@0.1.0", "get", &want("node:read"))?,
+            "has not been granted",
+        ),
+        ("unknown-import", importing("evil:host/root@1.0.0", "shell", "")?, "does not offer"),
+        ("wasi-sockets", importing("wasi:sockets/tcp@0.2.0", "connect", "")?, "wasi:sockets/tcp@0.2.0"),
+        ("wasi-files", importing("wasi:filesystem/types@0.2.0", "open", "")?, "wasi:filesystem/types.open"),
+        ("newer-contract", importing("reeve:node/ksm@9.0.0", "get", "")?, "reeve:node/ksm@9.0.0"),
         ("many-functions", with_manifest(many, &manifest("")), "functions"),
         ("many-modules", with_manifest(of(&modules)?, &manifest("")), "core modules"),
     ])

@@ -17,7 +17,8 @@ async fn host(config: serde_json::Value) -> Host {
         Host::with(|_| PolicyConfig { tune_interval: Duration::from_secs(3600), ..PolicyConfig::default() })
             .await;
     host.load(test_policy("counter"), "counter", config, &["kv:use"]).await.unwrap();
-    host.until("the first tick", async |host| !counts(host).is_empty()).await;
+    let ticked = async |host: &Host| !host.decisions("counter", Hook::KsmTune).await.is_empty();
+    host.until("the first tick", ticked).await;
     host
 }
 
