@@ -3,6 +3,7 @@
 //!
 //! Compilers are looked for in $REEVE_TOOLS and PATH; a test without its compiler says so and is skipped.
 #![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
