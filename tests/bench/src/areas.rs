@@ -2,6 +2,7 @@
 
 mod boot;
 mod hooks;
+mod host;
 mod list;
 mod policy;
 

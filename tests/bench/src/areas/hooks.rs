@@ -4,22 +4,20 @@
 //! policy `naming`, asked through the port that every verb uses. The peers are started the way libvirt starts a hook: a process per
 //! call, the document on its standard input, the answer in its exit status.
 
-mod hosts;
 pub(super) mod scripts;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use reeve_actions::policy_port::{GuardRequest, GuardVerdict, PolicyAdmin, PolicyPort};
+use anyhow::Result;
+use reeve_actions::policy_port::{PolicyAdmin, PolicyPort};
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
-use reeve_model::{Actor, DomainState};
 use reeve_policy::PolicyEngine;
 use serde_json::json;
 
-use self::hosts::Host;
 use self::scripts::Script;
+use crate::areas::host::{Host, component, guard_times, request};
 use crate::row::Row;
 use crate::samples::Samples;
 
@@ -28,6 +26,17 @@ const SCRIPT_RUNS: usize = 200;
 const CHAIN_RUNS: usize = 2_000;
 const ATTACK_RUNS: usize = 5_000;
 const DOCUMENT: &str = include_str!("../../../fixtures/domain-20-devices.xml");
+
+/// Grants of `naming`, each as narrow as its manifest asks.
+const NAMING_GRANTS: [&str; 3] = [
+    "domain:rewrite path=devices.disks*",
+    "domain:rewrite path=devices.memballoon*",
+    "domain:rewrite path=devices.rngs*",
+];
+
+/// Grants of the hostile test policy: what it imports must be granted, or it is not even linked.
+const HOSTILE_GRANTS: [&str; 4] =
+    ["domain:read", "domain:start", "domain:rewrite path=devices.disks", "kv:use max-bytes=64KiB"];
 
 /// `fresh-vs-sh`, `fresh-vs-python3`, `chain-of-8`, `innocent-p99-under-attack`.
 pub async fn measure() -> Result<Vec<Row>> {
@@ -41,7 +50,7 @@ pub async fn measure() -> Result<Vec<Row>> {
 /// Ours and the scripts' in turns, so that a noisy moment hits all of them.
 async fn fresh(config: &Arc<DomainConfig>) -> Result<Vec<Row>> {
     let host = Host::start().await?;
-    host.load_naming("naming").await?;
+    load_naming(&host, "naming").await?;
     let (sh, python) = (Script::sh()?, Script::python3()?);
     warm_up(&host.engine, config).await?;
 
@@ -62,7 +71,7 @@ async fn fresh(config: &Arc<DomainConfig>) -> Result<Vec<Row>> {
 async fn chain(config: &Arc<DomainConfig>) -> Result<Row> {
     let host = Host::start().await?;
     for number in 1..=8 {
-        host.load_naming(&format!("naming-{number}")).await?;
+        load_naming(&host, &format!("naming-{number}")).await?;
     }
     warm_up(&host.engine, config).await?;
     let mut times = Samples::default();
@@ -73,8 +82,9 @@ async fn chain(config: &Arc<DomainConfig>) -> Result<Row> {
 /// p99 of an innocent policy while another one loops for ever, against its own idle p99.
 async fn attack(config: &Arc<DomainConfig>) -> Result<Row> {
     let host = Host::start().await?;
-    host.load_naming("naming").await?;
-    host.load_hostile("attacker", json!({"do": "loop", "only": "victim"})).await?;
+    load_naming(&host, "naming").await?;
+    let order = json!({"do": "loop", "only": "victim"});
+    host.load("attacker", &component("test-policies/hostile.wasm")?, &HOSTILE_GRANTS, order).await?;
     warm_up(&host.engine, config).await?;
 
     let mut idle = Samples::default();
@@ -108,29 +118,8 @@ async fn warm_up(engine: &PolicyEngine, config: &Arc<DomainConfig>) -> Result<()
     guard_times(engine, config, 200, &mut Samples::default()).await
 }
 
-async fn guard_times(
-    engine: &PolicyEngine,
-    config: &Arc<DomainConfig>,
-    runs: usize,
-    times: &mut Samples,
-) -> Result<()> {
-    for _ in 0..runs {
-        let request = request(config, Hook::DomainDefine);
-        let before = Instant::now();
-        let verdict = engine.guard(request).await;
-        times.add(before.elapsed());
-        ensure!(matches!(verdict, GuardVerdict::Allow { .. }), "the policy must allow: {verdict:?}");
-    }
-    Ok(())
-}
-
-fn request(config: &Arc<DomainConfig>, hook: Hook) -> GuardRequest {
-    GuardRequest {
-        hook,
-        actor: Actor::Daemon,
-        state: DomainState::ShutOff,
-        config: Arc::clone(config),
-        device: None,
-        forced: false,
-    }
+/// Loads the shipped policy `naming`, to watch names that begin with `web-` or `db-`.
+async fn load_naming(host: &Host, name: &str) -> Result<()> {
+    let naming = component("policies/naming.wasm")?;
+    host.load(name, &naming, &NAMING_GRANTS, json!({"prefixes": ["web-", "db-"]})).await
 }

@@ -1,7 +1,6 @@
 //! The policy platform: a decision in every language, replay, fan-out, reload. Rates (`1/s`) are better when larger.
 
 mod fanout;
-mod host;
 mod languages;
 mod reload;
 mod replay;

@@ -9,7 +9,7 @@ use reeve_model::{Actor, DomainState, StateReason};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::host::{HOSTILE_GRANTS, Host, component};
+use crate::areas::host::{HOSTILE_GRANTS, Host, component};
 use crate::row::Row;
 
 const EVENTS: u64 = 10_000;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Events a second, from the first one published to the last policy told. None may be dropped.
 pub async fn measure() -> Result<Row> {
-    let host = Host::start().await?;
+    let host = Host::attached().await?;
     let policy = component("test-policies/hostile.wasm")?;
     for number in 0..POLICIES {
         host.load(&format!("listener-{number}"), &policy, &HOSTILE_GRANTS, json!({})).await?;

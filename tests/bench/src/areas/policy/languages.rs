@@ -2,19 +2,14 @@
 //! script.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use anyhow::{Result, ensure};
-use reeve_actions::policy_port::{GuardVerdict, PolicyPort};
-use reeve_model::domain::DomainConfig;
-use reeve_model::policy::Hook;
+use anyhow::Result;
 use reeve_package::Lang;
-use reeve_policy::PolicyEngine;
 use reeve_tests::{Built, policy_in};
 use serde_json::json;
 
-use super::host::{Host, NAMING_GRANTS, request};
 use crate::areas::hooks::scripts::Script;
+use crate::areas::host::{Host, NAMING_GRANTS, guard_times};
 use crate::row::Row;
 use crate::samples::Samples;
 
@@ -38,10 +33,10 @@ pub async fn measure() -> Result<Vec<Row>> {
     for (lang, name) in LANGUAGES {
         match policy_in(lang, "naming")? {
             Built::Component(path) => {
-                let host = Host::start().await?;
+                let host = Host::attached().await?;
                 let house = json!({"prefixes": ["web-", "db-"]});
                 host.load("naming", &std::fs::read(path)?, &NAMING_GRANTS, house).await?;
-                ask(&host.engine, &config, 2 * CALLS_A_ROUND, &mut Samples::default()).await?;
+                guard_times(&host.engine, &config, 2 * CALLS_A_ROUND, &mut Samples::default()).await?;
                 candidates.push((name, host, Samples::default()));
             }
             Built::NoTool(reason) => eprintln!("no row {name}: {reason}"),
@@ -51,7 +46,7 @@ pub async fn measure() -> Result<Vec<Row>> {
     let mut peer = Samples::default();
     for _ in 0..ROUNDS {
         for (_, host, times) in &mut candidates {
-            ask(&host.engine, &config, CALLS_A_ROUND, times).await?;
+            guard_times(&host.engine, &config, CALLS_A_ROUND, times).await?;
         }
         script.run(DOCUMENT, &mut peer)?;
     }
@@ -64,20 +59,4 @@ pub async fn measure() -> Result<Vec<Row>> {
         host.engine.shutdown().await;
     }
     Ok(rows)
-}
-
-async fn ask(
-    engine: &PolicyEngine,
-    config: &Arc<DomainConfig>,
-    calls: usize,
-    times: &mut Samples,
-) -> Result<()> {
-    for _ in 0..calls {
-        let request = request(config, Hook::DomainDefine);
-        let before = Instant::now();
-        let verdict = engine.guard(request).await;
-        times.add(before.elapsed());
-        ensure!(matches!(verdict, GuardVerdict::Allow { .. }), "the policy must allow: {verdict:?}");
-    }
-    Ok(())
 }

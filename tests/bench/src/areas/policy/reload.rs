@@ -9,7 +9,7 @@ use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
 use serde_json::json;
 
-use super::host::{Host, NAMING_GRANTS, component, request};
+use crate::areas::host::{Host, NAMING_GRANTS, component, request};
 use crate::row::Row;
 
 const RELOADS: usize = 100;
@@ -27,7 +27,7 @@ struct Seen {
 
 /// Calls that were lost, made twice or answered by nobody; 0 is the only good figure.
 pub async fn measure() -> Result<Row> {
-    let host = Host::start().await?;
+    let host = Host::attached().await?;
     let naming = component("policies/naming.wasm")?;
     let configs = [json!({"prefixes": ["web-"]}), json!({"prefixes": ["web-", "db-"]})];
     host.load("naming", &naming, &NAMING_GRANTS, configs[0].clone()).await?;

@@ -12,7 +12,7 @@ use reeve_policy::session::Session;
 use reeve_policy::{Mode, Offline};
 use serde_json::json;
 
-use super::host::{Host, NAMING_GRANTS, component, request};
+use crate::areas::host::{Host, NAMING_GRANTS, component, request};
 use crate::row::Row;
 
 const DECISIONS: u32 = 10_000;
@@ -40,7 +40,7 @@ pub async fn measure() -> Result<Row> {
 
 /// Decisions of a daemon on as many domains, a third of which are denied and a third rewritten.
 async fn record(naming: &[u8]) -> Result<Vec<Session>> {
-    let host = Host::start().await?;
+    let host = Host::attached().await?;
     host.load("naming", naming, &NAMING_GRANTS, json!({"prefixes": ["web-", "db-"]})).await?;
     let wanted = StartRecording { count: DECISIONS, seconds: 600, hook: Some(Hook::DomainDefine) };
     host.engine.start_recording("naming", wanted)?;

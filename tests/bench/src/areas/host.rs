@@ -1,10 +1,11 @@
-//! A policy engine with a store and an event bus of its own.
+//! A policy engine with a store and an event bus of its own, and the question that areas ask it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
-use reeve_actions::policy_port::{GuardRequest, LoadRequest, PolicyAdmin};
+use anyhow::{Context, Result, ensure};
+use reeve_actions::policy_port::{GuardRequest, GuardVerdict, LoadRequest, PolicyAdmin, PolicyPort};
 use reeve_events::Bus;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
@@ -13,6 +14,8 @@ use reeve_policy::{Machine, PolicyConfig, PolicyEngine};
 use reeve_store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::samples::Samples;
 
 /// Grants of the shipped policy `naming`.
 pub const NAMING_GRANTS: [&str; 1] = ["domain:rewrite path=devices"];
@@ -31,14 +34,20 @@ pub struct Host {
 }
 
 impl Host {
-    /// An engine without policies that follows its events.
+    /// An engine without policies that answers what it is asked.
     pub async fn start() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let store = Store::open(directory.path())?;
         let bus = Bus::new(4096);
         let engine = PolicyEngine::start(PolicyConfig::default(), store, bus.clone()).await?;
-        engine.attach(Arc::new(Machine::default()));
         Ok(Self { engine, bus, _directory: directory })
+    }
+
+    /// The same, and it follows its events.
+    pub async fn attached() -> Result<Self> {
+        let host = Self::start().await?;
+        host.engine.attach(Arc::new(Machine::default()));
+        Ok(host)
     }
 
     /// Loads a component under a name.
@@ -75,4 +84,21 @@ pub fn request(config: &Arc<DomainConfig>, hook: Hook) -> GuardRequest {
         device: None,
         forced: false,
     }
+}
+
+/// Asks about `config` so many times and keeps how long each took; every answer must be an allow.
+pub async fn guard_times(
+    engine: &PolicyEngine,
+    config: &Arc<DomainConfig>,
+    runs: usize,
+    times: &mut Samples,
+) -> Result<()> {
+    for _ in 0..runs {
+        let request = request(config, Hook::DomainDefine);
+        let before = Instant::now();
+        let verdict = engine.guard(request).await;
+        times.add(before.elapsed());
+        ensure!(matches!(verdict, GuardVerdict::Allow { .. }), "the policy must allow: {verdict:?}");
+    }
+    Ok(())
 }
