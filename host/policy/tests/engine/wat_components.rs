@@ -74,28 +74,11 @@ pub fn component_with(core: &str, world: &str, packages: &[&str]) -> Vec<u8> {
 
 /// The component with a manifest in it.
 pub fn with_manifest(mut component: Vec<u8>, json: &str) -> Vec<u8> {
-    let mut section = Vec::new();
-    leb128("reeve.policy".len(), &mut section);
-    section.extend_from_slice(b"reeve.policy");
-    section.extend_from_slice(json.as_bytes());
-    component.push(0);
-    leb128(section.len(), &mut component);
-    component.extend(section);
+    reeve_package::section::append(&mut component, "reeve.policy", json.as_bytes());
     component
 }
 
 /// The component as a policy called "handmade" without grants.
 pub fn policy(component: Vec<u8>) -> Vec<u8> {
     with_manifest(component, r#"{"name":"handmade","version":"1.0.0","hooks":["domain-define"]}"#)
-}
-
-fn leb128(mut value: usize, to: &mut Vec<u8>) {
-    loop {
-        let byte = (value & 0x7f) as u8;
-        value >>= 7;
-        to.push(if value == 0 { byte } else { byte | 0x80 });
-        if value == 0 {
-            return;
-        }
-    }
 }
