@@ -43,7 +43,16 @@ impl Access {
 
 /// True for verbs that change nothing and show no guest's data.
 fn is_read(verb: Verb) -> bool {
-    matches!(verb, Verb::DomainRead | Verb::NodeRead | Verb::EventsRead | Verb::PolicyRead)
+    matches!(
+        verb,
+        Verb::DomainRead
+            | Verb::NodeRead
+            | Verb::EventsRead
+            | Verb::PolicyRead
+            | Verb::NetworkRead
+            | Verb::FilterRead
+            | Verb::InterfaceRead
+    )
 }
 
 /// Whether `group` is the primary group of the user, or lists it.

@@ -101,6 +101,13 @@ fn what(kind: &EventKind) -> String {
             format!("domain '{name}' {}: {state} ({reason})", word(change))
         }
         EventKind::Daemon { change } => format!("daemon {}", word(change)),
+        EventKind::Network { name, change, detail, .. } if detail.is_empty() => {
+            format!("network '{name}' {}", word(change))
+        }
+        EventKind::Network { name, change, detail, .. } => {
+            format!("network '{name}' {}: {detail}", word(change))
+        }
+        EventKind::Filter { name, change, .. } => format!("filter '{name}' {}", word(change)),
         EventKind::Policy { name, change, detail } if detail.is_empty() => {
             format!("policy '{name}' {}", word(change))
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::network::NetworkChange;
 use crate::{Actor, DomainState, StateReason};
 
 /// One event on the bus. Numbers grow by one; a gap means that events were dropped for this listener.
@@ -45,6 +46,26 @@ pub enum EventKind {
     Daemon {
         /// What happened to it.
         change: DaemonChange,
+    },
+    /// A virtual network changed, or what is plugged into it.
+    Network {
+        /// Which one.
+        uuid: Uuid,
+        /// Its name.
+        name: String,
+        /// What happened to it.
+        change: NetworkChange,
+        /// What is plugged or leased: the link or the address; may be empty.
+        detail: String,
+    },
+    /// A packet filter was defined, replaced or removed.
+    Filter {
+        /// Which one.
+        uuid: Uuid,
+        /// Its name.
+        name: String,
+        /// What happened to it.
+        change: FilterChange,
     },
     /// A policy was loaded, replaced, parked…
     Policy {
@@ -90,6 +111,19 @@ pub enum DomainChange {
     DeviceDetached,
     /// Autostart, title or another setting changed.
     Changed,
+}
+
+/// What can happen to a packet filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterChange {
+    /// A definition was added or replaced.
+    Defined,
+    /// The definition was removed.
+    Undefined,
+    /// The rules of an interface could not be renewed; the old ones stay.
+    Failed,
 }
 
 /// What can happen to the daemon.

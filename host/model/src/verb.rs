@@ -44,6 +44,39 @@ pub enum Verb {
     /// Change kernel samepage merging.
     #[serde(rename = "node.ksm:write")]
     KsmWrite,
+    /// See virtual networks, their leases and ports.
+    #[serde(rename = "network:read")]
+    NetworkRead,
+    /// Add, replace or change the definition of a network.
+    #[serde(rename = "network:define")]
+    NetworkDefine,
+    /// Remove the definition of a network.
+    #[serde(rename = "network:undefine")]
+    NetworkUndefine,
+    /// Start a network, or create a transient one.
+    #[serde(rename = "network:start")]
+    NetworkStart,
+    /// Stop a network.
+    #[serde(rename = "network:destroy")]
+    NetworkDestroy,
+    /// Change a network while it runs.
+    #[serde(rename = "network:update")]
+    NetworkUpdate,
+    /// See packet filters and what they are in force on.
+    #[serde(rename = "filter:read")]
+    FilterRead,
+    /// Add or replace a packet filter.
+    #[serde(rename = "filter:define")]
+    FilterDefine,
+    /// Remove a packet filter.
+    #[serde(rename = "filter:undefine")]
+    FilterUndefine,
+    /// See the network interfaces of the host.
+    #[serde(rename = "node.interface:read")]
+    InterfaceRead,
+    /// Change the network interfaces of the host.
+    #[serde(rename = "node.interface:write")]
+    InterfaceWrite,
     /// Follow events.
     #[serde(rename = "events:read")]
     EventsRead,
@@ -75,7 +108,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 33] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -89,6 +122,17 @@ impl Verb {
         Self::DomainRewrite,
         Self::NodeRead,
         Self::KsmWrite,
+        Self::NetworkRead,
+        Self::NetworkDefine,
+        Self::NetworkUndefine,
+        Self::NetworkStart,
+        Self::NetworkDestroy,
+        Self::NetworkUpdate,
+        Self::FilterRead,
+        Self::FilterDefine,
+        Self::FilterUndefine,
+        Self::InterfaceRead,
+        Self::InterfaceWrite,
         Self::EventsRead,
         Self::PolicyRead,
         Self::PolicyAdmin,
@@ -116,6 +160,17 @@ impl Verb {
             Self::DomainRewrite => "domain:rewrite",
             Self::NodeRead => "node:read",
             Self::KsmWrite => "node.ksm:write",
+            Self::NetworkRead => "network:read",
+            Self::NetworkDefine => "network:define",
+            Self::NetworkUndefine => "network:undefine",
+            Self::NetworkStart => "network:start",
+            Self::NetworkDestroy => "network:destroy",
+            Self::NetworkUpdate => "network:update",
+            Self::FilterRead => "filter:read",
+            Self::FilterDefine => "filter:define",
+            Self::FilterUndefine => "filter:undefine",
+            Self::InterfaceRead => "node.interface:read",
+            Self::InterfaceWrite => "node.interface:write",
             Self::EventsRead => "events:read",
             Self::PolicyRead => "policy:read",
             Self::PolicyAdmin => "policy:admin",

@@ -10,8 +10,8 @@ fn nic(mac: &str, target: Option<&str>, alias: Option<&str>) -> Device {
         mac: Some(mac.into()),
         target: target.map(str::to_owned),
         model: Some("virtio".into()),
-        link_up: None,
         common: DeviceCommon { alias: alias.map(str::to_owned), ..DeviceCommon::default() },
+        ..Interface::default()
     })
 }
 

@@ -100,11 +100,22 @@ fn key_of(verb: Verb) -> Option<&'static str> {
         | Verb::DomainSuspend
         | Verb::DomainConfigure
         | Verb::DomainDevice
-        | Verb::DomainConsole => Some("name"),
+        | Verb::DomainConsole
+        | Verb::NetworkRead
+        | Verb::NetworkDefine
+        | Verb::NetworkUndefine
+        | Verb::NetworkStart
+        | Verb::NetworkDestroy
+        | Verb::NetworkUpdate
+        | Verb::FilterRead
+        | Verb::FilterDefine
+        | Verb::FilterUndefine => Some("name"),
         Verb::DomainRewrite | Verb::FsRead | Verb::FsWrite => Some("path"),
         Verb::KvUse => Some("max-bytes"),
         Verb::NodeRead
         | Verb::KsmWrite
+        | Verb::InterfaceRead
+        | Verb::InterfaceWrite
         | Verb::EventsRead
         | Verb::PolicyRead
         | Verb::PolicyAdmin

@@ -81,7 +81,10 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
     let (hook, subject) = match &event.kind {
         EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
         // The stop is told by `stopping`, which waits for it.
-        EventKind::Daemon { change: DaemonChange::Stopping } | EventKind::Policy { .. } => return,
+        EventKind::Daemon { change: DaemonChange::Stopping }
+        | EventKind::Policy { .. }
+        | EventKind::Network { .. }
+        | EventKind::Filter { .. } => return,
         EventKind::Daemon { .. } => (Hook::DaemonEvents, "daemon"),
     };
     for (binding, _) in shared.registry.answering(hook) {
@@ -109,7 +112,7 @@ async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
         EventKind::Daemon { change } => {
             (Hook::DaemonEvents, "daemon".to_owned(), Question::DaemonEvent(contract_daemon_change(*change)))
         }
-        EventKind::Policy { .. } => return,
+        EventKind::Policy { .. } | EventKind::Network { .. } | EventKind::Filter { .. } => return,
     };
     if !active.answers(hook) {
         return;

@@ -227,6 +227,7 @@ fn interface() -> impl Strategy<Value = Interface> {
             model,
             link_up,
             common,
+            ..Interface::default()
         })
 }
 

@@ -6,7 +6,15 @@ use tempfile::TempDir;
 
 use crate::support::{ROOT, Setup, host, host_with, plain, refused};
 
-const READS: [Verb; 4] = [Verb::DomainRead, Verb::NodeRead, Verb::EventsRead, Verb::PolicyRead];
+const READS: [Verb; 7] = [
+    Verb::DomainRead,
+    Verb::NodeRead,
+    Verb::EventsRead,
+    Verb::PolicyRead,
+    Verb::NetworkRead,
+    Verb::FilterRead,
+    Verb::InterfaceRead,
+];
 
 fn etc() -> TempDir {
     let etc = TempDir::new().unwrap();

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Extra;
 use crate::device_address::DeviceAddress;
+use crate::filter::FilterReference;
+use crate::network::{Bandwidth, VirtualPort, Vlan};
 
 /// `<devices>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +157,7 @@ pub struct Controller {
 }
 
 /// `<interface>` (guide 20.16.9).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
     /// `type`: `ethernet`, `bridge`, `network`, `direct`…
     pub kind: String,
@@ -174,7 +176,25 @@ pub struct Interface {
     /// `<link state='up|down'/>`.
     #[serde(default)]
     pub link_up: Option<bool>,
-    /// Alias, address, boot order and the rest (bandwidth, filterref, vlan…).
+    /// `<mtu size='…'/>`, 68 to 65535; none takes the network's.
+    #[serde(default)]
+    pub mtu: Option<u32>,
+    /// `<bandwidth>`.
+    #[serde(default)]
+    pub bandwidth: Bandwidth,
+    /// `<vlan>`.
+    #[serde(default)]
+    pub vlan: Option<Vlan>,
+    /// `<virtualport>`.
+    #[serde(default)]
+    pub virtualport: Option<VirtualPort>,
+    /// `<port isolated='yes'/>`: it reaches the host, not other guests that are isolated too.
+    #[serde(default)]
+    pub isolated: bool,
+    /// `<filterref>`: the packet filter in force on it.
+    #[serde(default)]
+    pub filterref: Option<FilterReference>,
+    /// Alias, address, boot order and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,
 }

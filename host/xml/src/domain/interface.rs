@@ -19,6 +19,7 @@ pub(crate) fn read(interface: &mut Reader<'_, '_>) -> Result<Interface, Fault> {
         model: interface.one("model", |model| Ok(model.word("type")))?.flatten(),
         link_up: interface.one("link", |link| link.either("state", "up", "down"))?.flatten(),
         common: read_common(interface)?,
+        ..Interface::default()
     })
 }
 
