@@ -1,13 +1,21 @@
 //! The only door to kernel and host programs besides KVM.
 //!
 //! Everything here is blocking and short: a file of sysfs, one system call, a process that is started. Where a caller wants to test
-//! itself without the real thing, it hands in another directory ([`files::Tree`], [`cgroup::Cgroups::at`], [`layout::Layout`]).
+//! itself without the real thing, it hands in another directory ([`files::Tree`], [`cgroup::Cgroups::at`], [`layout::Layout`],
+//! [`sysctl::Sysctls::at`]) or a fake ([`link::FakeLinks`], [`nft::FakeNft`], [`traffic::FakeTraffic`]).
 
 pub mod cgroup;
 pub mod files;
 pub mod layout;
+pub mod link;
 pub mod lock;
+pub mod namespace;
+mod netlink;
+pub mod nft;
 pub mod open;
+pub mod packet;
 pub mod process;
 pub mod procfs;
+pub mod sysctl;
 pub mod tap;
+pub mod traffic;

@@ -17,7 +17,10 @@ use rustix::process::{
 
 use crate::procfs;
 
+mod run;
 mod spawn;
+
+pub use run::{Finished, Run, RunError};
 
 /// What a machine locks besides guest memory: rings, page tables, device buffers.
 const LOCKED_BESIDES: u64 = 256 << 20;
@@ -75,8 +78,12 @@ impl std::fmt::Display for Exit {
 impl Process {
     /// Starts a program. The caller must [`Process::reap`] it after its end.
     pub fn spawn(program: &Program<'_>) -> Result<Self, SpawnError> {
+        Self::spawn_with(program, &spawn::Streams::default())
+    }
+
+    fn spawn_with(program: &Program<'_>, streams: &spawn::Streams<'_>) -> Result<Self, SpawnError> {
         let failed = |source| SpawnError { program: program.path.display().to_string(), source };
-        let pid = spawn::spawn(program).map_err(failed)?;
+        let pid = spawn::spawn(program, streams).map_err(failed)?;
         // The child was not waited for, so its pid can't have been given to another process.
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| failed(errno.into()))?;
         let start_time =

@@ -10,6 +10,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::open;
 
+mod macvtap;
+pub(crate) mod persistent;
+
 /// Size of virtio_net_hdr with num_buffers, as virtio 1.x has it.
 const VNET_HEADER: libc::c_int = 12;
 
@@ -57,25 +60,24 @@ pub enum TapError {
 }
 
 impl Tap {
-    /// Makes a tap and sets it up. `name` may end in `%d` for a number the kernel chooses. With a bridge it becomes a port of it.
+    /// Makes a tap and sets it up, or opens a persistent one of that name; one of several queues once a queue. `name` may end in `%d`
+    /// for a number the kernel chooses. With a bridge it becomes a port of it.
     pub fn open(name: &str, bridge: Option<&str>) -> Result<Self, TapError> {
         let fd = open::character_device(Path::new("/dev/net/tun"), true).map_err(TapError::Tun)?;
         let mut request = request(name)?;
-        request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as libc::c_short;
-        // SAFETY: TUNSETIFF reads and writes one ifreq, which `request` is.
-        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF, &mut request) })
-            .map_err(|source| TapError::Step { name: name.to_owned(), step: "made", source })?;
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        let mut made = make(&fd, &mut request, flags);
+        // How the kernel refuses to open a persistent tap of several queues as one of a single queue.
+        if made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)) {
+            made = make(&fd, &mut request, flags | libc::IFF_MULTI_QUEUE);
+        }
+        made.map_err(|source| TapError::Step { name: name.to_owned(), step: "made", source })?;
         let name = name_of(&request);
+        attach(&fd, &name)?;
         let step = |step: &'static str| {
             let name = name.clone();
             move |source| TapError::Step { name, step, source }
         };
-        // SAFETY: TUNSETVNETHDRSZ reads one int, which the constant's copy is.
-        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETVNETHDRSZ, &VNET_HEADER) })
-            .map_err(step("given its header size"))?;
-        // SAFETY: TUNSETOFFLOAD takes an unsigned long by value.
-        check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, 0 as libc::c_ulong) })
-            .map_err(step("kept from offloading"))?;
         let control = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
             .map_err(|errno| step("set up")(errno.into()))?;
         if let Some(bridge) = bridge {
@@ -88,6 +90,26 @@ impl Tap {
         bring_up(&control, &mut request).map_err(step("set up"))?;
         Ok(Self { fd, name })
     }
+}
+
+fn make(fd: &OwnedFd, request: &mut libc::ifreq, flags: libc::c_int) -> io::Result<()> {
+    request.ifr_ifru.ifru_flags = flags as libc::c_short;
+    // SAFETY: TUNSETIFF reads and writes one ifreq, which `request` is.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETIFF, &mut *request) })
+}
+
+/// How frames come and go: behind a header of virtio 1.x, nothing offloaded.
+fn attach(fd: &OwnedFd, name: &str) -> Result<(), TapError> {
+    let step = |step: &'static str| {
+        let name = name.to_owned();
+        move |source| TapError::Step { name, step, source }
+    };
+    // SAFETY: TUNSETVNETHDRSZ reads one int, which the constant's copy is.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETVNETHDRSZ, &VNET_HEADER) })
+        .map_err(step("given its header size"))?;
+    // SAFETY: TUNSETOFFLOAD takes an unsigned long by value.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, 0 as libc::c_ulong) })
+        .map_err(step("kept from offloading"))
 }
 
 fn bring_up(control: &OwnedFd, request: &mut libc::ifreq) -> io::Result<()> {

@@ -35,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 13] = [
+const PACKAGES: [Package; 14] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -59,6 +59,12 @@ const PACKAGES: [Package; 13] = [
         sign: Sign::Program("ip"),
         need: Need::Everything,
         why: "to make test networks",
+    },
+    Package {
+        name: "nftables",
+        sign: Sign::Program("nft"),
+        need: Need::Everything,
+        why: "to filter packets",
     },
     Package {
         name: "python3",

@@ -14,7 +14,14 @@ use super::Program;
 /// First descriptor after standard error.
 const FIRST: RawFd = 3;
 
-pub(super) fn spawn(program: &Program<'_>) -> io::Result<Pid> {
+/// Standard streams besides standard error; none is /dev/null.
+#[derive(Default)]
+pub(super) struct Streams<'a> {
+    pub(super) stdin: Option<BorrowedFd<'a>>,
+    pub(super) stdout: Option<BorrowedFd<'a>>,
+}
+
+pub(super) fn spawn(program: &Program<'_>, streams: &Streams<'_>) -> io::Result<Pid> {
     let strings = program.argv()?;
     let mut argv: Vec<*mut c_char> =
         strings.iter().map(|arg| arg.as_ptr().cast_mut()).chain([ptr::null_mut()]).collect();
@@ -24,13 +31,13 @@ pub(super) fn spawn(program: &Program<'_>) -> io::Result<Pid> {
 
     let mut actions = Actions::new()?;
     // Copies above every target, so that no dup2 overwrites a descriptor that is still to be passed.
-    let mut copies = Vec::with_capacity(program.fds.len() + 2);
+    let mut copies = Vec::with_capacity(program.fds.len() + 4);
     let null = actions.copy_of(&mut copies, &null, after)?;
-    let stderr = match &program.stderr {
-        Some(stderr) => actions.copy_of(&mut copies, stderr, after)?,
-        None => null,
-    };
-    for (target, source) in [(0, null), (1, null), (2, stderr)] {
+    for (target, stream) in [(0, streams.stdin), (1, streams.stdout), (2, program.stderr)] {
+        let source = match stream {
+            Some(stream) => actions.copy_of(&mut copies, &stream, after)?,
+            None => null,
+        };
         actions.dup2(source, target)?;
     }
     for (target, fd) in (FIRST..).zip(&program.fds) {
