@@ -13,6 +13,9 @@ wit_bindgen::generate!({
             import reeve:node/host@0.1.0;
             import reeve:node/ksm@0.1.0;
             import reeve:events/events@0.1.0;
+            import reeve:network/networks@0.1.0;
+            import reeve:filter/tree@0.1.0;
+            import reeve:filter/ruleset@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
@@ -24,6 +27,8 @@ wit_bindgen::generate!({
         "../../wit/domain",
         "../../wit/node",
         "../../wit/events",
+        "../../wit/network",
+        "../../wit/filter",
         "../../wit/kv",
         "../../wit/log",
         "../../wit/clock",

@@ -3,7 +3,8 @@
 /// Exports the named hooks of a [`Policy`](crate::Policy): `policy!(Type: hook, hook, …)`. Call it once, at the crate root.
 ///
 /// The hooks are the names of the trait's functions: `domain_define`, `domain_prepare`, `domain_start`, `domain_stop`,
-/// `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`.
+/// `device_attach`, `device_detach`, `network_start`, `network_stop`, `port_plug`, `domain_events`, `daemon_events`, `network_events`,
+/// `mac_allocate`, `filter_generate`, `ksm_tune`, `task`.
 ///
 /// Off wasm32 the same code is type-checked and exports nothing, so `cargo test` works on the host.
 #[macro_export]
@@ -104,6 +105,66 @@ macro_rules! __hook_impl {
         }
         #[cfg(target_arch = "wasm32")]
         $crate::hooks::mac_allocate::export_mac_allocate!($export);
+    };
+    (network_start, $policy:ty, $export:ident) => {
+        impl $crate::hooks::network_start::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                network: $crate::networks::Network,
+                xml: String,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::network_start(&ctx, &network, &xml)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::network_start::export_network_start!($export);
+    };
+    (network_stop, $policy:ty, $export:ident) => {
+        impl $crate::hooks::network_stop::Guest for $export {
+            fn guard(ctx: $crate::Context, network: $crate::networks::Network) -> $crate::Decision {
+                <$policy as $crate::Policy>::network_stop(&ctx, &network)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::network_stop::export_network_stop!($export);
+    };
+    (port_plug, $policy:ty, $export:ident) => {
+        impl $crate::hooks::port_plug::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                domain: &$crate::domain::DomainConfig,
+                port: $crate::networks::Port,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::port_plug(&ctx, domain, &port)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::port_plug::export_port_plug!($export);
+    };
+    (network_events, $policy:ty, $export:ident) => {
+        impl $crate::hooks::network_events::Guest for $export {
+            fn notify(
+                ctx: $crate::Context,
+                event: $crate::networks::NetworkEvent,
+            ) -> Result<(), $crate::Failure> {
+                <$policy as $crate::Policy>::network_events(&ctx, &event)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::network_events::export_network_events!($export);
+    };
+    (filter_generate, $policy:ty, $export:ident) => {
+        impl $crate::hooks::filter_generate::Guest for $export {
+            fn propose(
+                ctx: $crate::Context,
+                interface: $crate::filter::Subject,
+                filters: Vec<$crate::filter::Filter>,
+            ) -> Result<$crate::filter::Rules, $crate::Failure> {
+                <$policy as $crate::Policy>::filter_generate(&ctx, &interface, &filters)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::filter_generate::export_filter_generate!($export);
     };
     (ksm_tune, $policy:ty, $export:ident) => {
         impl $crate::hooks::ksm_tune::Guest for $export {

@@ -15,6 +15,8 @@ pub mod domain_define {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-define/domain-define",
@@ -45,6 +47,8 @@ pub mod domain_prepare {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-prepare/domain-prepare",
@@ -75,6 +79,8 @@ pub mod domain_start {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-start/domain-start",
@@ -105,6 +111,8 @@ pub mod domain_stop {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-stop/domain-stop",
@@ -135,6 +143,8 @@ pub mod device_attach {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-device-attach/device-attach",
@@ -165,6 +175,8 @@ pub mod device_detach {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-device-detach/device-detach",
@@ -195,6 +207,8 @@ pub mod domain_events {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-events/domain-events",
@@ -226,6 +240,8 @@ pub mod daemon_events {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-daemon-events/daemon-events",
@@ -257,6 +273,8 @@ pub mod mac_allocate {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-mac-allocate/mac-allocate",
@@ -318,6 +336,8 @@ pub mod task {
             "../../wit/types",
             "../../wit/domain",
             "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-task/task",
@@ -333,4 +353,168 @@ pub mod task {
         default_bindings_module: "::reeve_sdk::hooks::task",
     });
     pub use exports::reeve::hooks::task::Guest;
+}
+
+#[doc(hidden)]
+pub mod network_start {
+    #![allow(missing_docs)]
+    wit_bindgen::generate!({
+        inline: "
+            package reeve:sdk-network-start;
+            world network-start {
+                export reeve:hooks/network-start@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/types",
+            "../../wit/domain",
+            "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
+            "../../wit/hooks",
+        ],
+        world: "reeve:sdk-network-start/network-start",
+        with: {
+            "reeve:types/policy@0.1.0": crate::bindings::reeve::types::policy,
+            "reeve:types/units@0.1.0": crate::bindings::reeve::types::units,
+            "reeve:types/errors@0.1.0": crate::bindings::reeve::types::errors,
+            "reeve:network/networks@0.1.0": crate::bindings::reeve::network::networks,
+        },
+        type_section_suffix: "network-start",
+        pub_export_macro: true,
+        export_macro_name: "export_network_start",
+        default_bindings_module: "::reeve_sdk::hooks::network_start",
+    });
+    pub use exports::reeve::hooks::network_start::Guest;
+}
+
+#[doc(hidden)]
+pub mod network_stop {
+    #![allow(missing_docs)]
+    wit_bindgen::generate!({
+        inline: "
+            package reeve:sdk-network-stop;
+            world network-stop {
+                export reeve:hooks/network-stop@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/types",
+            "../../wit/domain",
+            "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
+            "../../wit/hooks",
+        ],
+        world: "reeve:sdk-network-stop/network-stop",
+        with: {
+            "reeve:types/policy@0.1.0": crate::bindings::reeve::types::policy,
+            "reeve:types/units@0.1.0": crate::bindings::reeve::types::units,
+            "reeve:types/errors@0.1.0": crate::bindings::reeve::types::errors,
+            "reeve:network/networks@0.1.0": crate::bindings::reeve::network::networks,
+        },
+        type_section_suffix: "network-stop",
+        pub_export_macro: true,
+        export_macro_name: "export_network_stop",
+        default_bindings_module: "::reeve_sdk::hooks::network_stop",
+    });
+    pub use exports::reeve::hooks::network_stop::Guest;
+}
+
+#[doc(hidden)]
+pub mod port_plug {
+    #![allow(missing_docs)]
+    wit_bindgen::generate!({
+        inline: "
+            package reeve:sdk-port-plug;
+            world port-plug {
+                export reeve:hooks/port-plug@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/types",
+            "../../wit/domain",
+            "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
+            "../../wit/hooks",
+        ],
+        world: "reeve:sdk-port-plug/port-plug",
+        with: {
+            "reeve:types/policy@0.1.0": crate::bindings::reeve::types::policy,
+            "reeve:types/units@0.1.0": crate::bindings::reeve::types::units,
+            "reeve:types/errors@0.1.0": crate::bindings::reeve::types::errors,
+            "reeve:domain/config@0.1.0": crate::bindings::reeve::domain::config,
+            "reeve:network/networks@0.1.0": crate::bindings::reeve::network::networks,
+        },
+        type_section_suffix: "port-plug",
+        pub_export_macro: true,
+        export_macro_name: "export_port_plug",
+        default_bindings_module: "::reeve_sdk::hooks::port_plug",
+    });
+    pub use exports::reeve::hooks::port_plug::Guest;
+}
+
+#[doc(hidden)]
+pub mod network_events {
+    #![allow(missing_docs)]
+    wit_bindgen::generate!({
+        inline: "
+            package reeve:sdk-network-events;
+            world network-events {
+                export reeve:hooks/network-events@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/types",
+            "../../wit/domain",
+            "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
+            "../../wit/hooks",
+        ],
+        world: "reeve:sdk-network-events/network-events",
+        with: {
+            "reeve:types/policy@0.1.0": crate::bindings::reeve::types::policy,
+            "reeve:types/units@0.1.0": crate::bindings::reeve::types::units,
+        },
+        type_section_suffix: "network-events",
+        pub_export_macro: true,
+        export_macro_name: "export_network_events",
+        default_bindings_module: "::reeve_sdk::hooks::network_events",
+    });
+    pub use exports::reeve::hooks::network_events::{Change, Guest, NetworkEvent};
+}
+
+#[doc(hidden)]
+pub mod filter_generate {
+    #![allow(missing_docs)]
+    wit_bindgen::generate!({
+        inline: "
+            package reeve:sdk-filter-generate;
+            world filter-generate {
+                export reeve:hooks/filter-generate@0.1.0;
+            }
+        ",
+        path: [
+            "../../wit/types",
+            "../../wit/domain",
+            "../../wit/events",
+            "../../wit/network",
+            "../../wit/filter",
+            "../../wit/hooks",
+        ],
+        world: "reeve:sdk-filter-generate/filter-generate",
+        with: {
+            "reeve:types/policy@0.1.0": crate::bindings::reeve::types::policy,
+            "reeve:types/units@0.1.0": crate::bindings::reeve::types::units,
+            "reeve:filter/tree@0.1.0": crate::bindings::reeve::filter::tree,
+            "reeve:filter/ruleset@0.1.0": crate::bindings::reeve::filter::ruleset,
+        },
+        type_section_suffix: "filter-generate",
+        pub_export_macro: true,
+        export_macro_name: "export_filter_generate",
+        default_bindings_module: "::reeve_sdk::hooks::filter_generate",
+    });
+    pub use exports::reeve::hooks::filter_generate::Guest;
 }

@@ -2,7 +2,8 @@
 
 use crate::domain::DomainConfig;
 use crate::events::{DaemonChange, DomainEvent};
-use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, Occasion, allow};
+use crate::networks::{Network, NetworkEvent, Port};
+use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, Occasion, allow, filter};
 
 /// Answers to hooks. Write the ones you want and name them in [`policy!`](crate::policy); a hook that is not named there is not
 /// exported and never asked, so the default bodies only keep a policy short.
@@ -37,6 +38,26 @@ pub trait Policy {
         allow()
     }
 
+    /// Guard: a virtual network is about to start; `xml` is its document. Rewrites are refused.
+    fn network_start(_ctx: &Context, _network: &Network, _xml: &str) -> Decision {
+        allow()
+    }
+
+    /// Guard: somebody asks to stop a virtual network. Rewrites are refused.
+    fn network_stop(_ctx: &Context, _network: &Network) -> Decision {
+        allow()
+    }
+
+    /// Guard: an interface of a domain is about to be plugged. Rewrites are refused.
+    fn port_plug(_ctx: &Context, _domain: &DomainConfig, _port: &Port) -> Decision {
+        allow()
+    }
+
+    /// Notify: something happened to a network, to what is plugged into it, or to a packet filter; calls for one come in order.
+    fn network_events(_ctx: &Context, _event: &NetworkEvent) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Notify: something happened to a domain; calls for one domain come in order.
     fn domain_events(_ctx: &Context, _event: &DomainEvent) -> Result<(), Failure> {
         Ok(())
@@ -56,6 +77,15 @@ pub trait Policy {
         _seed: u64,
     ) -> Result<String, Failure> {
         Err(Failure { message: "this policy allocates no MAC addresses".into() })
+    }
+
+    /// Propose: the packet rules of an interface from its filter, the first of `filters`, and all that it refers to.
+    fn filter_generate(
+        _ctx: &Context,
+        _interface: &filter::Subject,
+        _filters: &[filter::Filter],
+    ) -> Result<filter::Rules, Failure> {
+        Err(Failure { message: "this policy generates no packet rules".into() })
     }
 
     /// Tune: kernel samepage merging; an empty list changes nothing.

@@ -4,5 +4,5 @@ pub use crate::domain::DomainConfig;
 pub use crate::events::{DaemonChange, DomainChange, DomainEvent};
 pub use crate::{
     Actor, Adjustment, ConfigError, Context, Decision, DiskCache, Edit, Failure, InterfaceSource,
-    KsmSnapshot, Occasion, Policy, Verdict, allow, deny, domains, host, kv, log, rewrite,
+    KsmSnapshot, Occasion, Policy, Verdict, allow, deny, domains, filter, host, kv, log, networks, rewrite,
 };

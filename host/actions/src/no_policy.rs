@@ -1,13 +1,17 @@
 //! A host without policies: everything that is authorized is allowed.
 
 use async_trait::async_trait;
+use reeve_model::filter::Ruleset;
 use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode, PolicySettings};
 use reeve_model::record::{AuditRequest, Audited, Recorded, StartRecording};
 use reeve_model::task::{TaskInfo, TaskRun, TaskTriggers};
 use reeve_model::watch::{LogFilter, PolicyActivity, PolicyLogLine};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
-use crate::policy_port::{GuardRequest, GuardVerdict, LoadRequest, MacRequest, PolicyAdmin, PolicyPort};
+use crate::policy_port::{
+    Denial, FilterRequest, GuardRequest, GuardVerdict, LoadRequest, MacRequest, NetworkGuard, PolicyAdmin,
+    PolicyPort,
+};
 use crate::record_port::PolicyRecords;
 use crate::task_port::PolicyTasks;
 
@@ -23,6 +27,14 @@ fn absent(name: &str) -> Error {
 impl PolicyPort for NoPolicy {
     async fn guard(&self, request: GuardRequest) -> GuardVerdict {
         GuardVerdict::Allow { config: request.config, rewrites: Vec::new() }
+    }
+
+    async fn guard_network(&self, _request: NetworkGuard) -> Result<(), Denial> {
+        Ok(())
+    }
+
+    async fn propose_filter(&self, _request: FilterRequest) -> Result<Option<Ruleset>, Error> {
+        Ok(None)
     }
 
     async fn propose_mac(&self, _request: MacRequest) -> Result<Option<String>, Error> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_model::domain::DomainConfig;
+use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
+use reeve_model::network::{NetworkSummary, Port};
 use reeve_model::policy::{
     BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, PathChange, PolicyInfo, PolicyMode,
     PolicySettings,
@@ -76,11 +78,72 @@ pub struct MacRequest {
     pub taken: Vec<String>,
 }
 
+/// A question to the filter policy.
+#[derive(Debug, Clone)]
+pub struct FilterRequest {
+    /// On whose behalf the rules are renewed.
+    pub actor: Actor,
+    /// The interface.
+    pub subject: Arc<FilterSubject>,
+    /// Its filter with all that it refers to.
+    pub tree: Arc<FilterTree>,
+}
+
+/// A question to a guard of a network or of what is plugged into one.
+#[derive(Debug, Clone)]
+pub struct NetworkGuard {
+    /// On whose behalf the verb runs.
+    pub actor: Actor,
+    /// What is about to happen.
+    pub question: NetworkQuestion,
+}
+
+/// What is about to happen to a network.
+#[derive(Debug, Clone)]
+pub enum NetworkQuestion {
+    /// It starts.
+    Start {
+        /// The network.
+        network: NetworkSummary,
+        /// Its document.
+        xml: String,
+    },
+    /// It stops.
+    Stop {
+        /// The network.
+        network: NetworkSummary,
+    },
+    /// An interface of a domain is plugged.
+    Plug {
+        /// The domain.
+        config: Arc<DomainConfig>,
+        /// Its state.
+        state: DomainState,
+        /// The interface as it will be.
+        port: Port,
+    },
+}
+
+/// The policy that said no, and its reason in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The policy.
+    pub policy: String,
+    /// Its reason.
+    pub reason: String,
+}
+
 /// The questions verbs ask while somebody waits.
 #[async_trait]
 pub trait PolicyPort: Send + Sync {
     /// Asks the chain of a guard hook.
     async fn guard(&self, request: GuardRequest) -> GuardVerdict;
+
+    /// Asks the chain of a guard of networks.
+    async fn guard_network(&self, request: NetworkGuard) -> Result<(), Denial>;
+
+    /// The packet rules of an interface; none when no policy is bound to the hook.
+    async fn propose_filter(&self, request: FilterRequest) -> Result<Option<Ruleset>, Error>;
 
     /// A MAC address for an interface that has none; none when no policy is bound to the hook.
     async fn propose_mac(&self, request: MacRequest) -> Result<Option<String>, Error>;

@@ -23,12 +23,22 @@ pub enum Hook {
     DeviceAttach,
     /// Guard: a device is about to be unplugged.
     DeviceDetach,
+    /// Guard: a virtual network is about to start.
+    NetworkStart,
+    /// Guard: somebody asks to stop a virtual network.
+    NetworkStop,
+    /// Guard: an interface of a domain is about to be plugged.
+    PortPlug,
     /// Notify: the whole domain life, queued in order per domain.
     DomainEvents,
     /// Notify: daemon start, stop and reload.
     DaemonEvents,
+    /// Notify: networks, their ports and leases, packet filters; queued in order per network or filter.
+    NetworkEvents,
     /// Propose: a MAC address for an interface that has none.
     MacAllocate,
+    /// Propose: the packet rules of an interface.
+    FilterGenerate,
     /// Tune: kernel samepage merging.
     KsmTune,
     /// Task: a program that is run by hand, on a schedule or on events.
@@ -37,16 +47,21 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook, in the order of a domain's life.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::DomainDefine,
         Self::DomainPrepare,
         Self::DomainStart,
         Self::DomainStop,
         Self::DeviceAttach,
         Self::DeviceDetach,
+        Self::NetworkStart,
+        Self::NetworkStop,
+        Self::PortPlug,
         Self::DomainEvents,
         Self::DaemonEvents,
+        Self::NetworkEvents,
         Self::MacAllocate,
+        Self::FilterGenerate,
         Self::KsmTune,
         Self::Task,
     ];
@@ -60,9 +75,14 @@ impl Hook {
             Self::DomainStop => "domain-stop",
             Self::DeviceAttach => "device-attach",
             Self::DeviceDetach => "device-detach",
+            Self::NetworkStart => "network-start",
+            Self::NetworkStop => "network-stop",
+            Self::PortPlug => "port-plug",
             Self::DomainEvents => "domain-events",
             Self::DaemonEvents => "daemon-events",
+            Self::NetworkEvents => "network-events",
             Self::MacAllocate => "mac-allocate",
+            Self::FilterGenerate => "filter-generate",
             Self::KsmTune => "ksm-tune",
             Self::Task => "task",
         }

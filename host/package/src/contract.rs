@@ -9,6 +9,7 @@ pub fn verb(interface: &str, function: &str) -> Option<Verb> {
     match interface {
         "reeve:domain/domains" => Some(domains(function)),
         "reeve:node/host" | "reeve:node/ksm" => Some(Verb::NodeRead),
+        "reeve:network/networks" => Some(Verb::NetworkRead),
         "reeve:kv/store" => Some(Verb::KvUse),
         _ => match interface.split_once('/')?.0 {
             "wasi:clocks" => Some(Verb::WasiClocks),

@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
             import reeve:domain/domains@0.1.0;
             import reeve:node/host@0.1.0;
             import reeve:node/ksm@0.1.0;
+            import reeve:network/networks@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
@@ -21,9 +22,14 @@ wasmtime::component::bindgen!({
             export reeve:hooks/domain-stop@0.1.0;
             export reeve:hooks/device-attach@0.1.0;
             export reeve:hooks/device-detach@0.1.0;
+            export reeve:hooks/network-start@0.1.0;
+            export reeve:hooks/network-stop@0.1.0;
+            export reeve:hooks/port-plug@0.1.0;
             export reeve:hooks/domain-events@0.1.0;
             export reeve:hooks/daemon-events@0.1.0;
+            export reeve:hooks/network-events@0.1.0;
             export reeve:hooks/mac-allocate@0.1.0;
+            export reeve:hooks/filter-generate@0.1.0;
             export reeve:hooks/task@0.1.0;
             export reeve:tune/ksm-tune@0.1.0;
         }
@@ -37,10 +43,13 @@ wasmtime::component::bindgen!({
         "../../wit/clock",
         "../../wit/events",
         "../../wit/tune",
+        "../../wit/network",
+        "../../wit/filter",
         "../../wit/hooks",
     ],
     imports: {
         "reeve:domain/domains": async | trappable,
+        "reeve:network/networks": async | trappable,
         "reeve:clock/timer": async | trappable,
         default: trappable,
     },

@@ -72,7 +72,10 @@ impl CallState {
         if !self.permits(verb, subject) {
             return Err(denied(format!("policy '{name}' has not been granted '{verb}' on '{subject}'")));
         }
-        if !matches!(self.hook, Hook::DomainEvents | Hook::DaemonEvents | Hook::KsmTune | Hook::Task) {
+        if !matches!(
+            self.hook,
+            Hook::DomainEvents | Hook::DaemonEvents | Hook::NetworkEvents | Hook::KsmTune | Hook::Task
+        ) {
             return Err(denied(format!(
                 "policy '{name}' may not call '{verb}' from hook '{}': guards and proposals change things through their answer",
                 self.hook

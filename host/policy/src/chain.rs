@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use reeve_actions::policy_port::{GuardRequest, GuardVerdict, Rewrite};
+use reeve_actions::policy_port::{
+    Denial, GuardRequest, GuardVerdict, NetworkGuard, NetworkQuestion, Rewrite,
+};
 use reeve_model::DomainState;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{FailureMode, Hook, Outcome, PathChange};
@@ -14,6 +16,7 @@ use crate::decisions::Input;
 use crate::exports::{Answer, Question};
 use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
+use crate::host::networks::NetworkView;
 use crate::instance::{self, Ask};
 use crate::rewrite;
 use crate::shared::Shared;
@@ -31,27 +34,103 @@ pub(crate) enum Step {
 struct Chain<'a> {
     shared: &'a Shared,
     occasion: Occasion,
-    state: DomainState,
-    device: Option<String>,
-    forced: bool,
+    about: About,
+}
+
+/// What the guards are asked about, besides a domain's configuration.
+enum About {
+    Domain { state: DomainState, device: Option<String>, forced: bool },
+    Network(NetworkQuestion),
+}
+
+impl About {
+    fn question(&self, config: Option<&Arc<DomainConfig>>) -> Question {
+        match (self, config) {
+            (Self::Domain { state, device, forced }, Some(config)) => Question::Guard {
+                domain: DomainView { config: Arc::clone(config), state: *state },
+                device: device.clone(),
+                forced: *forced,
+            },
+            (Self::Network(NetworkQuestion::Start { network, xml }), _) => {
+                Question::Network(NetworkView { summary: network.clone(), xml: xml.clone() })
+            }
+            (Self::Network(NetworkQuestion::Stop { network }), _) => {
+                Question::Network(NetworkView { summary: network.clone(), xml: String::new() })
+            }
+            (Self::Network(NetworkQuestion::Plug { config, state, port }), _) => Question::Port {
+                domain: DomainView { config: Arc::clone(config), state: *state },
+                port: Arc::new(port.clone()),
+            },
+            (Self::Domain { .. }, None) => {
+                unreachable!("a guard of a domain is asked with its configuration")
+            }
+        }
+    }
+
+    /// What the decision log keeps of it.
+    fn detail(&self) -> String {
+        match self {
+            Self::Domain { device, .. } => device.clone().unwrap_or_default(),
+            Self::Network(NetworkQuestion::Start { xml, .. }) => xml.clone(),
+            Self::Network(NetworkQuestion::Stop { network }) => {
+                serde_json::to_string(network).unwrap_or_default()
+            }
+            Self::Network(NetworkQuestion::Plug { port, .. }) => {
+                serde_json::to_string(port).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// The denial that a missing policy means, where it means one.
+fn missing(shared: &Shared, hook: Hook) -> Option<Denial> {
+    let absent = shared.absent.closing(hook)?;
+    let reason = format!("the policy is bound to this hook but could not be loaded: {}", absent.error);
+    Some(Denial { policy: absent.name, reason })
+}
+
+/// Asks the chain of a guard of networks; nothing can be rewritten.
+pub(crate) async fn guard_network(shared: &Shared, request: NetworkGuard) -> Result<(), Denial> {
+    let NetworkGuard { actor, question } = request;
+    let (hook, subject, config) = match &question {
+        NetworkQuestion::Start { network, .. } => (Hook::NetworkStart, network.name.clone(), None),
+        NetworkQuestion::Stop { network } => (Hook::NetworkStop, network.name.clone(), None),
+        NetworkQuestion::Plug { config, .. } => {
+            (Hook::PortPlug, config.name.clone(), Some(Arc::clone(config)))
+        }
+    };
+    if let Some(denial) = missing(shared, hook) {
+        return Err(denial);
+    }
+    let bindings = shared.registry.answering(hook);
+    if bindings.is_empty() {
+        return Ok(());
+    }
+    let occasion = Occasion::new(shared, hook, actor, subject);
+    let chain = Chain { shared, occasion, about: About::Network(question) };
+    for (binding, active) in bindings {
+        if let Step::Deny(reason) = chain.ask(&binding, &active, config.as_ref()).await {
+            return Err(Denial { policy: active.name.clone(), reason });
+        }
+    }
+    Ok(())
 }
 
 /// Asks the chain of a guard hook.
 pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdict {
     let GuardRequest { hook, actor, state, mut config, device, forced } = request;
-    if let Some(absent) = shared.absent.closing(hook) {
-        let reason = format!("the policy is bound to this hook but could not be loaded: {}", absent.error);
-        return GuardVerdict::Deny { policy: absent.name, reason };
+    if let Some(Denial { policy, reason }) = missing(shared, hook) {
+        return GuardVerdict::Deny { policy, reason };
     }
     let bindings = shared.registry.answering(hook);
     if bindings.is_empty() {
         return GuardVerdict::Allow { config, rewrites: Vec::new() };
     }
     let occasion = Occasion::new(shared, hook, actor, config.name.clone());
-    let chain = Chain { shared, occasion, state, device, forced };
+    let chain = Chain { shared, occasion, about: About::Domain { state, device, forced } };
     let mut rewrites = Vec::new();
     for (binding, active) in bindings {
-        match chain.ask(&binding, &active, &config).await {
+        match chain.ask(&binding, &active, Some(&config)).await {
             Step::Allow => {}
             Step::Deny(reason) => return GuardVerdict::Deny { policy: active.name.clone(), reason },
             Step::Rewrite(rewritten, changes) => {
@@ -65,7 +144,12 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
 
 impl Chain<'_> {
     /// Asks one policy, or its last good version when that answers in place of one that failed.
-    async fn ask(&self, binding: &Arc<Binding>, active: &Arc<Active>, config: &Arc<DomainConfig>) -> Step {
+    async fn ask(
+        &self,
+        binding: &Arc<Binding>,
+        active: &Arc<Active>,
+        config: Option<&Arc<DomainConfig>>,
+    ) -> Step {
         let failure = match self.ask_version(binding, active, config, None).await {
             Ok(step) => return step,
             Err(failure) => failure,
@@ -83,33 +167,29 @@ impl Chain<'_> {
         &self,
         binding: &Arc<Binding>,
         active: &Arc<Active>,
-        config: &Arc<DomainConfig>,
+        config: Option<&Arc<DomainConfig>>,
         in_place_of: Option<&Arc<Active>>,
     ) -> Result<Step, String> {
         let input = Input {
             config: active.config_text.clone(),
-            domain: Some(Arc::clone(config)),
-            detail: self.device.clone().unwrap_or_default(),
+            domain: config.cloned(),
+            detail: self.about.detail(),
         };
         if in_place_of.is_none() && binding.is_parked() {
             self.occasion.note_parked(self.shared, active, input);
             return Err("it is parked after too many failures".to_owned());
         }
-        let question = Question::Guard {
-            domain: DomainView { config: Arc::clone(config), state: self.state },
-            device: self.device.clone(),
-            forced: self.forced,
-        };
         let ask = Ask {
             hook: self.occasion.hook,
             depth: self.occasion.depth(),
             nested: self.occasion.depth() > 0,
             context: self.occasion.context(active),
-            question,
+            question: self.about.question(config),
         };
         let mut report = instance::run(self.shared, active, &binding.turns, ask).await;
         let answer = std::mem::replace(&mut report.answer, Ok(Answer::Told));
-        let decided = answer.and_then(|answer| decide(self.occasion.hook, active, config, answer));
+        let decided =
+            answer.and_then(|answer| decide(self.occasion.hook, active, config.map(Arc::as_ref), answer));
         let mut verdict = match &decided {
             Ok(Step::Allow) => Verdict::plain(Outcome::Allow),
             Ok(Step::Deny(reason)) => Verdict { reason: reason.clone(), ..Verdict::plain(Outcome::Deny) },
@@ -129,7 +209,7 @@ impl Chain<'_> {
 pub(crate) fn decide(
     hook: Hook,
     active: &Active,
-    config: &DomainConfig,
+    config: Option<&DomainConfig>,
     answer: Answer,
 ) -> Result<Step, Failure> {
     let Answer::Verdict(verdict) = answer else {
@@ -142,10 +222,11 @@ pub(crate) fn decide(
         }
         policy::Verdict::Deny(reason) => Ok(Step::Deny(shorten(&reason, REASON_LIMIT))),
         policy::Verdict::Rewrite(edits) if edits.is_empty() => Ok(Step::Allow),
-        policy::Verdict::Rewrite(_) if !may_rewrite(hook) => {
-            Err(Failure::Refused(format!("it rewrites the domain, which is too late in hook '{hook}'")))
-        }
         policy::Verdict::Rewrite(edits) => {
+            let Some(config) = config.filter(|_| may_rewrite(hook)) else {
+                let why = format!("it rewrites the domain, which is too late in hook '{hook}'");
+                return Err(Failure::Refused(why));
+            };
             let (rewritten, changes) = rewrite::apply(config, edits, &active.grants)?;
             Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(Arc::new(rewritten), changes) })
         }

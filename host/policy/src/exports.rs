@@ -1,7 +1,10 @@
 //! The hooks a component exports, looked up once when it is loaded, and how each is called.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
+use reeve_model::network::Port;
 use reeve_model::policy::Hook;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Instance, InstancePre, Resource};
@@ -9,27 +12,34 @@ use wasmtime::{Engine, Store};
 
 use crate::bindings::exports::reeve::hooks::{
     daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare, domain_start,
-    domain_stop, mac_allocate, task,
+    domain_stop, filter_generate, mac_allocate, network_events, network_start, network_stop, port_plug, task,
 };
 use crate::bindings::exports::reeve::tune::ksm_tune;
 use crate::bindings::reeve::types::policy::{Context, Failure, Verdict};
 use crate::call::CallState;
+use crate::filter;
 use crate::host::domain_config::DomainView;
+use crate::host::networks::{NetworkView, contract_network, contract_port};
 use crate::imports::split_version;
 use crate::loader::LoadError;
 use crate::suggest::closest;
 
 /// Where a hook is in the contract.
-const INTERFACES: [(Hook, &str); 11] = [
+const INTERFACES: [(Hook, &str); 16] = [
     (Hook::DomainDefine, "reeve:hooks/domain-define"),
     (Hook::DomainPrepare, "reeve:hooks/domain-prepare"),
     (Hook::DomainStart, "reeve:hooks/domain-start"),
     (Hook::DomainStop, "reeve:hooks/domain-stop"),
     (Hook::DeviceAttach, "reeve:hooks/device-attach"),
     (Hook::DeviceDetach, "reeve:hooks/device-detach"),
+    (Hook::NetworkStart, "reeve:hooks/network-start"),
+    (Hook::NetworkStop, "reeve:hooks/network-stop"),
+    (Hook::PortPlug, "reeve:hooks/port-plug"),
     (Hook::DomainEvents, "reeve:hooks/domain-events"),
     (Hook::DaemonEvents, "reeve:hooks/daemon-events"),
+    (Hook::NetworkEvents, "reeve:hooks/network-events"),
     (Hook::MacAllocate, "reeve:hooks/mac-allocate"),
+    (Hook::FilterGenerate, "reeve:hooks/filter-generate"),
     (Hook::KsmTune, "reeve:tune/ksm-tune"),
     (Hook::Task, "reeve:hooks/task"),
 ];
@@ -42,9 +52,14 @@ enum Export {
     DomainStop(domain_stop::GuestIndices),
     DeviceAttach(device_attach::GuestIndices),
     DeviceDetach(device_detach::GuestIndices),
+    NetworkStart(network_start::GuestIndices),
+    NetworkStop(network_stop::GuestIndices),
+    PortPlug(port_plug::GuestIndices),
     DomainEvents(domain_events::GuestIndices),
     DaemonEvents(daemon_events::GuestIndices),
+    NetworkEvents(network_events::GuestIndices),
     MacAllocate(mac_allocate::GuestIndices),
+    FilterGenerate(filter_generate::GuestIndices),
     KsmTune(ksm_tune::GuestIndices),
     Task(task::GuestIndices),
 }
@@ -57,6 +72,14 @@ pub(crate) struct Exports(BTreeMap<Hook, Export>);
 pub(crate) enum Question {
     /// Any guard.
     Guard { domain: DomainView, device: Option<String>, forced: bool },
+    /// The guards of a network.
+    Network(NetworkView),
+    /// The guard of a port.
+    Port { domain: DomainView, port: Arc<Port> },
+    /// An event of a network or filter.
+    NetworkEvent(network_events::NetworkEvent),
+    /// The packet rules of an interface.
+    Filter { subject: Arc<FilterSubject>, tree: Arc<FilterTree> },
     /// A domain event.
     DomainEvent(domain_events::DomainEvent),
     /// A daemon event.
@@ -85,6 +108,8 @@ pub(crate) enum Answer {
     Told,
     /// A MAC address.
     Mac(String),
+    /// Packet rules, or why they can't be read.
+    Rules(Result<Box<Ruleset>, String>),
     /// Of the KSM tuner.
     Ksm(Vec<ksm_tune::Adjustment>),
     /// Of a task: its summary.
@@ -125,8 +150,13 @@ impl Exports {
                 Hook::DomainStop => Export::DomainStop(domain_stop::GuestIndices::new(pre)?),
                 Hook::DeviceAttach => Export::DeviceAttach(device_attach::GuestIndices::new(pre)?),
                 Hook::DeviceDetach => Export::DeviceDetach(device_detach::GuestIndices::new(pre)?),
+                Hook::NetworkStart => Export::NetworkStart(network_start::GuestIndices::new(pre)?),
+                Hook::NetworkStop => Export::NetworkStop(network_stop::GuestIndices::new(pre)?),
+                Hook::PortPlug => Export::PortPlug(port_plug::GuestIndices::new(pre)?),
                 Hook::DomainEvents => Export::DomainEvents(domain_events::GuestIndices::new(pre)?),
                 Hook::DaemonEvents => Export::DaemonEvents(daemon_events::GuestIndices::new(pre)?),
+                Hook::NetworkEvents => Export::NetworkEvents(network_events::GuestIndices::new(pre)?),
+                Hook::FilterGenerate => Export::FilterGenerate(filter_generate::GuestIndices::new(pre)?),
                 Hook::MacAllocate => Export::MacAllocate(mac_allocate::GuestIndices::new(pre)?),
                 Hook::KsmTune => Export::KsmTune(ksm_tune::GuestIndices::new(pre)?),
                 Hook::Task => Export::Task(task::GuestIndices::new(pre)?),
@@ -146,6 +176,11 @@ impl Exports {
                 Export::DomainStop(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DeviceAttach(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DeviceDetach(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::NetworkStart(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::NetworkStop(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::PortPlug(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::NetworkEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::FilterGenerate(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DomainEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DaemonEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::MacAllocate(indices) => indices.load(&mut *store, instance).map(|_| ())?,
@@ -189,6 +224,35 @@ impl Exports {
                     _ => return Err(mismatch(hook)),
                 };
                 Ok(verdict.map(Answer::Verdict))
+            }
+            (Some(Export::NetworkStart(indices)), Question::Network(view)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let network = contract_network(&view.summary);
+                let xml = view.xml.as_str();
+                Ok(guest.call_guard(&mut *store, context, &network, xml).await?.map(Answer::Verdict))
+            }
+            (Some(Export::NetworkStop(indices)), Question::Network(view)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let network = contract_network(&view.summary);
+                Ok(guest.call_guard(&mut *store, context, &network).await?.map(Answer::Verdict))
+            }
+            (Some(Export::PortPlug(indices)), Question::Port { domain, port }) => {
+                let handle = store.data_mut().table.push(domain)?;
+                let domain = Resource::new_borrow(handle.rep());
+                let guest = indices.load(&mut *store, instance)?;
+                let port = contract_port(&port);
+                Ok(guest.call_guard(&mut *store, context, domain, &port).await?.map(Answer::Verdict))
+            }
+            (Some(Export::NetworkEvents(indices)), Question::NetworkEvent(event)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_notify(&mut *store, context, &event).await?.map(|()| Answer::Told))
+            }
+            (Some(Export::FilterGenerate(indices)), Question::Filter { subject, tree }) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let subject = filter::contract_subject(&subject);
+                let filters = filter::contract_tree(&tree);
+                let rules = guest.call_propose(&mut *store, context, &subject, &filters).await?;
+                Ok(rules.map(|rules| Answer::Rules(filter::ruleset(rules).map(Box::new))))
             }
             (Some(Export::DomainEvents(indices)), Question::DomainEvent(event)) => {
                 let guest = indices.load(&mut *store, instance)?;

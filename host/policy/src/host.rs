@@ -6,5 +6,6 @@ pub(crate) mod domains;
 pub(crate) mod ksm;
 pub(crate) mod kv;
 pub(crate) mod log;
+pub(crate) mod networks;
 pub(crate) mod node;
 pub(crate) mod timer;

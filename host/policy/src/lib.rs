@@ -34,6 +34,7 @@ mod directory;
 mod engine;
 mod exports;
 pub mod failure;
+mod filter;
 pub mod grants;
 mod history;
 mod host;

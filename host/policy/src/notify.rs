@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use reeve_events::{Delivery, Subscription};
 use reeve_model::Actor;
-use reeve_model::event::{DaemonChange, DomainChange, Event, EventKind};
+use reeve_model::event::{DaemonChange, DomainChange, Event, EventKind, FilterChange};
+use reeve_model::network::NetworkChange;
 use reeve_model::policy::{Hook, Outcome};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::DEPTH_LIMIT;
 use crate::asked::{Occasion, Verdict};
 use crate::binding::{Active, Binding};
+use crate::bindings::exports::reeve::hooks::network_events;
 use crate::bindings::reeve::events::events;
 use crate::decisions::Input;
 use crate::exports::Question;
@@ -81,10 +83,10 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
     let (hook, subject) = match &event.kind {
         EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
         // The stop is told by `stopping`, which waits for it.
-        EventKind::Daemon { change: DaemonChange::Stopping }
-        | EventKind::Policy { .. }
-        | EventKind::Network { .. }
-        | EventKind::Filter { .. } => return,
+        EventKind::Daemon { change: DaemonChange::Stopping } | EventKind::Policy { .. } => return,
+        EventKind::Network { name, .. } | EventKind::Filter { name, .. } => {
+            (Hook::NetworkEvents, name.as_str())
+        }
         EventKind::Daemon { .. } => (Hook::DaemonEvents, "daemon"),
     };
     for (binding, _) in shared.registry.answering(hook) {
@@ -112,7 +114,11 @@ async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
         EventKind::Daemon { change } => {
             (Hook::DaemonEvents, "daemon".to_owned(), Question::DaemonEvent(contract_daemon_change(*change)))
         }
-        EventKind::Policy { .. } | EventKind::Network { .. } | EventKind::Filter { .. } => return,
+        EventKind::Network { name, .. } | EventKind::Filter { name, .. } => {
+            let Some(told) = contract_network_event(&event.kind) else { return };
+            (Hook::NetworkEvents, name.clone(), Question::NetworkEvent(told))
+        }
+        EventKind::Policy { .. } => return,
     };
     if !active.answers(hook) {
         return;
@@ -182,6 +188,38 @@ pub(crate) fn contract_domain_event(event: &Event) -> Option<events::DomainEvent
         state: contract_state(*state),
         reason: reason.as_str().to_owned(),
     })
+}
+
+/// The contract's form of an event of a network or filter; none for any other.
+fn contract_network_event(kind: &EventKind) -> Option<network_events::NetworkEvent> {
+    use network_events::Change;
+    let (uuid, name, change, detail) = match kind {
+        EventKind::Network { uuid, name, change, detail } => {
+            let change = match change {
+                NetworkChange::Defined => Change::Defined,
+                NetworkChange::Undefined => Change::Undefined,
+                NetworkChange::Started => Change::Started,
+                NetworkChange::Stopped => Change::Stopped,
+                NetworkChange::Updated => Change::Updated,
+                NetworkChange::PortPlugged => Change::PortPlugged,
+                NetworkChange::PortUnplugged => Change::PortUnplugged,
+                NetworkChange::LeaseAcquired => Change::LeaseAcquired,
+                NetworkChange::LeaseExpired => Change::LeaseExpired,
+                NetworkChange::ServiceRestarted => Change::ServiceRestarted,
+            };
+            (uuid, name, change, detail.clone())
+        }
+        EventKind::Filter { uuid, name, change } => {
+            let detail = match change {
+                FilterChange::Defined => "defined",
+                FilterChange::Undefined => "undefined",
+                FilterChange::Failed => "failed",
+            };
+            (uuid, name, Change::FilterChanged, detail.to_owned())
+        }
+        _ => return None,
+    };
+    Some(network_events::NetworkEvent { uuid: uuid.to_string(), name: name.clone(), change, detail })
 }
 
 /// The contract's form of what happened to the daemon.

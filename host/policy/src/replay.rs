@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::instance::Report;
 use crate::session::{Ksm, Session};
 use crate::tape::{Diverged, HostCall, Mode};
-use crate::{propose, tune};
+use crate::{filter, propose, tune};
 
 /// Differences that are told of one session at most.
 const DIFFERENCES_LIMIT: usize = 32;
@@ -216,8 +216,12 @@ pub(crate) fn judge(
     answer: Result<Answer, Failure>,
 ) -> Verdict {
     let verdict = answer.and_then(|answer| match asked {
-        Question::Guard { domain, .. } => guard(hook, active, &domain.config, answer),
-        Question::DomainEvent(_) | Question::DaemonEvent(_) => Ok(Verdict::plain(Outcome::Notified)),
+        Question::Guard { domain, .. } => guard(hook, active, Some(&domain.config), answer),
+        Question::Network(_) | Question::Port { .. } => guard(hook, active, None, answer),
+        Question::DomainEvent(_) | Question::DaemonEvent(_) | Question::NetworkEvent(_) => {
+            Ok(Verdict::plain(Outcome::Notified))
+        }
+        Question::Filter { subject, tree } => filter::judge(subject, tree, answer),
         Question::Mac { taken, .. } => match answer {
             Answer::Mac(mac) => propose::acceptable(&mac, taken)
                 .map(|mac| Verdict { reason: mac, ..Verdict::plain(Outcome::Proposed) }),
@@ -240,7 +244,12 @@ pub(crate) fn judge(
     verdict.unwrap_or_else(|failure| Verdict::failed(&failure))
 }
 
-fn guard(hook: Hook, active: &Active, config: &DomainConfig, answer: Answer) -> Result<Verdict, Failure> {
+fn guard(
+    hook: Hook,
+    active: &Active,
+    config: Option<&DomainConfig>,
+    answer: Answer,
+) -> Result<Verdict, Failure> {
     Ok(match chain::decide(hook, active, config, answer)? {
         Step::Allow => Verdict::plain(Outcome::Allow),
         Step::Deny(reason) => Verdict { reason, ..Verdict::plain(Outcome::Deny) },

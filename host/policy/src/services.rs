@@ -2,6 +2,7 @@
 //! verbs like every other client; nothing here can do what a verb cannot.
 
 use async_trait::async_trait;
+use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::{Actor, Bytes, Error};
@@ -51,6 +52,18 @@ pub trait Services: Send + Sync {
 
     /// Runs a verb as `actor`, through the same path as any client.
     async fn act(&self, actor: Actor, name: &str, action: DomainAction) -> Result<(), Error>;
+
+    /// All networks, by name.
+    async fn networks(&self) -> Vec<NetworkSummary>;
+
+    /// Ports of one network.
+    async fn ports(&self, network: &str) -> Result<Vec<Port>, Error>;
+
+    /// Leases of one network.
+    async fn leases(&self, network: &str) -> Result<Vec<Lease>, Error>;
+
+    /// Counters of a port of one network.
+    async fn port_counters(&self, network: &str, link: &str) -> Result<PortCounters, Error>;
 
     /// The machine.
     fn node_info(&self) -> Result<NodeInfo, Error>;

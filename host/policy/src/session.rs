@@ -223,10 +223,13 @@ impl Session {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Name of the subject: a domain, `daemon` or `node`.
+    /// Name of the subject: a domain, a network, a filter, `daemon` or `node`.
     pub fn subject(&self) -> String {
         let named = |question: &Question| match question {
             Question::DomainEvent(event) => Some(event.name.clone()),
+            Question::Network(view) => Some(view.summary.name.clone()),
+            Question::NetworkEvent(event) => Some(event.name.clone()),
+            Question::Filter { subject, .. } => Some(subject.domain_name.clone()),
             other => question::domain(other).map(|view| view.config.name.clone()),
         };
         let question = self.read_question().ok();

@@ -27,6 +27,8 @@ pub struct NetworkSummary {
     pub mode: String,
     /// Name of its bridge, where it has one.
     pub bridge: Option<String>,
+    /// Addresses of the host in it, with the prefix.
+    pub addresses: Vec<String>,
     /// Interfaces of running domains that are plugged into it.
     pub connections: u32,
 }
@@ -77,6 +79,24 @@ pub struct Port {
     /// Addresses of the guest that the host knows: from the document or learned.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub addresses: Vec<IpAddr>,
+}
+
+/// What passed a port since it was plugged, seen from the guest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PortCounters {
+    /// Bytes to the guest.
+    pub received_bytes: u64,
+    /// Packets to the guest.
+    pub received_packets: u64,
+    /// Packets to the guest that were dropped.
+    pub received_dropped: u64,
+    /// Bytes from the guest.
+    pub sent_bytes: u64,
+    /// Packets from the guest.
+    pub sent_packets: u64,
+    /// Packets from the guest that were dropped.
+    pub sent_dropped: u64,
 }
 
 /// What can happen to a network.

@@ -1,6 +1,7 @@
 //! The host of a policy that runs offline: no domains, and of the machine only what was said.
 
 use async_trait::async_trait;
+use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::{Actor, Error, ErrorCode};
@@ -29,6 +30,10 @@ fn offline() -> Error {
     Error::new(ErrorCode::Unsupported, "this run is offline: nothing can be changed")
 }
 
+fn no_network(name: &str) -> Error {
+    Error::new(ErrorCode::NotFound, format!("network '{name}' does not exist"))
+}
+
 #[async_trait]
 impl Services for Machine {
     async fn domains(&self) -> Vec<DomainSummary> {
@@ -45,6 +50,22 @@ impl Services for Machine {
 
     async fn act(&self, _actor: Actor, _name: &str, _action: DomainAction) -> Result<(), Error> {
         Err(offline())
+    }
+
+    async fn networks(&self) -> Vec<NetworkSummary> {
+        Vec::new()
+    }
+
+    async fn ports(&self, network: &str) -> Result<Vec<Port>, Error> {
+        Err(no_network(network))
+    }
+
+    async fn leases(&self, network: &str) -> Result<Vec<Lease>, Error> {
+        Err(no_network(network))
+    }
+
+    async fn port_counters(&self, network: &str, _link: &str) -> Result<PortCounters, Error> {
+        Err(no_network(network))
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {

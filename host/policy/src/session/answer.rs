@@ -1,6 +1,7 @@
 //! What a hook answered, as JSON: `{"allow": null}`, `{"deny": "reason"}`, `{"rewrite": [edits]}`, `{"told": null}`,
-//! `{"mac": "…"}`, `{"adjustments": […]}`, `{"summary": "…"}`, or `{"failure": "message"}` when it said that it cannot decide.
+//! `{"mac": "…"}`, `{"rules": {…}}`, `{"adjustments": […]}`, `{"summary": "…"}`, or `{"failure": "message"}` when it said that it cannot decide.
 
+use reeve_model::filter::Ruleset;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ pub(crate) enum Answer {
     #[serde(serialize_with = "null")]
     Told,
     Mac(String),
+    Rules(Box<Ruleset>),
     Adjustments(Vec<Adjustment>),
     Summary(String),
     Failure(String),
@@ -39,6 +41,9 @@ pub(crate) fn write(answer: &Result<exports::Answer, Failure>) -> Option<Value> 
         }
         Ok(exports::Answer::Told) => Answer::Told,
         Ok(exports::Answer::Mac(mac)) => Answer::Mac(mac.clone()),
+        Ok(exports::Answer::Rules(Ok(rules))) => Answer::Rules(rules.clone()),
+        // Rules that can't be read are refused; nothing was answered.
+        Ok(exports::Answer::Rules(Err(_))) => return None,
         Ok(exports::Answer::Ksm(adjustments)) => {
             Answer::Adjustments(adjustments.iter().copied().map(Adjustment::from).collect())
         }

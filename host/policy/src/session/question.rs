@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use reeve_model::filter::{FilterSubject, FilterTree, TreeFilter};
+use reeve_model::network::{NetworkSummary, Port};
 use reeve_model::policy::Hook;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::document::Domain;
-use super::records::{Actor, DaemonChange, DomainEvent, Occasion, Snapshot};
+use super::records::{Actor, DaemonChange, DomainEvent, NetworkEvent, Occasion, Snapshot};
 use crate::bindings::reeve::types::policy;
 use crate::exports::Question;
 use crate::host::domain_config::DomainView;
+use crate::host::networks::NetworkView;
 
 /// The circumstances of a call. Hand-written sessions leave out what does not matter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,6 +98,34 @@ struct Mac {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct OfNetwork {
+    network: NetworkSummary,
+    #[serde(default)]
+    xml: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct OfPort {
+    domain: Domain,
+    port: Port,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct OfNetworkEvent {
+    event: NetworkEvent,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Filter {
+    interface: FilterSubject,
+    filters: Vec<TreeFilter>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Ksm {
     snapshot: Snapshot,
 }
@@ -112,6 +143,17 @@ pub(crate) fn write(question: &Question) -> Value {
             domain: Domain::of(domain),
             device: device.clone(),
             forced: *forced,
+        }),
+        Question::Network(view) => {
+            serde_json::to_value(OfNetwork { network: view.summary.clone(), xml: view.xml.clone() })
+        }
+        Question::Port { domain, port } => {
+            serde_json::to_value(OfPort { domain: Domain::of(domain), port: port.as_ref().clone() })
+        }
+        Question::NetworkEvent(event) => serde_json::to_value(OfNetworkEvent { event: event.clone().into() }),
+        Question::Filter { subject, tree } => serde_json::to_value(Filter {
+            interface: subject.as_ref().clone(),
+            filters: tree.filters.clone(),
         }),
         Question::DomainEvent(event) => serde_json::to_value(OfDomain { event: event.clone().into() }),
         Question::DaemonEvent(change) => serde_json::to_value(OfDaemon { change: (*change).into() }),
@@ -144,6 +186,19 @@ pub(crate) fn read(hook: Hook, question: &Value) -> Result<Question, String> {
             }
             Question::Guard { domain: view(&domain)?, device, forced }
         }
+        Hook::NetworkStart | Hook::NetworkStop => {
+            let OfNetwork { network: summary, xml } = fields(question)?;
+            Question::Network(NetworkView { summary, xml })
+        }
+        Hook::PortPlug => {
+            let OfPort { domain, port } = fields(question)?;
+            Question::Port { domain: view(&domain)?, port: Arc::new(port) }
+        }
+        Hook::NetworkEvents => Question::NetworkEvent(fields::<OfNetworkEvent>(question)?.event.into()),
+        Hook::FilterGenerate => {
+            let Filter { interface, filters } = fields(question)?;
+            Question::Filter { subject: Arc::new(interface), tree: Arc::new(FilterTree { filters }) }
+        }
         Hook::DomainEvents => Question::DomainEvent(fields::<OfDomain>(question)?.event.into()),
         Hook::DaemonEvents => Question::DaemonEvent(fields::<OfDaemon>(question)?.change.into()),
         Hook::MacAllocate => {
@@ -158,8 +213,16 @@ pub(crate) fn read(hook: Hook, question: &Value) -> Result<Question, String> {
 /// The document a question is about.
 pub(crate) fn domain(question: &Question) -> Option<&DomainView> {
     match question {
-        Question::Guard { domain, .. } | Question::Mac { domain, .. } => Some(domain),
-        Question::DomainEvent(_) | Question::DaemonEvent(_) | Question::Ksm(_) | Question::Run(_) => None,
+        Question::Guard { domain, .. } | Question::Mac { domain, .. } | Question::Port { domain, .. } => {
+            Some(domain)
+        }
+        Question::Network(_)
+        | Question::NetworkEvent(_)
+        | Question::Filter { .. }
+        | Question::DomainEvent(_)
+        | Question::DaemonEvent(_)
+        | Question::Ksm(_)
+        | Question::Run(_) => None,
     }
 }
 

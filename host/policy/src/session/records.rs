@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::exports::reeve::hooks::task;
+use crate::bindings::exports::reeve::hooks::{network_events, task};
 use crate::bindings::exports::reeve::tune::ksm_tune;
 use crate::bindings::reeve::domain::{config, domains};
 use crate::bindings::reeve::events::events;
 use crate::bindings::reeve::log::log;
+use crate::bindings::reeve::network::networks;
 use crate::bindings::reeve::node::{host, ksm};
 use crate::bindings::reeve::types::{errors, policy};
 
@@ -248,6 +249,66 @@ impl From<Ksm> for reeve_model::node::KsmState {
         }
     }
 }
+
+words!(
+    NetworkMode = networks::Mode { Isolated, Nat, Route, Open, Bridge, Private, Vepa, Passthrough, Hostdev }
+);
+record!(Network = networks::Network {
+    uuid: String,
+    name: String,
+    mode: NetworkMode,
+    active: bool,
+    persistent: bool,
+    autostart: bool,
+    bridge: Option<String>,
+    addresses: Vec<String>,
+    connections: u32,
+});
+record!(Port = networks::Port {
+    domain: String,
+    mac: String,
+    link: String,
+    network: Option<String>,
+    filter: Option<String>,
+    addresses: Vec<String>,
+});
+record!(
+    Lease = networks::Lease {
+        mac: Option<String>,
+        ip: String,
+        hostname: Option<String>,
+        expires: Option<u64>,
+    }
+);
+record!(
+    Counters = networks::Counters {
+        received_bytes: u64,
+        received_packets: u64,
+        received_dropped: u64,
+        sent_bytes: u64,
+        sent_packets: u64,
+        sent_dropped: u64,
+    }
+);
+words!(
+    NetworkChange = network_events::Change {
+        Defined,
+        Undefined,
+        Started,
+        Stopped,
+        Updated,
+        PortPlugged,
+        PortUnplugged,
+        LeaseAcquired,
+        LeaseExpired,
+        ServiceRestarted,
+        FilterChanged,
+    }
+);
+record!(
+    NetworkEvent =
+        network_events::NetworkEvent { uuid: String, name: String, change: NetworkChange, detail: String }
+);
 
 record!(Timing = task::Timing { due: u64, catch_up: bool });
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::document::Domain;
 use super::records;
 use crate::bindings::reeve::domain::domains;
+use crate::bindings::reeve::network::networks;
 use crate::bindings::reeve::node::{host, ksm};
 use crate::bindings::reeve::types::errors;
 use crate::host::domain_config::DomainView;
@@ -65,18 +66,32 @@ recorded!(
     domains::Commitment => records::Commitment,
     host::Info => records::Info,
     host::Memory => records::Memory,
-    ksm::KsmState => records::Ksm
+    ksm::KsmState => records::Ksm,
+    networks::Network => records::Network,
+    networks::Counters => records::Counters
 );
 
-impl Taped for Vec<domains::Summary> {
-    fn to_tape(&self) -> Value {
-        self.iter().map(|summary| write(records::Summary::from(summary.clone()))).collect()
-    }
+/// Lists of what has a record of its own.
+macro_rules! recorded_lists {
+    ($($type:ty => $record:ty),*) => {
+        $(impl Taped for Vec<$type> {
+            fn to_tape(&self) -> Value {
+                self.iter().map(|item| write(<$record>::from(item.clone()))).collect()
+            }
 
-    fn from_tape(value: Value) -> Result<Self, String> {
-        read::<Vec<records::Summary>>(value).map(|list| list.into_iter().map(Into::into).collect())
-    }
+            fn from_tape(value: Value) -> Result<Self, String> {
+                read::<Vec<$record>>(value).map(|list| list.into_iter().map(Into::into).collect())
+            }
+        })*
+    };
 }
+
+recorded_lists!(
+    domains::Summary => records::Summary,
+    networks::Network => records::Network,
+    networks::Port => records::Port,
+    networks::Lease => records::Lease
+);
 
 impl Taped for DomainView {
     fn to_tape(&self) -> Value {
