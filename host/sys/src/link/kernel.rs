@@ -10,8 +10,8 @@ use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkMessage};
 use rustix::io::Errno;
 
 use super::{
-    Address, Change, Counters, Forward, KernelError, Link, LinkError, LinkName, Links, Mac, NewLink, Route,
-    address, decode, forward, request, route,
+    Address, Change, Counters, Forward, KernelError, Link, LinkError, LinkName, Links, Mac, Macvtap,
+    MacvtapMode, NewLink, Route, address, decode, forward, request, route,
 };
 use crate::{netlink, tap};
 
@@ -95,7 +95,13 @@ impl Links for KernelLinks {
             }
             source if source.is(Errno::OPNOTSUPP) => LinkError::Unsupported { name: name.clone(), what },
             source => refused(name, "made".to_owned(), source),
-        })
+        })?;
+        match new {
+            NewLink::Macvtap(Macvtap { mode: MacvtapMode::Passthrough, mac: Some(mac), .. }) => {
+                self.pass_through_as(name, *mac)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn delete(&self, name: &LinkName) -> Result<(), LinkError> {
@@ -196,6 +202,14 @@ impl Links for KernelLinks {
 }
 
 impl KernelLinks {
+    /// The kernel makes such a macvtap with the lower link's address, whatever it was told, and takes another one afterwards.
+    fn pass_through_as(&self, name: &LinkName, mac: Mac) -> Result<(), LinkError> {
+        self.change(name, &Change::Mac(mac)).inspect_err(|_| {
+            // What was refused first counts.
+            let _ = self.delete(name);
+        })
+    }
+
     fn index(&self, name: &LinkName) -> Result<u32, LinkError> {
         let message = one(name).map_err(|source| refused(name, "read".to_owned(), source))?;
         Ok(message.header.index)

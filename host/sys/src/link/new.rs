@@ -60,7 +60,7 @@ pub struct Macvtap {
     pub lower: LinkName,
     /// Who of those that share may talk to each other.
     pub mode: MacvtapMode,
-    /// Its address; none is a random one, and the lower link's with `passthrough`.
+    /// Its address; none is a random one. With `passthrough` none is the lower link's, which has any other one too as long as this lives.
     pub mac: Option<Mac>,
 }
 

@@ -10,8 +10,10 @@ fn a_script_is_applied_whole_or_not_at_all() {
         let nft = KernelNft::default();
         assert!(nft.available());
         assert_eq!(nft.list_table(NftFamily::Inet, "reeve").unwrap(), None);
-        nft.apply("table inet reeve { chain forward { type filter hook forward priority 0; policy drop; } }")
-            .unwrap();
+        nft.apply(
+            "table inet reeve {\nchain forward {\ntype filter hook forward priority 0; policy drop\n}\n}\n",
+        )
+        .unwrap();
         let listed = nft.list_table(NftFamily::Inet, "reeve").unwrap().unwrap();
         assert!(listed.contains("policy drop"), "{listed}");
         assert_eq!(listed, output("/usr/sbin/nft", "list table inet reeve"));
@@ -35,11 +37,11 @@ fn a_script_is_applied_whole_or_not_at_all() {
 fn a_large_script_is_one_transaction() {
     isolated(|_| {
         let nft = KernelNft::default();
-        let mut script = "table bridge big { chain all {\n".to_owned();
+        let mut script = "table bridge big {\nchain every {\n".to_owned();
         for port in 0..20_000 {
             script.push_str(&format!("ip daddr 10.{}.{}.1 drop\n", port / 256, port % 256));
         }
-        script.push_str("} }\n");
+        script.push_str("}\n}\n");
         nft.apply(&script).unwrap();
         let listed = nft.list_table(NftFamily::Bridge, "big").unwrap().unwrap();
         assert_eq!(listed.matches("drop").count(), 20_000);

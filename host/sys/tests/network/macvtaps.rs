@@ -12,6 +12,7 @@ use crate::look::{all, cable, isolated, mac, name, shown, sysfs};
 fn every_mode_is_made_and_read_back() {
     isolated(|links| {
         cable(links, "lower", "far");
+        let before = sysfs("lower", "address");
         let modes = [
             (MacvtapMode::Bridge, "bridge"),
             (MacvtapMode::Private, "private"),
@@ -25,7 +26,10 @@ fn every_mode_is_made_and_read_back() {
             assert_eq!(sysfs("macvtap0", "address"), "52:54:00:00:00:09");
             let link = links.find(&name("macvtap0")).unwrap().unwrap();
             assert_eq!((link.lower, link.macvtap), (Some(name("lower")), Some(mode)));
+            let shared = mode == MacvtapMode::Passthrough;
+            assert_eq!(sysfs("lower", "address") == "52:54:00:00:00:09", shared);
             links.delete(&name("macvtap0")).unwrap();
+            assert_eq!(sysfs("lower", "address"), before);
         }
         assert_eq!(all(), ["far", "lower"]);
     });
