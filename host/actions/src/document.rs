@@ -1,6 +1,8 @@
 //! Documents in and out: the only file here that knows the XML crate.
 
 use reeve_model::domain::{Device, DomainConfig};
+use reeve_model::filter::FilterConfig;
+use reeve_model::network::{NetworkConfig, NetworkUpdate};
 use reeve_model::{Error, ErrorCode};
 use reeve_xml::{ParseOptions, XmlError};
 use sha2::{Digest, Sha256};
@@ -39,6 +41,54 @@ pub(crate) fn format_live(config: &DomainConfig, id: u32) -> String {
 /// The document of one device.
 pub(crate) fn format_device(device: &Device) -> String {
     reeve_xml::device::format(device)
+}
+
+/// Reads a network document; `strict` makes the first warning an error.
+pub(crate) fn parse_network(xml: &str, strict: bool) -> Result<(NetworkConfig, Vec<String>), Error> {
+    let parsed =
+        reeve_xml::network::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("network", &fault))?;
+    Ok((parsed.document, parsed.warnings.iter().map(ToString::to_string).collect()))
+}
+
+/// The document of a network's definition.
+pub(crate) fn format_network(config: &NetworkConfig) -> String {
+    reeve_xml::network::format(config)
+}
+
+/// The document of an active network.
+pub(crate) fn format_network_live(config: &NetworkConfig, connections: u32) -> String {
+    reeve_xml::network::format_live(config, connections)
+}
+
+/// A network with one section changed.
+pub(crate) fn update_network(config: &NetworkConfig, change: &NetworkUpdate) -> Result<NetworkConfig, Error> {
+    reeve_xml::network::update(config, change).map_err(|refused| {
+        Error::new(ErrorCode::Invalid, format!("network '{}' can't be changed so: {refused}", config.name))
+    })
+}
+
+/// A filter document that was read.
+pub(crate) struct FilterDocument {
+    /// What it says.
+    pub filter: FilterConfig,
+    /// False where its UUID was made.
+    pub has_uuid: bool,
+}
+
+/// Reads a filter document; `strict` makes the first warning an error.
+pub(crate) fn parse_filter(xml: &str, strict: bool) -> Result<(FilterDocument, Vec<String>), Error> {
+    let parsed =
+        reeve_xml::filter::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("nwfilter", &fault))?;
+    let filter = parsed.document;
+    // A UUID that was made is nowhere in the document.
+    let has_uuid = xml.to_lowercase().contains(&filter.uuid.to_string());
+    let warnings = parsed.warnings.iter().map(ToString::to_string).collect();
+    Ok((FilterDocument { filter, has_uuid }, warnings))
+}
+
+/// The document of a packet filter.
+pub(crate) fn format_filter(filter: &FilterConfig) -> String {
+    reeve_xml::filter::format(filter)
 }
 
 /// `<metadata>` with this child in place of the one with the same namespace; what is wrong with the child otherwise.

@@ -27,13 +27,17 @@ pub mod edit;
 mod error;
 mod events;
 mod fault;
+mod filter;
 mod journal;
 mod mac;
+mod network;
+mod networking;
 mod no_policy;
 mod node;
 pub mod node_port;
 mod policy;
 pub mod policy_port;
+mod port;
 mod record;
 pub mod record_port;
 mod recover;
@@ -52,6 +56,9 @@ pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
 pub use domain::{Attachment, EditGuard};
 pub use fault::{FaultPoint, NoFaults};
+pub use filter::DefinedFilter;
+pub use network::DefinedNetwork;
+pub use networking::Networking;
 pub use no_policy::NoPolicy;
 pub use node_port::NodePort;
 pub use recover::Recovery;
@@ -74,6 +81,8 @@ pub struct Deps {
     pub policies: Arc<dyn PolicyAdmin>,
     /// The host machine.
     pub node: Arc<dyn NodePort>,
+    /// Its networks, packet filters and ports.
+    pub networking: Arc<Networking>,
     /// Which clients may do what.
     pub access: Access,
     /// Where tests make the process die; [`NoFaults`] in the product.
@@ -88,6 +97,7 @@ pub struct Actions {
     policy: Arc<dyn PolicyPort>,
     policies: Arc<dyn PolicyAdmin>,
     node: Arc<dyn NodePort>,
+    networking: Arc<Networking>,
     access: Access,
     faults: Arc<dyn FaultPoint>,
     definitions: Arc<Definitions>,
@@ -97,10 +107,22 @@ pub struct Actions {
 impl Actions {
     /// The verbs over these parts. Call [`Self::recover`] before the first one.
     pub fn new(deps: Deps) -> Self {
-        let Deps { domains, store, bus, policy, policies, node, access, faults } = deps;
+        let Deps { domains, store, bus, policy, policies, node, networking, access, faults } = deps;
         let definitions = Arc::new(Definitions::new(domains.clone(), store.clone()));
         let pending_macs = mac::Pending::default();
-        Self { domains, store, bus, policy, policies, node, access, faults, definitions, pending_macs }
+        Self {
+            domains,
+            store,
+            bus,
+            policy,
+            policies,
+            node,
+            networking,
+            access,
+            faults,
+            definitions,
+            pending_macs,
+        }
     }
 
     /// Runs a change of the database on a thread that may block; it ends even when the caller stops waiting.

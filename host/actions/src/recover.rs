@@ -35,7 +35,7 @@ impl Actions {
     pub async fn recover(self: &Arc<Self>) -> Result<Recovery, Error> {
         let (rows, running, open) =
             self.store(|store| Ok((store.domains()?, store.runtime()?, store.open_operations()?))).await?;
-        let mut recovery = Recovery::default();
+        let mut recovery = Recovery { unreadable: self.recover_networks().await?, ..Recovery::default() };
         for row in rows {
             match self.restore(&row) {
                 Ok(()) => recovery.definitions += 1,

@@ -62,15 +62,22 @@ async fn serve(
     let host = wiring::build(config, layout).await?;
     host.actions.recover().await?;
     host.begin_policies().await;
+    host.actions.settle_networks().await;
     let listener = bind(config, layout)?;
     let stop = CancellationToken::new();
     let mut server = tokio::spawn(host.api(stop.clone()).serve(listener));
+    tokio::spawn(Arc::clone(&host.actions).follow_networks());
+    tokio::spawn(Arc::clone(&host.actions).follow_domains(stop.clone()));
     host.actions.tell_daemon(DaemonChange::Started);
     let pid_file = layout.run().join("reeve.pid");
     announce(layout, &pid_file)?;
     if config.domains.autostart {
         let actions = Arc::clone(&host.actions);
-        tokio::spawn(async move { actions.start_all().await });
+        tokio::spawn(async move {
+            // Domains need their networks.
+            actions.start_networks().await;
+            actions.start_all().await
+        });
     }
     loop {
         tokio::select! {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use reeve_actions::{Access, Actions, BusSink, Deps, NoFaults, StoreKeeper};
+use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, StoreKeeper};
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
+use reeve_network as network;
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
 use reeve_store::Store;
@@ -59,6 +60,10 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         policy: policies.clone(),
         policies: policies.clone(),
         node: Arc::new(Node::new(Places::default())),
+        networking: Arc::new(Networking::new(network::Host::kernel(
+            layout.run().join("network"),
+            layout.lib().join("network"),
+        ))),
         access: access(config),
         faults: Arc::new(NoFaults),
     });

@@ -6,6 +6,7 @@ mod contract;
 use std::sync::Arc;
 
 use reeve_actions::policy_port::FilterRequest;
+use reeve_filter::Limits;
 use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
 use reeve_model::policy::{FailureMode, Hook, Outcome};
 use reeve_model::{Error, ErrorCode};
@@ -82,7 +83,7 @@ pub(crate) fn judge(subject: &FilterSubject, tree: &FilterTree, answer: Answer) 
 /// Rules that the host would put in force.
 fn acceptable(answer: Answer) -> Result<Box<Ruleset>, Failure> {
     match answer {
-        Answer::Rules(Ok(rules)) => match reeve_filter::check(&rules) {
+        Answer::Rules(Ok(rules)) => match reeve_filter::check(rules.as_ref().clone(), &Limits::default()) {
             Ok(_) => Ok(rules),
             Err(error) => Err(Failure::Refused(error.to_string())),
         },

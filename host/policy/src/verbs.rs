@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reeve_actions::Actions;
+use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::{Actor, Bytes, Error, ErrorCode};
@@ -92,6 +93,22 @@ impl Services for Verbs {
                 done => return done.map(drop),
             }
         }
+    }
+
+    async fn networks(&self) -> Vec<NetworkSummary> {
+        self.actions().and_then(|actions| actions.networks(&Actor::Daemon)).unwrap_or_default()
+    }
+
+    async fn ports(&self, network: &str) -> Result<Vec<Port>, Error> {
+        self.actions()?.network_ports(&Actor::Daemon, network)
+    }
+
+    async fn leases(&self, network: &str) -> Result<Vec<Lease>, Error> {
+        self.actions()?.network_leases(&Actor::Daemon, network).await
+    }
+
+    async fn port_counters(&self, network: &str, link: &str) -> Result<PortCounters, Error> {
+        self.actions()?.port_counters(&Actor::Daemon, network, link).await
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {

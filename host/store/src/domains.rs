@@ -48,14 +48,7 @@ impl Store {
                 params![row.uuid.to_string(), row.name, row.xml, row.autostart],
             )
         });
-        match put {
-            Err(StoreError::Sql { source, .. })
-                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
-            {
-                Err(StoreError::Taken { name: row.name.clone(), uuid: row.uuid })
-            }
-            other => other.map(drop),
-        }
+        put.map(drop).map_err(|error| error.or_taken("domain", &row.name, row.uuid))
     }
 
     /// Removes a definition; true when there was one. On disk when it returns.

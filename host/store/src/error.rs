@@ -42,8 +42,10 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The name or UUID of a definition belongs to another one.
-    #[error("a domain named '{name}' or with UUID {uuid} is defined already")]
+    #[error("a {kind} named '{name}' or with UUID {uuid} is defined already")]
     Taken {
+        /// What it is a definition of.
+        kind: &'static str,
         /// Name of the refused definition.
         name: String,
         /// UUID of the refused definition.
@@ -81,6 +83,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What a refused definition means: its name or UUID belongs to another one.
+    pub(crate) fn or_taken(self, kind: &'static str, name: &str, uuid: uuid::Uuid) -> Self {
+        match &self {
+            Self::Sql { source, .. }
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+            {
+                Self::Taken { kind, name: name.to_owned(), uuid }
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn from_sql(path: &Path, doing: &'static str, source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match source.sqlite_error_code() {

@@ -9,8 +9,11 @@ use crate::error::StoreError;
 use crate::transact;
 
 /// Every migration in order: `PRAGMA user_version` is how many of them a database has had. A released one never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001-initial.sql"), include_str!("../migrations/0002-policy-versions.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001-initial.sql"),
+    include_str!("../migrations/0002-policy-versions.sql"),
+    include_str!("../migrations/0003-networks.sql"),
+];
 
 /// The newest schema.
 pub(crate) const SCHEMA: u32 = MIGRATIONS.len() as u32;

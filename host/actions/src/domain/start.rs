@@ -111,7 +111,7 @@ impl Operation for Start {
     }
 
     fn steps() -> &'static [&'static dyn Step<Self>] {
-        &[&AskGuards, &MakeMachine]
+        &[&AskGuards, &PlugPorts, &MakeMachine]
     }
 }
 
@@ -133,6 +133,25 @@ impl Step<Start> for AskGuards {
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// The interfaces are plugged, with their packet filters in force.
+struct PlugPorts;
+
+#[async_trait]
+impl Step<Start> for PlugPorts {
+    fn name(&self) -> &'static str {
+        "ports"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        let actor = start.actor.clone();
+        actions.plug_all(&actor, &mut start.config).await
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        actions.unplug_all(&start.actor, start.config.uuid).await
     }
 }
 
