@@ -10,8 +10,6 @@ use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use crate::{Actions, document};
 
-pub use define::DefinedFilter;
-
 impl Actions {
     /// All packet filters that `actor` may see, by name.
     pub fn filters(&self, actor: &Actor) -> Result<Vec<FilterSummary>, Error> {

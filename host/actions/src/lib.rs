@@ -56,8 +56,6 @@ pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
 pub use domain::{Attachment, EditGuard};
 pub use fault::{FaultPoint, NoFaults};
-pub use filter::DefinedFilter;
-pub use network::DefinedNetwork;
 pub use networking::Networking;
 pub use no_policy::NoPolicy;
 pub use node_port::NodePort;

@@ -17,8 +17,6 @@ use uuid::Uuid;
 use crate::Actions;
 use crate::networking::{Network, Records};
 
-pub use define::DefinedNetwork;
-
 impl Actions {
     /// The network with this name or UUID, if `actor` may use `verb` on it.
     fn network(&self, actor: &Actor, verb: Verb, key: &str) -> Result<(Uuid, Network), Error> {

@@ -16,6 +16,8 @@ use utoipa::OpenApi;
     ),
     tags(
         (name = "domains", description = "Virtual machines"),
+        (name = "networks", description = "Virtual networks"),
+        (name = "filters", description = "Packet filters"),
         (name = "policies", description = "Wasm policies and what they decided"),
         (name = "node", description = "The host machine"),
         (name = "events", description = "What happened"),

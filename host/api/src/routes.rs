@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use crate::{artifact, console, domain, events, metrics, node, openapi, policy, task};
+use crate::{artifact, console, domain, events, filter, metrics, network, node, openapi, policy, task};
 
 /// Largest document or JSON body.
 const BODY_LIMIT: usize = 4 << 20;
@@ -44,6 +44,22 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::attach_device))
         .routes(routes!(domain::detach_device))
         .routes(routes!(console::open))
+        .routes(routes!(network::list))
+        .routes(routes!(network::define))
+        .routes(routes!(network::info))
+        .routes(routes!(network::undefine))
+        .routes(routes!(network::xml))
+        .routes(routes!(network::edit))
+        .routes(routes!(network::start))
+        .routes(routes!(network::destroy))
+        .routes(routes!(network::update))
+        .routes(routes!(network::set_autostart))
+        .routes(routes!(network::leases))
+        .routes(routes!(network::ports))
+        .routes(routes!(filter::list))
+        .routes(routes!(filter::define))
+        .routes(routes!(filter::undefine))
+        .routes(routes!(filter::xml))
         .routes(routes!(policy::list))
         .routes(routes!(policy::show))
         .routes(routes!(policy::unload))

@@ -8,9 +8,12 @@ mod args;
 mod completions;
 mod context;
 mod domain;
+mod editor;
 mod events;
 pub mod exit;
+mod network;
 mod node;
+mod nwfilter;
 mod output;
 mod policy;
 mod terminal;
@@ -41,6 +44,8 @@ pub fn run(cli: Cli) -> ExitCode {
 async fn dispatch(command: Command, mut context: context::Context) -> anyhow::Result<()> {
     match command {
         Command::Domain(command) => command.run(&mut context).await,
+        Command::Network(command) => command.run(&mut context).await,
+        Command::Nwfilter(command) => command.run(&mut context).await,
         Command::Policy(command) => command.run(&mut context).await,
         Command::Node(command) => command.run(&mut context).await,
         Command::Events(command) => command.run(&mut context).await,

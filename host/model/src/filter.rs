@@ -171,6 +171,27 @@ pub struct FilterSummary {
     pub bindings: u32,
 }
 
+/// A filter that was defined, and what of its document has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DefinedFilter {
+    /// The filter.
+    pub filter: FilterSummary,
+    /// A sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// How a filter document is taken in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct TakeFilter {
+    /// Refuse a document with anything in it that would be ignored, instead of warning about it.
+    #[serde(default)]
+    pub strict: bool,
+}
+
 /// The priority of a chain whose filter names none (guide 18.12.3).
 pub fn default_priority(chain: &str) -> i32 {
     const DEFAULTS: [(&str, i32); 7] = [

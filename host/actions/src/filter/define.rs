@@ -5,20 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reeve_model::event::{EventKind, FilterChange};
-use reeve_model::filter::{FilterConfig, FilterEntry, FilterSummary};
+use reeve_model::filter::{DefinedFilter, FilterConfig, FilterEntry};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::FilterRow;
 
 use crate::{Actions, document};
-
-/// A filter that was defined, and what of its document has no effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinedFilter {
-    /// The filter.
-    pub filter: FilterSummary,
-    /// A sentence each.
-    pub warnings: Vec<String>,
-}
 
 impl Actions {
     /// Adds a packet filter, or replaces the one with its name.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reeve_model::network::{NetworkChange, NetworkConfig, NetworkSummary};
+use reeve_model::network::{DefinedNetwork, NetworkChange, NetworkConfig, NetworkSummary};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::NetworkRow;
 use uuid::Uuid;
@@ -10,15 +10,6 @@ use uuid::Uuid;
 use super::{has_own_bridge, summary};
 use crate::networking::Network;
 use crate::{Actions, document};
-
-/// A network that was defined or created, and what of its document has no effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinedNetwork {
-    /// The network.
-    pub network: NetworkSummary,
-    /// A sentence each.
-    pub warnings: Vec<String>,
-}
 
 impl Actions {
     /// Adds a definition, or replaces the one with the same name and UUID. A running network goes on as it is until its next start.

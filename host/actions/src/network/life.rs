@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use reeve_model::network::{NetworkChange, NetworkConfig, NetworkSummary};
+use reeve_model::network::{DefinedNetwork, NetworkChange, NetworkConfig, NetworkSummary};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use uuid::Uuid;
 
-use super::define::DefinedNetwork;
 use super::summary;
 use crate::networking::Network;
 use crate::policy_port::{Denial, NetworkGuard, NetworkQuestion};

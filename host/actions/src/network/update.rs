@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use reeve_model::network::{NetworkChange, NetworkConfig, NetworkUpdate};
+use reeve_model::network::{DefinedNetwork, NetworkChange, NetworkConfig, NetworkUpdate};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
-use super::define::{self, DefinedNetwork, check};
+use super::define::{self, check};
 use super::summary;
 use crate::{Actions, document};
 

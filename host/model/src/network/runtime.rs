@@ -33,6 +33,56 @@ pub struct NetworkSummary {
     pub connections: u32,
 }
 
+/// A network that was taken in or changed, and what of its document has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DefinedNetwork {
+    /// The network.
+    pub network: NetworkSummary,
+    /// A sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Which networks are listed; an empty filter lists all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct NetworkFilter {
+    /// Only active ones, or only inactive ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Only those with a definition, or only those without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<bool>,
+    /// Only those that the daemon starts by itself, or only the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autostart: Option<bool>,
+}
+
+impl NetworkFilter {
+    /// True for a network that is listed.
+    pub fn matches(&self, row: &NetworkSummary) -> bool {
+        self.active.is_none_or(|active| active == row.active)
+            && self.persistent.is_none_or(|persistent| persistent == row.persistent)
+            && self.autostart.is_none_or(|autostart| autostart == row.autostart)
+    }
+}
+
+/// How a network document is taken in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct TakeNetwork {
+    /// Refuse a document with anything in it that would be ignored, instead of warning about it.
+    #[serde(default)]
+    pub strict: bool,
+    /// Start it at once and keep no definition: the network is gone when it stops.
+    #[serde(default)]
+    pub transient: bool,
+}
+
 /// An address that the network's DHCP server gave out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
