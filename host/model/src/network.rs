@@ -4,6 +4,7 @@ mod address;
 mod check;
 mod port;
 mod runtime;
+mod section;
 mod services;
 mod update;
 
@@ -11,6 +12,7 @@ pub use address::*;
 pub use check::NetworkViolation;
 pub use port::*;
 pub use runtime::*;
+pub use section::{Section, UpdateError};
 pub use services::*;
 pub use update::*;
 
