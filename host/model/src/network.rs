@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+mod check_services;
 mod port;
 mod runtime;
 mod section;
@@ -10,6 +11,7 @@ mod update;
 
 pub use address::*;
 pub use check::NetworkViolation;
+pub(crate) use check::{check_bandwidth, check_vlan, is_link_name};
 pub use port::*;
 pub use runtime::*;
 pub use section::{Section, UpdateError};

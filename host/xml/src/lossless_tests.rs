@@ -148,12 +148,14 @@ fn collect(element: &Element<'_>, parent: &str, facts: &mut BTreeSet<(String, St
     facts.insert((path.clone(), String::new()));
     for attribute in &element.attributes {
         let name = attribute.name.as_ref();
-        // The id is the host's; sizes change their unit.
+        // The id and the number of guests are the host's; sizes change their unit.
         if (path == "/domain" && name == "id")
+            || (path == "/network" && name == "connections")
             || (name == "unit" && ["memory", "currentMemory"].contains(&element.name.as_ref()))
         {
             continue;
         }
+        let name = if name == "forwardDelay" { "delay" } else { name };
         facts.insert((format!("{path}/@{name}"), one_form(name, &attribute.value)));
     }
     for word in element.text().split_whitespace() {
@@ -177,7 +179,8 @@ fn one_form(name: &str, value: &str) -> String {
         "domain" | "bus" | "slot" | "function" | "controller" | "target" | "unit" | "port" => {
             number(value).map_or_else(|| value.to_owned(), |number| number.to_string())
         }
-        "address" => value.to_ascii_lowercase(),
+        "address" | "mac" | "action" => value.to_ascii_lowercase(),
+        "statematch" if value == "0" => "false".to_owned(),
         _ => value.to_owned(),
     }
 }

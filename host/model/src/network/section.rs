@@ -292,8 +292,7 @@ impl NetworkConfig {
         let addresses = range.addresses;
         let what = format!("a DHCP <range> of {addresses}");
         let same = |old: &DhcpRange| old.addresses == addresses;
-        let found =
-            |dhcp: &Dhcp| command == UpdateCommand::Delete && dhcp.ranges.iter().any(same);
+        let found = |dhcp: &Dhcp| command == UpdateCommand::Delete && dhcp.ranges.iter().any(same);
         let network = self.name.clone();
         let ip = self.serving(parent, Some(addresses.start), &found)?;
         let ranges = &mut ip.dhcp.get_or_insert_default().ranges;
