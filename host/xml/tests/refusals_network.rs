@@ -187,7 +187,7 @@ fn filters() {
             "/filter/rule",
             "a priority is -1000 to 1000",
         ),
-        (rule("<cp dstportstart='1'/>"), "/filter/rule/cp", "did you mean 'tcp'? (there are mac, vlan"),
+        (rule("<tpc dstportstart='1'/>"), "/filter/rule/tpc", "did you mean 'tcp'? (there are mac, vlan"),
         (rule("<tcp srpipaddr='$IP'/>"), "/filter/rule/tcp/@srpipaddr", "did you mean 'srcipaddr'?"),
         (rule("<udp flags='ALL/ALL'/>"), "/filter/rule/udp/@flags", "(it has match, srcmacaddr"),
         (rule("<tcp dstportstart='65536'/>"), "/filter/rule/tcp/@dstportstart", "a number from 0 to 65535"),
