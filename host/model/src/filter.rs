@@ -8,7 +8,7 @@ mod tree;
 mod value;
 
 pub use attribute::{Attribute, Datatype};
-pub use check::FilterViolation;
+pub use check::{FilterViolation, check_parameters};
 pub use protocol::Protocol;
 pub use ruleset::*;
 pub use tree::*;

@@ -1,5 +1,9 @@
 //! Network interfaces of the host as their documents describe them (guide 14.15.1).
 
+mod check;
+
+pub use check::HostInterfaceViolation;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};

@@ -2,15 +2,19 @@
 
 mod address;
 mod check;
+mod check_services;
 mod port;
 mod runtime;
+mod section;
 mod services;
 mod update;
 
 pub use address::*;
 pub use check::NetworkViolation;
+pub(crate) use check::{check_bandwidth, check_vlan, is_link_name};
 pub use port::*;
 pub use runtime::*;
+pub use section::{Section, UpdateError};
 pub use services::*;
 pub use update::*;
 

@@ -9,8 +9,8 @@
 //!   guest  ----> tap ----> ifb ----> htb ----> host   outbound
 //! ```
 //!
-//! A bridge is shaped like a tap, seen from its guests. Below its inbound limit every port that was promised a floor has a class of its own,
-//! and all others share what is left of the average (class 1:2).
+//! A bridge is shaped like a tap, seen from its guests. Below its inbound limit every port that was promised a floor has a class of
+//! its own, and all others share what is left of the average (class 1:2).
 
 use crate::link::{LinkError, LinkName, Mac};
 use crate::process::RunError;

@@ -4,15 +4,15 @@ use crate::audit::{Depth, audit};
 use crate::error::{Fault, ParseOptions, Warning, XmlError};
 use crate::kind::Kind;
 use crate::suggest::nearest;
-use crate::{domain, print, tree};
+use crate::{domain, filter, host_interface, network, print, tree};
 
 /// A document that was found to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// What it describes.
     pub kind: Kind,
-    /// The same document in libvirt's layout. A domain also gets libvirt's order, units and defaults, and loses comments
-    /// between typed elements; a UUID that it lacks is not made up.
+    /// The same document in libvirt's layout. A typed one (domain, network, filter, host interface) also gets libvirt's order,
+    /// units and defaults, and loses comments between typed elements; a UUID that it lacks is not made up.
     pub canonical: String,
     /// What has no effect, in document order.
     pub warnings: Vec<Warning>,
@@ -36,11 +36,29 @@ pub fn check(text: &str, kind: Option<Kind>) -> Result<Checked, XmlError> {
             return refuse(format!("<{}> starts no kind of libvirt document{hint}", root.name));
         }
     };
-    if kind == Kind::Domain {
-        let parsed = domain::parse(text, &ParseOptions::default())?;
-        let had_uuid = root.elements().any(|child| child.name == "uuid");
-        let canonical = domain::format_as_written(&parsed.document, had_uuid);
-        return Ok(Checked { kind, canonical, warnings: parsed.warnings });
+    let had_uuid = root.elements().any(|child| child.name == "uuid");
+    let options = ParseOptions::default();
+    let typed = match kind {
+        Kind::Domain => {
+            let parsed = domain::parse(text, &options)?;
+            Some((domain::format_as_written(&parsed.document, had_uuid), parsed.warnings))
+        }
+        Kind::Network => {
+            let parsed = network::parse(text, &options)?;
+            Some((network::format_as_written(&parsed.document, had_uuid), parsed.warnings))
+        }
+        Kind::Filter => {
+            let parsed = filter::parse(text, &options)?;
+            Some((filter::format_as_written(&parsed.document, had_uuid), parsed.warnings))
+        }
+        Kind::Interface => {
+            let parsed = host_interface::parse(text, &options)?;
+            Some((host_interface::format(&parsed.document), parsed.warnings))
+        }
+        _ => None,
+    };
+    if let Some((canonical, warnings)) = typed {
+        return Ok(Checked { kind, canonical, warnings });
     }
     let path = format!("/{}", root.name);
     let rules = kind.grammar().and_then(|grammar| grammar.root(&root.name).map(|rule| (grammar, rule)));

@@ -24,7 +24,7 @@ use crate::grammar::Grammar;
 use crate::print;
 use crate::reader::Reader;
 use crate::tree::{self, Element};
-use crate::write::order;
+use crate::write::written;
 
 /// What a domain document may contain.
 pub(crate) static GRAMMAR: LazyLock<Grammar> =
@@ -58,26 +58,19 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<DomainConfig>,
 
 /// Writes a domain in libvirt's layout and order. Reading it back gives the same domain.
 pub fn format(domain: &DomainConfig) -> String {
-    print::document(&ordered(write(domain, None)))
+    print::document(&written(write(domain, None), &GRAMMAR))
 }
 
 /// As [`format`](fn@format), with the id of the running domain.
 pub fn format_live(domain: &DomainConfig, id: u32) -> String {
-    print::document(&ordered(write(domain, Some(id))))
+    print::document(&written(write(domain, Some(id)), &GRAMMAR))
 }
 
 /// As [`format`](fn@format), without the UUID when the document had none.
 pub(crate) fn format_as_written(domain: &DomainConfig, had_uuid: bool) -> String {
-    let mut root = ordered(write(domain, None));
+    let mut root = written(write(domain, None), &GRAMMAR);
     root.children.retain(|child| had_uuid || child.as_element().is_none_or(|child| child.name != "uuid"));
     print::document(&root)
-}
-
-fn ordered(mut root: Element<'_>) -> Element<'_> {
-    if let Some(rule) = GRAMMAR.root("domain") {
-        order(&mut root, &GRAMMAR, rule);
-    }
-    root
 }
 
 fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
@@ -121,7 +114,7 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
 }
 
 /// 32 hexadecimal digits, with dashes or without (guide figure 20.1).
-fn read_uuid(uuid: &mut Reader<'_, '_>) -> Result<Uuid, Fault> {
+pub(crate) fn read_uuid(uuid: &mut Reader<'_, '_>) -> Result<Uuid, Fault> {
     let text = uuid.trimmed();
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     let valid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -70,14 +70,14 @@ impl Kind {
         }
         match self {
             Self::Domain => Some(&crate::domain::GRAMMAR),
-            Self::Network => table!("grammar/network.grammar"),
+            Self::Network => Some(&crate::network::GRAMMAR),
             Self::Pool | Self::PoolSources => table!("grammar/pool.grammar"),
             Self::Volume => table!("grammar/volume.grammar"),
-            Self::Filter | Self::FilterBinding => table!("grammar/nwfilter.grammar"),
+            Self::Filter | Self::FilterBinding => Some(&crate::filter::GRAMMAR),
             Self::Snapshot | Self::Checkpoint => table!("grammar/domainsnapshot.grammar"),
             Self::Backup => table!("grammar/domainbackup.grammar"),
             Self::Secret => table!("grammar/secret.grammar"),
-            Self::Interface => table!("grammar/interface.grammar"),
+            Self::Interface => Some(&crate::host_interface::GRAMMAR),
             Self::NodeDevice => table!("grammar/nodedev.grammar"),
             Self::Capabilities => table!("grammar/capabilities.grammar"),
             Self::Cpu => table!("grammar/cpu.grammar"),

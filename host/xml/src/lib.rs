@@ -11,6 +11,8 @@
 //!
 //! - Nothing is dropped in silence. What the model has no field for is kept as XML in `Extra` and written back; what the
 //!   grammar does not know, or the native driver does not act on, is a [`Warning`].
+//! - Networks, filters and host interfaces come from the host's own hand: an element of theirs that has to be in force as a
+//!   whole (a filter's rule, a DHCP host) is refused when part of it is not understood.
 //! - Comments are kept inside kept parts only; between typed elements they go. Whitespace between elements is not kept.
 //! - Documents come from outside: size, depth and counts are bounded, DTDs and entities are refused, no input panics.
 //!
@@ -22,11 +24,14 @@ mod check;
 pub mod device;
 pub mod domain;
 mod error;
+pub mod filter;
 mod grammar;
+pub mod host_interface;
 mod kind;
 #[cfg(test)]
 mod lossless_tests;
 pub mod metadata;
+pub mod network;
 mod print;
 mod reader;
 mod suggest;

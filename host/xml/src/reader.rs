@@ -9,6 +9,7 @@ use reeve_model::domain::Extra;
 use crate::error::Fault;
 use crate::grammar::{Grammar, Rule};
 use crate::print;
+use crate::suggest::nearest;
 use crate::tree::{Element, Node, is_blank};
 
 /// An element that is being read.
@@ -109,6 +110,23 @@ impl<'e, 't> Reader<'e, 't> {
         })
     }
 
+    /// Takes an attribute that a type reads; `what` says what it should be.
+    pub(crate) fn parsed<T: FromStr>(&mut self, name: &str, what: &str) -> Result<Option<T>, Fault> {
+        let Some(value) = self.attribute(name) else { return Ok(None) };
+        value.trim().parse().map(Some).map_err(|_| {
+            let value: String = value.chars().take(64).collect();
+            self.attribute_fault(name, format!("{name}='{value}' is not {what}"))
+        })
+    }
+
+    /// As [`Self::parsed`], of an attribute that must be there.
+    pub(crate) fn needed<T: FromStr>(&mut self, name: &str, what: &str) -> Result<T, Fault> {
+        self.parsed(name, what)?.ok_or_else(|| {
+            let element = &self.element.name;
+            self.fault(format!("<{element}> needs the attribute {name}: {what}"))
+        })
+    }
+
     /// Takes an attribute that has one of two words: true for the first.
     pub(crate) fn either(&mut self, name: &str, yes: &str, no: &str) -> Result<Option<bool>, Fault> {
         match self.attribute(name) {
@@ -188,11 +206,20 @@ impl<'e, 't> Reader<'e, 't> {
     pub(crate) fn each<T>(
         &mut self,
         name: &str,
+        read: impl FnMut(&mut Reader<'e, 't>) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, Fault> {
+        self.each_that(|child| child == name, read)
+    }
+
+    /// As [`Self::each`], of every name that is wanted.
+    pub(crate) fn each_that<T>(
+        &mut self,
+        wanted: impl Fn(&str) -> bool,
         mut read: impl FnMut(&mut Reader<'e, 't>) -> Result<T, Fault>,
     ) -> Result<Vec<T>, Fault> {
         let mut values = vec![];
         for (index, child) in self.element.children.iter().enumerate() {
-            let Some(child) = child.as_element().filter(|child| child.name == name) else { continue };
+            let Some(child) = child.as_element().filter(|child| wanted(&child.name)) else { continue };
             let mut reader = self.child(child);
             let value = read(&mut reader)?;
             if reader.rest().is_none() {
@@ -201,6 +228,37 @@ impl<'e, 't> Reader<'e, 't> {
             }
         }
         Ok(values)
+    }
+
+    /// Refuses what nobody took: of an element that has to be in force as it is written, nothing can be kept aside.
+    pub(crate) fn nothing_left(&self) -> Result<(), Fault> {
+        let name = &self.element.name;
+        let mut attributes = self.element.attributes.iter().zip(&self.attributes);
+        if let Some((left, _)) = attributes.find(|(_, taken)| !**taken) {
+            let known = self.rule.iter().flat_map(|(grammar, rule)| grammar.attributes(rule));
+            let hint = meant(&left.name, known.map(|word| word.name));
+            return Err(Fault::new(left.offset, format!("<{name}> has no attribute '{}'{hint}", left.name)));
+        }
+        for (child, state) in self.element.children.iter().zip(&self.children) {
+            if let (Node::Element(child), Child::Left | Child::Rest(_)) = (child, state) {
+                let known = self.rule.iter().flat_map(|(grammar, rule)| grammar.children(rule));
+                let hint = meant(&child.name, known.map(|rule| rule.name));
+                return Err(Fault::new(
+                    child.offset,
+                    format!("<{name}> has no element <{}>{hint}", child.name),
+                ));
+            }
+        }
+        match self.stray() {
+            Some(words) => {
+                let words: String = words.chars().take(40).collect();
+                Err(self.fault(format!(
+                    "the text '{}' in <{name}> means nothing; remove it",
+                    words.escape_debug()
+                )))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Takes a child as XML text, canonical.
@@ -270,6 +328,10 @@ impl<'e, 't> Reader<'e, 't> {
         rest.children = self.left();
         (!rest.attributes.is_empty() || !rest.children.is_empty()).then_some(rest)
     }
+}
+
+fn meant<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    nearest(name, known).map_or_else(String::new, |meant| format!("; did you mean '{meant}'?"))
 }
 
 /// Decimal digits with at most a minus sign; no plus sign, which `FromStr` would take.

@@ -111,6 +111,26 @@ impl<'t> Element<'t> {
         }
     }
 
+    /// Offset of what a path of a broken rule names (`ip[0].dhcp.range[1]`: dots, numbers from 0, attributes as children), or
+    /// of the deepest part of it that exists.
+    pub(crate) fn offset_of_violation(&self, path: &str) -> usize {
+        let mut element = self;
+        for step in path.split('.') {
+            let (name, index) = match step.split_once('[') {
+                Some((name, rest)) => (name, rest.trim_end_matches(']').parse().unwrap_or(0)),
+                None => (step, 0_usize),
+            };
+            match element.elements().filter(|child| child.name == name).nth(index) {
+                Some(child) => element = child,
+                None => {
+                    let attribute = element.attribute(name);
+                    return attribute.map_or(element.offset, |attribute| attribute.offset);
+                }
+            }
+        }
+        element.offset
+    }
+
     /// Offset of what a path names, or of the deepest part of it that exists.
     pub(crate) fn offset_of(&self, path: &str) -> usize {
         let mut element = self;

@@ -53,6 +53,27 @@ impl<'c> Element<'c> {
         if child.attributes.is_empty() && child.children.is_empty() { self } else { self.one(child) }
     }
 
+    /// With a child that occurs once, if there is one.
+    pub(crate) fn one_some(self, child: Option<Element<'c>>) -> Self {
+        match child {
+            Some(child) => self.one(child),
+            None => self,
+        }
+    }
+
+    /// With an attribute that says yes, if `set`.
+    pub(crate) fn with_yes(self, name: &'c str, set: bool) -> Self {
+        if set { self.with(name, "yes") } else { self }
+    }
+
+    /// With an attribute that says yes or no, if anything.
+    pub(crate) fn with_choice(self, name: &'c str, choice: Option<bool>) -> Self {
+        match choice {
+            Some(choice) => self.with(name, if choice { "yes" } else { "no" }),
+            None => self,
+        }
+    }
+
     /// With a child that holds text, if there is a value.
     pub(crate) fn one_text<V: ToText>(self, name: &'c str, value: Option<&'c V>) -> Self {
         match value {
@@ -175,7 +196,16 @@ macro_rules! by_display {
     )*};
 }
 
-by_display!(u32, u64, i64, reeve_model::CpuSet);
+by_display!(u16, u32, u64, i32, i64, std::net::IpAddr, reeve_model::CpuSet, reeve_model::MacAddress);
+
+/// A whole document in libvirt's order.
+pub(crate) fn written<'c>(mut root: Element<'c>, grammar: &Grammar) -> Element<'c> {
+    let name = root.name.clone();
+    if let Some(rule) = grammar.root(&name) {
+        order(&mut root, grammar, rule);
+    }
+    root
+}
 
 /// Puts the children of written elements into libvirt's order. What is not in the grammar goes last, then loose words;
 /// namesakes keep their order, and so does the inside of what was kept as XML.

@@ -9,6 +9,8 @@ use reeve_model::domain::{
     Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features, Interface, LifecycleAction,
     MemBalloon, MemoryBacking, NumaTune, OsConfig, Rng, RngRate, Timer, VcpuConfig, VcpuPin, Watchdog,
 };
+use reeve_model::filter::{FilterReference, Parameter};
+use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
 use reeve_model::{Bytes, CpuSet};
 use reeve_xml::{ParseOptions, check, decode, domain};
 
@@ -210,6 +212,14 @@ fn renumber(common: &mut DeviceCommon, number: u8) {
 fn interface() -> impl Strategy<Value = Interface> {
     let source = vec((word(&["bridge", "network", "dev"]), value()), 0..1);
     let model = of(word(&["virtio", "e1000"]));
+    let filterref = of(vec(("[A-Z]{1,4}", value()), 0..3)).prop_map(|parameters| {
+        let parameter = |(name, value)| Parameter { name, value };
+        parameters.map(|parameters| FilterReference {
+            filter: "clean-traffic".to_owned(),
+            parameters: parameters.into_iter().map(parameter).collect(),
+        })
+    });
+    let network = (of(68..65536_u32), any::<bool>(), of(0..4096_u16), of(1..9_u64), filterref);
     (
         word(&["bridge", "network", "user"]),
         source,
@@ -217,17 +227,26 @@ fn interface() -> impl Strategy<Value = Interface> {
         of("[a-z0-9]{1,15}"),
         model,
         of(any::<bool>()),
+        network,
         common(8),
     )
-        .prop_map(|(kind, source, mac, target, model, link_up, common)| Interface {
+        .prop_map(|(kind, source, mac, target, model, link_up, network, common)| Interface {
             kind,
             source,
             mac: Some(format!("52:54:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3])),
             target,
             model,
             link_up,
+            mtu: network.0,
+            isolated: network.1,
+            vlan: network.2.map(|id| Vlan { trunk: None, tags: vec![VlanTag { id, native_mode: None }] }),
+            bandwidth: Bandwidth {
+                inbound: None,
+                outbound: network.3.map(|average_kib| RateLimit { average_kib, ..RateLimit::default() }),
+            },
+            virtualport: None,
+            filterref: network.4,
             common,
-            ..Interface::default()
         })
 }
 

@@ -167,12 +167,15 @@ fn single_devices_and_other_kinds() {
     assert_eq!(error.message, "a network document starts with <network>, not <pool>");
     let error = check("<netwrok/>", None).expect_err("a typo");
     assert!(error.message.ends_with("did you mean <network>?"), "{error}");
-    let checked =
-        check("<network><name>n</name><forward mod='nat'/></network>", None).expect("a good document");
-    assert_eq!(checked.canonical, "<network>\n  <name>n</name>\n  <forward mod='nat'/>\n</network>\n");
+    let checked = check("<network><name>n</name><forward mode='open' mod='nat'/></network>", None)
+        .expect("a good document");
+    assert_eq!(
+        checked.canonical,
+        "<network>\n  <name>n</name>\n  <forward mode='open' mod='nat'/>\n</network>\n"
+    );
     assert_eq!(
         checked.warnings[0].to_string(),
-        "line 1, column 33: /network/forward/@mod: <forward> has no attribute 'mod'; did you mean 'mode'?"
+        "line 1, column 45: /network/forward/@mod: <forward> has no attribute 'mod'; did you mean 'mode'?"
     );
 
     let error = decode(b"<a>\n\xff</a>").expect_err("not UTF-8");

@@ -16,8 +16,9 @@ const MEMORY_MIB: u32 = 2048;
 const PATIENCE: u32 = 20;
 
 /// Documents of the tests that a target starts from, besides its own in tests/fuzz/seeds.
-const FIXTURES: [(&str, &[&str]); 2] = [
+const FIXTURES: [(&str, &[&str]); 3] = [
     ("xml_domain", &["tests/fixtures", "host/xml/tests/documents"]),
+    ("xml_network", &["host/xml/tests/documents"]),
     ("xml_check", &["tests/fixtures", "host/xml/tests/documents"]),
 ];
 

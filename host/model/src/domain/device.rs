@@ -3,7 +3,6 @@
 use super::{CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, Rng, Watchdog};
 
 /// One child of `<devices>`.
-#[expect(clippy::large_enum_variant, reason = "one device at a time, moved once into the list of its kind")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
     /// `<disk>`.

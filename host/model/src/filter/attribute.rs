@@ -106,6 +106,37 @@ impl Datatype {
     }
 }
 
+impl std::fmt::Display for Datatype {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = match self {
+            Self::Uint8 => "a number from 0 to 255",
+            Self::Uint16 => "a number from 0 to 65535",
+            Self::Uint32 => "a number from 0 to 4294967295",
+            Self::Mac => "a MAC address such as 52:54:00:12:34:56",
+            Self::MacMask => "a mask such as ff:ff:ff:00:00:00",
+            Self::Ipv4 => "an IPv4 address",
+            Self::Ipv4Mask => "a mask such as 255.255.255.0, or 0 to 32",
+            Self::Ipv6 => "an IPv6 address",
+            Self::Ipv6Mask => "a mask such as ffff:ffff::, or 0 to 128",
+            Self::Boolean => "true, yes, 1, false, no or 0",
+            Self::Text => "a text of at most 256 characters",
+            Self::SetName => "the name of a set: at most 31 letters, digits, '_', '.', ':', '-' and '+'",
+            Self::SetFlags => "one to six of src and dst with commas",
+            Self::States => "NEW, ESTABLISHED, RELATED, INVALID with commas, or NONE",
+            Self::TcpFlags => "mask/flags of SYN, ACK, URG, PSH, FIN, RST with commas, NONE or ALL",
+            Self::Ethertype { least, names } => {
+                write!(f, "a number from {least:#x} to 0xffff")?;
+                return names.iter().try_for_each(|(name, _)| write!(f, ", {name}"));
+            }
+            Self::Named { most, names } => {
+                write!(f, "a number from 0 to {most}")?;
+                return names.iter().try_for_each(|(name, _)| write!(f, ", {name}"));
+            }
+        };
+        f.write_str(text)
+    }
+}
+
 fn are_flags(text: &str) -> bool {
     matches!(text, "NONE" | "ALL")
         || text.split(',').all(|flag| matches!(flag, "SYN" | "ACK" | "URG" | "PSH" | "FIN" | "RST"))

@@ -100,7 +100,11 @@ fn check_match(path: &str, node: &ProtocolMatch) -> Result<(), FilterViolation> 
             && !datatype.accepts(text)
         {
             let text: String = text.chars().take(64).collect();
-            return broken(format!("{path}.{attribute}"), format!("'{text}' is no value of this attribute"));
+            let message = format!(
+                "'{text}' is no value of '{attribute}' of protocol '{}': {datatype}",
+                node.protocol.as_str()
+            );
+            return broken(format!("{path}.{attribute}"), message);
         }
     }
     let has = |attribute| node.conditions.iter().any(|condition| condition.attribute == attribute);

@@ -108,13 +108,13 @@ impl Protocol {
     /// True when a rule of this protocol may stand in a filter of this chain. Connection protocols don't look at chains.
     pub fn belongs_in(self, chain: &str) -> bool {
         let own = match self {
-            Self::Mac => "mac",
             Self::Vlan => "vlan",
             Self::Stp => "stp",
             Self::Arp => "arp",
             Self::Rarp => "rarp",
             Self::Ip => "ipv4",
             Self::Ipv6 => "ipv6",
+            // Every frame has MAC addresses; the guide's no-arp-spoofing looks at them in the chain of ARP.
             _ => return true,
         };
         chain == "root" || is_chain_of(chain, own)

@@ -17,7 +17,7 @@ pub struct NetworkViolation {
     pub message: String,
 }
 
-fn broken(path: impl Into<String>, message: impl Into<String>) -> Result<(), NetworkViolation> {
+pub(super) fn broken(path: impl Into<String>, message: impl Into<String>) -> Result<(), NetworkViolation> {
     Err(NetworkViolation { path: path.into(), message: message.into() })
 }
 
@@ -51,6 +51,7 @@ impl NetworkConfig {
         }
         self.check_forward()?;
         self.check_addresses()?;
+        super::check_services::check(self)?;
         check_bandwidth("bandwidth", &self.bandwidth, false)?;
         if let Some(vlan) = &self.vlan {
             check_vlan("vlan", vlan)?;
@@ -272,7 +273,8 @@ pub(crate) fn check_vlan(path: &str, vlan: &Vlan) -> Result<(), NetworkViolation
     Ok(())
 }
 
-fn is_link_name(name: &str) -> bool {
+/// True for a name that a link can have.
+pub(crate) fn is_link_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && name != "."
         && name != ".."

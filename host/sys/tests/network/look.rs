@@ -2,9 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reeve_sys::link::{KernelLinks, LinkName, Links, Mac, NewLink};
+use reeve_sys::link::{KernelLinks, LinkName, Links, Mac, NewLink, OperState};
 use reeve_sys::namespace::NetworkNamespace;
 use reeve_sys::process::Run;
 use serde_json::Value;
@@ -28,6 +28,18 @@ pub(crate) fn cable(links: &KernelLinks, one: &str, other: &str) {
     links.create(&name(one), &NewLink::Veth { peer: name(other) }).unwrap();
     for end in [one, other] {
         links.change(&name(end), &reeve_sys::link::Change::Up).unwrap();
+    }
+    for end in [one, other] {
+        wait_until_running(links, end);
+    }
+}
+
+/// A link that was just set up drops what is sent until the kernel has noticed its carrier.
+fn wait_until_running(links: &KernelLinks, link: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while links.find(&name(link)).unwrap().unwrap().state != OperState::Up {
+        assert!(Instant::now() < deadline, "link '{link}' does not run");
+        std::thread::yield_now();
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::{CharDevice, Device, DeviceCommon, Devices, Disk, Interface};
-use super::{Checked, broken, word};
+use super::{Checked, Violation, broken, word};
 use crate::device_address::DeviceAddress;
+use crate::filter::check_parameters;
+use crate::network::{check_bandwidth, check_vlan};
 
 pub(super) fn check(devices: &Devices) -> Checked {
     let mut seen = Seen::default();
@@ -151,6 +153,29 @@ fn check_interface(path: &str, interface: &Interface) -> Checked {
             let message = format!("'{target}' cannot name a network device; use 1 to 15 letters and digits");
             return broken(format!("{path}/target/@dev"), message);
         }
+    }
+    if interface.mtu.is_some_and(|mtu| !(68..=65535).contains(&mtu)) {
+        return broken(format!("{path}/mtu/@size"), "the MTU is 68 to 65535");
+    }
+    if interface.kind == "mcast" {
+        let group = interface.source_attribute("address").map(str::parse::<std::net::IpAddr>);
+        if !group.is_some_and(|group| group.is_ok_and(|group| group.is_multicast())) {
+            let message =
+                "an interface of type 'mcast' needs the address of a multicast group, e.g. 230.0.0.1";
+            return broken(format!("{path}/source/@address"), message);
+        }
+    }
+    let at =
+        |place: String, message| Violation { path: format!("{path}/{}", place.replace('.', "/")), message };
+    // Guaranteed throughput needs a network with a queue of its own (guide 20.16.9.14).
+    check_bandwidth("bandwidth", &interface.bandwidth, interface.kind == "network")
+        .map_err(|broken| at(broken.path, broken.message))?;
+    if let Some(vlan) = &interface.vlan {
+        check_vlan("vlan", vlan).map_err(|broken| at(broken.path, broken.message))?;
+    }
+    if let Some(reference) = &interface.filterref {
+        check_parameters("filterref", &reference.parameters)
+            .map_err(|broken| at(broken.path, broken.message))?;
     }
     Ok(())
 }
