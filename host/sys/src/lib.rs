@@ -16,6 +16,7 @@ pub mod open;
 pub mod packet;
 pub mod process;
 pub mod procfs;
+pub mod sandbox;
 pub mod sysctl;
 pub mod tap;
 pub mod traffic;

@@ -78,6 +78,11 @@ impl PacketSocket {
         Ok(Self { fd })
     }
 
+    /// One that another process opened with [`PacketSocket::open`] and handed over.
+    pub fn from_fd(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
     /// Becomes readable when there is a frame.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

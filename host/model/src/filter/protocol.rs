@@ -105,7 +105,8 @@ impl Protocol {
         )
     }
 
-    /// True when a rule of this protocol may stand in a filter of this chain. Connection protocols don't look at chains.
+    /// True when a rule of this protocol may stand in a filter of this chain. Frames of every chain have hardware addresses (the guide's
+    /// own no-arp-spoofing looks at them), and connection protocols don't look at chains.
     pub fn belongs_in(self, chain: &str) -> bool {
         let own = match self {
             Self::Vlan => "vlan",
