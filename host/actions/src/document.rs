@@ -45,8 +45,8 @@ pub(crate) fn format_device(device: &Device) -> String {
 
 /// Reads a network document; `strict` makes the first warning an error.
 pub(crate) fn parse_network(xml: &str, strict: bool) -> Result<(NetworkConfig, Vec<String>), Error> {
-    let parsed =
-        reeve_xml::network::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("network", &fault))?;
+    let parsed = reeve_xml::network::parse(xml, &ParseOptions { strict })
+        .map_err(|fault| invalid("network", &fault))?;
     Ok((parsed.document, parsed.warnings.iter().map(ToString::to_string).collect()))
 }
 
@@ -77,8 +77,8 @@ pub(crate) struct FilterDocument {
 
 /// Reads a filter document; `strict` makes the first warning an error.
 pub(crate) fn parse_filter(xml: &str, strict: bool) -> Result<(FilterDocument, Vec<String>), Error> {
-    let parsed =
-        reeve_xml::filter::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("nwfilter", &fault))?;
+    let parsed = reeve_xml::filter::parse(xml, &ParseOptions { strict })
+        .map_err(|fault| invalid("nwfilter", &fault))?;
     let filter = parsed.document;
     // A UUID that was made is nowhere in the document.
     let has_uuid = xml.to_lowercase().contains(&filter.uuid.to_string());

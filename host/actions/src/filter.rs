@@ -17,7 +17,8 @@ impl Actions {
             self.authorize(actor, Verb::FilterRead, "")?;
         }
         let filters: Vec<Arc<FilterConfig>> = self.networking.records().filters.values().cloned().collect();
-        let seen = filters.iter().filter(|filter| self.authorize(actor, Verb::FilterRead, &filter.name).is_ok());
+        let seen =
+            filters.iter().filter(|filter| self.authorize(actor, Verb::FilterRead, &filter.name).is_ok());
         Ok(seen.map(|filter| self.filter_summary(filter)).collect())
     }
 

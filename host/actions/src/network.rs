@@ -31,7 +31,13 @@ impl Actions {
         Ok((uuid, network))
     }
 
-    pub(crate) fn tell_network(&self, actor: &Actor, config: &NetworkConfig, change: NetworkChange, detail: &str) {
+    pub(crate) fn tell_network(
+        &self,
+        actor: &Actor,
+        config: &NetworkConfig,
+        change: NetworkChange,
+        detail: &str,
+    ) {
         let (uuid, name, detail) = (config.uuid, config.name.clone(), detail.to_owned());
         self.bus.publish(actor.clone(), EventKind::Network { uuid, name, change, detail });
     }

@@ -132,9 +132,8 @@ impl Records {
     /// The network with this name or UUID.
     pub(crate) fn network(&self, key: &str) -> Option<(Uuid, &Network)> {
         let uuid = key.parse::<Uuid>().ok();
-        let named = |(uuid_of, network): &(&Uuid, &Network)| {
-            network.config().name == key || uuid == Some(**uuid_of)
-        };
+        let named =
+            |(uuid_of, network): &(&Uuid, &Network)| network.config().name == key || uuid == Some(**uuid_of);
         self.networks.iter().find(named).map(|(uuid, network)| (*uuid, network))
     }
 

@@ -131,7 +131,9 @@ impl Actions {
         let asked = self.policy.guard_network(NetworkGuard { actor: actor.clone(), question }).await;
         asked.map_err(|Denial { policy, reason }| {
             let (link, name) = (&port.link, &domain.name);
-            let message = format!("policy '{policy}' denies port-plug of interface '{link}' of domain '{name}': {reason}");
+            let message = format!(
+                "policy '{policy}' denies port-plug of interface '{link}' of domain '{name}': {reason}"
+            );
             let hint = format!("'reeve policy decisions --subject {name}' shows what it was asked");
             Error::new(ErrorCode::Denied, message).with_hint(hint)
         })
@@ -139,7 +141,8 @@ impl Actions {
 
     fn tell_port(&self, actor: &Actor, port: &PlannedPort, change: NetworkChange) {
         let Some(network) = port.network else { return };
-        let found = self.networking.records().networks.get(&network).map(|network| Arc::clone(network.config()));
+        let found =
+            self.networking.records().networks.get(&network).map(|network| Arc::clone(network.config()));
         if let Some(config) = found {
             self.tell_network(actor, &config, change, &port.link);
         }

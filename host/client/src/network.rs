@@ -18,7 +18,11 @@ impl Client {
     }
 
     /// Takes in a network document: as a definition, or as a transient network that is started at once.
-    pub async fn define_network(&self, xml: &str, options: TakeNetwork) -> Result<DefinedNetwork, ClientError> {
+    pub async fn define_network(
+        &self,
+        xml: &str,
+        options: TakeNetwork,
+    ) -> Result<DefinedNetwork, ClientError> {
         self.call(Method::POST, Target::new(&["networks"]).with_fields(&options), Payload::Xml(xml)).await
     }
 

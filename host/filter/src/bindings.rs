@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use reeve_model::{Error, ErrorCode};
 use reeve_sys::link::LinkName;
 use reeve_sys::nft::{Nft, NftError, NftFamily};
 
@@ -60,6 +61,24 @@ pub enum BindError {
     /// nft refused.
     #[error(transparent)]
     Nft(#[from] NftError),
+}
+
+impl From<BindError> for Error {
+    fn from(error: BindError) -> Self {
+        let code = match error {
+            BindError::Compile { .. } | BindError::Link(_) => ErrorCode::Unsupported,
+            BindError::Full { .. } => ErrorCode::Busy,
+            BindError::Nft(_) => ErrorCode::Internal,
+        };
+        let mut message = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            message.push_str(": ");
+            message.push_str(&source.to_string());
+            cause = source.source();
+        }
+        Self::new(code, message)
+    }
 }
 
 /// All interfaces that have rules. Calls block until the kernel has them.

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use reeve_model::MacAddress;
 use reeve_model::network::{
     AddressRange, Bandwidth, Bridge, Dhcp, DhcpRange, Dns, Forward, ForwardMode, IpConfig, IpNetwork, Lease,
-    NetworkConfig,
+    NetworkConfig, PortCounters,
 };
+use reeve_sys::link::LinkName;
 use uuid::Uuid;
 
 use crate::service::{self, Service};
@@ -166,6 +167,20 @@ impl Networks {
             Some(_) => service::leases(&self.host, &active.config),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What passed a link, seen from the guest behind it.
+    pub fn counters(&self, link: &str) -> Result<PortCounters, NetworkError> {
+        let counters = self.host.links.counters(&LinkName::new(link)?)?;
+        // What the host sends over the link is what the guest receives.
+        Ok(PortCounters {
+            received_bytes: counters.tx_bytes,
+            received_packets: counters.tx_packets,
+            received_dropped: counters.tx_dropped,
+            sent_bytes: counters.rx_bytes,
+            sent_packets: counters.rx_packets,
+            sent_dropped: counters.rx_dropped,
+        })
     }
 
     /// Forgets what is kept of a network that was undefined: its leases.

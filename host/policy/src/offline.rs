@@ -1,7 +1,7 @@
 //! Policies without a daemon: the same loader, linker, limits and calls, with a small stand-in for the host. It runs one hook
 //! on a question ([`Offline::run`]), and plays recorded sessions back ([`Offline::replay`]).
 
-mod machine;
+pub(crate) mod machine;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

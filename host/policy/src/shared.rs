@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use reeve_events::Bus;
+use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::{Actor, Error, ErrorCode};
@@ -87,6 +88,22 @@ impl Services for NotYet {
     }
 
     async fn act(&self, _actor: Actor, _name: &str, _action: DomainAction) -> Result<(), Error> {
+        Err(not_yet())
+    }
+
+    async fn networks(&self) -> Vec<NetworkSummary> {
+        Vec::new()
+    }
+
+    async fn ports(&self, _network: &str) -> Result<Vec<Port>, Error> {
+        Err(not_yet())
+    }
+
+    async fn leases(&self, _network: &str) -> Result<Vec<Lease>, Error> {
+        Err(not_yet())
+    }
+
+    async fn port_counters(&self, _network: &str, _link: &str) -> Result<PortCounters, Error> {
         Err(not_yet())
     }
 

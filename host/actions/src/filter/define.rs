@@ -13,7 +13,12 @@ use crate::{Actions, document};
 
 impl Actions {
     /// Adds a packet filter, or replaces the one with its name.
-    pub async fn define_filter(&self, actor: &Actor, xml: &str, strict: bool) -> Result<DefinedFilter, Error> {
+    pub async fn define_filter(
+        &self,
+        actor: &Actor,
+        xml: &str,
+        strict: bool,
+    ) -> Result<DefinedFilter, Error> {
         let (mut config, mut warnings) = document::parse_filter(xml, strict)?;
         self.authorize(actor, Verb::FilterDefine, &config.filter.name)?;
         let _changing = self.networking.changing.lock().await;
@@ -33,7 +38,9 @@ impl Actions {
         let taken = filters.values().find(|other| other.uuid == config.filter.uuid);
         if let Some(other) = taken.filter(|other| other.name != config.filter.name) {
             let message = format!("UUID {} belongs to packet filter '{}'", other.uuid, other.name);
-            return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint("take <uuid> out to have one made"));
+            return Err(
+                Error::new(ErrorCode::AlreadyExists, message).with_hint("take <uuid> out to have one made")
+            );
         }
         let filter = Arc::new(config.filter);
         let invalid = |why: String| {
@@ -61,7 +68,10 @@ impl Actions {
         };
         let links = self.networking.bindings.dependents(&name);
         if let Some(link) = links.first() {
-            return in_use(format!("interface '{link}'"), "stop its domain, or give the interface another filter");
+            return in_use(
+                format!("interface '{link}'"),
+                "stop its domain, or give the interface another filter",
+            );
         }
         let referring = {
             let records = self.networking.records();
@@ -94,7 +104,8 @@ impl Actions {
         for plugged in &touched {
             bindings.extend(self.binding(actor, plugged, &wanted).await?);
         }
-        let row = FilterRow { uuid: filter.uuid, name: filter.name.clone(), xml: document::format_filter(filter) };
+        let row =
+            FilterRow { uuid: filter.uuid, name: filter.name.clone(), xml: document::format_filter(filter) };
         let old = self.networking.records().filters.get(&filter.name).cloned();
         self.store(move |store| store.put_filter(&row)).await?;
         if let Err(error) = self.apply(bindings).await {

@@ -32,9 +32,16 @@ impl Actions {
         let port = &plugged.port;
         let refused = |code, why: String| {
             let (link, domain) = (&port.link, &port.domain_name);
-            Error::new(code, format!("interface '{link}' of domain '{domain}' can't be filtered by '{}': {why}", reference.filter))
+            Error::new(
+                code,
+                format!(
+                    "interface '{link}' of domain '{domain}' can't be filtered by '{}': {why}",
+                    reference.filter
+                ),
+            )
         };
-        let link = LinkName::new(port.link.as_str()).map_err(|bad| refused(ErrorCode::Unsupported, bad.to_string()))?;
+        let link = LinkName::new(port.link.as_str())
+            .map_err(|bad| refused(ErrorCode::Unsupported, bad.to_string()))?;
         let bridge = port.bridge().and_then(|bridge| LinkName::new(bridge).ok());
         if bridge.is_none() {
             let why = "only interfaces that are ports of a bridge can have a packet filter".to_owned();

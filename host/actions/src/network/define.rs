@@ -13,7 +13,12 @@ use crate::{Actions, document};
 
 impl Actions {
     /// Adds a definition, or replaces the one with the same name and UUID. A running network goes on as it is until its next start.
-    pub async fn define_network(&self, actor: &Actor, xml: &str, strict: bool) -> Result<DefinedNetwork, Error> {
+    pub async fn define_network(
+        &self,
+        actor: &Actor,
+        xml: &str,
+        strict: bool,
+    ) -> Result<DefinedNetwork, Error> {
         let (config, warnings) = self.read_network(actor, Verb::NetworkDefine, xml, strict)?;
         let _changing = self.networking.changing.lock().await;
         self.keep_network(actor, config, None, warnings).await
@@ -80,7 +85,10 @@ impl Actions {
         let _changing = self.networking.changing.lock().await;
         let (_, network) = self.network(actor, Verb::NetworkDefine, key)?;
         let Some(definition) = network.definition.clone() else {
-            let message = format!("network '{}' is transient: it can't be started by the daemon", network.config().name);
+            let message = format!(
+                "network '{}' is transient: it can't be started by the daemon",
+                network.config().name
+            );
             return Err(Error::new(ErrorCode::WrongState, message).with_hint("define it first"));
         };
         let row = row(&definition, autostart);
@@ -170,13 +178,15 @@ impl Actions {
                     true => format!("UUID {uuid} belongs to network '{name}', not to '{}'", config.name),
                     false => format!("a network named '{name}' exists already, with UUID {uuid}"),
                 };
-                let hint = format!("write <uuid>{uuid}</uuid> and <name>{name}</name> to change that network");
+                let hint =
+                    format!("write <uuid>{uuid}</uuid> and <name>{name}</name> to change that network");
                 return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint(hint));
             }
             let taken = config.bridge.name.is_some() && other.bridge.name == config.bridge.name;
             if *uuid != config.uuid && taken && has_own_bridge(config) && has_own_bridge(other) {
                 let bridge = config.bridge.name.as_deref().unwrap_or_default();
-                let message = format!("bridge '{bridge}' of network '{}' is that of network '{name}'", config.name);
+                let message =
+                    format!("bridge '{bridge}' of network '{}' is that of network '{name}'", config.name);
                 let hint = "name another bridge, or leave the name out to have one chosen";
                 return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint(hint));
             }

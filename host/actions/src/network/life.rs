@@ -30,7 +30,12 @@ impl Actions {
     }
 
     /// Starts a network that has no definition; it is gone when it stops. One that is defined is started with this document.
-    pub async fn create_network(&self, actor: &Actor, xml: &str, strict: bool) -> Result<DefinedNetwork, Error> {
+    pub async fn create_network(
+        &self,
+        actor: &Actor,
+        xml: &str,
+        strict: bool,
+    ) -> Result<DefinedNetwork, Error> {
         let (config, warnings) = self.read_network(actor, Verb::NetworkStart, xml, strict)?;
         let config = Arc::new(self.fill_network(config).await?);
         self.check_network_identity(&config)?;
@@ -75,7 +80,8 @@ impl Actions {
     pub async fn start_networks(&self) -> Vec<(String, Error)> {
         let wanted: Vec<String> = {
             let records = self.networking.records();
-            let inactive = records.networks.values().filter(|network| network.autostart && network.live.is_none());
+            let inactive =
+                records.networks.values().filter(|network| network.autostart && network.live.is_none());
             inactive.map(|network| network.config().name.clone()).collect()
         };
         let mut failed = Vec::new();
@@ -117,7 +123,11 @@ impl Actions {
     }
 
     /// Makes it active and notes that. The caller holds the right to change networks.
-    async fn bring_up_network(&self, actor: &Actor, config: &Arc<NetworkConfig>) -> Result<Vec<String>, Error> {
+    async fn bring_up_network(
+        &self,
+        actor: &Actor,
+        config: &Arc<NetworkConfig>,
+    ) -> Result<Vec<String>, Error> {
         let uuid = config.uuid;
         let live = serde_json::to_string(config.as_ref()).map_err(|fault| {
             Error::new(ErrorCode::Internal, format!("network '{}' can't be noted: {fault}", config.name))

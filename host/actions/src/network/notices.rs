@@ -19,11 +19,11 @@ impl Actions {
         drop(self);
         while let Some(notice) = notices.recv().await {
             let Some(actions) = actions.upgrade() else { return };
-            actions.note(notice).await;
+            actions.heed(notice).await;
         }
     }
 
-    async fn note(&self, notice: Notice) {
+    async fn heed(&self, notice: Notice) {
         let (uuid, change, detail) = match &notice {
             Notice::ServiceRestarted { network, reason } => {
                 (*network, NetworkChange::ServiceRestarted, reason.clone())
@@ -35,7 +35,8 @@ impl Actions {
                 (*network, NetworkChange::LeaseExpired, lease.ip.to_string())
             }
         };
-        let config = self.networking.records().networks.get(&uuid).map(|network| Arc::clone(network.config()));
+        let config =
+            self.networking.records().networks.get(&uuid).map(|network| Arc::clone(network.config()));
         let Some(config) = config else { return };
         match &notice {
             Notice::LeaseAcquired { lease, .. } => self.learned(uuid, lease.mac, lease.ip, true).await,
@@ -49,9 +50,10 @@ impl Actions {
     async fn learned(&self, network: Uuid, mac: Option<MacAddress>, address: IpAddr, is_its: bool) {
         let changed = {
             let mut records = self.networking.records();
-            let port = records.ports.iter_mut().find(|((_, own), plugged)| {
-                Some(*own) == mac && plugged.port.network == Some(network)
-            });
+            let port = records
+                .ports
+                .iter_mut()
+                .find(|((_, own), plugged)| Some(*own) == mac && plugged.port.network == Some(network));
             port.and_then(|(key, plugged)| {
                 let known = plugged.addresses.contains(&address);
                 match (is_its, known) {

@@ -50,7 +50,9 @@ impl Actions {
         let (uuid, _) = self.network(actor, Verb::NetworkRead, key)?;
         let records = self.networking.records();
         let plugged = records.ports.values().filter(|plugged| plugged.port.network == Some(uuid));
-        Ok(plugged.map(|plugged| Port { addresses: plugged.addresses.clone(), ..plugged.port.view() }).collect())
+        Ok(plugged
+            .map(|plugged| Port { addresses: plugged.addresses.clone(), ..plugged.port.view() })
+            .collect())
     }
 
     /// What passed a port of a network.

@@ -55,7 +55,9 @@ impl Actions {
                 Ok(port) => {
                     plugged.insert((domain, port.mac), Plugged { port, addresses: Vec::new() });
                 }
-                Err(fault) => unreadable.push(format!("interface {mac} of domain {domain} was not taken over: {fault}")),
+                Err(fault) => {
+                    unreadable.push(format!("interface {mac} of domain {domain} was not taken over: {fault}"))
+                }
             }
         }
         let known: Vec<PlannedPort> = plugged.values().map(|plugged| plugged.port.clone()).collect();
@@ -104,7 +106,7 @@ impl Actions {
     /// Defines the filters and the network that come with the product, once.
     async fn define_shipped(&self) -> Result<(), Error> {
         let mut filters: Vec<FilterConfig> = Vec::new();
-        for (name, xml) in reeve_filter::shipped() {
+        for (name, xml) in reeve_filter::shipped::shipped() {
             let (read, _) = document::parse_filter(xml, false)?;
             if !self.networking.records().filters.contains_key(name) {
                 filters.push(read.filter);
@@ -173,7 +175,8 @@ impl Actions {
 
     /// Unplugs what belongs to domains that are not active.
     async fn unplug_ended(&self) {
-        let domains: BTreeSet<Uuid> = self.networking.records().ports.keys().map(|(domain, _)| *domain).collect();
+        let domains: BTreeSet<Uuid> =
+            self.networking.records().ports.keys().map(|(domain, _)| *domain).collect();
         for domain in domains {
             let active = self.domains.snapshot(domain).is_ok_and(|found| found.summary.state.is_active());
             if !active && let Err(error) = self.unplug_all(&Actor::Daemon, domain).await {
@@ -213,7 +216,8 @@ fn closed(plugged: &Plugged) -> Option<Binding> {
         entry: Some(flow),
         rules: vec![Rule { matches: Vec::new(), verdict: Verdict::Drop, comment: None }],
     };
-    let rules = Ruleset { chains: vec![chain(Flow::In, "in"), chain(Flow::Out, "out")], ..Ruleset::default() };
+    let rules =
+        Ruleset { chains: vec![chain(Flow::In, "in"), chain(Flow::Out, "out")], ..Ruleset::default() };
     let rules: ValidRuleset = reeve_filter::check(rules, &Limits::default()).ok()?;
     Some(Binding {
         link: LinkName::new(plugged.port.link.as_str()).ok()?,

@@ -60,7 +60,11 @@ async fn take(
 }
 
 /// Shows what came of a document, with its warnings on standard error.
-pub(super) fn done(context: &mut Context, defined: DefinedNetwork, participle: &'static str) -> anyhow::Result<()> {
+pub(super) fn done(
+    context: &mut Context,
+    defined: DefinedNetwork,
+    participle: &'static str,
+) -> anyhow::Result<()> {
     for warning in &defined.warnings {
         context.note(&format!("warning: {warning}"));
     }

@@ -60,7 +60,8 @@ impl Show for Leases {
                 or_dash(lease.client_id.clone()),
             ]
         };
-        let header = ["Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID"];
+        let header =
+            ["Expiry Time", "MAC address", "Protocol", "IP address", "Hostname", "Client ID or DUID"];
         table(header, self.0.iter().map(cells))
     }
 }

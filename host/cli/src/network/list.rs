@@ -102,7 +102,10 @@ mod tests {
         let rows = |name, uuid| Rows { rows: vec![samples::default(), samples::isolated()], name, uuid };
         let table = Format::Table.draw(&rows(false, false)).unwrap();
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["Name", "State", "Autostart", "Persistent"]);
+        assert_eq!(
+            lines[0].split_whitespace().collect::<Vec<_>>(),
+            ["Name", "State", "Autostart", "Persistent"]
+        );
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["default", "active", "yes", "yes"]);
         assert_eq!(lines[3].split_whitespace().collect::<Vec<_>>(), ["lab", "inactive", "no", "yes"]);
         assert_eq!(Format::Table.draw(&rows(true, false)).unwrap(), "default\nlab\n");

@@ -30,7 +30,8 @@ fn offline() -> Error {
     Error::new(ErrorCode::Unsupported, "this run is offline: nothing can be changed")
 }
 
-fn no_network(name: &str) -> Error {
+/// A host without networks knows none.
+pub(crate) fn no_network(name: &str) -> Error {
     Error::new(ErrorCode::NotFound, format!("network '{name}' does not exist"))
 }
 

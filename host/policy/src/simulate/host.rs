@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::policy::PathChange;
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::population::{Guest, IMAGES};
 use super::{Sample, lock};
+use crate::offline::machine::no_network;
 use crate::services::{Committed, DomainAction, Services};
 
 const PAGE: u64 = 4096;
@@ -203,6 +205,22 @@ impl Services for Shared {
 
     async fn act(&self, _actor: Actor, _name: &str, _action: DomainAction) -> Result<(), Error> {
         Err(Error::new(ErrorCode::Unsupported, "a simulated host is changed by answers only"))
+    }
+
+    async fn networks(&self) -> Vec<NetworkSummary> {
+        Vec::new()
+    }
+
+    async fn ports(&self, network: &str) -> Result<Vec<Port>, Error> {
+        Err(no_network(network))
+    }
+
+    async fn leases(&self, network: &str) -> Result<Vec<Lease>, Error> {
+        Err(no_network(network))
+    }
+
+    async fn port_counters(&self, network: &str, _link: &str) -> Result<PortCounters, Error> {
+        Err(no_network(network))
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {
