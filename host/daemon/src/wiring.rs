@@ -11,7 +11,6 @@ use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
-use reeve_network as network;
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
 use reeve_store::Store;
@@ -60,10 +59,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         policy: policies.clone(),
         policies: policies.clone(),
         node: Arc::new(Node::new(Places::default())),
-        networking: Arc::new(Networking::new(network::Host::kernel(
-            layout.run().join("network"),
-            layout.lib().join("network"),
-        ))),
+        networking: Arc::new(Networking::new(reeve_network::Host::kernel(layout.run(), layout.lib()))),
         access: access(config),
         faults: Arc::new(NoFaults),
     });
