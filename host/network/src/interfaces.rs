@@ -1,11 +1,27 @@
-//! The host's own interfaces (guide 14.15.1).
+//! The host's own interfaces (guide 14.15.1): what there is, what a document makes of it, and the way back.
+//!
+//! ```text
+//!   begin: snapshot ──> start, destroy, bridge, unbridge … ──> commit: the caller forgets the snapshot
+//!                                                         └──> rollback: links, masters, addresses, routes, MTUs as they were
+//! ```
+//!
+//! Each single change is whole by the same means: one that fails goes back to the snapshot it began with. Links of guests and bridges of
+//! networks are no interfaces of the host here.
 
 use std::sync::Arc;
 
-use reeve_model::host_interface::{HostInterfaceConfig, HostInterfaceSummary};
-use serde::{Deserialize, Serialize};
+use reeve_model::host_interface::{HostInterfaceConfig, HostInterfaceKind, HostInterfaceSummary};
+use reeve_sys::link::{Link, LinkName};
 
 use crate::{Host, NetworkError};
+
+mod apply;
+mod bridging;
+mod dhcp;
+mod read;
+mod snapshot;
+
+pub use snapshot::HostSnapshot;
 
 /// How `iface-bridge` makes its bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +30,7 @@ pub struct BridgeOptions {
     pub stp: bool,
     /// How long a new port waits before it forwards, in seconds.
     pub delay_s: u32,
-    /// Whether it is set up at once.
+    /// Whether the host is changed at once; else only the document is made.
     pub start: bool,
 }
 
@@ -25,61 +41,93 @@ impl Default for BridgeOptions {
     }
 }
 
-/// The links, addresses and routes of a host at one moment, to be kept until the change is committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostSnapshot {}
-
 /// The interfaces of the host. Documents of interfaces that are defined are the caller's to keep.
-pub struct HostInterfaces {}
+pub struct HostInterfaces {
+    host: Arc<Host>,
+}
 
 impl HostInterfaces {
     /// Those of a host.
-    pub fn new(_host: Arc<Host>) -> Self {
-        todo!()
+    pub fn new(host: Arc<Host>) -> Self {
+        Self { host }
     }
 
-    /// The interfaces there are and those that are only `defined`; ports of guests and bridges of networks are not among them.
-    pub fn list(&self, _defined: &[HostInterfaceConfig]) -> Result<Vec<HostInterfaceSummary>, NetworkError> {
-        todo!()
+    /// The interfaces there are and those that are only `defined`, by name; ports of guests and bridges of networks are not among them.
+    pub fn list(&self, defined: &[HostInterfaceConfig]) -> Result<Vec<HostInterfaceSummary>, NetworkError> {
+        let links = self.links()?;
+        let is_defined = |name: &str| defined.iter().any(|config| config.name == name);
+        let there = links.iter().map(|link| HostInterfaceSummary {
+            name: link.name.to_string(),
+            active: link.up,
+            mac: link.mac,
+            defined: is_defined(link.name.as_str()),
+            kind: read::kind(link).to_owned(),
+        });
+        let absent =
+            defined.iter().filter(|config| !links.iter().any(|link| link.name.as_str() == config.name));
+        let absent = absent.map(|config| HostInterfaceSummary {
+            name: config.name.clone(),
+            active: false,
+            mac: config.mac,
+            defined: true,
+            kind: kind_of(&config.kind).to_owned(),
+        });
+        let mut all: Vec<HostInterfaceSummary> = there.chain(absent).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all)
     }
 
     /// An interface as it is now.
-    pub fn current(&self, _name: &str) -> Result<HostInterfaceConfig, NetworkError> {
-        todo!()
+    pub fn current(&self, name: &str) -> Result<HostInterfaceConfig, NetworkError> {
+        let links = self.links()?;
+        let link = links.iter().find(|link| link.name.as_str() == name).ok_or_else(|| missing(name))?;
+        Ok(read::config(link, &links, &self.host.links.routes()?))
     }
 
-    /// Makes a defined interface what its document says and sets it up. When a step fails, nothing of it stays.
-    pub fn start(&self, _config: &HostInterfaceConfig) -> Result<(), NetworkError> {
-        todo!()
+    /// Does something whole: when it fails, the host is what it was.
+    fn whole<T>(&self, change: impl FnOnce() -> Result<T, NetworkError>) -> Result<T, NetworkError> {
+        let before = self.snapshot()?;
+        change().inspect_err(|_| crate::undo::note(self.rollback(&before)))
     }
 
-    /// Takes an interface down; a bridge is deleted.
-    pub fn destroy(&self, _name: &str) -> Result<(), NetworkError> {
-        todo!()
+    /// The links that are the host's own.
+    fn links(&self) -> Result<Vec<Link>, NetworkError> {
+        let mark = self.host.mark();
+        let guests = [format!("{mark} port "), format!("{mark} network ")];
+        let own = |link: &Link| {
+            let served = link.kind.as_deref() == Some("ifb") && link.name.as_str().starts_with("rvifb");
+            !served
+                && !guests.iter().any(|guest| link.alias.starts_with(guest))
+                && !matches!(link.kind.as_deref(), Some("tun" | "macvtap"))
+        };
+        Ok(self.host.links.list()?.into_iter().filter(own).collect())
     }
 
-    /// Puts a link into a new bridge, which takes over its addresses and routes; the document of the bridge.
-    pub fn bridge(
-        &self,
-        _link: &str,
-        _bridge: &str,
-        _options: BridgeOptions,
-    ) -> Result<HostInterfaceConfig, NetworkError> {
-        todo!()
+    /// One of them.
+    fn link(&self, name: &str) -> Result<Link, NetworkError> {
+        LinkName::new(name)?;
+        self.links()?.into_iter().find(|link| link.name.as_str() == name).ok_or_else(|| missing(name))
     }
 
-    /// Deletes a bridge and gives its addresses and routes to its one port; the document of the port. `start` sets the port up again.
-    pub fn unbridge(&self, _bridge: &str, _start: bool) -> Result<HostInterfaceConfig, NetworkError> {
-        todo!()
+    /// How the alias of a bridge begins that was made here.
+    fn alias(&self) -> String {
+        format!("{} iface", self.host.mark())
     }
+}
 
-    /// What [`HostInterfaces::rollback`] goes back to.
-    pub fn snapshot(&self) -> Result<HostSnapshot, NetworkError> {
-        todo!()
+fn kind_of(kind: &HostInterfaceKind) -> &'static str {
+    match kind {
+        HostInterfaceKind::Ethernet => "ethernet",
+        HostInterfaceKind::Bridge { .. } => "bridge",
+        HostInterfaceKind::Bond { .. } => "bond",
+        HostInterfaceKind::Vlan { .. } => "vlan",
     }
+}
 
-    /// Makes the host's interfaces what they were. Goes on when something fails and tells the first failure.
-    pub fn rollback(&self, _snapshot: &HostSnapshot) -> Result<(), NetworkError> {
-        todo!()
-    }
+fn missing(name: &str) -> NetworkError {
+    NetworkError::Missing { subject: "the host".to_owned(), what: format!("network interface '{name}'") }
+}
+
+fn subject(name: &str) -> String {
+    format!("interface '{name}'")
 }

@@ -1,9 +1,26 @@
 //! What is active on the host: networks and ports.
 
-use reeve_model::network::{Bandwidth, Lease, NetworkConfig};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reeve_model::MacAddress;
+use reeve_model::network::{
+    AddressRange, Bandwidth, Bridge, Dhcp, DhcpRange, Dns, Forward, ForwardMode, IpConfig, IpNetwork, Lease,
+    NetworkConfig,
+};
 use uuid::Uuid;
 
-use crate::{Host, NetworkError, PlannedPort, PortRequest};
+use crate::service::{self, Service};
+use crate::{Host, NetworkError, PlannedPort, rules};
+
+mod adopt;
+pub(crate) mod bridge;
+mod check;
+mod life;
+mod update;
+
+pub(crate) use check::refuse_switch;
 
 /// Hears what happens by itself. Called on a thread of the network's own; it must hand on and return, and not call [`Networks`].
 pub trait NetworkSink: Send + Sync {
@@ -28,122 +45,164 @@ pub struct Adopted {
 
 /// The document of the network that every host has: NAT, 192.168.122.0/24, virbr0. Its UUID is new and [`Networks::fill`] chooses the MAC.
 pub fn default_network() -> NetworkConfig {
-    todo!()
+    let ip = |last| IpAddr::V4(Ipv4Addr::new(192, 168, 122, last));
+    let range = AddressRange { start: ip(2), end: ip(254) };
+    NetworkConfig {
+        name: "default".to_owned(),
+        uuid: Uuid::new_v4(),
+        metadata: None,
+        guest_ipv6: false,
+        forward: Some(Forward {
+            mode: ForwardMode::Nat,
+            dev: None,
+            managed: None,
+            nat: None,
+            interfaces: Vec::new(),
+            pf: None,
+            extra: Default::default(),
+        }),
+        bridge: Bridge {
+            name: Some("virbr0".to_owned()),
+            stp: Some(true),
+            delay_s: Some(0),
+            extra: Default::default(),
+        },
+        mac: None,
+        mtu: None,
+        domain: None,
+        dns: Dns::default(),
+        bandwidth: Bandwidth::default(),
+        vlan: None,
+        virtualport: None,
+        port_isolated: false,
+        portgroups: Vec::new(),
+        ips: vec![IpConfig {
+            network: IpNetwork { address: ip(1), prefix: 24 },
+            netmask_form: true,
+            local_ptr: false,
+            tftp_root: None,
+            dhcp: Some(Dhcp {
+                ranges: vec![DhcpRange { addresses: range, lease_s: None }],
+                hosts: Vec::new(),
+                bootp: None,
+            }),
+        }],
+        routes: Vec::new(),
+        extra: Default::default(),
+    }
 }
 
 /// The active networks and ports of one host.
-pub struct Networks {}
+pub struct Networks {
+    pub(crate) host: Host,
+    pub(crate) sink: Arc<dyn NetworkSink>,
+    state: Mutex<State>,
+}
+
+/// What is active. Whoever changes the host's networks holds it locked meanwhile.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) networks: BTreeMap<Uuid, Active>,
+    /// By link.
+    pub(crate) ports: BTreeMap<String, PlannedPort>,
+}
+
+/// An active network.
+pub(crate) struct Active {
+    pub(crate) config: NetworkConfig,
+    pub(crate) service: Option<Service>,
+}
 
 impl Networks {
     /// Nothing active yet; see [`Networks::adopt`].
-    pub fn new(_host: Host, _sink: std::sync::Arc<dyn NetworkSink>) -> Self {
-        todo!()
+    pub fn new(host: Host, sink: Arc<dyn NetworkSink>) -> Self {
+        Self { host, sink, state: Mutex::default() }
     }
 
     /// Chooses what a definition leaves out: a bridge name `virbrN` that is free on the host and among `others`, and a MAC address for
     /// the bridge. Networks without a bridge of their own are left as they are.
-    pub fn fill(&self, _config: &mut NetworkConfig, _others: &[NetworkConfig]) -> Result<(), NetworkError> {
-        todo!()
+    pub fn fill(&self, config: &mut NetworkConfig, others: &[NetworkConfig]) -> Result<(), NetworkError> {
+        if !bridge::is_own(config) {
+            return Ok(());
+        }
+        if config.bridge.name.is_none() {
+            let links = self.host.links.list()?;
+            let others = others.iter().filter(|other| other.uuid != config.uuid);
+            let defined: Vec<&str> = others.filter_map(|other| other.bridge.name.as_deref()).collect();
+            let taken =
+                |name: &str| defined.contains(&name) || links.iter().any(|link| link.name.as_str() == name);
+            config.bridge.name = (0..=u32::MAX).map(|n| format!("virbr{n}")).find(|name| !taken(name));
+        }
+        if config.mac.is_none() {
+            let [a, b, c]: [u8; 3] = rand::random();
+            config.mac = Some(MacAddress([0x52, 0x54, 0x00, a, b, c]));
+        }
+        Ok(())
     }
 
     /// Refuses what can't run on this host, before anything is made; warnings otherwise, one sentence each.
-    pub fn check_host(&self, _config: &NetworkConfig) -> Result<Vec<String>, NetworkError> {
-        todo!()
-    }
-
-    /// Makes a network active, with [`Networks::check_host`]'s warnings. Ports that are known to be plugged into it are put on its new bridge.
-    /// When a step fails, nothing of it stays.
-    pub fn start(&self, _config: &NetworkConfig) -> Result<Vec<String>, NetworkError> {
-        todo!()
-    }
-
-    /// Ends a network. Ports stay, cut off, until it is started again. Everything is taken down even if something fails; the first failure is told.
-    pub fn stop(&self, _network: Uuid) -> Result<(), NetworkError> {
-        todo!()
-    }
-
-    /// Carries out a changed document (same UUID) while guests stay attached; when a step fails, the old one is in force. Bridge name, MAC,
-    /// forward mode and a bridge of the host can't be changed so.
-    pub fn update(&self, _config: &NetworkConfig) -> Result<Vec<String>, NetworkError> {
-        todo!()
-    }
-
-    /// Takes over what an earlier daemon left: `networks` were active and `ports` plugged. Bridges, rules and dnsmasq that are there are kept
-    /// without interruption, what is missing is mended, and what carries this host's mark but is not told is removed.
-    /// To be called once, before anything else.
-    pub fn adopt(&self, _networks: &[NetworkConfig], _ports: &[PlannedPort]) -> Vec<Adopted> {
-        todo!()
-    }
-
-    /// Stops looking after what runs and leaves it running, for the end of the daemon.
-    pub fn detach(&self) {
-        todo!()
+    pub fn check_host(&self, config: &NetworkConfig) -> Result<Vec<String>, NetworkError> {
+        check::check(&self.host, config, &self.state())
     }
 
     /// Documents of the active networks, by name.
     pub fn active(&self) -> Vec<NetworkConfig> {
-        todo!()
+        let mut active: Vec<NetworkConfig> =
+            self.state().networks.values().map(|active| active.config.clone()).collect();
+        active.sort_by(|one, other| one.name.cmp(&other.name));
+        active
     }
 
     /// True while the network is active.
-    pub fn is_active(&self, _network: Uuid) -> bool {
-        todo!()
+    pub fn is_active(&self, network: Uuid) -> bool {
+        self.state().networks.contains_key(&network)
     }
 
     /// What dnsmasq gave out in an active network.
-    pub fn leases(&self, _network: Uuid) -> Result<Vec<Lease>, NetworkError> {
-        todo!()
+    pub fn leases(&self, network: Uuid) -> Result<Vec<Lease>, NetworkError> {
+        let state = self.state();
+        let active = state.networks.get(&network).ok_or_else(|| not_active(network))?;
+        match &active.service {
+            Some(_) => service::leases(&self.host, &active.config),
+            None => Ok(Vec::new()),
+        }
     }
 
-    /// Decides how an interface is plugged in, and remembers it: names and devices are taken from now on. Nothing on the host changes.
-    /// Take it back with [`Networks::unplug`].
-    pub fn plan(&self, _request: &PortRequest<'_>) -> Result<PlannedPort, NetworkError> {
-        todo!()
+    /// Forgets what is kept of a network that was undefined: its leases.
+    pub fn forget(&self, network: Uuid) -> Result<(), NetworkError> {
+        service::forget(&self.host, network)
     }
 
-    /// Makes a planned port on the host. When a step fails, nothing of it stays and the plan is forgotten.
-    pub fn make(&self, _port: &PlannedPort) -> Result<(), NetworkError> {
-        todo!()
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // A panic between two changes leaves at most a record of something that is gone, which every use tolerates.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn configs(&self) -> impl Iterator<Item = &NetworkConfig> {
+        self.networks.values().map(|active| &active.config)
     }
 
-    /// [`Networks::plan`] and [`Networks::make`].
-    pub fn plug(&self, request: &PortRequest<'_>) -> Result<PlannedPort, NetworkError> {
-        let port = self.plan(request)?;
-        self.make(&port)?;
-        Ok(port)
-    }
-
-    /// Removes a port, made or only planned; no error when it is gone already.
-    pub fn unplug(&self, _port: &PlannedPort) -> Result<(), NetworkError> {
-        todo!()
-    }
-
-    /// Known ports, by link; those of tunnels are not among them.
-    pub fn ports(&self) -> Vec<PlannedPort> {
-        todo!()
-    }
-
-    /// Moves a plugged tap to where the changed interface says, while the guest runs (guide 10.5). Refuses what needs another kind of link.
-    /// When a step fails, it is where it was.
-    pub fn move_to(
+    /// Replaces the table by the rules of what is active, with `new` in place of its older self or besides, and without `gone`.
+    pub(crate) fn apply_rules(
         &self,
-        _port: &PlannedPort,
-        _request: &PortRequest<'_>,
-    ) -> Result<PlannedPort, NetworkError> {
-        todo!()
+        host: &Host,
+        new: Option<&NetworkConfig>,
+        gone: Option<Uuid>,
+    ) -> Result<(), NetworkError> {
+        let replaced = |config: &&NetworkConfig| {
+            Some(config.uuid) != gone && new.is_none_or(|new| new.uuid != config.uuid)
+        };
+        let configs = self.configs().filter(replaced).chain(new);
+        Ok(host.nft.apply(&rules::render(&host.mark(), configs))?)
     }
+}
 
-    /// Gives a plugged port other limits (domiftune); the port as it is now.
-    pub fn set_bandwidth(
-        &self,
-        _port: &PlannedPort,
-        _bandwidth: Bandwidth,
-    ) -> Result<PlannedPort, NetworkError> {
-        todo!()
-    }
+pub(crate) fn not_active(network: Uuid) -> NetworkError {
+    NetworkError::NotActive(network.to_string())
+}
 
-    /// Plugs the cable in or pulls it (domif-setlink); the port as it is now. Opening a tap sets it up, so a driver does this after opening.
-    pub fn set_link_state(&self, _port: &PlannedPort, _up: bool) -> Result<PlannedPort, NetworkError> {
-        todo!()
-    }
+pub(crate) fn subject(config: &NetworkConfig) -> String {
+    format!("network '{}'", config.name)
 }

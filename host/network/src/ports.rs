@@ -7,13 +7,22 @@
 //!
 //! A plan is whole: making it decides nothing more, so it is also the record that the caller keeps and hands back after a restart.
 
+pub(crate) mod limits;
+
+mod change;
+mod device;
+mod plan;
+mod source;
+
 use reeve_model::MacAddress;
 use reeve_model::domain::Interface;
 use reeve_model::filter::FilterReference;
 use reeve_model::network::{Bandwidth, Port};
-use reeve_sys::link::MacvtapMode;
+use reeve_sys::link::{LinkName, MacvtapMode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::{Host, NetworkError};
 
 /// An interface of a domain that is to be plugged in.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +121,29 @@ impl PlannedPort {
         !self.link.is_empty()
     }
 
+    pub(crate) fn link_name(&self) -> Result<LinkName, NetworkError> {
+        Ok(LinkName::new(self.link.as_str())?)
+    }
+
+    /// The alias that tells a link of ours.
+    pub(crate) fn alias(&self, host: &Host) -> String {
+        let mut alias = format!("{} port {} {}", host.mark(), self.domain, self.domain_name);
+        alias.truncate(alias.floor_char_boundary(255));
+        alias
+    }
+
+    /// It is a port of this bridge from now on, where it is one at all.
+    pub(crate) fn be_on(&mut self, new: &str) {
+        if let Medium::Tap { bridge } = &mut self.medium {
+            new.clone_into(bridge);
+        }
+    }
+
+    /// How errors name it.
+    pub(crate) fn subject(&self) -> String {
+        subject(&self.domain_name, self.mac)
+    }
+
     /// The bridge it is a port of.
     pub fn bridge(&self) -> Option<&str> {
         match &self.medium {
@@ -130,4 +162,8 @@ pub(crate) fn macvtap_mode(word: &str) -> Option<MacvtapMode> {
         "passthrough" => MacvtapMode::Passthrough,
         _ => return None,
     })
+}
+
+pub(crate) fn subject(domain: &str, mac: MacAddress) -> String {
+    format!("interface {mac} of domain '{domain}'")
 }

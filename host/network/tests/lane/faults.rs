@@ -1,0 +1,231 @@
+//! Every step that can fail fails once, and nothing of those before it stays.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use reeve_model::network::{Bandwidth, IpConfig, IpNetwork, NetworkConfig, RateLimit, Route};
+use reeve_network::{Host, Networks, PortRequest};
+use reeve_sys::link::{FakeLinks, Links};
+use reeve_sys::nft::FakeNft;
+use reeve_sys::sysctl::Sysctls;
+use reeve_sys::traffic::FakeTraffic;
+use uuid::Uuid;
+
+use crate::bed::{Heard, name, network, processes};
+use crate::ports::interface;
+
+/// More than any of the operations has steps.
+const MOST: usize = 60;
+
+/// A host without a kernel.
+struct Fakes {
+    directory: tempfile::TempDir,
+    links: Arc<FakeLinks>,
+    nft: Arc<FakeNft>,
+    traffic: Arc<FakeTraffic>,
+    networks: Networks,
+}
+
+fn fakes() -> Fakes {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    for setting in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+        let path = root.join("sys").join(setting);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "0\n").unwrap();
+    }
+    // Says that it serves, and stays.
+    let program = root.join("dnsmasq");
+    let script = "#!/bin/sh\npid=$(sed -n 's/^pid-file=\"\\(.*\\)\"$/\\1/p' \"${2#--conf-file=}\")\n\
+                  echo $$ > \"$pid\"\nexec sleep 60\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let links = Arc::new(FakeLinks::with_hardware(&[&name("eth0"), &name("eth1")]));
+    let (nft, traffic) = (Arc::new(FakeNft::default()), Arc::new(FakeTraffic::default()));
+    let host = Host {
+        links: links.clone(),
+        nft: nft.clone(),
+        traffic: traffic.clone(),
+        sysctls: Sysctls::at(root.join("sys"), "/bin/false"),
+        dnsmasq: program,
+        net_class: root.join("class"),
+        run: root.join("run"),
+        state: root.join("lib"),
+    };
+    let networks = Networks::new(host, Arc::new(Heard::default()));
+    Fakes { directory, links, nft, traffic, networks }
+}
+
+impl Fakes {
+    fn names(&self) -> Vec<String> {
+        self.links.list().unwrap().into_iter().map(|link| link.name.to_string()).collect()
+    }
+
+    fn setting(&self, path: &str) -> String {
+        std::fs::read_to_string(self.directory.path().join("sys").join(path)).unwrap().trim().to_owned()
+    }
+
+    fn assert_nothing_left(&self, what: &str) {
+        assert_eq!(self.names(), ["eth0", "eth1"], "{what}");
+        assert!(self.links.routes().unwrap().is_empty(), "{what}");
+        assert!(self.traffic.shaped().is_empty(), "{what}");
+        for rules in self.nft.scripts().last() {
+            assert!(!rules.contains("virbr"), "{what}: {rules}");
+        }
+        assert_eq!(self.setting("ipv4/ip_forward"), "0", "{what}");
+        assert_eq!(self.setting("ipv6/conf/all/forwarding"), "0", "{what}");
+        let processes = processes(&self.directory.path().join("run"));
+        assert!(processes.is_empty(), "{what}: {processes:?}");
+    }
+}
+
+fn limit(average_kib: u64) -> Bandwidth {
+    let rate = RateLimit { average_kib, ..RateLimit::default() };
+    Bandwidth { inbound: Some(rate), outbound: Some(rate) }
+}
+
+/// One of which every part has a step.
+fn whole() -> NetworkConfig {
+    network(|config| {
+        config.mtu = Some(9000);
+        config.bandwidth = limit(1000);
+        config.ips.push(IpConfig {
+            network: IpNetwork::new("fd00::1".parse().unwrap(), 64).unwrap(),
+            netmask_form: false,
+            local_ptr: false,
+            tftp_root: None,
+            dhcp: None,
+        });
+        config.routes.push(Route {
+            destination: IpNetwork::new("10.8.0.0".parse().unwrap(), 16).unwrap(),
+            netmask_form: false,
+            gateway: "192.168.122.9".parse().unwrap(),
+            metric: None,
+        });
+    })
+}
+
+/// Arms one of the fakes.
+type Arm = fn(&Fakes, usize);
+
+const ARMS: [(&str, Arm); 3] = [
+    ("link", |fakes, nth| fakes.links.fail_at(nth)),
+    ("rules", |fakes, nth| fakes.nft.fail_at(nth)),
+    ("limits", |fakes, nth| fakes.traffic.fail_at(nth)),
+];
+
+#[test]
+fn a_network_that_fails_at_any_step_leaves_nothing() {
+    let config = whole();
+    for (what, arm) in ARMS {
+        let mut failed = 0;
+        for nth in 1..MOST {
+            let fakes = fakes();
+            arm(&fakes, nth);
+            if fakes.networks.start(&config).is_ok() {
+                fakes.networks.stop(config.uuid).unwrap();
+                break;
+            }
+            failed += 1;
+            assert!(!fakes.networks.is_active(config.uuid));
+            fakes.assert_nothing_left(&format!("{what} {nth}"));
+        }
+        assert!((1..MOST - 1).contains(&failed), "{what}: {failed} steps failed");
+    }
+}
+
+#[test]
+fn a_port_that_fails_at_any_step_leaves_nothing_and_its_name_free() {
+    for (what, arm) in ARMS {
+        let mut failed = 0;
+        for nth in 1..MOST {
+            let fakes = fakes();
+            let config = whole();
+            fakes.networks.start(&config).unwrap();
+            let mut wanted = interface("network", &[("network", "default")], 1);
+            (wanted.bandwidth, wanted.isolated) = (limit(500), true);
+            wanted.bandwidth.inbound.as_mut().unwrap().floor_kib = Some(100);
+            let request = PortRequest { domain: Uuid::nil(), domain_name: "web", interface: &wanted };
+            let port = fakes.networks.plan(&request).unwrap();
+            assert_eq!(fakes.networks.ports().len(), 1);
+            arm(&fakes, nth);
+            let made = fakes.networks.make(&port);
+            let done = made.is_ok();
+            if done {
+                // A fault that is still to come belongs to nobody.
+                arm(&fakes, usize::MAX);
+                assert_eq!(fakes.traffic.floors(&name("virbr0")).len(), 1);
+                fakes.networks.unplug(&port).unwrap();
+            } else {
+                failed += 1;
+            }
+            assert!(fakes.networks.ports().is_empty());
+            assert_eq!(fakes.names(), ["eth0", "eth1", "virbr0"], "{what} {nth}");
+            assert_eq!(fakes.traffic.shaped(), [name("virbr0")], "{what} {nth}");
+            fakes.networks.stop(config.uuid).unwrap();
+            if done {
+                break;
+            }
+        }
+        let expected = if what == "rules" { 0..1 } else { 1..MOST - 1 };
+        assert!(expected.contains(&failed), "{what}: {failed} steps failed");
+    }
+}
+
+#[test]
+fn an_update_that_fails_at_any_step_leaves_the_old_network() {
+    for (what, arm) in ARMS {
+        for nth in 1..MOST {
+            let fakes = fakes();
+            let old = whole();
+            fakes.networks.start(&old).unwrap();
+            let state = |fakes: &Fakes| {
+                let link = fakes.links.find(&name("virbr0")).unwrap().unwrap();
+                let mut addresses: Vec<_> = link.addresses.iter().map(|has| has.ip.to_string()).collect();
+                addresses.sort_unstable();
+                let rules = fakes.nft.scripts().last().cloned();
+                (link.mtu, link.bridge, addresses, fakes.links.routes().unwrap(), rules)
+            };
+            let before = state(&fakes);
+            let mut new = old.clone();
+            new.mtu = Some(1400);
+            new.bridge.stp = Some(true);
+            new.bandwidth = limit(2000);
+            new.ips[1].network.address = "fd01::1".parse().unwrap();
+            new.routes[0].gateway = "192.168.122.8".parse().unwrap();
+            arm(&fakes, nth);
+            let updated = fakes.networks.update(&new);
+            arm(&fakes, usize::MAX);
+            let done = updated.is_ok();
+            if done {
+                assert_ne!(state(&fakes), before);
+            } else {
+                assert_eq!(state(&fakes), before, "{what} {nth}");
+                assert_eq!(fakes.networks.active(), [old.clone()]);
+            }
+            fakes.networks.stop(old.uuid).unwrap();
+            if done {
+                break;
+            }
+            assert!(nth < MOST - 1);
+        }
+    }
+}
+
+#[test]
+fn names_and_addresses_are_chosen_that_nobody_has() {
+    let fakes = fakes();
+    let mut first = network(|config| (config.bridge.name, config.mac) = (None, None));
+    fakes.networks.fill(&mut first, &[]).unwrap();
+    assert_eq!(first.bridge.name.as_deref(), Some("virbr0"));
+    let mac = first.mac.unwrap();
+    assert_eq!(mac.0[..3], [0x52, 0x54, 0x00]);
+    let mut second = network(|config| (config.bridge.name, config.mac) = (None, None));
+    fakes.networks.fill(&mut second, &[first.clone()]).unwrap();
+    assert_eq!(second.bridge.name.as_deref(), Some("virbr1"));
+    // What it has already stays.
+    fakes.networks.fill(&mut first, &[second.clone()]).unwrap();
+    assert_eq!((first.bridge.name.as_deref(), first.mac), (Some("virbr0"), Some(mac)));
+    assert!(Path::new(&fakes.directory.path().join("run")).exists() || fakes.networks.active().is_empty());
+}

@@ -1,0 +1,155 @@
+//! The host's own interfaces, and the way back.
+
+use std::sync::Arc;
+
+use reeve_model::host_interface::{HostInterfaceConfig, HostInterfaceKind, HostProtocol};
+use reeve_network::{BridgeOptions, HostInterfaces, HostSnapshot};
+use reeve_sys::link::Links;
+use reeve_sys::namespace::NetworkNamespace;
+
+use crate::bed::{Bed, all, cable, isolated, name, output, wait};
+use crate::guests::connect;
+
+/// An uplink with addresses and routes of both families; who is at its other end.
+fn uplink(bed: &Bed) -> NetworkNamespace {
+    let far = cable(&bed.links, "up0", Some(("10.9.0.1/24", "")));
+    for line in [
+        "addr add 10.9.0.2/24 dev up0",
+        "addr add fd09::2/64 dev up0 nodad",
+        "route add default via 10.9.0.1 dev up0 metric 50",
+        "route add 10.77.0.0/16 via 10.9.0.1 dev up0",
+        "-6 route add default via fd09::1 dev up0",
+    ] {
+        output("/usr/sbin/ip", line);
+    }
+    far
+}
+
+/// Addresses and routes as iproute2 shows them, with the interface's name left out.
+fn shown(link: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for args in ["-4 route show", "-6 route show", "-4 -o addr show", "-6 -o addr show"] {
+        let text = output("/usr/sbin/ip", &format!("{args} dev {link}"));
+        let words = |line: &str| {
+            let words = line.split_whitespace().filter(|word| !word.ends_with(':'));
+            // The state of the link, and who made a route, may differ: its way may not.
+            let plain = words.filter(|word| {
+                !["linkdown", link, "proto", "kernel", "static", "pref", "medium", "nodad"].contains(word)
+            });
+            plain.collect::<Vec<_>>().join(" ")
+        };
+        lines.extend(text.lines().map(words).filter(|line| !line.contains("fe80") && !line.contains("ff00")));
+    }
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_bridge_takes_over_and_gives_back_what_its_port_had() {
+    isolated(|bed| {
+        let far = uplink(bed);
+        let here = NetworkNamespace::current().unwrap();
+        let interfaces = HostInterfaces::new(Arc::new(bed.host.clone()));
+        let before = shown("up0");
+        let planned =
+            interfaces.bridge("up0", "br0", BridgeOptions { start: false, ..Default::default() }).unwrap();
+        assert_eq!(planned.protocols.len(), 2);
+        assert_eq!(all(), ["up0"]);
+
+        let options = BridgeOptions { stp: false, ..BridgeOptions::default() };
+        let bridged = interfaces.bridge("up0", "br0", options).unwrap();
+        let HostInterfaceKind::Bridge { ports, .. } = &bridged.kind else { panic!("{bridged:?}") };
+        assert_eq!(ports[0].name, "up0");
+        assert_eq!(shown("br0"), before);
+        assert!(shown("up0").is_empty(), "{:?}", shown("up0"));
+        assert!(connect(&here, &far, "10.9.0.1:80").is_some());
+        let kinds: Vec<_> =
+            interfaces.list(&[]).unwrap().into_iter().map(|one| (one.name, one.kind)).collect();
+        assert!(kinds.contains(&("br0".to_owned(), "bridge".to_owned())), "{kinds:?}");
+
+        let error = interfaces.bridge("up0", "br1", options).unwrap_err().to_string();
+        assert!(error.contains("no port of one"), "{error}");
+        let back = interfaces.unbridge("br0", true).unwrap();
+        assert_eq!(back.name, "up0");
+        assert_eq!(shown("up0"), before);
+        assert_eq!(all(), ["up0"]);
+        assert!(connect(&here, &far, "10.9.0.1:81").is_some());
+        drop(far);
+        wait("the cable stays", || bed.links.find(&name("up0")).unwrap().is_none().then_some(()));
+    });
+}
+
+#[test]
+fn a_change_rolls_back_to_what_was_there_when_it_began() {
+    isolated(|bed| {
+        let far = uplink(bed);
+        let interfaces = HostInterfaces::new(Arc::new(bed.host.clone()));
+        let before = shown("up0");
+        let kept = serde_json::to_string(&interfaces.snapshot().unwrap()).unwrap();
+        interfaces.bridge("up0", "br0", BridgeOptions::default()).unwrap();
+        output("/usr/sbin/ip", "addr add 10.10.0.1/24 dev br0");
+        output("/usr/sbin/ip", "link set up0 mtu 1300");
+        // By a daemon that was started again meanwhile.
+        let snapshot: HostSnapshot = serde_json::from_str(&kept).unwrap();
+        HostInterfaces::new(Arc::new(bed.host.clone())).rollback(&snapshot).unwrap();
+        assert_eq!(shown("up0"), before);
+        assert_eq!(all(), ["up0"]);
+        assert_eq!(bed.links.find(&name("up0")).unwrap().unwrap().mtu, 1500);
+        assert_eq!(interfaces.snapshot().unwrap(), snapshot);
+
+        // Also when the interface itself was taken down.
+        interfaces.destroy("up0").unwrap();
+        assert!(shown("up0").is_empty());
+        interfaces.rollback(&snapshot).unwrap();
+        assert_eq!(shown("up0"), before);
+        drop(far);
+        wait("the cable stays", || bed.links.find(&name("up0")).unwrap().is_none().then_some(()));
+    });
+}
+
+#[test]
+fn a_defined_bridge_is_started_and_destroyed_and_a_bad_one_leaves_nothing() {
+    isolated(|bed| {
+        let far = cable(&bed.links, "up0", None);
+        let interfaces = HostInterfaces::new(Arc::new(bed.host.clone()));
+        let plain = |name: &str| HostInterfaceConfig {
+            name: name.to_owned(),
+            kind: HostInterfaceKind::Ethernet,
+            start_mode: None,
+            mac: None,
+            mtu: None,
+            protocols: Vec::new(),
+            extra: Default::default(),
+        };
+        let mut config = plain("br0");
+        config.kind = HostInterfaceKind::Bridge {
+            stp: Some(false),
+            delay: Some("0".to_owned()),
+            ports: vec![plain("up0")],
+        };
+        let net =
+            |text: &str, prefix| reeve_model::network::IpNetwork::new(text.parse().unwrap(), prefix).unwrap();
+        config.protocols = vec![HostProtocol {
+            addresses: vec![net("10.9.0.2", 24)],
+            gateways: vec!["10.9.0.1".parse().unwrap()],
+            ..HostProtocol::default()
+        }];
+        interfaces.start(&config).unwrap();
+        let current = interfaces.current("br0").unwrap();
+        assert_eq!(current.protocols, config.protocols);
+        interfaces.destroy("br0").unwrap();
+        assert_eq!(all(), ["up0"]);
+
+        config.protocols[0].gateways = vec!["172.16.0.1".parse().unwrap()];
+        interfaces.start(&config).unwrap_err();
+        assert_eq!(all(), ["up0"]);
+        assert_eq!(bed.links.find(&name("up0")).unwrap().unwrap().master, None);
+        let mut tagged = plain("up0.5");
+        tagged.kind = HostInterfaceKind::Vlan { tag: 5, lower: "up0".to_owned() };
+        assert!(
+            interfaces.start(&tagged).unwrap_err().to_string().contains("a VLAN interface can't be made")
+        );
+        drop(far);
+        wait("the cable stays", || bed.links.find(&name("up0")).unwrap().is_none().then_some(()));
+    });
+}
