@@ -1,7 +1,8 @@
 //! What of the host is used, and where.
 
 use std::fmt;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,14 +76,18 @@ impl fmt::Debug for Host {
 
 fn directory(path: PathBuf, mode: u32) -> Result<PathBuf, NetworkError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(&path);
-    made.map_err(NetworkError::file(&path, "made"))?;
+    // Whatever the process takes from modes of what it makes.
+    made.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(mode)))
+        .map_err(NetworkError::file(&path, "made"))?;
     Ok(path)
 }
 
 /// Writes a file whole or not at all; everybody may read it.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), NetworkError> {
-    let new = path.with_extension("new");
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
     std::fs::write(&new, text)
+        .and_then(|()| std::fs::set_permissions(&new, Permissions::from_mode(0o644)))
         .and_then(|()| std::fs::rename(&new, path))
         .map_err(NetworkError::file(path, "written"))
 }

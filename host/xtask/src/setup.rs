@@ -35,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 16] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -65,6 +65,18 @@ const PACKAGES: [Package; 14] = [
         sign: Sign::Program("nft"),
         need: Need::Everything,
         why: "to filter packets",
+    },
+    Package {
+        name: "dnsmasq-base",
+        sign: Sign::Program("dnsmasq"),
+        need: Need::Everything,
+        why: "to serve virtual networks",
+    },
+    Package {
+        name: "busybox",
+        sign: Sign::Program("busybox"),
+        need: Need::Everything,
+        why: "as the DHCP client of test networks",
     },
     Package {
         name: "python3",

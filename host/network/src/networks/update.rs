@@ -33,10 +33,9 @@ impl Networks {
             undo.keep();
             if let Some(changed) = service
                 && let Some(active) = state.networks.get_mut(&config.uuid)
+                && let Some(ended) = std::mem::replace(&mut active.service, changed)
             {
-                if let Some(ended) = std::mem::replace(&mut active.service, changed) {
-                    ended.stop();
-                }
+                ended.stop();
             }
         }
         if let Some(active) = state.networks.get_mut(&config.uuid) {

@@ -51,6 +51,7 @@ impl Networks {
         if limits::has_floor(port) || limits::has_floor(&new) {
             if let Err(error) = share(&self.host, &new, &state) {
                 state.ports.insert(port.link.clone(), port.clone());
+                note(share(&self.host, port, &state));
                 return Err(error);
             }
             note(share(&self.host, port, &state));
@@ -80,11 +81,12 @@ impl Networks {
         undo.push(|| note(shape(&self.host, &link, &port.bandwidth)));
         shape(&self.host, &link, &bandwidth)?;
         state.ports.insert(new.link.clone(), new.clone());
-        if limits::has_floor(port) || limits::has_floor(&new) {
-            if let Err(error) = share(&self.host, &new, &state) {
-                state.ports.insert(port.link.clone(), port.clone());
-                return Err(error);
-            }
+        if (limits::has_floor(port) || limits::has_floor(&new))
+            && let Err(error) = share(&self.host, &new, &state)
+        {
+            state.ports.insert(port.link.clone(), port.clone());
+            note(share(&self.host, port, &state));
+            return Err(error);
         }
         undo.keep();
         Ok(new)

@@ -26,6 +26,9 @@ impl Networks {
         let made = make(&self.host, port, &state);
         if made.is_err() {
             state.ports.remove(&port.link);
+            if limits::has_floor(port) {
+                note(share(&self.host, port, &state));
+            }
         }
         made
     }

@@ -189,7 +189,7 @@ fn reverse_zone(ip: &IpConfig) -> Option<String> {
             (nibbles.map(|nibble| format!("{nibble:x}")).collect(), 4, "ip6.arpa")
         }
     };
-    if net.prefix % unit != 0 || net.prefix == 0 {
+    if !net.prefix.is_multiple_of(unit) || net.prefix == 0 {
         return None;
     }
     labels.truncate(usize::from(net.prefix / unit));

@@ -24,13 +24,12 @@ fn parse(line: &str, config: &NetworkConfig) -> Option<Lease> {
     let (client, ip, name) = (fields.next()?, fields.next()?, fields.next()?);
     let ip: IpAddr = ip.parse().ok()?;
     let some = |text: &str| (text != "*" && !text.is_empty()).then(|| text.to_owned());
-    let networks = config.ips.iter().map(|ip| ip.network);
+    let mut networks = config.ips.iter().map(|ip| ip.network);
     Some(Lease {
         expires: if expires == 0 { None } else { OffsetDateTime::from_unix_timestamp(expires).ok() },
         mac: if ip.is_ipv4() { client.parse().ok() } else { None },
         ip,
         prefix: networks
-            .into_iter()
             .find(|net| net.contains(ip))
             .map_or(if ip.is_ipv4() { 32 } else { 128 }, |net| net.prefix),
         hostname: some(name),
