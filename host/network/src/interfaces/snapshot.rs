@@ -1,6 +1,6 @@
 //! The host's interfaces at one moment, and the way back there.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use reeve_model::MacAddress;
 use reeve_sys::link::{Address, Bridge, Change, Link, LinkName, NewLink, Route};
@@ -34,10 +34,11 @@ struct SavedLink {
 struct SavedAddress {
     ip: IpAddr,
     prefix: u8,
+    broadcast: Option<Ipv4Addr>,
     noprefixroute: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct SavedRoute {
     destination: IpAddr,
     prefix: u8,
@@ -131,6 +132,7 @@ impl HostInterfaces {
         for address in &saved.addresses {
             if !now.iter().any(|has| same(has, address)) {
                 let new = Address {
+                    broadcast: address.broadcast,
                     noprefixroute: address.noprefixroute,
                     nodad: address.ip.is_ipv6(),
                     ..Address::new(address.ip, address.prefix)
@@ -170,7 +172,9 @@ impl HostInterfaces {
                 metric: route.metric,
             })
         });
-        Ok(routes.collect())
+        let mut routes: Vec<SavedRoute> = routes.collect();
+        routes.sort_unstable();
+        Ok(routes)
     }
 }
 
@@ -204,7 +208,12 @@ fn saved(link: Link) -> SavedLink {
         alias: link.alias,
         bridge,
         addresses: addresses
-            .map(|has| SavedAddress { ip: has.ip, prefix: has.prefix, noprefixroute: has.noprefixroute })
+            .map(|has| SavedAddress {
+                ip: has.ip,
+                prefix: has.prefix,
+                broadcast: has.broadcast,
+                noprefixroute: has.noprefixroute,
+            })
             .collect(),
     }
 }

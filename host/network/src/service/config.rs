@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::Path;
 
-use reeve_model::network::{Dhcp, DhcpHost, ForwardMode, IpConfig, NetworkConfig};
+use reeve_model::network::{DhcpHost, ForwardMode, IpConfig, NetworkConfig};
 
 use super::names::quoted;
 use super::program::Files;
@@ -14,6 +14,8 @@ use crate::{NetworkError, networks};
 const LEASE_S: u64 = 3600;
 /// The shortest lease dnsmasq knows, in seconds.
 const SHORTEST_LEASE_S: u64 = 120;
+/// Static leases that may be in use besides those of ranges.
+const STATIC_LEASES: u128 = 1000;
 /// Who it becomes; the first that there is.
 const USERS: [&str; 2] = ["dnsmasq", "nobody"];
 
@@ -171,12 +173,10 @@ fn lease(seconds: Option<u64>) -> String {
     }
 }
 
+/// What the ranges hold, and static leases beside them: not as many as there are, or each new one would be a new configuration.
 fn lease_max(config: &NetworkConfig) -> u128 {
-    let count = |dhcp: &Dhcp| {
-        let ranges = dhcp.ranges.iter().filter_map(|range| range.addresses.count()).sum::<u128>();
-        ranges + dhcp.hosts.len() as u128
-    };
-    config.ips.iter().filter_map(|ip| ip.dhcp.as_ref()).map(count).sum::<u128>().max(1)
+    let ranges = config.ips.iter().filter_map(|ip| ip.dhcp.as_ref()).flat_map(|dhcp| &dhcp.ranges);
+    ranges.filter_map(|range| range.addresses.count()).sum::<u128>() + STATIC_LEASES
 }
 
 /// The zone of reverse names of a network, where one zone is all of it.

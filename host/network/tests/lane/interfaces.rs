@@ -31,12 +31,11 @@ fn shown(link: &str) -> Vec<String> {
     for args in ["-4 route show", "-6 route show", "-4 -o addr show", "-6 -o addr show"] {
         let text = output("/usr/sbin/ip", &format!("{args} dev {link}"));
         let words = |line: &str| {
-            let words = line.split_whitespace().filter(|word| !word.ends_with(':'));
-            // The state of the link, and who made a route, may differ: its way may not.
-            let plain = words.filter(|word| {
-                !["linkdown", link, "proto", "kernel", "static", "pref", "medium", "nodad"].contains(word)
-            });
-            plain.collect::<Vec<_>>().join(" ")
+            // The state of the link, and who made a route, may differ; its way may not.
+            let other = ["linkdown", link, "proto", "kernel", "static", "pref", "medium", "nodad"];
+            let words = line.split_whitespace().map(|word| word.trim_end_matches('\\'));
+            let words = words.filter(|word| !word.ends_with(':') && !other.contains(word));
+            words.collect::<Vec<_>>().join(" ")
         };
         lines.extend(text.lines().map(words).filter(|line| !line.contains("fe80") && !line.contains("ff00")));
     }

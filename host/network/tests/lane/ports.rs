@@ -261,8 +261,12 @@ fn what_can_not_be_plugged_in_is_said() {
         );
         assert!(refused(interface("bridge", &[], 1)).contains("needs <source bridge='…'/>"));
         assert!(refused(interface("bridge", &[("bridge", "lo")], 1)).contains("'lo' is no bridge"));
-        let mut tagged = interface("ethernet", &[], 1);
-        tagged.vlan = Some(Default::default());
+        let mut tagged = interface("direct", &[("dev", "lo")], 1);
+        tagged.vlan = Some(reeve_model::network::Vlan {
+            trunk: None,
+            tags: vec![reeve_model::network::VlanTag { id: 5, native_mode: None }],
+        });
+        assert!(refused(tagged).contains("<vlan> needs Open vSwitch or SR-IOV"));
         let tunnel =
             plug(bed, &interface("mcast", &[("address", "230.0.0.1"), ("port", "5558")], 1)).unwrap();
         assert_eq!((tunnel.medium.clone(), tunnel.has_link()), (Medium::Tunnel, false));
