@@ -80,14 +80,18 @@ impl HostInterfaces {
         })
     }
 
-    /// The routes of a link that are not there by its addresses alone, or are lost with them.
+    /// The routes of a link; those by way of gateways are removed, for IPv6 keeps them when their address goes.
     fn take_routes(&self, link: &Link) -> Result<Vec<Route>, NetworkError> {
         let routes = self.host.links.routes()?.into_iter();
         let own = |route: &Route| {
             route.link.as_ref() == Some(&link.name)
                 && !(is_link_local(route.destination) && !route.is_default())
         };
-        Ok(routes.filter(own).collect())
+        let routes: Vec<Route> = routes.filter(own).collect();
+        for route in routes.iter().filter(|route| route.gateway.is_some()) {
+            self.host.links.remove_route(route)?;
+        }
+        Ok(routes)
     }
 
     fn move_addresses(&self, from: &Link, to: &LinkName) -> Result<(), NetworkError> {

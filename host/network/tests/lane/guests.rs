@@ -68,14 +68,29 @@ pub(crate) fn ask(guest: &NetworkNamespace, server: &str, name: &str, kind: u16)
         .collect()
 }
 
+/// The host's own namespace.
+pub(crate) const HERE: Option<&NetworkNamespace> = None;
+
+/// Does something in a namespace.
+pub(crate) fn within<T: Send>(place: Option<&NetworkNamespace>, work: impl FnOnce() -> T + Send) -> T {
+    match place {
+        Some(namespace) => namespace.run(work).unwrap(),
+        None => work(),
+    }
+}
+
 /// Connects from one namespace to a listener in another; the address that the listener saw, after a byte went both ways.
-pub(crate) fn connect(from: &NetworkNamespace, to: &NetworkNamespace, address: &str) -> Option<SocketAddr> {
+pub(crate) fn connect<'a>(
+    from: impl Into<Option<&'a NetworkNamespace>>,
+    to: impl Into<Option<&'a NetworkNamespace>>,
+    address: &str,
+) -> Option<SocketAddr> {
     let address: SocketAddr = address.parse().unwrap();
     let listener =
-        to.run(|| TcpListener::bind((IpAddr::from([0, 0, 0, 0]), address.port())).unwrap()).unwrap();
+        within(to.into(), || TcpListener::bind((IpAddr::from([0, 0, 0, 0]), address.port())).unwrap());
     listener.set_nonblocking(true).unwrap();
-    let stream = from.run(|| TcpStream::connect_timeout(&address, Duration::from_secs(3))).unwrap();
-    let mut stream = stream.ok()?;
+    let mut stream =
+        within(from.into(), || TcpStream::connect_timeout(&address, Duration::from_secs(3))).ok()?;
     let (mut other, peer) = crate::bed::wait("nobody connected", || listener.accept().ok());
     other.set_nonblocking(false).unwrap();
     other.set_read_timeout(Some(PATIENCE)).unwrap();

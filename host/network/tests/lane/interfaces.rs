@@ -8,7 +8,7 @@ use reeve_sys::link::Links;
 use reeve_sys::namespace::NetworkNamespace;
 
 use crate::bed::{Bed, all, cable, isolated, name, output, wait};
-use crate::guests::connect;
+use crate::guests::{HERE, connect};
 
 /// An uplink with addresses and routes of both families; who is at its other end.
 fn uplink(bed: &Bed) -> NetworkNamespace {
@@ -47,7 +47,6 @@ fn shown(link: &str) -> Vec<String> {
 fn a_bridge_takes_over_and_gives_back_what_its_port_had() {
     isolated(|bed| {
         let far = uplink(bed);
-        let here = NetworkNamespace::current().unwrap();
         let interfaces = HostInterfaces::new(Arc::new(bed.host.clone()));
         let before = shown("up0");
         let planned =
@@ -61,7 +60,7 @@ fn a_bridge_takes_over_and_gives_back_what_its_port_had() {
         assert_eq!(ports[0].name, "up0");
         assert_eq!(shown("br0"), before);
         assert!(shown("up0").is_empty(), "{:?}", shown("up0"));
-        assert!(connect(&here, &far, "10.9.0.1:80").is_some());
+        assert!(connect(HERE, &far, "10.9.0.1:80").is_some());
         let kinds: Vec<_> =
             interfaces.list(&[]).unwrap().into_iter().map(|one| (one.name, one.kind)).collect();
         assert!(kinds.contains(&("br0".to_owned(), "bridge".to_owned())), "{kinds:?}");
@@ -72,7 +71,7 @@ fn a_bridge_takes_over_and_gives_back_what_its_port_had() {
         assert_eq!(back.name, "up0");
         assert_eq!(shown("up0"), before);
         assert_eq!(all(), ["up0"]);
-        assert!(connect(&here, &far, "10.9.0.1:81").is_some());
+        assert!(connect(HERE, &far, "10.9.0.1:81").is_some());
         drop(far);
         wait("the cable stays", || bed.links.find(&name("up0")).unwrap().is_none().then_some(()));
     });

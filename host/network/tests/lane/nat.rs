@@ -5,7 +5,7 @@ use reeve_sys::link::{KernelLinks, Links};
 use reeve_sys::namespace::NetworkNamespace;
 
 use crate::bed::{Bed, cable, guest, isolated, name, network, other, output, wait};
-use crate::guests::connect;
+use crate::guests::{HERE, connect};
 
 /// What is beyond the host's uplink.
 fn outside(links: &KernelLinks) -> NetworkNamespace {
@@ -35,8 +35,7 @@ fn guests_of_a_nat_network_go_out_under_the_hosts_address() {
         outside.run(|| output("/usr/sbin/ip", "route add 192.168.122.0/24 via 203.0.113.1")).unwrap();
         assert_eq!(connect(&outside, &inside, "192.168.122.50:8081"), None);
         // The host itself reaches guests.
-        let here = NetworkNamespace::current().unwrap();
-        assert!(connect(&here, &inside, "192.168.122.50:8082").is_some());
+        assert!(connect(HERE, &inside, "192.168.122.50:8082").is_some());
         bed.networks.stop(config.uuid).unwrap();
         unplug(bed, vec![inside, outside], &["g0", "up0"]);
     });

@@ -11,6 +11,7 @@ use reeve_sys::namespace::NetworkNamespace;
 use uuid::Uuid;
 
 use crate::bed::{guest, isolated, name, network, output, wait};
+use crate::guests::{HERE, within};
 use crate::ports::{interface, plug};
 
 const WARMING: Duration = Duration::from_millis(700);
@@ -21,9 +22,13 @@ fn limit(average_kib: u64) -> Option<RateLimit> {
 }
 
 /// Bytes per second of a TCP connection that sends as fast as it may.
-fn transfer(from: &NetworkNamespace, to: &NetworkNamespace, address: &str) -> u64 {
-    let listener = to.run(|| TcpListener::bind(address).unwrap()).unwrap();
-    let mut sender = from.run(|| TcpStream::connect(address).unwrap()).unwrap();
+fn transfer<'a>(
+    from: impl Into<Option<&'a NetworkNamespace>>,
+    to: impl Into<Option<&'a NetworkNamespace>>,
+    address: &str,
+) -> u64 {
+    let listener = within(to.into(), || TcpListener::bind(address).unwrap());
+    let mut sender = within(from.into(), || TcpStream::connect(address).unwrap());
     let (mut receiver, _) = listener.accept().unwrap();
     let writer = std::thread::spawn(move || while sender.write_all(&[0; 64 << 10]).is_ok() {});
     let (start, mut buffer) = (Instant::now(), vec![0; 64 << 10]);
@@ -62,13 +67,12 @@ fn a_networks_limits_hold_in_both_directions_and_change_while_it_runs() {
         });
         bed.networks.start(&config).unwrap();
         let inside = guest(&bed.links, "g0", "virbr0", Some(("192.168.122.50/24", "192.168.122.1")));
-        let here = NetworkNamespace::current().unwrap();
-        assert_near(transfer(&here, &inside, "192.168.122.50:9000"), 2000);
-        assert_near(transfer(&inside, &here, "192.168.122.1:9001"), 1000);
+        assert_near(transfer(HERE, &inside, "192.168.122.50:9000"), 2000);
+        assert_near(transfer(&inside, HERE, "192.168.122.1:9001"), 1000);
         config.bandwidth = Bandwidth { inbound: limit(4000), outbound: None };
         bed.networks.update(&config).unwrap();
-        assert_near(transfer(&here, &inside, "192.168.122.50:9002"), 4000);
-        let free = transfer(&inside, &here, "192.168.122.1:9003");
+        assert_near(transfer(HERE, &inside, "192.168.122.50:9002"), 4000);
+        let free = transfer(&inside, HERE, "192.168.122.1:9003");
         assert!(free > 20_000_000, "still limited to {free} bytes/s");
         drop(inside);
         wait("the cable stays", || bed.links.find(&name("g0")).unwrap().is_none().then_some(()));
