@@ -21,10 +21,37 @@ pub(crate) fn lease(bed: &Bed, guest: &NetworkNamespace, hostname: &str) -> Vec<
     );
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let args = format!("udhcpc -i eth0 -n -q -f -t 20 -T 1 -x hostname:{hostname} -s {}", script.display());
-    guest.run(|| output("/usr/bin/busybox", &args)).unwrap();
+    udhcpc(guest, &format!("-x hostname:{hostname} -s {}", script.display()));
     let told = std::fs::read_to_string(told).unwrap();
     told.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Gets an address by DHCP and gives it back.
+pub(crate) fn release(guest: &NetworkNamespace) {
+    udhcpc(guest, "-R -s /bin/true");
+}
+
+fn udhcpc(guest: &NetworkNamespace, more: &str) {
+    let args = format!("udhcpc -i eth0 -n -q -f -t 20 -T 1 {more}");
+    guest.run(|| output("/usr/bin/busybox", &args)).unwrap();
+}
+
+/// The first block of a file of a TFTP server.
+pub(crate) fn fetch(guest: &NetworkNamespace, server: &str, file: &str) -> Vec<u8> {
+    let request = [&[0, 1], file.as_bytes(), b"\0octet\0"].concat();
+    let answer = guest
+        .run(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.send_to(&request, (server, 69)).unwrap();
+            let mut buffer = [0; 1500];
+            let (length, from) = socket.recv_from(&mut buffer).unwrap();
+            socket.send_to(&[0, 4, 0, 1], from).unwrap();
+            buffer[..length].to_vec()
+        })
+        .unwrap();
+    assert_eq!(answer[..4], [0, 3, 0, 1], "{}", String::from_utf8_lossy(&answer));
+    answer[4..].to_vec()
 }
 
 /// Asks a DNS server; addresses and texts of the answer.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use reeve_model::host_interface::{HostInterfaceConfig, HostInterfaceKind, HostProtocol};
 use reeve_network::{BridgeOptions, HostInterfaces, HostSnapshot};
-use reeve_sys::link::Links;
+use reeve_sys::link::{Change, Links, NewLink};
 use reeve_sys::namespace::NetworkNamespace;
 
-use crate::bed::{Bed, all, cable, isolated, name, output, wait};
+use crate::bed::{Bed, all, cable, isolated, name, network, output, processes, wait};
 use crate::guests::{HERE, connect};
 
 /// An uplink with addresses and routes of both families; who is at its other end.
@@ -149,5 +149,33 @@ fn a_defined_bridge_is_started_and_destroyed_and_a_bad_one_leaves_nothing() {
         );
         drop(far);
         wait("the cable stays", || bed.links.find(&name("up0")).unwrap().is_none().then_some(()));
+    });
+}
+
+#[test]
+fn an_interface_gets_its_address_by_dhcp_and_its_client_ends_with_it() {
+    isolated(|bed| {
+        // The client writes to /etc, which is a copy as far as this thread can see.
+        let etc = bed.directory.path().join("etc");
+        output("/bin/cp", &format!("-a /etc {}", etc.display()));
+        output("/bin/mount", &format!("--bind {} /etc", etc.display()));
+        let config = network(|_| {});
+        bed.networks.start(&config).unwrap();
+        bed.links.create(&name("up0"), &NewLink::Veth { peer: name("up1") }).unwrap();
+        bed.links.change(&name("up1"), &Change::Master(Some(name("virbr0")))).unwrap();
+        bed.links.change(&name("up1"), &Change::Up).unwrap();
+        let interfaces = HostInterfaces::new(Arc::new(bed.host.clone()));
+        let mut asking = interfaces.current("up0").unwrap();
+        asking.protocols = vec![HostProtocol { dhcp: Some(Default::default()), ..HostProtocol::default() }];
+        interfaces.start(&asking).unwrap();
+        let has = interfaces.current("up0").unwrap();
+        assert!(has.protocols[0].addresses[0].to_string().starts_with("192.168.122."), "{has:?}");
+        assert_eq!(bed.networks.leases(config.uuid).unwrap().len(), 1);
+        assert_eq!(processes(bed.directory.path()).len(), 2);
+        interfaces.destroy("up0").unwrap();
+        assert_eq!(processes(bed.directory.path()).len(), 1);
+        bed.links.delete(&name("up0")).unwrap();
+        bed.networks.stop(config.uuid).unwrap();
+        output("/bin/umount", "/etc");
     });
 }

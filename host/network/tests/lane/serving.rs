@@ -1,10 +1,10 @@
 //! DHCP, DNS and TFTP of a network's dnsmasq, as guests get them.
 
-use reeve_model::network::{DhcpHost, DnsHost, DnsTxt};
+use reeve_model::network::{Bootp, DhcpHost, DnsHost, DnsTxt, IpConfig, IpNetwork};
 use reeve_network::NetworkError;
 
 use crate::bed::{guest, isolated, name, network, pause, processes, wait};
-use crate::guests::{ask, lease};
+use crate::guests::{ask, fetch, lease, release};
 use reeve_sys::link::Links;
 
 const A: u16 = 1;
@@ -38,6 +38,9 @@ fn a_guest_gets_address_router_and_names() {
         assert_eq!(ask(&guest, "192.168.122.1", "db", A), ["192.168.122.9"]);
         assert_eq!(ask(&guest, "192.168.122.1", "web", A), [address.clone()]);
         assert_eq!(ask(&guest, "192.168.122.1", "note", TXT), ["a \"b\", c\\d # e"]);
+        release(&guest);
+        bed.heard.wait_for(&format!("expired {address}"));
+        assert!(bed.networks.leases(config.uuid).unwrap().is_empty());
         drop(guest);
         wait("the cable stays", || bed.links.find(&name("g0")).unwrap().is_none().then_some(()));
         bed.networks.stop(config.uuid).unwrap();
@@ -116,5 +119,35 @@ fn dnsmasq_that_is_missing_or_does_not_come_up_leaves_nothing() {
         assert!(processes(bed.directory.path()).is_empty());
         bed.networks.stop(quiet.uuid).unwrap();
         assert!(matches!(bed.networks.stop(quiet.uuid), Err(NetworkError::NotActive(_))));
+    });
+}
+
+#[test]
+fn a_guest_boots_by_tftp_and_finds_its_ipv6_address() {
+    isolated(|bed| {
+        let root = bed.directory.path().join("tftp");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("boot.bin"), "kernel").unwrap();
+        let config = network(|config| {
+            let ip = &mut config.ips[0];
+            ip.tftp_root = root.to_str().map(str::to_owned);
+            let bootp = Bootp { file: "boot.bin".to_owned(), server: None };
+            ip.dhcp.as_mut().unwrap().bootp = Some(bootp);
+            let network = IpNetwork::new("fd00:7::1".parse().unwrap(), 64).unwrap();
+            config.ips.push(IpConfig { network, tftp_root: None, dhcp: None, ..config.ips[0].clone() });
+        });
+        bed.networks.start(&config).unwrap();
+        let guest = guest(&bed.links, "g0", "virbr0", None);
+        assert_eq!(lease(bed, &guest, "web")[3], "boot.bin");
+        assert_eq!(fetch(&guest, "192.168.122.1", "boot.bin"), b"kernel");
+        let found = || {
+            let link =
+                guest.run(|| reeve_sys::link::KernelLinks.find(&name("eth0"))).unwrap().unwrap().unwrap();
+            link.addresses.iter().find(|has| has.ip.to_string().starts_with("fd00:7::")).copied()
+        };
+        assert_eq!(wait("no router is heard", found).prefix, 64);
+        drop(guest);
+        wait("the cable stays", || bed.links.find(&name("g0")).unwrap().is_none().then_some(()));
+        bed.networks.stop(config.uuid).unwrap();
     });
 }
