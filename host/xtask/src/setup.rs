@@ -35,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 16] = [
+const PACKAGES: [Package; 17] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -71,6 +71,12 @@ const PACKAGES: [Package; 16] = [
         sign: Sign::Program("dnsmasq"),
         need: Need::Everything,
         why: "to serve virtual networks",
+    },
+    Package {
+        name: "isc-dhcp-client",
+        sign: Sign::Program("dhclient"),
+        need: Need::Everything,
+        why: "to give interfaces of the host addresses",
     },
     Package {
         name: "busybox",
