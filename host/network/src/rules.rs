@@ -7,6 +7,7 @@
 //!   input, output (filter - 5)        link in @bridges: DHCP, DNS and TFTP of the host
 //! ```
 //!
+//! Frames between guests of one bridge pass here as packets too where br_netfilter is loaded, and are let through.
 //! Packets find the rules of their network by one look-up in a map, so their cost does not grow with the number of networks.
 //!
 //! Beside others: every table sees every packet. A reject here is final. An accept ends this table only: another table that drops by

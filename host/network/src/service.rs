@@ -134,7 +134,6 @@ impl Service {
     }
 
     /// Makes the service what a changed document says. Some when another one, or none, takes the place of `old`, which is to be stopped.
-    #[expect(clippy::option_option, reason = "no change, or a change to none or one")]
     pub(crate) fn change(
         host: &Host,
         sink: &Arc<dyn NetworkSink>,
