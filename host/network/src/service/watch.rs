@@ -62,7 +62,9 @@ impl Watched {
         let (changes, wake) = match watched {
             Ok(watched) => watched,
             Err(error) => {
-                process.as_ref().map(program::end);
+                if let Some(process) = &process {
+                    program::end(process);
+                }
                 return Err(failed(error));
             }
         };
