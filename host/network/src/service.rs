@@ -107,11 +107,11 @@ impl Service {
         }
         Texts::of(config, files)?.write(files)?;
         let process = program::start(&host.dnsmasq, &config.name, files)?;
-        let watched = Watched::new(host, sink, config, files, process)?;
+        let watched = Watched::new(host, sink, config, files, Some(process))?;
         Ok(Self { watched, files: files.clone() })
     }
 
-    /// Finds the dnsmasq that runs for a network, or starts one; and what had to be mended.
+    /// Finds the dnsmasq that runs for a network, or starts one, now or when it works; and what had to be mended.
     pub(crate) fn adopt_if_needed(
         host: &Host,
         sink: &Arc<dyn NetworkSink>,
@@ -123,14 +123,20 @@ impl Service {
         let files = Files::of(host, config.uuid)?;
         let wanted = Texts::of(config, &files)?;
         if let Some(process) = program::find(&files).filter(|_| Texts::read(&files) == wanted) {
-            let watched = Watched::new(host, sink, config, &files, process)?;
+            let watched = Watched::new(host, sink, config, &files, Some(process))?;
             return Ok((Some(Self { watched, files }), None));
         }
-        let service = Self::start_if_needed(host, sink, config)?;
-        Ok((
-            service,
-            Some("its dnsmasq was gone or of another configuration: it is started again".to_owned()),
-        ))
+        let (service, said) = match Self::start(host, sink, config, &files) {
+            Ok(service) => {
+                (service, "its dnsmasq was gone or of another configuration: it is started again".to_owned())
+            }
+            Err(error) => {
+                // Guests stay attached meanwhile.
+                let watched = Watched::new(host, sink, config, &files, None)?;
+                (Self { watched, files }, format!("{error}; it is tried again until it works"))
+            }
+        };
+        Ok((Some(service), Some(said)))
     }
 
     /// Makes the service what a changed document says. Some when another one, or none, takes the place of `old`, which is to be stopped.

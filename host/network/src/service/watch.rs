@@ -48,12 +48,13 @@ struct Inner {
 }
 
 impl Watched {
+    /// Looks after a process from now on; without one it is started as soon as that works.
     pub(super) fn new(
         host: &Host,
         sink: &Arc<dyn NetworkSink>,
         config: &NetworkConfig,
         files: &Files,
-        process: Process,
+        process: Option<Process>,
     ) -> Result<Self, NetworkError> {
         let failed = NetworkError::file(&files.leases, "watched");
         let watched = watch(files)
@@ -61,11 +62,13 @@ impl Watched {
         let (changes, wake) = match watched {
             Ok(watched) => watched,
             Err(error) => {
-                program::end(&process);
+                if let Some(process) = &process {
+                    program::end(process);
+                }
                 return Err(failed(error));
             }
         };
-        let inner = Inner { process: Some(process), config: config.clone(), watching: true };
+        let inner = Inner { process, config: config.clone(), watching: true };
         let shared = Arc::new(Shared {
             program: host.dnsmasq.clone(),
             files: files.clone(),
@@ -181,7 +184,7 @@ impl Watcher {
                 inner.process.as_ref().map(|process| process.pidfd().try_clone_to_owned())
             };
             if pidfd.is_none() && restart.is_none() {
-                // A changed configuration that could not be started, nor the old one after it.
+                // A changed configuration that could not be started, nor the old one after it; or one that was adopted so.
                 let reason = "it could not be started".to_owned();
                 restart = Some(Restart { reason, at: Instant::now() + pause });
             }

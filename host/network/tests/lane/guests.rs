@@ -38,7 +38,7 @@ fn udhcpc(guest: &NetworkNamespace, more: &str) {
 
 /// The first block of a file of a TFTP server.
 pub(crate) fn fetch(guest: &NetworkNamespace, server: &str, file: &str) -> Vec<u8> {
-    let request = [&[0, 1], file.as_bytes(), b"\0octet\0"].concat();
+    let request = [&[0, 1][..], file.as_bytes(), b"\0octet\0"].concat();
     let answer = guest
         .run(|| {
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();

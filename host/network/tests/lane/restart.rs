@@ -98,6 +98,32 @@ fn a_new_daemon_takes_over_without_touching_what_runs() {
 }
 
 #[test]
+fn guests_stay_attached_while_a_dnsmasq_can_not_be_started() {
+    isolated(|bed| {
+        let config = network(|_| {});
+        bed.networks.start(&config).unwrap();
+        let port = plug(bed, &interface("network", &[("network", "default")], 1)).unwrap();
+        bed.networks.detach();
+        kill_process(Pid::from_raw(pid(bed, &config).unwrap()).unwrap(), Signal::KILL).unwrap();
+        wait("it does not end", || processes(bed.directory.path()).is_empty().then_some(()));
+        // A program that fails at first.
+        let program = bed.directory.path().join("dnsmasq");
+        std::os::unix::fs::symlink("/bin/false", &program).unwrap();
+        let host = reeve_network::Host { dnsmasq: program.clone(), ..bed.host.clone() };
+        let new = reeve_network::Networks::new(host, bed.heard.clone());
+        let adopted = new.adopt(std::slice::from_ref(&config), std::slice::from_ref(&port));
+        let said = adopted[0].outcome.as_ref().unwrap();
+        assert!(said[0].ends_with("exit status 1; it is tried again until it works"), "{said:?}");
+        assert_eq!(bed.links.find(&name("vnet0")).unwrap().unwrap().master, Some(name("virbr0")));
+        std::fs::remove_file(&program).unwrap();
+        std::os::unix::fs::symlink("/usr/sbin/dnsmasq", &program).unwrap();
+        bed.heard.wait_for("restarted");
+        new.unplug(&port).unwrap();
+        new.stop(config.uuid).unwrap();
+    });
+}
+
+#[test]
 fn what_dead_daemons_left_is_swept_and_nothing_else() {
     isolated(|bed| {
         let (config, second) = (network(|_| {}), other("second", "virbr1", 123, None));
