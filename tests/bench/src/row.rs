@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// Unit of what is better when larger.
+pub const RATE: &str = "1/s";
+
 /// One row: ours, and a peer measured in the same run where there is one.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
@@ -17,7 +20,7 @@ pub struct Row {
     pub peer: Option<f64>,
     /// Who the peer is.
     pub peer_name: Option<&'static str>,
-    /// peer / ours: above 1 we are better.
+    /// peer / ours, or ours / peer of rates: above 1 we are better.
     pub ratio: Option<f64>,
     /// Runs behind each median.
     pub runs: usize,
@@ -31,14 +34,15 @@ impl Row {
 
     /// The same row against a peer.
     pub fn against(self, peer_name: &'static str, peer: f64) -> Self {
-        let ratio = (self.ours > 0.0).then(|| peer / self.ours);
+        let (better, worse) = if self.unit == RATE { (self.ours, peer) } else { (peer, self.ours) };
+        let ratio = (worse > 0.0).then(|| better / worse);
         Self { peer: Some(peer), peer_name: Some(peer_name), ratio, ..self }
     }
 
     /// Column heads of the table.
     pub fn header() -> String {
         format!(
-            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<18} {:>8} {:>6}",
+            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<22} {:>8} {:>6}",
             "AREA", "NAME", "OURS", "PEER", "UNIT", "PEER NAME", "RATIO", "RUNS"
         )
     }
@@ -49,7 +53,7 @@ impl std::fmt::Display for Row {
         let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
         write!(
             f,
-            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<18} {:>8} {:>6}",
+            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<22} {:>8} {:>6}",
             self.area,
             self.name,
             figure(Some(self.ours)),

@@ -2,12 +2,10 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
-
-use crate::samples::Samples;
 
 /// The name rule alone, without a parser, which flatters the shell.
 const SH: &str = r#"document=$(cat)
@@ -16,6 +14,14 @@ name=${name%%</name>*}
 case "$name" in
     web-*|db-*) exit 0 ;;
     *) echo "the name '$name' must begin with one of: web-, db-" >&2; exit 1 ;;
+esac
+"#;
+
+/// Looks at an event and has nothing to do; without a process of its own, which flatters the shell.
+const SH_EVENT: &str = r#"read -r event
+case "$event" in
+    *started*) exit 0 ;;
+    *) echo "not an event: $event" >&2; exit 1 ;;
 esac
 "#;
 
@@ -49,6 +55,11 @@ impl Script {
         Self::new("/bin/sh", SH)
     }
 
+    /// A shell hook that is told events.
+    pub fn sh_event() -> Result<Self> {
+        Self::new("/bin/sh", SH_EVENT)
+    }
+
     /// The Python hook, with Debian's interpreter: one found by a search path may be a version manager's shell wrapper.
     pub fn python3() -> Result<Self> {
         Self::new("/usr/bin/python3", PYTHON)
@@ -60,9 +71,9 @@ impl Script {
         Ok(Self { interpreter, file })
     }
 
-    /// One call: a process, the document on its standard input, its exit status.
+    /// How long one call takes: a process, the document on its standard input, its exit status.
     #[allow(clippy::disallowed_methods, reason = "starting a process is what is measured")]
-    pub fn run(&self, document: &str, times: &mut Samples) -> Result<()> {
+    pub fn run(&self, document: &str) -> Result<Duration> {
         let before = Instant::now();
         let mut child = Command::new(self.interpreter)
             .arg(self.file.path())
@@ -75,8 +86,8 @@ impl Script {
             input.write_all(document.as_bytes())?;
         }
         let status = child.wait()?;
-        times.add(before.elapsed());
+        let time = before.elapsed();
         ensure!(status.success(), "the {} hook must allow: {status}", self.interpreter);
-        Ok(())
+        Ok(time)
     }
 }

@@ -48,7 +48,7 @@ pub async fn measure() -> Result<Vec<Row>> {
         for (_, host, times) in &mut candidates {
             guard_times(&host.engine, &config, CALLS_A_ROUND, times).await?;
         }
-        script.run(DOCUMENT, &mut peer)?;
+        peer.add(script.run(DOCUMENT)?);
     }
     let row = |(name, _, times): &(&'static str, Host, Samples)| {
         Row::alone("policy", name, "us", times.median_us(), times.len())

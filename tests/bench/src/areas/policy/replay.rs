@@ -13,7 +13,7 @@ use reeve_policy::{Mode, Offline};
 use serde_json::json;
 
 use crate::areas::host::{Host, NAMING_GRANTS, component, request};
-use crate::row::Row;
+use crate::row::{RATE, Row};
 
 const DECISIONS: u32 = 10_000;
 /// Calls between two fetches, so that the daemon's buffer never fills.
@@ -35,7 +35,7 @@ pub async fn measure() -> Result<Row> {
         rates.push(f64::from(DECISIONS) / begin.elapsed().as_secs_f64());
     }
     let rate = rates.into_iter().fold(f64::INFINITY, f64::min);
-    Ok(Row::alone("policy", "replay-10000", "1/s", rate, sessions.len()))
+    Ok(Row::alone("policy", "replay-10000", RATE, rate, sessions.len()))
 }
 
 /// Decisions of a daemon on as many domains, a third of which are denied and a third rewritten.
