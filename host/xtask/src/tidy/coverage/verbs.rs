@@ -1,28 +1,60 @@
 //! Every verb is denied to somebody in a test: one call names `Denied` and the verb, in words, `"domain:start"`.
+//!
+//! A verb that no code asks for yet can't be denied; it is a warning, so that it is not forgotten.
 
 use proc_macro2::{Delimiter, TokenTree};
 use reeve_model::Verb;
 
-use super::source::{Source, inside, text, word};
+use super::source::{Source, inside, is, starts, text, word};
 use super::{Finding, Tree};
 
 const CODE: &str = "Denied";
+/// Where the vocabulary itself is; naming a verb there is not asking for it.
+const VOCABULARY: [&str; 2] = ["host/model", "host/xtask"];
 
 /// Verbs that no test is denied.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let verbs = Verb::ALL.map(Verb::as_str);
+    let is_product = |source: &&Source| {
+        source.path.iter().nth(2).is_some_and(|part| part == "src")
+            && VOCABULARY.iter().all(|home| !source.path.starts_with(home))
+    };
+    let product: Vec<_> = tree.below("host").filter(is_product).collect();
+    let verbs = Verb::ALL.map(|verb| {
+        let name = format!("{verb:?}");
+        (verb.as_str(), product.iter().any(|source| asks(source, &name)))
+    });
     untested(&verbs, tree.tests())
 }
 
-fn untested<'a>(verbs: &[&str], tests: impl Iterator<Item = &'a Source>) -> Vec<Finding> {
+/// True where a source hands the verb to something. An arm or an alternative of a pattern only sorts the vocabulary.
+fn asks(source: &Source, name: &str) -> bool {
+    let path = ["Verb", ":", ":", name];
+    let mut found = false;
+    source.sequences(&mut |tokens| {
+        found |= (0..tokens.len()).filter(|index| starts(&tokens[*index..], &path)).any(|index| {
+            let before = index.checked_sub(1).map(|before| &tokens[before]);
+            let after = tokens.get(index + path.len());
+            let is_pattern = |token: &TokenTree| is(token, '|') || is(token, '=');
+            !before.is_some_and(|token| is(token, '|')) && !after.is_some_and(is_pattern)
+        });
+    });
+    found
+}
+
+/// Verbs, each with whether any code asks for it.
+fn untested<'a>(verbs: &[(&str, bool)], tests: impl Iterator<Item = &'a Source>) -> Vec<Finding> {
     let denials: Vec<String> = tests.flat_map(denials).collect();
     let is_denied = |verb: &str| denials.iter().any(|said| names(said, verb));
-    let finding = |verb: &&str| {
-        Finding::error(format!(
-            "no test is denied '{verb}': add one to host/actions/tests or host/policy/tests whose call names {CODE} and \"{verb}\""
-        ))
+    let finding = |(verb, is_asked): &(&str, bool)| {
+        if *is_asked {
+            Finding::error(format!(
+                "no test is denied '{verb}': add one to host/actions/tests or host/policy/tests whose call names {CODE} and \"{verb}\""
+            ))
+        } else {
+            Finding::warning(format!("nothing asks for the verb '{verb}', so no test can be denied it"))
+        }
     };
-    verbs.iter().filter(|verb| !is_denied(verb)).map(finding).collect()
+    verbs.iter().filter(|(verb, _)| !is_denied(verb)).map(finding).collect()
 }
 
 /// True where the verb stands in a text, and is not just a part of a longer one.
@@ -68,10 +100,11 @@ fn gather(tokens: &[TokenTree], texts: &mut Vec<String>, is_denial: &mut bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::Severity;
 
     fn missing(test: &str) -> usize {
         let source = Source::parse("host/actions/tests/verbs/access.rs".into(), test).expect("tokens");
-        untested(&["domain:start", "node.ksm:write"], [&source].into_iter()).len()
+        untested(&[("domain:start", true), ("node.ksm:write", true)], [&source].into_iter()).len()
     }
 
     #[test]
@@ -84,6 +117,23 @@ mod tests {
             ),
             0
         );
+    }
+
+    #[test]
+    fn a_verb_that_nothing_asks_for_is_a_warning() {
+        let severity = |code: &str| {
+            let source = Source::parse("host/actions/src/x.rs".into(), code).expect("tokens");
+            let verbs = [("domain:start", asks(&source, "DomainStart"))];
+            untested(&verbs, std::iter::empty())[0].severity
+        };
+        assert_eq!(severity("fn f() { authorize(actor, Verb::DomainStart, name) }"), Severity::Error);
+        for code in [
+            "fn f() { Verb::DomainStartled; /* Verb::DomainStart */ }",
+            "fn f() { match verb { Verb::DomainStart => 1, Verb::DomainStop | Verb::DomainStart => 2 } }",
+            "fn f() { matches!(verb, Verb::DomainStart | Verb::DomainStop) }",
+        ] {
+            assert_eq!(severity(code), Severity::Warning, "{code}");
+        }
     }
 
     #[test]
