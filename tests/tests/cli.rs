@@ -33,17 +33,25 @@ fn a_domain_lives() -> Outcome {
     define(&daemon, "web")?;
     assert_eq!(state(&daemon, "web")?, "shut off (unknown)");
     let verbs = [
-        ("start", "Domain 'web' started\n", "running (booted)"),
-        ("suspend", "Domain 'web' suspended\n", "paused (user)"),
-        ("resume", "Domain 'web' resumed\n", "running (unpaused)"),
-        ("reset", "Domain 'web' reset\n", "running (booted)"),
-        ("destroy", "Domain 'web' destroyed\n", "shut off (destroyed)"),
-        ("start", "Domain 'web' started\n", "running (booted)"),
+        (["domain", "start"], "Domain 'web' started\n", "running (booted)"),
+        (["domain", "suspend"], "Domain 'web' suspended\n", "paused (user)"),
+        (["domain", "resume"], "Domain 'web' resumed\n", "running (unpaused)"),
+        (["domain", "reset"], "Domain 'web' reset\n", "running (booted)"),
+        (["domain", "destroy"], "Domain 'web' destroyed\n", "shut off (destroyed)"),
+        (["domain", "start"], "Domain 'web' started\n", "running (booted)"),
     ];
     for (verb, said, after) in verbs {
-        assert_eq!(daemon.reeve(&["domain", verb, "web"])?.ok(), said);
-        assert_eq!(state(&daemon, "web")?, after, "after {verb}");
+        assert_eq!(daemon.reeve(&[&verb[..], &["web"]].concat())?.ok(), said);
+        assert_eq!(state(&daemon, "web")?, after, "after {verb:?}");
     }
+    let said = daemon.reeve(&["domain", "reboot", "web"])?.ok();
+    assert_eq!(said, "Domain 'web' is being rebooted\n");
+    wait::until("the guest has rebooted", Duration::from_secs(10), || {
+        let events =
+            daemon.reeve(&["domain", "events", "web", "--after", "0", "--timeout", "0", "-o", "json"]);
+        events.is_ok_and(|events| events.stdout.contains("\"change\":\"rebooted\""))
+    })?;
+    assert!(state(&daemon, "web")?.starts_with("running"));
     let list = daemon.reeve(&["domain", "list"])?.ok();
     assert!(list.lines().any(|line| line.split_whitespace().eq(["2", "web", "running"])), "{list}");
     daemon.reeve(&["domain", "shutdown", "web"])?.ok();
@@ -204,6 +212,25 @@ fn memory_follows_the_balloon() -> Outcome {
     })?;
     daemon.reeve(&["domain", "setmem", "web", "4G"])?.fails(7);
     daemon.reeve(&["domain", "setmem", "web", "a lot"])?.fails(2);
+    Ok(())
+}
+
+#[test]
+fn counters_and_the_hosts_memory_are_shown() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    daemon.reeve(&["domain", "start", "web"])?.ok();
+    let stats: serde_json::Value =
+        serde_json::from_str(&daemon.reeve(&["domain", "stats", "web", "-o", "json"])?.ok())?;
+    assert_eq!(stats["vcpu_time_ns"].as_array().map(Vec::len), Some(2), "{stats}");
+    assert_eq!(stats["balloon_current"], 256 << 20, "{stats}");
+    assert!(daemon.reeve(&["domain", "stats", "web"])?.ok().contains("vCPU times:"));
+    let memory: serde_json::Value =
+        serde_json::from_str(&daemon.reeve(&["node", "memory", "-o", "json"])?.ok())?;
+    let meminfo = std::fs::read_to_string("/proc/meminfo")?;
+    let total = meminfo.split_whitespace().nth(1).unwrap_or_default();
+    assert_eq!(memory["total"].as_u64().map(|bytes| (bytes >> 10).to_string()).as_deref(), Some(total));
+    assert!(memory["available"].as_u64() <= memory["total"].as_u64(), "{memory}");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod annotate;
 mod audit;
 mod bench;
+mod binding;
 mod build;
 mod config;
 mod decisions;

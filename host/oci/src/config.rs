@@ -37,7 +37,8 @@ pub fn write(component: &[u8], author: Option<String>) -> Vec<u8> {
     serde_json::to_vec(&config).expect("a configuration is made of strings")
 }
 
-/// Names of the component's own imports and exports; those of what is inside of it are not its.
+/// Names of the component's own imports and exports; those of what is inside of it are not its. Names with their versions and
+/// nothing else, of any component: what it is as a policy is for the crate `package` to say, which has the types.
 fn describe(bytes: &[u8]) -> Option<Component> {
     let mut found = Component::default();
     let mut depth = 0_u32;
@@ -62,23 +63,6 @@ fn describe(bytes: &[u8]) -> Option<Component> {
     Some(found)
 }
 
-/// The first custom section `name` of a component, at its top level. None for what is no component.
-pub fn custom_section(bytes: &[u8], name: &str) -> Option<Vec<u8>> {
-    let mut depth = 0_u32;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.ok()? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return None,
-            Payload::Version { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 1 && section.name() == name => {
-                return Some(section.data().to_vec());
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,9 +80,6 @@ mod tests {
                  \"layerDigests\":[\"{digest}\"],\"component\":{{\"exports\":[],\"imports\":[],\"target\":null}}}}"
             )
         );
-        let named = [&empty[..], b"\0\x05\x01nabc"].concat();
-        assert_eq!(custom_section(&named, "n").as_deref(), Some(&b"abc"[..]));
-        assert_eq!((custom_section(&named, "m"), custom_section(b"no component", "n")), (None, None));
         assert!(!write(b"no component", Some("ada".into())).is_empty());
     }
 }

@@ -19,7 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod challenge;
-pub mod config;
+mod config;
 pub mod credentials;
 mod digest;
 mod error;

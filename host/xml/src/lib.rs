@@ -24,6 +24,7 @@ mod check;
 pub mod device;
 pub mod domain;
 mod error;
+mod escape;
 pub mod filter;
 mod grammar;
 pub mod host_interface;
@@ -40,4 +41,5 @@ mod write;
 
 pub use check::{Checked, check, decode};
 pub use error::{ParseOptions, Parsed, Warning, WarningKind, XmlError};
+pub use escape::escape;
 pub use kind::{Kind, UnknownKind};

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of the house that no compiler checks, a file a rule.
 
 mod contract;
+mod coverage;
 mod crates;
 mod files;
 mod layers;
@@ -58,9 +59,15 @@ pub fn run(project: &Project, freeze: bool) -> Result<()> {
 /// Everything wrong with a tree.
 fn findings(root: &Path) -> Result<Vec<Finding>> {
     let mut all = Vec::new();
-    for rule in
-        [layers::check, crates::check, files::check, contract::check, reference::check, scripts::check]
-    {
+    for rule in [
+        layers::check,
+        crates::check,
+        files::check,
+        contract::check,
+        reference::check,
+        scripts::check,
+        coverage::check,
+    ] {
         all.extend(rule(root)?);
     }
     Ok(all)

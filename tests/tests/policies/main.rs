@@ -1,6 +1,7 @@
 //! The shipped policies, and one that misbehaves, in a real daemon: loaded as an operator loads them, seen by their effects.
 
 mod admission;
+mod contract;
 mod grants;
 mod hostile;
 mod journal;

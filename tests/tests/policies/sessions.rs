@@ -14,10 +14,10 @@ fn naming() -> anyhow::Result<String> {
     Ok(policy("naming")?.to_string_lossy().into_owned())
 }
 
-/// `reeve policy VERB …` about the shipped policy `naming`.
-fn ask(daemon: &Daemon, verb: &str, rest: &[&str]) -> anyhow::Result<Run> {
+/// A command about the shipped policy `naming`.
+fn ask(daemon: &Daemon, command: [&str; 2], rest: &[&str]) -> anyhow::Result<Run> {
     let naming = naming()?;
-    daemon.reeve(&[&["policy", verb, &naming], rest].concat())
+    daemon.reeve(&[&command, &[&*naming][..], rest].concat())
 }
 
 /// A daemon with `naming`, and the sessions of three definitions: one denied, two rewritten.
@@ -52,12 +52,12 @@ fn what_a_daemon_decided_is_played_back_bit_for_bit() -> Outcome {
     assert_eq!(outcomes, ["deny", "rewrite", "rewrite"]);
     assert_eq!(sessions[0]["policy"]["name"], "naming");
 
-    let said = ask(&daemon, "replay", &[&file])?.ok();
+    let said = ask(&daemon, ["policy", "replay"], &[&file])?.ok();
     assert!(said.starts_with("3 sessions: 3 identical, 0 different, 0 skipped, in "), "{said}");
 
     let tampered =
         daemon.file("tampered.jsonl", &text.replace("\"outcome\":\"deny\"", "\"outcome\":\"allow\""))?;
-    let run = ask(&daemon, "replay", &[&tampered])?;
+    let run = ask(&daemon, ["policy", "replay"], &[&tampered])?;
     assert!(
         run.stdout.contains("1 different") && run.stdout.contains("tampered.jsonl:1: outcome:"),
         "{run:#?}"
@@ -70,7 +70,7 @@ fn what_a_daemon_decided_is_played_back_bit_for_bit() -> Outcome {
 fn sessions_are_tests_with_a_report() -> Outcome {
     let (daemon, file) = recorded()?;
     let junit = daemon.root().join("report.xml").to_string_lossy().into_owned();
-    let said = ask(&daemon, "test", &["--sessions", &file, "--junit", &junit])?.ok();
+    let said = ask(&daemon, ["policy", "test"], &["--sessions", &file, "--junit", &junit])?.ok();
     assert!(
         said.contains("domain-define shop: deny (exact, ") && said.contains("3 passed, 0 failed"),
         "{said}"
@@ -80,13 +80,13 @@ fn sessions_are_tests_with_a_report() -> Outcome {
     );
 
     let other = r#"{"prefixes": ["shop"]}"#;
-    let run = ask(&daemon, "test", &["--sessions", &file, "--junit", &junit, "--config", other])?;
+    let run = ask(&daemon, ["policy", "test"], &["--sessions", &file, "--junit", &junit, "--config", other])?;
     assert!(run.stdout.contains("FAILED"), "{run:#?}");
     assert!(run.stdout.contains("outcome: expected \"deny\", got \"rewrite\""), "{run:#?}");
     assert_eq!(run.fails(1), "error: 3 of 3 sessions failed\n");
     assert!(std::fs::read_to_string(&junit)?.contains("<failure message=\"outcome: expected"));
 
-    let cost = ask(&daemon, "bench", &["--session", &file, "--runs", "20", "-o", "json"])?.ok();
+    let cost = ask(&daemon, ["policy", "bench"], &["--session", &file, "--runs", "20", "-o", "json"])?.ok();
     let cost: Value = serde_json::from_str(&cost)?;
     assert_eq!((&cost["runs"], &cost["outcome"]), (&20.into(), &"deny".into()));
     assert!(cost["fuel"].as_u64() > Some(0) && cost["memory"].as_u64() > Some(0), "{cost}");
@@ -97,10 +97,10 @@ fn sessions_are_tests_with_a_report() -> Outcome {
 fn every_decision_that_another_version_changes_is_shown() -> Outcome {
     let (daemon, file) = recorded()?;
     let naming = naming()?;
-    let said = ask(&daemon, "diff", &[&naming, "--sessions", &file])?.ok();
+    let said = ask(&daemon, ["policy", "diff"], &[&naming, "--sessions", &file])?.ok();
     assert_eq!(said, "0 of 3 decisions changed, 0 could not be compared\n");
     let stricter = r#"{"prefixes": ["web-"]}"#;
-    let said = ask(&daemon, "diff", &[&naming, "--sessions", &file, "--config", stricter])?.ok();
+    let said = ask(&daemon, ["policy", "diff"], &[&naming, "--sessions", &file, "--config", stricter])?.ok();
     assert!(
         said.contains("domain-define db-1\n  - rewrite\n  + deny: the name 'db-1' must begin with"),
         "{said}"
@@ -115,17 +115,17 @@ fn one_hook_runs_without_a_daemon_and_becomes_a_session() -> Outcome {
     let document = daemon.file("shop.xml", &Sim::named("shop").document())?;
     let session = daemon.root().join("shop.json").to_string_lossy().into_owned();
     let hook = ["--hook", "domain-define", "--domain", &document, "--grant-wanted", "--config", CONFIG];
-    let said = ask(&daemon, "run", &[&hook[..], &["--session", &session]].concat())?.ok();
+    let said = ask(&daemon, ["policy", "run"], &[&hook[..], &["--session", &session]].concat())?.ok();
     assert!(
         said.starts_with("domain-define shop: deny\n  reason: the name 'shop' must begin with"),
         "{said}"
     );
-    let said = ask(&daemon, "test", &["--sessions", &session])?.ok();
+    let said = ask(&daemon, ["policy", "test"], &["--sessions", &session])?.ok();
     assert!(said.contains("1 passed, 0 failed"), "{said}");
 
-    let said = ask(&daemon, "run", &["--hook", "domain-define"])?.fails(2);
+    let said = ask(&daemon, ["policy", "run"], &["--hook", "domain-define"])?.fails(2);
     assert!(said.starts_with("error: hook 'domain-define' needs --domain\n"), "{said}");
-    let said = ask(&daemon, "run", &["--hook", "daemon-events", "--event", "started"])?.fails(1);
+    let said = ask(&daemon, ["policy", "run"], &["--hook", "daemon-events", "--event", "started"])?.fails(1);
     assert!(said.contains("policy 'naming' does not answer hook 'daemon-events'"), "{said}");
     Ok(())
 }
@@ -137,7 +137,7 @@ fn an_audit_says_what_a_guard_would_say_and_changes_nothing() -> Outcome {
         Sim::named(name).define(&daemon)?.ok();
     }
     let before = xml(&daemon, "web-1")?;
-    let said = ask(&daemon, "audit", &["--grant", GRANT, "--config", CONFIG])?.ok();
+    let said = ask(&daemon, ["policy", "audit"], &["--grant", GRANT, "--config", CONFIG])?.ok();
     assert!(said.contains("the name 'shop' must begin with one of: web-, db-"), "{said}");
     assert!(said.contains("0 would be allowed, 1 denied, 1 rewritten; 0 got no answer"), "{said}");
     assert_eq!(xml(&daemon, "web-1")?, before);
@@ -150,5 +150,28 @@ fn an_audit_says_what_a_guard_would_say_and_changes_nothing() -> Outcome {
         serde_json::from_str(&daemon.reeve(&["policy", "audit", "naming", "-o", "json"])?.ok())?;
     assert_eq!((&rows[0]["domain"], &rows[0]["outcome"]), (&"shop".into(), &"rewrite".into()), "{rows}");
     assert_eq!(daemon.reeve(&["policy", "decisions", "-o", "json"])?.ok(), "[]\n", "nothing is logged");
+    Ok(())
+}
+
+#[test]
+fn a_week_is_made_up_judged_and_played_back() -> Outcome {
+    let daemon = Daemon::start()?;
+    let tuner = policy("ksm-tuner")?.to_string_lossy().into_owned();
+    let file = |name: &str| daemon.root().join(name).to_string_lossy().into_owned();
+    let (plot, trace) = (file("week.svg"), file("week.jsonl"));
+    let week = ["policy", "simulate", &tuner, "--days", "1", "--domains", "200", "--interval", "600"];
+    let said = daemon.reeve(&[&week[..], &["--plot", &plot, "--trace", &trace, "-o", "json"]].concat())?.ok();
+    let judged: Value = serde_json::from_str(&said)?;
+    assert_eq!((&judged["policy"], &judged["hook"]), (&"ksm-tuner".into(), &"ksm-tune".into()));
+    let calls = judged["calls"].as_u64().unwrap_or_default();
+    assert!(calls >= 144, "six an hour: {said}");
+    assert!(judged["arrivals"].as_u64() > Some(100), "{said}");
+    assert!(std::fs::read_to_string(&plot)?.starts_with("<svg"));
+    assert_eq!(std::fs::read_to_string(&trace)?.lines().count() as u64, calls);
+    let said = daemon.reeve(&["policy", "replay", &tuner, &trace])?.ok();
+    assert!(said.starts_with(&format!("{calls} sessions: {calls} identical, 0 different")), "{said}");
+    let again = daemon.reeve(&[&week[..], &["-o", "json"]].concat())?.ok();
+    let again: Value = serde_json::from_str(&again)?;
+    assert_eq!((&again["outcomes"], &again["mean_saved"]), (&judged["outcomes"], &judged["mean_saved"]));
     Ok(())
 }

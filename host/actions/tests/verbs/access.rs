@@ -67,7 +67,12 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     refused(host.destroy(&stranger, "web").await, ErrorCode::Denied, &["domain:destroy"]);
     refused(host.set_autostart(&stranger, "web", true).await, ErrorCode::Denied, &["domain:configure"]);
     refused(host.attach_device(&stranger, "web", "<rng/>").await, ErrorCode::Denied, &["domain:device"]);
-    assert!(host.console(&stranger, "web", None).await.is_err_and(|error| error.code == ErrorCode::Denied));
+    refused(host.shutdown(&stranger, "web").await, ErrorCode::Denied, &["domain:shutdown"]);
+    refused(host.reboot(&stranger, "web").await, ErrorCode::Denied, &["domain:shutdown"]);
+    refused(host.suspend(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
+    refused(host.resume(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
+    let console = host.console(&stranger, "web", None).await.map(drop);
+    refused(console, ErrorCode::Denied, &["domain:console"]);
     refused(host.node_info(&stranger), ErrorCode::Denied, &["node:read"]);
     refused(host.set_ksm(&stranger, Default::default()), ErrorCode::Denied, &["node.ksm:write"]);
     refused(host.events(&stranger, None), ErrorCode::Denied, &["events:read"]);

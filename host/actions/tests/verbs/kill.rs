@@ -38,6 +38,15 @@ const ALL: [Doing; 7] = [
 ];
 
 impl Doing {
+    /// The journaled operation that it is.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Start | Self::FailingStart | Self::Create => "domain-start",
+            Self::Destroy => "domain-destroy",
+            Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
+        }
+    }
+
     /// What there is before.
     async fn prepare(self, host: &Host) {
         match self {
@@ -166,6 +175,8 @@ async fn points(doing: Doing) -> Vec<String> {
     assert_eq!(outcome.is_err(), matches!(doing, Doing::FailingStart | Doing::RefusedAttach), "{outcome:?}");
     let points = std::mem::take(&mut *recorder.0.lock().unwrap());
     assert!(points.len() >= 3, "{points:?}");
+    let own = |point: &String| point.split(':').next() == Some(doing.kind());
+    assert!(points.iter().all(own), "steps of '{}' only: {points:?}", doing.kind());
     points
 }
 

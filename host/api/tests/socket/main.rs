@@ -3,5 +3,6 @@
 
 mod calls;
 mod host;
+mod operations;
 mod shape;
 mod streams;

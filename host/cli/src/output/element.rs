@@ -1,5 +1,6 @@
 //! JSON data as XML elements, for tools that read nothing else.
 
+use reeve_xml::escape;
 use serde_json::Value;
 
 /// `value` as an XML document with the root element `name`.
@@ -44,24 +45,6 @@ fn is_name(key: &str) -> bool {
     let mut chars = key.chars();
     chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|char| char.is_ascii_alphanumeric() || "_-.".contains(char))
-}
-
-/// Text with the five reserved characters escaped, and what XML 1.0 cannot carry replaced.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\n' | '\t' => escaped.push(char),
-            control if control.is_control() => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

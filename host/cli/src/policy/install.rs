@@ -2,9 +2,8 @@
 
 use clap::Args;
 use reeve_model::install::{InstallPolicy, Installed};
-use reeve_model::policy::PolicyMode;
 
-use super::{config, mode};
+use super::binding::{Binding, note_wanted};
 use crate::context::Context;
 use crate::output::Show;
 
@@ -22,21 +21,8 @@ pub struct Install {
     /// REGISTRY/REPOSITORY:TAG, or REGISTRY/REPOSITORY@sha256:HEX
     #[arg(value_name = "REF")]
     reference: String,
-    /// Name to load it under [default: the one in its manifest]
-    #[arg(long)]
-    name: Option<String>,
-    /// Whether its answers count
-    #[arg(long, value_parser = mode::parse)]
-    mode: Option<PolicyMode>,
-    /// Position in its chains, lowest first
-    #[arg(long, allow_negative_numbers = true)]
-    order: Option<i32>,
-    /// A grant to give, e.g. node.ksm:write; may be repeated
-    #[arg(long = "grant", value_name = "GRANT")]
-    grants: Vec<String>,
-    /// Configuration for it: JSON text, or @FILE
-    #[arg(long, value_name = "JSON")]
-    config: Option<String>,
+    #[command(flatten)]
+    binding: Binding,
     /// Take it without a signature, where no rule of trust names its repository
     #[arg(long)]
     allow_unsigned: bool,
@@ -49,22 +35,18 @@ impl Install {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let request = InstallPolicy {
             reference: self.reference,
-            name: self.name,
-            mode: self.mode,
-            order: self.order,
-            grants: self.grants,
-            config: self.config.as_deref().map(config::parse).transpose()?,
+            config: self.binding.config()?,
+            name: self.binding.name,
+            mode: self.binding.mode,
+            order: self.binding.order,
+            grants: self.binding.grants,
             allow_unsigned: self.allow_unsigned,
             allow_downgrade: self.allow_downgrade,
         };
         let installed = context.client.install_policy(&request).await?;
-        let info = &installed.policy;
-        for wanted in info.wanted.iter().filter(|wanted| !info.granted.contains(&wanted.grant)) {
-            context
-                .note(&format!("note: '{}' would also use {}: {}", info.name, wanted.grant, wanted.reason));
-        }
+        note_wanted(context, &installed.policy);
         if installed.key.is_none() {
-            context.note(&format!("note: '{}' was installed without a signature", info.name));
+            context.note(&format!("note: '{}' was installed without a signature", installed.policy.name));
         }
         context.show(&installed)
     }

@@ -1,5 +1,7 @@
 //! A test report as JUnit XML, the form that build servers read.
 
+use reeve_xml::escape;
+
 use super::test::Report;
 
 /// The report as a document.
@@ -26,24 +28,6 @@ pub(super) fn draw(report: &Report) -> String {
     text
 }
 
-/// Text for an element or attribute; what XML cannot hold becomes U+FFFD.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(character),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            other if other.is_control() => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,10 +46,5 @@ mod tests {
           </testsuite>
         </testsuites>
         "#);
-    }
-
-    #[test]
-    fn what_xml_cannot_hold_is_replaced() {
-        assert_eq!(escape("a\u{0}<b>\u{1b}"), "a\u{fffd}&lt;b&gt;\u{fffd}");
     }
 }

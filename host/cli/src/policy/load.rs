@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reeve_client::PolicyUpload;
-use reeve_model::policy::{BreakerSettings, FailureMode, PolicyMode};
+use reeve_model::policy::{BreakerSettings, FailureMode};
 
-use super::{Done, config, mode, set, task};
+use super::binding::{Binding, note_wanted};
+use super::{Done, set, task};
 use crate::context::{Context, read_bytes};
 
 /// Options of `reeve policy load`.
@@ -23,15 +24,8 @@ Examples:
 pub struct Load {
     /// A component, - for standard input
     file: PathBuf,
-    /// Name to load it under [default: the one in its manifest]
-    #[arg(long)]
-    name: Option<String>,
-    /// Whether its answers count
-    #[arg(long, value_parser = mode::parse)]
-    mode: Option<PolicyMode>,
-    /// Position in its chains, lowest first
-    #[arg(long, allow_negative_numbers = true)]
-    order: Option<i32>,
+    #[command(flatten)]
+    binding: Binding,
     /// What a failure means: closed, open or previous
     #[arg(long, value_name = "MODE", value_parser = set::failure_mode)]
     on_failure: Option<FailureMode>,
@@ -41,32 +35,23 @@ pub struct Load {
     /// When its task runs by itself
     #[command(flatten)]
     triggers: task::Triggers,
-    /// A grant to give, e.g. node.ksm:write; may be repeated
-    #[arg(long = "grant", value_name = "GRANT")]
-    grants: Vec<String>,
-    /// Configuration for it: JSON text, or @FILE
-    #[arg(long, value_name = "JSON")]
-    config: Option<String>,
 }
 
 impl Load {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let upload = PolicyUpload {
             component: read_bytes(&self.file)?,
-            name: self.name,
-            mode: self.mode,
-            grants: self.grants,
-            config: self.config.as_deref().map(config::parse).transpose()?,
-            order: self.order,
+            config: self.binding.config()?,
+            name: self.binding.name,
+            mode: self.binding.mode,
+            grants: self.binding.grants,
+            order: self.binding.order,
             on_failure: self.on_failure,
             breaker: self.breaker,
             triggers: self.triggers.asked(),
         };
         let info = context.client.load_policy(upload).await?;
-        for wanted in info.wanted.iter().filter(|wanted| !info.granted.contains(&wanted.grant)) {
-            let name = &info.name;
-            context.note(&format!("note: '{name}' would also use {}: {}", wanted.grant, wanted.reason));
-        }
+        note_wanted(context, &info);
         context.show(&Done { info, participle: "loaded" })
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use reeve_oci::{Access, config};
-use reeve_package::manifest::{Manifest, SECTION};
+use reeve_oci::Access;
+use reeve_package::manifest::Manifest;
+use reeve_package::{component, section};
 use serde::Serialize;
 
 use super::registry::{RegistryArgs, plain, reference};
@@ -52,11 +53,12 @@ impl Push {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let component = read_bytes(&self.file)?;
         let file = self.file.display();
-        let json = config::custom_section(&component, SECTION).ok_or_else(|| {
+        let is_component = component::is_component(&component).unwrap_or(false);
+        let json = section::find(&component).ok().flatten().filter(|_| is_component).ok_or_else(|| {
             Invalid(format!("'{file}' is not a policy: it is no component with a manifest"))
         })?;
         let manifest =
-            Manifest::parse(&json).map_err(|error| Invalid(format!("'{file}' is not a policy: {error}")))?;
+            Manifest::parse(json).map_err(|error| Invalid(format!("'{file}' is not a policy: {error}")))?;
         let to = reference(&self.to)?;
         let registries = self.registry.registries()?;
         let session = registries.open(&to, Access::Push).await.map_err(plain)?;

@@ -7,7 +7,7 @@ use reeve_model::ErrorCode;
 use reeve_model::policy::{DecisionFilter, Hook, Outcome, PolicyMode};
 use serde_json::json;
 
-use crate::support::{ALL_GRANTS, Host, ROOT, document, request, test_policy};
+use crate::support::{ALL_GRANTS, Host, ROOT, document, refused, request, test_policy};
 use crate::wat_components::{guard, policy};
 
 fn reason(verdict: GuardVerdict) -> String {
@@ -73,6 +73,10 @@ async fn answers_outside_the_rules_are_refused() {
             "{deed}"
         );
     }
+    host.order("memory-outside-grant").await;
+    let defined = host.actions.define(&ROOT, &document("web", ""), false).await;
+    refused(defined, ErrorCode::Denied, "its grants of 'domain:rewrite' do not cover");
+    assert!(host.actions.list(&ROOT).unwrap().is_empty());
     host.order("cache").await;
     let why = reason(host.engine.guard(request(Hook::DomainStart, "web")).await);
     assert!(why.contains("too late in hook 'domain-start'"), "{why}");

@@ -5,7 +5,7 @@ use reeve_model::policy::Hook;
 use reeve_model::{ErrorCode, Verb};
 use serde_json::json;
 
-use crate::support::{Host, ROOT, document, test_policy};
+use crate::support::{ALL_GRANTS, Host, ROOT, document, refused, test_policy};
 use crate::wat_components::{component, guard, guard_with, policy, with_manifest};
 
 const ALLOW: &str = "(i32.const 64)";
@@ -89,6 +89,20 @@ async fn imports_need_their_grants() {
         error.message,
         "policy 'x' imports 'reeve:node/host.get-memory', which needs the grant 'node:read', but its manifest does not ask for it"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_import_is_denied_without_its_own_grant() {
+    let host = Host::new().await;
+    let without = async |verb: &str| {
+        let grants: Vec<_> = ALL_GRANTS.into_iter().filter(|grant| !grant.starts_with(verb)).collect();
+        assert_eq!(grants.len(), ALL_GRANTS.len() - 1);
+        host.load(test_policy("hostile"), "bad", json!({}), &grants).await
+    };
+    refused(without("domain:read").await, ErrorCode::Denied, "needs the grant 'domain:read'");
+    refused(without("domain:start").await, ErrorCode::Denied, "needs the grant 'domain:start'");
+    refused(without("kv:use").await, ErrorCode::Denied, "needs the grant 'kv:use'");
+    assert!(host.engine.list().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

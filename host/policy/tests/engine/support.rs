@@ -11,7 +11,7 @@ use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{Decision, DecisionFilter, Hook, PolicyInfo};
-use reeve_model::{Actor, DomainState, Error};
+use reeve_model::{Actor, DomainState, Error, ErrorCode};
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
 use reeve_store::Store;
@@ -139,6 +139,14 @@ impl Host {
         }
         panic!("{what} did not happen within two seconds");
     }
+}
+
+/// Fails with `code` and a message that has `words` in it.
+#[track_caller]
+pub fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>, code: ErrorCode, words: &str) {
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code, code, "{error}");
+    assert!(error.message.contains(words), "'{words}' is not in: {error}");
 }
 
 /// A component that `cargo xtask policies` made of tests/policies.

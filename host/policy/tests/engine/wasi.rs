@@ -7,7 +7,7 @@ use reeve_model::ErrorCode;
 use reeve_model::policy::{Hook, Outcome};
 use serde_json::json;
 
-use crate::support::{Host, request};
+use crate::support::{Host, ROOT, document, refused, request};
 use crate::wat_components::{component_with, guard_core, with_manifest};
 
 const IO: &str = "package wasi:io@0.2.0;
@@ -77,6 +77,37 @@ fn sleeps(nanoseconds: u64) -> Vec<u8> {
     policy(CLOCK_IMPORTS, "", &format!("(local $begin i64) {body}"), &CLOCK_INTERFACES, &["wasi:clocks"])
 }
 
+/// Two random numbers that must differ.
+fn draws(wants: &[&str]) -> Vec<u8> {
+    let import = r#"(import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))"#;
+    let body = "(if (i64.eq (call $random) (call $random)) (then unreachable)) (i32.const 64)";
+    policy(import, "", body, &["wasi:random/random"], wants)
+}
+
+/// 1000 bytes to standard output so many times, after a look at the arguments, of which there are none.
+fn writes(times: u32) -> Vec<u8> {
+    let imports = r#"
+        (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
+        (import "wasi:cli/environment@0.2.0" "get-arguments" (func $arguments (param i32)))
+        (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
+          (func $write (param i32 i32 i32 i32)))"#;
+    let body = format!(
+        "(local $out i32) (local $n i32)
+         (call $arguments (i32.const 128))
+         (if (i32.load (i32.const 132)) (then unreachable))
+         (local.set $out (call $stdout))
+         (local.set $n (i32.const {times}))
+         (loop $again
+           (call $write (local.get $out) (i32.const 1024) (i32.const 1000) (i32.const 256))
+           (if (i32.load8_u (i32.const 256)) (then unreachable))
+           (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+           (br_if $again (local.get $n)))
+         (i32.const 64)"
+    );
+    let interfaces = ["wasi:io/streams", "wasi:cli/stdout", "wasi:cli/environment"];
+    policy(imports, "", &body, &interfaces, &["wasi:cli"])
+}
+
 async fn outcome(host: &Host) -> Outcome {
     host.engine.guard(request(Hook::DomainDefine, "web")).await;
     host.decisions("wasi", Hook::DomainDefine).await.pop().unwrap().outcome
@@ -85,20 +116,15 @@ async fn outcome(host: &Host) -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_interface_needs_its_grant_on_both_sides() {
     let host = Host::new().await;
-    let random = |wants: &[&str]| {
-        let import = r#"(import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))"#;
-        let body = "(if (i64.eq (call $random) (call $random)) (then unreachable)) (i32.const 64)";
-        policy(import, "", body, &["wasi:random/random"], wants)
-    };
-    let error = host.load(random(&[]), "wasi", json!({}), &["wasi:random"]).await.unwrap_err();
+    let error = host.load(draws(&[]), "wasi", json!({}), &["wasi:random"]).await.unwrap_err();
     assert!(
         error.message.contains("needs the grant 'wasi:random', but its manifest does not ask"),
         "{error}"
     );
-    let error = host.load(random(&["wasi:random"]), "wasi", json!({}), &["wasi:clocks"]).await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::Denied);
-    assert!(error.message.contains("'wasi:random/random.get-random-u64', which needs the grant"), "{error}");
-    host.load(random(&["wasi:random"]), "wasi", json!({}), &["wasi:random"]).await.unwrap();
+    let loaded = host.load(draws(&["wasi:random"]), "wasi", json!({}), &["wasi:clocks"]).await;
+    let words = "'wasi:random/random.get-random-u64', which needs the grant 'wasi:random'";
+    refused(loaded, ErrorCode::Denied, words);
+    host.load(draws(&["wasi:random"]), "wasi", json!({}), &["wasi:random"]).await.unwrap();
     assert_eq!(outcome(&host).await, Outcome::Allow, "two numbers differ");
     assert!(host.decisions("wasi", Hook::DomainDefine).await[0].host_calls >= 2);
 
@@ -127,28 +153,6 @@ async fn sleeping_ends_at_the_deadline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn output_counts_as_log_bytes_and_there_are_no_arguments() {
     let host = Host::new().await;
-    let imports = r#"
-        (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
-        (import "wasi:cli/environment@0.2.0" "get-arguments" (func $arguments (param i32)))
-        (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
-          (func $write (param i32 i32 i32 i32)))"#;
-    let writes = |times: u32| {
-        let body = format!(
-            "(local $out i32) (local $n i32)
-             (call $arguments (i32.const 128))
-             (if (i32.load (i32.const 132)) (then unreachable))
-             (local.set $out (call $stdout))
-             (local.set $n (i32.const {times}))
-             (loop $again
-               (call $write (local.get $out) (i32.const 1024) (i32.const 1000) (i32.const 256))
-               (if (i32.load8_u (i32.const 256)) (then unreachable))
-               (local.set $n (i32.sub (local.get $n) (i32.const 1)))
-               (br_if $again (local.get $n)))
-             (i32.const 64)"
-        );
-        let interfaces = ["wasi:io/streams", "wasi:cli/stdout", "wasi:cli/environment"];
-        policy(imports, "", &body, &interfaces, &["wasi:cli"])
-    };
     host.load(writes(10), "wasi", json!({}), &["wasi:cli"]).await.unwrap();
     assert_eq!(outcome(&host).await, Outcome::Allow);
     host.load(writes(20), "wasi", json!({}), &["wasi:cli"]).await.unwrap();
@@ -223,6 +227,43 @@ async fn a_directory_is_given_and_nothing_beside_it() {
         let error = host.load(component, "other", json!({}), &[&grant]).await.unwrap_err();
         assert!(error.message.contains(words), "{grant}: {error}");
     }
-    let error = host.load(opens("a.txt", false, &read), "other", json!({}), &[]).await.unwrap_err();
-    assert!(error.message.contains("needs the grant 'fs:read', and it has not been granted"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_granted_is_denied() {
+    let host = Host::new().await;
+    let load = async |component| host.load(component, "wasi", json!({}), &[]).await;
+    refused(
+        load(sleeps(1)).await,
+        ErrorCode::Denied,
+        "needs the grant 'wasi:clocks', and it has not been granted",
+    );
+    refused(
+        load(draws(&["wasi:random"])).await,
+        ErrorCode::Denied,
+        "needs the grant 'wasi:random', and it has not",
+    );
+    refused(
+        load(writes(1)).await,
+        ErrorCode::Denied,
+        "needs the grant 'wasi:cli', and it has not been granted",
+    );
+    let opens_something = opens("a.txt", false, "fs:read path=/srv");
+    refused(
+        load(opens_something).await,
+        ErrorCode::Denied,
+        "needs the grant 'fs:read', and it has not been granted",
+    );
+    assert!(host.engine.list().is_empty());
+
+    let directory = host.directory.path().canonicalize().unwrap();
+    let read = format!("fs:read path={}", directory.display());
+    host.load(opens("new", true, &read), "wasi", json!({}), &[&read]).await.unwrap();
+    let error = host.actions.define(&ROOT, &document("web", ""), false).await.unwrap_err();
+    assert_eq!(
+        error.code,
+        ErrorCode::Denied,
+        "it may not make a file without fs:write, so it traps: {error}"
+    );
+    assert!(!directory.join("new").exists());
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use reeve_xml::escape;
+
 use super::outcome::{Case, Outcome, Totals};
 
 /// The whole document, a `testsuite` a test program.
@@ -56,22 +58,6 @@ fn testcase(xml: &mut String, case: &Case) {
 
 fn push(xml: &mut String, text: std::fmt::Arguments<'_>) {
     xml.write_fmt(text).expect("writing to a string never fails");
-}
-
-/// Escapes text for element and attribute content; characters that XML cannot hold become a replacement.
-fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(character),
-            _ if character.is_control() => escaped.push('\u{fffd}'),
-            _ => escaped.push(character),
-        }
-        escaped
-    })
 }
 
 #[cfg(test)]

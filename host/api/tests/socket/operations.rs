@@ -1,0 +1,97 @@
+//! Operations that change a domain by its document, and those on policies that this host, which has no engine, must refuse.
+
+use std::fmt::Debug;
+
+use reeve_client::{Client, ClientError};
+use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
+use reeve_model::install::InstallPolicy;
+use reeve_model::policy::PolicyMode;
+use reeve_model::record::{AuditRequest, StartRecording};
+use reeve_model::{DomainState, ErrorCode};
+
+use crate::host::{Host, document};
+
+const DISK: &str =
+    "<disk type='file' device='disk'><source file='/none.img'/><target dev='vdb' bus='virtio'/></disk>";
+
+fn refused(result: Result<impl Debug, ClientError>, code: ErrorCode, words: &str) {
+    let Err(ClientError::Refused(error)) = result else { panic!("{result:?} is no refusal") };
+    assert_eq!(error.code, code, "{error}");
+    assert!(error.message.contains(words), "'{words}' is not in: {error}");
+}
+
+async fn xml(client: &Client, inactive: bool) -> String {
+    client.domain_xml("web", XmlOptions { inactive }).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_document_is_read_and_replaced() {
+    let host = Host::serve();
+    host.define("web").await;
+    let before = xml(&host.client, true).await;
+    assert!(before.contains(">65536</memory>"), "{before}");
+    let bigger = before.replace("65536", "131072");
+    let edited = host.client.edit_domain("web", &bigger, &EditOptions::default()).await.unwrap();
+    assert_eq!(edited.domain.name, "web");
+    assert!(xml(&host.client, true).await.contains(">131072</memory>"));
+    let stale = EditOptions { expected: Some("0".repeat(64)), ..EditOptions::default() };
+    refused(host.client.edit_domain("web", &before, &stale).await, ErrorCode::Busy, "'web'");
+    let other = host.client.edit_domain("web", &document("other"), &EditOptions::default()).await;
+    refused(other, ErrorCode::Invalid, "may not change the name");
+}
+
+#[tokio::test]
+async fn devices_come_and_go() {
+    let host = Host::serve();
+    host.define("web").await;
+    let config = DeviceOptions { config: true, ..DeviceOptions::default() };
+    host.client.attach_device("web", DISK, config).await.unwrap();
+    assert!(xml(&host.client, true).await.contains("vdb"));
+    host.client.detach_device("web", DISK, config).await.unwrap();
+    assert!(!xml(&host.client, true).await.contains("vdb"));
+    refused(host.client.detach_device("web", DISK, config).await, ErrorCode::NotFound, "'vdb'");
+}
+
+#[tokio::test]
+async fn a_running_guest_is_asked_and_made_to_begin_again() {
+    let host = Host::serve();
+    host.define("web").await;
+    refused(host.client.reboot_domain("web").await, ErrorCode::WrongState, "'web'");
+    host.client.start_domain("web").await.unwrap();
+    assert_eq!(host.client.reset_domain("web").await.unwrap().state, DomainState::Running);
+    assert!(host.client.reboot_domain("web").await.unwrap().state.is_active());
+    host.client.shutdown_domain("web").await.unwrap();
+    for _ in 0..200 {
+        if host.client.domain_info("web").await.unwrap().summary.state == DomainState::ShutOff {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the guest did not shut down");
+}
+
+#[tokio::test]
+async fn what_is_merged_is_told() {
+    let host = Host::serve();
+    let ksm = host.client.ksm().await.unwrap();
+    assert_eq!((ksm.run, ksm.pages_to_scan, ksm.sleep_millisecs), (0, 100, 20));
+}
+
+#[tokio::test]
+async fn policies_that_are_not_there_are_named() {
+    let host = Host::serve();
+    let (client, absent) = (&host.client, "'nobody'");
+    let grants = || vec!["domain:read".to_owned()];
+    refused(client.unload_policy("nobody").await, ErrorCode::NotFound, absent);
+    refused(client.set_policy_mode("nobody", PolicyMode::Monitor).await, ErrorCode::NotFound, absent);
+    refused(client.grant_policy("nobody", grants()).await, ErrorCode::NotFound, absent);
+    refused(client.revoke_policy("nobody", grants()).await, ErrorCode::NotFound, absent);
+    let wanted = StartRecording { count: 1, seconds: 1, hook: None };
+    refused(client.start_recording("nobody", &wanted).await, ErrorCode::NotFound, absent);
+    refused(client.recorded("nobody").await, ErrorCode::NotFound, absent);
+    refused(client.stop_recording("nobody").await, ErrorCode::NotFound, absent);
+    let audit = AuditRequest { policy: Some("nobody".into()), ..AuditRequest::default() };
+    refused(client.audit(audit).await, ErrorCode::NotFound, absent);
+    let install = InstallPolicy { reference: "127.0.0.1:1/policies/x:1".into(), ..InstallPolicy::default() };
+    refused(client.install_policy(&install).await, ErrorCode::Unsupported, "without the policy engine");
+}

@@ -1,0 +1,89 @@
+//! Answers every hook by writing down that it was asked, and as a task calls the functions of the contract and says what it heard.
+
+mod testimony;
+
+use reeve_sdk::prelude::*;
+
+/// The policy.
+struct Witness;
+
+impl Policy for Witness {
+    fn domain_define(_ctx: &Context, domain: &DomainConfig) -> Decision {
+        guarded("domain-define", domain)
+    }
+
+    fn domain_prepare(_ctx: &Context, domain: &DomainConfig) -> Decision {
+        guarded("domain-prepare", domain)
+    }
+
+    fn domain_start(_ctx: &Context, domain: &DomainConfig) -> Decision {
+        guarded("domain-start", domain)
+    }
+
+    fn domain_stop(_ctx: &Context, domain: &DomainConfig, _forced: bool) -> Decision {
+        guarded("domain-stop", domain)
+    }
+
+    fn device_attach(_ctx: &Context, domain: &DomainConfig, _device: &str) -> Decision {
+        guarded("device-attach", domain)
+    }
+
+    fn device_detach(_ctx: &Context, domain: &DomainConfig, _device: &str) -> Decision {
+        guarded("device-detach", domain)
+    }
+
+    fn domain_events(_ctx: &Context, event: &DomainEvent) -> Result<(), Failure> {
+        heard("domain-events", &format!("{} {:?}", event.name, event.change));
+        Ok(())
+    }
+
+    fn daemon_events(_ctx: &Context, change: DaemonChange) -> Result<(), Failure> {
+        heard("daemon-events", &format!("{change:?}"));
+        Ok(())
+    }
+
+    fn mac_allocate(
+        _ctx: &Context,
+        domain: &DomainConfig,
+        interface: u32,
+        _taken: &[String],
+        _seed: u64,
+    ) -> Result<String, Failure> {
+        heard("mac-allocate", &domain.name());
+        Ok(format!("52:54:00:00:00:{interface:02x}"))
+    }
+
+    fn ksm_tune(_ctx: &Context, now: &KsmSnapshot) -> Result<Vec<Adjustment>, Failure> {
+        heard("ksm-tune", &format!("{:?}", now.wake));
+        Ok(vec![])
+    }
+
+    fn task(_ctx: &Context, why: &Occasion) -> Result<String, Failure> {
+        heard("task", "run");
+        let Occasion::Manual(arguments) = why else { return Ok("nothing was asked".to_owned()) };
+        let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        match words[..] {
+            ["config", domain] => testimony::config(domain),
+            ["domains", domain] => testimony::domains(domain),
+            ["change", verb, domain] => testimony::change(verb, domain),
+            ["node"] => testimony::node(),
+            ["kv"] => testimony::kv(),
+            ["time"] => testimony::time(),
+            _ => Err(Failure { message: "it knows no such question".to_owned() }),
+        }
+    }
+}
+
+fn guarded(hook: &str, domain: &DomainConfig) -> Decision {
+    heard(hook, &domain.name());
+    allow()
+}
+
+fn heard(hook: &str, what: &str) {
+    log::info(format!("{hook}: {what}"));
+}
+
+reeve_sdk::policy!(
+    Witness: domain_define, domain_prepare, domain_start, domain_stop, device_attach, device_detach, domain_events,
+    daemon_events, mac_allocate, ksm_tune, task
+);

@@ -1,0 +1,83 @@
+//! What the host says when it is asked, an interface of the contract a function here.
+
+use reeve_sdk::prelude::*;
+use reeve_sdk::{clock, ksm, timer};
+
+type Said = Result<String, Failure>;
+
+/// `reeve:domain/config` of one domain.
+pub fn config(domain: &str) -> Said {
+    let config = domains::get(domain)?;
+    let disks: Vec<_> = config.disks().into_iter().map(|disk| disk.target).collect();
+    let macs: Vec<_> = config.interfaces().into_iter().filter_map(|interface| interface.mac).collect();
+    Ok(format!(
+        "name={} uuid={} state={:?} title={:?} type={} memory={}/{} vcpus={}/{} mergeable={} kernel={:?} cmdline={:?} \
+         disks={disks:?} macs={macs:?} balloon={:?} rngs={} metadata={:?} xml={}",
+        config.name(),
+        config.uuid(),
+        config.state(),
+        config.title(),
+        config.domain_type(),
+        config.current_memory(),
+        config.memory(),
+        config.current_vcpus(),
+        config.vcpus(),
+        config.mergeable(),
+        config.kernel(),
+        config.cmdline(),
+        config.balloon().map(|balloon| balloon.model),
+        config.rng_count(),
+        config.metadata(),
+        config.xml().starts_with("<domain"),
+    ))
+}
+
+/// What `reeve:domain/domains` says of all, and of one.
+pub fn domains(domain: &str) -> Said {
+    let names: Vec<_> = domains::list()?.into_iter().map(|row| row.name).collect();
+    let all = domains::committed(None)?;
+    let others = domains::committed(Some(&domains::get(domain)?.uuid()))?;
+    Ok(format!(
+        "all={names:?} active={} vcpus={} memory={} others={}",
+        all.active, all.vcpus, all.memory, others.active
+    ))
+}
+
+/// What of `reeve:domain/domains` changes a domain.
+pub fn change(verb: &str, domain: &str) -> Said {
+    match verb {
+        "start" => domains::start(domain),
+        "shutdown" => domains::shutdown(domain),
+        "destroy" => domains::destroy(domain),
+        "suspend" => domains::suspend(domain),
+        "resume" => domains::resume(domain),
+        "set-memory" => domains::set_memory(domain, 48 << 20),
+        _ => return Err(Failure { message: format!("there is no verb '{verb}'") }),
+    }?;
+    Ok("done".to_owned())
+}
+
+/// `reeve:node`.
+pub fn node() -> Said {
+    let (info, memory, ksm) = (host::get_info()?, host::get_memory()?, ksm::get()?);
+    Ok(format!(
+        "hostname={} cpus={} memory={} total={} pages-to-scan={}",
+        info.hostname, info.cpus, info.memory, memory.total, ksm.pages_to_scan
+    ))
+}
+
+/// `reeve:kv`.
+pub fn kv() -> Said {
+    kv::set("first", b"1")?;
+    kv::set("second", b"2")?;
+    let (value, keys) = (kv::get("first")?, kv::keys("")?);
+    let deleted = (kv::delete("first")?, kv::delete("first")?);
+    Ok(format!("value={value:?} keys={keys:?} deleted={deleted:?} left={:?}", kv::keys("")?))
+}
+
+/// `reeve:clock`.
+pub fn time() -> Said {
+    let begin = clock::monotonic();
+    timer::pause(30)?;
+    Ok(format!("now={} paused={}", clock::now(), clock::monotonic() - begin))
+}
