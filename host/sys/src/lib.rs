@@ -19,3 +19,4 @@ pub mod procfs;
 pub mod sysctl;
 pub mod tap;
 pub mod traffic;
+pub mod tunnel;
