@@ -236,6 +236,56 @@ async fn a_tunnel_joins_guests_and_a_missing_server_is_named() {
     lab.is_clean();
 }
 
+/// Everything of this test, workers included, lives in a network namespace in which groups are reached by the loopback.
+#[test]
+fn guests_of_a_multicast_group_are_one_network() {
+    let outcome = std::thread::spawn(|| -> std::io::Result<()> {
+        // SAFETY: only this thread, which ends with the test, and what it starts change their network namespace.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET)? };
+        for arguments in [
+            &["link", "set", "lo", "up", "multicast", "on"][..],
+            &["route", "add", "224.0.0.0/4", "dev", "lo"],
+        ] {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the namespace of the test is set up by a program of the host"
+            )]
+            let status = std::process::Command::new("ip").args(arguments).status()?;
+            assert!(status.success(), "ip {arguments:?}");
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(multicast());
+        Ok(())
+    });
+    if let Err(error) = outcome.join().unwrap() {
+        println!("SKIP C guests_of_a_multicast_group_are_one_network: no namespace of its own: {error}");
+    }
+}
+
+async fn multicast() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let at = [("address", "230.0.0.1"), ("port", "5558")];
+    let mut guests = Vec::new();
+    for (name, mac) in [("one", MAC), ("two", "00:16:3e:00:00:02")] {
+        let mut config = guest_document(name, "");
+        config.devices.interfaces.push(interface("mcast", mac, &at));
+        guests.push(boot(&host, &config).await);
+    }
+    let [(one, first), (two, second)] = guests.as_mut_slice() else { panic!("two guests") };
+    for _ in 0..3 {
+        second.write_all(b"net recv 5 15000\n").await.unwrap();
+        tell(first, "net send 5 200", "ok frames=5").await;
+        says(second, "ok frames=5 bytes=1000").await;
+        tell(first, "net recv 1 50", "ok frames=0").await;
+        std::mem::swap(first, second);
+    }
+    for uuid in [*one, *two] {
+        host.ask(uuid, Request::Destroy).await.unwrap();
+    }
+    lab.is_clean();
+}
+
 #[tokio::test]
 async fn links_that_nobody_made_are_named() {
     let lab = Lab::new();
