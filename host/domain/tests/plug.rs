@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +13,12 @@ use reeve_domain::{Console, Device, Request, Turn};
 use reeve_model::domain::{Disk, DomainConfig, Interface};
 use reeve_model::event::DomainChange as Change;
 use reeve_model::{Actor, DomainState as State, ErrorCode};
+use reeve_sys::link::{
+    Change as LinkChange, KernelLinks, LinkName, Links, Macvtap, MacvtapMode, NewLink, PersistentTap,
+};
+use reeve_sys::namespace::NetworkNamespace;
+use reeve_sys::packet::PacketSocket;
+use reeve_sys::process::Run;
 use support::lab::{Lab, disk, guest_document, interface, says};
 use support::{Host, InMemory};
 use tokio::io::AsyncWriteExt;
@@ -236,33 +244,35 @@ async fn a_tunnel_joins_guests_and_a_missing_server_is_named() {
     lab.is_clean();
 }
 
-/// Everything of this test, workers included, lives in a network namespace in which groups are reached by the loopback.
+/// Runs a test, workers included, in a network namespace of its own; says so where that is not allowed.
+fn isolated<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F + Send) {
+    let namespace = match NetworkNamespace::new() {
+        Ok(namespace) => namespace,
+        Err(error) => return println!("SKIP C {name}: {error}"),
+    };
+    let body = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(test());
+    };
+    namespace.run(body).unwrap();
+}
+
+fn ip(arguments: &str) {
+    let args = arguments.split_whitespace().map(OsStr::new).collect();
+    let deadline = Duration::from_secs(20);
+    let run = Run { path: Path::new("/usr/sbin/ip"), args, input: &[], deadline, output_limit: 1 << 20 };
+    let finished = run.finish().unwrap();
+    assert!(finished.succeeded(), "ip {arguments}: {}", finished.first_line());
+}
+
 #[test]
 fn guests_of_a_multicast_group_are_one_network() {
-    let outcome = std::thread::spawn(|| -> std::io::Result<()> {
-        // SAFETY: only this thread, which ends with the test, and what it starts change their network namespace.
-        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET)? };
-        for arguments in [
-            &["link", "set", "lo", "up", "multicast", "on"][..],
-            &["route", "add", "224.0.0.0/4", "dev", "lo"],
-        ] {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the namespace of the test is set up by a program of the host"
-            )]
-            let status = std::process::Command::new("ip").args(arguments).status()?;
-            assert!(status.success(), "ip {arguments:?}");
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(multicast());
-        Ok(())
-    });
-    if let Err(error) = outcome.join().unwrap() {
-        println!("SKIP C guests_of_a_multicast_group_are_one_network: no namespace of its own: {error}");
-    }
+    isolated("guests_of_a_multicast_group_are_one_network", multicast);
 }
 
 async fn multicast() {
+    ip("link set lo multicast on");
+    ip("route add 224.0.0.0/4 dev lo");
     let lab = Lab::new();
     let host = lab.host();
     let at = [("address", "230.0.0.1"), ("port", "5558")];
@@ -286,13 +296,64 @@ async fn multicast() {
     lab.is_clean();
 }
 
+#[test]
+fn links_that_somebody_made_carry_the_frames_of_guests() {
+    isolated("links_that_somebody_made_carry_the_frames_of_guests", prepared_links);
+}
+
+async fn prepared_links() {
+    let name = |text: &str| LinkName::new(text).unwrap();
+    let links = KernelLinks;
+    links.create(&name("lower"), &NewLink::Veth { peer: name("far") }).unwrap();
+    let macvtap =
+        Macvtap { lower: name("lower"), mode: MacvtapMode::Bridge, mac: Some(MAC.parse().unwrap()) };
+    links.create(&name("direct0"), &NewLink::Macvtap(macvtap)).unwrap();
+    links.create(&name("vnet0"), &NewLink::Tap(PersistentTap::default())).unwrap();
+    for link in ["lower", "far", "direct0"] {
+        links.change(&name(link), &LinkChange::Up).unwrap();
+    }
+    let lab = Lab::new();
+    let host = lab.host();
+    let mut config = guest_document("web", "");
+    let made = |kind: &str, mac: &str, target: &str| Interface {
+        target: Some(target.to_owned()),
+        ..interface(kind, mac, &[])
+    };
+    config.devices.interfaces.push(made("direct", MAC, "direct0"));
+    let (uuid, mut console) = boot(&host, &config).await;
+    let second = made("network", "00:16:3e:00:00:02", "vnet0");
+    attach(&host, uuid, a_nic(&second)).await.unwrap();
+    says(&mut console, "net 1 is in slot").await;
+    for (net, link) in [(0, "far"), (1, "vnet0")] {
+        let socket = PacketSocket::open(&name(link), None).unwrap();
+        tell(&mut console, &format!("net {net} send 1 333"), "ok frames=1").await;
+        let ours = |frame: &[u8]| frame.len() == 333 && frame[12..14] == [0x88, 0xb5];
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !socket.receive(Duration::from_millis(100)).unwrap().is_some_and(|frame| ours(&frame.bytes)) {
+            assert!(Instant::now() < deadline, "no frame came by {link}");
+        }
+        let mut back = vec![0xff; 6];
+        back.extend([2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
+        back.resize(60, 7);
+        console.write_all(format!("net {net} recv 1 10000\n").as_bytes()).await.unwrap();
+        socket.send(&back).unwrap();
+        says(&mut console, "ok frames=1").await;
+    }
+    detach(&host, uuid, a_nic(&second)).await.unwrap();
+    host.ask(uuid, Request::Destroy).await.unwrap();
+    for link in ["direct0", "vnet0"] {
+        assert!(links.find(&name(link)).unwrap().is_some(), "'{link}' is gone with the guest");
+    }
+    lab.is_clean();
+}
+
 #[tokio::test]
 async fn links_that_nobody_made_are_named() {
     let lab = Lab::new();
     let host = lab.host();
     let (uuid, _console) = boot(&host, &guest_document("web", "")).await;
     for (kind, sentence) in
-        [("network", "there is no tap 'rvnobody'"), ("direct", "there is no macvtap 'rvnobody'")]
+        [("network", "there is no tap 'rvnobody'"), ("direct", "tap 'rvnobody' can't be opened")]
     {
         let nic = Interface { target: Some("rvnobody".to_owned()), ..interface(kind, MAC, &[]) };
         let error = attach(&host, uuid, a_nic(&nic)).await.unwrap_err();
