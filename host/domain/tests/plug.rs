@@ -1,5 +1,9 @@
 //! Devices that are plugged into running guests of the native driver, and networks of sockets.
-#![allow(clippy::unwrap_used, reason = "a test fails by panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panic and says why it is skipped"
+)]
 
 mod support;
 
