@@ -8,7 +8,6 @@
 mod support;
 
 use std::ffi::OsStr;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
