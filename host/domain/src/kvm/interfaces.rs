@@ -8,6 +8,9 @@ use reeve_vmm::config::{DeviceConfig, DeviceKind, NetBackend, NetConfig};
 use super::devices::device;
 use super::plan::{Source, Sources};
 
+/// Largest packet where the document names none.
+const ETHERNET_MTU: u32 = 1500;
+
 /// One interface.
 pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<DeviceConfig, String> {
     let mac = interface.mac.as_deref().ok_or("an interface has no MAC address")?;
@@ -17,8 +20,10 @@ pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<
         return Err(named(format!("is a '{model}': only virtio is there")));
     }
     let backend = backend(interface, sources).map_err(named)?;
+    let mtu = u16::try_from(interface.mtu.unwrap_or(ETHERNET_MTU));
+    let mtu = mtu.map_err(|_| named("has an MTU above 65535".to_owned()))?;
     let link_up = interface.link_up.unwrap_or(true);
-    device(&interface.common, DeviceKind::Net(NetConfig { backend, mac: bytes, mtu: 1500, link_up }))
+    device(&interface.common, DeviceKind::Net(NetConfig { backend, mac: bytes, mtu, link_up }))
 }
 
 /// The host's side; the rest of a sentence about the interface when there is none.

@@ -121,9 +121,7 @@ pub fn interface(kind: &str, mac: &str, source: &[(&str, &str)]) -> Interface {
         kind: kind.to_owned(),
         source: source.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         mac: Some(mac.to_owned()),
-        target: None,
         model: Some("virtio".to_owned()),
-        link_up: None,
-        common: DeviceCommon::default(),
+        ..Interface::default()
     }
 }
