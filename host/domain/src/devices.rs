@@ -58,6 +58,7 @@ pub(crate) fn replace(config: &mut DomainConfig, device: &Device) -> Result<(Dev
     let mut new = changed.clone();
     new.target = new.target.or_else(|| place.target.clone());
     new.model = new.model.or_else(|| place.model.clone());
+    new.mtu = new.mtu.or(place.mtu);
     new.common.alias = place.common.alias.clone();
     new.common.address = new.common.address.or_else(|| place.common.address.clone());
     let old = std::mem::replace(place, new.as_ref().clone());

@@ -194,6 +194,7 @@ async fn a_link_goes_down_and_up_and_what_can_not_be_changed_is_refused() {
     for changed in [
         Interface { model: Some("e1000".to_owned()), ..nic.clone() },
         Interface { target: Some("other".to_owned()), ..nic.clone() },
+        Interface { mtu: Some(9000), ..nic.clone() },
     ] {
         let error = update(&host, uuid, a_nic(&changed)).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::Unsupported, "{error}");
