@@ -95,7 +95,9 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
 mod tests {
     use super::*;
 
-    fn of(kind: &str, source: &[(&str, &str)]) -> Result<(DeviceConfig, Vec<Source>), String> {
+    type Attributes<'a> = &'a [(&'a str, &'a str)];
+
+    fn of(kind: &str, source: Attributes<'_>) -> Result<(DeviceConfig, Vec<Source>), String> {
         let text = format!(r#"{{"kind": "{kind}", "mac": "52:54:00:00:00:01", "target": "t0"}}"#);
         let mut made: Interface = serde_json::from_str(&text).unwrap();
         made.source = source.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_reached_is_refused_with_the_reason() {
-        let refused: [(&str, &[(&str, &str)], &str); 9] = [
+        let refused: [(&str, Attributes<'_>, &str); 9] = [
             ("user", &[], "is of type 'user': use network"),
             ("bridge", &[], "names no bridge"),
             ("mcast", &[("address", "192.0.2.1"), ("port", "1")], "not in 224.0.0.0/4"),
