@@ -34,13 +34,15 @@ pub enum Request {
     AttachDevice,
     /// Unplug a device.
     DetachDevice,
+    /// Change a device.
+    UpdateDevice,
     /// Change a setting of the definition, e.g. autostart.
     Configure,
 }
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
@@ -54,6 +56,7 @@ impl Request {
         Self::SetMemory,
         Self::AttachDevice,
         Self::DetachDevice,
+        Self::UpdateDevice,
         Self::Configure,
     ];
 
@@ -73,6 +76,7 @@ impl Request {
             Self::SetMemory => "given another memory size",
             Self::AttachDevice => "given a device",
             Self::DetachDevice => "relieved of a device",
+            Self::UpdateDevice => "given a changed device",
             Self::Configure => "configured",
         }
     }
@@ -81,7 +85,12 @@ impl Request {
     fn repeats(self) -> bool {
         matches!(
             self,
-            Self::Define | Self::SetMemory | Self::AttachDevice | Self::DetachDevice | Self::Configure
+            Self::Define
+                | Self::SetMemory
+                | Self::AttachDevice
+                | Self::DetachDevice
+                | Self::UpdateDevice
+                | Self::Configure
         )
     }
 

@@ -47,6 +47,33 @@ pub(crate) fn remove(config: &mut DomainConfig, device: &Device) -> Result<Devic
     })
 }
 
+/// Puts a changed device in the place of the one that goes by the same name; what it does not say of its identity stays. Gives
+/// back both; the rest of a sentence when it is not there or can't be changed.
+pub(crate) fn replace(config: &mut DomainConfig, device: &Device) -> Result<(Device, Device), String> {
+    let position = position(config, device).ok_or_else(|| format!("has no {}", device.describe()))?;
+    let Device::Interface(changed) = device else {
+        return Err(format!("can't be given another {} while it runs", device.describe()));
+    };
+    let place = &mut config.devices.interfaces[position];
+    let mut new = changed.clone();
+    new.target = new.target.or_else(|| place.target.clone());
+    new.model = new.model.or_else(|| place.model.clone());
+    new.mtu = new.mtu.or(place.mtu);
+    new.common.alias = place.common.alias.clone();
+    new.common.address = new.common.address.or_else(|| place.common.address.clone());
+    let old = std::mem::replace(place, new.as_ref().clone());
+    Ok((Device::Interface(Box::new(old)), Device::Interface(new)))
+}
+
+/// Removes the disk or interface with an alias. False when there is none.
+pub(crate) fn remove_named(config: &mut DomainConfig, alias: &str) -> bool {
+    let devices = &mut config.devices;
+    let before = devices.disks.len() + devices.interfaces.len();
+    devices.disks.retain(|disk| disk.common.alias.as_deref() != Some(alias));
+    devices.interfaces.retain(|interface| interface.common.alias.as_deref() != Some(alias));
+    devices.disks.len() + devices.interfaces.len() < before
+}
+
 /// Where the device that goes by the same name is in its list.
 fn position(config: &DomainConfig, device: &Device) -> Option<usize> {
     let devices = &config.devices;

@@ -56,6 +56,8 @@ pub struct Started {
     pub process: Option<WorkerProcess>,
     /// Its control socket, where there is one.
     pub socket: Option<PathBuf>,
+    /// Aliases of devices in the record of an adopted machine that it has no more.
+    pub missing: Vec<String>,
 }
 
 /// Makes, finds and judges machines of one kind.
@@ -163,8 +165,16 @@ pub trait Machine: Send + Sync {
     /// Plugs a device.
     async fn attach_device(&self, device: &Device) -> Result<(), DriverError>;
 
-    /// Unplugs a device.
+    /// Unplugs a device: asks the guest to let go of it, and waits until it has. A guest that does it after the wait is over says
+    /// so by [`MachineEvent::DeviceRemoved`].
     async fn detach_device(&self, device: &Device) -> Result<(), DriverError>;
+
+    /// Takes a device from the guest without asking.
+    async fn remove_device(&self, device: &Device) -> Result<(), DriverError>;
+
+    /// Changes what the guest sees of a device: the link state of an interface. Where the frames of an interface go on the host is
+    /// not the machine's; who changes it has done so before.
+    async fn update_device(&self, old: &Device, new: &Device) -> Result<(), DriverError>;
 }
 
 /// How a guest ended.
@@ -205,6 +215,11 @@ pub enum MachineEvent {
     Halted,
     /// A halted guest runs again.
     Unhalted,
+    /// The guest let go of a device that nobody waits for any more.
+    DeviceRemoved {
+        /// Its alias.
+        alias: String,
+    },
     /// The machine ended without being asked to.
     Lost {
         /// What was seen, one sentence.

@@ -10,6 +10,7 @@
 
 mod client;
 mod devices;
+mod interfaces;
 mod launch;
 mod machine;
 mod plan;
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use reeve_model::domain::DomainConfig;
 use reeve_sys::cgroup::Cgroups;
 use reeve_sys::layout::Layout;
-use reeve_vmm::config::SandboxConfig;
+use reeve_vmm::config::{DeviceKind, SandboxConfig, VmConfig};
 use reeve_vmm::protocol::{Call, Status};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -137,13 +138,8 @@ impl KvmDriver {
             DriverError::Rejected(message) => DriverError::Rejected(format!("kernel '{kernel}': {message}")),
             other => site.explain(other),
         })?;
-        Ok(KvmMachine::start(
-            client,
-            process,
-            site.clone(),
-            config,
-            &Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked },
-        ))
+        let status = Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked };
+        Ok(KvmMachine::start(client, process, site.clone(), config, &status))
     }
 
     async fn reconnect(&self, site: &mut Site, record: &RuntimeRecord) -> Result<Started, DriverError> {
@@ -159,6 +155,31 @@ impl KvmDriver {
         if hello.pid != process.pid() {
             warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
         }
-        Ok(KvmMachine::start(client, process, site.clone(), &record.config, &hello.status))
+        let present = hello.config.map(|config| plugged(&config)).unwrap_or_default();
+        let known = pluggable(&record.config);
+        for alias in present.iter().filter(|alias| !known.contains(alias)) {
+            // An earlier daemon was killed before it could record it: nobody knows what it was to be.
+            warn!(uuid = %record.uuid, alias, "a device that is not recorded is taken from the guest");
+            client.ask(Call::DetachDevice { alias: alias.clone(), force: true }).await?;
+        }
+        let mut started = KvmMachine::start(client, process, site.clone(), &record.config, &hello.status);
+        if !matches!(hello.status, Status::Ended { .. }) {
+            started.missing = known.into_iter().filter(|alias| !present.contains(alias)).collect();
+        }
+        Ok(started)
     }
+}
+
+/// Aliases of the disks and interfaces that a worker has.
+fn plugged(config: &VmConfig) -> Vec<String> {
+    let kinds = config.devices.iter();
+    let kinds = kinds.filter(|device| matches!(device.kind, DeviceKind::Block(_) | DeviceKind::Net(_)));
+    kinds.map(|device| device.alias.clone()).collect()
+}
+
+/// Aliases of the disks and interfaces of a configuration.
+fn pluggable(config: &DomainConfig) -> Vec<String> {
+    let disks = config.devices.disks.iter().map(|disk| &disk.common);
+    let interfaces = config.devices.interfaces.iter().map(|interface| &interface.common);
+    disks.chain(interfaces).filter_map(|common| common.alias.clone()).collect()
 }

@@ -30,6 +30,8 @@ pub(crate) enum Ask {
     SetMemory(Bytes),
     Attach(Device),
     Detach(Device),
+    Remove(Device),
+    Update(Device),
 }
 
 /// One question to the owner.
@@ -111,9 +113,17 @@ pub(crate) async fn adopt(
     shared: &Arc<Shared>,
     entry: &Arc<Entry>,
     driver: &Arc<dyn Driver>,
-    record: RuntimeRecord,
+    mut record: RuntimeRecord,
 ) -> Result<(), DriverError> {
-    let Started { machine, events, vcpus, process, socket } = driver.adopt(&record).await?;
+    let Started { machine, events, vcpus, process, socket, missing } = driver.adopt(&record).await?;
+    let mut changed = false;
+    for alias in &missing {
+        changed |= devices::remove_named(&mut record.config, alias);
+    }
+    if changed && let Err(error) = shared.keeper.keep(&record).await {
+        let cause = error.0;
+        warn!(domain = entry.name, %cause, "devices that went while no daemon ran are still recorded");
+    }
     let (sender, commands) = mpsc::channel(crate::turn::COMMANDS);
     {
         let mut inner = entry.lock();
@@ -271,6 +281,20 @@ impl Owner {
                 machine.detach_device(&device).await.map_err(named("relieved of a device"))?;
                 self.reconfigure(actor, config, DomainChange::DeviceDetached).await?;
             }
+            Ask::Remove(device) => {
+                let mut config = self.config();
+                let device =
+                    devices::remove(&mut config, &device).map_err(|sentence| self.device(sentence))?;
+                machine.remove_device(&device).await.map_err(named("relieved of a device"))?;
+                self.reconfigure(actor, config, DomainChange::DeviceDetached).await?;
+            }
+            Ask::Update(device) => {
+                let mut config = self.config();
+                let (old, new) =
+                    devices::replace(&mut config, &device).map_err(|sentence| self.device(sentence))?;
+                machine.update_device(&old, &new).await.map_err(named("given a changed device"))?;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
             Ask::Destroy => {}
         }
         Ok(())
@@ -318,6 +342,15 @@ impl Owner {
             }
             MachineEvent::Unhalted => {
                 self.entry.lock().advance(Occurrence::Unhalted);
+            }
+            MachineEvent::DeviceRemoved { alias } => {
+                let mut config = self.config();
+                if devices::remove_named(&mut config, &alias)
+                    && let Err(error) =
+                        self.reconfigure(&Actor::Daemon, config, DomainChange::DeviceDetached).await
+                {
+                    warn!(domain = self.entry.name, %error, "a device that is gone is still recorded");
+                }
             }
         }
         Then::GoOn

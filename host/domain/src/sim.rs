@@ -39,7 +39,7 @@ impl SimDriver {
         let (sender, events) = mpsc::channel(EVENTS);
         let machine = SimMachine::new(config, script, self.clock.clone(), sender);
         machine.boot(vcpus == Vcpus::Running);
-        Started { machine, events, vcpus, process: None, socket: None }
+        Started { machine, events, vcpus, process: None, socket: None, missing: Vec::new() }
     }
 }
 

@@ -128,7 +128,10 @@ impl Phase {
         match (lives, request) {
             (Self::Paused(_), R::Start) => Err("is active already (paused); resume it"),
             (_, R::Start) => Err("is running already"),
-            (Self::Paused(_), R::Resume | R::SetMemory | R::AttachDevice | R::DetachDevice) => Ok(()),
+            (
+                Self::Paused(_),
+                R::Resume | R::SetMemory | R::AttachDevice | R::DetachDevice | R::UpdateDevice,
+            ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
             (Self::Paused(_), _) => Err("is paused; resume it first"),

@@ -46,6 +46,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::SetMemory,
         R::AttachDevice,
         R::DetachDevice,
+        R::UpdateDevice,
     ];
     [
         &[R::Start],
@@ -53,7 +54,7 @@ const ALLOWED: [&[Request]; 11] = {
         &[],
         LIVE,
         LIVE,
-        &[R::Reset, R::Destroy, R::Resume, R::SetMemory, R::AttachDevice, R::DetachDevice],
+        &[R::Reset, R::Destroy, R::Resume, R::SetMemory, R::AttachDevice, R::DetachDevice, R::UpdateDevice],
         &[R::Shutdown, R::Reset, R::Destroy, R::Suspend, R::Wake, R::SetMemory],
         &[R::Reset, R::Destroy, R::Wake, R::SetMemory],
         &[R::Destroy],

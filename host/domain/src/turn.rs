@@ -165,9 +165,19 @@ impl Turn {
         self.ask(Request::AttachDevice, Ask::Attach(device)).await
     }
 
-    /// Unplugs a device.
+    /// Unplugs a device: asks the guest to let go of it and waits until it has.
     pub async fn detach_device(&self, device: Device) -> Result<(), DomainError> {
         self.ask(Request::DetachDevice, Ask::Detach(device)).await
+    }
+
+    /// Takes a device from the guest without asking it.
+    pub async fn remove_device(&self, device: Device) -> Result<(), DomainError> {
+        self.ask(Request::DetachDevice, Ask::Remove(device)).await
+    }
+
+    /// Changes a device that is there to what is given; what it does not say stays as it is.
+    pub async fn update_device(&self, device: Device) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::Update(device)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

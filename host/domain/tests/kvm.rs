@@ -7,119 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reeve_domain::kvm::{KvmConfig, KvmDriver};
-use reeve_domain::{Console, Driver, Request};
-use reeve_model::domain::{
-    CharDevice, DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Interface,
-    LifecycleAction,
-};
+use reeve_domain::{Console, Request};
+use reeve_model::domain::{Disk, LifecycleAction};
 use reeve_model::event::DomainChange as Change;
 use reeve_model::{Bytes, DomainState as State, ErrorCode, StateReason};
-use reeve_sys::cgroup::Cgroups;
-use reeve_sys::layout::Layout;
-use reeve_vmm::config::{SandboxConfig, SeccompMode};
-use support::{Host, InMemory, document};
+use support::lab::{Lab, disk, guest_document, interface, says};
+use support::{Host, InMemory};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
-
-/// The target directory this test was built in.
-fn target() -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
-}
-
-fn guest() -> String {
-    let path = target().join("guest/reeve-guest.elf");
-    assert!(path.exists(), "{} is missing: run `cargo xtask guest`", path.display());
-    path.to_str().unwrap().to_owned()
-}
-
-/// A host in a directory of its own.
-struct Lab {
-    root: tempfile::TempDir,
-    cgroups: Option<Cgroups>,
-}
-
-impl Lab {
-    fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let name = format!("reeve-test-{}", root.path().file_name().unwrap().to_str().unwrap());
-        Self { cgroups: Cgroups::probe(&name), root }
-    }
-
-    fn driver(&self) -> Arc<dyn Driver> {
-        let root = rustix::process::geteuid().is_root();
-        Arc::new(KvmDriver::new(KvmConfig {
-            worker: target().join("debug/examples/worker"),
-            worker_args: Vec::new(),
-            layout: Arc::new(Layout::open(self.root.path()).unwrap()),
-            cgroups: self.cgroups.clone(),
-            sandbox: SandboxConfig {
-                uid: root.then_some(65534),
-                gid: root.then_some(65534),
-                seccomp: SeccompMode::Kill,
-                landlock: true,
-            },
-        }))
-    }
-
-    fn host(&self) -> Host {
-        Host::new(vec![self.driver()])
-    }
-
-    /// Nothing of any domain is left on the host.
-    fn is_clean(&self) {
-        let left = std::fs::read_dir(self.root.path().join("run/reeve/domains")).unwrap().count();
-        assert_eq!(left, 0, "directories of domains are left");
-        if let Some(cgroups) = &self.cgroups {
-            assert_eq!(cgroups.names(), [""; 0], "cgroups are left");
-        }
-    }
-}
-
-/// A document that boots the test guest.
-fn guest_document(name: &str, cmdline: &str) -> DomainConfig {
-    let mut config = document(DomainType::Kvm, name);
-    config.os.kernel = Some(guest());
-    config.os.cmdline = Some(cmdline.to_owned());
-    config.devices.serials.push(CharDevice {
-        kind: "pty".to_owned(),
-        path: None,
-        target_type: None,
-        port: None,
-        name: None,
-        common: DeviceCommon::default(),
-    });
-    config
-}
-
-fn disk(target: &str, path: &Path) -> Disk {
-    Disk {
-        device: "disk".to_owned(),
-        source: DiskSource::File { path: Some(path.to_str().unwrap().to_owned()) },
-        driver: DiskDriver { cache: Some("none".to_owned()), ..DiskDriver::default() },
-        target: target.to_owned(),
-        bus: Some("virtio".to_owned()),
-        readonly: false,
-        shareable: false,
-        serial: None,
-        common: DeviceCommon::default(),
-    }
-}
-
-/// Reads a console until it says `words`.
-async fn says(console: &mut Console, words: &str) -> String {
-    let mut text = String::new();
-    let mut buffer = [0; 4096];
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !text.contains(words) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let read = tokio::time::timeout(left, console.read(&mut buffer)).await;
-        let count = read.unwrap_or_else(|_| panic!("no '{words}' in {text:?}")).unwrap();
-        assert!(count > 0, "the console ended without '{words}': {text:?}");
-        text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-    }
-    text
-}
 
 /// What a console says until it is silent for a moment.
 async fn heard(console: &mut Console) -> String {
@@ -233,15 +128,7 @@ async fn the_balloon_follows_and_disk_and_tap_are_the_hosts() {
     std::fs::write(&image, vec![0; 1 << 20]).unwrap();
     let mut config = guest_document("web", "");
     config.devices.disks.push(disk("vda", &image));
-    config.devices.interfaces.push(Interface {
-        kind: "ethernet".to_owned(),
-        source: Vec::new(),
-        mac: Some("00:16:3e:00:00:01".to_owned()),
-        target: None,
-        model: Some("virtio".to_owned()),
-        link_up: None,
-        common: DeviceCommon::default(),
-    });
+    config.devices.interfaces.push(interface("ethernet", "00:16:3e:00:00:01", &[]));
     let uuid = host.define(&config);
     host.start(uuid).await.unwrap();
     let mut console = host.domains.open_console(uuid, None).await.unwrap();

@@ -105,6 +105,18 @@ pub struct InterfaceStats {
     pub tx_bytes: u64,
     /// Frames dropped in either direction.
     pub dropped: u64,
+    /// Frames for the guest that were no frames.
+    #[serde(default)]
+    pub rx_errors: u64,
+    /// Frames for the guest that it had no room for, or that came while the link was down.
+    #[serde(default)]
+    pub rx_dropped: u64,
+    /// Frames of the guest that the host refused.
+    #[serde(default)]
+    pub tx_errors: u64,
+    /// Frames of the guest that the host had no room for, or that came while the link was down.
+    #[serde(default)]
+    pub tx_dropped: u64,
 }
 
 /// A definition together with what is true of it now; what guards, drivers and lists work from.

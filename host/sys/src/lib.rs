@@ -20,3 +20,4 @@ pub mod sandbox;
 pub mod sysctl;
 pub mod tap;
 pub mod traffic;
+pub mod tunnel;

@@ -47,6 +47,9 @@ pub enum TapError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// There is no such tap.
+    #[error("there is no tap '{0}'")]
+    Missing(String),
     /// The bridge is not there.
     #[error("bridge '{bridge}' can't take tap '{name}'")]
     Bridge {
@@ -92,6 +95,18 @@ impl Tap {
     }
 }
 
+impl Tap {
+    /// Opens a persistent tap that somebody made before, once a queue, and sets it up. /sys must be that of its network namespace.
+    pub fn open_existing(name: &str) -> Result<Self, TapError> {
+        request(name)?;
+        // Opening one that is not there would make it, and leave the guest on no network at all.
+        if !Path::new("/sys/class/net").join(name).join("tun_flags").exists() {
+            return Err(TapError::Missing(name.to_owned()));
+        }
+        Self::open(name, None)
+    }
+}
+
 fn make(fd: &OwnedFd, request: &mut libc::ifreq, flags: libc::c_int) -> io::Result<()> {
     request.ifr_ifru.ifru_flags = flags as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one ifreq, which `request` is.
@@ -126,7 +141,16 @@ fn enslave(control: &OwnedFd, bridge: &str, tap: &str) -> io::Result<()> {
     let mut request = request(bridge).map_err(io::Error::other)?;
     request.ifr_ifru.ifru_ifindex = libc::c_int::try_from(index).map_err(io::Error::other)?;
     // SAFETY: SIOCBRADDIF reads one ifreq.
-    check(unsafe { libc::ioctl(control.as_raw_fd(), SIOCBRADDIF, &request) })
+    match check(unsafe { libc::ioctl(control.as_raw_fd(), SIOCBRADDIF, &request) }) {
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) && is_port(tap, bridge) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether a tap is a port of a bridge already: somebody prepared it.
+fn is_port(tap: &str, bridge: &str) -> bool {
+    let master = std::fs::read_link(Path::new("/sys/class/net").join(tap).join("master"));
+    master.is_ok_and(|master| master.file_name().is_some_and(|name| name == bridge))
 }
 
 fn request(name: &str) -> Result<libc::ifreq, TapError> {

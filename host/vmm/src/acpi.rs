@@ -10,6 +10,8 @@ use acpi_tables::sdt::Sdt;
 use acpi_tables::{Aml, aml, facs::FACS, mcfg::MCFG, rsdp::Rsdp, xsdt::XSDT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
+mod hotplug;
+
 use crate::layout;
 use crate::legacy::{self, power};
 use crate::memory::Memory;
@@ -79,6 +81,9 @@ fn fadt(facs: u64, dsdt: u64) -> impl Aml {
     fadt.pm_tmr_blk = (port(power::TIMER) as u32).into();
     fadt.pm_tmr_len = 4;
     fadt.x_pm_tmr_blk = register(32, AccessSize::DwordAccess, power::TIMER);
+    fadt.gpe0_blk = (port(power::GPE) as u32).into();
+    fadt.gpe0_blk_len = power::GPE_LEN;
+    fadt.x_gpe0_blk = register(16, AccessSize::ByteAccess, power::GPE);
     fadt.reset_reg = register(8, AccessSize::ByteAccess, power::RESET);
     fadt.reset_value = power::RESET_VALUE;
     // Latencies above these say that there are no C2 and C3 states.
@@ -131,6 +136,7 @@ fn dsdt(serials: usize) -> Sdt {
         serial(&mut devices, index, port, irq);
     }
     bytes.extend(aml::Scope::raw(Path::new("\\_SB_"), devices));
+    hotplug::event().to_aml_bytes(&mut bytes);
     let mut dsdt = Sdt::new(*b"DSDT", 36, 2, OEM, TABLE, REVISION);
     dsdt.append_slice(&bytes);
     dsdt
@@ -141,6 +147,7 @@ fn pci_root(out: &mut Vec<u8>) {
     let window = layout::PCI_MMIO32;
     let (window_start, window_end) = (window.start as u32, (window.end - 1) as u32);
     let not_cached = AddressSpaceCacheable::NotCacheable;
+    let slots = hotplug::slots();
     Device::new(
         Path::new("PCI0"),
         vec![
@@ -157,6 +164,7 @@ fn pci_root(out: &mut Vec<u8>) {
                     &AddressSpace::new_memory(not_cached, true, window_start, window_end, None),
                 ]),
             ),
+            &slots,
         ],
     )
     .to_aml_bytes(out);
@@ -231,5 +239,9 @@ mod tests {
         assert_eq!(u64::from(u32::from_le_bytes(fadt[40..44].try_into().unwrap())), dsdt);
         let dsdt = table(&memory, dsdt);
         assert_eq!((&dsdt[..4], sum(&dsdt)), (b"DSDT".as_slice(), 0));
+        // What a guest needs to see devices come and go: the event's registers, its method, an ejectable object a slot.
+        assert_eq!((u32::from_le_bytes(fadt[80..84].try_into().unwrap()), fadt[92]), (0x60c, 2));
+        let count = |name: &[u8]| dsdt.windows(name.len()).filter(|window| *window == name).count();
+        assert_eq!((count(b"_E01"), count(b"_EJ0"), count(b"_SUN"), count(b"S1F_")), (1, 31, 31, 3));
     }
 }

@@ -118,7 +118,7 @@ pub struct DeviceConfig {
 pub enum DeviceKind {
     /// A disk in raw format.
     Block(BlockConfig),
-    /// A network interface on a tap.
+    /// A network interface.
     Net(NetConfig),
     /// A console with one or more ports.
     Console(ConsoleConfig),
@@ -169,8 +169,8 @@ pub enum CacheMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetConfig {
-    /// Tap descriptor with IFF_VNET_HDR and IFF_NO_PI set, non-blocking.
-    pub fd: FdIndex,
+    /// Where its frames come from and go to.
+    pub backend: NetBackend,
     /// Address of the guest's interface.
     pub mac: [u8; 6],
     /// Largest packet, 68 to 65535.
@@ -179,6 +179,34 @@ pub struct NetConfig {
     /// Whether the guest sees a carrier.
     #[serde(default = "default_true")]
     pub link_up: bool,
+}
+
+/// The host's side of a network interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum NetBackend {
+    /// A tap or macvtap.
+    Tap {
+        /// Opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR.
+        fd: FdIndex,
+    },
+    /// A UDP multicast group; one frame a datagram.
+    Multicast {
+        /// A socket that is bound to the group and has joined it.
+        receive: FdIndex,
+        /// A socket that is connected to the group.
+        send: FdIndex,
+    },
+    /// The client's end of a TCP tunnel; each frame behind its length, 32 bits, big-endian.
+    Client {
+        /// A connected socket.
+        fd: FdIndex,
+    },
+    /// The server's end of TCP tunnels: the guest and all clients are one network.
+    Server {
+        /// A listening socket.
+        fd: FdIndex,
+    },
 }
 
 fn default_mtu() -> u16 {

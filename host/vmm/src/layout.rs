@@ -69,8 +69,10 @@ pub const RESET_PORT: u16 = 0xcf9;
 pub const I8042_PORTS: Range<u64> = 0x60..0x65;
 /// Real-time clock index and data ports.
 pub const RTC_PORTS: Range<u64> = 0x70..0x72;
-/// ACPI PM1a event block (status, enable), PM1a control block, reset register, PM timer.
-pub const ACPI_PM_PORTS: Range<u64> = 0x600..0x60c;
+/// ACPI PM1a event block (status, enable), PM1a control block, reset register, PM timer, general-purpose event block.
+pub const ACPI_PM_PORTS: Range<u64> = 0x600..0x60e;
+/// Registers of the PCI hot-plug controller.
+pub const HOTPLUG_PORTS: Range<u64> = 0x620..0x62c;
 /// Interrupt line of ACPI's SCI.
 pub const ACPI_SCI: u32 = 9;
 

@@ -86,15 +86,26 @@ pub enum Call {
         /// A serial port or console port.
         alias: String,
     },
-    /// Adds a device while the guest runs; descriptors come with it.
+    /// Adds a disk or network interface to a machine that was launched, and tells the guest; descriptors come with it.
     AttachDevice {
         /// The device.
         device: DeviceConfig,
     },
-    /// Takes a device away while the guest runs.
+    /// Asks the guest to let go of a device; answered at once, and [`Event::DeviceRemoved`] follows when the guest has
+    /// done it. A guest that is reset or restarted comes back without the device.
     DetachDevice {
         /// Its alias.
         alias: String,
+        /// Takes the device from the guest without asking; it is gone when this is answered.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Plugs the cable of a network interface in or out. No frame passes while it is out.
+    SetLink {
+        /// The alias of the interface.
+        alias: String,
+        /// True plugs it in.
+        up: bool,
     },
     /// Ends the worker process. Only when no machine runs in it.
     Release,
@@ -233,6 +244,11 @@ pub enum Event {
         /// Bytes the guest keeps now.
         bytes: u64,
     },
+    /// A device is gone: its threads have ended and its descriptors are closed.
+    DeviceRemoved {
+        /// Its alias.
+        alias: String,
+    },
 }
 
 /// Counters of a machine since it was launched.
@@ -304,8 +320,18 @@ pub struct InterfaceStats {
     pub tx_packets: u64,
     /// Bytes the guest sent.
     pub tx_bytes: u64,
-    /// Frames dropped in either direction.
-    pub dropped: u64,
+    /// Frames for the guest that were no frames.
+    #[serde(default)]
+    pub rx_errors: u64,
+    /// Frames for the guest that it had no room for, or that came while the link was down.
+    #[serde(default)]
+    pub rx_dropped: u64,
+    /// Frames of the guest that the host refused.
+    #[serde(default)]
+    pub tx_errors: u64,
+    /// Frames of the guest that the host had no room for, or that came while the link was down.
+    #[serde(default)]
+    pub tx_dropped: u64,
 }
 
 /// A request that was not done.

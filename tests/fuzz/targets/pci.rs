@@ -10,7 +10,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use reeve_fuzz::machine::{Lines, NoDoorbells, memory};
 use reeve_vmm::bus::{Bus, BusDevice};
-use reeve_vmm::pci::{ConfigPorts, Ecam, RootComplex};
+use reeve_vmm::pci::{ConfigPorts, Ecam, Ejected, HotplugController, RootComplex, hotplug};
 use reeve_vmm::virtio::PciTransport;
 use reeve_vmm::virtio::rng::Rng;
 
@@ -37,6 +37,10 @@ enum Place {
     Ecam(u32),
     /// Where BARs may be.
     Window(u32),
+    /// Registers of the hot-plug controller.
+    Hotplug(u8),
+    /// The host asks for one of the functions.
+    Request(u8),
     Reset,
 }
 
@@ -50,6 +54,10 @@ fuzz_target!(|accesses: Vec<Access>| {
         let transport = transport.expect("counting lines are never refused");
         root.attach(None, Arc::new(Mutex::new(transport))).expect("the window has room");
     }
+    let gone: Arc<Mutex<Vec<Ejected>>> = Arc::default();
+    let heard = Arc::clone(&gone);
+    let eject = move |ejected| heard.lock().expect("no thread panicked").push(ejected);
+    let controller = HotplugController::new(Arc::clone(&root), || {}, eject);
     let ecam = Ecam::new(Arc::clone(&root));
     let ports = ConfigPorts::new(Arc::clone(&root));
     let at_power_on = bars(&ecam);
@@ -70,6 +78,10 @@ fuzz_target!(|accesses: Vec<Access>| {
                     None => drop(bus.read(address, &mut [0; 8][..size])),
                 }
             }
+            Place::Hotplug(register) => {
+                access(&*controller, within(u64::from(register) % hotplug::LEN, hotplug::LEN), size, *value);
+            }
+            Place::Request(slot) => controller.request(1 + slot % FUNCTIONS as u8),
             Place::Reset => root.reset(),
         }
         for outside in [0, 0x1000, WINDOW.start - 1, WINDOW.end, 0xfee0_0000, u64::MAX] {
@@ -77,9 +89,18 @@ fuzz_target!(|accesses: Vec<Access>| {
         }
     }
     root.reset();
-    assert_eq!(bars(&ecam), at_power_on);
-    for bar in at_power_on {
-        assert!(bus.read(u64::from(bar), &mut [0; 4]), "nothing answers at {bar:#x} after a reset");
+    let gone = gone.lock().expect("no thread panicked");
+    for Ejected { slot, .. } in gone.iter() {
+        assert!(
+            (1..=FUNCTIONS).contains(&u64::from(*slot)) && !root.has_slot(*slot),
+            "slot {slot} is not empty"
+        );
+    }
+    if gone.is_empty() {
+        assert_eq!(bars(&ecam), at_power_on);
+        for bar in at_power_on {
+            assert!(bus.read(u64::from(bar), &mut [0; 4]), "nothing answers at {bar:#x} after a reset");
+        }
     }
     bus.clear();
 });

@@ -30,6 +30,17 @@ pub struct PowerRegisters {
     pub interrupt: Option<(u8, Trigger)>,
 }
 
+/// Registers of PCI hot-plug.
+#[derive(Clone, Copy)]
+pub struct HotplugRegisters {
+    /// Status of the first eight general-purpose events.
+    pub status: u16,
+    /// Enables them.
+    pub enable: u16,
+    /// The controller's registers.
+    pub block: u16,
+}
+
 /// What the tables say.
 #[derive(Default)]
 pub struct Acpi {
@@ -39,6 +50,8 @@ pub struct Acpi {
     pub ecam: Option<u64>,
     /// Power management.
     pub power: PowerRegisters,
+    /// PCI hot-plug.
+    pub hotplug: Option<HotplugRegisters>,
 }
 
 const HEADER: u64 = 36;
@@ -55,7 +68,10 @@ impl Acpi {
                 b"APIC" => acpi.read_madt(table),
                 // SAFETY: MCFG's first allocation begins after its 8 reserved bytes.
                 b"MCFG" if length(table) >= 52 => acpi.ecam = Some(unsafe { peek(table + 44) }),
-                b"FACP" => acpi.power = read_fadt(table),
+                b"FACP" => {
+                    acpi.power = read_fadt(table);
+                    acpi.hotplug = hotplug_of(table);
+                }
                 _ => {}
             }
         }
@@ -175,6 +191,26 @@ fn read_fadt(fadt: u64) -> PowerRegisters {
         power.control = sleep_type.filter(|_| control != 0).map(|kind| (control as u16, u16::from(kind)));
         power.interrupt = Some((peek::<u16>(fadt + 46) as u8, Trigger::LevelLow));
         power
+    }
+}
+
+/// The registers of PCI hot-plug, where the machine is one of Reeve's.
+fn hotplug_of(fadt: u64) -> Option<HotplugRegisters> {
+    const IO_SPACE: u8 = 1;
+    const WORD: u8 = 0x0b;
+    // SAFETY: the fields exist in every FADT since ACPI 1; all other reads lie within the DSDT.
+    unsafe {
+        let (events, bytes) = (peek::<u32>(fadt + 80) as u16, u16::from(peek::<u8>(fadt + 92)));
+        let dsdt = u64::from(peek::<u32>(fadt + 40));
+        if events == 0 || bytes < 2 || dsdt == 0 || !paging::map(dsdt, HEADER) {
+            return None;
+        }
+        let end = dsdt + u64::from(length(dsdt));
+        let name = (dsdt + HEADER..end.saturating_sub(8)).find(|&at| &peek::<[u8; 4]>(at) == b"HPRG")?;
+        if (peek::<u8>(name + 4), peek::<u8>(name + 5)) != (IO_SPACE, WORD) {
+            return None;
+        }
+        Some(HotplugRegisters { status: events, enable: events + bytes / 2, block: peek::<u16>(name + 6) })
     }
 }
 

@@ -4,6 +4,7 @@ mod cpu;
 mod disk;
 mod memory;
 mod network;
+mod pci;
 mod power;
 
 use alloc::format;
@@ -18,7 +19,7 @@ pub use network::echo_frames;
 /// What follows `ok` or `error`.
 type Answer = Result<String, String>;
 
-const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, mem, dirty, disk, net, rng, balloon, \
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, mem, dirty, disk, net, pci, rng, balloon, \
      powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
@@ -59,6 +60,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "dirty" => memory::dirty(machine, &mut words),
         "disk" => disk::execute(machine, &mut words),
         "net" => network::execute(machine, &mut words),
+        "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),
         "powerbutton" => {

@@ -65,6 +65,11 @@ impl Consoles {
         self.virtio.is_some()
     }
 
+    /// The slot of virtio-console.
+    pub fn virtio_slot(&self) -> Option<u8> {
+        self.virtio.as_ref().map(|slot| slot.slot)
+    }
+
     /// The interrupt vector of virtio-console.
     pub fn virtio_vector(&self) -> Option<u8> {
         self.virtio.as_ref().map(|slot| slot.vector)

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use crate::acpi::Acpi;
 use crate::commands;
 use crate::console::{Consoles, Origin};
+use crate::hotplug::{Hotplug, News, slots};
+use crate::interrupts::{self, SCI};
 use crate::memory::{MIB, TestMemory};
 use crate::pci::Access;
 use crate::power::Power;
@@ -38,6 +40,15 @@ pub struct Machine {
     pub balloon: Option<Slot<Balloon>>,
     /// Network devices that answer frames by themselves.
     pub echoing: Vec<bool>,
+    /// The PCI bus.
+    pub bus: Access,
+    /// What comes and goes on it.
+    pub hotplug: Hotplug,
+    /// Network devices whose cable was in when it was looked at last.
+    links: Vec<bool>,
+    cpu: u8,
+    /// ACPI interrupts that were looked at.
+    served: u64,
     failed: Vec<(u8, virtio_drivers::Error)>,
 }
 
@@ -54,8 +65,16 @@ impl Machine {
         let cpu = lapic::id();
         let power = Power::new(acpi.power, cpu);
         serial::enable_interrupts(cpu);
-        let devices = Devices::discover(Access::choose(acpi.ecam), cpu);
+        let served = interrupts::count(SCI);
+        let hotplug = Hotplug::new(acpi.hotplug);
+        let bus = Access::choose(acpi.ecam);
+        let devices = Devices::discover(bus, cpu);
         Self {
+            bus,
+            hotplug,
+            links: devices.networks.iter().map(|slot| slot.link_up()).collect(),
+            cpu,
+            served,
             total_memory: info.memory.iter().map(|range: &Range| range.bytes).sum(),
             memory: TestMemory::new(&info.memory),
             command_line: info.command_line,
@@ -74,8 +93,7 @@ impl Machine {
     /// Says on every console that commands are welcome.
     pub fn greet(&mut self) {
         for (slot, error) in core::mem::take(&mut self.failed) {
-            self.consoles
-                .say(Origin::CommandLine, &format!("reeve-guest: device in slot {slot} failed: {error}"));
+            self.say_failed(slot, error);
         }
         let yes = |present| if present { "yes" } else { "no" };
         let line = format!(
@@ -91,16 +109,15 @@ impl Machine {
         self.consoles.say(Origin::CommandLine, &line);
     }
 
+    fn say_failed(&mut self, slot: u8, error: virtio_drivers::Error) {
+        self.consoles
+            .say(Origin::CommandLine, &format!("reeve-guest: device in slot {slot} failed: {error}"));
+    }
+
     /// Does what is due: the power button, the balloon, echoes, commands. False if there was nothing.
     pub fn serve(&mut self) -> bool {
-        let mut busy = false;
-        if self.power.button_pressed() {
-            busy = true;
-            if !self.power.ignore_button {
-                self.consoles.say(Origin::CommandLine, "reeve-guest: power button, powering off");
-                self.power.off();
-            }
-        }
+        let mut busy = self.serve_acpi();
+        self.serve_links();
         if let Some(slot) = &mut self.balloon
             && slot.interrupted()
             && let Err(error) = slot.device.serve(&mut self.memory)
@@ -113,5 +130,120 @@ impl Machine {
             commands::run(self, origin, &line);
         }
         busy
+    }
+
+    /// Looks at everything that ACPI interrupts for until nothing is left.
+    fn serve_acpi(&mut self) -> bool {
+        let count = interrupts::count(SCI);
+        if count == core::mem::replace(&mut self.served, count) {
+            return false;
+        }
+        loop {
+            let (pressed, news) = (self.power.button_pressed(), self.hotplug.news());
+            if pressed && !self.power.ignore_button {
+                self.consoles.say(Origin::CommandLine, "reeve-guest: power button, powering off");
+                self.power.off();
+            }
+            if let Some(news) = news.filter(|_| self.hotplug.automatic) {
+                self.follow(news);
+            }
+            if !pressed && news.is_none() {
+                return true;
+            }
+        }
+    }
+
+    fn follow(&mut self, news: News) {
+        // What is new in a slot means that what was there is gone.
+        slots(news.leaving | news.plugged).for_each(|slot| self.remove(slot));
+        if news.leaving != 0 {
+            self.hotplug.eject(news.leaving);
+        }
+        if news.plugged != 0 {
+            self.rescan();
+        }
+    }
+
+    /// Says when a cable was pulled out or put in.
+    fn serve_links(&mut self) {
+        for index in 0..self.networks.len() {
+            let slot = &mut self.networks[index];
+            if slot.interrupted() && slot.link_up() != self.links[index] {
+                self.links[index] = !self.links[index];
+                let state = if self.links[index] { "up" } else { "down" };
+                self.consoles.say(Origin::CommandLine, &format!("reeve-guest: net {index} is {state}"));
+            }
+        }
+    }
+
+    /// What is in which slot.
+    pub fn slots(&self) -> impl Iterator<Item = (u8, String)> {
+        let disks = self.disks.iter().enumerate().map(|(index, disk)| (disk.slot, format!("disk{index}")));
+        let nets = self.networks.iter().enumerate().map(|(index, net)| (net.slot, format!("net{index}")));
+        let console = self.consoles.virtio_slot().map(|slot| (slot, "console".into()));
+        let entropy = self.entropy.as_ref().map(|entropy| (entropy.slot, "rng".into()));
+        let balloon = self.balloon.as_ref().map(|balloon| (balloon.slot, "balloon".into()));
+        disks.chain(nets).chain(console).chain(entropy).chain(balloon)
+    }
+
+    /// Starts disks and network devices that came, and forgets those that went.
+    pub fn rescan(&mut self) {
+        let functions = self.bus.functions();
+        let gone: Vec<u8> = self.slots().map(|(slot, _)| slot).collect();
+        for slot in gone.into_iter().filter(|slot| !functions.iter().any(|function| function.slot() == *slot))
+        {
+            self.remove(slot);
+        }
+        for function in functions {
+            if self.slots().any(|(slot, _)| slot == function.slot()) {
+                continue;
+            }
+            let mut vectors = interrupts::FIRST_PCI..interrupts::SPURIOUS;
+            let Some(vector) = vectors.find(|vector| !self.vectors().any(|used| used == *vector)) else {
+                return;
+            };
+            let mut found = Devices::default();
+            found.open(function, vector, self.cpu);
+            for (slot, error) in found.failed {
+                self.say_failed(slot, error);
+            }
+            for disk in found.disks {
+                let line = format!("reeve-guest: disk {} is in slot {}", self.disks.len(), disk.slot);
+                self.consoles.say(Origin::CommandLine, &line);
+                self.disks.push(disk);
+            }
+            for network in found.networks {
+                let line = format!("reeve-guest: net {} is in slot {}", self.networks.len(), network.slot);
+                self.consoles.say(Origin::CommandLine, &line);
+                self.links.push(network.link_up());
+                self.echoing.push(false);
+                self.networks.push(network);
+            }
+        }
+    }
+
+    fn vectors(&self) -> impl Iterator<Item = u8> {
+        let disks = self.disks.iter().map(|slot| slot.vector);
+        let nets = self.networks.iter().map(|slot| slot.vector);
+        let others = [
+            self.consoles.virtio_vector(),
+            self.entropy.as_ref().map(|slot| slot.vector),
+            self.balloon.as_ref().map(|slot| slot.vector),
+        ];
+        disks.chain(nets).chain(others.into_iter().flatten())
+    }
+
+    /// Stops the disk or network device in a slot and forgets it.
+    pub fn remove(&mut self, slot: u8) {
+        if let Some(index) = self.disks.iter().position(|disk| disk.slot == slot) {
+            self.disks.remove(index).stop();
+        } else if let Some(index) = self.networks.iter().position(|network| network.slot == slot) {
+            self.networks.remove(index).stop();
+            self.links.remove(index);
+            self.echoing.remove(index);
+        } else {
+            return;
+        }
+        self.consoles.say(Origin::CommandLine, &format!("reeve-guest: slot {slot} is empty"));
     }
 }

@@ -23,6 +23,7 @@ mod commands;
 mod console;
 mod cpus;
 mod heap;
+mod hotplug;
 mod interrupts;
 mod ioapic;
 mod lapic;

@@ -1,7 +1,8 @@
 //! Power button, power-off and reset through ACPI's fixed hardware.
 
 use crate::acpi::{PowerRegisters, Register};
-use crate::interrupts::{self, SCI};
+use crate::interrupts::SCI;
+use crate::ioapic::Trigger;
 use crate::{clock, ioapic, paging, ring0};
 
 const BUTTON: u16 = 1 << 8;
@@ -14,7 +15,6 @@ const PATIENCE: u64 = 2_000_000_000;
 /// The power hardware of this machine.
 pub struct Power {
     registers: PowerRegisters,
-    served: u64,
     /// Presses so far.
     pub presses: u64,
     /// Do nothing on a press but count it.
@@ -25,20 +25,20 @@ impl Power {
     /// Arms the power button.
     pub fn new(registers: PowerRegisters, cpu: u8) -> Self {
         if let Some((status, enable)) = registers.event
-            && let Some((line, trigger)) = registers.interrupt
+            && let Some((line, _)) = registers.interrupt
         {
             ring0::out16(status, BUTTON);
-            ioapic::route(line, SCI, cpu, trigger);
+            // The line is level-triggered and would interrupt a command without end until that is done. Who serves it looks
+            // until nothing is left, so the edge of the next event is not lost.
+            ioapic::route(line, SCI, cpu, Trigger::Edge);
             ring0::out16(enable, BUTTON);
         }
-        Self { registers, served: interrupts::count(SCI), presses: 0, ignore_button: false }
+        Self { registers, presses: 0, ignore_button: false }
     }
 
-    /// Whether the button was pressed since the last call.
+    /// Whether the button was pressed since the last call; to be asked after an interrupt.
     pub fn button_pressed(&mut self) -> bool {
-        let count = interrupts::count(SCI);
-        let Some((status, _)) = self.registers.event.filter(|_| count != self.served) else { return false };
-        self.served = count;
+        let Some((status, _)) = self.registers.event else { return false };
         let pressed = ring0::in16(status) & BUTTON != 0;
         if pressed {
             ring0::out16(status, BUTTON);

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use reeve_model::device_address::DeviceAddress;
-use reeve_model::domain::{
-    CharDevice, DeviceCommon, Disk, DiskSource, DomainConfig, Interface, MemBalloon, Rng,
-};
+use reeve_model::domain::{CharDevice, DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, Rng};
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, NetConfig,
-    RngConfig, RngRate, SerialConfig,
+    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, RngConfig,
+    RngRate, SerialConfig,
 };
 
+use super::interfaces;
 use super::plan::{Source, Sources};
 
 /// Alias of the device that carries virtio consoles and channels.
@@ -43,7 +42,7 @@ pub(super) fn all(
         keep(disk(each, sources), &mut list, refuse);
     }
     for each in &devices.interfaces {
-        keep(interface(each, sources), &mut list, refuse);
+        keep(interfaces::interface(each, sources), &mut list, refuse);
     }
     keep(console(config), &mut list, refuse);
     for each in &devices.rngs {
@@ -110,28 +109,6 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());
     let discard = disk.driver.discard.as_deref() == Some("unmap");
     device(&disk.common, DeviceKind::Block(BlockConfig { fd, readonly, serial, cache, discard }))
-}
-
-/// One interface.
-pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<DeviceConfig, String> {
-    let mac = interface.mac.as_deref().ok_or("an interface has no MAC address")?;
-    let named = |sentence: String| format!("interface '{mac}' {sentence}");
-    let bytes = parse_mac(mac).ok_or_else(|| named("has no valid MAC address".to_owned()))?;
-    if let Some(model) = interface.model.as_deref().filter(|model| *model != "virtio") {
-        return Err(named(format!("is a '{model}': only virtio is there")));
-    }
-    let bridge = match interface.kind.as_str() {
-        "ethernet" => None,
-        "bridge" => {
-            let bridge = interface.source_attribute("bridge");
-            Some(bridge.ok_or_else(|| named("names no bridge".to_owned()))?.to_owned())
-        }
-        other => return Err(named(format!("is of type '{other}': use bridge or ethernet"))),
-    };
-    let name = interface.target.clone().unwrap_or_else(|| "vnet%d".to_owned());
-    let fd = sources.add(Source::Tap { name, bridge });
-    let link_up = interface.link_up.unwrap_or(true);
-    device(&interface.common, DeviceKind::Net(NetConfig { fd, mac: bytes, mtu: 1500, link_up }))
 }
 
 /// One source of random bytes.
@@ -253,7 +230,7 @@ fn is_virtio(console: &CharDevice) -> bool {
     console.target_type.as_deref() == Some("virtio")
 }
 
-fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceConfig, String> {
+pub(super) fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceConfig, String> {
     let alias = alias(common);
     let slot = match &common.address {
         None => None,
@@ -265,16 +242,6 @@ fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceConfig, Strin
 
 fn alias(common: &DeviceCommon) -> String {
     common.alias.clone().unwrap_or_default()
-}
-
-fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    let mut bytes = [0; 6];
-    let mut parts = text.split(':');
-    for byte in &mut bytes {
-        let part = parts.next().filter(|part| part.len() == 2)?;
-        *byte = u8::from_str_radix(part, 16).ok()?;
-    }
-    parts.next().is_none().then_some(bytes)
 }
 
 fn element_name(xml: &str) -> &str {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeve_sys::cgroup::Group;
+use reeve_sys::link::LinkName;
 use reeve_sys::open::{self, ImageError};
 use reeve_sys::process::{Process, Program};
-use reeve_sys::procfs;
 use reeve_sys::tap::Tap;
+use reeve_sys::{procfs, tunnel};
 use reeve_vmm::config::VmConfig;
 use tracing::warn;
 use uuid::Uuid;
@@ -27,6 +28,8 @@ pub(super) const SOCKET: &str = "control";
 const LOG: &str = "worker.log";
 /// How long a killed process and its cgroup may take to go away.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the server of a tunnel may take to answer.
+const CONNECT: Duration = Duration::from_secs(5);
 /// Bytes of the worker's log that go into a message.
 const LOG_TAIL: usize = 300;
 
@@ -221,6 +224,21 @@ pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
         Source::Tap { name, bridge } => {
             let tap = Tap::open(name, bridge.as_deref()).map_err(host("a network interface"))?;
             Ok(tap.fd)
+        }
+        Source::PreparedTap { name } => Ok(Tap::open_existing(name).map_err(host("a network interface"))?.fd),
+        Source::Macvtap { name } => {
+            let name = LinkName::new(name.as_str()).map_err(host("a network interface"))?;
+            Ok(Tap::open_macvtap(&name).map_err(host("a network interface"))?.fd)
+        }
+        Source::MulticastReceiver { group } => {
+            tunnel::multicast_receiver(*group).map_err(host("a network interface"))
+        }
+        Source::MulticastSender { group } => {
+            tunnel::multicast_sender(*group).map_err(host("a network interface"))
+        }
+        Source::TunnelServer { address } => tunnel::server(*address).map_err(host("a network interface")),
+        Source::TunnelClient { address } => {
+            tunnel::client(*address, CONNECT).map_err(host("a network interface"))
         }
         Source::Image { what, path, access } => open::image(path, *access).map_err(|error| match error {
             ImageError::InUse => DriverError::InUse { what: what.clone(), path: path.display().to_string() },

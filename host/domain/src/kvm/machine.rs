@@ -1,7 +1,7 @@
 //! One machine in a worker, as the domain sees it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,16 +12,18 @@ use reeve_sys::process::Process;
 use reeve_sys::procfs;
 use reeve_vmm::protocol::{self, Answer, Call, Event, PauseReason, Status};
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
 use super::client::{self, Client, News};
-use super::devices;
 use super::launch::{self, Site};
 use super::plan::Sources;
+use super::{devices, interfaces};
 use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, Started, Vcpus};
 use crate::record::WorkerProcess;
 
+/// How long a guest may take to let go of a device.
+const RELEASE: Duration = Duration::from_secs(5);
 /// How long an orderly end may take before the worker is killed.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Events that may wait for the owner.
@@ -32,6 +34,32 @@ pub(super) struct KvmMachine {
     process: Arc<Process>,
     site: Site,
     config: DomainConfig,
+    /// Targets of disks and interfaces by alias.
+    targets: Mutex<HashMap<String, String>>,
+    removals: Arc<Removals>,
+}
+
+/// Who waits for the guest to let go of which device.
+#[derive(Default)]
+struct Removals(Mutex<HashMap<String, oneshot::Sender<()>>>);
+
+impl Removals {
+    /// The guest lets go of it, or the machine goes.
+    fn expect(&self, alias: &str) -> oneshot::Receiver<()> {
+        let (told, gone) = oneshot::channel();
+        lock(&self.0).insert(alias.to_owned(), told);
+        gone
+    }
+
+    /// The guest let go of it. False when nobody waits.
+    fn done(&self, alias: &str) -> bool {
+        lock(&self.0).remove(alias).is_some_and(|waiting| waiting.send(()).is_ok())
+    }
+
+    /// Nothing will come any more.
+    fn end(&self) {
+        lock(&self.0).clear();
+    }
 }
 
 impl KvmMachine {
@@ -44,18 +72,21 @@ impl KvmMachine {
         status: &Status,
     ) -> Started {
         let (sender, events) = mpsc::channel(EVENTS);
+        let removals = Arc::<Removals>::default();
         if let Some(event) = missed(status) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
         if let Some(news) = client.news() {
-            tokio::spawn(listen(news, sender, site.clone()));
+            tokio::spawn(listen(news, sender, site.clone(), removals.clone()));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
-        let machine = Arc::new(Self { client, process, site, config: config.clone() });
-        Started { machine, events, vcpus, process: Some(recorded), socket: Some(socket) }
+        let (config, targets) = (config.clone(), Mutex::new(targets(config)));
+        let machine = Arc::new(Self { client, process, site, config, targets, removals });
+        let (process, socket) = (Some(recorded), Some(socket));
+        Started { machine, events, vcpus, process, socket, missing: Vec::new() }
     }
 
     async fn open(&self, call: Call) -> Result<UnixStream, DriverError> {
@@ -93,12 +124,20 @@ fn ended(end: protocol::End) -> Option<End> {
 }
 
 /// Turns what the worker says into what it means for the domain.
-async fn listen(mut news: mpsc::Receiver<News>, events: mpsc::Sender<MachineEvent>, site: Site) {
+async fn listen(
+    mut news: mpsc::Receiver<News>,
+    events: mpsc::Sender<MachineEvent>,
+    site: Site,
+    removals: Arc<Removals>,
+) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
     while let Some(item) = news.recv().await {
         let event = match item {
-            News::Gone(sentence) => Some(MachineEvent::Lost { detail: site.with_log(sentence) }),
+            News::Gone(sentence) => {
+                removals.end();
+                Some(MachineEvent::Lost { detail: site.with_log(sentence) })
+            }
             News::Event(event) => match event {
                 Event::GuestPowerOff => {
                     end = Some(End::PowerOff);
@@ -114,7 +153,12 @@ async fn listen(mut news: mpsc::Receiver<News>, events: mpsc::Sender<MachineEven
                 }
                 Event::Reset => end.take().map(|after| MachineEvent::Restarted { after }),
                 Event::Paused => end.take().map(|after| MachineEvent::Preserved { after }),
-                Event::Ended { end } => ended(end).map(MachineEvent::Ended),
+                Event::Ended { end } => {
+                    removals.end();
+                    ended(end).map(MachineEvent::Ended)
+                }
+                Event::DeviceRemoved { alias } if removals.done(&alias) => None,
+                Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
                 Event::FirstOutput { after_us } => {
                     debug!(after_us, "the guest wrote its first byte");
                     None
@@ -190,33 +234,103 @@ impl Machine for KvmMachine {
         let mut sources = Sources::default();
         let made = match device {
             Device::Disk(disk) => devices::disk(disk, &mut sources),
-            Device::Interface(interface) => devices::interface(interface, &mut sources),
-            Device::Rng(rng) => devices::rng(rng, &mut sources),
-            Device::Channel(_) | Device::Other(_) => {
+            Device::Interface(interface) => interfaces::interface(interface, &mut sources),
+            Device::Rng(_) | Device::Channel(_) | Device::Other(_) => {
                 Err(format!("{} can't be plugged into a running machine", device.describe()))
             }
         };
         let made = made.map_err(DriverError::Unsupported)?;
         let fds = launch::blocking(move || sources.0.iter().map(launch::open_source).collect()).await?;
-        self.client.call(Call::AttachDevice { device: made }, fds).await.map(drop)
+        self.client.call(Call::AttachDevice { device: made }, fds).await?;
+        lock(&self.targets).extend(target(device));
+        Ok(())
     }
 
     async fn detach_device(&self, device: &Device) -> Result<(), DriverError> {
-        let alias = device.alias().unwrap_or_default().to_owned();
-        self.client.ask(Call::DetachDevice { alias }).await
+        let alias = removable(device)?;
+        let gone = self.removals.expect(&alias);
+        let asked = self.client.ask(Call::DetachDevice { alias: alias.clone(), force: false }).await;
+        let released = match asked {
+            Ok(()) => tokio::time::timeout(RELEASE, gone).await,
+            Err(error) => {
+                self.removals.done(&alias);
+                return Err(error);
+            }
+        };
+        match released {
+            Ok(Ok(())) => {
+                lock(&self.targets).remove(&alias);
+                Ok(())
+            }
+            Ok(Err(_)) => Err(DriverError::Lost("it ended before its guest let go of the device".to_owned())),
+            Err(_) => {
+                let what = "the request to let go of the device";
+                Err(DriverError::Deadline { what, seconds: RELEASE.as_secs() })
+            }
+        }
     }
+
+    async fn remove_device(&self, device: &Device) -> Result<(), DriverError> {
+        let alias = removable(device)?;
+        self.client.ask(Call::DetachDevice { alias: alias.clone(), force: true }).await?;
+        lock(&self.targets).remove(&alias);
+        Ok(())
+    }
+
+    async fn update_device(&self, old: &Device, new: &Device) -> Result<(), DriverError> {
+        let (Device::Interface(old), Device::Interface(new)) = (old, new) else {
+            let sentence = format!("{} can't be changed while the machine runs", new.describe());
+            return Err(DriverError::Unsupported(sentence));
+        };
+        if old.model != new.model || old.target != new.target || old.mtu != new.mtu {
+            let sentence = "model, target and MTU of an interface can't be changed while the machine runs";
+            return Err(DriverError::Unsupported(sentence.to_owned()));
+        }
+        let (before, up) = (old.link_up.unwrap_or(true), new.link_up.unwrap_or(true));
+        if before == up {
+            return Ok(());
+        }
+        let alias = new.common.alias.clone().unwrap_or_default();
+        self.client.ask(Call::SetLink { alias, up }).await
+    }
+}
+
+/// The alias of a device that can be taken out.
+fn removable(device: &Device) -> Result<String, DriverError> {
+    match (device, device.alias()) {
+        (Device::Disk(_) | Device::Interface(_), Some(alias)) => Ok(alias.to_owned()),
+        _ => {
+            let sentence = format!("{} can't be unplugged from a running machine", device.describe());
+            Err(DriverError::Unsupported(sentence))
+        }
+    }
+}
+
+/// Alias and target of a disk or interface.
+fn target(device: &Device) -> Option<(String, String)> {
+    let target = match device {
+        Device::Disk(disk) => disk.target.clone(),
+        Device::Interface(interface) => interface.target.clone().unwrap_or_default(),
+        Device::Rng(_) | Device::Channel(_) | Device::Other(_) => return None,
+    };
+    device.alias().map(|alias| (alias.to_owned(), target))
+}
+
+fn targets(config: &DomainConfig) -> HashMap<String, String> {
+    let devices = &config.devices;
+    let disks = devices.disks.iter().cloned().map(|disk| Device::Disk(Box::new(disk)));
+    let interfaces = devices.interfaces.iter().cloned().map(|each| Device::Interface(Box::new(each)));
+    disks.chain(interfaces).filter_map(|device| target(&device)).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl KvmMachine {
     fn translate(&self, stats: protocol::Stats) -> DomainStats {
-        let devices = &self.config.devices;
-        let disks = devices.disks.iter().map(|disk| (disk.common.alias.as_deref(), disk.target.as_str()));
-        let taps = devices.interfaces.iter();
-        let taps = taps.map(|tap| (tap.common.alias.as_deref(), tap.target.as_deref().unwrap_or_default()));
-        let targets: HashMap<&str, &str> =
-            disks.chain(taps).filter_map(|(alias, target)| Some((alias?, target))).collect();
-        let target =
-            |alias: String| targets.get(alias.as_str()).map_or(alias.clone(), |target| (*target).to_owned());
+        let targets = lock(&self.targets).clone();
+        let target = |alias: String| targets.get(&alias).cloned().unwrap_or(alias);
         let balloon = stats.balloon.map_or(self.config.memory.0, |balloon| balloon.actual);
         DomainStats {
             cpu_time_ns: stats.process_time_ns,
@@ -246,7 +360,11 @@ impl KvmMachine {
                     rx_bytes: tap.rx_bytes,
                     tx_packets: tap.tx_packets,
                     tx_bytes: tap.tx_bytes,
-                    dropped: tap.dropped,
+                    dropped: tap.rx_dropped + tap.tx_dropped,
+                    rx_errors: tap.rx_errors,
+                    rx_dropped: tap.rx_dropped,
+                    tx_errors: tap.tx_errors,
+                    tx_dropped: tap.tx_dropped,
                 })
                 .collect(),
         }

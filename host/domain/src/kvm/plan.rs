@@ -1,5 +1,6 @@
 //! From a domain's configuration to a worker's: pure, with every reason why it can't be.
 
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
 use reeve_model::CpuSet;
@@ -29,6 +30,18 @@ pub(super) enum Source {
     Log { what: String, path: PathBuf },
     /// A tap device.
     Tap { name: String, bridge: Option<String> },
+    /// A tap that somebody made for it.
+    PreparedTap { name: String },
+    /// A macvtap that somebody made for it.
+    Macvtap { name: String },
+    /// A socket that gets what is sent to a multicast group.
+    MulticastReceiver { group: SocketAddrV4 },
+    /// A socket that sends to a multicast group.
+    MulticastSender { group: SocketAddrV4 },
+    /// A socket that waits for the clients of a tunnel.
+    TunnelServer { address: SocketAddr },
+    /// A socket that is connected to the server of a tunnel.
+    TunnelClient { address: SocketAddr },
 }
 
 /// The descriptors of a configuration, in the order of their indexes.

@@ -300,6 +300,14 @@ impl Machine for SimMachine {
     async fn detach_device(&self, _device: &Device) -> Result<(), DriverError> {
         self.alive().map(drop)
     }
+
+    async fn remove_device(&self, _device: &Device) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
+
+    async fn update_device(&self, _old: &Device, _new: &Device) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
 }
 
 impl Balloon {

@@ -1,6 +1,8 @@
 //! What the tests of this crate share: documents, a sink that remembers and a keeper in memory.
 #![allow(dead_code, reason = "every test binary uses another part")]
 
+pub mod lab;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -36,6 +36,26 @@ fn a_persistent_tap_outlives_its_holder_and_is_opened_again() {
 }
 
 #[test]
+fn only_a_tap_that_is_there_is_opened_as_one_that_exists() {
+    isolated(|links| {
+        let missing = Tap::open_existing("vnet0").unwrap_err();
+        assert_eq!(missing.to_string(), "there is no tap 'vnet0'");
+        links.create(&name("br"), &NewLink::Bridge(Bridge::default())).unwrap();
+        assert_eq!(Tap::open_existing("br").unwrap_err().to_string(), "there is no tap 'br'");
+        assert_eq!(all(), ["br"]);
+        links.create(&name("vnet0"), &NewLink::Tap(PersistentTap::default())).unwrap();
+        drop(Tap::open_existing("vnet0").unwrap());
+        // A port stays one when it is opened again for its bridge, and is not taken by another.
+        for _ in 0..2 {
+            drop(Tap::open("vnet0", Some("br")).unwrap());
+        }
+        links.create(&name("other"), &NewLink::Bridge(Bridge::default())).unwrap();
+        let taken = Tap::open("vnet0", Some("other")).unwrap_err();
+        assert_eq!(taken.to_string(), "bridge 'other' can't take tap 'vnet0'");
+    });
+}
+
+#[test]
 fn a_tap_of_several_queues_is_opened_once_a_queue() {
     isolated(|links| {
         let new = PersistentTap { multi_queue: true, ..PersistentTap::default() };

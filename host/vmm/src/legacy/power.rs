@@ -1,4 +1,5 @@
-//! ACPI fixed hardware: PM1a event and control blocks, power button, PM timer, reset register.
+//! ACPI fixed hardware: PM1a event and control blocks, power button, PM timer, reset register, and the general-purpose
+//! events, of which there is one: PCI hot-plug.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -17,8 +18,14 @@ pub const RESET: u64 = 6;
 pub const RESET_VALUE: u8 = 1;
 /// Offset of the PM timer.
 pub const TIMER: u64 = 8;
+/// Offset of the general-purpose event block.
+pub const GPE: u64 = 12;
+/// Bytes of the general-purpose event block: status, then enable.
+pub const GPE_LEN: u8 = 2;
+/// The event of the hot-plug controller; also in the DSDT.
+pub const HOTPLUG_EVENT: u8 = 1;
 /// Bytes of all blocks.
-pub const LEN: usize = 12;
+pub const LEN: usize = 14;
 
 const STATUS: usize = 0;
 const ENABLE: usize = 2;
@@ -40,6 +47,8 @@ struct Registers {
     status: u16,
     enable: u16,
     control: u16,
+    events: u8,
+    events_enabled: u8,
 }
 
 impl PowerManagement {
@@ -56,6 +65,13 @@ impl PowerManagement {
         self.update_sci(&registers);
     }
 
+    /// Makes the guest look at the hot-plug controller. One that did not enable the event does it when it does.
+    pub fn ring_hotplug(&self) {
+        let mut registers = self.registers();
+        registers.events |= 1 << HOTPLUG_EVENT;
+        self.update_sci(&registers);
+    }
+
     /// Back to power-on.
     pub fn reset(&self) {
         let mut registers = self.registers();
@@ -69,7 +85,8 @@ impl PowerManagement {
 
     fn update_sci(&self, registers: &Registers) {
         // Fails only when the machine is going away.
-        let _ = self.sci.set(registers.status & registers.enable != 0);
+        let fixed = registers.status & registers.enable != 0;
+        let _ = self.sci.set(fixed || registers.events & registers.events_enabled != 0);
     }
 
     /// All blocks as they read now.
@@ -81,7 +98,8 @@ impl PowerManagement {
         image[ENABLE..ENABLE + 2].copy_from_slice(&registers.enable.to_le_bytes());
         let control = registers.control | SCI_ENABLE;
         image[CONTROL as usize..RESET as usize].copy_from_slice(&control.to_le_bytes());
-        image[TIMER as usize..].copy_from_slice(&(ticks as u32).to_le_bytes());
+        image[TIMER as usize..GPE as usize].copy_from_slice(&(ticks as u32).to_le_bytes());
+        image[GPE as usize..].copy_from_slice(&[registers.events, registers.events_enabled]);
         image
     }
 }
@@ -114,6 +132,8 @@ impl BusDevice for PowerManagement {
                     registers.control = registers.control & keep | value & !SLEEP_ENABLE;
                     sleep |= value & SLEEP_ENABLE != 0;
                 }
+                GPE if high => registers.events_enabled = *byte,
+                GPE => registers.events &= !byte,
                 _ => {}
             }
         }

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use super::{Consoles, FdError, FdTable, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetConfig, VmConfig,
+    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetBackend, NetConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
-use crate::pci::{ConfigPorts, Ecam, PciAddress, PciAddressError, PciError, RootComplex};
+use crate::pci::{ConfigPorts, Ecam, Ejected, PciAddress, PciAddressError, PciError, RootComplex};
 use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
 use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{Block, BlockMetrics, Disk, DiskError, DiskOptions};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
-use crate::virtio::net::{Net, NetMetrics, NetOptions, Tap, TapError};
+use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
 use crate::virtio::{PciTransport, TransportError, VirtioDevice};
 
@@ -35,6 +35,12 @@ pub enum DeviceError {
     /// There is no console of that alias.
     #[error("console '{0}' does not exist")]
     NoConsole(String),
+    /// There is no device of that alias.
+    #[error("the machine has no device '{0}'")]
+    NoDevice(String),
+    /// The device is no network interface.
+    #[error("device '{0}' is no network interface")]
+    NoInterface(String),
 }
 
 /// Why one device can't be had.
@@ -46,9 +52,9 @@ pub enum DeviceCause {
     /// Its image is no disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// Its descriptor is no tap.
+    /// Its descriptors are no network.
     #[error(transparent)]
-    Tap(#[from] TapError),
+    Net(#[from] BackendError),
     /// It has no place on the PCI bus.
     #[error(transparent)]
     Pci(#[from] PciError),
@@ -66,21 +72,31 @@ pub enum DeviceCause {
 /// What devices are made with.
 pub(super) struct Board<'a> {
     pub config: &'a VmConfig,
-    pub slots: &'a [u8],
     pub fds: &'a FdTable,
     pub consoles: &'a Consoles,
-    pub signals: Arc<Signals>,
+    pub signals: &'a Arc<Signals>,
     pub memory: &'a Memory,
     pub vm: &'a Arc<Vm>,
-    pub memory_bus: &'a Arc<Bus>,
 }
 
 /// The devices of a machine.
 pub struct Devices {
     root: Arc<RootComplex>,
-    disks: Vec<(String, Arc<BlockMetrics>)>,
-    interfaces: Vec<(String, Arc<NetMetrics>)>,
-    balloon: Option<(String, BalloonControl)>,
+    plugged: Vec<Plugged>,
+}
+
+/// One device, as the control plane reaches it.
+struct Plugged {
+    alias: String,
+    address: PciAddress,
+    handle: Handle,
+}
+
+enum Handle {
+    Disk(Arc<BlockMetrics>),
+    Interface(Arc<NetMetrics>, Arc<NetControl>),
+    Balloon(BalloonControl),
+    Other,
 }
 
 /// The console of an alias.
@@ -90,78 +106,82 @@ pub(super) fn console(consoles: &Consoles, alias: &str) -> Result<Arc<Console>, 
 
 impl Devices {
     /// Makes every device of the configuration and puts it on a new PCI bus.
-    pub(super) fn attach(board: &Board<'_>) -> Result<Self, DeviceError> {
-        let root = RootComplex::new(Arc::clone(board.memory_bus), layout::PCI_MMIO32);
-        let mut devices = Self { root, disks: Vec::new(), interfaces: Vec::new(), balloon: None };
-        for (device, slot) in board.config.devices.iter().zip(board.slots) {
-            let failed = |cause| DeviceError::Failed { alias: device.alias.clone(), cause };
-            let virtio = devices.make(board, device).map_err(failed)?;
-            devices.plug(board, virtio, *slot).map_err(failed)?;
+    pub(super) fn attach(
+        board: &Board<'_>,
+        slots: &[u8],
+        memory_bus: &Arc<Bus>,
+    ) -> Result<Self, DeviceError> {
+        let root = RootComplex::new(Arc::clone(memory_bus), layout::PCI_MMIO32);
+        let mut devices = Self { root, plugged: Vec::new() };
+        for (device, slot) in board.config.devices.iter().zip(slots) {
+            devices.add(board, device, *slot)?;
         }
         Ok(devices)
     }
 
-    fn make(
+    /// Makes one device and puts it into a slot.
+    pub(super) fn add(
         &mut self,
         board: &Board<'_>,
         device: &DeviceConfig,
-    ) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
-        match &device.kind {
-            DeviceKind::Block(config) => self.block(board, &device.alias, config),
-            DeviceKind::Console(config) => virtio_console(board, config),
-            DeviceKind::Net(config) => self.net(board, &device.alias, config),
-            DeviceKind::Rng(config) => Ok(Box::new(Rng::new(board.fds.file(config.fd)?, config.rate))),
-            DeviceKind::Balloon(config) => self.balloon(board, &device.alias, config),
-        }
-    }
-
-    fn plug(&self, board: &Board<'_>, device: Box<dyn VirtioDevice>, slot: u8) -> Result<(), DeviceCause> {
-        let address = PciAddress::new(0, 0, slot, 0)?;
-        let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-        self.root.attach(Some(address), Arc::new(Mutex::new(transport)))?;
+        slot: u8,
+    ) -> Result<(), DeviceError> {
+        let alias = device.alias.clone();
+        let (address, handle) = self
+            .plug(board, device, slot)
+            .map_err(|cause| DeviceError::Failed { alias: alias.clone(), cause })?;
+        self.plugged.push(Plugged { alias, address, handle });
         Ok(())
     }
 
-    fn block(
-        &mut self,
+    fn plug(
+        &self,
         board: &Board<'_>,
-        alias: &str,
-        config: &BlockConfig,
-    ) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
-        let options = DiskOptions {
-            readonly: config.readonly,
-            serial: config.serial.clone().unwrap_or_default(),
-            cache: config.cache,
-            discard: config.discard,
-        };
-        let block = Block::new(Disk::new(board.fds.file(config.fd)?, options)?);
-        self.disks.push((alias.to_owned(), block.metrics()));
-        Ok(Box::new(block))
+        device: &DeviceConfig,
+        slot: u8,
+    ) -> Result<(PciAddress, Handle), DeviceCause> {
+        let (device, handle) = make(board, device)?;
+        let address = PciAddress::new(0, 0, slot, 0)?;
+        let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
+        self.root.attach(Some(address), Arc::new(Mutex::new(transport)))?;
+        Ok((address, handle))
     }
 
-    fn net(
-        &mut self,
-        board: &Board<'_>,
-        alias: &str,
-        config: &NetConfig,
-    ) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
-        let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
-        let net = Net::new(Tap::new(board.fds.file(config.fd)?)?, options);
-        self.interfaces.push((alias.to_owned(), net.metrics()));
-        Ok(Box::new(net))
+    /// The slot of a device.
+    pub(super) fn slot(&self, alias: &str) -> Result<u8, DeviceError> {
+        Ok(self.find(alias)?.address.slot())
     }
 
-    fn balloon(
-        &mut self,
-        board: &Board<'_>,
-        alias: &str,
-        config: &BalloonConfig,
-    ) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
-        let signals = Arc::clone(&board.signals);
-        let on_change = Box::new(move |bytes| signals.balloon(bytes));
-        let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
-        self.balloon = Some((alias.to_owned(), balloon.control()));
-        Ok(Box::new(balloon))
+    /// Takes a device off the bus while the guest runs.
+    pub(super) fn detach(&self, alias: &str) -> Result<Option<Ejected>, DeviceError> {
+        let address = self.find(alias)?.address;
+        let function = self.root.detach(address);
+        Ok(function.map(|function| Ejected { slot: address.slot(), function }))
+    }
+
+    /// Forgets the device of a slot that is off the bus, and says its alias.
+    pub(super) fn forget(&mut self, slot: u8) -> Option<String> {
+        let position = self.plugged.iter().position(|plugged| plugged.address.slot() == slot)?;
+        Some(self.plugged.remove(position).alias)
+    }
+
+    /// Plugs the cable of a network interface in or out.
+    pub(super) fn set_link(&self, alias: &str, up: bool) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Interface(_, control) => control.set_link(up),
+            _ => return Err(DeviceError::NoInterface(alias.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn find(&self, alias: &str) -> Result<&Plugged, DeviceError> {
+        let found = self.plugged.iter().find(|plugged| plugged.alias == alias);
+        found.ok_or_else(|| DeviceError::NoDevice(alias.to_owned()))
+    }
+
+    /// The PCI bus.
+    pub(super) fn root(&self) -> Arc<RootComplex> {
+        Arc::clone(&self.root)
     }
 
     /// PCI configuration space in memory.
@@ -181,22 +201,81 @@ impl Devices {
 
     /// Asks the guest to keep `bytes` of its memory. False when there is no balloon.
     pub fn set_balloon(&self, bytes: u64) -> bool {
-        self.balloon.as_ref().map(|(_, balloon)| balloon.set_target(bytes)).is_some()
+        let balloon = self.plugged.iter().find_map(|plugged| match &plugged.handle {
+            Handle::Balloon(balloon) => Some(balloon),
+            _ => None,
+        });
+        balloon.map(|balloon| balloon.set_target(bytes)).is_some()
     }
 
     /// Adds the counters of all devices.
     pub(super) fn add_stats(&self, stats: &mut Stats) {
-        stats.disks.extend(self.disks.iter().map(|(alias, metrics)| disk_stats(alias, metrics)));
-        stats
-            .interfaces
-            .extend(self.interfaces.iter().map(|(alias, metrics)| interface_stats(alias, metrics)));
-        stats.balloon = self.balloon.as_ref().map(|(alias, balloon)| BalloonStats {
-            alias: alias.clone(),
-            target: balloon.target(),
-            actual: balloon.actual(),
-            guest: balloon.statistics(),
-        });
+        for Plugged { alias, handle, .. } in &self.plugged {
+            match handle {
+                Handle::Disk(metrics) => stats.disks.push(disk_stats(alias, metrics)),
+                Handle::Interface(metrics, _) => stats.interfaces.push(interface_stats(alias, metrics)),
+                Handle::Balloon(balloon) => {
+                    stats.balloon = Some(BalloonStats {
+                        alias: alias.clone(),
+                        target: balloon.target(),
+                        actual: balloon.actual(),
+                        guest: balloon.statistics(),
+                    });
+                }
+                Handle::Other => {}
+            }
+        }
     }
+}
+
+type Made = (Box<dyn VirtioDevice>, Handle);
+
+fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
+    match &device.kind {
+        DeviceKind::Block(config) => block(board, config),
+        DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
+        DeviceKind::Net(config) => net(board, config),
+        DeviceKind::Rng(config) => {
+            let rng = Rng::new(board.fds.file(config.fd)?, config.rate);
+            Ok((Box::new(rng), Handle::Other))
+        }
+        DeviceKind::Balloon(config) => balloon(board, config),
+    }
+}
+
+fn block(board: &Board<'_>, config: &BlockConfig) -> Result<Made, DeviceCause> {
+    let options = DiskOptions {
+        readonly: config.readonly,
+        serial: config.serial.clone().unwrap_or_default(),
+        cache: config.cache,
+        discard: config.discard,
+    };
+    let block = Block::new(Disk::new(board.fds.file(config.fd)?, options)?);
+    let metrics = block.metrics();
+    Ok((Box::new(block), Handle::Disk(metrics)))
+}
+
+fn net(board: &Board<'_>, config: &NetConfig) -> Result<Made, DeviceCause> {
+    let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
+    let backend = match config.backend {
+        NetBackend::Tap { fd } => Backend::tap(board.fds.file(fd)?)?,
+        NetBackend::Multicast { receive, send } => {
+            Backend::multicast(board.fds.get(receive)?, board.fds.get(send)?)?
+        }
+        NetBackend::Client { fd } => Backend::client(board.fds.get(fd)?)?,
+        NetBackend::Server { fd } => Backend::server(board.fds.get(fd)?)?,
+    };
+    let net = Net::new(backend, options)?;
+    let handle = Handle::Interface(net.metrics(), net.control());
+    Ok((Box::new(net), handle))
+}
+
+fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Made, DeviceCause> {
+    let signals = Arc::clone(board.signals);
+    let on_change = Box::new(move |bytes| signals.balloon(bytes));
+    let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
+    let control = balloon.control();
+    Ok((Box::new(balloon), Handle::Balloon(control)))
 }
 
 fn disk_stats(alias: &str, metrics: &BlockMetrics) -> DiskStats {
@@ -218,7 +297,10 @@ fn interface_stats(alias: &str, metrics: &NetMetrics) -> InterfaceStats {
         rx_bytes: metrics.rx_bytes.load(Ordering::Relaxed),
         tx_packets: metrics.tx_packets.load(Ordering::Relaxed),
         tx_bytes: metrics.tx_bytes.load(Ordering::Relaxed),
-        dropped: metrics.rx_dropped.load(Ordering::Relaxed) + metrics.tx_dropped.load(Ordering::Relaxed),
+        rx_errors: metrics.rx_errors.load(Ordering::Relaxed),
+        rx_dropped: metrics.rx_dropped.load(Ordering::Relaxed),
+        tx_errors: metrics.tx_errors.load(Ordering::Relaxed),
+        tx_dropped: metrics.tx_dropped.load(Ordering::Relaxed),
     }
 }
 

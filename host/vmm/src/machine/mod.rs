@@ -26,11 +26,12 @@ pub use signals::{GuestStop, Happened, Signals};
 
 use crate::boot::{self, BootError, BootSource};
 use crate::bus::BusError;
-use crate::config::{ConfigError, VmConfig};
+use crate::config::{ConfigError, DeviceConfig, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
 use crate::memory::{Memory, MemoryError};
+use crate::pci::{Ejected, HotplugController};
 use crate::protocol::Stats;
 use crate::sandbox::ThreadFilter;
 use crate::{layout, memory};
@@ -102,6 +103,8 @@ pub struct Machine {
     serials: Vec<Arc<SerialPort>>,
     power: Arc<PowerManagement>,
     devices: Devices,
+    hotplug: Arc<HotplugController>,
+    signals: Arc<Signals>,
 }
 
 impl Machine {
@@ -118,16 +121,8 @@ impl Machine {
         let gate = Arc::new(Gate::new());
         let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
         let buses = Arc::new(Buses::default());
-        let devices = Devices::attach(&devices::Board {
-            config,
-            slots: &slots,
-            fds,
-            consoles,
-            signals,
-            memory: &memory,
-            vm: &vm,
-            memory_bus: &buses.memory,
-        })?;
+        let board = devices::Board { config, fds, consoles, signals: &signals, memory: &memory, vm: &vm };
+        let devices = Devices::attach(&board, &slots, &buses.memory)?;
         buses.memory.insert(layout::PCI_ECAM.start, range_len(&layout::PCI_ECAM), devices.ecam())?;
         let ports = PciPorts::new(devices.config_ports(), chassis.clone());
         buses.port.insert(
@@ -144,6 +139,8 @@ impl Machine {
         )?;
         let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI));
         buses.port.insert(layout::ACPI_PM_PORTS.start, range_len(&layout::ACPI_PM_PORTS), power.clone())?;
+        let hotplug = hotplug(&devices, &power, &signals);
+        buses.port.insert(layout::HOTPLUG_PORTS.start, range_len(&layout::HOTPLUG_PORTS), hotplug.clone())?;
         let mut serials = Vec::new();
         let places = layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS);
         for (serial, (port, irq)) in config.serials.iter().zip(places) {
@@ -166,6 +163,8 @@ impl Machine {
             serials,
             power,
             devices,
+            hotplug,
+            signals,
         };
         machine.start_vcpus(&chassis, &vcpu_filter)?;
         machine.load()?;
@@ -225,6 +224,7 @@ impl Machine {
     /// Resets the machine and leaves it standing. After an error it can't run any more.
     pub fn reset(&self) -> Result<(), MachineError> {
         self.pause();
+        self.hotplug.reset().into_iter().for_each(|ejected| self.signals.ejected(ejected));
         self.devices.reset();
         self.serials.iter().for_each(|serial| serial.reset());
         self.power.reset();
@@ -235,6 +235,56 @@ impl Machine {
     /// Presses the ACPI power button.
     pub fn press_power_button(&self) {
         self.power.press_power_button();
+    }
+
+    /// A slot that is empty and that the guest knows to be empty.
+    pub fn free_slot(&self) -> Option<u8> {
+        (1..32).find(|slot| self.hotplug.is_free(*slot))
+    }
+
+    /// Puts a device into a slot, whether the guest runs or not, and tells the guest.
+    pub fn attach_device(
+        &mut self,
+        device: &DeviceConfig,
+        slot: u8,
+        fds: &FdTable,
+    ) -> Result<(), MachineError> {
+        let board = devices::Board {
+            config: &self.config,
+            fds,
+            consoles: &Consoles::new(),
+            signals: &self.signals,
+            memory: &self.memory,
+            vm: &self.vm,
+        };
+        self.devices.add(&board, device, slot)?;
+        self.hotplug.announce(slot);
+        Ok(())
+    }
+
+    /// Asks the guest to let go of a device; it arrives in [`Signals`] when the guest does, or at the next reset.
+    pub fn request_removal(&self, alias: &str) -> Result<(), MachineError> {
+        self.hotplug.request(self.devices.slot(alias)?);
+        Ok(())
+    }
+
+    /// Takes a device from the guest and tells it so.
+    pub fn take_device(&self, alias: &str) -> Result<Option<Ejected>, MachineError> {
+        let taken = self.devices.detach(alias)?;
+        if let Some(Ejected { slot, .. }) = &taken {
+            self.hotplug.announce_loss(*slot);
+        }
+        Ok(taken)
+    }
+
+    /// Forgets the device of a slot that is off the bus, and says its alias.
+    pub fn forget_device(&mut self, slot: u8) -> Option<String> {
+        self.devices.forget(slot)
+    }
+
+    /// Plugs the cable of a network interface in or out.
+    pub fn set_link(&self, alias: &str, up: bool) -> Result<(), MachineError> {
+        Ok(self.devices.set_link(alias, up)?)
     }
 
     /// The devices.
@@ -262,6 +312,16 @@ impl Drop for Machine {
         self.buses.memory.clear();
         self.buses.port.clear();
     }
+}
+
+fn hotplug(
+    devices: &Devices,
+    power: &Arc<PowerManagement>,
+    signals: &Arc<Signals>,
+) -> Arc<HotplugController> {
+    let (power, signals) = (Arc::clone(power), Arc::clone(signals));
+    let bell = move || power.ring_hotplug();
+    HotplugController::new(devices.root(), bell, move |ejected| signals.ejected(ejected))
 }
 
 fn range_len(range: &std::ops::Range<u64>) -> u64 {

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
+use crate::pci::Ejected;
+
 /// How a guest came to a stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GuestStop {
@@ -20,7 +22,7 @@ pub enum GuestStop {
 }
 
 /// What happened since it was last taken.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Happened {
     /// When the guest wrote to a console for the first time.
     pub first_output: Option<Instant>,
@@ -28,6 +30,8 @@ pub struct Happened {
     pub balloon: Option<u64>,
     /// The first stop of the guest; what other vCPUs say afterwards does not count.
     pub stop: Option<GuestStop>,
+    /// Functions the guest let go of, at most one a request of the host.
+    pub ejected: Vec<Ejected>,
 }
 
 /// The mailbox of the event loop.
@@ -57,6 +61,12 @@ impl Signals {
     /// The guest came to a stop.
     pub fn stop(&self, stop: GuestStop) {
         self.lock().stop.get_or_insert(stop);
+        self.wake();
+    }
+
+    /// The guest let go of a function.
+    pub fn ejected(&self, ejected: Ejected) {
+        self.lock().ejected.push(ejected);
         self.wake();
     }
 

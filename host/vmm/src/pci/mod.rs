@@ -14,6 +14,7 @@ mod address;
 mod config;
 mod function;
 mod host_bridge;
+pub mod hotplug;
 pub mod msix;
 mod root;
 
@@ -21,4 +22,5 @@ pub use address::{PciAddress, PciAddressError};
 pub use config::{ConfigSpace, ConfigState, ConfigStateError, Identity};
 pub use function::PciFunction;
 pub use host_bridge::HostBridge;
+pub use hotplug::{Ejected, HotplugController};
 pub use root::{ConfigPorts, Ecam, PciError, RootComplex};

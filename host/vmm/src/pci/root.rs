@@ -59,8 +59,35 @@ impl Slot {
 
 struct Slots {
     functions: BTreeMap<PciAddress, Slot>,
-    /// First address of the window that was not given out.
-    next_free: u64,
+}
+
+impl Slots {
+    /// Every range of the window that a BAR has, or had when it was attached and gets back at a reset; in order.
+    fn taken(&self) -> Vec<Range<u64>> {
+        let mut taken = Vec::new();
+        for slot in self.functions.values() {
+            let function = lock(&slot.function);
+            for (bar, (assigned, mapped)) in slot.assigned.iter().zip(slot.mapped).enumerate() {
+                let size = u64::from(function.config().bar_size(bar));
+                let bases = [Some(u64::from(*assigned)).filter(|_| size > 0), mapped];
+                taken.extend(bases.into_iter().flatten().map(|base| base..base + size));
+            }
+        }
+        taken.sort_by_key(|range| range.start);
+        taken
+    }
+}
+
+/// The first place in `window` for `size` bytes at a multiple of it, beside what is taken (in order).
+fn first_fit(window: &Range<u64>, taken: &[Range<u64>], size: u64) -> Option<u64> {
+    let mut base = window.start.next_multiple_of(size);
+    for range in taken {
+        if base + size <= range.start {
+            break;
+        }
+        base = base.max(range.end.next_multiple_of(size));
+    }
+    (base + size <= window.end).then_some(base)
 }
 
 /// Bus 0 with its functions. Shared by the configuration mechanisms and whoever plugs devices.
@@ -75,7 +102,7 @@ impl RootComplex {
     pub fn new(memory_bus: Arc<Bus>, window: Range<u64>) -> Arc<Self> {
         let bridge = Slot::new(Arc::new(Mutex::new(HostBridge::new())), [0; BARS]);
         let functions = BTreeMap::from([(PciAddress::HOST_BRIDGE, bridge)]);
-        let slots = Slots { functions, next_free: window.start };
+        let slots = Slots { functions };
         Arc::new(Self { memory_bus, window, slots: Mutex::new(slots) })
     }
 
@@ -93,26 +120,43 @@ impl RootComplex {
                 .find(|candidate| !slots.functions.keys().any(|taken| taken.slot() == candidate.slot()))
                 .ok_or(PciError::Full)?,
         };
-        let mut next_free = slots.next_free;
+        let mut taken = slots.taken();
         let mut assigned = [0; BARS];
         for (bar, assigned) in assigned.iter_mut().enumerate() {
             let size = lock(&function).config().bar_size(bar);
             if size == 0 {
                 continue;
             }
-            let base = next_free.next_multiple_of(u64::from(size));
-            next_free = base + u64::from(size);
-            if next_free > self.window.end {
-                return Err(PciError::NoMemory { address, size });
-            }
+            let (wanted, no_memory) = (u64::from(size), PciError::NoMemory { address, size });
+            let base = first_fit(&self.window, &taken, wanted).ok_or(no_memory)?;
+            let at = taken.partition_point(|range| range.start < base);
+            taken.insert(at, base..base + wanted);
             *assigned = base as u32;
         }
-        slots.next_free = next_free;
         let mut slot = Slot::new(function, assigned);
         slot.assign_bars();
         self.map(&mut slot);
         slots.functions.insert(address, slot);
         Ok(address)
+    }
+
+    /// Takes a function off the bus while the guest runs: its configuration space and BARs answer no more. None when
+    /// there is none. The host bridge stays.
+    pub fn detach(&self, address: PciAddress) -> Option<Arc<Mutex<dyn PciFunction>>> {
+        if address == PciAddress::HOST_BRIDGE {
+            return None;
+        }
+        let mut slots = self.slots();
+        let mut slot = slots.functions.remove(&address)?;
+        let mapped: Vec<usize> = (0..BARS).filter(|bar| slot.mapped[*bar].is_some()).collect();
+        self.unmap(&mut slot);
+        mapped.into_iter().for_each(|bar| lock(&slot.function).bar_moved(bar, None));
+        Some(slot.function)
+    }
+
+    /// Whether any function is in a slot.
+    pub fn has_slot(&self, number: u8) -> bool {
+        self.slots().functions.keys().any(|address| address.slot() == number)
     }
 
     /// Resets the machine's functions and puts their BARs back where they were at power-on.
@@ -299,4 +343,4 @@ impl BusDevice for ConfigPorts {
 
 #[cfg(test)]
 #[path = "root_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -2,13 +2,13 @@ use super::super::config::{ConfigSpace, Identity};
 use super::*;
 
 /// A function with one BAR that echoes offsets and remembers where it was put.
-struct Probe {
+pub(crate) struct Probe {
     config: ConfigSpace,
     base: Option<u64>,
 }
 
 impl Probe {
-    fn new() -> Arc<Mutex<Self>> {
+    pub(crate) fn new() -> Arc<Mutex<Self>> {
         let mut config = ConfigSpace::new(Identity {
             vendor: 0x1af4,
             device: 0x1050,
@@ -47,7 +47,7 @@ impl PciFunction for Probe {
     }
 }
 
-const WINDOW: Range<u64> = 0xc000_0000..0xc001_0000;
+pub(crate) const WINDOW: Range<u64> = 0xc000_0000..0xc001_0000;
 
 fn read32(device: &dyn BusDevice, offset: u64) -> u32 {
     let mut data = [0; 4];
@@ -128,4 +128,32 @@ fn slots_are_found_or_refused() {
     let refused = small.attach(None, Probe::new()).unwrap_err();
     assert_eq!(refused.to_string(), "PCI memory window has no 0x1000 bytes left for a BAR of 0000:00:01.0");
     assert!(PciAddress::new(0, 1, 0, 0).is_err() && PciAddress::new(0, 0, 32, 0).is_err());
+}
+
+#[test]
+fn a_function_that_is_taken_off_leaves_its_slot_and_its_addresses_to_the_next() {
+    let bus = Arc::new(Bus::new());
+    let root = RootComplex::new(Arc::clone(&bus), WINDOW);
+    let (first, second, third) = (Probe::new(), Probe::new(), Probe::new());
+    let address = root.attach(None, first.clone()).unwrap();
+    root.attach(None, second.clone()).unwrap();
+    assert_eq!(root.detach(PciAddress::HOST_BRIDGE).map(drop), None, "the host bridge stays");
+    drop(root.detach(address).unwrap());
+    assert_eq!((root.detach(address).map(drop), first.lock().unwrap().base), (None, None));
+    assert_eq!(Arc::strong_count(&first), 1, "nobody holds it any more");
+    let ecam = Ecam::new(Arc::clone(&root));
+    assert_eq!(read32(&ecam, 1 << 15), u32::MAX);
+    assert!(!bus.read(0xc000_0000, &mut [0]));
+    // The guest moves the second one to where the first one was; both places of it are taken now.
+    ecam.write((2 << 15) + 0x10, &0xc000_0000u32.to_le_bytes());
+    assert_eq!(second.lock().unwrap().base, Some(0xc000_0000));
+    assert_eq!(root.attach(None, third.clone()), Ok(address));
+    assert_eq!(third.lock().unwrap().base, Some(0xc000_2000));
+    root.reset();
+    assert_eq!(second.lock().unwrap().base, Some(0xc000_1000));
+    for _ in 0..1000 {
+        root.detach(address).unwrap();
+        root.attach(None, third.clone()).unwrap();
+    }
+    assert_eq!(third.lock().unwrap().base, Some(0xc000_0000));
 }

@@ -22,6 +22,8 @@ pub enum ThreadRole {
     ThreadMaker,
     /// Works on the queues of a device.
     Device,
+    /// Works on the queues of a device that takes connections: the server of a tunnel.
+    Listener,
 }
 
 /// A compiled filter, or none.
@@ -61,18 +63,27 @@ const EVERYWHERE: &[libc::c_long] = &[
 /// Consoles: sockets that are already connected.
 const CONSOLE: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_writev];
 
+/// The control socket, and making a device that is plugged into a running machine.
 const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_dup,
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_wait,
+    libc::SYS_eventfd2,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_io_uring_register,
+    libc::SYS_io_uring_setup,
     libc::SYS_lseek,
     libc::SYS_pread64,
     libc::SYS_recvmsg,
     libc::SYS_sendmsg,
+    libc::SYS_setsockopt,
     libc::SYS_shutdown,
     libc::SYS_socketpair,
+    libc::SYS_statx,
 ];
 
 /// A vCPU thread registers and starts devices when their drivers do.
@@ -104,6 +115,9 @@ const DEVICE: &[libc::c_long] = &[
     libc::SYS_timerfd_settime,
 ];
 
+/// Taking a connection.
+const LISTENER: &[libc::c_long] = &[libc::SYS_accept4];
+
 /// Making a thread, and giving it its own filter.
 const MAKE_THREADS: &[libc::c_long] = &[
     libc::SYS_clone,
@@ -120,6 +134,8 @@ const KVM_IOCTLS: u64 = 0xae00;
 const IOCTL_TYPE_MASK: u64 = 0xff00;
 const FIONBIO: u64 = 0x5421;
 const TUNSETOFFLOAD: u64 = 0x4004_54d0;
+const TUNGETIFF: u64 = 0x8004_54d2;
+const TUNSETVNETHDRSZ: u64 = 0x4004_54d8;
 const BLKDISCARD: u64 = 0x1277;
 const BLKZEROOUT: u64 = 0x127f;
 
@@ -128,8 +144,9 @@ impl ThreadRole {
         match self {
             Self::EventLoop => &[EVERYWHERE, CONSOLE, EVENT_LOOP],
             Self::Vcpu => &[EVERYWHERE, CONSOLE, VCPU],
-            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, MAKE_THREADS],
+            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MAKE_THREADS],
             Self::Device => &[EVERYWHERE, CONSOLE, DEVICE],
+            Self::Listener => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER],
         }
     }
 
@@ -137,12 +154,15 @@ impl ThreadRole {
     fn ioctls(self) -> Vec<(SeccompCmpOp, u64)> {
         match self {
             Self::EventLoop => {
-                vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, FIONBIO)]
+                let single = [FIONBIO, TUNGETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD];
+                let mut all = vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS)];
+                all.extend(single.map(|ioctl| (SeccompCmpOp::Eq, ioctl)));
+                all
             }
             Self::Vcpu => {
                 vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, TUNSETOFFLOAD)]
             }
-            Self::ThreadMaker | Self::Device => {
+            Self::ThreadMaker | Self::Device | Self::Listener => {
                 [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT].map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
             }
         }

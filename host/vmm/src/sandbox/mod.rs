@@ -29,6 +29,9 @@ pub(crate) use threads::{ThreadMaker, spawn};
 /// Most descriptors of a worker: 31 devices with some vectors each, with room to spare.
 const MAX_DESCRIPTORS: u64 = 8192;
 
+/// Most pools of the allocator that threads share.
+const ARENAS: libc::c_int = 4;
+
 /// Why a worker can't lock itself in. It must not run a guest then.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -55,6 +58,9 @@ fn step(step: &'static str) -> impl Fn(rustix::io::Errno) -> SandboxError {
 /// Gives up everything the worker does not need, except system calls. The process must have one thread only.
 pub fn enter(config: &SandboxConfig) -> Result<(), SandboxError> {
     set_no_new_privs(true).map_err(step("renounce new privileges"))?;
+    // SAFETY: it sets a parameter of the allocator and touches nothing else. Without it the allocator looks the host's CPUs
+    // up in /sys when threads are many, and by then that is forbidden.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
     if config.seccomp != SeccompMode::Trap {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         setrlimit(Resource::Core, none).map_err(step("renounce core dumps"))?;

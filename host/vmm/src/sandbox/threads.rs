@@ -9,7 +9,13 @@ use std::thread::{self, JoinHandle};
 use super::{SandboxError, ThreadFilter, ThreadRole};
 use crate::config::SeccompMode;
 
-type Job = Box<dyn FnOnce(&ThreadFilter) + Send>;
+type Job = Box<dyn FnOnce(&DeviceFilters) + Send>;
+
+/// What device threads are restricted to.
+struct DeviceFilters {
+    device: ThreadFilter,
+    listener: ThreadFilter,
+}
 
 /// Jobs that wait at most; each is a vCPU thread that waits for its answer.
 const QUEUE: usize = 1;
@@ -26,7 +32,10 @@ impl ThreadMaker {
             return Ok(());
         }
         let own = ThreadFilter::new(mode, ThreadRole::ThreadMaker)?;
-        let device = ThreadFilter::new(mode, ThreadRole::Device)?;
+        let filters = DeviceFilters {
+            device: ThreadFilter::new(mode, ThreadRole::Device)?,
+            listener: ThreadFilter::new(mode, ThreadRole::Listener)?,
+        };
         let (sender, jobs) = sync_channel::<Job>(QUEUE);
         let (ready, started) = sync_channel(1);
         let failed = |source| SandboxError::Step { step: "restrict its device threads", source };
@@ -38,7 +47,7 @@ impl ThreadMaker {
                 let restricted = applied.is_ok();
                 let _ = ready.send(applied);
                 if restricted {
-                    jobs.iter().for_each(|job| job(&device));
+                    jobs.iter().for_each(|job| job(&filters));
                 }
             })
             .map_err(failed)?;
@@ -54,12 +63,14 @@ impl ThreadMaker {
 /// Starts a device thread, restricted as such when the process is sandboxed.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
+    role: ThreadRole,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     let builder = thread::Builder::new().name(name.to_owned());
     let Some(maker) = MAKER.get() else { return builder.spawn(body) };
     let (answer, made) = sync_channel(1);
-    let job: Job = Box::new(move |filter| {
+    let job: Job = Box::new(move |filters| {
+        let filter = if role == ThreadRole::Listener { &filters.listener } else { &filters.device };
         let filter = filter.clone();
         let thread = builder.spawn(move || {
             if filter.apply().is_err() {

@@ -10,13 +10,18 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use super::interrupt::Interrupt;
 use super::queue::QueueError;
-use crate::sandbox;
+use crate::sandbox::{self, ThreadRole};
 
 const KILL: u64 = u64::MAX;
 const EVENTS_AT_ONCE: usize = 16;
 
 /// What happens in a device's thread.
 pub trait Handler: Send + 'static {
+    /// System calls its thread may use.
+    fn role(&self) -> ThreadRole {
+        ThreadRole::Device
+    }
+
     /// Registers what the handler waits for. Tokens are the handler's own, below `u64::MAX`.
     fn register(&mut self, poll: &Poll) -> io::Result<()>;
 
@@ -60,7 +65,7 @@ impl<H: Handler> Worker<H> {
         let poll = Poll(Epoll::new()?);
         poll.add(kill.as_raw_fd(), EventSet::IN, KILL)?;
         handler.register(&poll)?;
-        let thread = sandbox::spawn(name, move || {
+        let thread = sandbox::spawn(name, handler.role(), move || {
             if run(&mut handler, &poll).is_err() {
                 interrupt.set_needs_reset();
             }

@@ -7,6 +7,8 @@
 //!                        └───────────> Ended <──────┘          memory is freed; the worker waits for Release
 //! ```
 
+mod plug;
+
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -90,12 +92,13 @@ impl Life {
     }
 
     /// Builds the machine and starts it.
-    pub(super) fn launch(&mut self, config: VmConfig, fds: Vec<OwnedFd>) -> Result<(), Failure> {
+    pub(super) fn launch(&mut self, mut config: VmConfig, fds: Vec<OwnedFd>) -> Result<(), Failure> {
         if !matches!(self.state, State::Empty) {
             return Err(Failure::new(ErrorCode::State, "a machine was launched already"));
         }
         self.launched = Instant::now();
-        config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        plug::settle_slots(&mut config, &slots);
         let fds = FdTable::new(fds);
         if !self.locked_in {
             sandbox::enter(&config.sandbox).map_err(sandbox_failure)?;
@@ -197,7 +200,8 @@ impl Life {
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
         // What the guest did to itself before the reset is void.
-        self.signals.take();
+        let Happened { ejected, .. } = self.signals.take();
+        ejected.into_iter().for_each(|ejected| self.bury(ejected));
         let outcome = self.machine()?.reset();
         match outcome {
             Ok(()) => {
@@ -257,7 +261,8 @@ impl Life {
 
     /// Deals with what the machine reported.
     pub(super) fn attend(&mut self) {
-        let Happened { first_output, balloon, stop } = self.signals.take();
+        let Happened { first_output, balloon, stop, ejected } = self.signals.take();
+        ejected.into_iter().for_each(|ejected| self.bury(ejected));
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
         {
@@ -330,10 +335,10 @@ fn machine_failure(error: MachineError) -> Failure {
         MachineError::Config(_) | MachineError::Bus(_) => ErrorCode::Config,
         MachineError::Fd(_) => ErrorCode::BadRequest,
         MachineError::Boot(_) => ErrorCode::Kernel,
-        MachineError::Memory(_)
-        | MachineError::Hypervisor(_)
-        | MachineError::Device(_)
-        | MachineError::Thread { .. } => ErrorCode::Host,
+        MachineError::Device(error) => plug::device_code(error),
+        MachineError::Memory(_) | MachineError::Hypervisor(_) | MachineError::Thread { .. } => {
+            ErrorCode::Host
+        }
     };
     Failure::new(code, sentence(&error))
 }

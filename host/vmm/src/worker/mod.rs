@@ -252,10 +252,9 @@ impl Worker {
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
-            Call::AttachDevice { .. } | Call::DetachDevice { .. } => {
-                let reason = "devices of a running machine can't be changed by this version of the worker";
-                return Err(Failure::new(ErrorCode::Unsupported, reason));
-            }
+            Call::AttachDevice { device } => self.life.attach_device(device, fds)?,
+            Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
+            Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
             }

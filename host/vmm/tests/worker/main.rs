@@ -11,6 +11,8 @@ mod cable;
 mod harness;
 mod lifecycle;
 mod machine;
+mod networks;
+mod plug;
 mod refusals;
 mod sandbox;
 mod virtio;

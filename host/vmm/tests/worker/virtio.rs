@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
-    NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
+    NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 
@@ -16,12 +16,16 @@ use crate::harness::{Terminal, Worker, config, guest, kvm};
 
 const MIB: u64 = 1 << 20;
 
-fn device(alias: &str, slot: Option<u8>, kind: DeviceKind) -> DeviceConfig {
+pub fn device(alias: &str, slot: Option<u8>, kind: DeviceKind) -> DeviceConfig {
     DeviceConfig { alias: alias.to_owned(), slot, kind }
 }
 
 /// Boots the guest with these devices; their descriptors start at index 2.
-fn boot(devices: Vec<DeviceConfig>, fds: &[&File], change: impl FnOnce(&mut VmConfig)) -> (Worker, Terminal) {
+pub fn boot(
+    devices: Vec<DeviceConfig>,
+    fds: &[&File],
+    change: impl FnOnce(&mut VmConfig),
+) -> (Worker, Terminal) {
     let (kvm, kernel) = (kvm(), guest());
     let mut config = VmConfig { devices, ..config() };
     config.sandbox.seccomp = SeccompMode::Kill;
@@ -34,14 +38,14 @@ fn boot(devices: Vec<DeviceConfig>, fds: &[&File], change: impl FnOnce(&mut VmCo
     (worker, terminal)
 }
 
-fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
+pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
     let block = BlockConfig { fd: FdIndex(fd), readonly: false, serial, cache, discard: true };
     device(alias, None, DeviceKind::Block(block))
 }
 
 /// An 8 MiB image whose sectors hold their number.
-fn image(flags: i32) -> File {
+pub fn image(flags: i32) -> File {
     let dir = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")).unwrap();
     let path = dir.path().join("disk.raw");
     let bytes: Vec<u8> = (0..8 * MIB / 512).flat_map(|sector| [sector as u8; 512]).collect();
@@ -54,12 +58,12 @@ fn image(flags: i32) -> File {
 struct Page([u8; 4096]);
 
 /// The value of `name=` in an answer of the guest.
-fn field(answer: &str, name: &str) -> String {
+pub fn field(answer: &str, name: &str) -> String {
     let word = answer.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     word.unwrap_or_else(|| panic!("{name} in '{answer}'")).to_owned()
 }
 
-fn number(answer: &str, name: &str) -> u64 {
+pub fn number(answer: &str, name: &str) -> u64 {
     field(answer, name).parse().unwrap()
 }
 
@@ -137,7 +141,8 @@ fn disk_and_entropy_interrupt_by_msix() {
 fn frames_travel_between_guest_and_tap() {
     let Some((tap, mut host)) = cable("frames_travel_between_guest_and_tap") else { return };
     let mac = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
-    let net = NetConfig { fd: FdIndex(2), mac, mtu: 1500, link_up: true };
+    let backend = NetBackend::Tap { fd: FdIndex(2) };
+    let net = NetConfig { backend, mac, mtu: 1500, link_up: true };
     let (mut worker, mut terminal) = boot(vec![device("net0", None, DeviceKind::Net(net))], &[&tap], |_| {});
     assert_eq!(terminal.run("net mac"), "ok 52:54:00:aa:bb:cc");
     assert_eq!(number(&terminal.run("net send 50 600"), "frames"), 50);

@@ -17,15 +17,17 @@ const SMALLEST_FRAME: usize = 60;
 const LARGEST_FRAME: usize = 1514;
 const MS: u64 = 1_000_000;
 
-/// `net [N] mac | send COUNT [BYTES] | recv COUNT MS | echo on|off` on network device N (0). `send` broadcasts
+/// `net [N] mac | link | send COUNT [BYTES] | recv COUNT MS | echo on|off` on network device N (0). `send` broadcasts
 /// numbered frames, `recv` counts those that arrive, `echo` sends each one that arrives back to its sender.
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let index = words.leading_number().unwrap_or(0) as usize;
     let count = machine.networks.len();
     let slot =
         machine.networks.get_mut(index).ok_or_else(|| format!("there are only {count} network devices"))?;
+    let link = if slot.link_up() { "up" } else { "down" };
     let network = &mut slot.device;
-    match words.next("mac, send, recv or echo")? {
+    match words.next("mac, link, send, recv or echo")? {
+        "link" => Ok(link.to_string()),
         "mac" => {
             let digits = network.mac_address().map(|byte| format!("{byte:02x}"));
             Ok(digits.join(":"))

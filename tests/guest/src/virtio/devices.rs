@@ -9,9 +9,9 @@ use virtio_drivers::transport::DeviceType;
 use super::balloon::Balloon;
 use super::dma::Identity;
 use super::entropy::Entropy;
-use super::transport::Transport;
+use super::transport::{Registers, Transport};
 use crate::interrupts;
-use crate::pci::{Access, MsixEntry};
+use crate::pci::{Access, Function, MsixEntry};
 
 /// Receive buffers of a network device.
 const NET_QUEUE: usize = 16;
@@ -34,6 +34,8 @@ pub struct Slot<D> {
     pub vector: u8,
     /// Its MSI-X entry, if it has one.
     pub msix: Option<MsixEntry>,
+    /// Where the transport's registers are.
+    registers: Registers,
     served: u64,
     primed: bool,
 }
@@ -48,6 +50,19 @@ impl<D> Slot<D> {
         self.primed = true;
         self.served = count;
         new
+    }
+
+    /// Makes the device forget everything, so that its driver's memory can be used for something else.
+    pub fn stop(&self) {
+        self.registers.reset();
+    }
+}
+
+impl Slot<Network> {
+    /// Whether the device says that its cable is in.
+    pub fn link_up(&self) -> bool {
+        const STATUS: u64 = 6;
+        self.registers.config_u16(STATUS).is_some_and(|status| status & 1 == 1)
     }
 }
 
@@ -75,35 +90,46 @@ impl Devices {
         for (function, vector) in
             access.functions().into_iter().zip(interrupts::FIRST_PCI..interrupts::SPURIOUS)
         {
-            let Some(transport) = Transport::open(function, vector, cpu) else { continue };
-            let slot = function.slot();
-            if let Err(error) = devices.start(transport, slot, vector) {
-                devices.failed.push((slot, error));
-            }
+            devices.open(function, vector, cpu);
         }
         devices
     }
 
+    /// Starts the virtio device of a function, if it is one.
+    pub fn open(&mut self, function: Function, vector: u8, cpu: u8) {
+        let Some(transport) = Transport::open(function, vector, cpu) else { return };
+        let slot = function.slot();
+        if let Err(error) = self.start(transport, slot, vector) {
+            self.failed.push((slot, error));
+        }
+    }
+
     fn start(&mut self, transport: Transport, slot: u8, vector: u8) -> virtio_drivers::Result {
         use virtio_drivers::transport::Transport as _;
-        let msix = transport.msix();
+        let (msix, registers) = (transport.msix(), transport.registers());
         match transport.device_type() {
             DeviceType::Block => {
                 // Requests are waited for by looking at the queue; `irq` lets the interrupt through to test it.
                 transport.mask_interrupts(true);
-                self.disks.push(Slot::new(Disk::new(transport)?, slot, vector, msix));
+                self.disks.push(Slot::new(Disk::new(transport)?, slot, vector, msix, registers));
             }
             DeviceType::Network => {
-                self.networks.push(Slot::new(Network::new(transport, NET_BUFFER)?, slot, vector, msix));
+                self.networks.push(Slot::new(
+                    Network::new(transport, NET_BUFFER)?,
+                    slot,
+                    vector,
+                    msix,
+                    registers,
+                ));
             }
             DeviceType::Console => {
-                self.console = Some(Slot::new(Console::new(transport)?, slot, vector, msix))
+                self.console = Some(Slot::new(Console::new(transport)?, slot, vector, msix, registers))
             }
             DeviceType::EntropySource => {
-                self.entropy = Some(Slot::new(Entropy::new(transport)?, slot, vector, msix));
+                self.entropy = Some(Slot::new(Entropy::new(transport)?, slot, vector, msix, registers));
             }
             DeviceType::MemoryBalloon => {
-                self.balloon = Some(Slot::new(Balloon::new(transport)?, slot, vector, msix));
+                self.balloon = Some(Slot::new(Balloon::new(transport)?, slot, vector, msix, registers));
             }
             _ => {}
         }
@@ -112,8 +138,8 @@ impl Devices {
 }
 
 impl<D> Slot<D> {
-    fn new(device: D, slot: u8, vector: u8, msix: Option<MsixEntry>) -> Self {
-        Self { device, slot, vector, msix, served: 0, primed: false }
+    fn new(device: D, slot: u8, vector: u8, msix: Option<MsixEntry>, registers: Registers) -> Self {
+        Self { device, slot, vector, msix, registers, served: 0, primed: false }
     }
 }
 

@@ -48,7 +48,34 @@ pub struct Transport {
     notify_addresses: Vec<u64>,
 }
 
+/// Where a device's registers are, for when its driver has the transport.
+#[derive(Clone, Copy)]
+pub struct Registers {
+    common: u64,
+    device: Option<(u64, usize)>,
+}
+
+impl Registers {
+    /// Sets the status to zero.
+    pub fn reset(self) {
+        // SAFETY: the common configuration structure is mapped; where the device is gone nothing happens.
+        unsafe { ((self.common + common::STATUS) as *mut u8).write_volatile(0) }
+    }
+
+    /// Two bytes of the device's configuration.
+    pub fn config_u16(self, offset: u64) -> Option<u16> {
+        let (address, _) = self.device.filter(|(_, bytes)| offset as usize + 2 <= *bytes)?;
+        // SAFETY: within the mapped device structure.
+        Some(unsafe { ((address + offset) as *const u16).read_volatile() })
+    }
+}
+
 impl Transport {
+    /// Where the registers are.
+    pub fn registers(&self) -> Registers {
+        Registers { common: self.common, device: self.device }
+    }
+
     /// The virtio device behind a PCI function, with its interrupts sent to `vector` of `cpu`. None if it is no
     /// modern virtio device.
     pub fn open(function: Function, vector: u8, cpu: u8) -> Option<Self> {

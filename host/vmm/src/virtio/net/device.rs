@@ -10,10 +10,11 @@ use virtio_bindings::virtio_net::{
     VIRTIO_NET_F_STATUS, VIRTIO_NET_S_LINK_UP,
 };
 use virtio_queue::Queue;
+use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
+use super::backend::Backend;
 use super::metrics::NetMetrics;
 use super::queue::NetHandler;
-use super::tap::Tap;
 use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::queue::DeviceQueue;
@@ -40,29 +41,54 @@ pub struct NetOptions {
     pub link_up: bool,
 }
 
+/// Whether the cable is in.
+#[derive(Debug)]
+pub(super) struct Link {
+    up: AtomicBool,
+    /// Whether it was pulled out since the device's thread last asked.
+    pulled: AtomicBool,
+    /// Wakes the device's thread when it changes.
+    event: EventFd,
+}
+
+impl Link {
+    pub(super) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn went_down(&self) -> bool {
+        self.pulled.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// What the control plane does with a running interface.
 pub struct NetControl {
-    link: Arc<AtomicBool>,
+    link: Arc<Link>,
     notifier: ConfigNotifier,
 }
 
 impl NetControl {
     /// Plugs the cable in or out. Frames are dropped while it is out.
     pub fn set_link(&self, up: bool) {
-        if self.link.swap(up, Ordering::Relaxed) != up {
+        if self.link.up.swap(up, Ordering::Relaxed) != up {
+            self.link.pulled.fetch_or(!up, Ordering::Relaxed);
+            // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
+            let _ = self.link.event.write(1);
             self.notifier.config_changed();
         }
     }
 
     /// Whether the cable is in.
     pub fn link_up(&self) -> bool {
-        self.link.load(Ordering::Relaxed)
+        self.link.is_up()
     }
 }
 
 /// A network interface.
 pub struct Net {
-    tap: Arc<Tap>,
+    /// None while the device's thread has it.
+    backend: Option<Backend>,
+    offloads: bool,
     options: NetOptions,
     control: Arc<NetControl>,
     metrics: Arc<NetMetrics>,
@@ -70,11 +96,17 @@ pub struct Net {
 }
 
 impl Net {
-    /// An interface on `tap`.
-    pub fn new(tap: Tap, options: NetOptions) -> Self {
-        let link = Arc::new(AtomicBool::new(options.link_up));
-        let control = Arc::new(NetControl { link, notifier: ConfigNotifier::default() });
-        Self { tap: Arc::new(tap), options, control, metrics: Arc::default(), worker: None }
+    /// An interface on `backend`.
+    pub fn new(backend: Backend, options: NetOptions) -> io::Result<Self> {
+        let link = Link {
+            up: AtomicBool::new(options.link_up),
+            pulled: AtomicBool::new(false),
+            event: EventFd::new(EFD_NONBLOCK)?,
+        };
+        let control = Arc::new(NetControl { link: Arc::new(link), notifier: ConfigNotifier::default() });
+        let offloads = backend.offloads();
+        let (backend, metrics) = (Some(backend), Arc::default());
+        Ok(Self { backend, offloads, options, control, metrics, worker: None })
     }
 
     /// The control plane's handle, shared with the running device.
@@ -97,14 +129,13 @@ impl VirtioDevice for Net {
         0x02_0000
     }
 
-    /// The guest may leave checksums and segmentation to the host; what the host sends is whole and checked.
+    /// The guest may leave checksums and segmentation to a host that can do them; what the host sends is whole and checked.
     fn features(&self) -> u64 {
-        1 << VIRTIO_NET_F_MAC
-            | 1 << VIRTIO_NET_F_MTU
-            | 1 << VIRTIO_NET_F_STATUS
-            | 1 << VIRTIO_NET_F_CSUM
-            | 1 << VIRTIO_NET_F_HOST_TSO4
-            | 1 << VIRTIO_NET_F_HOST_TSO6
+        let features = 1 << VIRTIO_NET_F_MAC | 1 << VIRTIO_NET_F_MTU | 1 << VIRTIO_NET_F_STATUS;
+        if !self.offloads {
+            return features;
+        }
+        features | 1 << VIRTIO_NET_F_CSUM | 1 << VIRTIO_NET_F_HOST_TSO4 | 1 << VIRTIO_NET_F_HOST_TSO6
     }
 
     fn queue_sizes(&self) -> Vec<u16> {
@@ -124,12 +155,15 @@ impl VirtioDevice for Net {
     fn write_config(&mut self, _offset: u64, _data: &[u8]) {}
 
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
+        let link_event = self.control.link.event.try_clone()?;
+        let gone = || io::Error::other("the host's side of the interface was lost with its thread");
         let handler = NetHandler {
-            tap: Arc::clone(&self.tap),
+            backend: self.backend.take().ok_or_else(gone)?,
             receive: activation.take_queue(RECEIVE),
             transmit: activation.take_queue(TRANSMIT),
             memory: activation.memory,
             link: Arc::clone(&self.control.link),
+            link_event,
             metrics: Arc::clone(&self.metrics),
             frame: NetHandler::frame(),
             watching: false,
@@ -142,6 +176,7 @@ impl VirtioDevice for Net {
     fn stop(&mut self) -> Vec<(u16, Queue)> {
         self.control.notifier.connect(None);
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
+        self.backend = Some(handler.backend);
         [handler.receive, handler.transmit].into_iter().flatten().map(DeviceQueue::into_queue).collect()
     }
 

@@ -9,13 +9,17 @@ pub struct NetMetrics {
     pub rx_packets: AtomicU64,
     /// Bytes of those frames.
     pub rx_bytes: AtomicU64,
+    /// Frames for the guest that were no frames: of an impossible length.
+    pub rx_errors: AtomicU64,
     /// Frames for the guest that it had no room for, or that came while the link was down.
     pub rx_dropped: AtomicU64,
     /// Frames the guest sent.
     pub tx_packets: AtomicU64,
     /// Bytes of those frames.
     pub tx_bytes: AtomicU64,
-    /// Frames of the guest that the tap did not take, or that came while the link was down.
+    /// Frames of the guest that the host refused: of an impossible length, or its side is gone.
+    pub tx_errors: AtomicU64,
+    /// Frames of the guest that the host had no room for, or that came while the link was down.
     pub tx_dropped: AtomicU64,
 }
 
@@ -30,7 +34,8 @@ impl NetMetrics {
         self.tx_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn drop_one(counter: &AtomicU64) {
+    /// One more of what a counter counts.
+    pub(super) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,35 +1,39 @@
-//! The network device's thread: frames between tap and queues.
+//! The network device's thread: frames between the host's side and queues.
 
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use vmm_sys_util::epoll::EventSet;
+use vmm_sys_util::eventfd::EventFd;
 
+use super::backend::{Backend, Received, Sent};
+use super::device::Link;
 use super::metrics::NetMetrics;
-use super::tap::{HEADER_SIZE, MAX_FRAME, NUM_BUFFERS, Tap};
+use super::tap::{HEADER_SIZE, MAX_FRAME, NUM_BUFFERS};
+use crate::sandbox::ThreadRole;
 use crate::virtio::Memory;
 use crate::virtio::queue::{DeviceQueue, QueueError};
 use crate::virtio::worker::{Handler, Poll, drain};
 
 const RECEIVE: u64 = 0;
 const TRANSMIT: u64 = 1;
-const TAP: u64 = 2;
-/// The kernel takes no longer buffer lists.
-const MAX_BUFFERS: usize = libc::UIO_MAXIOV as usize;
+const LINK: u64 = 2;
+/// Frames dropped before other events get their turn.
+const DROPS_AT_ONCE: usize = 256;
 
 /// Owns the queues while the device runs.
 pub(super) struct NetHandler {
-    pub tap: Arc<Tap>,
+    pub backend: Backend,
     pub memory: Memory,
     pub receive: Option<DeviceQueue>,
     pub transmit: Option<DeviceQueue>,
-    pub link: Arc<AtomicBool>,
+    pub link: Arc<Link>,
+    pub link_event: EventFd,
     pub metrics: Arc<NetMetrics>,
-    /// Where frames of the tap land before they go to the guest: only here it shows whether they fit its buffers.
+    /// Where frames of the host land before they go to the guest: only here it shows whether they fit its buffers.
     pub frame: Box<[u8]>,
-    /// Whether the tap is watched: only while the guest has room.
+    /// Whether frames of the host are waited for: only while the guest has room.
     pub watching: bool,
 }
 
@@ -38,10 +42,14 @@ impl NetHandler {
         vec![0; MAX_FRAME].into_boxed_slice()
     }
 
-    /// Gives frames of the tap to the guest, at most a ring full before other events get their turn.
+    /// Gives frames of the host to the guest, at most a ring full before other events get their turn.
     fn receive(&mut self, poll: &Poll) -> Result<(), QueueError> {
+        if !self.link.is_up() {
+            self.drop_incoming(poll);
+            return Ok(());
+        }
         let Some(queue) = &mut self.receive else { return Ok(()) };
-        let memory = &self.memory;
+        let (memory, metrics) = (&self.memory, &self.metrics);
         let mut given = false;
         let mut room = true;
         for _ in 0..queue.size() {
@@ -54,50 +62,71 @@ impl NetHandler {
                 room = false;
                 break;
             };
-            let Some(length) = self.tap.receive(&mut self.frame) else {
-                queue.unpop();
-                break;
+            let length = match self.backend.receive(poll, &mut self.frame) {
+                Received::Frame(length) => length,
+                Received::Garbage => {
+                    queue.unpop();
+                    NetMetrics::count(&metrics.rx_errors);
+                    continue;
+                }
+                Received::Nothing => {
+                    queue.unpop();
+                    break;
+                }
             };
-            if length > chain.writable.len() as usize || !self.link.load(Ordering::Relaxed) {
+            if length > chain.writable.len() as usize || !self.link.is_up() {
                 queue.unpop();
-                NetMetrics::drop_one(&self.metrics.rx_dropped);
+                NetMetrics::count(&metrics.rx_dropped);
                 continue;
             }
             let frame = &mut self.frame[..length];
             frame[NUM_BUFFERS..HEADER_SIZE].copy_from_slice(&1u16.to_le_bytes());
             chain.writable.write(memory, frame);
             queue.complete(memory, chain.head, length as u32)?;
-            self.metrics.received(length - HEADER_SIZE);
+            metrics.received(length - HEADER_SIZE);
             given = true;
         }
         if given {
             queue.notify(memory)?;
         }
-        self.watch(poll, room);
+        if !room && self.backend.never_waits() {
+            self.drop_incoming(poll);
+        } else {
+            self.watch(poll, room);
+        }
         Ok(())
     }
 
-    /// Watches the tap or not; it is level-triggered, so frames the guest has no room for would wake the thread forever.
+    /// Takes frames that nobody gets. What is left is reported again.
+    fn drop_incoming(&mut self, poll: &Poll) {
+        for _ in 0..DROPS_AT_ONCE {
+            match self.backend.receive(poll, &mut self.frame) {
+                Received::Frame(_) => NetMetrics::count(&self.metrics.rx_dropped),
+                Received::Garbage => NetMetrics::count(&self.metrics.rx_errors),
+                Received::Nothing => break,
+            }
+        }
+        self.watch(poll, true);
+    }
+
     fn watch(&mut self, poll: &Poll, wanted: bool) {
-        let events = if wanted { EventSet::IN } else { EventSet::empty() };
-        if wanted != self.watching && poll.modify(self.tap.as_raw_fd(), events, TAP).is_ok() {
+        if wanted != self.watching && self.backend.watch(poll, wanted).is_ok() {
             self.watching = wanted;
         }
     }
 
-    /// Gives frames of the guest to the tap.
-    fn transmit(&mut self) -> Result<(), QueueError> {
+    /// Gives frames of the guest to the host.
+    fn transmit(&mut self, poll: &Poll) -> Result<(), QueueError> {
         let Some(queue) = &mut self.transmit else { return Ok(()) };
-        let (memory, tap, metrics) = (&self.memory, &self.tap, &self.metrics);
-        let up = self.link.load(Ordering::Relaxed);
+        let (memory, backend, metrics) = (&self.memory, &mut self.backend, &self.metrics);
+        let up = self.link.is_up();
         queue.serve(memory, |chain| {
             let length = chain.readable.len() as usize;
-            let buffers = chain.readable.iovecs(memory);
-            let fits = (HEADER_SIZE + 1..=MAX_FRAME).contains(&length) && buffers.len() <= MAX_BUFFERS;
-            if up && fits && tap.send(&buffers) {
-                metrics.sent(length - HEADER_SIZE);
-            } else {
-                NetMetrics::drop_one(&metrics.tx_dropped);
+            let sent = if up { backend.send(poll, memory, &mut chain.readable) } else { Sent::Dropped };
+            match sent {
+                Sent::Yes => metrics.sent(length - HEADER_SIZE),
+                Sent::Dropped => NetMetrics::count(&metrics.tx_dropped),
+                Sent::Refused => NetMetrics::count(&metrics.tx_errors),
             }
             Ok(0)
         })?;
@@ -106,6 +135,10 @@ impl NetHandler {
 }
 
 impl Handler for NetHandler {
+    fn role(&self) -> ThreadRole {
+        self.backend.role()
+    }
+
     fn register(&mut self, poll: &Poll) -> io::Result<()> {
         let watch = |queue: &Option<DeviceQueue>, token| match queue {
             Some(queue) => poll.add(queue.event().as_raw_fd(), EventSet::IN, token),
@@ -113,7 +146,8 @@ impl Handler for NetHandler {
         };
         watch(&self.receive, RECEIVE)?;
         watch(&self.transmit, TRANSMIT)?;
-        poll.add(self.tap.as_raw_fd(), EventSet::empty(), TAP)
+        poll.add(self.link_event.as_raw_fd(), EventSet::IN, LINK)?;
+        self.backend.register(poll)
     }
 
     fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError> {
@@ -125,14 +159,18 @@ impl Handler for NetHandler {
             }
             TRANSMIT => {
                 heard(&self.transmit);
-                self.transmit()
+                self.transmit(poll)
             }
-            // The interface was deleted; nothing comes from it any more, and it would be reported forever.
-            _ if ready.intersects(EventSet::ERROR | EventSet::HANG_UP) && !ready.contains(EventSet::IN) => {
-                let _ = poll.remove(self.tap.as_raw_fd());
-                Ok(())
+            LINK => {
+                drain(&self.link_event);
+                // What came before or while it was out, and the guest had no room for, must not arrive later.
+                if self.link.went_down() {
+                    self.drop_incoming(poll);
+                }
+                self.receive(poll)
             }
-            _ => self.receive(poll),
+            token if self.backend.ready(token, ready, poll) => self.receive(poll),
+            _ => Ok(()),
         }
     }
 

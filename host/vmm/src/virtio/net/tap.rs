@@ -1,4 +1,4 @@
-//! The host's end of the cable.
+//! A tap or macvtap as the host's end of the cable.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use vmm_sys_util::ioctl::{ioctl_with_mut_ref, ioctl_with_ref, ioctl_with_val};
 use vmm_sys_util::{ioctl_ior_nr, ioctl_iow_nr};
+
+use super::backend::Sent;
 
 const TUN: u32 = 0x54;
 ioctl_ior_nr!(TUNGETIFF, TUN, 210, libc::c_uint);
@@ -70,12 +72,12 @@ impl Tap {
         (&self.0).read(buffer).ok().filter(|length| *length > HEADER_SIZE)
     }
 
-    /// Sends a frame with its header from guest memory. False when the host did not take it.
-    pub(super) fn send(&self, buffers: &[libc::iovec]) -> bool {
+    /// Sends a frame with its header from guest memory.
+    pub(super) fn send(&self, buffers: &[libc::iovec]) -> Sent {
         // SAFETY: the buffers are guest memory that is mapped as long as the caller holds its Memory; the kernel only
         // reads them.
         let sent = unsafe { libc::writev(self.0.as_raw_fd(), buffers.as_ptr(), buffers.len() as i32) };
-        sent > 0
+        Sent::from_result(if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) })
     }
 }
 

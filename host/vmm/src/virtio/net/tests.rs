@@ -30,7 +30,7 @@ fn next_in_guest(driver: &mut Driver, buffer: u64) -> Vec<u8> {
 #[test]
 fn frames_travel_both_ways() {
     let Some((tap, mut host)) = cable("frames_travel_both_ways") else { return };
-    let net = Net::new(Tap::new(tap).unwrap(), OPTIONS);
+    let net = Net::new(Backend::tap(tap).unwrap(), OPTIONS).unwrap();
     let metrics = net.metrics();
     let mut driver = Driver::new(Box::new(net));
     driver.start(EVENT_IDX, SIZE);
@@ -56,7 +56,7 @@ fn frames_travel_both_ways() {
 #[test]
 fn what_does_not_fit_is_dropped_and_counted() {
     let Some((tap, mut host)) = cable("what_does_not_fit_is_dropped_and_counted") else { return };
-    let net = Net::new(Tap::new(tap).unwrap(), OPTIONS);
+    let net = Net::new(Backend::tap(tap).unwrap(), OPTIONS).unwrap();
     let (metrics, control) = (net.metrics(), net.control());
     let mut driver = Driver::new(Box::new(net));
     driver.start(0, SIZE);
@@ -66,10 +66,10 @@ fn what_does_not_fit_is_dropped_and_counted() {
     wait_until("a drop", || metrics.rx_dropped.load(Ordering::Relaxed) > 0);
     assert_eq!(driver.used(0), 0, "the buffer is kept for a frame that fits");
     for length in [1, HEADER as u32, 4 << 20] {
-        let before = metrics.tx_dropped.load(Ordering::Relaxed);
+        let before = metrics.tx_errors.load(Ordering::Relaxed);
         driver.submit(1, SIZE, &[(0, length, false)]);
         driver.wait_used(1, SIZE);
-        assert_eq!(metrics.tx_dropped.load(Ordering::Relaxed), before + 1, "a frame of {length} bytes");
+        assert_eq!(metrics.tx_errors.load(Ordering::Relaxed), before + 1, "a frame of {length} bytes");
     }
     control.set_link(false);
     assert_eq!(driver.read(0x2006, 2), 0);
@@ -79,6 +79,42 @@ fn what_does_not_fit_is_dropped_and_counted() {
     driver.submit(1, SIZE, &[(body, 76, false)]);
     driver.wait_used(1, SIZE);
     assert_eq!(metrics.tx_packets.load(Ordering::Relaxed), sent);
+    assert!(metrics.tx_dropped.load(Ordering::Relaxed) > 0);
+}
+
+#[test]
+fn frames_that_came_while_the_link_was_down_never_arrive() {
+    let Some((tap, mut host)) = cable("frames_that_came_while_the_link_was_down_never_arrive") else {
+        return;
+    };
+    let net = Net::new(Backend::tap(tap).unwrap(), NetOptions { link_up: false, ..OPTIONS }).unwrap();
+    let (metrics, control) = (net.metrics(), net.control());
+    let mut driver = Driver::new(Box::new(net));
+    driver.start(EVENT_IDX, SIZE);
+    assert_eq!(driver.read(0x2006, 2), 0, "it starts without a carrier");
+    let dropped = || metrics.rx_dropped.load(Ordering::Relaxed);
+    let target = driver.buffer(&[0; 2048]);
+    for round in 0..20u8 {
+        // Whether the guest has room or not.
+        if round == 10 {
+            driver.submit(0, SIZE, &[(target, 1526, true)]);
+        }
+        let before = dropped();
+        host.write_all(&frame(&[b'd', round])).unwrap();
+        wait_until("a drop", || dropped() > before);
+    }
+    assert_eq!(driver.used(0), 0);
+    control.set_link(true);
+    host.write_all(&frame(b"up")).unwrap();
+    loop {
+        let (_, length) = driver.wait_used(0, SIZE);
+        let bytes = driver.bytes(target, length as usize);
+        if bytes[HEADER + 12..HEADER + 14] == ETHERTYPE {
+            assert_eq!(bytes[HEADER..], frame(b"up"));
+            break;
+        }
+        driver.submit(0, SIZE, &[(target, 1526, true)]);
+    }
 }
 
 #[test]

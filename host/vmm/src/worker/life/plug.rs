@@ -1,0 +1,110 @@
+//! Devices that come and go while the machine is there.
+
+use std::os::fd::OwnedFd;
+use std::sync::PoisonError;
+
+use super::{Life, State, machine_failure};
+use crate::config::{DeviceConfig, DeviceKind, VmConfig};
+use crate::machine::{DeviceError, FdTable, Machine, MachineError};
+use crate::pci::Ejected;
+use crate::protocol::{ErrorCode, Event, Failure};
+
+impl Life {
+    /// Puts a disk or network interface into the machine and tells the guest.
+    pub(in crate::worker) fn attach_device(
+        &mut self,
+        mut device: DeviceConfig,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        self.attend();
+        let machine = self.machine()?;
+        if !matches!(device.kind, DeviceKind::Block(_) | DeviceKind::Net(_)) {
+            let reason = format!(
+                "device '{}' can't be plugged into a running machine: only disks and network interfaces can",
+                device.alias
+            );
+            return Err(Failure::new(ErrorCode::Unsupported, reason));
+        }
+        device.slot = device.slot.or_else(|| machine.free_slot());
+        let mut config = self.config.clone().expect("a machine has a configuration");
+        config.devices.push(device.clone());
+        let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        let slot = *slots.last().expect("every device has a slot");
+        settle_slots(&mut config, &slots);
+        let machine = self.machine_mut()?;
+        machine.attach_device(&device, slot, &FdTable::new(fds)).map_err(machine_failure)?;
+        self.config = Some(config);
+        Ok(())
+    }
+
+    /// Asks the guest to let go of a device, or takes it.
+    pub(in crate::worker) fn detach_device(&mut self, alias: &str, force: bool) -> Result<(), Failure> {
+        self.attend();
+        let machine = self.machine()?;
+        let kind = self.config.iter().flat_map(|config| &config.devices).find(|device| device.alias == alias);
+        if let Some(device) = kind
+            && !matches!(device.kind, DeviceKind::Block(_) | DeviceKind::Net(_))
+        {
+            let reason =
+                format!("device '{alias}' can't be unplugged: only disks and network interfaces can");
+            return Err(Failure::new(ErrorCode::Unsupported, reason));
+        }
+        if !force {
+            return machine.request_removal(alias).map_err(machine_failure);
+        }
+        let taken = machine.take_device(alias).map_err(machine_failure)?;
+        taken.into_iter().for_each(|ejected| self.bury(ejected));
+        Ok(())
+    }
+
+    /// Plugs the cable of a network interface in or out.
+    pub(in crate::worker) fn set_link(&mut self, alias: &str, up: bool) -> Result<(), Failure> {
+        self.attend();
+        self.machine()?.set_link(alias, up).map_err(machine_failure)?;
+        let devices = self.config.iter_mut().flat_map(|config| &mut config.devices);
+        for device in devices.filter(|device| device.alias == alias) {
+            if let DeviceKind::Net(net) = &mut device.kind {
+                net.link_up = up;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a device that is off the bus.
+    pub(super) fn bury(&mut self, ejected: Ejected) {
+        let Ejected { slot, function } = ejected;
+        // A vCPU may be in the middle of an access and hold the function a moment longer; its threads end here.
+        function.lock().unwrap_or_else(PoisonError::into_inner).reset();
+        drop(function);
+        let alias = self.machine_mut().ok().and_then(|machine| machine.forget_device(slot));
+        if let Some(alias) = alias {
+            if let Some(config) = &mut self.config {
+                config.devices.retain(|device| device.alias != alias);
+            }
+            self.push(Event::DeviceRemoved { alias });
+        }
+    }
+
+    fn machine_mut(&mut self) -> Result<&mut Machine, Failure> {
+        match &mut self.state {
+            State::Running(machine) | State::Paused(machine, _) => Ok(machine),
+            State::Empty | State::Ended(_) => {
+                Err(Failure::new(ErrorCode::State, "there is no machine in the worker"))
+            }
+        }
+    }
+}
+
+/// Writes the slot that each device has into its configuration: what is left after a removal must not move.
+pub(super) fn settle_slots(config: &mut VmConfig, slots: &[u8]) {
+    config.devices.iter_mut().zip(slots).for_each(|(device, slot)| device.slot = Some(*slot));
+}
+
+/// The kind of failure of a device.
+pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
+    match error {
+        DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
+        DeviceError::NoInterface(_) => ErrorCode::Unsupported,
+        DeviceError::Failed { .. } => ErrorCode::Host,
+    }
+}
