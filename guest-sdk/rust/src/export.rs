@@ -5,7 +5,7 @@
 /// The hooks are the names of the trait's functions: `domain_define`, `domain_prepare`, `domain_start`, `domain_stop`,
 /// `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`.
 ///
-/// Off wasm32 the same code is type-checked and exports nothing, so `cargo test` works on the host.
+/// Off wasm32 the names are checked and nothing is exported, so `cargo test` works on the host.
 #[macro_export]
 macro_rules! policy {
     ($policy:ty : $($hook:ident),+ $(,)?) => {
@@ -44,6 +44,7 @@ macro_rules! __hook_impl {
         $crate::hooks::domain_start::export_domain_start!($export);
     };
     (domain_stop, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::domain_stop::Guest for $export {
             fn guard(
                 ctx: $crate::Context,
@@ -67,6 +68,7 @@ macro_rules! __hook_impl {
         $crate::hooks::device_detach::export_device_detach!($export);
     };
     (domain_events, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::domain_events::Guest for $export {
             fn notify(
                 ctx: $crate::Context,
@@ -79,6 +81,7 @@ macro_rules! __hook_impl {
         $crate::hooks::domain_events::export_domain_events!($export);
     };
     (daemon_events, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::daemon_events::Guest for $export {
             fn notify(
                 ctx: $crate::Context,
@@ -91,6 +94,7 @@ macro_rules! __hook_impl {
         $crate::hooks::daemon_events::export_daemon_events!($export);
     };
     (mac_allocate, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::mac_allocate::Guest for $export {
             fn propose(
                 ctx: $crate::Context,
@@ -106,6 +110,7 @@ macro_rules! __hook_impl {
         $crate::hooks::mac_allocate::export_mac_allocate!($export);
     };
     (ksm_tune, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::ksm_tune::Guest for $export {
             fn tick(
                 ctx: $crate::Context,
@@ -118,6 +123,7 @@ macro_rules! __hook_impl {
         $crate::hooks::ksm_tune::export_ksm_tune!($export);
     };
     (task, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::task::Guest for $export {
             fn run(ctx: $crate::Context, why: $crate::Occasion) -> Result<String, $crate::Failure> {
                 <$policy as $crate::Policy>::task(&ctx, &why)
@@ -133,6 +139,7 @@ macro_rules! __hook_impl {
 #[macro_export]
 macro_rules! __guard_impl {
     ($hook:ident, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::$hook::Guest for $export {
             fn guard(ctx: $crate::Context, domain: &$crate::domain::DomainConfig) -> $crate::Decision {
                 <$policy as $crate::Policy>::$hook(&ctx, domain)
@@ -146,6 +153,7 @@ macro_rules! __guard_impl {
 #[macro_export]
 macro_rules! __device_impl {
     ($hook:ident, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::$hook::Guest for $export {
             fn guard(
                 ctx: $crate::Context,
