@@ -114,6 +114,7 @@ mod tests {
             let error = contract_of(interface).unwrap_err().to_string();
             assert_eq!(error, format!("there are no bindings in as for {what}"), "{interface}");
         }
+        assert!(contract_of("record set { return: bool }").unwrap().contains("export class CSet {"));
         assert!(contract_of("f: func(a: option<string>, b: s16) -> option<option<u8>>;").is_ok());
     }
 }

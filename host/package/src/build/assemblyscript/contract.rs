@@ -83,10 +83,10 @@ impl Writer<'_> {
                     let cases =
                         cases.map(|case| format!("{}  {},\n", comment(&case.docs, "  "), pascal(&case.name)));
                     let cases: String = cases.collect();
+                    let class = self.types.class(*id)?;
                     out.push_str(&format!(
-                        "\n{}export enum {} {{\n{cases}}}\n",
-                        comment(&def.docs, ""),
-                        pascal(name)
+                        "\n{}export enum {class} {{\n{cases}}}\n",
+                        comment(&def.docs, "")
                     ));
                 }
                 TypeDefKind::Resource => out.push_str(&self.resource(*id, def)?),

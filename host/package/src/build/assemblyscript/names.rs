@@ -3,8 +3,9 @@
 use wit_parser::Docs;
 
 /// Words that no parameter or field may be called.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 15] = [
     "class",
+    "continue",
     "default",
     "delete",
     "enum",

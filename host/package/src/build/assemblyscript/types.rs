@@ -9,8 +9,10 @@
 //! own, borrow        the resource's class
 //! ```
 
+use std::collections::BTreeSet;
+
 use wit_parser::abi::{FlatTypes, WasmType};
-use wit_parser::{Handle, Resolve, Result_, SizeAlign, Type, TypeDefKind, TypeId};
+use wit_parser::{Handle, Resolve, Result_, SizeAlign, Type, TypeDefKind, TypeId, TypeOwner};
 
 use super::super::BuildError;
 use super::names::pascal;
@@ -21,7 +23,15 @@ use crate::world::WorldError;
 pub(super) struct Types<'a> {
     pub(super) resolve: &'a Resolve,
     pub(super) sizes: SizeAlign,
+    /// Names that more than one interface has.
+    shared: BTreeSet<&'a str>,
 }
+
+/// Classes of the language: a type with such a name has that of its interface in front.
+const BUILT_IN: [&str; 5] = ["array", "date", "map", "set", "string"];
+
+/// The package whose types have their names to themselves.
+const FIRST: &str = "types";
 
 /// A text of the program, or why there is none.
 pub(super) type Text = Result<String, BuildError>;
@@ -41,7 +51,14 @@ impl<'a> Types<'a> {
         let mut sizes = SizeAlign::default();
         let filled = sizes.fill(resolve);
         filled.map_err(|error| WorldError::Contract(format!("{error:#}")))?;
-        Ok(Self { resolve, sizes })
+        let (mut seen, mut shared) = (BTreeSet::new(), BTreeSet::from(BUILT_IN));
+        for (_, def) in resolve.types.iter().filter(|(_, def)| !matches!(def.kind, TypeDefKind::Type(_))) {
+            let Some(name) = def.name.as_deref() else { continue };
+            if !seen.insert(name) {
+                shared.insert(name);
+            }
+        }
+        Ok(Self { resolve, sizes, shared })
     }
 
     /// The type behind aliases.
@@ -65,8 +82,16 @@ impl<'a> Types<'a> {
 
     /// The class or enum of a type with a name.
     pub(super) fn class(&self, id: TypeId) -> Text {
-        let name = self.resolve.types[id].name.as_deref();
-        name.map(pascal).ok_or_else(|| unsupported("a record, variant or enum without a name"))
+        let def = &self.resolve.types[id];
+        let unnamed = || unsupported("a record, variant or enum without a name");
+        let name = def.name.as_deref().ok_or_else(unnamed)?;
+        let TypeOwner::Interface(owner) = def.owner else { return Ok(pascal(name)) };
+        let owner = &self.resolve.interfaces[owner];
+        let package = owner.package.map(|id| self.resolve.packages[id].name.name.as_str());
+        if !self.shared.contains(name) || package == Some(FIRST) {
+            return Ok(pascal(name));
+        }
+        Ok(pascal(owner.name.as_deref().unwrap_or_default()) + &pascal(name))
     }
 
     /// Bytes of a type in memory.
