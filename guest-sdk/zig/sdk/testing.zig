@@ -2,7 +2,7 @@
 //! -Mreeve=sdk/reeve.zig`, and call the hook's function.
 //!
 //!     test "small domains are refused" {
-//!         const small: reeve.testing.Config = .{ .memory = 64 << 20 };
+//!         const small: reeve.testing.DomainData = .{ .memory = 64 << 20 };
 //!         try reeve.testing.expectDeny("too small", domainDefine(reeve.testing.context("{}"), reeve.testing.domain(&small)));
 //!     }
 
@@ -14,7 +14,7 @@ const types = @import("types.zig");
 const Domain = @import("domain.zig").Domain;
 
 /// A domain as a test makes it.
-pub const Config = struct {
+pub const DomainData = struct {
     name: []const u8 = "test",
     uuid: []const u8 = "00000000-0000-4000-8000-000000000000",
     state: types.State = .shut_off,
@@ -42,7 +42,7 @@ pub const Host = struct {
     ksm: types.Ksm = .{},
     committed: types.Commitment = .{},
     /// The domains there are.
-    domains: []const *const Config = &.{},
+    domains: []const *const DomainData = &.{},
     now: u64 = 0,
     monotonic: u64 = 0,
     /// When it is set, every call that can fail does so.
@@ -57,9 +57,9 @@ pub const Host = struct {
 /// The host of the test: set it before the hook is called, `the_host = .{};` for a new one.
 pub var the_host: Host = .{};
 
-/// A domain to hand to a hook; `config` must live as long.
-pub fn domain(config: *const Config) Domain {
-    return .{ .handle = config };
+/// A domain to hand to a hook; `data` must live as long.
+pub fn domain(data: *const DomainData) Domain {
+    return .{ .handle = data };
 }
 
 /// The context of a call by the daemon, with this configuration.
@@ -96,7 +96,7 @@ pub fn expectFailure(sentence: []const u8, answered: anytype) !void {
 }
 
 /// What stands for a domain in a test.
-pub const Handle = *const Config;
+pub const Handle = *const DomainData;
 
 /// The value of a getter of a domain.
 pub fn get(comptime T: type, comptime getter: []const u8, handle: Handle) T {

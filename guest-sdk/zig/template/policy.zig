@@ -19,10 +19,10 @@ pub fn domainDefine(ctx: reeve.Context, domain: reeve.Domain) !reeve.Verdict {
 }
 
 test "small domains are refused" {
-    const small: reeve.testing.Config = .{ .memory = 64 << 20 };
-    const large: reeve.testing.Config = .{ .memory = 512 << 20 };
+    const small: reeve.testing.DomainData = .{ .memory = 64 << 20 };
+    const large: reeve.testing.DomainData = .{ .memory = 512 << 20 };
     const ask = struct {
-        fn ask(config: []const u8, domain: *const reeve.testing.Config) !reeve.Verdict {
+        fn ask(config: []const u8, domain: *const reeve.testing.DomainData) !reeve.Verdict {
             return domainDefine(reeve.testing.context(config), reeve.testing.domain(domain));
         }
     }.ask;

@@ -61,7 +61,7 @@ pub fn domainPrepare(ctx: reeve.Context, domain: reeve.Domain) !reeve.Verdict {
 }
 
 fn ask(config: []const u8, memory: u64, vcpus: u32) !reeve.Verdict {
-    const domain: reeve.testing.Config = .{ .memory = memory, .vcpus = vcpus };
+    const domain: reeve.testing.DomainData = .{ .memory = memory, .vcpus = vcpus };
     return domainPrepare(reeve.testing.context(config), reeve.testing.domain(&domain));
 }
 

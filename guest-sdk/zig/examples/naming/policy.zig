@@ -55,11 +55,11 @@ fn isWritable(disk: reeve.Disk) bool {
     return std.mem.eql(u8, disk.device, "disk") and !disk.readonly and disk.source != null;
 }
 
-fn ask(config: []const u8, domain: *const reeve.testing.Config) !reeve.Verdict {
+fn ask(config: []const u8, domain: *const reeve.testing.DomainData) !reeve.Verdict {
     return domainDefine(reeve.testing.context(config), reeve.testing.domain(domain));
 }
 
-const open: reeve.testing.Config = .{
+const open: reeve.testing.DomainData = .{
     .disks = &.{
         .{ .target = "vda", .source = "/images/a" },
         .{ .target = "vdb", .source = "/images/b", .cache = "writeback" },
