@@ -84,10 +84,7 @@ impl Writer<'_> {
                         cases.map(|case| format!("{}  {},\n", comment(&case.docs, "  "), pascal(&case.name)));
                     let cases: String = cases.collect();
                     let class = self.types.class(*id)?;
-                    out.push_str(&format!(
-                        "\n{}export enum {class} {{\n{cases}}}\n",
-                        comment(&def.docs, "")
-                    ));
+                    out.push_str(&format!("\n{}export enum {class} {{\n{cases}}}\n", comment(&def.docs, "")));
                 }
                 TypeDefKind::Resource => out.push_str(&self.resource(*id, def)?),
                 // An alias is written as what it stands for.
