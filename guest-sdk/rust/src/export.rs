@@ -6,7 +6,7 @@
 /// `device_attach`, `device_detach`, `network_start`, `network_stop`, `port_plug`, `domain_events`, `daemon_events`, `network_events`,
 /// `mac_allocate`, `filter_generate`, `ksm_tune`, `task`.
 ///
-/// Off wasm32 the same code is type-checked and exports nothing, so `cargo test` works on the host.
+/// Off wasm32 the names are checked and nothing is exported, so `cargo test` works on the host.
 #[macro_export]
 macro_rules! policy {
     ($policy:ty : $($hook:ident),+ $(,)?) => {
@@ -45,6 +45,7 @@ macro_rules! __hook_impl {
         $crate::hooks::domain_start::export_domain_start!($export);
     };
     (domain_stop, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::domain_stop::Guest for $export {
             fn guard(
                 ctx: $crate::Context,
@@ -68,6 +69,7 @@ macro_rules! __hook_impl {
         $crate::hooks::device_detach::export_device_detach!($export);
     };
     (domain_events, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::domain_events::Guest for $export {
             fn notify(
                 ctx: $crate::Context,
@@ -80,6 +82,7 @@ macro_rules! __hook_impl {
         $crate::hooks::domain_events::export_domain_events!($export);
     };
     (daemon_events, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::daemon_events::Guest for $export {
             fn notify(
                 ctx: $crate::Context,
@@ -92,6 +95,7 @@ macro_rules! __hook_impl {
         $crate::hooks::daemon_events::export_daemon_events!($export);
     };
     (mac_allocate, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::mac_allocate::Guest for $export {
             fn propose(
                 ctx: $crate::Context,
@@ -167,6 +171,7 @@ macro_rules! __hook_impl {
         $crate::hooks::filter_generate::export_filter_generate!($export);
     };
     (ksm_tune, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::ksm_tune::Guest for $export {
             fn tick(
                 ctx: $crate::Context,
@@ -179,6 +184,7 @@ macro_rules! __hook_impl {
         $crate::hooks::ksm_tune::export_ksm_tune!($export);
     };
     (task, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::task::Guest for $export {
             fn run(ctx: $crate::Context, why: $crate::Occasion) -> Result<String, $crate::Failure> {
                 <$policy as $crate::Policy>::task(&ctx, &why)
@@ -194,6 +200,7 @@ macro_rules! __hook_impl {
 #[macro_export]
 macro_rules! __guard_impl {
     ($hook:ident, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::$hook::Guest for $export {
             fn guard(ctx: $crate::Context, domain: &$crate::domain::DomainConfig) -> $crate::Decision {
                 <$policy as $crate::Policy>::$hook(&ctx, domain)
@@ -207,6 +214,7 @@ macro_rules! __guard_impl {
 #[macro_export]
 macro_rules! __device_impl {
     ($hook:ident, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::$hook::Guest for $export {
             fn guard(
                 ctx: $crate::Context,

@@ -22,8 +22,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! `reeve policy build` makes the component of it, from a crate for `wasm32-unknown-unknown` that is a `cdylib`. Code that decides
-//! is best kept in plain functions over plain values, so that `cargo test` runs it natively.
+//! `reeve policy build` makes the component of it, from a crate for `wasm32-unknown-unknown` that is a `cdylib`. Off wasm32 a policy
+//! is an ordinary crate: `cargo test` runs its hooks against the domains and the host of [`testing`].
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 // The export macros name this crate by its own name, also from within (doc tests, tests).
@@ -38,15 +38,23 @@ mod export;
 pub mod filter;
 pub mod hooks;
 pub mod log;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
 pub mod networks;
 mod policy;
 pub mod prelude;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 mod verdict;
 
+#[cfg(target_arch = "wasm32")]
 pub use bindings::reeve::clock::{clock, timer};
+#[cfg(target_arch = "wasm32")]
 pub use bindings::reeve::domain::{config as domain, domains};
 pub use bindings::reeve::events::events;
+#[cfg(target_arch = "wasm32")]
 pub use bindings::reeve::kv::store as kv;
+#[cfg(target_arch = "wasm32")]
 pub use bindings::reeve::node::{host, ksm};
 pub use bindings::reeve::types::errors::{Code, Error};
 pub use bindings::reeve::types::policy::{
@@ -55,6 +63,8 @@ pub use bindings::reeve::types::policy::{
 pub use config::ConfigError;
 pub use hooks::ksm_tune::exports::reeve::tune::ksm_tune::{Adjustment, Snapshot as KsmSnapshot, Wake};
 pub use hooks::task::exports::reeve::hooks::task::{Occasion, Timing};
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::{clock, domain, domains, host, ksm, kv, timer};
 pub use policy::Policy;
 pub use verdict::{Decision, allow, deny, rewrite};
 

@@ -43,11 +43,13 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
     },
-    /// No build for this language.
-    #[error("policies in {lang} cannot be built by this version")]
-    Language {
+    /// The contract has what the generator of a language's bindings does not know.
+    #[error("there are no bindings in {lang} for {what}")]
+    Bindings {
         /// The language.
         lang: Lang,
+        /// What it is.
+        what: String,
     },
     /// A tool is not there.
     #[error(

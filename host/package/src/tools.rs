@@ -7,7 +7,7 @@ use crate::build::BuildError;
 use crate::lang::Lang;
 
 /// Folders below `$REEVE_TOOLS/LANG` that hold programs, depending on who installed them.
-const PLACES: [&str; 4] = ["go/bin", "node_modules/.bin", "bin", ""];
+const PLACES: [&str; 5] = ["go/bin", "ziglang", "node_modules/.bin", "bin", ""];
 
 /// The tools of this machine.
 #[derive(Debug, Clone)]

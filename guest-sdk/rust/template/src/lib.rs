@@ -23,28 +23,36 @@ struct MyPolicy;
 impl Policy for MyPolicy {
     fn domain_define(ctx: &Context, domain: &DomainConfig) -> Decision {
         let config: Config = ctx.parse_config()?;
-        match objection(&config, domain.memory()) {
-            Some(reason) => deny(reason),
-            None => allow(),
+        let mib = domain.memory() >> 20;
+        if mib < config.min_memory_mib {
+            return deny(format!("{mib} MiB of memory; at least {} MiB are needed", config.min_memory_mib));
         }
+        allow()
     }
 }
 
 reeve_sdk::policy!(MyPolicy: domain_define);
 
-/// Why a domain with `memory` bytes is refused; none when it is not.
-fn objection(config: &Config, memory: u64) -> Option<String> {
-    let mib = memory >> 20;
-    (mib < config.min_memory_mib).then(|| format!("{mib} MiB of memory; at least {} MiB are needed", config.min_memory_mib))
-}
-
 #[cfg(test)]
 mod tests {
+    use reeve_sdk::testing::{self, Domain};
+
     use super::*;
+
+    fn ask(config: &str, mib: u64) -> Decision {
+        let domain = Domain { memory: mib << 20, ..Domain::default() };
+        MyPolicy::domain_define(&testing::context(config), &domain.config())
+    }
 
     #[test]
     fn small_domains_are_refused() {
-        assert_eq!(objection(&Config::default(), 128 << 20), None);
-        assert!(objection(&Config::default(), 64 << 20).is_some());
+        assert_eq!(ask("{}", 64), deny("64 MiB of memory; at least 128 MiB are needed"));
+        assert_eq!(ask("{}", 512), allow());
+        assert_eq!(ask(r#"{"min-memory-mib": 32}"#, 64), allow());
+    }
+
+    #[test]
+    fn a_typo_is_a_failure() {
+        assert!(ask(r#"{"min-memory": 32}"#, 64).is_err());
     }
 }

@@ -70,7 +70,7 @@ impl New {
 fn explain(error: NewError) -> anyhow::Error {
     match error {
         NewError::Name(_) => Invalid(error.to_string()).into(),
-        NewError::Exists(_) | NewError::NoTemplate { .. } | NewError::Hook { .. } => {
+        NewError::Exists(_) | NewError::Hook { .. } => {
             Usage { message: error.to_string(), hint: None }.into()
         }
         NewError::Write { .. } => error.into(),

@@ -30,7 +30,7 @@ impl Bindings {
         project: &Project,
         mut generator: Box<dyn WorldGenerator>,
     ) -> Result<Self, BuildError> {
-        let world = World::new(&with_all_grants(&project.toml().manifest))?;
+        let world = whole_world(project)?;
         let mut files = Files::default();
         let mut resolve = Resolve::default();
         let package = push(&mut resolve, world.files()?)?;
@@ -54,6 +54,11 @@ impl Bindings {
         }
         Ok(())
     }
+}
+
+/// The world of a project that wants every grant, for languages whose bindings are written here.
+pub(super) fn whole_world(project: &Project) -> Result<World, BuildError> {
+    Ok(World::new(&with_all_grants(&project.toml().manifest))?)
 }
 
 /// The same policy, as if it wanted every grant.

@@ -1,4 +1,4 @@
-//! Projects in C and Go, by the compilers of this machine: every hook's stub becomes a component that imports nothing but the contract,
+//! Projects in C, Go, Zig and AssemblyScript, by the compilers of this machine: every hook's stub becomes a component that imports nothing but the contract,
 //! and the SDKs' own tests pass natively.
 //!
 //! Compilers are looked for in $REEVE_TOOLS and PATH; a test without its compiler says so and is skipped.
@@ -81,14 +81,27 @@ fn every_hook_builds_in_go() {
 }
 
 #[test]
+fn every_hook_builds_in_zig() {
+    stubs_build("every_hook_builds_in_zig", Lang::Zig, &SETS);
+}
+
+#[test]
+fn every_hook_builds_in_assemblyscript() {
+    stubs_build("every_hook_builds_in_assemblyscript", Lang::AssemblyScript, &SETS);
+}
+
+#[test]
 fn a_policy_imports_what_it_calls_and_nothing_else() {
-    for lang in [Lang::C, Lang::Go] {
+    for lang in [Lang::C, Lang::Go, Lang::Zig, Lang::AssemblyScript] {
         let Some(shape) =
             built("a_policy_imports_what_it_calls_and_nothing_else", lang, &[Hook::DomainDefine])
         else {
-            return;
+            continue;
         };
-        let called: Vec<_> = shape.imports.iter().flat_map(|import| &import.functions).collect();
+        // A program in AssemblyScript that cannot go on says why in the log.
+        let imports =
+            shape.imports.iter().filter(|it| lang != Lang::AssemblyScript || it.interface != "reeve:log/log");
+        let called: Vec<_> = imports.flat_map(|import| &import.functions).collect();
         assert!(called.contains(&&"[method]domain-config.memory".to_owned()), "{lang}: {called:?}");
         assert!(
             called.iter().all(|function| function.starts_with("[method]domain-config.memory")),
@@ -99,19 +112,30 @@ fn a_policy_imports_what_it_calls_and_nothing_else() {
 
 #[test]
 fn a_hook_without_its_function_is_an_error_that_names_it() {
-    let root = tempfile::tempdir().unwrap();
-    let folder = root.path().join("project");
-    new::create(Lang::C, "a-policy", &[], &folder).unwrap();
-    std::fs::write(folder.join("policy.c"), "#include \"reeve.h\"\n").unwrap();
-    match reeve_package::build(&Project::open(&folder).unwrap(), &tools()) {
-        Err(BuildError::Tool { program, .. }) => {
-            println!(
-                "SKIP C a_hook_without_its_function_is_an_error_that_names_it: {program} is not installed"
-            );
-        }
-        built => {
-            let error = built.unwrap_err().to_string();
-            assert!(error.contains("undefined symbol: domain_define"), "{error}");
+    for (lang, file, text, said) in [
+        (Lang::C, "policy.c", "#include \"reeve.h\"\n", "undefined symbol: domain_define"),
+        (
+            Lang::Zig,
+            "policy.zig",
+            "//! Nothing.\n",
+            "policy.toml names the hook 'domain-define', but policy.zig has no pub fn domainDefine",
+        ),
+        (Lang::AssemblyScript, "policy.ts", "export const nothing = 0;\n", "domainDefine"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("project");
+        new::create(lang, "a-policy", &[], &folder).unwrap();
+        std::fs::write(folder.join(file), text).unwrap();
+        match reeve_package::build(&Project::open(&folder).unwrap(), &tools()) {
+            Err(BuildError::Tool { program, .. }) => {
+                println!(
+                    "SKIP C a_hook_without_its_function_is_an_error_that_names_it: {program} is not installed"
+                );
+            }
+            built => {
+                let error = built.unwrap_err().to_string();
+                assert!(error.contains(said), "{error}");
+            }
         }
     }
 }
@@ -151,5 +175,46 @@ fn the_go_sdk_passes_its_own_tests() {
         let folder = top().join("guest-sdk/go").join(folder);
         run(&go, &["vet", "."], &folder);
         run(&go, &["test", "."], &folder);
+    }
+}
+
+#[test]
+fn the_zig_sdk_passes_its_own_tests() {
+    let Some(zig) = tools().find(Lang::Zig, "zig") else {
+        println!("SKIP C the_zig_sdk_passes_its_own_tests: zig is not installed");
+        return;
+    };
+    let folder = top().join("guest-sdk/zig");
+    let cache = tools().cache(Lang::Zig).join("cache").display().to_string();
+    let caches = ["--cache-dir", &cache, "--global-cache-dir", &cache];
+    run(&zig, &["fmt", "--check", "sdk", "template", "examples"], &folder);
+    run(&zig, &[&["test"], &caches[..], &["sdk/reeve.zig"]].concat(), &folder);
+    for policy in ["template", "examples/naming", "examples/admission"] {
+        let root = format!("-Mroot={policy}/policy.zig");
+        let modules = ["--dep", "reeve", &root, "-Mreeve=sdk/reeve.zig"];
+        run(&zig, &[&["test"], &caches[..], &modules].concat(), &folder);
+    }
+}
+
+#[test]
+fn the_assemblyscript_sdk_passes_its_own_tests() {
+    let (Some(node), Some(asc)) =
+        (tools().find(Lang::AssemblyScript, "node"), tools().find(Lang::AssemblyScript, "asc"))
+    else {
+        println!("SKIP C the_assemblyscript_sdk_passes_its_own_tests: node or asc is not installed");
+        return;
+    };
+    let sdk = top().join("guest-sdk/as");
+    let root = tempfile::tempdir().unwrap();
+    for (number, source) in
+        ["template", "examples/naming", "examples/admission", "test"].into_iter().enumerate()
+    {
+        let folder = root.path().join(number.to_string());
+        new::create(Lang::AssemblyScript, "a-policy", &[], &folder).unwrap();
+        std::fs::copy(sdk.join(source).join("test.ts"), folder.join("test.ts")).unwrap();
+        if source.starts_with("examples") {
+            std::fs::copy(sdk.join(source).join("policy.ts"), folder.join("policy.ts")).unwrap();
+        }
+        run(&node, &["sdk/test.mjs", "--asc", &asc.display().to_string()], &folder);
     }
 }

@@ -1,0 +1,61 @@
+// Reeve policies in AssemblyScript: everything a policy uses.
+//
+// A policy is policy.ts with an exported function for each hook that policy.toml names (README.md has their signatures). What may fail gives a
+// Result, as the language has no exceptions that can be caught.
+
+import { Adjustment, Edit, Failure, HostError, Verdict } from "./contract";
+import { Result } from "./abi";
+
+export { Result, Some, Tuple2 } from "./abi";
+export { Settings } from "./settings";
+export {
+  Actor, ActorTag, Adjustment, AdjustmentTag, Balloon, Code, Commitment, Context, DaemonChange, Disk, DiskCache, DomainChange,
+  DomainConfig, DomainEvent, Edit, EditTag, Failure, HostError, Info, InterfaceSource, KsmState, Level, Memory, NetworkInterface,
+  Occasion, OccasionTag, Snapshot, State, Summary, Timing, Verdict, VerdictTag, Wake,
+  clock, domains, host, ksm, kv, log, timer,
+} from "./contract";
+
+/** What a guard answers. */
+export type Decision = Result<Verdict, Failure>;
+/** What a proposal or a task answers. */
+export type Reply = Result<string, Failure>;
+/** What a tuner answers. */
+export type Tuning = Result<Array<Adjustment>, Failure>;
+
+/** No objection. */
+export function allow(): Decision {
+  return Result.ok<Verdict, Failure>(Verdict.allow());
+}
+
+/** Stop, for this reason: one sentence for the one who asked; the host keeps 1024 bytes of it. */
+export function deny(reason: string): Decision {
+  return Result.ok<Verdict, Failure>(Verdict.deny(reason));
+}
+
+/** Go on with these changes, applied in order. No change at all is an allow. */
+export function rewrite(edits: Array<Edit>): Decision {
+  return Result.ok<Verdict, Failure>(edits.length == 0 ? Verdict.allow() : Verdict.rewrite(edits));
+}
+
+/** The answer of a proposal or a task. */
+export function say(text: string): Reply {
+  return Result.ok<string, Failure>(text);
+}
+
+/** The changes of a tuner; none changes nothing. */
+export function adjust(adjustments: Array<Adjustment>): Tuning {
+  return Result.ok<Array<Adjustment>, Failure>(adjustments);
+}
+
+/**
+ * The policy could not decide: one sentence for the operator. The binding's failure mode then decides. `fail<Verdict>(…)` in a guard,
+ * `fail<string>(…)` in a proposal or a task, `fail<Array<Adjustment>>(…)` in a tuner; a notify hook answers `new Failure(…)`.
+ */
+export function fail<T>(message: string): Result<T, Failure> {
+  return Result.err<T, Failure>(new Failure(message));
+}
+
+/** The sentence of a host call that failed, for `fail`. */
+export function because(error: HostError): string {
+  return `the host answered: ${error.message}`;
+}

@@ -1,0 +1,290 @@
+// Tests of a policy without Wasm's host: `node sdk/test.mjs` compiles test.ts and runs each function it exports.
+//
+//     export function smallDomainsAreRefused(): void {
+//       const small = new DomainData();
+//       small.memory = 64 << 20;
+//       expectDeny(domainDefine(context("{}"), domain(small)), "too small");
+//     }
+
+import {
+  Actor, Balloon, ClockApi, Code, Commitment, Context, Disk, DomainConfig, DomainsApi, Failure, HostApi, HostError, Info, KsmApi,
+  KsmState, Level, LogApi, Memory, NetworkInterface, State, KvApi, Summary, TimerApi, Verdict, VerdictTag,
+  setClock, setDomains, setHost, setKsm, setLog, setKv, setTimer,
+} from "./contract";
+import { Result, Some, abort } from "./abi";
+
+/** A domain as a test makes it. */
+export class DomainData {
+  name: string = "test";
+  uuid: string = "00000000-0000-4000-8000-000000000000";
+  state: State = State.ShutOff;
+  title: string | null = null;
+  domainType: string = "kvm";
+  memory: u64 = 1 << 30;
+  currentMemory: u64 = 1 << 30;
+  vcpus: u32 = 1;
+  currentVcpus: u32 = 1;
+  mergeable: bool = true;
+  kernel: string | null = null;
+  cmdline: string | null = null;
+  disks: Array<Disk> = [];
+  interfaces: Array<NetworkInterface> = [];
+  balloon: Balloon | null = null;
+  rngCount: u32 = 0;
+  metadata: string | null = null;
+  xml: string = "";
+}
+
+class FakeDomain extends DomainConfig {
+  constructor(private data: DomainData) {
+    super(-1);
+  }
+
+  name(): string {
+    return this.data.name;
+  }
+  uuid(): string {
+    return this.data.uuid;
+  }
+  state(): State {
+    return this.data.state;
+  }
+  title(): string | null {
+    return this.data.title;
+  }
+  domainType(): string {
+    return this.data.domainType;
+  }
+  memory(): u64 {
+    return this.data.memory;
+  }
+  currentMemory(): u64 {
+    return this.data.currentMemory;
+  }
+  vcpus(): u32 {
+    return this.data.vcpus;
+  }
+  currentVcpus(): u32 {
+    return this.data.currentVcpus;
+  }
+  mergeable(): bool {
+    return this.data.mergeable;
+  }
+  kernel(): string | null {
+    return this.data.kernel;
+  }
+  cmdline(): string | null {
+    return this.data.cmdline;
+  }
+  disks(): Array<Disk> {
+    return this.data.disks;
+  }
+  interfaces(): Array<NetworkInterface> {
+    return this.data.interfaces;
+  }
+  balloon(): Balloon | null {
+    return this.data.balloon;
+  }
+  rngCount(): u32 {
+    return this.data.rngCount;
+  }
+  metadata(): string | null {
+    return this.data.metadata;
+  }
+  xml(): string {
+    return this.data.xml;
+  }
+  drop(): void {}
+}
+
+/** What the host answers, and what it was asked to do. */
+export class TestHost {
+  info: Info = new Info("host", 0, 0, 1);
+  memory: Memory = new Memory(0, 0, 0, 0, 0, 0, 0);
+  ksm: KsmState = new KsmState(0, 0, 0, null, 0, 0, 0, 0, 0);
+  committed: Commitment = new Commitment(0, 0, 0);
+  domains: Array<DomainData> = [];
+  now: u64 = 0;
+  monotonic: u64 = 0;
+  /** When it is set, every call that can fail does so. */
+  failure: HostError | null = null;
+  /** The calls that would have changed something: `start web-1`. */
+  calls: Array<string> = [];
+  /** Lines that were logged: `1 text`, with the number of their level. */
+  lines: Array<string> = [];
+  store: Map<string, Uint8Array> = new Map<string, Uint8Array>();
+
+  /** A value, or the failure that the test wants. */
+  answer<T>(value: T): Result<T, HostError> {
+    const failure = this.failure;
+    return failure === null ? Result.ok<T, HostError>(value) : Result.err<T, HostError>(failure);
+  }
+
+  /** Remembers a call that would have changed something. */
+  change(call: string): HostError | null {
+    if (this.failure === null) this.calls.push(call);
+    return this.failure;
+  }
+}
+
+/** The host of the test. */
+export let theHost: TestHost = new TestHost();
+
+/** A new host, which answers from now on. */
+export function newHost(): TestHost {
+  theHost = new TestHost();
+  setHost(new FakeHost());
+  setKsm(new FakeKsm());
+  setDomains(new FakeDomains());
+  setClock(new FakeClock());
+  setTimer(new FakeTimer());
+  setLog(new FakeLog());
+  setKv(new FakeKv());
+  return theHost;
+}
+
+class FakeHost extends HostApi {
+  getInfo(): Result<Info, HostError> {
+    return theHost.answer<Info>(theHost.info);
+  }
+  getMemory(): Result<Memory, HostError> {
+    return theHost.answer<Memory>(theHost.memory);
+  }
+}
+
+class FakeKsm extends KsmApi {
+  get(): Result<KsmState, HostError> {
+    return theHost.answer<KsmState>(theHost.ksm);
+  }
+}
+
+class FakeDomains extends DomainsApi {
+  list(): Result<Array<Summary>, HostError> {
+    const rows: Array<Summary> = [];
+    for (let i = 0; i < theHost.domains.length; i++) {
+      const it = theHost.domains[i];
+      rows.push(new Summary(it.uuid, it.name, it.state, true, false));
+    }
+    return theHost.answer<Array<Summary>>(rows);
+  }
+  get(name: string): Result<DomainConfig, HostError> {
+    for (let i = 0; i < theHost.domains.length; i++) {
+      const it = theHost.domains[i];
+      if (it.name == name || it.uuid == name) return theHost.answer<DomainConfig>(domain(it));
+    }
+    return Result.err<DomainConfig, HostError>(new HostError(Code.NotFound, `there is no domain '${name}'`));
+  }
+  committed(except: string | null): Result<Commitment, HostError> {
+    return theHost.answer<Commitment>(theHost.committed);
+  }
+  start(name: string): HostError | null {
+    return theHost.change(`start ${name}`);
+  }
+  shutdown(name: string): HostError | null {
+    return theHost.change(`shutdown ${name}`);
+  }
+  destroy(name: string): HostError | null {
+    return theHost.change(`destroy ${name}`);
+  }
+  suspend(name: string): HostError | null {
+    return theHost.change(`suspend ${name}`);
+  }
+  resume(name: string): HostError | null {
+    return theHost.change(`resume ${name}`);
+  }
+  setMemory(name: string, target: u64): HostError | null {
+    return theHost.change(`set-memory ${name} ${target}`);
+  }
+}
+
+class FakeClock extends ClockApi {
+  now(): u64 {
+    return theHost.now;
+  }
+  monotonic(): u64 {
+    return theHost.monotonic;
+  }
+}
+
+class FakeTimer extends TimerApi {
+  pause(milliseconds: u32): HostError | null {
+    if (theHost.failure !== null) return theHost.failure;
+    theHost.now += milliseconds;
+    theHost.monotonic += <u64>milliseconds * 1000000;
+    return null;
+  }
+}
+
+class FakeLog extends LogApi {
+  write(level: Level, message: string): void {
+    theHost.lines.push(`${<i32>level} ${message}`);
+  }
+}
+
+class FakeKv extends KvApi {
+  get(key: string): Result<Uint8Array | null, HostError> {
+    const value: Uint8Array | null = theHost.store.has(key) ? theHost.store.get(key) : null;
+    return theHost.answer<Uint8Array | null>(value);
+  }
+  set(key: string, value: Uint8Array): HostError | null {
+    if (theHost.failure === null) theHost.store.set(key, value);
+    return theHost.failure;
+  }
+  delete(key: string): Result<bool, HostError> {
+    return theHost.answer<bool>(theHost.failure === null && theHost.store.delete(key));
+  }
+  keys(prefix: string): Result<Array<string>, HostError> {
+    const keys = theHost.store.keys();
+    const found: Array<string> = [];
+    for (let i = 0; i < keys.length; i++) {
+      if (keys[i].startsWith(prefix)) found.push(keys[i]);
+    }
+    found.sort();
+    return theHost.answer<Array<string>>(found);
+  }
+}
+
+/** A domain to hand to a hook. */
+export function domain(data: DomainData): DomainConfig {
+  return new FakeDomain(data);
+}
+
+/** The context of a call by the daemon, with this configuration. */
+export function context(config: string): Context {
+  return new Context("test", 0, Actor.daemon(), config, 1);
+}
+
+/** The test goes on only when it is so. */
+export function check(good: bool, what: string): void {
+  if (!good) abort(`not so: ${what}`);
+}
+
+/** Two texts are the same. */
+export function equal(found: string, expected: string): void {
+  if (found != expected) abort(`expected "${expected}", found "${found}"`);
+}
+
+function verdict(decision: Result<Verdict, Failure>): Verdict {
+  if (!decision.isOk) abort(`the guard failed: ${decision.error.message}`);
+  return decision.value;
+}
+
+/** The guard has no objection. */
+export function expectAllow(decision: Result<Verdict, Failure>): void {
+  const it = verdict(decision);
+  if (it.tag == VerdictTag.Deny) abort(`the guard denied: ${it.deny}`);
+  check(it.tag == VerdictTag.Allow, "the guard allows");
+}
+
+/** The guard stops for this reason. */
+export function expectDeny(decision: Result<Verdict, Failure>, reason: string): void {
+  const it = verdict(decision);
+  check(it.tag == VerdictTag.Deny, "the guard denies");
+  equal(it.deny, reason);
+}
+
+/** The hook fails, and this is what the operator reads. */
+export function expectFailure<T>(answer: Result<T, Failure>, message: string): void {
+  check(!answer.isOk, "the hook fails");
+  equal(answer.error.message, message);
+}

@@ -1,0 +1,143 @@
+//! The exports of a component: for each hook of the world one function that asks the policy.
+
+const answer = @import("answer.zig");
+const convert = @import("convert.zig");
+const memory = @import("memory.zig");
+const types = @import("types.zig");
+const wasm = @import("wasm.zig");
+const c = wasm.c;
+const Domain = @import("domain.zig").Domain;
+
+const Borrow = c.reeve_domain_config_borrow_domain_config_t;
+const Ctx = *c.reeve_types_policy_context_t;
+const Failure = *c.reeve_types_policy_failure_t;
+const Verdict = *c.reeve_types_policy_verdict_t;
+const Text = *c.bindings_string_t;
+
+/// Exports what the world asks for; a hook that the policy lacks stops the build.
+pub fn exportAll(comptime policy: type) void {
+    memory.exportAll();
+    inline for (.{
+        .{ "domain-define", "exports_reeve_hooks_domain_define_guard", "domainDefine", Guard },
+        .{ "domain-prepare", "exports_reeve_hooks_domain_prepare_guard", "domainPrepare", Guard },
+        .{ "domain-start", "exports_reeve_hooks_domain_start_guard", "domainStart", Guard },
+        .{ "domain-stop", "exports_reeve_hooks_domain_stop_guard", "domainStop", Stop },
+        .{ "device-attach", "exports_reeve_hooks_device_attach_guard", "deviceAttach", Device },
+        .{ "device-detach", "exports_reeve_hooks_device_detach_guard", "deviceDetach", Device },
+        .{ "domain-events", "exports_reeve_hooks_domain_events_notify", "domainEvents", DomainEvents },
+        .{ "daemon-events", "exports_reeve_hooks_daemon_events_notify", "daemonEvents", DaemonEvents },
+        .{ "mac-allocate", "exports_reeve_hooks_mac_allocate_propose", "macAllocate", MacAllocate },
+        .{ "ksm-tune", "exports_reeve_tune_ksm_tune_tick", "ksmTune", KsmTune },
+        .{ "task", "exports_reeve_hooks_task_run", "task", Task },
+    }) |hook| {
+        const name, const symbol, const function, const Export = hook;
+        if (@hasDecl(c, symbol)) {
+            if (!@hasDecl(policy, function)) {
+                @compileError("policy.toml names the hook '" ++ name ++ "', but policy.zig has no pub fn " ++ function);
+            }
+            @export(&Export(@field(policy, function)).call, .{ .name = symbol });
+        }
+    }
+}
+
+/// Gives an answer where the bindings want it; false for a failure.
+fn give(comptime T: type, answered: anyerror!T, out: anytype, failure: Failure) bool {
+    memory.callFinished();
+    if (answered) |value| {
+        if (T != void) convert.lower(out, value);
+        return true;
+    } else |code| {
+        convert.lower(&failure.message, answer.sentenceOf(code));
+        return false;
+    }
+}
+
+fn begin(ctx: Ctx) types.Context {
+    answer.begin();
+    return convert.lift(types.Context, ctx.*);
+}
+
+fn domainOf(borrow: Borrow) Domain {
+    return .{ .handle = borrow.__handle };
+}
+
+fn Guard(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, domain: Borrow, out: Verdict, failure: Failure) callconv(.c) bool {
+            return give(types.Verdict, function(begin(ctx), domainOf(domain)), out, failure);
+        }
+    };
+}
+
+fn Stop(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, domain: Borrow, forced: bool, out: Verdict, failure: Failure) callconv(.c) bool {
+            return give(types.Verdict, function(begin(ctx), domainOf(domain), forced), out, failure);
+        }
+    };
+}
+
+fn Device(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, domain: Borrow, device: Text, out: Verdict, failure: Failure) callconv(.c) bool {
+            const xml = convert.lift([]const u8, device.*);
+            return give(types.Verdict, function(begin(ctx), domainOf(domain), xml), out, failure);
+        }
+    };
+}
+
+fn DomainEvents(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, event: *c.reeve_events_events_domain_event_t, failure: Failure) callconv(.c) bool {
+            return give(void, function(begin(ctx), convert.lift(types.DomainEvent, event.*)), {}, failure);
+        }
+    };
+}
+
+fn DaemonEvents(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, change: c.reeve_events_events_daemon_change_t, failure: Failure) callconv(.c) bool {
+            return give(void, function(begin(ctx), @as(types.DaemonChange, @enumFromInt(change))), {}, failure);
+        }
+    };
+}
+
+fn MacAllocate(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            domain: Borrow,
+            interface: u32,
+            taken: *c.bindings_list_string_t,
+            seed: u64,
+            out: Text,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const others = convert.lift([]const []const u8, taken.*);
+            return give([]const u8, function(begin(ctx), domainOf(domain), interface, others, seed), out, failure);
+        }
+    };
+}
+
+fn KsmTune(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            now: *c.exports_reeve_tune_ksm_tune_snapshot_t,
+            out: *c.exports_reeve_tune_ksm_tune_list_adjustment_t,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const snapshot = convert.lift(types.Snapshot, now.*);
+            return give([]const types.Adjustment, function(begin(ctx), snapshot), out, failure);
+        }
+    };
+}
+
+fn Task(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, why: *c.exports_reeve_hooks_task_occasion_t, out: Text, failure: Failure) callconv(.c) bool {
+            const occasion = convert.lift(types.Occasion, why.*);
+            return give([]const u8, function(begin(ctx), occasion), out, failure);
+        }
+    };
+}
