@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_filter::Bindings;
@@ -111,6 +112,11 @@ impl Networking {
             changing: tokio::sync::Mutex::default(),
             notices: Mutex::new(Some(receiver)),
         }
+    }
+
+    /// The networking of the kernel; files of running networks go below `run`, leases below `state`.
+    pub fn kernel(run: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
+        Self::new(Host::kernel(run, state))
     }
 
     pub(crate) fn records(&self) -> MutexGuard<'_, Records> {

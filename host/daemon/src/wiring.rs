@@ -59,7 +59,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         policy: policies.clone(),
         policies: policies.clone(),
         node: Arc::new(Node::new(Places::default())),
-        networking: Arc::new(Networking::new(reeve_network::Host::kernel(layout.run(), layout.lib()))),
+        networking: Arc::new(Networking::kernel(layout.run(), layout.lib())),
         access: access(config),
         faults: Arc::new(NoFaults),
     });

@@ -62,6 +62,14 @@ impl PolicyPort for Scripted {
         GuardVerdict::Allow { config: Arc::new(after), rewrites }
     }
 
+    async fn guard_network(&self, _request: NetworkGuard) -> Result<(), Denial> {
+        Ok(())
+    }
+
+    async fn propose_filter(&self, _request: FilterRequest) -> Result<Option<Ruleset>, Error> {
+        Ok(None)
+    }
+
     async fn propose_mac(&self, _request: MacRequest) -> Result<Option<String>, Error> {
         Ok(self.macs.lock().unwrap().pop())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reeve_actions::policy_port::PolicyPort;
-use reeve_actions::{Access, Actions, BusSink, Deps, FaultPoint, NoFaults, NoPolicy, StoreKeeper};
+use reeve_actions::{Access, Actions, BusSink, Deps, FaultPoint, Networking, NoFaults, NoPolicy, StoreKeeper};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::{Bus, Delivery, Subscription};
@@ -69,6 +69,7 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         policy: setup.policy,
         policies: Arc::new(NoPolicy),
         node: Arc::new(Node::new(setup.places)),
+        networking: Arc::new(Networking::kernel(directory, directory)),
         access: setup.access,
         faults: setup.faults,
     }));
