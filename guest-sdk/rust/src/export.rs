@@ -111,6 +111,7 @@ macro_rules! __hook_impl {
         $crate::hooks::mac_allocate::export_mac_allocate!($export);
     };
     (network_start, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::network_start::Guest for $export {
             fn guard(
                 ctx: $crate::Context,
@@ -124,6 +125,7 @@ macro_rules! __hook_impl {
         $crate::hooks::network_start::export_network_start!($export);
     };
     (network_stop, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::network_stop::Guest for $export {
             fn guard(ctx: $crate::Context, network: $crate::networks::Network) -> $crate::Decision {
                 <$policy as $crate::Policy>::network_stop(&ctx, &network)
@@ -133,6 +135,7 @@ macro_rules! __hook_impl {
         $crate::hooks::network_stop::export_network_stop!($export);
     };
     (port_plug, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::port_plug::Guest for $export {
             fn guard(
                 ctx: $crate::Context,
@@ -146,6 +149,7 @@ macro_rules! __hook_impl {
         $crate::hooks::port_plug::export_port_plug!($export);
     };
     (network_events, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::network_events::Guest for $export {
             fn notify(
                 ctx: $crate::Context,
@@ -158,6 +162,7 @@ macro_rules! __hook_impl {
         $crate::hooks::network_events::export_network_events!($export);
     };
     (filter_generate, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
         impl $crate::hooks::filter_generate::Guest for $export {
             fn propose(
                 ctx: $crate::Context,

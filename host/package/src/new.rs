@@ -134,16 +134,10 @@ fn stubs(lang: Lang, hooks: &[Hook]) -> Result<Option<Vec<(&'static str, String)
     if hooks.is_empty() || hooks == own {
         return Ok(None);
     }
-    let folder = format!("{}stubs/", folder(lang));
-    let stub = |hook: Hook| {
-        let mut files = embedded::below(&folder);
-        files.find_map(|(path, bytes)| (path.split_once('.')?.0 == hook.as_str()).then_some(bytes))
-    };
     let mut texts = Vec::new();
     for hook in hooks {
-        let Some(bytes) = stub(*hook) else {
-            let have = Hook::ALL.into_iter().filter(|hook| stub(*hook).is_some() || own == [*hook]).collect();
-            return Err(NewError::Hook { lang, hook: *hook, have });
+        let Some(bytes) = stub(lang, *hook) else {
+            return Err(NewError::Hook { lang, hook: *hook, have: hooks_of(lang) });
         };
         texts.push(String::from_utf8_lossy(bytes).trim_end().to_owned());
     }
@@ -153,6 +147,18 @@ fn stubs(lang: Lang, hooks: &[Hook]) -> Result<Option<Vec<(&'static str, String)
         ("__hooks__", list(|hook| format!("\"{hook}\""))),
         ("__hook_idents__", list(|hook| hook.as_str().replace('-', "_"))),
     ]))
+}
+
+/// What a policy begins with that answers one hook.
+fn stub(lang: Lang, hook: Hook) -> Option<&'static [u8]> {
+    let folder = format!("{}stubs/", folder(lang));
+    let mut files = embedded::below(&folder);
+    files.find_map(|(path, bytes)| (path.split_once('.')?.0 == hook.as_str()).then_some(bytes))
+}
+
+/// The hooks that a language's SDK knows. Rust's knows all of them; a hook reaches the others with their next release.
+pub fn hooks_of(lang: Lang) -> Vec<Hook> {
+    Hook::ALL.into_iter().filter(|hook| stub(lang, *hook).is_some()).collect()
 }
 
 /// The hooks of a template's policy.toml.
@@ -207,11 +213,35 @@ mod tests {
     #[test]
     fn every_stub_makes_a_project_that_answers_its_hook() {
         let root = tempfile::tempdir().unwrap();
-        for (lang, hook) in Lang::ALL.into_iter().flat_map(|lang| Hook::ALL.map(|hook| (lang, hook))) {
+        let all =
+            Lang::ALL.into_iter().flat_map(|lang| hooks_of(lang).into_iter().map(move |hook| (lang, hook)));
+        for (lang, hook) in all {
             let folder = root.path().join(format!("{lang}-{hook}"));
             create(lang, "stub", &[hook], &folder).unwrap();
             assert_eq!(Project::open(&folder).unwrap().toml().manifest.hooks, [hook]);
         }
+    }
+
+    #[test]
+    fn rust_knows_every_hook_and_the_others_all_but_those_of_networks() {
+        let of_networks = [
+            Hook::NetworkStart,
+            Hook::NetworkStop,
+            Hook::PortPlug,
+            Hook::NetworkEvents,
+            Hook::FilterGenerate,
+        ];
+        for lang in Lang::ALL {
+            let missing: Vec<Hook> =
+                Hook::ALL.into_iter().filter(|hook| !hooks_of(lang).contains(hook)).collect();
+            match lang {
+                Lang::Rust => assert_eq!(missing, []),
+                _ => assert_eq!(missing, of_networks, "{lang}"),
+            }
+        }
+        let root = tempfile::tempdir().unwrap();
+        let error = create(Lang::C, "a", &[Hook::FilterGenerate], &root.path().join("a")).unwrap_err();
+        assert!(error.to_string().contains("filter-generate"), "{error}");
     }
 
     #[test]

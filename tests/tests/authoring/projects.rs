@@ -1,6 +1,8 @@
 //! A new project in every language builds with one command and passes its own sessions.
 
 use crate::Outcome;
+use reeve_package::lang::Lang;
+
 use crate::desk::Desk;
 
 /// The template's project, from nothing to a tested component without WASI.
@@ -75,18 +77,19 @@ fn a_project_in_assemblyscript() -> Outcome {
     new_build_test("a_project_in_assemblyscript", "as")
 }
 
-/// Every hook of the contract, each in a project of its own: C's builds are the quickest.
+/// Every hook that the SDK knows, each in a project of its own: C's builds are the quickest.
 #[test]
 fn a_project_of_every_hook() -> Outcome {
-    for hook in reeve_model::policy::Hook::ALL {
+    for hook in reeve_package::new::hooks_of(Lang::C) {
         stubs("a_project_of_every_hook", "c", &[hook.as_str()])?;
     }
     Ok(())
 }
 
-/// Every hook in every language: all of them in one project.
+/// Every hook that the language's SDK knows: all of them in one project.
 fn all_hooks(test: &str, lang: &str) -> Outcome {
-    stubs(test, lang, &reeve_model::policy::Hook::ALL.map(|hook| hook.as_str()))
+    let known = Lang::parse(lang).map(reeve_package::new::hooks_of).unwrap_or_default();
+    stubs(test, lang, &known.iter().map(|hook| hook.as_str()).collect::<Vec<_>>())
 }
 
 #[test]

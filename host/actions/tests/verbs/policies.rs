@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reeve_actions::policy_port::{GuardRequest, GuardVerdict, MacRequest, PolicyPort, Rewrite};
+use reeve_actions::policy_port::{
+    Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort, Rewrite,
+};
 use reeve_actions::{Actions, diff, edit};
 use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
+use reeve_model::filter::Ruleset;
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 

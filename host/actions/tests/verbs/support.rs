@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reeve_actions::policy_port::PolicyPort;
-use reeve_actions::{Access, Actions, BusSink, Deps, FaultPoint, Networking, NoFaults, NoPolicy, StoreKeeper};
+use reeve_actions::{
+    Access, Actions, BusSink, Deps, FaultPoint, Networking, NoFaults, NoPolicy, StoreKeeper,
+};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::{Bus, Delivery, Subscription};
