@@ -106,8 +106,8 @@ mod tests {
             ("f: func() -> tuple<u8, u8, u8>;", "a tuple of other than two values"),
             ("f: func() -> char;", "the type Char"),
             (
-                "f: func(list: list<string>);",
-                "a parameter 'list' of a host function, of the type Array<string>",
+                "f: func(names: list<string>);",
+                "a parameter 'names' of a host function, of the type Array<string>",
             ),
             ("resource r { constructor(); }", "the function '[constructor]r'"),
         ] {
