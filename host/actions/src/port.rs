@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use reeve_model::domain::{DomainConfig, DomainType, Interface};
 use reeve_model::network::NetworkChange;
-use reeve_model::{Actor, DomainState, Error, ErrorCode};
+use reeve_model::{Actor, DomainState, Error, ErrorCode, MacAddress};
 use reeve_network::{PlannedPort, PortRequest};
 use reeve_store::PortRow;
 use reeve_sys::link::LinkName;
@@ -85,7 +85,7 @@ impl Actions {
             Err(error) => Err(error),
         };
         if let Err(error) = made {
-            self.unplug(actor, &port).await?;
+            self.unplug(&port).await?;
             return Err(error);
         }
         self.tell_port(actor, &port, NetworkChange::PortPlugged);
@@ -100,14 +100,28 @@ impl Actions {
             own.map(|(_, plugged)| plugged.port.clone()).collect()
         };
         for port in ports {
-            self.unplug(actor, &port).await?;
+            self.unplug(&port).await?;
             self.tell_port(actor, &port, NetworkChange::PortUnplugged);
         }
         Ok(())
     }
 
+    /// Takes one interface of a domain off the host; nothing where it is not plugged.
+    pub(crate) async fn unplug_interface(
+        &self,
+        actor: &Actor,
+        domain: Uuid,
+        mac: MacAddress,
+    ) -> Result<(), Error> {
+        let found = self.networking.records().ports.get(&(domain, mac)).map(|plugged| plugged.port.clone());
+        let Some(port) = found else { return Ok(()) };
+        self.unplug(&port).await?;
+        self.tell_port(actor, &port, NetworkChange::PortUnplugged);
+        Ok(())
+    }
+
     /// Takes an interface off the host, and its rules after it.
-    pub(crate) async fn unplug(&self, _actor: &Actor, port: &PlannedPort) -> Result<(), Error> {
+    async fn unplug(&self, port: &PlannedPort) -> Result<(), Error> {
         let gone = port.clone();
         self.on_networks(move |networks| networks.unplug(&gone)).await?;
         if let Ok(link) = LinkName::new(port.link.as_str()) {

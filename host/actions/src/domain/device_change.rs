@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_domain::Turn;
-use reeve_model::domain::{Device, DomainConfig};
-use reeve_model::{Actor, Error};
+use reeve_model::domain::{Device, DomainConfig, DomainType, Interface};
+use reeve_model::{Actor, Error, MacAddress};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -83,13 +83,53 @@ async fn replace(
 struct ChangeMachine;
 
 impl ChangeMachine {
-    async fn make(&self, turn: &Turn, change: Change, xml: &str) -> Result<(), Error> {
-        let device = machine_device(document::parse_device(xml)?);
-        match change {
-            Change::Attach => turn.attach_device(device).await,
-            Change::Detach => turn.detach_device(device).await,
+    async fn make(&self, actions: &Actions, turn: &Turn, operation: &ChangeDevice) -> Result<(), Error> {
+        let device = document::parse_device(&operation.device)?;
+        match (operation.change, device) {
+            (Change::Attach, Device::Interface(interface)) => {
+                self.attach_interface(actions, turn, operation, interface).await
+            }
+            (Change::Attach, device) => turn.attach_device(machine_device(device)).await.map_err(explain),
+            (Change::Detach, device) => {
+                let mac = mac_of(&device);
+                turn.detach_device(machine_device(device)).await.map_err(explain)?;
+                match mac {
+                    Some(mac) => actions.unplug_interface(&operation.actor, operation.uuid, mac).await,
+                    None => Ok(()),
+                }
+            }
         }
-        .map_err(explain)
+    }
+
+    /// The host's end first, with its packet filter; the machine opens it.
+    async fn attach_interface(
+        &self,
+        actions: &Actions,
+        turn: &Turn,
+        operation: &ChangeDevice,
+        interface: Interface,
+    ) -> Result<(), Error> {
+        let found = actions.domains.snapshot(operation.uuid).map_err(explain)?;
+        if found.config.domain_type == DomainType::Sim {
+            let device = reeve_domain::Device::Interface(Box::new(interface));
+            return turn.attach_device(device).await.map_err(explain);
+        }
+        let (config, state) = (Arc::new(found.config), found.summary.state);
+        let port = actions.plug(&operation.actor, &config, state, &interface).await?;
+        let device = reeve_domain::Device::Interface(Box::new(port.interface.clone()));
+        let attached = turn.attach_device(device).await.map_err(explain);
+        if attached.is_err() {
+            actions.unplug_interface(&operation.actor, operation.uuid, port.mac).await?;
+        }
+        attached
+    }
+}
+
+/// The MAC address of an interface.
+fn mac_of(device: &Device) -> Option<MacAddress> {
+    match device {
+        Device::Interface(interface) => interface.mac.as_deref()?.parse().ok(),
+        _ => None,
     }
 }
 
@@ -99,17 +139,22 @@ impl Step<ChangeDevice> for ChangeMachine {
         "machine"
     }
 
-    async fn run(&self, _actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
+    async fn run(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
         if !operation.live {
             return Ok(());
         }
         let turn = operation.turn.as_ref().expect("an interrupted change of a machine is not run again");
-        self.make(turn, operation.change, &operation.device).await
+        self.make(actions, turn, operation).await
     }
 
-    async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut ChangeDevice) -> Result<(), Error> {
-        // The last step: a machine that refused has not changed, and after a crash `after_crash` knows which of both it was.
-        Ok(())
+    async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
+        // The last step: a machine that refused has not changed, and after a crash `after_crash` knows which of both it was. The host's
+        // end of an interface may be left.
+        let device = document::parse_device(&operation.device)?;
+        match mac_of(&device).filter(|_| operation.live && operation.change == Change::Attach) {
+            Some(mac) => actions.unplug_interface(&operation.actor, operation.uuid, mac).await,
+            None => Ok(()),
+        }
     }
 
     fn after_crash(&self, actions: &Actions, operation: &ChangeDevice) -> Next {
