@@ -41,3 +41,6 @@ pub fn generate(filters: &[Filter]) -> Result<Rules, Failure> {
 }
 
 reeve_sdk::policy!(PacketFilter: filter_generate);
+
+#[cfg(test)]
+mod tests;
