@@ -119,7 +119,7 @@ impl Bindings {
     /// the administrator made stay.
     pub fn adopt(&self, bindings: Vec<Binding>) -> Result<(), BindError> {
         let mut state = self.state();
-        let wanted = State::default().with(bindings)?;
+        let wanted = state.without_all().with(bindings)?;
         self.replace(&mut state, wanted)
     }
 

@@ -59,7 +59,11 @@ impl Sandbox {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         setrlimit(Resource::Core, none).map_err(step("renounce core dumps"))?;
         let descriptors = Rlimit { current: Some(self.descriptors), maximum: Some(self.descriptors) };
-        setrlimit(Resource::Nofile, descriptors).map_err(step("limit its descriptors"))?;
+        match setrlimit(Resource::Nofile, descriptors) {
+            // The limit is lower already and the process may not raise it.
+            Ok(()) | Err(rustix::io::Errno::PERM) => {}
+            Err(errno) => return Err(step("limit its descriptors")(errno)),
+        }
         let abi = ABI::V6;
         Ruleset::default()
             .handle_access(AccessFs::from_all(abi))

@@ -9,7 +9,7 @@ use super::state::Placed;
 use crate::compile::{BASE, BRIDGE_TABLE, INET_TABLE, SAME_BYTES, dispatch, is_reserved, marks};
 
 /// Makes a table with a rule that rejects, and takes it away: both or, where the kernel can't reject, neither.
-pub const PROBE_REJECT: &str = "table bridge reeve-probe {\nchain reject {\n type filter hook prerouting priority 0; policy accept;\n \
+pub const PROBE_REJECT: &str = "table bridge reeve-probe {\nchain probe {\n type filter hook prerouting priority 0; policy accept;\n \
                                 reject\n}\n}\ndelete table bridge reeve-probe\n";
 
 /// A map that all ports share.

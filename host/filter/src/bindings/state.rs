@@ -97,6 +97,11 @@ impl State {
         wanted
     }
 
+    /// The state without any.
+    pub(super) fn without_all(&self) -> Self {
+        Self { ports: BTreeMap::new(), ..self.clone() }
+    }
+
     /// Compiles what is new and says how to get there from what is in force.
     pub(super) fn compile_from(&mut self, old: &Self) -> Result<String, BindError> {
         let mut script = Script::default();

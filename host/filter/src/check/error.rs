@@ -74,7 +74,7 @@ pub enum RulesetError {
         path: String,
     },
     /// Jumps go too deep.
-    #[error("chain '{chain}' is more than {limit} jumps away from where its packets begin")]
+    #[error("from chain '{chain}' jumps lead more than {limit} chains deep")]
     Depth {
         /// The chain.
         chain: String,

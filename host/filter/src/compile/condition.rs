@@ -170,7 +170,8 @@ impl Conditions {
         true
     }
 
-    fn states(&mut self, states: &[ConnectionState], negated: bool) {
+    /// Adds that a connection is in one of these states, or has another.
+    pub fn states(&mut self, states: &[ConnectionState], negated: bool) {
         let bits = states.iter().fold(0, |bits, state| bits | marks::state(*state));
         if negated {
             self.push(format!("meta mark & {:#010x} != 0x0", marks::STATE));

@@ -1,6 +1,6 @@
 //! One rule as text.
 
-use reeve_model::filter::{Field, Match, Operand, Rule, Verdict};
+use reeve_model::filter::{ConnectionState, Field, Match, Operand, Rule, Verdict};
 
 use super::condition::{Conditions, Table};
 use super::set::Width;
@@ -72,6 +72,8 @@ impl Work<'_> {
             },
             _ => there.add(one, None),
         });
+        // A connection that was let in is not above the limit because others want in.
+        there.states(&[ConnectionState::New, ConnectionState::Related], false);
         if holds {
             let lines = there.lines().into_iter();
             let lines = lines

@@ -7,7 +7,7 @@ use reeve_model::filter::{Field, Operand, Ruleset};
 
 use super::{Owner, UsedSets};
 use crate::check::bounds;
-use crate::field;
+use crate::field::{self, Base};
 
 /// How the bytes of a field are written for nft, which does not compare types that differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,8 @@ pub enum Width {
     Bytes(u32, u32),
     /// The last header of IPv6, which nft finds.
     Protocol,
+    /// A port: nft knows what stands at the beginning of a segment.
+    Port,
 }
 
 impl fmt::Display for Width {
@@ -23,7 +25,8 @@ impl fmt::Display for Width {
         match self {
             Self::Bytes(bytes, 0) => write!(f, "b{bytes}"),
             Self::Bytes(bytes, shift) => write!(f, "b{bytes}s{shift}"),
-            Self::Protocol => f.write_str("proto"),
+            Self::Protocol => f.write_str("protocol"),
+            Self::Port => f.write_str("port"),
         }
     }
 }
@@ -31,14 +34,18 @@ impl fmt::Display for Width {
 impl Width {
     /// That of a field.
     pub fn of(field: Field) -> Self {
-        field::place(field).map_or(Self::Protocol, |place| Self::Bytes(place.bytes, place.shift))
+        match field::place(field) {
+            None => Self::Protocol,
+            Some(place) if place.base == Base::Transport && place.bytes == 2 => Self::Port,
+            Some(place) => Self::Bytes(place.bytes, place.shift),
+        }
     }
 
     /// A value as nft reads it.
     pub fn value(self, value: u128) -> String {
         match self {
             Self::Bytes(bytes, shift) => format!("0x{:0width$x}", value << shift, width = bytes as usize * 2),
-            Self::Protocol => value.to_string(),
+            Self::Protocol | Self::Port => value.to_string(),
         }
     }
 
@@ -53,6 +60,7 @@ impl Width {
             // Any field of so many bytes will do: nft wants the width.
             Self::Bytes(bytes, _) => format!("typeof @nh,0,{}", bytes * 8),
             Self::Protocol => "type inet_proto".to_owned(),
+            Self::Port => "type inet_service".to_owned(),
         }
     }
 }

@@ -44,9 +44,9 @@ fn link() -> Vec<Case> {
     let vlan = |one, same, other| Case { with: vec![], one, same, other, without: Some(experiment(frame())) };
     vec![
         plain(
-            is(Field::EtherSource, Operand::Mac(GUEST)),
-            experiment(frame()),
+            is(Field::EtherSource, Operand::Mac(mac(9))),
             experiment(Frame { source: mac(9), ..frame() }),
+            experiment(frame()),
         ),
         plain(
             is(Field::EtherSource, masked(mac(0), MacAddress([0xff, 0xff, 0, 0, 0, 0]))),
@@ -195,13 +195,12 @@ fn protocols() -> Vec<Case> {
         let without = Some(frame().ipv6(&v6(), segment));
         let one = number(Field::IpProtocol, *protocol);
         cases.push(Case { with: vec![], one, same, other, without });
-        // Behind a header of options too; AH is a header itself to IPv6, and what is behind it counts.
+        // Behind a header of options too.
         let options = reeve_packets::Ipv6 { options: true, ..v6() };
-        let number_six = if *protocol == 51 { 59 } else { *protocol };
         for header in [v6(), options] {
             let (same, other) = (frame().ipv6(&header, segment), frame().ipv6(&header, next));
             let without = Some(frame().ipv4(&v4(), segment));
-            let one = number(Field::Ip6Protocol, number_six);
+            let one = number(Field::Ip6Protocol, *protocol);
             cases.push(Case { with: vec![], one, same, other, without });
         }
     }

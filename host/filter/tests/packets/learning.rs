@@ -12,6 +12,7 @@ use reeve_filter::{
 };
 use reeve_packets::{Arp, BROADCAST, Dhcp, Frame, ipv4, udp};
 use reeve_sys::link::LinkName;
+use reeve_sys::process::Process;
 
 use crate::rig::{self, GUEST, OTHER, Rig, Way};
 
@@ -53,14 +54,26 @@ impl Notes {
     }
 }
 
-fn program() -> SnifferProgram {
+/// The sniffer's program; it passes over its argument, by which a test finds its own.
+fn program(tag: &str) -> SnifferProgram {
     let tests = std::env::current_exe().unwrap();
     let path: PathBuf = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/sniffer");
-    SnifferProgram { path, args: Vec::new() }
+    SnifferProgram { path, args: vec![tag.into()] }
 }
 
 fn start(notes: &Arc<Notes>) -> Learning {
-    Learning::start(program(), notes.clone(), notes.clone()).unwrap()
+    Learning::start(program("-"), notes.clone(), notes.clone()).unwrap()
+}
+
+/// The process with this argument.
+fn find(tag: &str) -> Option<Process> {
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let pid: u32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        line.split('\0').nth(1).filter(|argument| *argument == tag).map(|_| pid)
+    });
+    let mut processes = pids.filter_map(|pid| Process::find(pid, reeve_sys::procfs::stat(pid)?.start_time));
+    processes.next()
 }
 
 fn watch(mode: LearningMode, servers: &[&str]) -> Watch {
@@ -135,6 +148,43 @@ fn leases_come_end_and_are_given_back() {
         assert_eq!(learning.watch(stranger).unwrap(), ips(&[]));
         learning.forget(&rig::name("tap0"));
         assert!(notes.load(&rig::name("tap0")).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_sniffer_has_nothing_to_lose_and_is_replaced() {
+    rig::with(|rig| {
+        let notes = Arc::new(Notes::default());
+        let tag = format!("replaced-{}", std::process::id());
+        let learning = Learning::start(program(&tag), notes.clone(), notes.clone()).unwrap();
+        learning.watch(watch(LearningMode::Dhcp, &[])).unwrap();
+        ack(rig, "10.0.0.1", "10.0.0.254", 3600);
+        notes.told(1);
+        let first = find(&tag).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", first.pid())).unwrap();
+        for line in
+            ["Uid:\t65534\t65534\t65534\t65534", "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"]
+        {
+            assert!(status.contains(line), "{line}: {status}");
+        }
+        first.kill();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while find(&tag).is_none_or(|process| process.pid() == first.pid()) {
+            assert!(Instant::now() < deadline, "there is no other");
+            std::thread::yield_now();
+        }
+        // What was learned is still known, and learning goes on; the new one may not listen yet.
+        while learning.addresses(&rig::name("tap0")).len() < 2 {
+            assert!(Instant::now() < deadline, "the other learns nothing");
+            ack(rig, "10.0.0.2", "10.0.0.254", 3600);
+            let told = notes.told.lock().unwrap();
+            let _ = notes
+                .news
+                .wait_timeout_while(told, Duration::from_millis(200), |told| told.len() < 2)
+                .unwrap();
+        }
+        drop(learning);
+        assert!(find(&tag).is_none(), "it ends with what started it");
     });
 }
 

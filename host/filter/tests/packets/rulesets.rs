@@ -1,5 +1,6 @@
 //! Chains, verdicts, sets, maps and layers.
 
+use reeve_model::MacAddress;
 use reeve_model::filter::{Chain, Field, Flow, Layer, Operand, Ruleset, Set, Verdict, VerdictMap};
 use reeve_model::network::IpNetwork;
 use reeve_packets::{Frame, SYN, icmp, ipv4, ipv6, tcp, udp};
@@ -56,7 +57,7 @@ fn sets_are_looked_up_in_any_field_of_their_type() {
                 vec![Operand::Mac(GUEST)],
                 Field::EtherSource,
                 four("10.0.0.1", 1),
-                Frame::new(OTHER, OTHER).carry(0x88b6, &[0; 46]),
+                Frame::new(OTHER, MacAddress([2, 0, 0, 0, 0, 9])).carry(0x88b6, &[0; 46]),
             ),
             (
                 vec![Operand::Number(6), Operand::Number(58)],

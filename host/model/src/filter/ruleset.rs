@@ -25,7 +25,8 @@ pub struct Ruleset {
 pub enum Layer {
     /// Frame by frame, first.
     Link,
-    /// After it, with the state of the packet's connection. A packet passes when both layers let it.
+    /// After it, with the state of the packet's connection; IPv4 and IPv6 outside of VLANs come here, nothing else does. A packet passes
+    /// when both layers let it.
     Connection,
 }
 
@@ -174,10 +175,10 @@ pub enum Field {
     StpForwardDelay,
     /// State of the connection; layer connection only. States.
     State,
-    /// Connections that match the rest of the rule, this one included; layer connection only, and last in its rule. Number, holds
-    /// when there are more.
+    /// Connections that match the rest of the rule, this one included; layer connection only, and last in its rule. Number, holds for
+    /// packets of a new connection when there are more.
     ConnectionsAbove,
-    /// Membership in a set of the host, made by its administrator. A host set.
+    /// Membership in a set of the host, which its administrator made with nft in table `bridge reeve`. A host set.
     HostSet,
 }
 
