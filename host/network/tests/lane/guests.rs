@@ -26,11 +26,6 @@ pub(crate) fn lease(bed: &Bed, guest: &NetworkNamespace, hostname: &str) -> Vec<
     told.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Gets an address by DHCP and gives it back.
-pub(crate) fn release(guest: &NetworkNamespace) {
-    udhcpc(guest, "-R -s /bin/true");
-}
-
 fn udhcpc(guest: &NetworkNamespace, more: &str) {
     let args = format!("udhcpc -i eth0 -n -q -f -t 20 -T 1 {more}");
     guest.run(|| output("/usr/bin/busybox", &args)).unwrap();
