@@ -27,6 +27,8 @@ pub struct Options {
     pub files: Vec<(PathBuf, Vec<u8>)>,
     /// More environment for the daemon.
     pub environment: Vec<(String, String)>,
+    /// A program with arguments that becomes the daemon, e.g. `ip netns exec NAME`; empty starts the daemon itself.
+    pub through: Vec<String>,
 }
 
 /// A running daemon.
@@ -61,7 +63,14 @@ impl Daemon {
     pub fn launch(&mut self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(self.log_file())?;
         #[expect(clippy::disallowed_methods, reason = "a test starts the product as a user does")]
-        let mut command = Command::new(binary()?);
+        let mut command = match self.options.through.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary()?);
+                command
+            }
+            None => Command::new(binary()?),
+        };
         command.arg("daemon").arg("--root").arg(self.root());
         command.envs(self.options.environment.iter().map(|(key, value)| (key, value)));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;

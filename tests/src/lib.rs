@@ -15,6 +15,7 @@ mod debian;
 mod emulated;
 mod guest;
 mod language;
+mod namespace;
 mod policy;
 pub mod wait;
 
@@ -24,4 +25,5 @@ pub use debian::Debian;
 pub use emulated::{EmulatedHost, archive};
 pub use guest::Guest;
 pub use language::{Built, languages, policy_in};
+pub use namespace::Namespace;
 pub use policy::{policy, test_policy};

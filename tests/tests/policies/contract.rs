@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use reeve_model::policy::Hook;
 use reeve_package::component::{Shape, shape};
 use reeve_package::contract::hook_interface;
-use reeve_tests::{Daemon, Options, test_policy, wait};
+use reeve_tests::{Daemon, Guest, Namespace, Options, test_policy, wait};
 use serde_json::Value;
 use wit_parser::{Resolve, UnresolvedPackageGroup};
 
@@ -92,7 +92,7 @@ fn what_no_policy_uses_is_found() -> Outcome {
     Ok(())
 }
 
-const GRANTS: [&str; 8] = [
+const GRANTS: [&str; 9] = [
     "domain:read",
     "domain:start",
     "domain:shutdown",
@@ -101,6 +101,7 @@ const GRANTS: [&str; 8] = [
     "domain:configure",
     "node:read",
     "kv:use",
+    "network:read",
 ];
 
 const DEVICES: &str = "<interface type='bridge'><source bridge='br0'/></interface>\
@@ -108,9 +109,28 @@ const DEVICES: &str = "<interface type='bridge'><source bridge='br0'/></interfac
 const DISK: &str =
     "<disk type='file' device='disk'><source file='/none.img'/><target dev='vdb' bus='virtio'/></disk>";
 
+const NETWORK: &str = "<network><name>lab</name><bridge name='labbr'/>\
+                       <ip address='192.168.77.1' netmask='255.255.255.0'/></network>";
+const FILTERED: &str = "<interface type='network'><mac address='52:54:00:00:00:07'/><source network='lab'/>\
+                        <model type='virtio'/><filterref filter='clean-traffic'/></interface>";
+
+/// A running network with a running guest in it.
+fn networked(daemon: &Daemon) -> Outcome {
+    daemon.reeve_with_input(&["network", "define", "-"], NETWORK)?.ok();
+    daemon.reeve(&["network", "start", "lab"])?.ok();
+    let guest = Guest::locate()?.document_with("guest", 64, "", FILTERED);
+    daemon.reeve_with_input(&["domain", "define", "-"], &guest)?.ok();
+    start(daemon, "guest")?.ok();
+    Ok(())
+}
+
 /// A daemon with the witness in it.
 fn witnessed(config: &str) -> anyhow::Result<Daemon> {
-    let daemon = Daemon::start_with(Options { config: config.to_owned(), ..Options::default() })?;
+    witnessed_by(Options { config: config.to_owned(), ..Options::default() })
+}
+
+fn witnessed_by(options: Options) -> anyhow::Result<Daemon> {
+    let daemon = Daemon::start_with(options)?;
     load(&daemon, &test_policy("witness")?, &GRANTS, "{}", &[])?.ok();
     Ok(daemon)
 }
@@ -131,7 +151,12 @@ fn heard(daemon: &Daemon) -> anyhow::Result<BTreeSet<String>> {
 
 #[test]
 fn every_hook_is_heard() -> Outcome {
-    let daemon = witnessed("[policies]\ntune-interval = 1\n")?;
+    let namespace = Namespace::new()?;
+    let config = "[policies]\ntune-interval = 1\n".to_owned();
+    let daemon = witnessed_by(Options { config, through: namespace.through(), ..Options::default() })?;
+    networked(&daemon)?;
+    destroy(&daemon, "guest")?.ok();
+    daemon.reeve(&["network", "destroy", "lab"])?.ok();
     Sim { devices: DEVICES, ..Sim::named("web") }.define(&daemon)?.ok();
     assert!(xml(&daemon, "web")?.contains("52:54:00:00:00:00"), "the address is the witness's");
     start(&daemon, "web")?.ok();
@@ -143,7 +168,7 @@ fn every_hook_is_heard() -> Outcome {
     let shown = daemon.reeve(&["policy", "show", "witness", "-o", "json"])?.ok();
     let answered: BTreeSet<String> =
         serde_json::from_value(serde_json::from_str::<Value>(&shown)?["hooks"].take())?;
-    assert!(answered.len() >= 11, "{answered:?}");
+    assert!(answered.len() >= 16, "{answered:?}");
     let mut missing = answered.clone();
     wait::until("every hook has been heard", PATIENCE, || {
         missing = heard(&daemon).map_or(missing.clone(), |heard| &answered - &heard);
@@ -191,6 +216,24 @@ fn the_host_says_what_is_true_of_domains() -> Outcome {
     wait::until("the guest has shut down", PATIENCE, || {
         state(&daemon, "db").is_ok_and(|state| state == "shut off")
     })
+}
+
+#[test]
+fn the_host_says_what_is_true_of_networks() -> Outcome {
+    let namespace = Namespace::new()?;
+    let daemon = witnessed_by(Options { through: namespace.through(), ..Options::default() })?;
+    networked(&daemon)?;
+    let uuid = daemon.reeve(&["network", "uuid", "lab"])?.ok();
+    let said = ask(&daemon, &["networks", "lab"])?;
+    destroy(&daemon, "guest")?.ok();
+    daemon.reeve(&["network", "destroy", "lab"])?.ok();
+    let expected = format!(
+        "all=[\"default\", \"lab\"] uuid={} mode=Mode::Isolated active=true bridge=Some(\"labbr\") \
+         addresses=[\"192.168.77.1/24\"] connections=1 ports=[\"52:54:00:00:00:07\"] leases=0 dropped=Some(",
+        uuid.trim()
+    );
+    assert!(said.starts_with(&expected), "{said}\n{expected}");
+    Ok(())
 }
 
 #[test]

@@ -31,11 +31,12 @@ impl Actions {
     pub fn network_xml(&self, actor: &Actor, key: &str, inactive: bool) -> Result<String, Error> {
         let (uuid, network) = self.network(actor, Verb::NetworkRead, key)?;
         match (&network.live, &network.definition) {
-            (Some(live), definition) if !inactive || definition.is_none() => {
+            (_, Some(definition)) if inactive => Ok(document::format_network(definition)),
+            (Some(live), _) => {
                 let connections = self.networking.records().connections(uuid);
                 Ok(document::format_network_live(live, connections))
             }
-            _ => Ok(document::format_network(network.config())),
+            (None, _) => Ok(document::format_network(network.config())),
         }
     }
 

@@ -4,6 +4,7 @@ use reeve_actions::Access;
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
 
+use crate::networks::{filter, network, new_host};
 use crate::support::{ROOT, Setup, host, host_with, plain, refused};
 
 const READS: [Verb; 7] = [
@@ -78,6 +79,30 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     refused(host.events(&stranger, None), ErrorCode::Denied, &["events:read"]);
     refused(host.policy_list(&stranger), ErrorCode::Denied, &["policy:read"]);
     refused(host.policy_unload(&stranger, "naming").await, ErrorCode::Denied, &["policy:admin", "'naming'"]);
+}
+
+#[tokio::test]
+async fn a_stranger_has_no_networks_and_no_filters() {
+    let (_directory, host) = host();
+    let (lab, web) = (network("lab", 77), filter("web", ""));
+    host.define_network(&ROOT, &lab, false).await.unwrap();
+    host.define_filter(&ROOT, &web, false).await.unwrap();
+    let stranger = Actor::Client { uid: 4242, pid: 7 };
+    refused(host.networks(&stranger), ErrorCode::Denied, &["network:read"]);
+    refused(host.network_info(&stranger, "lab"), ErrorCode::Denied, &["network:read", "'lab'"]);
+    refused(host.network_info(&stranger, "nobody"), ErrorCode::Denied, &["network:read"]);
+    refused(host.define_network(&stranger, &lab, false).await, ErrorCode::Denied, &["network:define"]);
+    refused(host.set_network_autostart(&stranger, "lab", true).await, ErrorCode::Denied, &["network:define"]);
+    refused(host.undefine_network(&stranger, "lab").await, ErrorCode::Denied, &["network:undefine"]);
+    refused(host.start_network(&stranger, "lab").await, ErrorCode::Denied, &["network:start"]);
+    refused(host.create_network(&stranger, &lab, false).await, ErrorCode::Denied, &["network:start"]);
+    refused(host.destroy_network(&stranger, "lab").await, ErrorCode::Denied, &["network:destroy"]);
+    let change = new_host(false, true);
+    refused(host.update_network(&stranger, "lab", &change).await, ErrorCode::Denied, &["network:update"]);
+    refused(host.filters(&stranger), ErrorCode::Denied, &["filter:read"]);
+    refused(host.filter_xml(&stranger, "web"), ErrorCode::Denied, &["filter:read", "'web'"]);
+    refused(host.define_filter(&stranger, &web, false).await, ErrorCode::Denied, &["filter:define"]);
+    refused(host.undefine_filter(&stranger, "web").await, ErrorCode::Denied, &["filter:undefine"]);
 }
 
 #[tokio::test]

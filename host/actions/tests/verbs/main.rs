@@ -9,6 +9,7 @@ mod edits;
 mod kill;
 mod life;
 mod lists;
+mod networks;
 mod node;
 mod policies;
 mod support;

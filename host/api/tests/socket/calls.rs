@@ -2,7 +2,9 @@
 
 use hyper::StatusCode;
 use reeve_client::{ClientError, PolicyUpload};
-use reeve_model::api::{DefineOptions, DomainFilter};
+use reeve_model::api::{DefineOptions, DomainFilter, EditOptions, XmlOptions};
+use reeve_model::filter::TakeFilter;
+use reeve_model::network::{NetworkFilter, NetworkUpdate, TakeNetwork, UpdateCommand, UpdateSection};
 use reeve_model::node::KsmChange;
 use reeve_model::policy::{BreakerSettings, DecisionFilter, FailureMode, PolicyMode, PolicySettings};
 use reeve_model::task::TaskTriggers;
@@ -143,4 +145,53 @@ async fn decisions_are_asked_for_by_time() {
     assert!(host.client.decisions(&filter).await.unwrap().is_empty());
     let (status, body) = host.raw("GET", "/v1/decisions?since=yesterday", "").await;
     assert_eq!((status, code(&body)), (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::Invalid));
+}
+
+const NETWORK: &str = "<network><name>lab</name><bridge name='labbr'/><ip address='192.168.77.1' netmask='255.255.255.0'/></network>";
+const FILTER: &str = "<filter name='web' chain='root'><rule action='accept' direction='in' priority='500'><all/></rule></filter>";
+
+#[tokio::test]
+async fn networks_are_defined_and_changed() {
+    let host = Host::serve();
+    let client = &host.client;
+    let defined = client.define_network(NETWORK, TakeNetwork::default()).await.unwrap().network;
+    assert_eq!((defined.name.as_str(), defined.active), ("lab", false));
+    let all = NetworkFilter { active: Some(false), ..NetworkFilter::default() };
+    assert_eq!(client.list_networks(&all).await.unwrap(), [defined.clone()]);
+    assert_eq!(client.network_info(&defined.uuid.to_string()).await.unwrap(), defined);
+    let xml = client.network_xml("lab", XmlOptions::default()).await.unwrap();
+    let edited = xml.replace("labbr", "otherbr");
+    let options = EditOptions { strict: false, expected: None };
+    let edited = client.edit_network("lab", &edited, &options).await.unwrap().network;
+    assert_eq!(edited.bridge.as_deref(), Some("otherbr"));
+    assert!(client.set_network_autostart("lab", true).await.unwrap().autostart);
+    let change = NetworkUpdate {
+        command: UpdateCommand::AddLast,
+        section: UpdateSection::DnsTxt,
+        xml: "<txt name='a' value='b'/>".into(),
+        parent: None,
+        live: false,
+        config: true,
+    };
+    client.update_network("lab", &change).await.unwrap();
+    assert!(client.network_xml("lab", XmlOptions { inactive: true }).await.unwrap().contains("<txt"));
+    assert!(client.network_ports("lab").await.unwrap().is_empty());
+    assert_eq!(refused(client.network_leases("nobody").await), ErrorCode::NotFound);
+    assert_eq!(refused(client.start_network("nobody").await), ErrorCode::NotFound);
+    assert_eq!(refused(client.destroy_network("lab").await), ErrorCode::WrongState);
+    client.undefine_network("lab").await.unwrap();
+    assert_eq!(refused(client.network_info("lab").await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn filters_are_defined_and_removed() {
+    let host = Host::serve();
+    let client = &host.client;
+    let defined = client.define_filter(FILTER, TakeFilter::default()).await.unwrap().filter;
+    assert_eq!(client.list_filters().await.unwrap(), [defined]);
+    assert!(client.filter_xml("web").await.unwrap().contains("priority='500'"));
+    let wrong = FILTER.replace("500", "5000");
+    assert_eq!(refused(client.define_filter(&wrong, TakeFilter::default()).await), ErrorCode::Invalid);
+    client.undefine_filter("web").await.unwrap();
+    assert_eq!(refused(client.undefine_filter("web").await), ErrorCode::NotFound);
 }

@@ -2,6 +2,8 @@
 
 mod testimony;
 
+use reeve_sdk::filter::ruleset::{Chain, Flow, Layer, Rule, Verdict};
+use reeve_sdk::networks::{Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
 
 /// The policy.
@@ -58,6 +60,41 @@ impl Policy for Witness {
         Ok(vec![])
     }
 
+    fn network_start(_ctx: &Context, network: &Network, _xml: &str) -> Decision {
+        heard("network-start", &network.name);
+        match network.name.as_str() {
+            "forbidden" => deny("its name says so"),
+            _ => allow(),
+        }
+    }
+
+    fn network_stop(_ctx: &Context, network: &Network) -> Decision {
+        heard("network-stop", &network.name);
+        allow()
+    }
+
+    fn port_plug(_ctx: &Context, _domain: &DomainConfig, port: &Port) -> Decision {
+        heard("port-plug", &port.link);
+        allow()
+    }
+
+    fn network_events(_ctx: &Context, event: &NetworkEvent) -> Result<(), Failure> {
+        heard("network-events", &format!("{} {:?}", event.name, event.change));
+        Ok(())
+    }
+
+    fn filter_generate(
+        _ctx: &Context,
+        interface: &filter::Subject,
+        _filters: &[filter::Filter],
+    ) -> Result<filter::Rules, Failure> {
+        heard("filter-generate", &interface.mac);
+        let everything = Rule { matches: vec![], verdict: Verdict::Accept, comment: None };
+        let (name, entry) = ("out".to_owned(), Some(Flow::Out));
+        let chain = Chain { name, layer: Layer::Link, entry, rules: vec![everything] };
+        Ok(filter::Rules { chains: vec![chain], sets: vec![], maps: vec![] })
+    }
+
     fn task(_ctx: &Context, why: &Occasion) -> Result<String, Failure> {
         heard("task", "run");
         let Occasion::Manual(arguments) = why else { return Ok("nothing was asked".to_owned()) };
@@ -66,6 +103,7 @@ impl Policy for Witness {
             ["config", domain] => testimony::config(domain),
             ["domains", domain] => testimony::domains(domain),
             ["change", verb, domain] => testimony::change(verb, domain),
+            ["networks", network] => testimony::networks(network),
             ["node"] => testimony::node(),
             ["kv"] => testimony::kv(),
             ["time"] => testimony::time(),
@@ -85,5 +123,5 @@ fn heard(hook: &str, what: &str) {
 
 reeve_sdk::policy!(
     Witness: domain_define, domain_prepare, domain_start, domain_stop, device_attach, device_detach, domain_events,
-    daemon_events, mac_allocate, ksm_tune, task
+    daemon_events, mac_allocate, ksm_tune, network_start, network_stop, port_plug, network_events, filter_generate, task
 );

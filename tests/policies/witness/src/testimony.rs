@@ -57,6 +57,28 @@ pub fn change(verb: &str, domain: &str) -> Said {
     Ok("done".to_owned())
 }
 
+/// `reeve:network`, of all networks and of one with at most one port.
+pub fn networks(network: &str) -> Said {
+    let names: Vec<_> = networks::list()?.into_iter().map(|row| row.name).collect();
+    let (one, ports, leases) =
+        (networks::get(network)?, networks::ports(network)?, networks::leases(network)?);
+    let counted = match ports.first() {
+        Some(port) => Some(networks::port_counters(network, &port.link)?.received_dropped),
+        None => None,
+    };
+    let macs: Vec<_> = ports.iter().map(|port| &port.mac).collect();
+    Ok(format!(
+        "all={names:?} uuid={} mode={:?} active={} bridge={:?} addresses={:?} connections={} ports={macs:?} leases={} dropped={counted:?}",
+        one.uuid,
+        one.mode,
+        one.active,
+        one.bridge,
+        one.addresses,
+        one.connections,
+        leases.len(),
+    ))
+}
+
 /// `reeve:node`.
 pub fn node() -> Said {
     let (info, memory, ksm) = (host::get_info()?, host::get_memory()?, ksm::get()?);
