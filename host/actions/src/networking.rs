@@ -65,6 +65,8 @@ pub(crate) struct Plugged {
     pub(crate) port: PlannedPort,
     /// Addresses of the guest that were learned.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Number of the last event when it was plugged; 0 for one that an earlier daemon plugged.
+    pub(crate) since: u64,
 }
 
 /// What happened by itself.

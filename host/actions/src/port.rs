@@ -30,12 +30,12 @@ impl Actions {
         }
         let whole = Arc::new(config.clone());
         // What an earlier run left.
-        self.unplug_all(actor, config.uuid).await?;
+        self.unplug_all(actor, config.uuid, None).await?;
         for interface in &mut config.devices.interfaces {
             match self.plug(actor, &whole, DomainState::ShutOff, interface).await {
                 Ok(port) => *interface = port.interface,
                 Err(error) => {
-                    if let Err(undo) = self.unplug_all(actor, whole.uuid).await {
+                    if let Err(undo) = self.unplug_all(actor, whole.uuid, None).await {
                         tracing::error!(domain = whole.name, %undo, "interfaces could not be unplugged again");
                     }
                     return Err(error);
@@ -67,7 +67,7 @@ impl Actions {
             tracing::warn!(domain = domain.name, link = port.link, "{warning}");
         }
         self.ask_port(actor, domain, state, &port).await?;
-        let plugged = Plugged { port: port.clone(), addresses: Vec::new() };
+        let plugged = Plugged { port: port.clone(), addresses: Vec::new(), since: self.bus.last_seq() };
         let filters = self.networking.records().filters.clone();
         let binding = self.binding(actor, &plugged, &filters).await?;
         let key = (port.domain, port.mac);
@@ -92,11 +92,17 @@ impl Actions {
         Ok(port)
     }
 
-    /// Takes every interface of a domain off the host.
-    pub(crate) async fn unplug_all(&self, actor: &Actor, domain: Uuid) -> Result<(), Error> {
+    /// Takes every interface of a domain off the host; with `before`, only those that were plugged before the event with that number.
+    pub(crate) async fn unplug_all(
+        &self,
+        actor: &Actor,
+        domain: Uuid,
+        before: Option<u64>,
+    ) -> Result<(), Error> {
         let ports: Vec<PlannedPort> = {
             let records = self.networking.records();
-            let own = records.ports.iter().filter(|((owner, _), _)| *owner == domain);
+            let old = |plugged: &Plugged| before.is_none_or(|event| plugged.since < event);
+            let own = records.ports.iter().filter(|((owner, _), plugged)| *owner == domain && old(plugged));
             own.map(|(_, plugged)| plugged.port.clone()).collect()
         };
         for port in ports {

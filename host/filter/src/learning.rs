@@ -137,6 +137,8 @@ struct Port {
     number: u32,
     watch: Watch,
     leases: Vec<Lease>,
+    /// Gathers frames until there is a sniffer to take it.
+    waiting: Option<PacketSocket>,
 }
 
 impl Learning {
@@ -172,10 +174,12 @@ impl Learning {
         let valid = |lease: &Lease| lease.mac == watch.mac && lease.expires.is_none_or(|end| end > now);
         let leases: Vec<Lease> = saved.into_iter().filter(valid).take(MAX_LEASES).collect();
         state.next += 1;
-        let port = Port { number: state.next, watch: watch.clone(), leases };
+        let mut port = Port { number: state.next, watch: watch.clone(), leases, waiting: None };
         let addresses = port.addresses();
-        if port.is_open() {
-            state.send(&port, &socket);
+        match &state.sniffer {
+            Some(sniffer) if port.is_open() => sniffer.watch(&port, &socket),
+            Some(_) => {}
+            None => port.waiting = Some(socket),
         }
         state.ports.insert(watch.link, port);
         drop(state);

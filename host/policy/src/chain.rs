@@ -40,30 +40,32 @@ struct Chain<'a> {
 /// What the guards are asked about, besides a domain's configuration.
 enum About {
     Domain { state: DomainState, device: Option<String>, forced: bool },
-    Network(NetworkQuestion),
+    Network(Box<NetworkQuestion>),
 }
 
 impl About {
     fn question(&self, config: Option<&Arc<DomainConfig>>) -> Question {
-        match (self, config) {
-            (Self::Domain { state, device, forced }, Some(config)) => Question::Guard {
-                domain: DomainView { config: Arc::clone(config), state: *state },
+        match self {
+            Self::Domain { state, device, forced } => Question::Guard {
+                domain: DomainView {
+                    config: Arc::clone(config.expect("a guard of a domain is asked with its configuration")),
+                    state: *state,
+                },
                 device: device.clone(),
                 forced: *forced,
             },
-            (Self::Network(NetworkQuestion::Start { network, xml }), _) => {
-                Question::Network(NetworkView { summary: network.clone(), xml: xml.clone() })
-            }
-            (Self::Network(NetworkQuestion::Stop { network }), _) => {
-                Question::Network(NetworkView { summary: network.clone(), xml: String::new() })
-            }
-            (Self::Network(NetworkQuestion::Plug { config, state, port }), _) => Question::Port {
-                domain: DomainView { config: Arc::clone(config), state: *state },
-                port: Arc::new(port.clone()),
+            Self::Network(question) => match &**question {
+                NetworkQuestion::Start { network, xml } => {
+                    Question::Network(NetworkView { summary: network.clone(), xml: xml.clone() })
+                }
+                NetworkQuestion::Stop { network } => {
+                    Question::Network(NetworkView { summary: network.clone(), xml: String::new() })
+                }
+                NetworkQuestion::Plug { config, state, port } => Question::Port {
+                    domain: DomainView { config: Arc::clone(config), state: *state },
+                    port: Arc::new(port.clone()),
+                },
             },
-            (Self::Domain { .. }, None) => {
-                unreachable!("a guard of a domain is asked with its configuration")
-            }
         }
     }
 
@@ -71,13 +73,11 @@ impl About {
     fn detail(&self) -> String {
         match self {
             Self::Domain { device, .. } => device.clone().unwrap_or_default(),
-            Self::Network(NetworkQuestion::Start { xml, .. }) => xml.clone(),
-            Self::Network(NetworkQuestion::Stop { network }) => {
-                serde_json::to_string(network).unwrap_or_default()
-            }
-            Self::Network(NetworkQuestion::Plug { port, .. }) => {
-                serde_json::to_string(port).unwrap_or_default()
-            }
+            Self::Network(question) => match &**question {
+                NetworkQuestion::Start { xml, .. } => xml.clone(),
+                NetworkQuestion::Stop { network } => serde_json::to_string(network).unwrap_or_default(),
+                NetworkQuestion::Plug { port, .. } => serde_json::to_string(port).unwrap_or_default(),
+            },
         }
     }
 }
@@ -107,7 +107,7 @@ pub(crate) async fn guard_network(shared: &Shared, request: NetworkGuard) -> Res
         return Ok(());
     }
     let occasion = Occasion::new(shared, hook, actor, subject);
-    let chain = Chain { shared, occasion, about: About::Network(question) };
+    let chain = Chain { shared, occasion, about: About::Network(Box::new(question)) };
     for (binding, active) in bindings {
         if let Step::Deny(reason) = chain.ask(&binding, &active, config.as_ref()).await {
             return Err(Denial { policy: active.name.clone(), reason });

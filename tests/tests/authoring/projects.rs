@@ -1,7 +1,7 @@
 //! A new project in every language builds with one command and passes its own sessions.
 
 use crate::Outcome;
-use reeve_package::lang::Lang;
+use reeve_package::Lang;
 
 use crate::desk::Desk;
 

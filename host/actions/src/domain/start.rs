@@ -151,7 +151,7 @@ impl Step<Start> for PlugPorts {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        actions.unplug_all(&start.actor, start.config.uuid).await
+        actions.unplug_all(&start.actor, start.config.uuid, None).await
     }
 }
 

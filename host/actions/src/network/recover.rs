@@ -53,7 +53,7 @@ impl Actions {
         for PortRow { domain, mac, port } in ports {
             match serde_json::from_str::<PlannedPort>(&port) {
                 Ok(port) => {
-                    plugged.insert((domain, port.mac), Plugged { port, addresses: Vec::new() });
+                    plugged.insert((domain, port.mac), Plugged { port, addresses: Vec::new(), since: 0 });
                 }
                 Err(fault) => {
                     unreadable.push(format!("interface {mac} of domain {domain} was not taken over: {fault}"))
@@ -179,7 +179,7 @@ impl Actions {
             self.networking.records().ports.keys().map(|(domain, _)| *domain).collect();
         for domain in domains {
             let active = self.domains.snapshot(domain).is_ok_and(|found| found.summary.state.is_active());
-            if !active && let Err(error) = self.unplug_all(&Actor::Daemon, domain).await {
+            if !active && let Err(error) = self.unplug_all(&Actor::Daemon, domain, None).await {
                 tracing::error!(%domain, %error, "interfaces of a domain that has ended could not be unplugged");
             }
         }
@@ -197,7 +197,7 @@ impl Actions {
             match delivery {
                 Delivery::Event(event) => {
                     if let EventKind::Domain { uuid, change: DomainChange::Released, .. } = event.kind
-                        && let Err(error) = self.unplug_all(&Actor::Daemon, uuid).await
+                        && let Err(error) = self.unplug_all(&Actor::Daemon, uuid, Some(event.seq)).await
                     {
                         tracing::error!(domain = %uuid, %error, "interfaces could not be unplugged");
                     }

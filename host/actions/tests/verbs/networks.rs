@@ -1,7 +1,7 @@
 //! Definitions of networks and packet filters. Nothing here is started: that takes a namespace, which tests/tests/networks has.
 
 use reeve_model::ErrorCode;
-use reeve_model::network::{NetworkFilter, NetworkUpdate, UpdateCommand, UpdateSection};
+use reeve_model::network::{NetworkUpdate, UpdateCommand, UpdateSection};
 use tempfile::TempDir;
 
 use crate::support::{Host, ROOT, Setup, host_at, refused};

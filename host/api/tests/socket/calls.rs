@@ -157,7 +157,7 @@ async fn networks_are_defined_and_changed() {
     let defined = client.define_network(NETWORK, TakeNetwork::default()).await.unwrap().network;
     assert_eq!((defined.name.as_str(), defined.active), ("lab", false));
     let all = NetworkFilter { active: Some(false), ..NetworkFilter::default() };
-    assert_eq!(client.list_networks(&all).await.unwrap(), [defined.clone()]);
+    assert_eq!(client.list_networks(&all).await.unwrap(), std::slice::from_ref(&defined));
     assert_eq!(client.network_info(&defined.uuid.to_string()).await.unwrap(), defined);
     let xml = client.network_xml("lab", XmlOptions::default()).await.unwrap();
     let edited = xml.replace("labbr", "otherbr");

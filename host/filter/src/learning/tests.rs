@@ -92,7 +92,7 @@ fn what_is_no_lease_of_the_guest_is_nothing() {
 fn port(mode: LearningMode, servers: &[&str]) -> Port {
     let servers = servers.iter().map(|server| server.parse().unwrap()).collect();
     let watch = Watch { link: LinkName::new("vnet0").unwrap(), mac: GUEST, mode, servers };
-    Port { number: 1, watch, leases: Vec::new() }
+    Port { number: 1, watch, leases: Vec::new(), waiting: None }
 }
 
 #[test]

@@ -49,16 +49,17 @@ impl Drop for Sniffer {
     }
 }
 
-impl State {
-    /// Hands a port to the sniffer. When that fails the sniffer is ending, and its successor gets the port.
-    pub(super) fn send(&self, port: &Port, socket: &PacketSocket) {
-        let Some(sniffer) = &self.sniffer else { return };
+impl Sniffer {
+    /// Hands a port to it. When that fails it is ending, and its successor gets the port.
+    pub(super) fn watch(&self, port: &Port, socket: &PacketSocket) {
         let order = Order::Watch { port: port.number, mac: port.watch.mac, mode: port.watch.mode };
-        if let Err(error) = send_order(&sniffer.control, order, Some(socket.fd())) {
+        if let Err(error) = send_order(&self.control, order, Some(socket.fd())) {
             warn!(link = %port.watch.link, %error, "an address can't be learned before the sniffer is started again");
         }
     }
+}
 
+impl State {
     pub(super) fn forget(&self, number: u32) {
         if let Some(sniffer) = &self.sniffer {
             // When that fails the sniffer is ending.
@@ -121,24 +122,23 @@ fn start(shared: &Shared, again: &mut Instant, pause: &mut Duration) -> Duration
         *pause = FIRST_PAUSE;
     }
     *again = Instant::now() + *pause;
-    match Sniffer::start(&shared.program) {
-        Ok(sniffer) => {
-            info!(pid = sniffer.process.pid(), "the sniffer is started");
-            state.sniffer = Some(sniffer);
-        }
+    let sniffer = match Sniffer::start(&shared.program) {
+        Ok(sniffer) => sniffer,
         Err(error) => {
             warn!(%error, "the sniffer can't be started");
             *pause = (*pause * 2).min(LONGEST_PAUSE);
             return *pause;
         }
-    }
-    for port in state.ports.values().filter(|port| port.is_open()) {
-        match port.watch.open() {
-            Ok(socket) => state.send(port, &socket),
+    };
+    info!(pid = sniffer.process.pid(), "the sniffer is started");
+    for port in state.ports.values_mut().filter(|port| port.is_open()) {
+        match port.waiting.take().map_or_else(|| port.watch.open(), Ok) {
+            Ok(socket) => sniffer.watch(port, &socket),
             // Its link is gone; whoever took it away forgets the port.
             Err(error) => warn!(%error, "an address can't be learned"),
         }
     }
+    state.sniffer = Some(sniffer);
     LONGEST_SLEEP
 }
 

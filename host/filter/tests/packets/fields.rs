@@ -208,8 +208,9 @@ fn protocols() -> Vec<Case> {
 }
 
 fn ports() -> Vec<Case> {
-    let kinds: [(u64, fn(u16, u16) -> reeve_packets::Segment); 4] =
-        [(6, |a, b| tcp(a, b, SYN)), (17, udp), (132, sctp), (136, udplite)];
+    /// A segment between two ports.
+    type Make = fn(u16, u16) -> reeve_packets::Segment;
+    let kinds: [(u64, Make); 4] = [(6, |a, b| tcp(a, b, SYN)), (17, udp), (132, sctp), (136, udplite)];
     let mut cases = Vec::new();
     for (protocol, make) in kinds {
         let other_kind = if protocol == 17 { tcp(1000, 80, SYN) } else { udp(1000, 80) };

@@ -52,7 +52,9 @@ fn sets_hold_addresses_networks_and_ranges() {
 fn sets_are_looked_up_in_any_field_of_their_type() {
     rig::with(|rig| {
         let set = |field| is(field, Operand::Set("some".to_owned()));
-        let cases: Vec<(Vec<Operand>, Field, Vec<u8>, Vec<u8>)> = vec![
+        /// Elements, the field, a frame that has one of them, and one that has none.
+        type Case = (Vec<Operand>, Field, Vec<u8>, Vec<u8>);
+        let cases: Vec<Case> = vec![
             (
                 vec![Operand::Mac(GUEST)],
                 Field::EtherSource,

@@ -85,7 +85,7 @@ impl HostInterfaces {
         let routes = self.host.links.routes()?.into_iter();
         let own = |route: &Route| {
             route.link.as_ref() == Some(&link.name)
-                && !(is_link_local(route.destination) && !route.is_default())
+                && (route.is_default() || !is_link_local(route.destination))
         };
         let routes: Vec<Route> = routes.filter(own).collect();
         for route in routes.iter().filter(|route| route.gateway.is_some()) {

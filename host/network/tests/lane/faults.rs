@@ -203,7 +203,7 @@ fn an_update_that_fails_at_any_step_leaves_the_old_network() {
                 assert_ne!(state(&fakes), before);
             } else {
                 assert_eq!(state(&fakes), before, "{what} {nth}");
-                assert_eq!(fakes.networks.active(), [old.clone()]);
+                assert_eq!(fakes.networks.active(), std::slice::from_ref(&old));
             }
             fakes.networks.stop(old.uuid).unwrap();
             if done {

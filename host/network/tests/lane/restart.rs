@@ -71,7 +71,7 @@ fn a_new_daemon_takes_over_without_touching_what_runs() {
         assert_eq!(pid(bed, &config), before);
         assert_eq!(bed.links.find(&name("virbr0")).unwrap().unwrap().index, index);
         assert_eq!(output("/usr/sbin/nft", "list ruleset"), rules);
-        assert_eq!(new.ports(), [port.clone()]);
+        assert_eq!(new.ports(), std::slice::from_ref(&port));
         // It is looked after again, though it is nobody's child here.
         let old = before.unwrap();
         kill_process(Pid::from_raw(old).unwrap(), Signal::KILL).unwrap();
