@@ -617,6 +617,1059 @@ export enum DaemonChange {
   Reloaded,
 }
 
+// reeve:filter/ruleset@0.1.0
+
+/** When packets are looked at. */
+export enum Layer {
+  /** Frame by frame, first. */
+  Link,
+  /** After it, with the state of the packet's connection. */
+  Connection,
+}
+
+/** The way of a packet, seen from the guest. */
+export enum Flow {
+  /** To the guest. */
+  In,
+  /** From the guest. */
+  Out,
+}
+
+/** A field of a packet. A match of a field that a packet has not does not hold, negated or not. */
+export enum Field {
+  /** Source of the frame. MAC. */
+  EtherSource,
+  /** Destination of the frame. MAC. */
+  EtherDestination,
+  /** Protocol of the frame; of a tagged frame 0x8100. 16 bits. */
+  EtherType,
+  /** VLAN id of a tagged frame. 12 bits. */
+  VlanId,
+  /** Protocol inside of a tagged frame. 16 bits. */
+  VlanType,
+  /** ARP hardware type. 16 bits. */
+  ArpHardwareType,
+  /** ARP protocol type. 16 bits. */
+  ArpProtocolType,
+  /** ARP and RARP operation. 16 bits. */
+  ArpOperation,
+  /** Hardware address of the sender in ARP. MAC. */
+  ArpSourceMac,
+  /** Hardware address of the target in ARP. MAC. */
+  ArpTargetMac,
+  /** Address of the sender in ARP. IPv4. */
+  ArpSourceIp,
+  /** Address of the target in ARP. IPv4. */
+  ArpTargetIp,
+  /** 1 where sender and target address of ARP are one, else 0. */
+  ArpGratuitous,
+  /** IPv4 source. */
+  IpSource,
+  /** IPv4 destination. */
+  IpDestination,
+  /** IPv4 protocol. 8 bits. */
+  IpProtocol,
+  /** IPv4 DSCP. 6 bits. */
+  IpDscp,
+  /** IPv6 source. */
+  Ip6Source,
+  /** IPv6 destination. */
+  Ip6Destination,
+  /** Protocol after the last extension header of IPv6. 8 bits. */
+  Ip6Protocol,
+  /** IPv6 DSCP. 6 bits. */
+  Ip6Dscp,
+  /** Source port of TCP, UDP, UDPLITE or SCTP. 16 bits; its rule must also match the protocol. */
+  SourcePort,
+  /** Destination port, as above. */
+  DestinationPort,
+  /** TCP flags. 8 bits, masked: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32. */
+  TcpFlags,
+  /** ICMP type. 8 bits. */
+  IcmpType,
+  /** ICMP code. 8 bits. */
+  IcmpCode,
+  /** ICMPv6 type. 8 bits. */
+  Icmp6Type,
+  /** ICMPv6 code. 8 bits. */
+  Icmp6Code,
+  /** BPDU type. 8 bits. */
+  StpType,
+  /** BPDU flags. 8 bits. */
+  StpFlags,
+  /** Priority of the root bridge. 16 bits. */
+  StpRootPriority,
+  /** Address of the root bridge. MAC. */
+  StpRootAddress,
+  /** Cost of the path to the root. 32 bits. */
+  StpRootCost,
+  /** Priority of the sending bridge. 16 bits. */
+  StpSenderPriority,
+  /** Address of the sending bridge. MAC. */
+  StpSenderAddress,
+  /** Port id. 16 bits. */
+  StpPort,
+  /** Age of the message. 16 bits. */
+  StpMessageAge,
+  /** Maximum age. 16 bits. */
+  StpMaxAge,
+  /** Hello time. 16 bits. */
+  StpHelloTime,
+  /** Forward delay. 16 bits. */
+  StpForwardDelay,
+  /** State of the connection; layer `connection` only. */
+  State,
+  /** Connections that match the rest of the rule, this one included; holds when there are more. Layer `connection` only, last of its rule, not negated. */
+  ConnectionsAbove,
+  /** Membership in a set that the host's administrator made. */
+  HostSet,
+}
+
+/** The state of a packet's connection. */
+export enum ConnectionState {
+  /** Its first packet. */
+  New,
+  /** Packets went both ways. */
+  Established,
+  /** New, but expected by another connection. */
+  Related,
+  /** No connection can be told. */
+  Invalid,
+}
+
+/** The bits of a number under a mask: `field & mask == value`. */
+export class Masked {
+  constructor(
+    /** Value of the bits under the mask. */
+    public value: u64,
+    /** Mask. */
+    public mask: u64,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Masked {
+    return new Masked(load<u64>(at, 0), load<u64>(at, 8));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Masked): void {
+    store<u64>(at, it.value, 0);
+    store<u64>(at, it.mask, 8);
+  }
+}
+
+/** The bits of a hardware address under a mask. */
+export class MaskedMac {
+  constructor(
+    /** Value of the bits under the mask, lower case with colons. */
+    public value: string,
+    /** Mask, likewise. */
+    public mask: string,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): MaskedMac {
+    return new MaskedMac(abi.loadString(at), abi.loadString(at + 8));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: MaskedMac): void {
+    abi.storeString(at, it.value);
+    abi.storeString(at + 8, it.mask);
+  }
+}
+
+/** A set of the host. */
+export class HostSet {
+  constructor(
+    /** Its name. */
+    public name: string,
+    /** Which addresses or ports of the packet are looked up, in the order of the set's fields; `true` is the source. One to six. */
+    public sources: Array<bool>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): HostSet {
+    return new HostSet(abi.loadString(at), abi.loadList<bool>(at + 8, 1, (at: usize): bool => load<u8>(at, 0) != 0));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: HostSet): void {
+    abi.storeString(at, it.name);
+    abi.storeList<bool>(at + 8, it.sources, 1, (at: usize, it: bool): void => { store<u8>(at, <u8>it, 0); });
+  }
+}
+
+/** Cases of Operand. */
+export enum OperandTag {
+  /** One number. */
+  Number,
+  /** From and to, both included. */
+  Range,
+  /** Bits of a number. */
+  Masked,
+  /** One hardware address, lower case with colons. */
+  Mac,
+  /** Bits of a hardware address. */
+  MaskedMac,
+  /** One IPv4 or IPv6 address. */
+  Address,
+  /** All addresses of a network: an address and the length of its prefix. */
+  Network,
+  /** From and to, both included. */
+  Addresses,
+  /** Any element of a set of this ruleset, by name. */
+  Set,
+  /** Any of these states of a connection. */
+  States,
+  /** A set of the host. */
+  HostSet,
+}
+
+/** What a field is compared with. */
+export class Operand {
+  /** One number. */
+  number: u64 = 0;
+  /** From and to, both included. */
+  range!: Tuple2<u64, u64>;
+  /** Bits of a number. */
+  masked!: Masked;
+  /** One hardware address, lower case with colons. */
+  mac!: string;
+  /** Bits of a hardware address. */
+  maskedMac!: MaskedMac;
+  /** One IPv4 or IPv6 address. */
+  address!: string;
+  /** All addresses of a network: an address and the length of its prefix. */
+  network!: Tuple2<string, u8>;
+  /** From and to, both included. */
+  addresses!: Tuple2<string, string>;
+  /** Any element of a set of this ruleset, by name. */
+  set!: string;
+  /** Any of these states of a connection. */
+  states!: Array<ConnectionState>;
+  /** A set of the host. */
+  hostSet!: HostSet;
+
+  private constructor(readonly tag: OperandTag) {}
+
+  /** One number. */
+  static number(value: u64): Operand {
+    const it = new Operand(OperandTag.Number);
+    it.number = value;
+    return it;
+  }
+
+  /** From and to, both included. */
+  static range(value: Tuple2<u64, u64>): Operand {
+    const it = new Operand(OperandTag.Range);
+    it.range = value;
+    return it;
+  }
+
+  /** Bits of a number. */
+  static masked(value: Masked): Operand {
+    const it = new Operand(OperandTag.Masked);
+    it.masked = value;
+    return it;
+  }
+
+  /** One hardware address, lower case with colons. */
+  static mac(value: string): Operand {
+    const it = new Operand(OperandTag.Mac);
+    it.mac = value;
+    return it;
+  }
+
+  /** Bits of a hardware address. */
+  static maskedMac(value: MaskedMac): Operand {
+    const it = new Operand(OperandTag.MaskedMac);
+    it.maskedMac = value;
+    return it;
+  }
+
+  /** One IPv4 or IPv6 address. */
+  static address(value: string): Operand {
+    const it = new Operand(OperandTag.Address);
+    it.address = value;
+    return it;
+  }
+
+  /** All addresses of a network: an address and the length of its prefix. */
+  static network(value: Tuple2<string, u8>): Operand {
+    const it = new Operand(OperandTag.Network);
+    it.network = value;
+    return it;
+  }
+
+  /** From and to, both included. */
+  static addresses(value: Tuple2<string, string>): Operand {
+    const it = new Operand(OperandTag.Addresses);
+    it.addresses = value;
+    return it;
+  }
+
+  /** Any element of a set of this ruleset, by name. */
+  static set(value: string): Operand {
+    const it = new Operand(OperandTag.Set);
+    it.set = value;
+    return it;
+  }
+
+  /** Any of these states of a connection. */
+  static states(value: Array<ConnectionState>): Operand {
+    const it = new Operand(OperandTag.States);
+    it.states = value;
+    return it;
+  }
+
+  /** A set of the host. */
+  static hostSet(value: HostSet): Operand {
+    const it = new Operand(OperandTag.HostSet);
+    it.hostSet = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): Operand {
+    switch (load<u8>(at)) {
+      case 0: return Operand.number(load<u64>(at, 8));
+      case 1: return Operand.range(new Tuple2<u64, u64>(load<u64>(at, 8), load<u64>(at, 16)));
+      case 2: return Operand.masked(Masked.load(at + 8));
+      case 3: return Operand.mac(abi.loadString(at + 8));
+      case 4: return Operand.maskedMac(MaskedMac.load(at + 8));
+      case 5: return Operand.address(abi.loadString(at + 8));
+      case 6: return Operand.network(new Tuple2<string, u8>(abi.loadString(at + 8), load<u8>(at, 16)));
+      case 7: return Operand.addresses(new Tuple2<string, string>(abi.loadString(at + 8), abi.loadString(at + 16)));
+      case 8: return Operand.set(abi.loadString(at + 8));
+      case 9: return Operand.states(abi.loadList<ConnectionState>(at + 8, 1, (at: usize): ConnectionState => <ConnectionState><i32>load<u8>(at, 0)));
+      case 10: return Operand.hostSet(HostSet.load(at + 8));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Operand): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case OperandTag.Number: { store<u64>(at, it.number, 8); break; }
+      case OperandTag.Range: { store<u64>(at, it.range.first, 8); store<u64>(at, it.range.second, 16); break; }
+      case OperandTag.Masked: { Masked.store(at + 8, it.masked); break; }
+      case OperandTag.Mac: { abi.storeString(at + 8, it.mac); break; }
+      case OperandTag.MaskedMac: { MaskedMac.store(at + 8, it.maskedMac); break; }
+      case OperandTag.Address: { abi.storeString(at + 8, it.address); break; }
+      case OperandTag.Network: { abi.storeString(at + 8, it.network.first); store<u8>(at, it.network.second, 16); break; }
+      case OperandTag.Addresses: { abi.storeString(at + 8, it.addresses.first); abi.storeString(at + 16, it.addresses.second); break; }
+      case OperandTag.Set: { abi.storeString(at + 8, it.set); break; }
+      case OperandTag.States: { abi.storeList<ConnectionState>(at + 8, it.states, 1, (at: usize, it: ConnectionState): void => { store<u8>(at, <u8>it, 0); }); break; }
+      case OperandTag.HostSet: { HostSet.store(at + 8, it.hostSet); break; }
+      default: break;
+    }
+  }
+}
+
+/** One condition. */
+export class Match {
+  constructor(
+    /** Field of the packet. */
+    public field: Field,
+    /** The condition holds where the field does not match. */
+    public negated: bool,
+    /** What it is compared with. */
+    public operand: Operand,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Match {
+    return new Match(<Field><i32>load<u8>(at, 0), load<u8>(at, 1) != 0, Operand.load(at + 8));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Match): void {
+    store<u8>(at, <u8>it.field, 0);
+    store<u8>(at, <u8>it.negated, 1);
+    Operand.store(at + 8, it.operand);
+  }
+}
+
+/** A look-up in a map of this ruleset. */
+export class Lookup {
+  constructor(
+    /** Field that is looked up. */
+    public field: Field,
+    /** Name of the map. */
+    public verdictMap: string,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Lookup {
+    return new Lookup(<Field><i32>load<u8>(at, 0), abi.loadString(at + 4));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Lookup): void {
+    store<u8>(at, <u8>it.field, 0);
+    abi.storeString(at + 4, it.verdictMap);
+  }
+}
+
+/** Cases of RulesetVerdict. */
+export enum RulesetVerdictTag {
+  /** The layer lets the packet pass. */
+  Accept,
+  /** It is thrown away. */
+  Drop,
+  /** It is thrown away and the sender told where the kernel can do that; else as `drop`. */
+  Reject,
+  /** Back to the calling chain; from an entry chain the layer lets the packet pass. */
+  Return,
+  /** On to the next rule. */
+  Continue,
+  /** On to a chain of the same layer, and back after its end. */
+  Jump,
+  /** What a map says; the next rule where it says nothing. */
+  Lookup,
+}
+
+/** What follows when a rule matches. */
+export class RulesetVerdict {
+  /** On to a chain of the same layer, and back after its end. */
+  jump!: string;
+  /** What a map says; the next rule where it says nothing. */
+  lookup!: Lookup;
+
+  private constructor(readonly tag: RulesetVerdictTag) {}
+
+  /** The layer lets the packet pass. */
+  static accept(): RulesetVerdict {
+    return new RulesetVerdict(RulesetVerdictTag.Accept);
+  }
+
+  /** It is thrown away. */
+  static drop(): RulesetVerdict {
+    return new RulesetVerdict(RulesetVerdictTag.Drop);
+  }
+
+  /** It is thrown away and the sender told where the kernel can do that; else as `drop`. */
+  static reject(): RulesetVerdict {
+    return new RulesetVerdict(RulesetVerdictTag.Reject);
+  }
+
+  /** Back to the calling chain; from an entry chain the layer lets the packet pass. */
+  static return_(): RulesetVerdict {
+    return new RulesetVerdict(RulesetVerdictTag.Return);
+  }
+
+  /** On to the next rule. */
+  static continue_(): RulesetVerdict {
+    return new RulesetVerdict(RulesetVerdictTag.Continue);
+  }
+
+  /** On to a chain of the same layer, and back after its end. */
+  static jump(value: string): RulesetVerdict {
+    const it = new RulesetVerdict(RulesetVerdictTag.Jump);
+    it.jump = value;
+    return it;
+  }
+
+  /** What a map says; the next rule where it says nothing. */
+  static lookup(value: Lookup): RulesetVerdict {
+    const it = new RulesetVerdict(RulesetVerdictTag.Lookup);
+    it.lookup = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): RulesetVerdict {
+    switch (load<u8>(at)) {
+      case 0: return RulesetVerdict.accept();
+      case 1: return RulesetVerdict.drop();
+      case 2: return RulesetVerdict.reject();
+      case 3: return RulesetVerdict.return_();
+      case 4: return RulesetVerdict.continue_();
+      case 5: return RulesetVerdict.jump(abi.loadString(at + 4));
+      case 6: return RulesetVerdict.lookup(Lookup.load(at + 4));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: RulesetVerdict): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case RulesetVerdictTag.Jump: { abi.storeString(at + 4, it.jump); break; }
+      case RulesetVerdictTag.Lookup: { Lookup.store(at + 4, it.lookup); break; }
+      default: break;
+    }
+  }
+
+  /** For the bindings. */
+  static lift(tag: i32, p0: i32, p1: i32, p2: i32): RulesetVerdict {
+    switch (tag) {
+      case 0: return RulesetVerdict.accept();
+      case 1: return RulesetVerdict.drop();
+      case 2: return RulesetVerdict.reject();
+      case 3: return RulesetVerdict.return_();
+      case 4: return RulesetVerdict.continue_();
+      case 5: return RulesetVerdict.jump(abi.liftString(p0, p1));
+      case 6: return RulesetVerdict.lookup(new Lookup(<Field>p0, abi.liftString(p1, p2)));
+      default: return unreachable();
+    }
+  }
+}
+
+/** Conditions, all of which must hold, and what follows. */
+export class RulesetRule {
+  constructor(
+    /** Conditions; none matches every packet. */
+    public matches: Array<Match>,
+    /** What follows. */
+    public verdict: RulesetVerdict,
+    /** For people; at most 128 characters are kept. */
+    public comment: string | null,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): RulesetRule {
+    return new RulesetRule(abi.loadList<Match>(at, 32, (at: usize): Match => Match.load(at)), RulesetVerdict.load(at + 8), abi.loadOption<string>(at + 24, 4, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: RulesetRule): void {
+    abi.storeList<Match>(at, it.matches, 32, (at: usize, it: Match): void => { Match.store(at, it); });
+    RulesetVerdict.store(at + 8, it.verdict);
+    abi.storeOption<string>(at + 24, 4, it.comment, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
+/** A list of rules. */
+export class Chain {
+  constructor(
+    /** Unique in the ruleset: 1 to 64 letters, digits, `-` and `_`. */
+    public name: string,
+    /** When its packets are looked at. */
+    public layer: Layer,
+    /** Which packets begin here; none is reached by jumps alone. One chain a layer and flow at most. */
+    public entry: Some<Flow> | null,
+    /** Rules in order. A packet that leaves the end returns to the caller; from an entry chain it passes. */
+    public rules: Array<RulesetRule>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Chain {
+    return new Chain(abi.loadString(at), <Layer><i32>load<u8>(at, 8), abi.loadSome<Flow>(at + 9, 1, (at: usize): Flow => <Flow><i32>load<u8>(at, 0)), abi.loadList<RulesetRule>(at + 12, 36, (at: usize): RulesetRule => RulesetRule.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Chain): void {
+    abi.storeString(at, it.name);
+    store<u8>(at, <u8>it.layer, 8);
+    abi.storeSome<Flow>(at + 9, 1, it.entry, (at: usize, it: Flow): void => { store<u8>(at, <u8>it, 0); });
+    abi.storeList<RulesetRule>(at + 12, it.rules, 36, (at: usize, it: RulesetRule): void => { RulesetRule.store(at, it); });
+  }
+}
+
+/** Elements of one type. */
+export class RulesetSet {
+  constructor(
+    /** Unique in the ruleset, named as chains are. */
+    public name: string,
+    /** Numbers, hardware addresses, or addresses and networks of one family. */
+    public elements: Array<Operand>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): RulesetSet {
+    return new RulesetSet(abi.loadString(at), abi.loadList<Operand>(at + 8, 24, (at: usize): Operand => Operand.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: RulesetSet): void {
+    abi.storeString(at, it.name);
+    abi.storeList<Operand>(at + 8, it.elements, 24, (at: usize, it: Operand): void => { Operand.store(at, it); });
+  }
+}
+
+/** Verdicts by element. */
+export class VerdictMap {
+  constructor(
+    /** Unique in the ruleset, named as chains are. */
+    public name: string,
+    /** Elements of one type, and the verdict of each; not a look-up. */
+    public entries: Array<Tuple2<Operand, RulesetVerdict>>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): VerdictMap {
+    return new VerdictMap(abi.loadString(at), abi.loadList<Tuple2<Operand, RulesetVerdict>>(at + 8, 40, (at: usize): Tuple2<Operand, RulesetVerdict> => new Tuple2<Operand, RulesetVerdict>(Operand.load(at), RulesetVerdict.load(at + 24))));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: VerdictMap): void {
+    abi.storeString(at, it.name);
+    abi.storeList<Tuple2<Operand, RulesetVerdict>>(at + 8, it.entries, 40, (at: usize, it: Tuple2<Operand, RulesetVerdict>): void => { Operand.store(at, it.first); RulesetVerdict.store(at + 24, it.second); });
+  }
+}
+
+/** All rules of one interface. */
+export class Rules {
+  constructor(
+    /** Chains. */
+    public chains: Array<Chain>,
+    /** Sets that matches name. */
+    public sets: Array<RulesetSet>,
+    /** Maps that rules name. */
+    public maps: Array<VerdictMap>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Rules {
+    return new Rules(abi.loadList<Chain>(at, 20, (at: usize): Chain => Chain.load(at)), abi.loadList<RulesetSet>(at + 8, 16, (at: usize): RulesetSet => RulesetSet.load(at)), abi.loadList<VerdictMap>(at + 16, 16, (at: usize): VerdictMap => VerdictMap.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Rules): void {
+    abi.storeList<Chain>(at, it.chains, 20, (at: usize, it: Chain): void => { Chain.store(at, it); });
+    abi.storeList<RulesetSet>(at + 8, it.sets, 16, (at: usize, it: RulesetSet): void => { RulesetSet.store(at, it); });
+    abi.storeList<VerdictMap>(at + 16, it.maps, 16, (at: usize, it: VerdictMap): void => { VerdictMap.store(at, it); });
+  }
+}
+
+// reeve:filter/tree@0.1.0
+
+/** What becomes of a packet that a rule matches. */
+export enum Action {
+  /** Silently thrown away. */
+  Drop,
+  /** Thrown away, and the sender is told. */
+  Reject,
+  /** Passes. */
+  Accept,
+  /** Back to the calling filter. */
+  Return,
+  /** On to the next rule. */
+  Continue,
+}
+
+/** Which way a packet goes, seen from the guest. */
+export enum Direction {
+  /** To the guest. */
+  In,
+  /** From the guest. */
+  Out,
+  /** Both. */
+  Inout,
+}
+
+/** Cases of Access. */
+export enum AccessTag {
+  /** The one at this position, from 0: `$NAME[2]`. */
+  Element,
+  /** All of them, a rule each: `$NAME[@1]`; `$NAME` is iterator 0. Variables with the same iterator go in step, others are combined, the first slowest. */
+  Iterator,
+}
+
+/** Which values of a variable are meant. */
+export class Access {
+  /** The one at this position, from 0: `$NAME[2]`. */
+  element: u32 = 0;
+  /** All of them, a rule each: `$NAME[@1]`; `$NAME` is iterator 0. Variables with the same iterator go in step, others are combined, the first slowest. */
+  iterator: u32 = 0;
+
+  private constructor(readonly tag: AccessTag) {}
+
+  /** The one at this position, from 0: `$NAME[2]`. */
+  static element(value: u32): Access {
+    const it = new Access(AccessTag.Element);
+    it.element = value;
+    return it;
+  }
+
+  /** All of them, a rule each: `$NAME[@1]`; `$NAME` is iterator 0. Variables with the same iterator go in step, others are combined, the first slowest. */
+  static iterator(value: u32): Access {
+    const it = new Access(AccessTag.Iterator);
+    it.iterator = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): Access {
+    switch (load<u8>(at)) {
+      case 0: return Access.element(load<u32>(at, 4));
+      case 1: return Access.iterator(load<u32>(at, 4));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Access): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case AccessTag.Element: { store<u32>(at, it.element, 4); break; }
+      case AccessTag.Iterator: { store<u32>(at, it.iterator, 4); break; }
+      default: break;
+    }
+  }
+
+  /** For the bindings. */
+  static lift(tag: i32, p0: i32): Access {
+    switch (tag) {
+      case 0: return Access.element(<u32>p0);
+      case 1: return Access.iterator(<u32>p0);
+      default: return unreachable();
+    }
+  }
+}
+
+/** A reference to a variable of the filter that the rule stands in. */
+export class Variable {
+  constructor(
+    /** Name, without `$`. */
+    public name: string,
+    /** Which of its values. */
+    public access: Access,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Variable {
+    return new Variable(abi.loadString(at), Access.load(at + 8));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Variable): void {
+    abi.storeString(at, it.name);
+    Access.store(at + 8, it.access);
+  }
+}
+
+/** Cases of Value. */
+export enum ValueTag {
+  /** As it is written. */
+  Literal,
+  /** Of a variable. */
+  Variable,
+}
+
+/** The value of an attribute. */
+export class Value {
+  /** As it is written. */
+  literal!: string;
+  /** Of a variable. */
+  variable!: Variable;
+
+  private constructor(readonly tag: ValueTag) {}
+
+  /** As it is written. */
+  static literal(value: string): Value {
+    const it = new Value(ValueTag.Literal);
+    it.literal = value;
+    return it;
+  }
+
+  /** Of a variable. */
+  static variable(value: Variable): Value {
+    const it = new Value(ValueTag.Variable);
+    it.variable = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): Value {
+    switch (load<u8>(at)) {
+      case 0: return Value.literal(abi.loadString(at + 4));
+      case 1: return Value.variable(Variable.load(at + 4));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Value): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case ValueTag.Literal: { abi.storeString(at + 4, it.literal); break; }
+      case ValueTag.Variable: { Variable.store(at + 4, it.variable); break; }
+      default: break;
+    }
+  }
+
+  /** For the bindings. */
+  static lift(tag: i32, p0: i32, p1: i32, p2: i32, p3: i32): Value {
+    switch (tag) {
+      case 0: return Value.literal(abi.liftString(p0, p1));
+      case 1: return Value.variable(new Variable(abi.liftString(p0, p1), Access.lift(p2, p3)));
+      default: return unreachable();
+    }
+  }
+}
+
+/** One attribute of a protocol node. */
+export class Condition {
+  constructor(
+    /** Its name, as the document writes it, e.g. `srcipaddr`. */
+    public attribute: string,
+    /** Its value. */
+    public value: Value,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Condition {
+    return new Condition(abi.loadString(at), Value.load(at + 8));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Condition): void {
+    abi.storeString(at, it.attribute);
+    Value.store(at + 8, it.value);
+  }
+}
+
+/** A protocol node. */
+export class ProtocolMatch {
+  constructor(
+    /** `mac`, `vlan`, `stp`, `arp`, `rarp`, `ip`, `ipv6`, `tcp`, `udp-ipv6`… */
+    public protocol: string,
+    /** Every attribute must differ (`match='no'`). */
+    public negated: bool,
+    /** Attributes in document order, `comment` among them. */
+    public conditions: Array<Condition>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): ProtocolMatch {
+    return new ProtocolMatch(abi.loadString(at), load<u8>(at, 8) != 0, abi.loadList<Condition>(at + 12, 28, (at: usize): Condition => Condition.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: ProtocolMatch): void {
+    abi.storeString(at, it.protocol);
+    store<u8>(at, <u8>it.negated, 8);
+    abi.storeList<Condition>(at + 12, it.conditions, 28, (at: usize, it: Condition): void => { Condition.store(at, it); });
+  }
+}
+
+/** A rule. */
+export class TreeRule {
+  constructor(
+    /** What becomes of a packet. */
+    public action: Action,
+    /** Which way. */
+    public direction: Direction,
+    /** -1000 to 1000, lower first; equal ones keep the order they have. */
+    public priority: i32,
+    /** False turns the state match off. */
+    public statematch: bool,
+    /** Protocol nodes, all of one protocol, all of which must match; none matches every packet. */
+    public matches: Array<ProtocolMatch>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): TreeRule {
+    return new TreeRule(<Action><i32>load<u8>(at, 0), <Direction><i32>load<u8>(at, 1), load<i32>(at, 4), load<u8>(at, 8) != 0, abi.loadList<ProtocolMatch>(at + 12, 20, (at: usize): ProtocolMatch => ProtocolMatch.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: TreeRule): void {
+    store<u8>(at, <u8>it.action, 0);
+    store<u8>(at, <u8>it.direction, 1);
+    store<i32>(at, it.priority, 4);
+    store<u8>(at, <u8>it.statematch, 8);
+    abi.storeList<ProtocolMatch>(at + 12, it.matches, 20, (at: usize, it: ProtocolMatch): void => { ProtocolMatch.store(at, it); });
+  }
+}
+
+/** Cases of Entry. */
+export enum EntryTag {
+  /** Another filter, by its position in the tree; always a later one. */
+  Reference,
+  /** A rule. */
+  Rule,
+}
+
+/** What stands in a filter. */
+export class Entry {
+  /** Another filter, by its position in the tree; always a later one. */
+  reference: u32 = 0;
+  /** A rule. */
+  rule!: TreeRule;
+
+  private constructor(readonly tag: EntryTag) {}
+
+  /** Another filter, by its position in the tree; always a later one. */
+  static reference(value: u32): Entry {
+    const it = new Entry(EntryTag.Reference);
+    it.reference = value;
+    return it;
+  }
+
+  /** A rule. */
+  static rule(value: TreeRule): Entry {
+    const it = new Entry(EntryTag.Rule);
+    it.rule = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): Entry {
+    switch (load<u8>(at)) {
+      case 0: return Entry.reference(load<u32>(at, 4));
+      case 1: return Entry.rule(TreeRule.load(at + 4));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Entry): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case EntryTag.Reference: { store<u32>(at, it.reference, 4); break; }
+      case EntryTag.Rule: { TreeRule.store(at + 4, it.rule); break; }
+      default: break;
+    }
+  }
+
+  /** For the bindings. */
+  static lift(tag: i32, p0: i32, p1: i32, p2: i32, p3: i32, p4: i32, p5: i32): Entry {
+    switch (tag) {
+      case 0: return Entry.reference(<u32>p0);
+      case 1: return Entry.rule(new TreeRule(<Action>p0, <Direction>p1, <i32>p2, p3 != 0, abi.liftList<ProtocolMatch>(p4, p5, 20, (at: usize): ProtocolMatch => ProtocolMatch.load(at))));
+      default: return unreachable();
+    }
+  }
+}
+
+/** All values of one variable. */
+export class Parameter {
+  constructor(
+    /** Name, without `$`. */
+    public name: string,
+    /** Values in order. */
+    public values: Array<string>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Parameter {
+    return new Parameter(abi.loadString(at), abi.loadList<string>(at + 8, 8, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Parameter): void {
+    abi.storeString(at, it.name);
+    abi.storeList<string>(at + 8, it.values, 8, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
+/** One filter. */
+export class Filter {
+  constructor(
+    /** Its name. */
+    public name: string,
+    /** `root`, the chain of a protocol (`stp`, `mac`, `vlan`, `ipv4`, `ipv6`, `arp`, `rarp`), or one with a suffix, e.g. `arp-xyz`. */
+    public chain: string,
+    /** Priority of the chain, lower first. */
+    public priority: i32,
+    /** Its variables. */
+    public variables: Array<Parameter>,
+    /** References and rules in document order. */
+    public entries: Array<Entry>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Filter {
+    return new Filter(abi.loadString(at), abi.loadString(at + 8), load<i32>(at, 16), abi.loadList<Parameter>(at + 20, 16, (at: usize): Parameter => Parameter.load(at)), abi.loadList<Entry>(at + 28, 24, (at: usize): Entry => Entry.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Filter): void {
+    abi.storeString(at, it.name);
+    abi.storeString(at + 8, it.chain);
+    store<i32>(at, it.priority, 16);
+    abi.storeList<Parameter>(at + 20, it.variables, 16, (at: usize, it: Parameter): void => { Parameter.store(at, it); });
+    abi.storeList<Entry>(at + 28, it.entries, 24, (at: usize, it: Entry): void => { Entry.store(at, it); });
+  }
+}
+
+/** The interface that rules are for. */
+export class Subject {
+  constructor(
+    /** Name of the domain. */
+    public domain: string,
+    /** Name of the tap on the host. Rules are about this interface alone; they need not match it. */
+    public link: string,
+    /** MAC address, lower case with colons. */
+    public mac: string,
+    /** Addresses of the guest that are known, from the document or learned. */
+    public addresses: Array<string>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Subject {
+    return new Subject(abi.loadString(at), abi.loadString(at + 8), abi.loadString(at + 16), abi.loadList<string>(at + 24, 8, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Subject): void {
+    abi.storeString(at, it.domain);
+    abi.storeString(at + 8, it.link);
+    abi.storeString(at + 16, it.mac);
+    abi.storeList<string>(at + 24, it.addresses, 8, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
+// reeve:hooks/network-events@0.1.0
+
+/** What happened. */
+export enum Change {
+  /** A network was defined or its definition replaced. */
+  Defined,
+  /** The definition of a network was removed. */
+  Undefined,
+  /** A network runs. */
+  Started,
+  /** A network was stopped. */
+  Stopped,
+  /** A section of a network was changed, or its autostart. */
+  Updated,
+  /** An interface of a domain was plugged in; `detail` is its link. */
+  PortPlugged,
+  /** An interface of a domain was unplugged; `detail` is its link. */
+  PortUnplugged,
+  /** A guest got or renewed an address; `detail` is the address. */
+  LeaseAcquired,
+  /** A lease ended; `detail` is the address. */
+  LeaseExpired,
+  /** The network's DHCP and DNS server ended and was started again. */
+  ServiceRestarted,
+  /** A packet filter was defined, replaced or removed, or could not be put in force; `name` is the filter. */
+  FilterChanged,
+}
+
+/** One event. */
+export class NetworkEvent {
+  constructor(
+    /** Identity of the network or filter. */
+    public uuid: string,
+    /** Its name. */
+    public name: string,
+    /** What happened. */
+    public change: Change,
+    /** More of it; may be empty. */
+    public detail: string,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): NetworkEvent {
+    return new NetworkEvent(abi.loadString(at), abi.loadString(at + 8), <Change><i32>load<u8>(at, 16), abi.loadString(at + 20));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: NetworkEvent): void {
+    abi.storeString(at, it.uuid);
+    abi.storeString(at + 8, it.name);
+    store<u8>(at, <u8>it.change, 16);
+    abi.storeString(at + 20, it.detail);
+  }
+}
+
 // reeve:hooks/task@0.1.0
 
 /** A moment of a task's schedule. */
@@ -811,6 +1864,236 @@ export let log: LogApi = new LogApi();
 /** For tests: who answers instead of the host. */
 export function setLog(to: LogApi): void {
   log = to;
+}
+
+// reeve:network/networks@0.1.0
+
+/** How guests reach what is outside of their network. */
+export enum Mode {
+  /** They don't: there is no `<forward>`. */
+  Isolated,
+  /** Through the host, masqueraded. */
+  Nat,
+  /** Through the host, addresses as they are. */
+  Route,
+  /** Through the host, without rules of the host's packet filter. */
+  Open,
+  /** As ports of a bridge of the host, or by macvtap in bridge mode. */
+  Bridge,
+  /** By macvtap, private. */
+  Private,
+  /** By macvtap, VEPA. */
+  Vepa,
+  /** By macvtap, one guest an interface. */
+  Passthrough,
+  /** By PCI functions. */
+  Hostdev,
+}
+
+/** One network. */
+export class Network {
+  constructor(
+    /** Identity. */
+    public uuid: string,
+    /** Unique name. */
+    public name: string,
+    /** How it reaches what is outside. */
+    public mode: Mode,
+    /** True while it runs. */
+    public active: bool,
+    /** True when a definition is kept after it stops. */
+    public persistent: bool,
+    /** True when the daemon starts it by itself. */
+    public autostart: bool,
+    /** Name of its bridge; none where it has none. */
+    public bridge: string | null,
+    /** Addresses of the host in it, with the prefix, e.g. `192.168.122.1/24`. */
+    public addresses: Array<string>,
+    /** Interfaces of running domains that are plugged into it. */
+    public connections: u32,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Network {
+    return new Network(abi.loadString(at), abi.loadString(at + 8), <Mode><i32>load<u8>(at, 16), load<u8>(at, 17) != 0, load<u8>(at, 18) != 0, load<u8>(at, 19) != 0, abi.loadOption<string>(at + 20, 4, (at: usize): string => abi.loadString(at)), abi.loadList<string>(at + 32, 8, (at: usize): string => abi.loadString(at)), load<u32>(at, 40));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Network): void {
+    abi.storeString(at, it.uuid);
+    abi.storeString(at + 8, it.name);
+    store<u8>(at, <u8>it.mode, 16);
+    store<u8>(at, <u8>it.active, 17);
+    store<u8>(at, <u8>it.persistent, 18);
+    store<u8>(at, <u8>it.autostart, 19);
+    abi.storeOption<string>(at + 20, 4, it.bridge, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeList<string>(at + 32, it.addresses, 8, (at: usize, it: string): void => { abi.storeString(at, it); });
+    store<u32>(at, it.connections, 40);
+  }
+}
+
+/** An interface of a running domain. */
+export class Port {
+  constructor(
+    /** Name of the domain. */
+    public domain: string,
+    /** MAC address, lower case with colons. */
+    public mac: string,
+    /** Name of the tap or macvtap on the host. */
+    public link: string,
+    /** Name of the network; none for a bridge or device of the host. */
+    public network: string | null,
+    /** Name of the packet filter; none when it has none. */
+    public filter: string | null,
+    /** Addresses of the guest that the host knows. */
+    public addresses: Array<string>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Port {
+    return new Port(abi.loadString(at), abi.loadString(at + 8), abi.loadString(at + 16), abi.loadOption<string>(at + 24, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<string>(at + 36, 4, (at: usize): string => abi.loadString(at)), abi.loadList<string>(at + 48, 8, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Port): void {
+    abi.storeString(at, it.domain);
+    abi.storeString(at + 8, it.mac);
+    abi.storeString(at + 16, it.link);
+    abi.storeOption<string>(at + 24, 4, it.network, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<string>(at + 36, 4, it.filter, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeList<string>(at + 48, it.addresses, 8, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
+/** An address that a network's DHCP server gave out. */
+export class Lease {
+  constructor(
+    /** Hardware address; none where the client did not show it. */
+    public mac: string | null,
+    /** The address. */
+    public ip: string,
+    /** Name that the guest gave. */
+    public hostname: string | null,
+    /** Until when; none is for ever. */
+    public expires: Some<u64> | null,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Lease {
+    return new Lease(abi.loadOption<string>(at, 4, (at: usize): string => abi.loadString(at)), abi.loadString(at + 12), abi.loadOption<string>(at + 20, 4, (at: usize): string => abi.loadString(at)), abi.loadSome<u64>(at + 32, 8, (at: usize): u64 => load<u64>(at, 0)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Lease): void {
+    abi.storeOption<string>(at, 4, it.mac, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeString(at + 12, it.ip);
+    abi.storeOption<string>(at + 20, 4, it.hostname, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeSome<u64>(at + 32, 8, it.expires, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+  }
+}
+
+/** What passed a port since it was plugged, seen from the guest. */
+export class Counters {
+  constructor(
+    /** Bytes to the guest. */
+    public receivedBytes: u64,
+    /** Packets to the guest. */
+    public receivedPackets: u64,
+    /** Packets to the guest that were dropped. */
+    public receivedDropped: u64,
+    /** Bytes from the guest. */
+    public sentBytes: u64,
+    /** Packets from the guest. */
+    public sentPackets: u64,
+    /** Packets from the guest that were dropped. */
+    public sentDropped: u64,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Counters {
+    return new Counters(load<u64>(at, 0), load<u64>(at, 8), load<u64>(at, 16), load<u64>(at, 24), load<u64>(at, 32), load<u64>(at, 40));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Counters): void {
+    store<u64>(at, it.receivedBytes, 0);
+    store<u64>(at, it.receivedPackets, 8);
+    store<u64>(at, it.receivedDropped, 16);
+    store<u64>(at, it.sentBytes, 24);
+    store<u64>(at, it.sentPackets, 32);
+    store<u64>(at, it.sentDropped, 40);
+  }
+}
+
+// @ts-ignore: a decorator of the language
+@external("reeve:network/networks@0.1.0", "list")
+declare function networks_list(p0: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:network/networks@0.1.0", "get")
+declare function networks_get(p0: i32, p1: i32, p2: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:network/networks@0.1.0", "ports")
+declare function networks_ports(p0: i32, p1: i32, p2: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:network/networks@0.1.0", "leases")
+declare function networks_leases(p0: i32, p1: i32, p2: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:network/networks@0.1.0", "port-counters")
+declare function networks_portCounters(p0: i32, p1: i32, p2: i32, p3: i32, p4: i32): void;
+
+/** The virtual networks of this host, to read. Every function needs the grant `network:read`; a network outside the grant's subjects is `not-found`. */
+export class NetworksApi {
+  /** All networks by name. */
+  list(): Result<Array<Network>, HostError> {
+    const ret = abi.allocate(16);
+    networks_list(<i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Array<Network>, HostError>(abi.loadList<Network>(ret + 4, 44, (at: usize): Network => Network.load(at))) : Result.err<Array<Network>, HostError>(HostError.load(ret + 4));
+  }
+
+  /** One network by name. */
+  get(name: string): Result<Network, HostError> {
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(48);
+    networks_get(<i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Network, HostError>(Network.load(ret + 4)) : Result.err<Network, HostError>(HostError.load(ret + 4));
+  }
+
+  /** Ports of one network. */
+  ports(network: string): Result<Array<Port>, HostError> {
+    const networkBytes = String.UTF8.encode(network);
+    const ret = abi.allocate(16);
+    networks_ports(<i32>changetype<usize>(networkBytes), networkBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Array<Port>, HostError>(abi.loadList<Port>(ret + 4, 56, (at: usize): Port => Port.load(at))) : Result.err<Array<Port>, HostError>(HostError.load(ret + 4));
+  }
+
+  /** Leases of one network that have not expired. */
+  leases(network: string): Result<Array<Lease>, HostError> {
+    const networkBytes = String.UTF8.encode(network);
+    const ret = abi.allocate(16);
+    networks_leases(<i32>changetype<usize>(networkBytes), networkBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Array<Lease>, HostError>(abi.loadList<Lease>(ret + 4, 48, (at: usize): Lease => Lease.load(at))) : Result.err<Array<Lease>, HostError>(HostError.load(ret + 4));
+  }
+
+  /** Counters of a port of one network, by its link. */
+  portCounters(network: string, link: string): Result<Counters, HostError> {
+    const networkBytes = String.UTF8.encode(network);
+    const linkBytes = String.UTF8.encode(link);
+    const ret = abi.allocate(56);
+    networks_portCounters(<i32>changetype<usize>(networkBytes), networkBytes.byteLength, <i32>changetype<usize>(linkBytes), linkBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Counters, HostError>(Counters.load(ret + 8)) : Result.err<Counters, HostError>(HostError.load(ret + 8));
+  }
+}
+
+/** The virtual networks of this host, to read. Every function needs the grant `network:read`; a network outside the grant's subjects is `not-found`. */
+export let networks: NetworksApi = new NetworksApi();
+
+/** For tests: who answers instead of the host. */
+export function setNetworks(to: NetworksApi): void {
+  networks = to;
 }
 
 // reeve:node/host@0.1.0
