@@ -5,11 +5,30 @@ use reeve_tests::{test_policy, wait};
 use crate::lab::{Lab, document};
 use crate::{Outcome, PATIENCE};
 
+/// What the witness imports.
+const GRANTS: [&str; 9] = [
+    "domain:read",
+    "domain:start",
+    "domain:shutdown",
+    "domain:destroy",
+    "domain:suspend",
+    "domain:configure",
+    "node:read",
+    "kv:use",
+    "network:read",
+];
+
 #[test]
 fn a_guard_denies_a_start_and_a_listener_hears_of_the_others() -> Outcome {
     let lab = Lab::with(&document("lab", "labbr", 77))?;
     lab.define(&document("forbidden", "forbr", 78))?.ok();
-    lab.reeve(&["policy", "load", &test_policy("witness")?.to_string_lossy()])?.ok();
+    let witness = test_policy("witness")?;
+    let path = witness.to_string_lossy();
+    let mut load = vec!["policy", "load", &*path];
+    for grant in GRANTS {
+        load.extend(["--grant", grant]);
+    }
+    lab.reeve(&load)?.ok();
     let said = lab.reeve(&["network", "start", "forbidden"])?.fails(4);
     assert!(said.contains("policy 'witness' denies network-start of network 'forbidden'"), "{said}");
     assert!(lab.links()?.is_empty());
