@@ -8,7 +8,7 @@ use reeve_filter::{Binding, Bindings, Limits, check};
 use reeve_model::MacAddress;
 use reeve_model::filter::{Field, Layer, Match, Operand, Rule, Ruleset, Verdict};
 use reeve_packets::{Arp, Frame, Segment, ipv4, ipv6};
-use reeve_sys::link::{Bridge, Change, KernelLinks, LinkName, Links, NewLink};
+use reeve_sys::link::{Bridge, Change, KernelLinks, LinkName, Links, NewLink, OperState};
 use reeve_sys::namespace::NetworkNamespace;
 use reeve_sys::nft::KernelNft;
 use reeve_sys::packet::PacketSocket;
@@ -126,6 +126,8 @@ impl Rig {
             KernelLinks.change(&name(tap)?, &Change::Master(Some(name("br0")?)))?;
             up(tap)?;
             up(end)?;
+            wait_until_running(tap)?;
+            wait_until_running(end)?;
         }
         // What marks the end passes before any rule of the filter is asked.
         for chain in &mut rules.chains {
@@ -171,6 +173,16 @@ impl Rig {
 
 fn name(text: &str) -> anyhow::Result<LinkName> {
     Ok(LinkName::new(text)?)
+}
+
+/// A link that was just set up drops what is sent until the kernel has noticed its carrier.
+fn wait_until_running(link: &str) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while KernelLinks.find(&name(link)?)?.is_none_or(|found| found.state != OperState::Up) {
+        anyhow::ensure!(Instant::now() < deadline, "link '{link}' does not run");
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 /// Up, and quiet: without IPv6 of its own nothing is sent that no test sends.

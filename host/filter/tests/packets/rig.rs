@@ -8,7 +8,7 @@ use reeve_filter::{Binding, Bindings, Limits, check};
 use reeve_model::MacAddress;
 use reeve_model::filter::{Chain, Field, Flow, Layer, Match, Operand, Rule, Ruleset, Verdict};
 use reeve_packets::Frame;
-use reeve_sys::link::{Bridge, Change, KernelLinks, LinkName, Links, NewLink};
+use reeve_sys::link::{Bridge, Change, KernelLinks, LinkName, Links, NewLink, OperState};
 use reeve_sys::namespace::NetworkNamespace;
 use reeve_sys::nft::KernelNft;
 use reeve_sys::packet::PacketSocket;
@@ -66,6 +66,17 @@ pub fn plug(tap: &str, end: &str) {
     KernelLinks.change(&name(tap), &Change::Master(Some(name("br0")))).unwrap();
     up(tap);
     up(end);
+    wait_until_running(tap);
+    wait_until_running(end);
+}
+
+/// A link that was just set up drops what is sent until the kernel has noticed its carrier.
+fn wait_until_running(link: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while KernelLinks.find(&name(link)).unwrap().unwrap().state != OperState::Up {
+        assert!(Instant::now() < deadline, "link '{link}' does not run");
+        std::thread::yield_now();
+    }
 }
 
 /// Up, and quiet: without IPv6 of its own nothing is sent that no test sends.
