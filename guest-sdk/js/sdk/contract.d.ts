@@ -322,6 +322,468 @@ export type DaemonChange =
   /** Configuration and policies were read again. */
   | "reloaded";
 
+// reeve:filter/ruleset
+
+/** When packets are looked at. */
+export type Layer =
+  /** Frame by frame, first. */
+  | "link"
+  /** After it, with the state of the packet's connection. */
+  | "connection";
+
+/** The way of a packet, seen from the guest. */
+export type Flow =
+  /** To the guest. */
+  | "in"
+  /** From the guest. */
+  | "out";
+
+/** A field of a packet. A match of a field that a packet has not does not hold, negated or not. */
+export type Field =
+  /** Source of the frame. MAC. */
+  | "ether-source"
+  /** Destination of the frame. MAC. */
+  | "ether-destination"
+  /** Protocol of the frame; of a tagged frame 0x8100. 16 bits. */
+  | "ether-type"
+  /** VLAN id of a tagged frame. 12 bits. */
+  | "vlan-id"
+  /** Protocol inside of a tagged frame. 16 bits. */
+  | "vlan-type"
+  /** ARP hardware type. 16 bits. */
+  | "arp-hardware-type"
+  /** ARP protocol type. 16 bits. */
+  | "arp-protocol-type"
+  /** ARP and RARP operation. 16 bits. */
+  | "arp-operation"
+  /** Hardware address of the sender in ARP. MAC. */
+  | "arp-source-mac"
+  /** Hardware address of the target in ARP. MAC. */
+  | "arp-target-mac"
+  /** Address of the sender in ARP. IPv4. */
+  | "arp-source-ip"
+  /** Address of the target in ARP. IPv4. */
+  | "arp-target-ip"
+  /** 1 where sender and target address of ARP are one, else 0. */
+  | "arp-gratuitous"
+  /** IPv4 source. */
+  | "ip-source"
+  /** IPv4 destination. */
+  | "ip-destination"
+  /** IPv4 protocol. 8 bits. */
+  | "ip-protocol"
+  /** IPv4 DSCP. 6 bits. */
+  | "ip-dscp"
+  /** IPv6 source. */
+  | "ip6-source"
+  /** IPv6 destination. */
+  | "ip6-destination"
+  /** Protocol after the last extension header of IPv6. 8 bits. */
+  | "ip6-protocol"
+  /** IPv6 DSCP. 6 bits. */
+  | "ip6-dscp"
+  /** Source port of TCP, UDP, UDPLITE or SCTP. 16 bits; its rule must also match the protocol. */
+  | "source-port"
+  /** Destination port, as above. */
+  | "destination-port"
+  /** TCP flags. 8 bits, masked: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32. */
+  | "tcp-flags"
+  /** ICMP type. 8 bits. */
+  | "icmp-type"
+  /** ICMP code. 8 bits. */
+  | "icmp-code"
+  /** ICMPv6 type. 8 bits. */
+  | "icmp6-type"
+  /** ICMPv6 code. 8 bits. */
+  | "icmp6-code"
+  /** BPDU type. 8 bits. */
+  | "stp-type"
+  /** BPDU flags. 8 bits. */
+  | "stp-flags"
+  /** Priority of the root bridge. 16 bits. */
+  | "stp-root-priority"
+  /** Address of the root bridge. MAC. */
+  | "stp-root-address"
+  /** Cost of the path to the root. 32 bits. */
+  | "stp-root-cost"
+  /** Priority of the sending bridge. 16 bits. */
+  | "stp-sender-priority"
+  /** Address of the sending bridge. MAC. */
+  | "stp-sender-address"
+  /** Port id. 16 bits. */
+  | "stp-port"
+  /** Age of the message. 16 bits. */
+  | "stp-message-age"
+  /** Maximum age. 16 bits. */
+  | "stp-max-age"
+  /** Hello time. 16 bits. */
+  | "stp-hello-time"
+  /** Forward delay. 16 bits. */
+  | "stp-forward-delay"
+  /** State of the connection; layer `connection` only. */
+  | "state"
+  /**
+   * Connections that match the rest of the rule, this one included; holds when there are more. Layer `connection` only, last of
+   * its rule, not negated.
+   */
+  | "connections-above"
+  /** Membership in a set that the host's administrator made. */
+  | "host-set";
+
+/** The state of a packet's connection. */
+export type ConnectionState =
+  /** Its first packet. */
+  | "new"
+  /** Packets went both ways. */
+  | "established"
+  /** New, but expected by another connection. */
+  | "related"
+  /** No connection can be told. */
+  | "invalid";
+
+/** The bits of a number under a mask: `field & mask == value`. */
+export interface Masked {
+  /** Value of the bits under the mask. */
+  value: number;
+  /** Mask. */
+  mask: number;
+}
+
+/** The bits of a hardware address under a mask. */
+export interface MaskedMac {
+  /** Value of the bits under the mask, lower case with colons. */
+  value: string;
+  /** Mask, likewise. */
+  mask: string;
+}
+
+/** A set of the host. */
+export interface HostSet {
+  /** Its name. */
+  name: string;
+  /** Which addresses or ports of the packet are looked up, in the order of the set's fields; `true` is the source. One to six. */
+  sources: boolean[];
+}
+
+/** What a field is compared with. */
+export type Operand =
+  /** One number. */
+  | { tag: "number"; val: number }
+  /** From and to, both included. */
+  | { tag: "range"; val: [number, number] }
+  /** Bits of a number. */
+  | { tag: "masked"; val: Masked }
+  /** One hardware address, lower case with colons. */
+  | { tag: "mac"; val: string }
+  /** Bits of a hardware address. */
+  | { tag: "masked-mac"; val: MaskedMac }
+  /** One IPv4 or IPv6 address. */
+  | { tag: "address"; val: string }
+  /** All addresses of a network: an address and the length of its prefix. */
+  | { tag: "network"; val: [string, number] }
+  /** From and to, both included. */
+  | { tag: "addresses"; val: [string, string] }
+  /** Any element of a set of this ruleset, by name. */
+  | { tag: "set"; val: string }
+  /** Any of these states of a connection. */
+  | { tag: "states"; val: ConnectionState[] }
+  /** A set of the host. */
+  | { tag: "host-set"; val: HostSet };
+
+/** One condition. */
+export interface Match {
+  /** Field of the packet. */
+  field: Field;
+  /** The condition holds where the field does not match. */
+  negated: boolean;
+  /** What it is compared with. */
+  operand: Operand;
+}
+
+/** A look-up in a map of this ruleset. */
+export interface Lookup {
+  /** Field that is looked up. */
+  field: Field;
+  /** Name of the map. */
+  verdictMap: string;
+}
+
+/** What follows when a rule matches. */
+export type Verdict =
+  /** The layer lets the packet pass. */
+  | { tag: "accept" }
+  /** It is thrown away. */
+  | { tag: "drop" }
+  /** It is thrown away and the sender told where the kernel can do that; else as `drop`. */
+  | { tag: "reject" }
+  /** Back to the calling chain; from an entry chain the layer lets the packet pass. */
+  | { tag: "return" }
+  /** On to the next rule. */
+  | { tag: "continue" }
+  /** On to a chain of the same layer, and back after its end. */
+  | { tag: "jump"; val: string }
+  /** What a map says; the next rule where it says nothing. */
+  | { tag: "lookup"; val: Lookup };
+
+/** Conditions, all of which must hold, and what follows. */
+export interface Rule {
+  /** Conditions; none matches every packet. */
+  matches: Match[];
+  /** What follows. */
+  verdict: Verdict;
+  /** For people; at most 128 characters are kept. */
+  comment: string | null;
+}
+
+/** A list of rules. */
+export interface Chain {
+  /** Unique in the ruleset: 1 to 64 letters, digits, `-` and `_`. */
+  name: string;
+  /** When its packets are looked at. */
+  layer: Layer;
+  /** Which packets begin here; none is reached by jumps alone. One chain a layer and flow at most. */
+  entry: Flow | null;
+  /** Rules in order. A packet that leaves the end returns to the caller; from an entry chain it passes. */
+  rules: Rule[];
+}
+
+/** Elements of one type. */
+export interface Set {
+  /** Unique in the ruleset, named as chains are. */
+  name: string;
+  /** Numbers, hardware addresses, or addresses and networks of one family. */
+  elements: Operand[];
+}
+
+/** Verdicts by element. */
+export interface VerdictMap {
+  /** Unique in the ruleset, named as chains are. */
+  name: string;
+  /** Elements of one type, and the verdict of each; not a look-up. */
+  entries: [Operand, Verdict][];
+}
+
+/** All rules of one interface. */
+export interface Rules {
+  /** Chains. */
+  chains: Chain[];
+  /** Sets that matches name. */
+  sets: Set[];
+  /** Maps that rules name. */
+  maps: VerdictMap[];
+}
+
+// reeve:filter/tree
+
+/** What becomes of a packet that a rule matches. */
+export type Action =
+  /** Silently thrown away. */
+  | "drop"
+  /** Thrown away, and the sender is told. */
+  | "reject"
+  /** Passes. */
+  | "accept"
+  /** Back to the calling filter. */
+  | "return"
+  /** On to the next rule. */
+  | "continue";
+
+/** Which way a packet goes, seen from the guest. */
+export type Direction =
+  /** To the guest. */
+  | "in"
+  /** From the guest. */
+  | "out"
+  /** Both. */
+  | "inout";
+
+/** Which values of a variable are meant. */
+export type Access =
+  /** The one at this position, from 0: `$NAME[2]`. */
+  | { tag: "element"; val: number }
+  /**
+   * All of them, a rule each: `$NAME[@1]`; `$NAME` is iterator 0. Variables with the same iterator go in step, others are
+   * combined, the first slowest.
+   */
+  | { tag: "iterator"; val: number };
+
+/** A reference to a variable of the filter that the rule stands in. */
+export interface Variable {
+  /** Name, without `$`. */
+  name: string;
+  /** Which of its values. */
+  access: Access;
+}
+
+/** The value of an attribute. */
+export type Value =
+  /** As it is written. */
+  | { tag: "literal"; val: string }
+  /** Of a variable. */
+  | { tag: "variable"; val: Variable };
+
+/** One attribute of a protocol node. */
+export interface Condition {
+  /** Its name, as the document writes it, e.g. `srcipaddr`. */
+  attribute: string;
+  /** Its value. */
+  value: Value;
+}
+
+/** A protocol node. */
+export interface ProtocolMatch {
+  /** `mac`, `vlan`, `stp`, `arp`, `rarp`, `ip`, `ipv6`, `tcp`, `udp-ipv6`… */
+  protocol: string;
+  /** Every attribute must differ (`match='no'`). */
+  negated: boolean;
+  /** Attributes in document order, `comment` among them. */
+  conditions: Condition[];
+}
+
+/** A rule. */
+export interface Rule {
+  /** What becomes of a packet. */
+  action: Action;
+  /** Which way. */
+  direction: Direction;
+  /** -1000 to 1000, lower first; equal ones keep the order they have. */
+  priority: number;
+  /** False turns the state match off. */
+  statematch: boolean;
+  /** Protocol nodes, all of one protocol, all of which must match; none matches every packet. */
+  matches: ProtocolMatch[];
+}
+
+/** What stands in a filter. */
+export type Entry =
+  /** Another filter, by its position in the tree; always a later one. */
+  | { tag: "reference"; val: number }
+  /** A rule. */
+  | { tag: "rule"; val: Rule };
+
+/** All values of one variable. */
+export interface Parameter {
+  /** Name, without `$`. */
+  name: string;
+  /** Values in order. */
+  values: string[];
+}
+
+/** One filter. */
+export interface Filter {
+  /** Its name. */
+  name: string;
+  /** `root`, the chain of a protocol (`stp`, `mac`, `vlan`, `ipv4`, `ipv6`, `arp`, `rarp`), or one with a suffix, e.g. `arp-xyz`. */
+  chain: string;
+  /** Priority of the chain, lower first. */
+  priority: number;
+  /** Its variables. */
+  variables: Parameter[];
+  /** References and rules in document order. */
+  entries: Entry[];
+}
+
+/** The interface that rules are for. */
+export interface Subject {
+  /** Name of the domain. */
+  domain: string;
+  /** Name of the tap on the host. Rules are about this interface alone; they need not match it. */
+  link: string;
+  /** MAC address, lower case with colons. */
+  mac: string;
+  /** Addresses of the guest that are known, from the document or learned. */
+  addresses: string[];
+}
+
+// reeve:network/networks
+
+/** How guests reach what is outside of their network. */
+export type Mode =
+  /** They don't: there is no `<forward>`. */
+  | "isolated"
+  /** Through the host, masqueraded. */
+  | "nat"
+  /** Through the host, addresses as they are. */
+  | "route"
+  /** Through the host, without rules of the host's packet filter. */
+  | "open"
+  /** As ports of a bridge of the host, or by macvtap in bridge mode. */
+  | "bridge"
+  /** By macvtap, private. */
+  | "private"
+  /** By macvtap, VEPA. */
+  | "vepa"
+  /** By macvtap, one guest an interface. */
+  | "passthrough"
+  /** By PCI functions. */
+  | "hostdev";
+
+/** One network. */
+export interface Network {
+  /** Identity. */
+  uuid: Uuid;
+  /** Unique name. */
+  name: string;
+  /** How it reaches what is outside. */
+  mode: Mode;
+  /** True while it runs. */
+  active: boolean;
+  /** True when a definition is kept after it stops. */
+  persistent: boolean;
+  /** True when the daemon starts it by itself. */
+  autostart: boolean;
+  /** Name of its bridge; none where it has none. */
+  bridge: string | null;
+  /** Addresses of the host in it, with the prefix, e.g. `192.168.122.1/24`. */
+  addresses: string[];
+  /** Interfaces of running domains that are plugged into it. */
+  connections: number;
+}
+
+/** An interface of a running domain. */
+export interface Port {
+  /** Name of the domain. */
+  domain: string;
+  /** MAC address, lower case with colons. */
+  mac: string;
+  /** Name of the tap or macvtap on the host. */
+  link: string;
+  /** Name of the network; none for a bridge or device of the host. */
+  network: string | null;
+  /** Name of the packet filter; none when it has none. */
+  filter: string | null;
+  /** Addresses of the guest that the host knows. */
+  addresses: string[];
+}
+
+/** An address that a network's DHCP server gave out. */
+export interface Lease {
+  /** Hardware address; none where the client did not show it. */
+  mac: string | null;
+  /** The address. */
+  ip: string;
+  /** Name that the guest gave. */
+  hostname: string | null;
+  /** Until when; none is for ever. */
+  expires: Timestamp | null;
+}
+
+/** What passed a port since it was plugged, seen from the guest. */
+export interface Counters {
+  /** Bytes to the guest. */
+  receivedBytes: number;
+  /** Packets to the guest. */
+  receivedPackets: number;
+  /** Packets to the guest that were dropped. */
+  receivedDropped: number;
+  /** Bytes from the guest. */
+  sentBytes: number;
+  /** Packets from the guest. */
+  sentPackets: number;
+  /** Packets from the guest that were dropped. */
+  sentDropped: number;
+}
+
 // reeve:hooks/daemon-events
 
 // reeve:hooks/device-attach
@@ -338,7 +800,54 @@ export type DaemonChange =
 
 // reeve:hooks/domain-stop
 
+// reeve:hooks/filter-generate
+
 // reeve:hooks/mac-allocate
+
+// reeve:hooks/network-events
+
+/** What happened. */
+export type Change =
+  /** A network was defined or its definition replaced. */
+  | "defined"
+  /** The definition of a network was removed. */
+  | "undefined"
+  /** A network runs. */
+  | "started"
+  /** A network was stopped. */
+  | "stopped"
+  /** A section of a network was changed, or its autostart. */
+  | "updated"
+  /** An interface of a domain was plugged in; `detail` is its link. */
+  | "port-plugged"
+  /** An interface of a domain was unplugged; `detail` is its link. */
+  | "port-unplugged"
+  /** A guest got or renewed an address; `detail` is the address. */
+  | "lease-acquired"
+  /** A lease ended; `detail` is the address. */
+  | "lease-expired"
+  /** The network's DHCP and DNS server ended and was started again. */
+  | "service-restarted"
+  /** A packet filter was defined, replaced or removed, or could not be put in force; `name` is the filter. */
+  | "filter-changed";
+
+/** One event. */
+export interface NetworkEvent {
+  /** Identity of the network or filter. */
+  uuid: Uuid;
+  /** Its name. */
+  name: string;
+  /** What happened. */
+  change: Change;
+  /** More of it; may be empty. */
+  detail: string;
+}
+
+// reeve:hooks/network-start
+
+// reeve:hooks/network-stop
+
+// reeve:hooks/port-plug
 
 // reeve:hooks/task
 
@@ -485,8 +994,27 @@ export interface Hooks {
   "domain-start": { guard(ctx: Context, domain: DomainConfig): Verdict };
   /** Guard: somebody asks to shut a domain down, reboot or destroy it. Not asked when the guest ends by itself. Rewrites are refused. */
   "domain-stop": { guard(ctx: Context, domain: DomainConfig, forced: boolean): Verdict };
+  /**
+   * Propose: the packet rules of one interface (guide 18.12). Asked when a domain with a `<filterref>` starts or is plugged, and again
+   * when its filter, its variables or its known addresses change; only for the interfaces that the change touches.
+   */
+  "filter-generate": { propose(ctx: Context, interfaceNumber: Subject, filters: Filter[]): Rules };
   /** Propose: a MAC address for an interface that has none (guide 8.8). */
   "mac-allocate": { propose(ctx: Context, domain: DomainConfig, interfaceNumber: number, taken: string[], seed: number): string };
+  /**
+   * Notify: networks, what is plugged into them, leases, packet filters. Nothing waits for it; calls for one network or filter come
+   * in order.
+   */
+  "network-events": { notify(ctx: Context, event: NetworkEvent): void };
+  /** Guard: a virtual network is about to start. Rewrites are refused. */
+  "network-start": { guard(ctx: Context, network: Network, xml: string): Verdict };
+  /** Guard: somebody asks to stop a virtual network. Rewrites are refused. */
+  "network-stop": { guard(ctx: Context, network: Network): Verdict };
+  /**
+   * Guard: an interface of a domain is about to be plugged, at its start, by hot-plug, or because it moves to another network.
+   * Rewrites are refused: the guards of the domain have had their say before.
+   */
+  "port-plug": { guard(ctx: Context, domain: DomainConfig, port: Port): Verdict };
   /**
    * Task: a program that is run by hand, on a schedule or on events; what a shell script around a command line was. It may call the
    * host for changes, within its grants and as an actor of its own. One run of a task at a time.

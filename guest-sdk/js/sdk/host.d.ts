@@ -48,6 +48,27 @@ declare module "reeve:domain/domains@0.1.0" {
 }
 
 /**
+ * The virtual networks of this host, to read. Every function needs the grant `network:read`; a network outside the grant's
+ * subjects is `not-found`.
+ */
+declare module "reeve:network/networks@0.1.0" {
+  type Counters = import("./contract.js").Counters;
+  type Lease = import("./contract.js").Lease;
+  type Network = import("./contract.js").Network;
+  type Port = import("./contract.js").Port;
+  /** All networks by name. */
+  export function list(): Network[];
+  /** One network by name. */
+  export function get(name: string): Network;
+  /** Ports of one network. */
+  export function ports(network: string): Port[];
+  /** Leases of one network that have not expired. */
+  export function leases(network: string): Lease[];
+  /** Counters of a port of one network, by its link. */
+  export function portCounters(network: string, link: string): Counters;
+}
+
+/**
  * Values that outlive a call, kept by the host for this policy alone. Needs the grant `kv:use`; `kv:use max-bytes=…` sets the
  * quota over all keys and values (64 KiB when not said).
  */

@@ -207,6 +207,7 @@ files! {
     "guest-sdk/python/sdk/reeve/ksm.py"
     "guest-sdk/python/sdk/reeve/kv.py"
     "guest-sdk/python/sdk/reeve/log.py"
+    "guest-sdk/python/sdk/reeve/networks.py"
     "guest-sdk/python/sdk/reeve/py.typed"
     "guest-sdk/python/sdk/reeve/testing.py"
     "guest-sdk/python/sdk/reeve/timer.py"

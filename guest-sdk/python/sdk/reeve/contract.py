@@ -505,6 +505,712 @@ class DaemonChange(Enum):
     RELOADED = auto()
 
 
+# reeve:filter/ruleset
+
+
+class Layer(Enum):
+    """When packets are looked at."""
+
+    #: Frame by frame, first.
+    LINK = auto()
+    #: After it, with the state of the packet's connection.
+    CONNECTION = auto()
+
+
+class Flow(Enum):
+    """The way of a packet, seen from the guest."""
+
+    #: To the guest.
+    IN_ = auto()
+    #: From the guest.
+    OUT = auto()
+
+
+class Field(Enum):
+    """A field of a packet. A match of a field that a packet has not does not hold, negated or not."""
+
+    #: Source of the frame. MAC.
+    ETHER_SOURCE = auto()
+    #: Destination of the frame. MAC.
+    ETHER_DESTINATION = auto()
+    #: Protocol of the frame; of a tagged frame 0x8100. 16 bits.
+    ETHER_TYPE = auto()
+    #: VLAN id of a tagged frame. 12 bits.
+    VLAN_ID = auto()
+    #: Protocol inside of a tagged frame. 16 bits.
+    VLAN_TYPE = auto()
+    #: ARP hardware type. 16 bits.
+    ARP_HARDWARE_TYPE = auto()
+    #: ARP protocol type. 16 bits.
+    ARP_PROTOCOL_TYPE = auto()
+    #: ARP and RARP operation. 16 bits.
+    ARP_OPERATION = auto()
+    #: Hardware address of the sender in ARP. MAC.
+    ARP_SOURCE_MAC = auto()
+    #: Hardware address of the target in ARP. MAC.
+    ARP_TARGET_MAC = auto()
+    #: Address of the sender in ARP. IPv4.
+    ARP_SOURCE_IP = auto()
+    #: Address of the target in ARP. IPv4.
+    ARP_TARGET_IP = auto()
+    #: 1 where sender and target address of ARP are one, else 0.
+    ARP_GRATUITOUS = auto()
+    #: IPv4 source.
+    IP_SOURCE = auto()
+    #: IPv4 destination.
+    IP_DESTINATION = auto()
+    #: IPv4 protocol. 8 bits.
+    IP_PROTOCOL = auto()
+    #: IPv4 DSCP. 6 bits.
+    IP_DSCP = auto()
+    #: IPv6 source.
+    IP6_SOURCE = auto()
+    #: IPv6 destination.
+    IP6_DESTINATION = auto()
+    #: Protocol after the last extension header of IPv6. 8 bits.
+    IP6_PROTOCOL = auto()
+    #: IPv6 DSCP. 6 bits.
+    IP6_DSCP = auto()
+    #: Source port of TCP, UDP, UDPLITE or SCTP. 16 bits; its rule must also match the protocol.
+    SOURCE_PORT = auto()
+    #: Destination port, as above.
+    DESTINATION_PORT = auto()
+    #: TCP flags. 8 bits, masked: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32.
+    TCP_FLAGS = auto()
+    #: ICMP type. 8 bits.
+    ICMP_TYPE = auto()
+    #: ICMP code. 8 bits.
+    ICMP_CODE = auto()
+    #: ICMPv6 type. 8 bits.
+    ICMP6_TYPE = auto()
+    #: ICMPv6 code. 8 bits.
+    ICMP6_CODE = auto()
+    #: BPDU type. 8 bits.
+    STP_TYPE = auto()
+    #: BPDU flags. 8 bits.
+    STP_FLAGS = auto()
+    #: Priority of the root bridge. 16 bits.
+    STP_ROOT_PRIORITY = auto()
+    #: Address of the root bridge. MAC.
+    STP_ROOT_ADDRESS = auto()
+    #: Cost of the path to the root. 32 bits.
+    STP_ROOT_COST = auto()
+    #: Priority of the sending bridge. 16 bits.
+    STP_SENDER_PRIORITY = auto()
+    #: Address of the sending bridge. MAC.
+    STP_SENDER_ADDRESS = auto()
+    #: Port id. 16 bits.
+    STP_PORT = auto()
+    #: Age of the message. 16 bits.
+    STP_MESSAGE_AGE = auto()
+    #: Maximum age. 16 bits.
+    STP_MAX_AGE = auto()
+    #: Hello time. 16 bits.
+    STP_HELLO_TIME = auto()
+    #: Forward delay. 16 bits.
+    STP_FORWARD_DELAY = auto()
+    #: State of the connection; layer `connection` only.
+    STATE = auto()
+    #: Connections that match the rest of the rule, this one included; holds when there are more. Layer `connection` only, last of
+    #: its rule, not negated.
+    CONNECTIONS_ABOVE = auto()
+    #: Membership in a set that the host's administrator made.
+    HOST_SET = auto()
+
+
+class ConnectionState(Enum):
+    """The state of a packet's connection."""
+
+    #: Its first packet.
+    NEW = auto()
+    #: Packets went both ways.
+    ESTABLISHED = auto()
+    #: New, but expected by another connection.
+    RELATED = auto()
+    #: No connection can be told.
+    INVALID = auto()
+
+
+@dataclass
+class Masked:
+    """The bits of a number under a mask: `field & mask == value`."""
+
+    #: Value of the bits under the mask.
+    value: int
+    #: Mask.
+    mask: int
+
+
+@dataclass
+class MaskedMac:
+    """The bits of a hardware address under a mask."""
+
+    #: Value of the bits under the mask, lower case with colons.
+    value: str
+    #: Mask, likewise.
+    mask: str
+
+
+@dataclass
+class HostSet:
+    """A set of the host."""
+
+    #: Its name.
+    name: str
+    #: Which addresses or ports of the packet are looked up, in the order of the set's fields; `true` is the source. One to six.
+    sources: List[bool]
+
+
+@dataclass
+class Operand_Number:
+    """One number."""
+
+    value: int
+
+
+@dataclass
+class Operand_Range:
+    """From and to, both included."""
+
+    value: Tuple[int, int]
+
+
+@dataclass
+class Operand_Masked:
+    """Bits of a number."""
+
+    value: Masked
+
+
+@dataclass
+class Operand_Mac:
+    """One hardware address, lower case with colons."""
+
+    value: str
+
+
+@dataclass
+class Operand_MaskedMac:
+    """Bits of a hardware address."""
+
+    value: MaskedMac
+
+
+@dataclass
+class Operand_Address:
+    """One IPv4 or IPv6 address."""
+
+    value: str
+
+
+@dataclass
+class Operand_Network:
+    """All addresses of a network: an address and the length of its prefix."""
+
+    value: Tuple[str, int]
+
+
+@dataclass
+class Operand_Addresses:
+    """From and to, both included."""
+
+    value: Tuple[str, str]
+
+
+@dataclass
+class Operand_Set:
+    """Any element of a set of this ruleset, by name."""
+
+    value: str
+
+
+@dataclass
+class Operand_States:
+    """Any of these states of a connection."""
+
+    value: List[ConnectionState]
+
+
+@dataclass
+class Operand_HostSet:
+    """A set of the host."""
+
+    value: HostSet
+
+
+#: What a field is compared with.
+Operand = Union[
+    Operand_Number,
+    Operand_Range,
+    Operand_Masked,
+    Operand_Mac,
+    Operand_MaskedMac,
+    Operand_Address,
+    Operand_Network,
+    Operand_Addresses,
+    Operand_Set,
+    Operand_States,
+    Operand_HostSet,
+]
+
+
+@dataclass
+class Match:
+    """One condition."""
+
+    #: Field of the packet.
+    field: Field
+    #: The condition holds where the field does not match.
+    negated: bool
+    #: What it is compared with.
+    operand: Operand
+
+
+@dataclass
+class Lookup:
+    """A look-up in a map of this ruleset."""
+
+    #: Field that is looked up.
+    field: Field
+    #: Name of the map.
+    verdict_map: str
+
+
+@dataclass
+class Verdict_Accept:
+    """The layer lets the packet pass."""
+
+
+@dataclass
+class Verdict_Drop:
+    """It is thrown away."""
+
+
+@dataclass
+class Verdict_Reject:
+    """It is thrown away and the sender told where the kernel can do that; else as `drop`."""
+
+
+@dataclass
+class Verdict_Return:
+    """Back to the calling chain; from an entry chain the layer lets the packet pass."""
+
+
+@dataclass
+class Verdict_Continue:
+    """On to the next rule."""
+
+
+@dataclass
+class Verdict_Jump:
+    """On to a chain of the same layer, and back after its end."""
+
+    value: str
+
+
+@dataclass
+class Verdict_Lookup:
+    """What a map says; the next rule where it says nothing."""
+
+    value: Lookup
+
+
+#: What follows when a rule matches.
+Verdict = Union[
+    Verdict_Accept,
+    Verdict_Drop,
+    Verdict_Reject,
+    Verdict_Return,
+    Verdict_Continue,
+    Verdict_Jump,
+    Verdict_Lookup,
+]
+
+
+@dataclass
+class Rule:
+    """Conditions, all of which must hold, and what follows."""
+
+    #: Conditions; none matches every packet.
+    matches: List[Match]
+    #: What follows.
+    verdict: Verdict
+    #: For people; at most 128 characters are kept.
+    comment: Optional[str]
+
+
+@dataclass
+class Chain:
+    """A list of rules."""
+
+    #: Unique in the ruleset: 1 to 64 letters, digits, `-` and `_`.
+    name: str
+    #: When its packets are looked at.
+    layer: Layer
+    #: Which packets begin here; none is reached by jumps alone. One chain a layer and flow at most.
+    entry: Optional[Flow]
+    #: Rules in order. A packet that leaves the end returns to the caller; from an entry chain it passes.
+    rules: List[Rule]
+
+
+@dataclass
+class Set:
+    """Elements of one type."""
+
+    #: Unique in the ruleset, named as chains are.
+    name: str
+    #: Numbers, hardware addresses, or addresses and networks of one family.
+    elements: List[Operand]
+
+
+@dataclass
+class VerdictMap:
+    """Verdicts by element."""
+
+    #: Unique in the ruleset, named as chains are.
+    name: str
+    #: Elements of one type, and the verdict of each; not a look-up.
+    entries: List[Tuple[Operand, Verdict]]
+
+
+@dataclass
+class Rules:
+    """All rules of one interface."""
+
+    #: Chains.
+    chains: List[Chain]
+    #: Sets that matches name.
+    sets: List[Set]
+    #: Maps that rules name.
+    maps: List[VerdictMap]
+
+
+# reeve:filter/tree
+
+
+class Action(Enum):
+    """What becomes of a packet that a rule matches."""
+
+    #: Silently thrown away.
+    DROP = auto()
+    #: Thrown away, and the sender is told.
+    REJECT = auto()
+    #: Passes.
+    ACCEPT = auto()
+    #: Back to the calling filter.
+    RETURN = auto()
+    #: On to the next rule.
+    CONTINUE = auto()
+
+
+class Direction(Enum):
+    """Which way a packet goes, seen from the guest."""
+
+    #: To the guest.
+    IN_ = auto()
+    #: From the guest.
+    OUT = auto()
+    #: Both.
+    INOUT = auto()
+
+
+@dataclass
+class Access_Element:
+    """The one at this position, from 0: `$NAME[2]`."""
+
+    value: int
+
+
+@dataclass
+class Access_Iterator:
+    """All of them, a rule each: `$NAME[@1]`; `$NAME` is iterator 0. Variables with the same iterator go in step, others are
+    combined, the first slowest.
+    """
+
+    value: int
+
+
+#: Which values of a variable are meant.
+Access = Union[
+    Access_Element,
+    Access_Iterator,
+]
+
+
+@dataclass
+class Variable:
+    """A reference to a variable of the filter that the rule stands in."""
+
+    #: Name, without `$`.
+    name: str
+    #: Which of its values.
+    access: Access
+
+
+@dataclass
+class Value_Literal:
+    """As it is written."""
+
+    value: str
+
+
+@dataclass
+class Value_Variable:
+    """Of a variable."""
+
+    value: Variable
+
+
+#: The value of an attribute.
+Value = Union[
+    Value_Literal,
+    Value_Variable,
+]
+
+
+@dataclass
+class Condition:
+    """One attribute of a protocol node."""
+
+    #: Its name, as the document writes it, e.g. `srcipaddr`.
+    attribute: str
+    #: Its value.
+    value: Value
+
+
+@dataclass
+class ProtocolMatch:
+    """A protocol node."""
+
+    #: `mac`, `vlan`, `stp`, `arp`, `rarp`, `ip`, `ipv6`, `tcp`, `udp-ipv6`…
+    protocol: str
+    #: Every attribute must differ (`match='no'`).
+    negated: bool
+    #: Attributes in document order, `comment` among them.
+    conditions: List[Condition]
+
+
+@dataclass
+class Rule:
+    """A rule."""
+
+    #: What becomes of a packet.
+    action: Action
+    #: Which way.
+    direction: Direction
+    #: -1000 to 1000, lower first; equal ones keep the order they have.
+    priority: int
+    #: False turns the state match off.
+    statematch: bool
+    #: Protocol nodes, all of one protocol, all of which must match; none matches every packet.
+    matches: List[ProtocolMatch]
+
+
+@dataclass
+class Entry_Reference:
+    """Another filter, by its position in the tree; always a later one."""
+
+    value: int
+
+
+@dataclass
+class Entry_Rule:
+    """A rule."""
+
+    value: Rule
+
+
+#: What stands in a filter.
+Entry = Union[
+    Entry_Reference,
+    Entry_Rule,
+]
+
+
+@dataclass
+class Parameter:
+    """All values of one variable."""
+
+    #: Name, without `$`.
+    name: str
+    #: Values in order.
+    values: List[str]
+
+
+@dataclass
+class Filter:
+    """One filter."""
+
+    #: Its name.
+    name: str
+    #: `root`, the chain of a protocol (`stp`, `mac`, `vlan`, `ipv4`, `ipv6`, `arp`, `rarp`), or one with a suffix, e.g. `arp-xyz`.
+    chain: str
+    #: Priority of the chain, lower first.
+    priority: int
+    #: Its variables.
+    variables: List[Parameter]
+    #: References and rules in document order.
+    entries: List[Entry]
+
+
+@dataclass
+class Subject:
+    """The interface that rules are for."""
+
+    #: Name of the domain.
+    domain: str
+    #: Name of the tap on the host. Rules are about this interface alone; they need not match it.
+    link: str
+    #: MAC address, lower case with colons.
+    mac: str
+    #: Addresses of the guest that are known, from the document or learned.
+    addresses: List[str]
+
+
+# reeve:network/networks
+
+
+class Mode(Enum):
+    """How guests reach what is outside of their network."""
+
+    #: They don't: there is no `<forward>`.
+    ISOLATED = auto()
+    #: Through the host, masqueraded.
+    NAT = auto()
+    #: Through the host, addresses as they are.
+    ROUTE = auto()
+    #: Through the host, without rules of the host's packet filter.
+    OPEN = auto()
+    #: As ports of a bridge of the host, or by macvtap in bridge mode.
+    BRIDGE = auto()
+    #: By macvtap, private.
+    PRIVATE = auto()
+    #: By macvtap, VEPA.
+    VEPA = auto()
+    #: By macvtap, one guest an interface.
+    PASSTHROUGH = auto()
+    #: By PCI functions.
+    HOSTDEV = auto()
+
+
+@dataclass
+class Network:
+    """One network."""
+
+    #: Identity.
+    uuid: Uuid
+    #: Unique name.
+    name: str
+    #: How it reaches what is outside.
+    mode: Mode
+    #: True while it runs.
+    active: bool
+    #: True when a definition is kept after it stops.
+    persistent: bool
+    #: True when the daemon starts it by itself.
+    autostart: bool
+    #: Name of its bridge; none where it has none.
+    bridge: Optional[str]
+    #: Addresses of the host in it, with the prefix, e.g. `192.168.122.1/24`.
+    addresses: List[str]
+    #: Interfaces of running domains that are plugged into it.
+    connections: int
+
+
+@dataclass
+class Port:
+    """An interface of a running domain."""
+
+    #: Name of the domain.
+    domain: str
+    #: MAC address, lower case with colons.
+    mac: str
+    #: Name of the tap or macvtap on the host.
+    link: str
+    #: Name of the network; none for a bridge or device of the host.
+    network: Optional[str]
+    #: Name of the packet filter; none when it has none.
+    filter: Optional[str]
+    #: Addresses of the guest that the host knows.
+    addresses: List[str]
+
+
+@dataclass
+class Lease:
+    """An address that a network's DHCP server gave out."""
+
+    #: Hardware address; none where the client did not show it.
+    mac: Optional[str]
+    #: The address.
+    ip: str
+    #: Name that the guest gave.
+    hostname: Optional[str]
+    #: Until when; none is for ever.
+    expires: Optional[Timestamp]
+
+
+@dataclass
+class Counters:
+    """What passed a port since it was plugged, seen from the guest."""
+
+    #: Bytes to the guest.
+    received_bytes: int
+    #: Packets to the guest.
+    received_packets: int
+    #: Packets to the guest that were dropped.
+    received_dropped: int
+    #: Bytes from the guest.
+    sent_bytes: int
+    #: Packets from the guest.
+    sent_packets: int
+    #: Packets from the guest that were dropped.
+    sent_dropped: int
+
+
+# reeve:hooks/network-events
+
+
+class Change(Enum):
+    """What happened."""
+
+    #: A network was defined or its definition replaced.
+    DEFINED = auto()
+    #: The definition of a network was removed.
+    UNDEFINED = auto()
+    #: A network runs.
+    STARTED = auto()
+    #: A network was stopped.
+    STOPPED = auto()
+    #: A section of a network was changed, or its autostart.
+    UPDATED = auto()
+    #: An interface of a domain was plugged in; `detail` is its link.
+    PORT_PLUGGED = auto()
+    #: An interface of a domain was unplugged; `detail` is its link.
+    PORT_UNPLUGGED = auto()
+    #: A guest got or renewed an address; `detail` is the address.
+    LEASE_ACQUIRED = auto()
+    #: A lease ended; `detail` is the address.
+    LEASE_EXPIRED = auto()
+    #: The network's DHCP and DNS server ended and was started again.
+    SERVICE_RESTARTED = auto()
+    #: A packet filter was defined, replaced or removed, or could not be put in force; `name` is the filter.
+    FILTER_CHANGED = auto()
+
+
+@dataclass
+class NetworkEvent:
+    """One event."""
+
+    #: Identity of the network or filter.
+    uuid: Uuid
+    #: Its name.
+    name: str
+    #: What happened.
+    change: Change
+    #: More of it; may be empty.
+    detail: str
+
+
 # reeve:hooks/task
 
 
@@ -735,6 +1441,68 @@ _MODULES = {
         "DomainChange",
         "DomainEvent",
         "DaemonChange",
+    ],
+    "imports.ruleset": [
+        "Layer",
+        "Flow",
+        "Field",
+        "ConnectionState",
+        "Masked",
+        "MaskedMac",
+        "HostSet",
+        "Operand_Number",
+        "Operand_Range",
+        "Operand_Masked",
+        "Operand_Mac",
+        "Operand_MaskedMac",
+        "Operand_Address",
+        "Operand_Network",
+        "Operand_Addresses",
+        "Operand_Set",
+        "Operand_States",
+        "Operand_HostSet",
+        "Match",
+        "Lookup",
+        "Verdict_Accept",
+        "Verdict_Drop",
+        "Verdict_Reject",
+        "Verdict_Return",
+        "Verdict_Continue",
+        "Verdict_Jump",
+        "Verdict_Lookup",
+        "Rule",
+        "Chain",
+        "Set",
+        "VerdictMap",
+        "Rules",
+    ],
+    "imports.tree": [
+        "Action",
+        "Direction",
+        "Access_Element",
+        "Access_Iterator",
+        "Variable",
+        "Value_Literal",
+        "Value_Variable",
+        "Condition",
+        "ProtocolMatch",
+        "Rule",
+        "Entry_Reference",
+        "Entry_Rule",
+        "Parameter",
+        "Filter",
+        "Subject",
+    ],
+    "imports.networks": [
+        "Mode",
+        "Network",
+        "Port",
+        "Lease",
+        "Counters",
+    ],
+    "exports.network_events": [
+        "Change",
+        "NetworkEvent",
     ],
     "exports.task": [
         "Timing",
