@@ -19,8 +19,9 @@ fn a_filter_is_defined_shown_changed_and_removed() -> Outcome {
     assert_eq!(said, "Packet filter 'web' defined\n");
     let xml = lab.reeve(&["nwfilter", "xml", "web"])?.ok();
     assert!(xml.contains("dstportstart='80'") && xml.contains("<uuid>"), "{xml}");
-    let edited = lab.reeve_with_editor(&["nwfilter", "edit", "web"], "sed -i s/'80'/'443'/")?.ok();
-    assert!(edited.contains("Packet filter 'web'"), "{edited}");
+    let edited =
+        lab.reeve_with_editor(&["nwfilter", "edit", "web"], r#"sed -i "s/start='80'/start='443'/""#)?.ok();
+    assert_eq!(edited, "Packet filter 'web' edited\n");
     let listed = lab.reeve(&["nwfilter", "list", "--name"])?.ok();
     assert_eq!(listed.lines().count(), shipped.lines().count() + 1);
     assert_eq!(lab.reeve(&["nwfilter", "undefine", "web"])?.ok(), "Packet filter 'web' undefined\n");
