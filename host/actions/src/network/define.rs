@@ -5,7 +5,6 @@ use std::sync::Arc;
 use reeve_model::network::{DefinedNetwork, NetworkChange, NetworkConfig, NetworkSummary};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::NetworkRow;
-use uuid::Uuid;
 
 use super::{has_own_bridge, summary};
 use crate::networking::Network;
@@ -206,14 +205,4 @@ pub(crate) fn check(config: &NetworkConfig) -> Result<(), Error> {
 pub(super) fn row(config: &NetworkConfig, autostart: bool) -> NetworkRow {
     let xml = document::format_network(config);
     NetworkRow { uuid: config.uuid, name: config.name.clone(), xml, autostart }
-}
-
-/// The digest of a definition that an editor begins with.
-impl Actions {
-    /// sha256 of the definition of a network, hex; none when it has none.
-    pub fn network_digest(&self, uuid: Uuid) -> Option<String> {
-        let records = self.networking.records();
-        let definition = records.networks.get(&uuid)?.definition.as_ref()?;
-        Some(document::digest(&document::format_network(definition)))
-    }
 }
