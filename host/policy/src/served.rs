@@ -6,10 +6,12 @@ use crate::imports::serves;
 use crate::loader::LoadError;
 
 /// Every package under wit/ with its version.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("reeve:types", "0.1.0"),
     ("reeve:domain", "0.1.0"),
     ("reeve:node", "0.1.0"),
+    ("reeve:network", "0.1.0"),
+    ("reeve:filter", "0.1.0"),
     ("reeve:kv", "0.1.0"),
     ("reeve:log", "0.1.0"),
     ("reeve:clock", "0.1.0"),
