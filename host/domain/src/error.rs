@@ -146,14 +146,7 @@ impl DomainError {
 
 impl From<DomainError> for reeve_model::Error {
     fn from(error: DomainError) -> Self {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self::new(error.code(), message)
+        Self::caused(error.code(), &error)
     }
 }
 

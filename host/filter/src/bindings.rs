@@ -70,14 +70,7 @@ impl From<BindError> for Error {
             BindError::Full { .. } => ErrorCode::Busy,
             BindError::Nft(_) => ErrorCode::Internal,
         };
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(source) = cause {
-            message.push_str(": ");
-            message.push_str(&source.to_string());
-            cause = source.source();
-        }
-        Self::new(code, message)
+        Self::caused(code, &error)
     }
 }
 

@@ -70,10 +70,50 @@ impl Error {
         Self { code, message: message.into(), hint: None }
     }
 
+    /// An error in the words of another one and of everything that caused it.
+    pub fn caused(code: ErrorCode, by: &dyn std::error::Error) -> Self {
+        Self::new(code, sentence(by))
+    }
+
     /// The same error with advice on how to mend it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// An error and everything that caused it, in one sentence.
+pub fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some errors say what their cause says.
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("domain 'web' can't be started")]
+    struct Outer(#[from] Middle);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("its disk can't be opened: {0}")]
+    struct Middle(#[source] std::io::Error);
+
+    #[test]
+    fn every_cause_is_said_once() {
+        let error = Outer(Middle(std::io::Error::other("no such file")));
+        let said = Error::caused(ErrorCode::Internal, &error).message;
+        assert_eq!(said, "domain 'web' can't be started: its disk can't be opened: no such file");
     }
 }

@@ -29,7 +29,7 @@ pub mod watch;
 
 pub use actor::Actor;
 pub use cpu_set::CpuSet;
-pub use error::{Error, ErrorCode};
+pub use error::{Error, ErrorCode, sentence};
 pub use mac_address::MacAddress;
 pub use state::{DomainState, StateReason};
 pub use units::Bytes;

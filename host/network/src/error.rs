@@ -116,13 +116,6 @@ impl NetworkError {
 
 impl From<NetworkError> for Error {
     fn from(error: NetworkError) -> Self {
-        let code = error.code();
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(source) = cause {
-            message = format!("{message}: {source}");
-            cause = source.source();
-        }
-        Self::new(code, message)
+        Self::caused(error.code(), &error)
     }
 }

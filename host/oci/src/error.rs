@@ -173,17 +173,7 @@ impl OciError {
 
 impl From<OciError> for Error {
     fn from(error: OciError) -> Self {
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(source) = cause {
-            let text = source.to_string();
-            // Some errors say what their cause says.
-            if !message.ends_with(&text) {
-                message = format!("{message}: {text}");
-            }
-            cause = source.source();
-        }
-        let plain = Self::new(error.code(), message);
+        let plain = Self::caused(error.code(), &error);
         match error.hint() {
             Some(hint) => plain.with_hint(hint),
             None => plain,

@@ -112,13 +112,6 @@ impl From<StoreError> for reeve_model::Error {
             StoreError::Taken { .. } => ErrorCode::AlreadyExists,
             _ => ErrorCode::Internal,
         };
-        let mut message = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(source) = cause {
-            message.push_str(": ");
-            message.push_str(&source.to_string());
-            cause = source.source();
-        }
-        Self::new(code, message)
+        Self::caused(code, &error)
     }
 }

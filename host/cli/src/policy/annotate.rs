@@ -44,15 +44,5 @@ impl Annotate {
 
 /// An error in what the user wrote, with its causes.
 pub(super) fn invalid(error: &dyn std::error::Error) -> anyhow::Error {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Transparent wrappers say the same again.
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    Invalid(text).into()
+    Invalid(reeve_model::sentence(error)).into()
 }
