@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use reeve_model::Actor;
 use reeve_model::event::{EventKind, PolicyChange};
-use reeve_model::policy::{Decision, Hook, Outcome, PathChange};
+use reeve_model::policy::{Decision, Hook, Outcome, PathChange, PolicyMode};
 use time::OffsetDateTime;
 
 use crate::binding::{Active, Binding};
@@ -80,11 +80,11 @@ impl Occasion {
         &self,
         shared: &Shared,
         binding: &Arc<Binding>,
-        active: &Active,
         report: &Report,
         verdict: Verdict,
         input: Input,
     ) {
+        let active = &input.active;
         binding.counters.calls.fetch_add(1, Ordering::Relaxed);
         binding.counters.latency.add(u64::try_from(report.elapsed.as_micros()).unwrap_or(u64::MAX));
         binding.counters.memory.fetch_max(report.memory, Ordering::Relaxed);
@@ -109,27 +109,28 @@ impl Occasion {
             shared.recorder.keep(session, verdict.outcome, &verdict.reason, &verdict.changes);
         }
         let decision =
-            self.decision(active, verdict, report.fuel, report.elapsed.as_micros(), report.host_calls);
+            self.decision(active.mode, verdict, report.fuel, report.elapsed.as_micros(), report.host_calls);
         shared.decisions.append(decision, input);
     }
 
     /// Logs that a parked policy was not asked.
-    pub(crate) fn note_parked(&self, shared: &Shared, active: &Active, input: Input) {
-        shared.metrics.counted(&active.name, self.hook, Outcome::Parked);
+    pub(crate) fn note_parked(&self, shared: &Shared, input: Input) {
+        shared.metrics.counted(&input.active.name, self.hook, Outcome::Parked);
         let verdict = Verdict { reason: "it is parked".to_owned(), ..Verdict::plain(Outcome::Parked) };
-        shared.decisions.append(self.decision(active, verdict, 0, 0, 0), input);
+        shared.decisions.append(self.decision(input.active.mode, verdict, 0, 0, 0), input);
     }
 
     /// Logs that a task was not run.
-    pub(crate) fn note_skipped(&self, shared: &Shared, active: &Active, why: &str, input: Input) {
-        shared.metrics.counted(&active.name, self.hook, Outcome::Skipped);
+    pub(crate) fn note_skipped(&self, shared: &Shared, why: &str, input: Input) {
+        shared.metrics.counted(&input.active.name, self.hook, Outcome::Skipped);
         let verdict = Verdict { reason: why.to_owned(), ..Verdict::plain(Outcome::Skipped) };
-        shared.decisions.append(self.decision(active, verdict, 0, 0, 0), input);
+        shared.decisions.append(self.decision(input.active.mode, verdict, 0, 0, 0), input);
     }
 
+    /// A row of the log, but for what its writer fills in.
     fn decision(
         &self,
-        active: &Active,
+        mode: PolicyMode,
         verdict: Verdict,
         fuel: u64,
         micros: u128,
@@ -140,12 +141,12 @@ impl Occasion {
             time: self.time,
             chain: self.number,
             hook: self.hook,
-            policy: active.name.clone(),
-            digest: active.program.digest.clone(),
+            policy: String::new(),
+            digest: String::new(),
             in_place_of: verdict.in_place_of,
             actor: self.actor.clone(),
             subject: self.subject.clone(),
-            mode: active.mode,
+            mode,
             outcome: verdict.outcome,
             reason: verdict.reason,
             changes: verdict.changes,

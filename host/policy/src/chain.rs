@@ -170,13 +170,10 @@ impl Chain<'_> {
         config: Option<&Arc<DomainConfig>>,
         in_place_of: Option<&Arc<Active>>,
     ) -> Result<Step, String> {
-        let input = Input {
-            config: active.config_text.clone(),
-            domain: config.cloned(),
-            detail: self.about.detail(),
-        };
+        let input =
+            Input { active: Arc::clone(active), domain: config.cloned(), detail: self.about.detail() };
         if in_place_of.is_none() && binding.is_parked() {
-            self.occasion.note_parked(self.shared, active, input);
+            self.occasion.note_parked(self.shared, input);
             return Err("it is parked after too many failures".to_owned());
         }
         let ask = Ask {
@@ -199,7 +196,7 @@ impl Chain<'_> {
             Err(failure) => Verdict::failed(failure),
         };
         verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        self.occasion.note(self.shared, binding, active, &report, verdict, input);
+        self.occasion.note(self.shared, binding, &report, verdict, input);
         let step = decided.map_err(|failure| failure.to_string())?;
         Ok(if active.enforces() { step } else { Step::Allow })
     }

@@ -11,6 +11,7 @@ use reeve_store::Store;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::binding::Active;
 use crate::loader::digest;
 use crate::metrics::Metrics;
 
@@ -22,8 +23,8 @@ const NICENESS: i32 = 10;
 /// What a decision was made on.
 #[derive(Clone)]
 pub(crate) struct Input {
-    /// The policy's configuration.
-    pub(crate) config: String,
+    /// Who was asked, with its configuration.
+    pub(crate) active: Arc<Active>,
     /// The document, where there is one.
     pub(crate) domain: Option<Arc<DomainConfig>>,
     /// Anything else: a device, an event, a snapshot.
@@ -49,7 +50,7 @@ impl DecisionLog {
         Ok(Self { queue, metrics })
     }
 
-    /// Queues a row; its number and input digest are filled in later.
+    /// Queues a row; its number, what is known of the policy, and the digest of the input are filled in by the writer.
     pub(crate) fn append(&self, decision: Decision, input: Input) {
         if self.queue.try_send(Message::Row(Box::new((decision, input)))).is_err() {
             self.metrics.decision_dropped();
@@ -87,7 +88,7 @@ fn write(store: &Store, mut messages: mpsc::Receiver<Message>) {
             }
         }
         if !rows.is_empty()
-            && let Err(error) = store.append_decisions(&with_digests(rows))
+            && let Err(error) = store.append_decisions(&completed(rows))
         {
             tracing::error!(%error, "decisions could not be logged");
         }
@@ -98,20 +99,23 @@ fn write(store: &Store, mut messages: mpsc::Receiver<Message>) {
     }
 }
 
-/// Fills in the input digests. A document that several rows share, as those of one chain do, is digested once.
-fn with_digests(rows: Vec<(Decision, Input)>) -> Vec<Decision> {
+/// Fills in the policies and the input digests. A document that several rows share, as those of one chain do, is digested once.
+fn completed(rows: Vec<(Decision, Input)>) -> Vec<Decision> {
     let mut documents: HashMap<*const DomainConfig, String> = HashMap::new();
     for domain in rows.iter().filter_map(|(_, input)| input.domain.as_ref()) {
         // The rows hold the documents, so no two of them share an address.
         documents.entry(Arc::as_ptr(domain)).or_insert_with(|| json_digest(&**domain));
     }
-    let with_digest = |(mut decision, input): (Decision, Input)| {
+    let complete = |(mut decision, input): (Decision, Input)| {
         let document = input.domain.as_ref().and_then(|domain| documents.get(&Arc::as_ptr(domain)));
-        let whole = (decision.hook, &decision.actor, &input.config, document, &input.detail);
+        let Active { name, config_text, program, .. } = &*input.active;
+        let whole = (decision.hook, &decision.actor, config_text, document, &input.detail);
         decision.input_digest = json_digest(&whole);
+        decision.policy.clone_from(name);
+        decision.digest.clone_from(&program.digest);
         decision
     };
-    rows.into_iter().map(with_digest).collect()
+    rows.into_iter().map(complete).collect()
 }
 
 fn json_digest(value: &impl Serialize) -> String {

@@ -117,12 +117,12 @@ impl Filter<'_> {
         let Self { shared, occasion, request } = *self;
         let subject = &request.subject;
         let input = Input {
-            config: active.config_text.clone(),
+            active: Arc::clone(active),
             domain: None,
             detail: serde_json::to_string(&(&*request.subject, &*request.tree)).unwrap_or_default(),
         };
         if in_place_of.is_none() && binding.is_parked() {
-            occasion.note_parked(shared, active, input);
+            occasion.note_parked(shared, input);
             return Err(Failure::Error("it is parked after too many failures".to_owned()));
         }
         let ask = Ask {
@@ -142,7 +142,7 @@ impl Filter<'_> {
             Err(failure) => Verdict::failed(failure),
         };
         verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        occasion.note(shared, binding, active, &report, verdict, input);
+        occasion.note(shared, binding, &report, verdict, input);
         proposal
     }
 }

@@ -112,7 +112,8 @@ pub(crate) async fn run_on(stage: Stage<'_>, active: &Arc<Active>, turns: &Semap
         wasi: Wasi::default(),
     };
     let span = span(active, &ask);
-    let call = call(runtime.engine.clone(), state, ask, deadline);
+    // In its place at once: it is some kilobytes, which would be copied on every way down.
+    let call = Box::pin(call(runtime.engine.clone(), state, ask, deadline));
     let answer = match runtime.lane.run(call, &meter, deadline).instrument(span).await {
         Ok(Ok(Ok(answer))) => Ok(answer),
         Ok(Ok(Err(failure))) => Err(Failure::Error(crate::failure::shorten(&failure.message, 1024))),
@@ -232,11 +233,11 @@ pub(crate) async fn smoke_run(
         wasi: Wasi::default(),
     };
     let engine = runtime.engine.clone();
-    let call = async move {
+    let call = Box::pin(async move {
         let mut store = new_store(&engine, state, deadline)?;
         let instance = active.program.pre.instantiate_async(&mut store).await?;
         active.program.exports.check(&mut store, &instance)
-    };
+    });
     match runtime.lane.run(call, &meter, deadline).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Failure::of(&error, fuel, limit)),

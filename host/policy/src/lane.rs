@@ -61,7 +61,7 @@ impl SlowLane {
     /// Runs a call to its end, but not past `deadline`. A call that is dropped is stopped at its next epoch or host call.
     pub(crate) async fn run<F>(
         &self,
-        call: F,
+        mut call: Pin<Box<F>>,
         meter: &Arc<Meter>,
         deadline: Instant,
     ) -> Result<F::Output, Late>
@@ -69,7 +69,6 @@ impl SlowLane {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut call = Box::pin(call);
         let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
         let first = std::future::poll_fn(|context| {
             if let Poll::Ready(output) = call.as_mut().poll(context) {

@@ -143,9 +143,9 @@ async fn ask(
     question: Question,
     detail: String,
 ) {
-    let input = Input { config: active.config_text.clone(), domain: None, detail };
+    let input = Input { active: Arc::clone(active), domain: None, detail };
     if binding.is_parked() {
-        return occasion.note_parked(shared, active, input);
+        return occasion.note_parked(shared, input);
     }
     let ask = Ask {
         hook: occasion.hook,
@@ -160,7 +160,7 @@ async fn ask(
         Ok(_) => Verdict::plain(Outcome::Notified),
         Err(failure) => Verdict::failed(failure),
     };
-    occasion.note(shared, binding, active, &report, verdict, input);
+    occasion.note(shared, binding, &report, verdict, input);
 }
 
 /// Tells every policy that the daemon is about to end, and waits for all of them, each within its deadline.

@@ -72,12 +72,12 @@ impl Mac<'_> {
     ) -> Result<String, Failure> {
         let Self { shared, occasion, config, interface, taken } = *self;
         let input = Input {
-            config: active.config_text.clone(),
+            active: Arc::clone(active),
             domain: Some(Arc::clone(config)),
             detail: format!("interface {interface}, {} addresses taken", taken.len()),
         };
         if in_place_of.is_none() && binding.is_parked() {
-            occasion.note_parked(shared, active, input);
+            occasion.note_parked(shared, input);
             return Err(Failure::Error("it is parked after too many failures".to_owned()));
         }
         let question = Question::Mac {
@@ -104,7 +104,7 @@ impl Mac<'_> {
             Err(failure) => Verdict::failed(failure),
         };
         verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        occasion.note(shared, binding, active, &report, verdict, input);
+        occasion.note(shared, binding, &report, verdict, input);
         proposal
     }
 }

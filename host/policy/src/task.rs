@@ -269,9 +269,9 @@ async fn run_once(shared: &Arc<Shared>, binding: &Arc<Binding>, run: Run) -> Tas
     let active = binding.active();
     let occasion = Occasion::new(shared, Hook::Task, run.actor, run.subject);
     let started = OffsetDateTime::now_utc();
-    let input = Input { config: active.config_text.clone(), domain: None, detail: run.detail };
+    let input = Input { active: Arc::clone(&active), domain: None, detail: run.detail };
     if binding.is_parked() {
-        occasion.note_parked(shared, &active, input);
+        occasion.note_parked(shared, input);
         let summary = "the policy is parked after too many failures".to_owned();
         return TaskRun { started, cause: run.cause, outcome: Outcome::Parked, summary, micros: 0 };
     }
@@ -301,7 +301,7 @@ async fn run_once(shared: &Arc<Shared>, binding: &Arc<Binding>, run: Run) -> Tas
         active.name,
         ended(outcome)
     );
-    occasion.note(shared, binding, &active, &report, verdict, input);
+    occasion.note(shared, binding, &report, verdict, input);
     TaskRun { started, cause: run.cause, outcome, summary, micros }
 }
 
@@ -316,11 +316,11 @@ fn one_line(summary: &str) -> String {
 }
 
 /// Logs a run that there was no room for.
-fn skipped(shared: &Shared, active: &Active, run: &Run, why: &str) {
+fn skipped(shared: &Shared, active: &Arc<Active>, run: &Run, why: &str) {
     tracing::warn!(policy = active.name, "task '{}' is not run: {why}", active.name);
     let occasion = Occasion::new(shared, Hook::Task, run.actor.clone(), run.subject.clone());
-    let input = Input { config: active.config_text.clone(), domain: None, detail: run.detail.clone() };
-    occasion.note_skipped(shared, active, why, input);
+    let input = Input { active: Arc::clone(active), domain: None, detail: run.detail.clone() };
+    occasion.note_skipped(shared, why, input);
 }
 
 #[cfg(test)]

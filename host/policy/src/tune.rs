@@ -104,9 +104,9 @@ async fn ask(
     let services = shared.services();
     let before = services.ksm()?;
     let snapshot = snapshot(&*services, &before, wake).await?;
-    let input = Input { config: active.config_text.clone(), domain: None, detail: format!("{snapshot:?}") };
+    let input = Input { active: Arc::clone(active), domain: None, detail: format!("{snapshot:?}") };
     if binding.is_parked() {
-        occasion.note_parked(shared, active, input);
+        occasion.note_parked(shared, input);
         return Ok(());
     }
     let ask = Ask {
@@ -132,7 +132,7 @@ async fn ask(
         Ok(change) => Verdict { changes: changes(&before, change), ..Verdict::plain(Outcome::Adjusted) },
         Err(failure) => Verdict::failed(&failure),
     };
-    occasion.note(shared, binding, active, &report, verdict, input);
+    occasion.note(shared, binding, &report, verdict, input);
     Ok(())
 }
 
