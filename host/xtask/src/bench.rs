@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: measurements against peers; the program is in tests/bench.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::project::{Project, succeed};
@@ -9,10 +11,11 @@ use crate::{guest, policies};
 pub fn run(project: &Project, area: Option<&str>, json: bool) -> Result<()> {
     guest::run(project)?;
     policies::run(project)?;
-    succeed(project.cargo("").args(["build", "--quiet", "--release", "--package", "reeve-daemon"]))?;
-    let mut bench = project.cargo("");
-    bench.args(["run", "--quiet", "--release", "--package", "reeve-bench", "--"]);
-    bench.args(area);
+    // Together, so that both are built with the same features and their dependencies once.
+    let packages = ["--package", "reeve-daemon", "--package", "reeve-bench"];
+    succeed(project.cargo("").args(["build", "--quiet", "--release"]).args(packages))?;
+    let mut bench = Command::new(project.target("release").join("reeve-bench"));
+    bench.current_dir(project.root()).args(area);
     if json {
         bench.arg("--json");
     }

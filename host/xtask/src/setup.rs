@@ -35,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 17] = [
+const PACKAGES: [Package; 18] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -89,6 +89,12 @@ const PACKAGES: [Package; 17] = [
         sign: Sign::Program("python3"),
         need: Need::Everything,
         why: "as a peer of the hook benches",
+    },
+    Package {
+        name: "iptables",
+        sign: Sign::Program("ebtables-nft"),
+        need: Need::Everything,
+        why: "as a peer of the filter benches",
     },
     Package {
         name: "docker-registry",

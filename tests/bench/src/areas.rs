@@ -1,6 +1,7 @@
 //! The areas, a file each.
 
 mod boot;
+mod filter;
 mod hooks;
 mod host;
 mod list;
@@ -22,11 +23,13 @@ pub enum Area {
     List,
     /// Replay, fan-out and reload of policies.
     Policy,
+    /// Packet filters and the start of a network.
+    Filter,
 }
 
 impl Area {
     /// Every area, in the order they are measured.
-    pub const ALL: [Self; 4] = [Self::Hooks, Self::Boot, Self::List, Self::Policy];
+    pub const ALL: [Self; 5] = [Self::Hooks, Self::Boot, Self::List, Self::Policy, Self::Filter];
 
     /// Measures the area.
     pub async fn measure(self) -> Result<Vec<Row>> {
@@ -35,6 +38,7 @@ impl Area {
             Self::Boot => boot::measure().await,
             Self::List => list::measure().await,
             Self::Policy => policy::measure().await,
+            Self::Filter => filter::measure().await,
         }
     }
 }
