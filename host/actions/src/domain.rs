@@ -5,12 +5,15 @@ mod create;
 mod define;
 mod device;
 mod device_change;
+mod interface;
 mod read;
 mod run;
 mod settings;
 mod start;
 mod stop;
 mod undefine;
+mod update;
+mod update_device;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,7 @@ pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
+pub(crate) use update_device::UpdateDevice;
 
 /// How long a policy waits for a domain that is being changed: long enough for a change whose event it just heard to end,
 /// and well below the deadline of any hook.

@@ -38,6 +38,7 @@ pub mod node_port;
 mod policy;
 pub mod policy_port;
 mod port;
+mod port_change;
 mod record;
 pub mod record_port;
 mod recover;

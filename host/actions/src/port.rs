@@ -71,10 +71,7 @@ impl Actions {
         let filters = self.networking.records().filters.clone();
         let binding = self.binding(actor, &plugged, &filters).await?;
         let key = (port.domain, port.mac);
-        let text = serde_json::to_string(&port).map_err(|fault| {
-            Error::new(ErrorCode::Internal, format!("interface '{}' can't be noted: {fault}", port.link))
-        })?;
-        let row = PortRow { domain: port.domain, mac: port.mac.to_string(), port: text };
+        let row = row(&port)?;
         self.store(move |store| store.put_port(&row)).await?;
         self.networking.records().ports.insert(key, plugged);
         let made = match self.apply(binding.into_iter().collect()).await {
@@ -140,7 +137,7 @@ impl Actions {
         Ok(())
     }
 
-    async fn ask_port(
+    pub(crate) async fn ask_port(
         &self,
         actor: &Actor,
         domain: &Arc<DomainConfig>,
@@ -159,7 +156,7 @@ impl Actions {
         })
     }
 
-    fn tell_port(&self, actor: &Actor, port: &PlannedPort, change: NetworkChange) {
+    pub(crate) fn tell_port(&self, actor: &Actor, port: &PlannedPort, change: NetworkChange) {
         let Some(network) = port.network else { return };
         let found =
             self.networking.records().networks.get(&network).map(|network| Arc::clone(network.config()));
@@ -167,4 +164,12 @@ impl Actions {
             self.tell_network(actor, &config, change, &port.link);
         }
     }
+}
+
+/// A port as it is kept for the next daemon.
+pub(crate) fn row(port: &PlannedPort) -> Result<PortRow, Error> {
+    let text = serde_json::to_string(port).map_err(|fault| {
+        Error::new(ErrorCode::Internal, format!("interface '{}' can't be noted: {fault}", port.link))
+    })?;
+    Ok(PortRow { domain: port.domain, mac: port.mac.to_string(), port: text })
 }

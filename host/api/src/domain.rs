@@ -1,6 +1,7 @@
 //! `/v1/domains`: definitions, what is true of them now, and their settings.
 
 mod device;
+mod interface;
 mod life;
 
 use axum::Json;
@@ -21,6 +22,7 @@ use crate::peer::Caller;
 use crate::state::ApiState;
 
 pub(crate) use device::*;
+pub(crate) use interface::*;
 pub(crate) use life::*;
 
 /// Rows of all domains that pass the filter, by name.

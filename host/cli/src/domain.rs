@@ -5,8 +5,10 @@ mod console;
 mod create;
 mod define;
 mod device;
+mod domiftune;
 mod edit;
 mod info;
+mod interface;
 mod life;
 mod list;
 mod setmem;
@@ -72,6 +74,20 @@ pub enum DomainCommand {
     AttachDevice(device::AttachDevice),
     /// Unplug a device from a domain
     DetachDevice(device::DetachDevice),
+    /// Change a device of a domain in place
+    UpdateDevice(device::UpdateDevice),
+    /// List the network interfaces of a domain
+    Domiflist(interface::Domiflist),
+    /// Show addresses of a running guest
+    Domifaddr(interface::Domifaddr),
+    /// Show counters of a network interface
+    Domifstat(interface::Domifstat),
+    /// Show whether the cable of a network interface is plugged in
+    DomifGetlink(interface::DomifGetlink),
+    /// Plug the cable of a network interface in, or pull it
+    DomifSetlink(interface::DomifSetlink),
+    /// Show or set the limits of a network interface
+    Domiftune(domiftune::Domiftune),
 }
 
 impl DomainCommand {
@@ -99,6 +115,13 @@ impl DomainCommand {
             Self::Setmem(command) => command.run(context).await,
             Self::AttachDevice(command) => command.run(context).await,
             Self::DetachDevice(command) => command.run(context).await,
+            Self::UpdateDevice(command) => command.run(context).await,
+            Self::Domiflist(command) => command.run(context).await,
+            Self::Domifaddr(command) => command.run(context).await,
+            Self::Domifstat(command) => command.run(context).await,
+            Self::DomifGetlink(command) => command.run(context).await,
+            Self::DomifSetlink(command) => command.run(context).await,
+            Self::Domiftune(command) => command.run(context).await,
         }
     }
 }

@@ -6,6 +6,9 @@ use reeve_model::api::{
     DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory, StartOptions,
     XmlOptions,
 };
+use reeve_model::domain_interface::{
+    AddressOptions, DomainInterface, InterfaceAddress, SetBandwidth, SetLink,
+};
 use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
 
 use crate::connection::Payload;
@@ -135,6 +138,62 @@ impl Client {
     ) -> Result<DomainSummary, ClientError> {
         let target = Target::new(&["domains", domain, "detach-device"]).with_fields(&options);
         self.call(Method::POST, target, Payload::Xml(xml)).await
+    }
+
+    /// Changes the interface or disk that `xml` names to what it says.
+    pub async fn update_device(
+        &self,
+        domain: &str,
+        xml: &str,
+        options: DeviceOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "update-device"]).with_fields(&options);
+        self.call(Method::POST, target, Payload::Xml(xml)).await
+    }
+
+    /// Interfaces of a domain in document order.
+    pub async fn domain_interfaces(
+        &self,
+        domain: &str,
+        options: XmlOptions,
+    ) -> Result<Vec<DomainInterface>, ClientError> {
+        let target = Target::new(&["domains", domain, "interfaces"]).with_fields(&options);
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// Addresses of a running guest that the host knows.
+    pub async fn domain_addresses(
+        &self,
+        domain: &str,
+        options: &AddressOptions,
+    ) -> Result<Vec<InterfaceAddress>, ClientError> {
+        let target = Target::new(&["domains", domain, "addresses"]).with_fields(options);
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// Plugs the cable of an interface in or pulls it.
+    pub async fn set_interface_link(
+        &self,
+        domain: &str,
+        interface: &str,
+        up: bool,
+        options: DeviceOptions,
+    ) -> Result<DomainInterface, ClientError> {
+        let target = Target::new(&["domains", domain, "interfaces", interface, "link"]).with_fields(&options);
+        self.call(Method::PUT, target, Payload::json(&SetLink { up })?).await
+    }
+
+    /// Limits what an interface receives and sends.
+    pub async fn set_interface_bandwidth(
+        &self,
+        domain: &str,
+        interface: &str,
+        limits: SetBandwidth,
+        options: DeviceOptions,
+    ) -> Result<DomainInterface, ClientError> {
+        let target =
+            Target::new(&["domains", domain, "interfaces", interface, "bandwidth"]).with_fields(&options);
+        self.call(Method::PUT, target, Payload::json(&limits)?).await
     }
 
     async fn verb(&self, domain: &str, verb: &str) -> Result<DomainSummary, ClientError> {

@@ -116,6 +116,11 @@ impl Bindings {
         self.replace(&mut state, wanted)
     }
 
+    /// True while the kernel has rules of ours, from this daemon or an earlier one.
+    pub fn has_tables(&self) -> Result<bool, BindError> {
+        Ok(self.nft.list_table(NftFamily::Bridge, BRIDGE_TABLE)?.is_some())
+    }
+
     /// The binding of an interface.
     pub fn get(&self, link: &LinkName) -> Option<Binding> {
         self.state().get(link)

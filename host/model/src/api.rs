@@ -77,7 +77,7 @@ pub struct EditOptions {
     pub expected: Option<String>,
 }
 
-/// Which configurations of a domain a device change is for. Neither means the machine of an active domain, else the definition.
+/// Which configurations of a domain a device change is for. None of them means the machine of an active domain, else the definition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
@@ -89,6 +89,9 @@ pub struct DeviceOptions {
     /// The definition.
     #[serde(default)]
     pub config: bool,
+    /// The definition, and the running machine where there is one.
+    #[serde(default)]
+    pub persistent: bool,
 }
 
 /// A domain after its document was taken in.

@@ -27,6 +27,8 @@ pub enum Attachment {
     Config,
     /// Both.
     LiveAndConfig,
+    /// The definition, and the machine of an active domain.
+    Persistent,
 }
 
 /// Plug or unplug.
@@ -131,7 +133,7 @@ impl Actions {
     }
 
     /// Whether the machine and whether the definition is to be changed.
-    fn scope(&self, subject: &Subject, attachment: Attachment) -> Result<(bool, bool), Error> {
+    pub(super) fn scope(&self, subject: &Subject, attachment: Attachment) -> Result<(bool, bool), Error> {
         let active = self.domains.phase(subject.uuid).map_err(explain)?.has_machine();
         let persistent = self.domains.definition(subject.uuid).map_err(explain)?.is_some();
         let (live, config) = match attachment {
@@ -139,6 +141,7 @@ impl Actions {
             Attachment::Live => (true, false),
             Attachment::Config => (false, true),
             Attachment::LiveAndConfig => (true, true),
+            Attachment::Persistent => (active, true),
         };
         if config && !persistent {
             let message = format!("domain '{}' is transient: it has no definition to change", subject.name);

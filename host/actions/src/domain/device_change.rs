@@ -60,16 +60,25 @@ impl Step<ChangeDevice> for ChangeDefinition {
 
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
         let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
-        let now = actions.domains.definition(operation.uuid).ok().flatten();
-        match now.is_some_and(|now| document::format(&now) == document::format(after)) {
-            true => replace(actions, &Actor::Daemon, after, before.clone()).await,
-            false => Ok(()),
-        }
+        put_back(actions, before, after).await
+    }
+}
+
+/// Puts a definition back where its replacement still is.
+pub(super) async fn put_back(
+    actions: &Actions,
+    before: &DomainConfig,
+    after: &DomainConfig,
+) -> Result<(), Error> {
+    let now = actions.domains.definition(before.uuid).ok().flatten();
+    match now.is_some_and(|now| document::format(&now) == document::format(after)) {
+        true => replace(actions, &Actor::Daemon, after, before.clone()).await,
+        false => Ok(()),
     }
 }
 
 /// Puts a definition in place of the one that must be there.
-async fn replace(
+pub(super) async fn replace(
     actions: &Actions,
     actor: &Actor,
     old: &DomainConfig,

@@ -153,6 +153,7 @@ impl Actions {
             let records = self.networking.records();
             (records.ports.values().cloned().collect::<Vec<Plugged>>(), records.filters.clone())
         };
+        let none_plugged = ports.is_empty();
         let mut bindings = Vec::new();
         for plugged in ports {
             match self.binding(&Actor::Daemon, &plugged, &filters).await {
@@ -163,11 +164,16 @@ impl Actions {
                 }
             }
         }
-        if bindings.is_empty() {
+        if none_plugged {
             return;
         }
         let networking = Arc::clone(&self.networking);
-        let adopted = crate::blocking(move || Ok(networking.bindings.adopt(bindings)?)).await;
+        // Interfaces without a filter may have one in the kernel: a change that was unwound left it.
+        let adopted = crate::blocking(move || match bindings.is_empty() && !networking.bindings.has_tables()? {
+            true => Ok(()),
+            false => Ok(networking.bindings.adopt(bindings)?),
+        })
+        .await;
         if let Err(error) = adopted {
             tracing::error!(%error, "packet rules could not be put into force again; those before are in place");
         }

@@ -1,4 +1,4 @@
-//! Plugging and unplugging devices.
+//! Plugging, unplugging and changing devices.
 
 use axum::Json;
 use axum::extract::State;
@@ -52,8 +52,31 @@ pub(crate) async fn detach_device(
     Ok(Json(state.actions.detach_device_from(&actor, &domain, &device, attachment(options)).await?))
 }
 
-fn attachment(options: DeviceOptions) -> Attachment {
-    match (options.live, options.config) {
+/// Changes the interface or disk that the document names to what it says.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/update-device",
+    operation_id = "domain_update_device",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID"), DeviceOptions),
+    request_body(content = String, content_type = "application/xml", description = "One device, e.g. <interface>"),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn update_device(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    Query(options): Query<DeviceOptions>,
+    Xml(device): Xml,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.update_device(&actor, &domain, &device, attachment(options)).await?))
+}
+
+pub(super) fn attachment(options: DeviceOptions) -> Attachment {
+    if options.persistent && !options.live {
+        return Attachment::Persistent;
+    }
+    match (options.live, options.config || options.persistent) {
         (false, false) => Attachment::Current,
         (true, false) => Attachment::Live,
         (false, true) => Attachment::Config,

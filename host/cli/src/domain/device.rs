@@ -1,4 +1,4 @@
-//! `reeve domain attach-device` and `detach-device` (guide 14.5.4).
+//! `reeve domain attach-device`, `detach-device` (guide 14.5.4) and `update-device` (guide 10.5).
 
 use std::path::PathBuf;
 
@@ -51,6 +51,34 @@ impl DetachDevice {
     }
 }
 
+/// Options of `reeve domain update-device`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The device is found by its MAC address or target. What the document does not say of an interface's model, MTU, address and alias
+stays; everything else becomes what the document says. While the guest runs an interface can move to another network or bridge, get
+another packet filter, other limits and another link state; disks change in the definition only.
+
+Example:
+  reeve domain update-device web interface.xml --persistent
+  where interface.xml holds
+    <interface type='network'><mac address='52:54:00:00:00:07'/><source network='lab'/><model type='virtio'/></interface>")]
+pub struct UpdateDevice {
+    #[command(flatten)]
+    target: Target,
+    /// A document with one device element, - for standard input
+    file: PathBuf,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+impl UpdateDevice {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let device = read_document(&self.file)?;
+        let row = context.client.update_device(&self.target.domain, &device, self.scope.options()).await?;
+        context.show(&Done::new(row, "has the changed device now"))
+    }
+}
+
 /// What is changed.
 #[derive(Debug, Args)]
 struct Scope {
@@ -60,10 +88,16 @@ struct Scope {
     /// Change the definition [default while the domain is off]
     #[arg(long)]
     config: bool,
+    /// Change the definition, and the running machine of an active domain
+    #[arg(long)]
+    persistent: bool,
+    /// Change the running machine, or the definition while the domain is off
+    #[arg(long, conflicts_with_all = ["live", "config", "persistent"])]
+    current: bool,
 }
 
 impl Scope {
     fn options(&self) -> DeviceOptions {
-        DeviceOptions { live: self.live, config: self.config }
+        DeviceOptions { live: self.live, config: self.config, persistent: self.persistent }
     }
 }

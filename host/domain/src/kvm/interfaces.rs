@@ -29,14 +29,15 @@ pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<
 /// The host's side; the rest of a sentence about the interface when there is none.
 fn backend(interface: &Interface, sources: &mut Sources) -> Result<NetBackend, String> {
     let name = interface.target.clone().unwrap_or_else(|| "vnet%d".to_owned());
+    let up = interface.link_up.unwrap_or(true);
     let source = match interface.kind.as_str() {
-        "ethernet" => Source::Tap { name, bridge: None },
+        "ethernet" => Source::Tap { name, bridge: None, up },
         "bridge" => {
             let bridge = interface.source_attribute("bridge").ok_or("names no bridge")?.to_owned();
-            Source::Tap { name, bridge: Some(bridge) }
+            Source::Tap { name, bridge: Some(bridge), up }
         }
         // Both are made before the machine is, by who knows the network or the host's interface.
-        "network" => Source::PreparedTap { name },
+        "network" => Source::PreparedTap { name, up },
         "direct" => Source::Macvtap { name },
         "mcast" => {
             let group = group(interface)?;
@@ -109,8 +110,8 @@ mod tests {
     fn every_kind_has_its_source() {
         let name = "t0".to_owned();
         let taps = [
-            ("ethernet", Source::Tap { name: name.clone(), bridge: None }),
-            ("network", Source::PreparedTap { name: name.clone() }),
+            ("ethernet", Source::Tap { name: name.clone(), bridge: None, up: true }),
+            ("network", Source::PreparedTap { name: name.clone(), up: true }),
             ("direct", Source::Macvtap { name }),
         ];
         for (kind, source) in taps {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeve_sys::cgroup::Group;
-use reeve_sys::link::LinkName;
+use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open::{self, ImageError};
 use reeve_sys::process::{Process, Program};
 use reeve_sys::tap::Tap;
@@ -221,11 +221,13 @@ pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
         Source::Read { what, path } => open::read_only(path).map_err(failed(what, path)),
         Source::Random { path } => open::character_device(path, false).map_err(failed("rng source", path)),
         Source::Log { what, path } => open::append(path).map(OwnedFd::from).map_err(failed(what, path)),
-        Source::Tap { name, bridge } => {
+        Source::Tap { name, bridge, up } => {
             let tap = Tap::open(name, bridge.as_deref()).map_err(host("a network interface"))?;
-            Ok(tap.fd)
+            with_link(tap, *up)
         }
-        Source::PreparedTap { name } => Ok(Tap::open_existing(name).map_err(host("a network interface"))?.fd),
+        Source::PreparedTap { name, up } => {
+            with_link(Tap::open_existing(name).map_err(host("a network interface"))?, *up)
+        }
         Source::Macvtap { name } => {
             let name = LinkName::new(name.as_str()).map_err(host("a network interface"))?;
             Ok(Tap::open_macvtap(&name).map_err(host("a network interface"))?.fd)
@@ -246,6 +248,15 @@ pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
             other => failed(what, path)(std::io::Error::new(std::io::ErrorKind::InvalidInput, other)),
         }),
     }
+}
+
+/// Opening a tap set it up: a cable that is pulled is pulled on the host too.
+fn with_link(tap: Tap, up: bool) -> Result<OwnedFd, DriverError> {
+    if !up {
+        let name = LinkName::new(tap.name.as_str()).map_err(host("a network interface"))?;
+        KernelLinks.change(&name, &Change::Down).map_err(host("a network interface"))?;
+    }
+    Ok(tap.fd)
 }
 
 /// Runs what may block for moments.

@@ -310,7 +310,8 @@ fn removable(device: &Device) -> Result<String, DriverError> {
 fn target(device: &Device) -> Option<(String, String)> {
     let target = match device {
         Device::Disk(disk) => disk.target.clone(),
-        Device::Interface(interface) => interface.target.clone().unwrap_or_default(),
+        // A tunnel has none and goes by its alias.
+        Device::Interface(interface) => interface.target.clone()?,
         Device::Rng(_) | Device::Channel(_) | Device::Other(_) => return None,
     };
     device.alias().map(|alias| (alias.to_owned(), target))

@@ -28,10 +28,10 @@ pub(super) enum Source {
     Random { path: PathBuf },
     /// A file to append to.
     Log { what: String, path: PathBuf },
-    /// A tap device.
-    Tap { name: String, bridge: Option<String> },
-    /// A tap that somebody made for it.
-    PreparedTap { name: String },
+    /// A tap device, up or down.
+    Tap { name: String, bridge: Option<String>, up: bool },
+    /// A tap that somebody made for it, up or down.
+    PreparedTap { name: String, up: bool },
     /// A macvtap that somebody made for it.
     Macvtap { name: String },
     /// A socket that gets what is sent to a multicast group.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_model::Bytes;
-use reeve_model::domain::{DomainConfig, LifecycleAction};
+use reeve_model::domain::{DomainConfig, Interface, LifecycleAction};
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -264,8 +264,8 @@ impl Machine for SimMachine {
         let memory = state.balloon.at(self.clock.now());
         let devices = &self.config.devices;
         let disk = |target: &String| DiskStats { target: target.clone(), ..DiskStats::default() };
-        let interface = |target: &Option<String>| InterfaceStats {
-            target: target.clone().unwrap_or_default(),
+        let interface = |interface: &Interface| InterfaceStats {
+            target: interface.target.clone().or_else(|| interface.common.alias.clone()).unwrap_or_default(),
             ..InterfaceStats::default()
         };
         Ok(DomainStats {
@@ -275,7 +275,7 @@ impl Machine for SimMachine {
             balloon_current: memory,
             exits: 0,
             disks: devices.disks.iter().map(|each| disk(&each.target)).collect(),
-            interfaces: devices.interfaces.iter().map(|each| interface(&each.target)).collect(),
+            interfaces: devices.interfaces.iter().map(interface).collect(),
         })
     }
 

@@ -12,15 +12,14 @@ use crate::undo::{Undo, note};
 use crate::{Host, NetworkError};
 
 impl Networks {
-    /// Moves a plugged tap to where the changed interface says, while the guest runs (guide 10.5). Refuses what needs another kind of link.
-    /// When a step fails, it is where it was.
-    pub fn move_to(
+    /// Decides how a plugged port becomes what the changed interface says, while the guest runs (guide 10.5). Refuses what needs another
+    /// kind of link. Nothing on the host changes; [`Networks::change`] does it.
+    pub fn plan_change(
         &self,
         port: &PlannedPort,
         request: &PortRequest<'_>,
     ) -> Result<PlannedPort, NetworkError> {
-        let mut state = self.state();
-        let mut new = plan(&self.host, request, &state, Some(port))?;
+        let mut new = plan(&self.host, request, &self.state(), Some(port))?;
         let movable = |medium: &Medium| matches!(medium, Medium::Tap { .. } | Medium::LooseTap);
         if new.mac != port.mac
             || !(new.medium == port.medium || movable(&new.medium) && movable(&port.medium))
@@ -32,12 +31,42 @@ impl Networks {
             });
         }
         // The guest was told its MTU when it started.
-        new.mtu = port.mtu;
+        (new.mtu, new.interface.mtu) = (port.mtu, port.interface.mtu);
+        Ok(new)
+    }
+
+    /// The port with other limits (domiftune). Nothing on the host changes.
+    pub fn plan_limits(
+        &self,
+        port: &PlannedPort,
+        bandwidth: Bandwidth,
+    ) -> Result<PlannedPort, NetworkError> {
+        if !port.has_link() {
+            return Err(NetworkError::Unsupported {
+                subject: port.subject(),
+                reason: "a tunnel has no link on the host that could be limited".to_owned(),
+            });
+        }
+        check_floor(&port.subject(), &bandwidth, port.network, &self.state(), Some(&port.link))?;
+        let mut new = port.clone();
+        (new.bandwidth, new.interface.bandwidth) = (bandwidth, bandwidth);
+        Ok(new)
+    }
+
+    /// Makes of a plugged port what was planned: another bridge, other limits, the cable pulled or plugged in. When a step fails, it is
+    /// what it was. To take a change back, change the new port to the old one; it need not have got the whole way.
+    pub fn change(&self, port: &PlannedPort, new: &PlannedPort) -> Result<(), NetworkError> {
+        if !port.has_link() {
+            return Ok(());
+        }
+        let mut state = self.state();
+        // What it was promised may have gone to others since.
+        check_floor(&new.subject(), &new.bandwidth, new.network, &state, Some(&new.link))?;
         let link = port.link_name()?;
         let mut undo = Undo::default();
         if (&new.medium, new.isolated) != (&port.medium, port.isolated) {
             undo.push(|| note(place(&self.host, port, &link)));
-            place(&self.host, &new, &link)?;
+            place(&self.host, new, &link)?;
         }
         if new.link_up != port.link_up {
             undo.push(|| note(set_up(&self.host, &link, port.link_up)));
@@ -48,8 +77,8 @@ impl Networks {
             shape(&self.host, &link, &new.bandwidth)?;
         }
         state.ports.insert(new.link.clone(), new.clone());
-        if limits::has_floor(port) || limits::has_floor(&new) {
-            if let Err(error) = share(&self.host, &new, &state) {
+        if limits::has_floor(port) || limits::has_floor(new) {
+            if let Err(error) = share(&self.host, new, &state) {
                 state.ports.insert(port.link.clone(), port.clone());
                 note(share(&self.host, port, &state));
                 return Err(error);
@@ -57,51 +86,21 @@ impl Networks {
             note(share(&self.host, port, &state));
         }
         undo.keep();
-        Ok(new)
+        Ok(())
     }
 
-    /// Gives a plugged port other limits (domiftune); the port as it is now.
-    pub fn set_bandwidth(
-        &self,
-        port: &PlannedPort,
-        bandwidth: Bandwidth,
-    ) -> Result<PlannedPort, NetworkError> {
-        let mut state = self.state();
-        if !port.has_link() {
-            return Err(NetworkError::Unsupported {
-                subject: port.subject(),
-                reason: "a tunnel has no link on the host that could be limited".to_owned(),
-            });
-        }
-        check_floor(&port.subject(), &bandwidth, port.network, &state, Some(&port.link))?;
-        let link = port.link_name()?;
-        let mut new = port.clone();
-        (new.bandwidth, new.interface.bandwidth) = (bandwidth, bandwidth);
-        let mut undo = Undo::default();
-        undo.push(|| note(shape(&self.host, &link, &port.bandwidth)));
-        shape(&self.host, &link, &bandwidth)?;
-        state.ports.insert(new.link.clone(), new.clone());
-        if (limits::has_floor(port) || limits::has_floor(&new))
-            && let Err(error) = share(&self.host, &new, &state)
-        {
-            state.ports.insert(port.link.clone(), port.clone());
-            note(share(&self.host, port, &state));
-            return Err(error);
-        }
-        undo.keep();
-        Ok(new)
+    /// True while the link of a port is on the host.
+    pub fn has_link(&self, port: &PlannedPort) -> Result<bool, NetworkError> {
+        Ok(port.has_link() && self.host.links.find(&port.link_name()?)?.is_some())
     }
+}
 
-    /// Plugs the cable in or pulls it (domif-setlink); the port as it is now. Opening a tap sets it up, so a driver does this after opening.
-    pub fn set_link_state(&self, port: &PlannedPort, up: bool) -> Result<PlannedPort, NetworkError> {
-        let mut state = self.state();
-        let mut new = port.clone();
+impl PlannedPort {
+    /// The port with the cable plugged in or pulled (domif-setlink).
+    pub fn with_link(&self, up: bool) -> Self {
+        let mut new = self.clone();
         (new.link_up, new.interface.link_up) = (up, Some(up));
-        if port.has_link() {
-            set_up(&self.host, &port.link_name()?, up)?;
-            state.ports.insert(new.link.clone(), new.clone());
-        }
-        Ok(new)
+        new
     }
 }
 

@@ -200,6 +200,13 @@ fn pool(
             what: format!("a virtual function of '{pf}'"),
         });
     }
+    // A port that stays in its pool stays on its device.
+    if let Some(port) = keep.filter(|port| port.network == Some(config.uuid))
+        && let Medium::Macvtap { lower, .. } = &port.medium
+        && devices.contains(lower)
+    {
+        return Ok(port.medium.clone());
+    }
     let exclusive = mode == ForwardMode::Passthrough;
     let free = devices.iter().filter_map(|dev| {
         let users = use_of(dev, state, keep);

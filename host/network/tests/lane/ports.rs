@@ -129,11 +129,12 @@ fn guests_of_a_network_talk_unless_they_are_isolated() {
         assert!(!gets(&c, &frame(2, [0xff; 6]), little), "isolated ports talk to each other");
 
         // The cable is pulled and plugged in again.
-        let pulled = bed.networks.set_link_state(&one, false).unwrap();
+        let pulled = one.with_link(false);
+        bed.networks.change(&one, &pulled).unwrap();
         assert_eq!((pulled.link_up, pulled.interface.link_up), (false, Some(false)));
         send(&b, &frame(2, [0xff; 6]));
         assert!(!gets(&a, &frame(2, [0xff; 6]), little));
-        let one = bed.networks.set_link_state(&pulled, true).unwrap();
+        bed.networks.change(&pulled, &one).unwrap();
         wait("the cable is not plugged in", || {
             send(&b, &frame(2, [0xff; 6]));
             gets(&a, &frame(2, [0xff; 6]), little).then_some(())
@@ -157,7 +158,9 @@ fn a_port_moves_to_another_network_while_its_guest_runs() {
         let tap = open(&port);
         let moved = interface("network", &[("network", "second")], 1);
         let request = PortRequest { domain: DOMAIN, domain_name: "web", interface: &moved };
-        let port = bed.networks.move_to(&port, &request).unwrap();
+        let before = port;
+        let port = bed.networks.plan_change(&before, &request).unwrap();
+        bed.networks.change(&before, &port).unwrap();
         assert_eq!((port.link.as_str(), port.bridge()), ("vnet0", Some("virbr1")));
         let bridge = PacketSocket::open(&name("virbr1"), None).unwrap();
         wait("frames do not pass", || {
@@ -166,7 +169,7 @@ fn a_port_moves_to_another_network_while_its_guest_runs() {
         });
         let gone = interface("network", &[("network", "third")], 1);
         let request = PortRequest { domain: DOMAIN, domain_name: "web", interface: &gone };
-        let error = bed.networks.move_to(&port, &request).unwrap_err();
+        let error = bed.networks.plan_change(&port, &request).unwrap_err();
         assert_eq!(error.to_string(), "network 'third' is not active");
         assert_eq!(bed.links.find(&name("vnet0")).unwrap().unwrap().master, Some(name("virbr1")));
         drop(tap);

@@ -102,7 +102,9 @@ fn floors_are_shared_out_and_given_back() {
         );
         let two = plug(bed, &floor(399, 2)).unwrap();
         assert_eq!(classes(), before + 2);
-        let one = bed.networks.set_bandwidth(&one, Bandwidth::default()).unwrap();
+        let before_that = one;
+        let one = bed.networks.plan_limits(&before_that, Bandwidth::default()).unwrap();
+        bed.networks.change(&before_that, &one).unwrap();
         assert!(one.interface.bandwidth.is_empty());
         assert_eq!(classes(), before + 1);
         bed.networks.unplug(&two).unwrap();
