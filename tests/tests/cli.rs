@@ -192,6 +192,13 @@ fn devices_come_and_go() -> Outcome {
     daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], &disk)?.ok();
     assert!(!daemon.reeve(&["domain", "xml", "web"])?.ok().contains("vdb"));
     daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], "<disk")?.fails(7);
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "-", "--persistent"], &disk)?.ok();
+    let changed = disk.replace("bus='virtio'/>", "bus='virtio'/><readonly/>");
+    let said = daemon.reeve_with_input(&["domain", "update-device", "web", "-"], &changed)?.ok();
+    assert_eq!(said, "Domain 'web' has the changed device now\n");
+    assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("<readonly/>"));
+    daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], &disk)?.ok();
+    daemon.reeve_with_input(&["domain", "update-device", "web", "-", "--current", "--live"], &disk)?.fails(2);
     daemon.reeve(&["domain", "start", "web", "--paused"])?.ok();
     assert!(state(&daemon, "web")?.starts_with("paused"));
     daemon.reeve_with_input(&["domain", "attach-device", "web", "-", "--config"], &disk)?.ok();

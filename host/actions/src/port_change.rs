@@ -144,14 +144,13 @@ impl Actions {
             false => Ok(()),
         })
         .await?;
-        match change.had.as_ref().map(|had| had.rules.clone()) {
-            Some(Some(binding)) => self.apply(vec![binding]).await?,
-            Some(None) => {
-                if let Ok(link) = LinkName::new(change.before.link.as_str()) {
-                    self.unbind(link).await?;
-                }
+        if let (Some(had), Ok(link)) = (&change.had, LinkName::new(change.before.link.as_str()))
+            && self.networking.bindings.get(&link) != had.rules
+        {
+            match had.rules.clone() {
+                Some(binding) => self.apply(vec![binding]).await?,
+                None => self.unbind(link).await?,
             }
-            None => {}
         }
         self.note_port(&change.before, change.had.as_ref().map(|had| had.addresses.clone())).await
     }

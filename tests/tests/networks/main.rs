@@ -3,6 +3,7 @@
 mod definitions;
 mod filters;
 mod guests;
+mod interfaces;
 mod lab;
 mod life;
 mod policies;

@@ -6,7 +6,7 @@ use crate::lab::{Lab, document};
 use crate::{Outcome, PATIENCE};
 
 /// What the witness imports.
-const GRANTS: [&str; 9] = [
+pub const GRANTS: [&str; 9] = [
     "domain:read",
     "domain:start",
     "domain:shutdown",

@@ -11,7 +11,12 @@ use crate::error::explain;
 
 impl Actions {
     /// Interfaces of a domain in document order: those of its machine while it is active, those of its definition when `inactive` or off.
-    pub fn interfaces(&self, actor: &Actor, key: &str, inactive: bool) -> Result<Vec<DomainInterface>, Error> {
+    pub fn interfaces(
+        &self,
+        actor: &Actor,
+        key: &str,
+        inactive: bool,
+    ) -> Result<Vec<DomainInterface>, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
         let config = match inactive {
             false => self.domains.snapshot(subject.uuid).map_err(explain)?.config,
@@ -45,8 +50,9 @@ impl Actions {
                 subject.name,
                 options.source.as_str()
             );
-            return Err(Error::new(ErrorCode::Unsupported, message)
-                .with_hint("ask for those of the source 'lease'"));
+            return Err(
+                Error::new(ErrorCode::Unsupported, message).with_hint("ask for those of the source 'lease'")
+            );
         }
         let mut interfaces: Vec<DomainInterface> =
             snapshot.config.devices.interfaces.iter().map(DomainInterface::from).collect();

@@ -50,7 +50,8 @@ impl Actions {
             Device::Interface(interface) => {
                 let name = interface.mac.clone().or_else(|| interface.target.clone());
                 let Some(name) = name.or_else(|| interface.common.alias.clone()) else {
-                    let message = format!("the <interface> to change in domain '{}' is not named", subject.name);
+                    let message =
+                        format!("the <interface> to change in domain '{}' is not named", subject.name);
                     return Err(Error::new(ErrorCode::Invalid, message)
                         .with_hint("name it by its MAC address: <mac address='…'/>"));
                 };

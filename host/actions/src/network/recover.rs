@@ -169,11 +169,12 @@ impl Actions {
         }
         let networking = Arc::clone(&self.networking);
         // Interfaces without a filter may have one in the kernel: a change that was unwound left it.
-        let adopted = crate::blocking(move || match bindings.is_empty() && !networking.bindings.has_tables()? {
-            true => Ok(()),
-            false => Ok(networking.bindings.adopt(bindings)?),
-        })
-        .await;
+        let adopted =
+            crate::blocking(move || match bindings.is_empty() && !networking.bindings.has_tables()? {
+                true => Ok(()),
+                false => Ok(networking.bindings.adopt(bindings)?),
+            })
+            .await;
         if let Err(error) = adopted {
             tracing::error!(%error, "packet rules could not be put into force again; those before are in place");
         }

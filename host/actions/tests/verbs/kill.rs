@@ -25,9 +25,10 @@ enum Doing {
     Attach,
     RefusedAttach,
     Detach,
+    Update,
 }
 
-const ALL: [Doing; 7] = [
+const ALL: [Doing; 8] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -35,7 +36,10 @@ const ALL: [Doing; 7] = [
     Doing::Attach,
     Doing::RefusedAttach,
     Doing::Detach,
+    Doing::Update,
 ];
+
+const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
 
 impl Doing {
     /// The journaled operation that it is.
@@ -44,6 +48,7 @@ impl Doing {
             Self::Start | Self::FailingStart | Self::Create => "domain-start",
             Self::Destroy => "domain-destroy",
             Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
+            Self::Update => "domain-update-device",
         }
     }
 
@@ -62,6 +67,9 @@ impl Doing {
         if matches!(self, Self::Detach) {
             host.attach_device_to(&ROOT, "web", DISK, Attachment::LiveAndConfig).await.unwrap();
         }
+        if matches!(self, Self::Update) {
+            host.attach_device_to(&ROOT, "web", NIC, Attachment::LiveAndConfig).await.unwrap();
+        }
     }
 
     /// What it does when it dies.
@@ -76,6 +84,10 @@ impl Doing {
                 host.attach_device_to(&ROOT, "web", "<watchdog model='i6300esb'/>", both).await.map(drop)
             }
             Self::Detach => host.detach_device_from(&ROOT, "web", DISK, both).await.map(drop),
+            Self::Update => {
+                let pulled = NIC.replace("</interface>", "<link state='down'/></interface>");
+                host.update_device(&ROOT, "web", &pulled, both).await.map(drop)
+            }
         }
     }
 
@@ -98,6 +110,14 @@ impl Doing {
                 assert_eq!(has(false), has(true), "in both or in none");
                 assert_eq!(has(true), stored.contains("vdb") || stored.contains("watchdog"));
                 has(true) != matches!(self, Self::Detach)
+            }
+            Self::Update => {
+                assert!(running, "a change of devices stops nobody");
+                let pulled =
+                    |inactive| !host.interfaces(&ROOT, "web", inactive).unwrap().first().unwrap().link_up;
+                assert_eq!(pulled(false), pulled(true), "in both or in none");
+                assert_eq!(pulled(true), host.store.domains().unwrap()[0].xml.contains("state='down'"));
+                pulled(true)
             }
         }
     }
@@ -183,7 +203,8 @@ async fn points(doing: Doing) -> Vec<String> {
 /// A machine that was complete is kept, a destroy that began is finished, everything else is as if it had not been asked for.
 fn must_be_done(doing: Doing, point: &str) -> bool {
     match doing {
-        Doing::Destroy => point.contains("machine"),
+        // It is safe to tell a machine once more.
+        Doing::Destroy | Doing::Update => point.contains("machine"),
         Doing::FailingStart | Doing::RefusedAttach => false,
         _ => point.ends_with("machine:after"),
     }

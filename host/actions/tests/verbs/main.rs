@@ -13,3 +13,4 @@ mod networks;
 mod node;
 mod policies;
 mod support;
+mod updates;

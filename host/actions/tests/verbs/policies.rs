@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use reeve_actions::policy_port::{
     Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort, Rewrite,
 };
-use reeve_actions::{Actions, diff, edit};
+use reeve_actions::{Actions, Attachment, diff, edit};
 use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
 use reeve_model::filter::Ruleset;
@@ -103,6 +103,13 @@ async fn every_guard_is_asked_once_and_in_order() {
     host.attach_device(&ROOT, "web", rng).await.unwrap();
     host.detach_device(&ROOT, "web", rng).await.unwrap();
     assert_eq!(hooks(&policy), [Hook::DeviceAttach, Hook::DeviceDetach]);
+    let nic = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
+    host.attach_device_to(&ROOT, "web", nic, Attachment::LiveAndConfig).await.unwrap();
+    hooks(&policy);
+    host.set_interface_link(&ROOT, "web", "52:54:00:00:00:07", false, Attachment::Live).await.unwrap();
+    assert!(hooks(&policy).is_empty(), "no hook is about links");
+    host.set_interface_link(&ROOT, "web", "52:54:00:00:00:07", false, Attachment::Config).await.unwrap();
+    assert_eq!(hooks(&policy), [Hook::DomainDefine], "a definition is replaced");
     host.reset(&ROOT, "web").await.unwrap();
     host.destroy(&ROOT, "web").await.unwrap();
     let asked = std::mem::take(&mut *policy.asked.lock().unwrap());

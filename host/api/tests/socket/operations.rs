@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use reeve_client::{Client, ClientError};
 use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
+use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
 use reeve_model::install::InstallPolicy;
+use reeve_model::network::RateLimit;
 use reeve_model::policy::PolicyMode;
 use reeve_model::record::{AuditRequest, StartRecording};
 use reeve_model::{DomainState, ErrorCode};
@@ -50,6 +52,33 @@ async fn devices_come_and_go() {
     host.client.detach_device("web", DISK, config).await.unwrap();
     assert!(!xml(&host.client, true).await.contains("vdb"));
     refused(host.client.detach_device("web", DISK, config).await, ErrorCode::NotFound, "'vdb'");
+}
+
+#[tokio::test]
+async fn interfaces_are_listed_and_changed() {
+    let host = Host::serve();
+    host.define("web").await;
+    let (client, config) = (&host.client, DeviceOptions { persistent: true, ..DeviceOptions::default() });
+    let nic = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/><target dev='web0'/></interface>";
+    client.attach_device("web", nic, config).await.unwrap();
+    let pulled = nic.replace("</interface>", "<link state='down'/></interface>");
+    client.update_device("web", &pulled, config).await.unwrap();
+    let listed = client.domain_interfaces("web", XmlOptions { inactive: true }).await.unwrap();
+    assert_eq!((listed.len(), listed[0].target.as_deref(), listed[0].link_up), (1, Some("web0"), false));
+    assert!(client.set_interface_link("web", "web0", true, config).await.unwrap().link_up);
+    let outbound = Some(RateLimit { average_kib: 500, ..RateLimit::default() });
+    let limits = SetBandwidth { inbound: None, outbound };
+    let set = client.set_interface_bandwidth("web", "52:54:00:00:00:07", limits, config).await.unwrap();
+    assert_eq!((set.bandwidth.inbound, set.bandwidth.outbound), (None, outbound));
+    let nobody = client.set_interface_link("web", "vnet9", true, config).await;
+    refused(nobody, ErrorCode::NotFound, "has no interface 'vnet9'");
+    refused(
+        client.domain_addresses("web", &AddressOptions::default()).await,
+        ErrorCode::WrongState,
+        "is not running",
+    );
+    client.start_domain("web").await.unwrap();
+    assert!(client.domain_addresses("web", &AddressOptions::default()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -112,8 +112,7 @@ mod tests {
 
     #[test]
     fn numbers_are_separated_by_commas() {
-        let whole =
-            RateLimit { average_kib: 1, peak_kib: Some(2), burst_kib: Some(3), floor_kib: Some(4) };
+        let whole = RateLimit { average_kib: 1, peak_kib: Some(2), burst_kib: Some(3), floor_kib: Some(4) };
         assert_eq!(inbound("1,2,3,4"), Ok(whole));
         assert_eq!(outbound("1,2,3"), Ok(RateLimit { floor_kib: None, ..whole }));
         assert_eq!(inbound("1,,3"), Ok(RateLimit { peak_kib: None, floor_kib: None, ..whole }));

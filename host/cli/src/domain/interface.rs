@@ -127,7 +127,8 @@ impl Named {
         found.ok_or_else(|| {
             let message = format!("domain '{domain}' has no interface '{}'", self.interface);
             let hint = format!("'reeve domain domiflist {domain}' shows what it has");
-            reeve_client::ClientError::Refused(Error::new(ErrorCode::NotFound, message).with_hint(hint)).into()
+            reeve_client::ClientError::Refused(Error::new(ErrorCode::NotFound, message).with_hint(hint))
+                .into()
         })
     }
 }
@@ -320,7 +321,8 @@ mod tests {
 
     #[test]
     fn a_link_is_up_or_down() {
-        let link = |last| Link { name: "vnet0".to_owned(), interface: interface(None, "bridge", "br0", last) };
+        let link =
+            |last| Link { name: "vnet0".to_owned(), interface: interface(None, "bridge", "br0", last) };
         assert_eq!(Format::Table.draw(&link(7)).unwrap(), "vnet0 up");
         assert_eq!(Format::Table.draw(&link(8)).unwrap(), "vnet0 down");
     }

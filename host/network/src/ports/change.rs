@@ -36,11 +36,7 @@ impl Networks {
     }
 
     /// The port with other limits (domiftune). Nothing on the host changes.
-    pub fn plan_limits(
-        &self,
-        port: &PlannedPort,
-        bandwidth: Bandwidth,
-    ) -> Result<PlannedPort, NetworkError> {
+    pub fn plan_limits(&self, port: &PlannedPort, bandwidth: Bandwidth) -> Result<PlannedPort, NetworkError> {
         if !port.has_link() {
             return Err(NetworkError::Unsupported {
                 subject: port.subject(),
