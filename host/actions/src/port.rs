@@ -124,7 +124,7 @@ impl Actions {
     }
 
     /// Takes an interface off the host, and its rules after it.
-    async fn unplug(&self, port: &PlannedPort) -> Result<(), Error> {
+    pub(crate) async fn unplug(&self, port: &PlannedPort) -> Result<(), Error> {
         let gone = port.clone();
         self.on_networks(move |networks| networks.unplug(&gone)).await?;
         if let Ok(link) = LinkName::new(port.link.as_str()) {

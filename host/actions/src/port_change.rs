@@ -165,8 +165,11 @@ impl Actions {
             if let Some(addresses) = addresses {
                 plugged.addresses = addresses;
             }
+            return Ok(());
         }
-        Ok(())
+        // Its domain ended meanwhile.
+        self.unplug(port).await?;
+        Err(gone(port))
     }
 
     async fn unbind(&self, link: LinkName) -> Result<(), Error> {

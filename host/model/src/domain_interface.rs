@@ -118,6 +118,7 @@ pub struct AddressOptions {
     pub interface: Option<String>,
     /// Where they are known from; only leases can be asked so far.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", param(inline))]
     pub source: AddressSource,
 }
 

@@ -64,15 +64,19 @@ impl Lab {
 
     /// Waits until the guest sees its cable so.
     fn guest_sees(&self, link: &str) -> Outcome {
+        self.guest("net 0 link", &format!("ok {link}"))
+    }
+
+    /// Tells the guest something until it has answered so.
+    fn guest(&self, command: &str, answer: &str) -> Outcome {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let wanted = format!("ok {link}");
         runtime.block_on(async {
             let mut console = self.daemon.client().console("web", &ConsoleOptions::default()).await?;
             let mut said = String::new();
             let asked = async {
                 let mut buffer = [0; 4096];
-                while !said.contains(&wanted) {
-                    console.write_all(b"net 0 link\n").await?;
+                while !said.contains(answer) {
+                    console.write_all(format!("{command}\n").as_bytes()).await?;
                     let pause = Duration::from_millis(200);
                     if let Ok(read) = tokio::time::timeout(pause, console.read(&mut buffer)).await {
                         said.push_str(&String::from_utf8_lossy(&buffer[..read?]));
@@ -82,8 +86,19 @@ impl Lab {
             };
             match tokio::time::timeout(PATIENCE, asked).await {
                 Ok(done) => done,
-                Err(_) => anyhow::bail!("the guest did not say '{wanted}' but: {said}"),
+                Err(_) => anyhow::bail!("the guest did not say '{answer}' but: {said}"),
             }
+        })
+    }
+
+    /// Waits until a frame of the guest has come to a bridge.
+    fn guest_is_heard_on(&self, bridge: &str) -> Outcome {
+        let learned = format!("{MAC} dev vnet0 ");
+        wait::until("a frame of the guest is on the bridge", PATIENCE, || {
+            self.guest("net 0 send 1 100", "ok frames=1").is_ok()
+                && self
+                    .inside(&["bridge", "fdb", "show", "br", bridge])
+                    .is_ok_and(|known| known.contains(&learned))
         })
     }
 }
@@ -248,8 +263,10 @@ fn an_interface_moves_from_bridge_to_bridge() -> Outcome {
     let lab = lab(&interface("bridge", "labbr", ""))?;
     lab.reeve(&["domain", "start", "web"])?.ok();
     assert_eq!(lab.bridge_of("vnet0")?, "labbr");
+    lab.guest_is_heard_on("labbr")?;
     lab.update(&interface("bridge", "otherbr", ""), &[])?.ok();
     assert_eq!(lab.bridge_of("vnet0")?, "otherbr");
+    lab.guest_is_heard_on("otherbr")?;
     let said = lab.update(&interface("bridge", "lo", ""), &[])?.fails(6);
     assert!(said.contains(MAC) && said.contains("'lo' is no bridge"), "{said}");
     let direct = interface("direct", "x", "").replace("direct='x'", "dev='labbr' mode='bridge'");
@@ -320,7 +337,14 @@ fn counters_and_addresses_are_shown() -> Outcome {
     let said = lab.reeve(&["domain", "domifaddr", "web"])?.fails(6);
     assert!(said.contains("domain 'web' is not running"), "{said}");
     lab.reeve(&["domain", "start", "web"])?.ok();
+    lab.guest("net 0 send 3 100", "ok frames=3")?;
     let stats = lab.reeve(&["domain", "domifstat", "web", MAC])?.ok();
+    let counter = |name: &str| -> Option<u64> {
+        let line = stats.lines().find(|line| line.split(' ').nth(1) == Some(name));
+        line?.split(' ').next_back()?.parse().ok()
+    };
+    let sent = counter("tx_packets").unwrap_or_default();
+    assert!(sent >= 3 && counter("tx_bytes") == Some(sent * 100), "{stats}");
     let names: Vec<&str> = stats.lines().filter_map(|line| line.split(' ').nth(1)).collect();
     assert_eq!(
         names,

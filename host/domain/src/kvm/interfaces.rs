@@ -26,6 +26,12 @@ pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<
     device(&interface.common, DeviceKind::Net(NetConfig { backend, mac: bytes, mtu, link_up }))
 }
 
+/// The tap of an interface that has one.
+pub(super) fn tap(interface: &Interface) -> Option<String> {
+    let has_tap = matches!(interface.kind.as_str(), "ethernet" | "bridge" | "network");
+    interface.target.clone().filter(|_| has_tap)
+}
+
 /// The host's side; the rest of a sentence about the interface when there is none.
 fn backend(interface: &Interface, sources: &mut Sources) -> Result<NetBackend, String> {
     let name = interface.target.clone().unwrap_or_else(|| "vnet%d".to_owned());

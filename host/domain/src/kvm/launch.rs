@@ -253,10 +253,17 @@ pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
 /// Opening a tap set it up: a cable that is pulled is pulled on the host too.
 fn with_link(tap: Tap, up: bool) -> Result<OwnedFd, DriverError> {
     if !up {
-        let name = LinkName::new(tap.name.as_str()).map_err(host("a network interface"))?;
-        KernelLinks.change(&name, &Change::Down).map_err(host("a network interface"))?;
+        set_link(&tap.name, up)?;
     }
     Ok(tap.fd)
+}
+
+/// Sets the host's end of an interface up or down.
+pub(super) fn set_link(name: &str, up: bool) -> Result<(), DriverError> {
+    let name = LinkName::new(name).map_err(host("a network interface"))?;
+    KernelLinks
+        .change(&name, if up { &Change::Up } else { &Change::Down })
+        .map_err(host("a network interface"))
 }
 
 /// Runs what may block for moments.

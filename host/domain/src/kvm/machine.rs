@@ -290,6 +290,10 @@ impl Machine for KvmMachine {
         if before == up {
             return Ok(());
         }
+        // As when it was opened: a tap is up while its cable is plugged in.
+        if let Some(tap) = interfaces::tap(new) {
+            launch::blocking(move || launch::set_link(&tap, up)).await?;
+        }
         let alias = new.common.alias.clone().unwrap_or_default();
         self.client.ask(Call::SetLink { alias, up }).await
     }
