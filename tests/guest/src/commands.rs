@@ -2,7 +2,6 @@
 
 mod cpu;
 mod disk;
-mod lease;
 mod memory;
 mod network;
 mod pci;

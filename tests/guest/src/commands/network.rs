@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::{Answer, lease};
+use super::Answer;
 use crate::clock;
 use crate::machine::Machine;
 use crate::text::Words;
@@ -17,8 +17,8 @@ const SMALLEST_FRAME: usize = 60;
 const LARGEST_FRAME: usize = 1514;
 const MS: u64 = 1_000_000;
 
-/// `net [N] mac | link | send COUNT [BYTES] | recv COUNT MS | echo on|off | dhcp | resolve NAME` on network device N (0). `send`
-/// broadcasts numbered frames, `recv` counts those that arrive, `echo` sends each one that arrives back to its sender.
+/// `net [N] mac | link | send COUNT [BYTES] | recv COUNT MS | echo on|off` on network device N (0). `send` broadcasts
+/// numbered frames, `recv` counts those that arrive, `echo` sends each one that arrives back to its sender.
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let index = words.leading_number().unwrap_or(0) as usize;
     let count = machine.networks.len();
@@ -26,7 +26,7 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
         machine.networks.get_mut(index).ok_or_else(|| format!("there are only {count} network devices"))?;
     let link = if slot.link_up() { "up" } else { "down" };
     let network = &mut slot.device;
-    match words.next("mac, link, send, recv, echo, dhcp or resolve")? {
+    match words.next("mac, link, send, recv or echo")? {
         "link" => Ok(link.to_string()),
         "mac" => {
             let digits = network.mac_address().map(|byte| format!("{byte:02x}"));
@@ -41,8 +41,6 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             let (frames, ms) = (words.number("COUNT")?, words.number("MS")?);
             receive(network, frames, ms)
         }
-        "dhcp" => lease::dhcp(network),
-        "resolve" => lease::resolve(network, words.next("NAME")?),
         "echo" => {
             machine.echoing[index] = words.switch()?;
             Ok(String::new())
