@@ -3,16 +3,27 @@
 // A policy is policy.ts with an exported function for each hook that policy.toml names (README.md has their signatures). What may fail gives a
 // Result, as the language has no exceptions that can be caught.
 
-import { Adjustment, Edit, Failure, HostError, Verdict } from "./contract";
+import { Adjustment, Edit, Failure, HostError, Rules, Verdict } from "./contract";
 import { Result } from "./abi";
 
 export { Result, Some, Tuple2 } from "./abi";
 export { Settings } from "./settings";
 export {
-  Actor, ActorTag, Adjustment, AdjustmentTag, Balloon, Code, Commitment, Context, DaemonChange, Disk, DiskCache, DomainChange,
-  DomainConfig, DomainEvent, Edit, EditTag, Failure, HostError, Info, InterfaceSource, KsmState, Level, Memory, NetworkInterface,
-  Occasion, OccasionTag, Snapshot, State, Summary, Timing, Verdict, VerdictTag, Wake,
-  clock, domains, host, ksm, kv, log, timer,
+  Actor, ActorTag, Adjustment, AdjustmentTag, Balloon, Change, Code, Commitment, Context, Counters, DaemonChange, Disk, DiskCache,
+  DomainChange, DomainConfig, DomainEvent, Edit, EditTag, Failure, HostError, Info, InterfaceSource, KsmState, Lease, Level, Memory,
+  Mode, Network, NetworkEvent, NetworkInterface, Occasion, OccasionTag, Port, Snapshot, State, Summary, Timing, Verdict, VerdictTag,
+  Wake,
+  clock, domains, host, ksm, kv, log, networks, timer,
+} from "./contract";
+// Packet filters: the tree that filterGenerate gets.
+export {
+  Access, AccessTag, Action, Condition, Direction, Entry, EntryTag, Filter, Parameter, ProtocolMatch, Subject, TreeRule, Value,
+  ValueTag, Variable,
+} from "./contract";
+// The rules that it gives.
+export {
+  Chain, ConnectionState, Field, Flow, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Operand, OperandTag, Rules, RulesetRule,
+  RulesetSet, RulesetVerdict, RulesetVerdictTag, VerdictMap,
 } from "./contract";
 
 /** What a guard answers. */
@@ -21,6 +32,9 @@ export type Decision = Result<Verdict, Failure>;
 export type Reply = Result<string, Failure>;
 /** What a tuner answers. */
 export type Tuning = Result<Array<Adjustment>, Failure>;
+
+/** What a filter answers. */
+export type Generated = Result<Rules, Failure>;
 
 /** No objection. */
 export function allow(): Decision {
@@ -47,9 +61,15 @@ export function adjust(adjustments: Array<Adjustment>): Tuning {
   return Result.ok<Array<Adjustment>, Failure>(adjustments);
 }
 
+/** The rules of a filter; no chain lets everything pass. */
+export function generate(rules: Rules): Generated {
+  return Result.ok<Rules, Failure>(rules);
+}
+
 /**
  * The policy could not decide: one sentence for the operator. The binding's failure mode then decides. `fail<Verdict>(…)` in a guard,
- * `fail<string>(…)` in a proposal or a task, `fail<Array<Adjustment>>(…)` in a tuner; a notify hook answers `new Failure(…)`.
+ * `fail<string>(…)` in a proposal or a task, `fail<Array<Adjustment>>(…)` in a tuner, `fail<Rules>(…)` in a filter; a notify hook answers
+ * `new Failure(…)`.
  */
 export function fail<T>(message: string): Result<T, Failure> {
   return Result.err<T, Failure>(new Failure(message));

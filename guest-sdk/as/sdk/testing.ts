@@ -7,9 +7,10 @@
 //     }
 
 import {
-  Actor, Balloon, ClockApi, Code, Commitment, Context, Disk, DomainConfig, DomainsApi, Failure, HostApi, HostError, Info, KsmApi,
-  KsmState, Level, LogApi, Memory, NetworkInterface, State, KvApi, Summary, TimerApi, Verdict, VerdictTag,
-  setClock, setDomains, setHost, setKsm, setLog, setKv, setTimer,
+  Actor, Balloon, ClockApi, Code, Commitment, Context, Counters, Disk, DomainConfig, DomainsApi, Failure, Filter, HostApi, HostError,
+  Info, KsmApi, KsmState, KvApi, Lease, Level, LogApi, Memory, Mode, Network, NetworkInterface, NetworksApi, Port, State, Subject,
+  Summary, TimerApi, Verdict, VerdictTag,
+  setClock, setDomains, setHost, setKsm, setKv, setLog, setNetworks, setTimer,
 } from "./contract";
 import { Result, Some, abort } from "./abi";
 
@@ -104,6 +105,13 @@ export class TestHost {
   ksm: KsmState = new KsmState(0, 0, 0, null, 0, 0, 0, 0, 0);
   committed: Commitment = new Commitment(0, 0, 0);
   domains: Array<DomainData> = [];
+  networks: Array<Network> = [];
+  /** What is plugged into the networks, by `network`. */
+  ports: Array<Port> = [];
+  /** What the DHCP server of every network gave out. */
+  leases: Array<Lease> = [];
+  /** What passed every port. */
+  counters: Counters = new Counters(0, 0, 0, 0, 0, 0);
   now: u64 = 0;
   monotonic: u64 = 0;
   /** When it is set, every call that can fail does so. */
@@ -136,6 +144,7 @@ export function newHost(): TestHost {
   setHost(new FakeHost());
   setKsm(new FakeKsm());
   setDomains(new FakeDomains());
+  setNetworks(new FakeNetworks());
   setClock(new FakeClock());
   setTimer(new FakeTimer());
   setLog(new FakeLog());
@@ -197,6 +206,43 @@ class FakeDomains extends DomainsApi {
   }
 }
 
+class FakeNetworks extends NetworksApi {
+  list(): Result<Array<Network>, HostError> {
+    return theHost.answer<Array<Network>>(theHost.networks);
+  }
+  get(name: string): Result<Network, HostError> {
+    for (let i = 0; i < theHost.networks.length; i++) {
+      const it = theHost.networks[i];
+      if (it.name == name) return theHost.answer<Network>(it);
+    }
+    return Result.err<Network, HostError>(new HostError(Code.NotFound, `there is no network '${name}'`));
+  }
+  ports(network: string): Result<Array<Port>, HostError> {
+    const of = this.get(network);
+    if (!of.isOk) return Result.err<Array<Port>, HostError>(of.error);
+    const found: Array<Port> = [];
+    for (let i = 0; i < theHost.ports.length; i++) {
+      const it = theHost.ports[i];
+      const plugged = it.network;
+      if (plugged !== null && plugged == network) found.push(it);
+    }
+    return theHost.answer<Array<Port>>(found);
+  }
+  leases(network: string): Result<Array<Lease>, HostError> {
+    const of = this.get(network);
+    if (!of.isOk) return Result.err<Array<Lease>, HostError>(of.error);
+    return theHost.answer<Array<Lease>>(theHost.leases);
+  }
+  portCounters(network: string, link: string): Result<Counters, HostError> {
+    const ports = this.ports(network);
+    if (!ports.isOk) return Result.err<Counters, HostError>(ports.error);
+    for (let i = 0; i < ports.value.length; i++) {
+      if (ports.value[i].link == link) return theHost.answer<Counters>(theHost.counters);
+    }
+    return Result.err<Counters, HostError>(new HostError(Code.NotFound, `there is no port '${link}'`));
+  }
+}
+
 class FakeClock extends ClockApi {
   now(): u64 {
     return theHost.now;
@@ -247,6 +293,26 @@ class FakeKv extends KvApi {
 /** A domain to hand to a hook. */
 export function domain(data: DomainData): DomainConfig {
   return new FakeDomain(data);
+}
+
+/** A persistent NAT network that does not run. */
+export function network(name: string = "test"): Network {
+  return new Network("00000000-0000-4000-8000-000000000001", name, Mode.Nat, false, true, false, null, [], 0);
+}
+
+/** An interface of the domain `test` without a filter. */
+export function port(network: string | null = null, link: string = "tap0"): Port {
+  return new Port("test", "52:54:00:00:00:01", link, network, null, []);
+}
+
+/** The interface of a filter: that of `port()`. */
+export function subject(): Subject {
+  return new Subject("test", "tap0", "52:54:00:00:00:01", []);
+}
+
+/** A filter of chain `root` with nothing in it. */
+export function filter(name: string = "test"): Filter {
+  return new Filter(name, "root", 0, [], []);
 }
 
 /** The context of a call by the daemon, with this configuration. */

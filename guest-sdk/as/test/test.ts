@@ -1,7 +1,8 @@
-// The reader of configurations, against good, bad and hostile text.
+// The reader of configurations, against good, bad and hostile text, and the host of tests.
 
+import { Lease, networks } from "./sdk/reeve";
 import { Settings } from "./sdk/settings";
-import { check, equal } from "./sdk/testing";
+import { check, equal, network, newHost, port } from "./sdk/testing";
 
 /** Reads all keys; the first problem without its beginning, or nothing. */
 function read(json: string): string {
@@ -70,4 +71,18 @@ export function noBeginningOfAGoodTextIsGood(): void {
 
 export function depthIsBounded(): void {
   equal(read('{"texts":' + "[".repeat(100000)), "it is too deep, at line 1 column 42");
+}
+
+export function networksAndTheirPortsAreFoundByName(): void {
+  const host = newHost();
+  host.networks = [network("blue")];
+  host.ports = [port("blue", "tap0"), port(null, "tap1")];
+  host.leases = [new Lease(null, "192.0.2.9", null, null)];
+  host.counters.sentPackets = 3;
+  check(networks.list().value.length == 1, "one network");
+  check(networks.ports("blue").value.length == 1, "one port");
+  check(networks.leases("blue").value.length == 1, "one lease");
+  check(networks.portCounters("blue", "tap0").value.sentPackets == 3, "its counters");
+  equal(networks.portCounters("blue", "tap1").error.message, "there is no port 'tap1'");
+  equal(networks.leases("red").error.message, "there is no network 'red'");
 }

@@ -4,9 +4,7 @@ package reeve
 
 import (
 	"reeve/bindings/reeve_events_events"
-	"reeve/bindings/reeve_types_policy"
 	"reeve/internal/hooks"
-	"reeve/wit/types"
 )
 
 // OnDomainEvents answers the hook domain-events: something happened to a domain.
@@ -21,13 +19,6 @@ func OnDaemonEvents(answer DaemonNotify) {
 	hooks.DaemonEvents = func(ctx hooks.Context, change hooks.DaemonChange) hooks.Told {
 		return told(answer(context(ctx), DaemonChange(change)))
 	}
-}
-
-func told(err error) hooks.Told {
-	if err != nil {
-		return wit_types.Err[wit_types.Unit, reeve_types_policy.Failure](failure(err))
-	}
-	return wit_types.Ok[wit_types.Unit, reeve_types_policy.Failure](wit_types.Unit{})
 }
 
 func domainEvent(from reeve_events_events.DomainEvent) DomainEvent {

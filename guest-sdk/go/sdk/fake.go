@@ -43,6 +43,13 @@ type FakeHost struct {
 	KSM       KSM
 	Committed Commitment
 	Domains   []FakeDomain
+	Networks  []Network
+	// Ports are what is plugged into the networks, by Network.
+	Ports []Port
+	// Leases are what the DHCP server of every network gave out.
+	Leases []Lease
+	// Counters are what passed every port.
+	Counters  PortCounters
 	Now       uint64
 	Monotonic uint64
 	// Failure, when it is not nil, is the error of every call that can fail.

@@ -67,6 +67,13 @@ func failure(err error) reeve_types_policy.Failure {
 	return reeve_types_policy.Failure{Message: err.Error()}
 }
 
+func told(err error) hooks.Told {
+	if err != nil {
+		return wit_types.Err[wit_types.Unit, reeve_types_policy.Failure](failure(err))
+	}
+	return wit_types.Ok[wit_types.Unit, reeve_types_policy.Failure](wit_types.Unit{})
+}
+
 func text(answer string, err error) hooks.Text {
 	if err != nil {
 		return wit_types.Err[string, reeve_types_policy.Failure](failure(err))

@@ -509,7 +509,7 @@ export interface Lookup {
 }
 
 /** What follows when a rule matches. */
-export type Verdict =
+export type RulesetVerdict =
   /** The layer lets the packet pass. */
   | { tag: "accept" }
   /** It is thrown away. */
@@ -526,11 +526,11 @@ export type Verdict =
   | { tag: "lookup"; val: Lookup };
 
 /** Conditions, all of which must hold, and what follows. */
-export interface Rule {
+export interface RulesetRule {
   /** Conditions; none matches every packet. */
   matches: Match[];
   /** What follows. */
-  verdict: Verdict;
+  verdict: RulesetVerdict;
   /** For people; at most 128 characters are kept. */
   comment: string | null;
 }
@@ -544,7 +544,7 @@ export interface Chain {
   /** Which packets begin here; none is reached by jumps alone. One chain a layer and flow at most. */
   entry: Flow | null;
   /** Rules in order. A packet that leaves the end returns to the caller; from an entry chain it passes. */
-  rules: Rule[];
+  rules: RulesetRule[];
 }
 
 /** Elements of one type. */
@@ -560,7 +560,7 @@ export interface VerdictMap {
   /** Unique in the ruleset, named as chains are. */
   name: string;
   /** Elements of one type, and the verdict of each; not a look-up. */
-  entries: [Operand, Verdict][];
+  entries: [Operand, RulesetVerdict][];
 }
 
 /** All rules of one interface. */
@@ -641,7 +641,7 @@ export interface ProtocolMatch {
 }
 
 /** A rule. */
-export interface Rule {
+export interface TreeRule {
   /** What becomes of a packet. */
   action: Action;
   /** Which way. */
@@ -659,7 +659,7 @@ export type Entry =
   /** Another filter, by its position in the tree; always a later one. */
   | { tag: "reference"; val: number }
   /** A rule. */
-  | { tag: "rule"; val: Rule };
+  | { tag: "rule"; val: TreeRule };
 
 /** All values of one variable. */
 export interface Parameter {

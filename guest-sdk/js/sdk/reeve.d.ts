@@ -25,9 +25,21 @@ export function guard(decide: DecideDevice): contract.Hooks["device-attach"];
 /** The guard `domainStop`. */
 export function guard(decide: DecideStop): contract.Hooks["domain-stop"];
 
-/** Notify hooks: `domainEvents`, `daemonEvents`. */
+/** The guard `networkStart`; `xml` is the whole document. */
+export function guard(
+  decide: (ctx: Context, network: contract.Network, xml: string) => contract.Verdict,
+): contract.Hooks["network-start"];
+/** The guard `networkStop`. */
+export function guard(decide: (ctx: Context, network: contract.Network) => contract.Verdict): contract.Hooks["network-stop"];
+/** The guard `portPlug`. */
+export function guard(
+  decide: (ctx: Context, domain: contract.DomainConfig, port: contract.Port) => contract.Verdict,
+): contract.Hooks["port-plug"];
+
+/** Notify hooks: `domainEvents`, `daemonEvents`, `networkEvents`. */
 export function notify(told: (ctx: Context, event: contract.DomainEvent) => void): contract.Hooks["domain-events"];
 export function notify(told: (ctx: Context, change: contract.DaemonChange) => void): contract.Hooks["daemon-events"];
+export function notify(told: (ctx: Context, event: contract.NetworkEvent) => void): contract.Hooks["network-events"];
 
 /** Proposals: `macAllocate`. */
 export function propose(
@@ -39,6 +51,11 @@ export function propose(
     seed: number,
   ) => string,
 ): contract.Hooks["mac-allocate"];
+
+/** Generators of packet rules: `filterGenerate`. Chains, sets and maps that are left out are none. */
+export function generate(
+  make: (ctx: Context, subject: contract.Subject, filters: contract.Filter[]) => Partial<contract.Rules>,
+): contract.Hooks["filter-generate"];
 
 /** Tuners: `ksmTune`. Nothing at all changes nothing. */
 export function tune(
@@ -76,6 +93,32 @@ export const adjust: {
   run(value: number): contract.Adjustment;
   pagesToScan(pages: number): contract.Adjustment;
   sleepMillisecs(milliseconds: number): contract.Adjustment;
+};
+
+/** What a field of a packet is compared with. */
+export const operand: {
+  number(number: number): contract.Operand;
+  range(from: number, to: number): contract.Operand;
+  masked(value: number, mask: number): contract.Operand;
+  mac(mac: string): contract.Operand;
+  maskedMac(value: string, mask: string): contract.Operand;
+  address(address: string): contract.Operand;
+  network(address: string, prefix: number): contract.Operand;
+  addresses(from: string, to: string): contract.Operand;
+  set(name: string): contract.Operand;
+  states(...states: contract.ConnectionState[]): contract.Operand;
+  hostSet(name: string, sources: boolean[]): contract.Operand;
+};
+
+/** What becomes of a packet that a rule matches. */
+export const packet: {
+  accept(): contract.RulesetVerdict;
+  drop(): contract.RulesetVerdict;
+  reject(): contract.RulesetVerdict;
+  return(): contract.RulesetVerdict;
+  continue(): contract.RulesetVerdict;
+  jump(chain: string): contract.RulesetVerdict;
+  lookup(field: contract.Field, verdictMap: string): contract.RulesetVerdict;
 };
 
 /** Lines for the daemon's log, marked with the policy's name. */

@@ -11,14 +11,20 @@ import { parse } from "./config.js";
 
 export { boolean, ConfigError, integer, list, number, optional, text } from "./config.js";
 
-/** Guards: `domain-define`, `domain-prepare`, `domain-start`, `domain-stop`, `device-attach`, `device-detach`. */
+/**
+ * Guards: `domain-define`, `domain-prepare`, `domain-start`, `domain-stop`, `device-attach`, `device-detach`, `network-start`,
+ * `network-stop`, `port-plug`.
+ */
 export const guard = (decide) => ({ guard: answering(decide, checkVerdict) });
 
-/** Notify hooks: `domain-events`, `daemon-events`. */
+/** Notify hooks: `domain-events`, `daemon-events`, `network-events`. */
 export const notify = (told) => ({ notify: answering(told, () => undefined) });
 
 /** Proposals: `mac-allocate`. */
 export const propose = (make) => ({ propose: answering(make, (answer) => expect(answer, "string", "a proposal")) });
+
+/** Generators of packet rules: `filter-generate`. Chains, sets and maps that are left out are none. */
+export const generate = (make) => ({ propose: answering(make, checkRules) });
 
 /** Tuners: `ksm-tune`. Nothing at all changes nothing. */
 export const tune = (tick) => ({ tick: answering(tick, (answer) => answer ?? []) });
@@ -58,6 +64,32 @@ export const adjust = {
   run: one("run"),
   pagesToScan: one("pages-to-scan"),
   sleepMillisecs: one("sleep-millisecs"),
+};
+
+/** What a field of a packet is compared with. */
+export const operand = {
+  number: one("number"),
+  range: (from, to) => ({ tag: "range", val: [from, to] }),
+  masked: (value, mask) => ({ tag: "masked", val: { value, mask } }),
+  mac: one("mac"),
+  maskedMac: (value, mask) => ({ tag: "masked-mac", val: { value, mask } }),
+  address: one("address"),
+  network: (address, prefix) => ({ tag: "network", val: [address, prefix] }),
+  addresses: (from, to) => ({ tag: "addresses", val: [from, to] }),
+  set: one("set"),
+  states: (...states) => ({ tag: "states", val: states }),
+  hostSet: (name, sources) => ({ tag: "host-set", val: { name, sources } }),
+};
+
+/** What becomes of a packet that a rule matches. */
+export const packet = {
+  accept: () => ({ tag: "accept" }),
+  drop: () => ({ tag: "drop" }),
+  reject: () => ({ tag: "reject" }),
+  return: () => ({ tag: "return" }),
+  continue: () => ({ tag: "continue" }),
+  jump: one("jump"),
+  lookup: (field, verdictMap) => ({ tag: "lookup", val: { field, verdictMap } }),
 };
 
 /** Lines for the daemon's log, marked with the policy's name. */
@@ -130,6 +162,14 @@ function checkVerdict(verdict) {
     throw new Failure("the guard gave no verdict; it must return allow(), deny(reason) or rewrite(edits)");
   }
   return verdict;
+}
+
+function checkRules(rules) {
+  const { chains = [], sets = [], maps = [] } = rules ?? {};
+  if (typeof rules !== "object" || rules === null || ![chains, sets, maps].every(Array.isArray)) {
+    throw new Failure("the filter gave no rules; it must return { chains, sets, maps }, each a list");
+  }
+  return { chains, sets, maps };
 }
 
 function expect(answer, type, what) {

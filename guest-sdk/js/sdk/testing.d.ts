@@ -1,6 +1,6 @@
 // Types of testing.js.
 
-import type { Actor, Code, Disk, DomainConfig, Level } from "./contract.js";
+import type { Actor, Code, Disk, DomainConfig, Filter, Level, Network, Port, Subject } from "./contract.js";
 
 /** Lines the policy wrote to the log. */
 export const logged: { level: Level; message: string }[];
@@ -26,3 +26,15 @@ export function domain(values?: { [K in keyof DomainConfig]?: ReturnType<DomainC
 
 /** A writable disk with a source, but for what is said. */
 export function disk(values?: Partial<Disk>): Disk;
+
+/** A persistent NAT network that does not run, but for what is said. */
+export function network(values?: Partial<Network>): Network;
+
+/** An interface of the domain `test` that is in no network and has no filter, but for what is said. */
+export function port(values?: Partial<Port>): Port;
+
+/** The interface of a filter: that of `port()`, but for what is said. */
+export function subject(values?: Partial<Subject>): Subject;
+
+/** A filter of chain `root` with nothing in it, but for what is said. */
+export function filter(values?: Partial<Filter>): Filter;

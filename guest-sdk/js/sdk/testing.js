@@ -110,6 +110,28 @@ export function disk(values = {}) {
   return { ...plain, readonly: false, shareable: false, ...values };
 }
 
+/** A persistent NAT network that does not run, but for what is said. */
+export function network(values = {}) {
+  const plain = { uuid: "00000000-0000-4000-8000-000000000001", name: "test", mode: "nat", active: false, persistent: true };
+  return { ...plain, autostart: false, bridge: null, addresses: [], connections: 0, ...values };
+}
+
+/** An interface of the domain `test` that is in no network and has no filter, but for what is said. */
+export function port(values = {}) {
+  const plain = { domain: "test", mac: "52:54:00:00:00:01", link: "tap0", network: null, filter: null };
+  return { ...plain, addresses: [], ...values };
+}
+
+/** The interface of a filter: that of `port()`, but for what is said. */
+export function subject(values = {}) {
+  return { domain: "test", link: "tap0", mac: "52:54:00:00:00:01", addresses: [], ...values };
+}
+
+/** A filter of chain `root` with nothing in it, but for what is said. */
+export function filter(values = {}) {
+  return { name: "test", chain: "root", priority: 0, variables: [], entries: [], ...values };
+}
+
 // Modules of the contract exist only in a component: here each is made of functions that ask the test's host.
 const hooks = `
 const INTERFACES = ${JSON.stringify(INTERFACES)};

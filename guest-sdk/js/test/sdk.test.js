@@ -78,3 +78,24 @@ test("a test's host has only what the contract has", () => {
   assert.throws(() => testing.host({ "reeve:node/host": { getCpus: () => 1 } }), /it has getInfo, getMemory/);
   assert.throws(() => testing.domain({ vcpu: 1 }), /a domain has no 'vcpu'/);
 });
+
+test("rules that are left out are none, and what is no rules is a failure with a reason", () => {
+  const generate = (make) => testing.ask(sdk.generate(make), {}, testing.subject(), [testing.filter()]);
+  const { operand, packet } = sdk;
+  const rule = { matches: [{ field: "ip-source", negated: true, operand: operand.network("10.0.0.0", 8) }], verdict: packet.drop() };
+  const chain = { name: "out", layer: "link", entry: "out", rules: [rule] };
+  assert.deepEqual(generate(() => ({ chains: [chain] })), { chains: [chain], sets: [], maps: [] });
+  assert.deepEqual(generate((ctx, subject, [first]) => ({ sets: [{ name: first.name, elements: [operand.mac(subject.mac)] }] })).sets, [
+    { name: "test", elements: [{ tag: "mac", val: "52:54:00:00:00:01" }] },
+  ]);
+  for (const none of [undefined, null, "rules", { chains: "out" }]) {
+    assert.match(generate(() => none).failure, /gave no rules; it must return \{ chains, sets, maps \}/);
+  }
+});
+
+test("a guard of a network is asked about it", () => {
+  const decide = sdk.guard((ctx, domain, port) => (port.network === "blue" ? sdk.allow() : sdk.deny(port.link)));
+  assert.deepEqual(testing.ask(decide, {}, testing.domain(), testing.port({ network: "blue" })), sdk.allow());
+  assert.deepEqual(testing.ask(decide, {}, testing.domain(), testing.port()), sdk.deny("tap0"));
+  assert.equal(testing.network({ mode: "open" }).mode, "open");
+});

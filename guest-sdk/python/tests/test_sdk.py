@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import List, Optional
 
 import reeve
-from reeve import allow, contract, kv, log, parse_config, rewrite, testing
+from reeve import Rules, allow, contract, deny, kv, log, networks, packets, parse_config, rewrite, testing
 from reeve.testing import CouldNotDecide, ask, context, domain
 
 PYTHON = pathlib.Path(__file__).parent.parent
@@ -106,6 +106,35 @@ class Host(unittest.TestCase):
             kv.get("who")
         with self.assertRaisesRegex(TypeError, "the contract has no node_cpus"):
             testing.host(node_cpus={})
+
+
+class Networks(unittest.TestCase):
+    def test_a_guard_is_asked_about_a_port(self):
+        def port_plug(ctx, domain, port):
+            return allow() if port.network in [it.name for it in networks.list()] else deny(port.link)
+
+        testing.host(network_networks={"list": lambda: [testing.network(name="blue")]})
+        self.assertEqual(ask(port_plug, domain(), testing.port(network="blue")), allow())
+        self.assertEqual(ask(port_plug, domain(), testing.port()), deny("tap0"))
+
+    def test_a_filter_gives_rules(self):
+        def filter_generate(ctx, interface, filters):
+            own = packets.match(packets.Field.ETHER_SOURCE, packets.mac(interface.mac), negated=True)
+            chain = packets.Chain("out", packets.Layer.LINK, packets.Flow.OUT, [packets.rule(packets.drop(), own)])
+            return Rules([chain], [], []) if filters else None
+
+        rules = ask(filter_generate, testing.subject(), [testing.filter()])
+        self.assertEqual(rules.chains[0].rules[0].verdict, contract.RulesetVerdict_Drop())
+        self.assertEqual(rules.chains[0].rules[0].matches[0].operand.value, "52:54:00:00:00:01")
+        self.assertEqual(
+            ask(filter_generate, testing.subject(), []),
+            CouldNotDecide("the filter gave no rules; it must return Rules(chains, sets, maps)"),
+        )
+
+    def test_types_that_share_their_name_are_told_apart(self):
+        self.assertIn(contract.Verdict_Deny, contract.Verdict.__args__)
+        self.assertNotEqual(contract.RulesetRule, contract.TreeRule)
+        self.assertEqual([case.name for case in packets.Direction], ["IN", "OUT", "INOUT"])
 
 
 class Template(unittest.TestCase):

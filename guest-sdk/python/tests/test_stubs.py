@@ -4,7 +4,7 @@ import pathlib
 import types
 import unittest
 
-from reeve import DaemonChange, DomainChange, DomainEvent, State, allow, contract, testing
+from reeve import Change, DaemonChange, DomainChange, DomainEvent, NetworkEvent, Rules, State, allow, contract, testing
 from reeve.hooks import HOOKS
 
 STUBS = pathlib.Path(__file__).parent.parent / "stubs"
@@ -19,6 +19,11 @@ QUESTIONS = {
     "domain_stop": [testing.domain(), True],
     "device_attach": [testing.domain(), "<disk/>"],
     "device_detach": [testing.domain(), "<disk/>"],
+    "network_start": [testing.network(), "<network/>"],
+    "network_stop": [testing.network()],
+    "port_plug": [testing.domain(), testing.port()],
+    "network_events": [NetworkEvent("", "blue", Change.STARTED, "")],
+    "filter_generate": [testing.subject(), [testing.filter()]],
 }
 ANSWERS = {
     "domain_events": None,
@@ -26,6 +31,8 @@ ANSWERS = {
     "mac_allocate": "52:54:00:00:00:08",
     "ksm_tune": [],
     "task": "nothing done, asked by Occasion_Manual(value=[])",
+    "network_events": None,
+    "filter_generate": Rules([], [], []),
 }
 
 

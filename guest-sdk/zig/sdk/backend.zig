@@ -13,6 +13,7 @@ pub const Handle = answers.Handle;
 pub const get = answers.get;
 pub const domains = answers.domains;
 pub const host = answers.host;
+pub const networks = answers.networks;
 pub const kv = answers.kv;
 pub const clock = answers.clock;
 /// Writes a line to the daemon's log.

@@ -2,7 +2,9 @@
 
 const answer = @import("answer.zig");
 const convert = @import("convert.zig");
+const filter = @import("filter.zig");
 const memory = @import("memory.zig");
+const networks = @import("networks.zig");
 const types = @import("types.zig");
 const wasm = @import("wasm.zig");
 const c = wasm.c;
@@ -29,6 +31,11 @@ pub fn exportAll(comptime policy: type) void {
         .{ "mac-allocate", "exports_reeve_hooks_mac_allocate_propose", "macAllocate", MacAllocate },
         .{ "ksm-tune", "exports_reeve_tune_ksm_tune_tick", "ksmTune", KsmTune },
         .{ "task", "exports_reeve_hooks_task_run", "task", Task },
+        .{ "network-start", "exports_reeve_hooks_network_start_guard", "networkStart", NetworkStart },
+        .{ "network-stop", "exports_reeve_hooks_network_stop_guard", "networkStop", NetworkStop },
+        .{ "port-plug", "exports_reeve_hooks_port_plug_guard", "portPlug", PortPlug },
+        .{ "network-events", "exports_reeve_hooks_network_events_notify", "networkEvents", NetworkEvents },
+        .{ "filter-generate", "exports_reeve_hooks_filter_generate_propose", "filterGenerate", FilterGenerate },
     }) |hook| {
         const name, const symbol, const function, const Export = hook;
         if (@hasDecl(c, symbol)) {
@@ -138,6 +145,62 @@ fn Task(comptime function: anytype) type {
         fn call(ctx: Ctx, why: *c.exports_reeve_hooks_task_occasion_t, out: Text, failure: Failure) callconv(.c) bool {
             const occasion = convert.lift(types.Occasion, why.*);
             return give([]const u8, function(begin(ctx), occasion), out, failure);
+        }
+    };
+}
+
+fn NetworkStart(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, network: *c.reeve_network_networks_network_t, xml: Text, out: Verdict, failure: Failure) callconv(.c) bool {
+            const of = convert.lift(networks.Network, network.*);
+            return give(types.Verdict, function(begin(ctx), of, convert.lift([]const u8, xml.*)), out, failure);
+        }
+    };
+}
+
+fn NetworkStop(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, network: *c.reeve_network_networks_network_t, out: Verdict, failure: Failure) callconv(.c) bool {
+            return give(types.Verdict, function(begin(ctx), convert.lift(networks.Network, network.*)), out, failure);
+        }
+    };
+}
+
+fn PortPlug(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            domain: Borrow,
+            port: *c.reeve_network_networks_port_t,
+            out: Verdict,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const of = convert.lift(networks.Port, port.*);
+            return give(types.Verdict, function(begin(ctx), domainOf(domain), of), out, failure);
+        }
+    };
+}
+
+fn NetworkEvents(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, event: *c.exports_reeve_hooks_network_events_network_event_t, failure: Failure) callconv(.c) bool {
+            return give(void, function(begin(ctx), convert.lift(networks.NetworkEvent, event.*)), {}, failure);
+        }
+    };
+}
+
+fn FilterGenerate(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            interface: *c.reeve_filter_tree_subject_t,
+            filters: *c.exports_reeve_hooks_filter_generate_list_filter_t,
+            out: *c.reeve_filter_ruleset_rules_t,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const subject = convert.lift(filter.Subject, interface.*);
+            const tree = convert.lift([]const filter.Filter, filters.*);
+            return give(filter.Rules, function(begin(ctx), subject, tree), out, failure);
         }
     };
 }

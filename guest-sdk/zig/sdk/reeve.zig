@@ -1,7 +1,8 @@
 //! Reeve policies in Zig: everything a policy uses.
 //!
 //! A policy is `policy.zig` with one public function for each hook that `policy.toml` names: `domainDefine`, `domainPrepare`,
-//! `domainStart`, `domainStop`, `deviceAttach`, `deviceDetach`, `domainEvents`, `daemonEvents`, `macAllocate`, `ksmTune`, `task`.
+//! `domainStart`, `domainStop`, `deviceAttach`, `deviceDetach`, `domainEvents`, `daemonEvents`, `macAllocate`, `ksmTune`, `task`,
+//! `networkStart`, `networkStop`, `portPlug`, `networkEvents`, `filterGenerate`.
 //!
 //!     const reeve = @import("reeve");
 //!
@@ -54,6 +55,10 @@ pub const problem = answer.problem;
 
 /// The domains of this host.
 pub const domains = backend.domains;
+/// The virtual networks of this host, to read, and what happens to them.
+pub const networks = @import("networks.zig");
+/// Packet filters: what `filterGenerate` gets and gives.
+pub const filter = @import("filter.zig");
 /// The host machine.
 pub const host = backend.host;
 /// Values that outlive a call.

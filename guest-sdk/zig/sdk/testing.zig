@@ -10,6 +10,7 @@ const std = @import("std");
 const answer = @import("answer.zig");
 const log = @import("log.zig");
 const memory = @import("memory.zig");
+const net = @import("networks.zig");
 const types = @import("types.zig");
 const Domain = @import("domain.zig").Domain;
 
@@ -43,6 +44,14 @@ pub const Host = struct {
     committed: types.Commitment = .{},
     /// The domains there are.
     domains: []const *const DomainData = &.{},
+    /// The networks there are.
+    networks: []const net.Network = &.{},
+    /// What is plugged into them, by `network`.
+    ports: []const net.Port = &.{},
+    /// What the DHCP server of every network gave out.
+    leases: []const net.Lease = &.{},
+    /// What passed every port.
+    counters: net.Counters = .{},
     now: u64 = 0,
     monotonic: u64 = 0,
     /// When it is set, every call that can fail does so.
@@ -163,6 +172,43 @@ pub const domains = struct {
     }
 };
 
+pub const networks = struct {
+    pub fn list() types.HostError![]const net.Network {
+        try ready();
+        return the_host.networks;
+    }
+
+    pub fn get(name: []const u8) types.HostError!net.Network {
+        try ready();
+        for (the_host.networks) |it| {
+            if (std.mem.eql(u8, it.name, name)) return it;
+        }
+        return answer.because(error.NotFound, answer.format("the host answered: there is no network '{s}'", .{name}));
+    }
+
+    pub fn ports(network: []const u8) types.HostError![]const net.Port {
+        _ = try networks.get(network);
+        var found: std.ArrayList(net.Port) = .empty;
+        for (the_host.ports) |it| {
+            const of = it.network orelse continue;
+            if (std.mem.eql(u8, of, network)) found.append(memory.allocator, it) catch @panic("out of memory");
+        }
+        return found.items;
+    }
+
+    pub fn leases(network: []const u8) types.HostError![]const net.Lease {
+        _ = try networks.get(network);
+        return the_host.leases;
+    }
+
+    pub fn portCounters(network: []const u8, link: []const u8) types.HostError!net.Counters {
+        for (try networks.ports(network)) |it| {
+            if (std.mem.eql(u8, it.link, link)) return the_host.counters;
+        }
+        return answer.because(error.NotFound, answer.format("the host answered: there is no port '{s}'", .{link}));
+    }
+};
+
 pub const host = struct {
     pub fn getInfo() types.HostError!types.Info {
         try ready();
@@ -243,4 +289,16 @@ test "the store is in byte order and a failing host fails every call" {
     try std.testing.expectEqualStrings("set-memory web-1 5", the_host.calls.items[0]);
     the_host.failure = .{ .code = error.Denied, .message = "no" };
     try expectFailure("the host answered: no", kv.get("b"));
+}
+
+test "networks and their ports are found by name" {
+    the_host = .{
+        .networks = &.{.{ .name = "blue" }},
+        .ports = &.{ .{ .link = "tap0", .network = "blue" }, .{ .link = "tap1" } },
+        .counters = .{ .sent_packets = 3 },
+    };
+    try std.testing.expectEqual(1, (try networks.ports("blue")).len);
+    try std.testing.expectEqual(3, (try networks.portCounters("blue", "tap0")).sent_packets);
+    try expectFailure("the host answered: there is no port 'tap1'", networks.portCounters("blue", "tap1"));
+    try expectFailure("the host answered: there is no network 'red'", networks.leases("red"));
 }

@@ -3,6 +3,7 @@
 const answer = @import("answer.zig");
 const convert = @import("convert.zig");
 const log = @import("log.zig");
+const net = @import("networks.zig");
 const types = @import("types.zig");
 const Domain = @import("domain.zig").Domain;
 
@@ -106,6 +107,39 @@ pub const domains = struct {
     pub fn setMemory(name: []const u8, target: u64) types.HostError!void {
         var asked = text(name);
         return call(void, c.reeve_domain_domains_set_memory, .{ &asked, target });
+    }
+};
+
+/// Every function needs the grant `network:read`.
+pub const networks = struct {
+    /// All networks by name.
+    pub fn list() types.HostError![]const net.Network {
+        return call([]const net.Network, c.reeve_network_networks_list, .{});
+    }
+
+    /// One network by name.
+    pub fn get(name: []const u8) types.HostError!net.Network {
+        var asked = text(name);
+        return call(net.Network, c.reeve_network_networks_get, .{&asked});
+    }
+
+    /// Ports of one network.
+    pub fn ports(network: []const u8) types.HostError![]const net.Port {
+        var asked = text(network);
+        return call([]const net.Port, c.reeve_network_networks_ports, .{&asked});
+    }
+
+    /// Leases of one network that have not expired.
+    pub fn leases(network: []const u8) types.HostError![]const net.Lease {
+        var asked = text(network);
+        return call([]const net.Lease, c.reeve_network_networks_leases, .{&asked});
+    }
+
+    /// Counters of a port of one network, by its link.
+    pub fn portCounters(network: []const u8, link: []const u8) types.HostError!net.Counters {
+        var asked = text(network);
+        var port = text(link);
+        return call(net.Counters, c.reeve_network_networks_port_counters, .{ &asked, &port });
     }
 };
 

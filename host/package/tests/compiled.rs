@@ -69,7 +69,14 @@ fn run(program: &Path, arguments: &[&str], folder: &Path) {
 }
 
 /// All hooks together, and alone those whose part of an SDK is compiled only when they are asked for.
-const SETS: [&[Hook]; 3] = [&[Hook::DomainEvents], &[Hook::KsmTune], &[Hook::Task]];
+const SETS: [&[Hook]; 6] = [
+    &[Hook::DomainEvents],
+    &[Hook::KsmTune],
+    &[Hook::Task],
+    &[Hook::NetworkEvents],
+    &[Hook::FilterGenerate],
+    &[Hook::PortPlug, Hook::NetworkStart],
+];
 
 #[test]
 fn every_hook_builds_in_c() {

@@ -1,8 +1,8 @@
 // What __name__ decides.
 
 import {
-  Adjustment, Context, DaemonChange, Decision, DomainConfig, DomainEvent, Failure, Level, Occasion, Reply, Snapshot, Tuning,
-  adjust, allow, fail, log, say,
+  Adjustment, Context, DaemonChange, Decision, DomainConfig, DomainEvent, Failure, Filter, Generated, Level, Network, NetworkEvent,
+  Occasion, Port, Reply, Rules, Snapshot, Subject, Tuning, adjust, allow, fail, generate, log, say,
 } from "./sdk/reeve";
 
 __stubs__

@@ -19,10 +19,13 @@
 #include "reeve/context.h"
 #include "reeve/domain.h"
 #include "reeve/domains.h"
+#include "reeve/filter.h"
 #include "reeve/hooks.h"
 #include "reeve/host.h"
 #include "reeve/kv.h"
 #include "reeve/log.h"
+#include "reeve/networks.h"
+#include "reeve/rules.h"
 #include "reeve/text.h"
 
 #endif

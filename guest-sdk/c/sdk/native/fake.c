@@ -78,6 +78,13 @@ static bool succeeds(reeve_error *error) {
     return true;
 }
 
+/* What the host answers where there is no such thing. */
+static bool lacks(reeve_error *error, const char *kind, reeve_text name) {
+    reeve_text message = reeve_format("the host answered: there is no %s '" REEVE_S "'", kind, REEVE_ARG(name));
+    *error = (reeve_error){REEVE_NOT_FOUND, message};
+    return false;
+}
+
 /* Remembers a call that would have changed something. */
 static bool change(reeve_error *error, const char *verb, reeve_text name) {
     if (!succeeds(error)) {
@@ -107,8 +114,7 @@ bool reeve_domains_get(reeve_text name, reeve_domain *out, reeve_error *error) {
             return true;
         }
     }
-    *error = (reeve_error){REEVE_NOT_FOUND, reeve_format("the host answered: there is no domain '" REEVE_S "'", REEVE_ARG(name))};
-    return false;
+    return lacks(error, "domain", name);
 }
 
 bool reeve_domains_committed(reeve_text except, reeve_commitment *out, reeve_error *error) {
@@ -125,6 +131,58 @@ bool reeve_domains_resume(reeve_text name, reeve_error *error) { return change(e
 
 bool reeve_domains_set_memory(reeve_text name, uint64_t target, reeve_error *error) {
     return change(error, "set-memory", reeve_format(REEVE_S " %llu", REEVE_ARG(name), (unsigned long long)target));
+}
+
+bool reeve_networks_list(reeve_networks *out, reeve_error *error) {
+    *out = reeve_the_host.networks;
+    return succeeds(error);
+}
+
+bool reeve_networks_get(reeve_text name, reeve_network *out, reeve_error *error) {
+    if (!succeeds(error)) {
+        return false;
+    }
+    for (size_t i = 0; i < reeve_the_host.networks.count; i++) {
+        if (reeve_equal(reeve_the_host.networks.items[i].name, name)) {
+            *out = reeve_the_host.networks.items[i];
+            return true;
+        }
+    }
+    return lacks(error, "network", name);
+}
+
+bool reeve_networks_ports(reeve_text network, reeve_ports *out, reeve_error *error) {
+    reeve_network of;
+    if (!reeve_networks_get(network, &of, error)) {
+        return false;
+    }
+    *out = (reeve_ports){reeve_allocate(reeve_the_host.ports.count, sizeof(reeve_port)), 0};
+    for (size_t i = 0; i < reeve_the_host.ports.count; i++) {
+        if (reeve_equal(reeve_the_host.ports.items[i].network, network)) {
+            out->items[out->count++] = reeve_the_host.ports.items[i];
+        }
+    }
+    return true;
+}
+
+bool reeve_networks_leases(reeve_text network, reeve_leases *out, reeve_error *error) {
+    reeve_network of;
+    *out = reeve_the_host.leases;
+    return reeve_networks_get(network, &of, error);
+}
+
+bool reeve_networks_port_counters(reeve_text network, reeve_text link, reeve_counters *out, reeve_error *error) {
+    reeve_ports ports;
+    if (!reeve_networks_ports(network, &ports, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < ports.count; i++) {
+        if (reeve_equal(ports.items[i].link, link)) {
+            *out = reeve_the_host.counters;
+            return true;
+        }
+    }
+    return lacks(error, "port", link);
 }
 
 bool reeve_host_get_info(reeve_host_info *out, reeve_error *error) {

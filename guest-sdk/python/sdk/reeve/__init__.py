@@ -7,8 +7,9 @@
         return allow() if vcpus <= 64 else deny(f"{vcpus} vCPUs; this host allows 64 at most")
 
 A policy is policy.py with a function a hook, called like the hook: `domain_define`, `domain_prepare`, `domain_start`,
-`domain_stop`, `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`. The
-modules `domains`, `host`, `ksm`, `kv`, `clock`, `timer` and `log` call the host.
+`domain_stop`, `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`,
+`network_start`, `network_stop`, `port_plug`, `network_events`, `filter_generate`. The modules `domains`, `networks`, `host`,
+`ksm`, `kv`, `clock`, `timer` and `log` call the host; `packets` makes the rules of `filter_generate`.
 """
 
 from ._bridge import HostError
@@ -36,6 +37,7 @@ from .answer import (
 from .config import ConfigError, parse_config, warm
 from .contract import (
     Adjustment,
+    Change,
     Code,
     Context,
     DaemonChange,
@@ -44,10 +46,18 @@ from .contract import (
     DomainConfig,
     DomainEvent,
     Edit,
+    Filter,
+    Lease,
+    Mode,
+    Network,
+    NetworkEvent,
     NetworkInterface,
     Occasion,
+    Port,
+    Rules,
     Snapshot,
     State,
+    Subject,
     Verdict,
 )
 

@@ -521,7 +521,7 @@ class Flow(Enum):
     """The way of a packet, seen from the guest."""
 
     #: To the guest.
-    IN_ = auto()
+    IN = auto()
     #: From the guest.
     OUT = auto()
 
@@ -777,64 +777,64 @@ class Lookup:
 
 
 @dataclass
-class Verdict_Accept:
+class RulesetVerdict_Accept:
     """The layer lets the packet pass."""
 
 
 @dataclass
-class Verdict_Drop:
+class RulesetVerdict_Drop:
     """It is thrown away."""
 
 
 @dataclass
-class Verdict_Reject:
+class RulesetVerdict_Reject:
     """It is thrown away and the sender told where the kernel can do that; else as `drop`."""
 
 
 @dataclass
-class Verdict_Return:
+class RulesetVerdict_Return:
     """Back to the calling chain; from an entry chain the layer lets the packet pass."""
 
 
 @dataclass
-class Verdict_Continue:
+class RulesetVerdict_Continue:
     """On to the next rule."""
 
 
 @dataclass
-class Verdict_Jump:
+class RulesetVerdict_Jump:
     """On to a chain of the same layer, and back after its end."""
 
     value: str
 
 
 @dataclass
-class Verdict_Lookup:
+class RulesetVerdict_Lookup:
     """What a map says; the next rule where it says nothing."""
 
     value: Lookup
 
 
 #: What follows when a rule matches.
-Verdict = Union[
-    Verdict_Accept,
-    Verdict_Drop,
-    Verdict_Reject,
-    Verdict_Return,
-    Verdict_Continue,
-    Verdict_Jump,
-    Verdict_Lookup,
+RulesetVerdict = Union[
+    RulesetVerdict_Accept,
+    RulesetVerdict_Drop,
+    RulesetVerdict_Reject,
+    RulesetVerdict_Return,
+    RulesetVerdict_Continue,
+    RulesetVerdict_Jump,
+    RulesetVerdict_Lookup,
 ]
 
 
 @dataclass
-class Rule:
+class RulesetRule:
     """Conditions, all of which must hold, and what follows."""
 
     #: Conditions; none matches every packet.
     matches: List[Match]
     #: What follows.
-    verdict: Verdict
+    verdict: RulesetVerdict
     #: For people; at most 128 characters are kept.
     comment: Optional[str]
 
@@ -850,7 +850,7 @@ class Chain:
     #: Which packets begin here; none is reached by jumps alone. One chain a layer and flow at most.
     entry: Optional[Flow]
     #: Rules in order. A packet that leaves the end returns to the caller; from an entry chain it passes.
-    rules: List[Rule]
+    rules: List[RulesetRule]
 
 
 @dataclass
@@ -870,7 +870,7 @@ class VerdictMap:
     #: Unique in the ruleset, named as chains are.
     name: str
     #: Elements of one type, and the verdict of each; not a look-up.
-    entries: List[Tuple[Operand, Verdict]]
+    entries: List[Tuple[Operand, RulesetVerdict]]
 
 
 @dataclass
@@ -907,7 +907,7 @@ class Direction(Enum):
     """Which way a packet goes, seen from the guest."""
 
     #: To the guest.
-    IN_ = auto()
+    IN = auto()
     #: From the guest.
     OUT = auto()
     #: Both.
@@ -991,7 +991,7 @@ class ProtocolMatch:
 
 
 @dataclass
-class Rule:
+class TreeRule:
     """A rule."""
 
     #: What becomes of a packet.
@@ -1017,7 +1017,7 @@ class Entry_Reference:
 class Entry_Rule:
     """A rule."""
 
-    value: Rule
+    value: TreeRule
 
 
 #: What stands in a filter.
@@ -1399,135 +1399,135 @@ Adjustment = Union[
 
 
 _MODULES = {
-    "imports.errors": [
-        "Code",
-        "Error",
-    ],
-    "imports.policy": [
-        "Actor_Client",
-        "Actor_Policy",
-        "Actor_Daemon",
-        "Context",
-        "DiskCache",
-        "InterfaceSource",
-        "Edit_SetMemory",
-        "Edit_SetCurrentMemory",
-        "Edit_SetVcpus",
-        "Edit_SetCpuShares",
-        "Edit_SetDiskCache",
-        "Edit_SetInterfaceSource",
-        "Edit_SetTitle",
-        "Edit_SetCmdline",
-        "Edit_SetMetadata",
-        "Edit_AddDevice",
-        "Edit_RemoveDevice",
-        "Edit_Replace",
-        "Verdict_Allow",
-        "Verdict_Deny",
-        "Verdict_Rewrite",
-        "Failure",
-    ],
-    "imports.config": [
-        "State",
-        "Disk",
-        "NetworkInterface",
-        "Balloon",
-    ],
-    "imports.domains": [
-        "Summary",
-        "Commitment",
-    ],
-    "imports.events": [
-        "DomainChange",
-        "DomainEvent",
-        "DaemonChange",
-    ],
-    "imports.ruleset": [
-        "Layer",
-        "Flow",
-        "Field",
-        "ConnectionState",
-        "Masked",
-        "MaskedMac",
-        "HostSet",
-        "Operand_Number",
-        "Operand_Range",
-        "Operand_Masked",
-        "Operand_Mac",
-        "Operand_MaskedMac",
-        "Operand_Address",
-        "Operand_Network",
-        "Operand_Addresses",
-        "Operand_Set",
-        "Operand_States",
-        "Operand_HostSet",
-        "Match",
-        "Lookup",
-        "Verdict_Accept",
-        "Verdict_Drop",
-        "Verdict_Reject",
-        "Verdict_Return",
-        "Verdict_Continue",
-        "Verdict_Jump",
-        "Verdict_Lookup",
-        "Rule",
-        "Chain",
-        "Set",
-        "VerdictMap",
-        "Rules",
-    ],
-    "imports.tree": [
-        "Action",
-        "Direction",
-        "Access_Element",
-        "Access_Iterator",
-        "Variable",
-        "Value_Literal",
-        "Value_Variable",
-        "Condition",
-        "ProtocolMatch",
-        "Rule",
-        "Entry_Reference",
-        "Entry_Rule",
-        "Parameter",
-        "Filter",
-        "Subject",
-    ],
-    "imports.networks": [
-        "Mode",
-        "Network",
-        "Port",
-        "Lease",
-        "Counters",
-    ],
-    "exports.network_events": [
-        "Change",
-        "NetworkEvent",
-    ],
-    "exports.task": [
-        "Timing",
-        "Occasion_Manual",
-        "Occasion_Schedule",
-        "Occasion_Domain",
-        "Occasion_Daemon",
-    ],
-    "imports.log": [
-        "Level",
-    ],
-    "imports.host": [
-        "Info",
-        "Memory",
-    ],
-    "imports.ksm": [
-        "KsmState",
-    ],
-    "exports.ksm_tune": [
-        "Wake",
-        "Snapshot",
-        "Adjustment_Run",
-        "Adjustment_PagesToScan",
-        "Adjustment_SleepMillisecs",
-    ],
+    "imports.errors": {
+        "Code": "Code",
+        "Error": "Error",
+    },
+    "imports.policy": {
+        "Actor_Client": "Actor_Client",
+        "Actor_Policy": "Actor_Policy",
+        "Actor_Daemon": "Actor_Daemon",
+        "Context": "Context",
+        "DiskCache": "DiskCache",
+        "InterfaceSource": "InterfaceSource",
+        "Edit_SetMemory": "Edit_SetMemory",
+        "Edit_SetCurrentMemory": "Edit_SetCurrentMemory",
+        "Edit_SetVcpus": "Edit_SetVcpus",
+        "Edit_SetCpuShares": "Edit_SetCpuShares",
+        "Edit_SetDiskCache": "Edit_SetDiskCache",
+        "Edit_SetInterfaceSource": "Edit_SetInterfaceSource",
+        "Edit_SetTitle": "Edit_SetTitle",
+        "Edit_SetCmdline": "Edit_SetCmdline",
+        "Edit_SetMetadata": "Edit_SetMetadata",
+        "Edit_AddDevice": "Edit_AddDevice",
+        "Edit_RemoveDevice": "Edit_RemoveDevice",
+        "Edit_Replace": "Edit_Replace",
+        "Verdict_Allow": "Verdict_Allow",
+        "Verdict_Deny": "Verdict_Deny",
+        "Verdict_Rewrite": "Verdict_Rewrite",
+        "Failure": "Failure",
+    },
+    "imports.config": {
+        "State": "State",
+        "Disk": "Disk",
+        "NetworkInterface": "NetworkInterface",
+        "Balloon": "Balloon",
+    },
+    "imports.domains": {
+        "Summary": "Summary",
+        "Commitment": "Commitment",
+    },
+    "imports.events": {
+        "DomainChange": "DomainChange",
+        "DomainEvent": "DomainEvent",
+        "DaemonChange": "DaemonChange",
+    },
+    "imports.ruleset": {
+        "Layer": "Layer",
+        "Flow": "Flow",
+        "Field": "Field",
+        "ConnectionState": "ConnectionState",
+        "Masked": "Masked",
+        "MaskedMac": "MaskedMac",
+        "HostSet": "HostSet",
+        "Operand_Number": "Operand_Number",
+        "Operand_Range": "Operand_Range",
+        "Operand_Masked": "Operand_Masked",
+        "Operand_Mac": "Operand_Mac",
+        "Operand_MaskedMac": "Operand_MaskedMac",
+        "Operand_Address": "Operand_Address",
+        "Operand_Network": "Operand_Network",
+        "Operand_Addresses": "Operand_Addresses",
+        "Operand_Set": "Operand_Set",
+        "Operand_States": "Operand_States",
+        "Operand_HostSet": "Operand_HostSet",
+        "Match": "Match",
+        "Lookup": "Lookup",
+        "Verdict_Accept": "RulesetVerdict_Accept",
+        "Verdict_Drop": "RulesetVerdict_Drop",
+        "Verdict_Reject": "RulesetVerdict_Reject",
+        "Verdict_Return": "RulesetVerdict_Return",
+        "Verdict_Continue": "RulesetVerdict_Continue",
+        "Verdict_Jump": "RulesetVerdict_Jump",
+        "Verdict_Lookup": "RulesetVerdict_Lookup",
+        "Rule": "RulesetRule",
+        "Chain": "Chain",
+        "Set": "Set",
+        "VerdictMap": "VerdictMap",
+        "Rules": "Rules",
+    },
+    "imports.tree": {
+        "Action": "Action",
+        "Direction": "Direction",
+        "Access_Element": "Access_Element",
+        "Access_Iterator": "Access_Iterator",
+        "Variable": "Variable",
+        "Value_Literal": "Value_Literal",
+        "Value_Variable": "Value_Variable",
+        "Condition": "Condition",
+        "ProtocolMatch": "ProtocolMatch",
+        "Rule": "TreeRule",
+        "Entry_Reference": "Entry_Reference",
+        "Entry_Rule": "Entry_Rule",
+        "Parameter": "Parameter",
+        "Filter": "Filter",
+        "Subject": "Subject",
+    },
+    "imports.networks": {
+        "Mode": "Mode",
+        "Network": "Network",
+        "Port": "Port",
+        "Lease": "Lease",
+        "Counters": "Counters",
+    },
+    "exports.network_events": {
+        "Change": "Change",
+        "NetworkEvent": "NetworkEvent",
+    },
+    "exports.task": {
+        "Timing": "Timing",
+        "Occasion_Manual": "Occasion_Manual",
+        "Occasion_Schedule": "Occasion_Schedule",
+        "Occasion_Domain": "Occasion_Domain",
+        "Occasion_Daemon": "Occasion_Daemon",
+    },
+    "imports.log": {
+        "Level": "Level",
+    },
+    "imports.host": {
+        "Info": "Info",
+        "Memory": "Memory",
+    },
+    "imports.ksm": {
+        "KsmState": "KsmState",
+    },
+    "exports.ksm_tune": {
+        "Wake": "Wake",
+        "Snapshot": "Snapshot",
+        "Adjustment_Run": "Adjustment_Run",
+        "Adjustment_PagesToScan": "Adjustment_PagesToScan",
+        "Adjustment_SleepMillisecs": "Adjustment_SleepMillisecs",
+    },
 }
 
 
@@ -1537,8 +1537,8 @@ def _adopt() -> None:
             found = importlib.import_module(f"wit_world.{module}")
         except ImportError:
             continue
-        for name in names:
-            globals()[name] = getattr(found, name, globals()[name])
+        for name, here in names.items():
+            globals()[here] = getattr(found, name, globals()[here])
 
 
 _adopt()

@@ -43,6 +43,12 @@ def _adjustments(answer: Any) -> list:
     return [] if answer is None else answer
 
 
+def _rules(answer: Any) -> Any:
+    if not isinstance(answer, contract.Rules):
+        raise Failure("the filter gave no rules; it must return Rules(chains, sets, maps)")
+    return answer
+
+
 #: Function in policy.py to hook.
 HOOKS: Dict[str, Hook] = {
     "domain_define": Hook("DomainDefine", "guard", _verdict),
@@ -56,6 +62,11 @@ HOOKS: Dict[str, Hook] = {
     "mac_allocate": Hook("MacAllocate", "propose", _text),
     "ksm_tune": Hook("KsmTune", "tick", _adjustments),
     "task": Hook("Task", "run", _summary),
+    "network_start": Hook("NetworkStart", "guard", _verdict),
+    "network_stop": Hook("NetworkStop", "guard", _verdict),
+    "port_plug": Hook("PortPlug", "guard", _verdict),
+    "network_events": Hook("NetworkEvents", "notify", _nothing),
+    "filter_generate": Hook("FilterGenerate", "propose", _rules),
 }
 
 

@@ -33,6 +33,7 @@ def host(**interfaces: Dict[str, Callable[..., Any]]) -> None:
     """
     known = {
         "domain_domains": "reeve:domain/domains",
+        "network_networks": "reeve:network/networks",
         "node_host": "reeve:node/host",
         "node_ksm": "reeve:node/ksm",
         "kv_store": "reeve:kv/store",
@@ -123,3 +124,28 @@ def disk(**values: Any) -> contract.Disk:
     """A writable disk with a source, but for what is said."""
     plain = {"target": "vda", "device": "disk", "source": "/test.img", "format": None, "cache": None, "bus": None}
     return contract.Disk(**{**plain, "readonly": False, "shareable": False, **values})
+
+
+def network(**values: Any) -> contract.Network:
+    """A persistent NAT network that does not run, but for what is said."""
+    plain = {"uuid": "00000000-0000-4000-8000-000000000001", "name": "test", "mode": contract.Mode.NAT, "active": False}
+    plain = {**plain, "persistent": True, "autostart": False, "bridge": None, "addresses": [], "connections": 0}
+    return contract.Network(**{**plain, **values})
+
+
+def port(**values: Any) -> contract.Port:
+    """An interface of the domain `test` that is in no network and has no filter, but for what is said."""
+    plain = {"domain": "test", "mac": "52:54:00:00:00:01", "link": "tap0", "network": None, "filter": None}
+    return contract.Port(**{**plain, "addresses": [], **values})
+
+
+def subject(**values: Any) -> contract.Subject:
+    """The interface of a filter: that of `port()`, but for what is said."""
+    plain = {"domain": "test", "link": "tap0", "mac": "52:54:00:00:00:01", "addresses": []}
+    return contract.Subject(**{**plain, **values})
+
+
+def filter(**values: Any) -> contract.Filter:
+    """A filter of chain `root` with nothing in it, but for what is said."""
+    plain = {"name": "test", "chain": "root", "priority": 0, "variables": [], "entries": []}
+    return contract.Filter(**{**plain, **values})

@@ -37,7 +37,14 @@ const EXPORTS: &str = "package main\n\nimport _ \"reeve/bindings/wit_exports\"\n
 const NO_WASI: &str = include_str!("no_wasi.wat");
 
 /// Hooks whose types come with their world only: the SDK's files for them carry a build tag.
-const TAGGED: [Hook; 4] = [Hook::DomainEvents, Hook::DaemonEvents, Hook::KsmTune, Hook::Task];
+const TAGGED: [Hook; 6] = [
+    Hook::DomainEvents,
+    Hook::DaemonEvents,
+    Hook::KsmTune,
+    Hook::Task,
+    Hook::NetworkEvents,
+    Hook::FilterGenerate,
+];
 
 /// Compiles the package and makes a component without WASI of it.
 pub(super) fn build(project: &Project, tools: &Tools) -> Result<Vec<u8>, BuildError> {

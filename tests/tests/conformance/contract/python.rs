@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wit_parser::{Docs, Function, Handle, Type, TypeDef, TypeDefKind};
+use wit_parser::{Docs, Function, Handle, Type, TypeDefKind, TypeId};
 
 use super::wit::{Contract, Part, mentions, pascal, text};
 
@@ -12,7 +12,7 @@ const HEAD: &str = "\"\"\"The types of the contract, made of wit/ by the conform
                     from __future__ import annotations\n\n\
                     import importlib\nfrom dataclasses import dataclass\nfrom enum import Enum, auto\nfrom typing import List, Optional, Protocol, Tuple, Union\n";
 
-const TAIL: &str = "\n\ndef _adopt() -> None:\n    for module, names in _MODULES.items():\n        try:\n            found = importlib.import_module(f\"wit_world.{module}\")\n        except ImportError:\n            continue\n        for name in names:\n            globals()[name] = getattr(found, name, globals()[name])\n\n\n_adopt()\n";
+const TAIL: &str = "\n\ndef _adopt() -> None:\n    for module, names in _MODULES.items():\n        try:\n            found = importlib.import_module(f\"wit_world.{module}\")\n        except ImportError:\n            continue\n        for name, here in names.items():\n            globals()[here] = getattr(found, name, globals()[here])\n\n\n_adopt()\n";
 
 /// `contract.py`.
 pub fn types(contract: &Contract) -> String {
@@ -26,12 +26,13 @@ pub fn types(contract: &Contract) -> String {
         let _ = write!(out, "\n\n# {}\n", part.path);
         let mut names = Vec::new();
         for (name, ty) in &types {
-            define(contract, &part, name, ty, &mut names, &mut out);
+            define(contract, &part, name, *ty, &mut names, &mut out);
         }
         let place = if part.is_hook { "exports" } else { "imports" };
-        let names: Vec<_> = names.iter().map(|name| format!("\n        \"{name}\",")).collect();
+        let names: Vec<_> =
+            names.iter().map(|(name, here)| format!("\n        \"{name}\": \"{here}\",")).collect();
         if !names.is_empty() {
-            let _ = write!(modules, "    \"{place}.{}\": [{}\n    ],\n", snake(&part.name), names.concat());
+            let _ = write!(modules, "    \"{place}.{}\": {{{}\n    }},\n", snake(&part.name), names.concat());
         }
     }
     let _ = write!(out, "\n\n_MODULES = {{\n{modules}}}\n{TAIL}");
@@ -69,9 +70,7 @@ fn module(contract: &Contract, part: &Part<'_>) -> String {
     }
     let mut out = String::new();
     docs(&part.interface.docs, "Made of wit/ by the conformance tests.", "", &mut out);
-    let names = contract.type_names();
-    let names: Vec<_> =
-        names.iter().map(|name| pascal(name)).filter(|name| mentions(&functions, name)).collect();
+    let names: Vec<_> = contract.titles().into_iter().filter(|name| mentions(&functions, name)).collect();
     let typing: Vec<_> =
         ["List", "Optional", "Tuple"].into_iter().filter(|name| mentions(&functions, name)).collect();
     out.push_str("\nfrom __future__ import annotations\n");
@@ -114,15 +113,16 @@ fn comment(docs: &Docs, indent: &str, out: &mut String) {
     }
 }
 
+/// Writes a type; `names` gets what the host's module and this one call its classes.
 fn define(
     contract: &Contract,
     part: &Part<'_>,
     name: &str,
-    ty: &TypeDef,
-    names: &mut Vec<String>,
+    id: TypeId,
+    names: &mut Vec<(String, String)>,
     out: &mut String,
 ) {
-    let title = pascal(name);
+    let (ty, own, title) = (&contract.0.types[id], pascal(name), contract.title(id));
     match &ty.kind {
         TypeDefKind::Record(record) => {
             let _ = write!(out, "\n\n@dataclass\nclass {title}:\n");
@@ -132,18 +132,19 @@ fn define(
                 comment(&field.docs, "    ", out);
                 let _ = writeln!(out, "    {}: {}", snake(&field.name), reference(contract, &field.ty));
             }
-            names.push(title);
+            names.push((own, title));
         }
         TypeDefKind::Variant(variant) => {
             let mut cases = Vec::new();
             for case in &variant.cases {
-                let case_title = format!("{title}_{}", pascal(&case.name));
+                let case_name = pascal(&case.name);
+                let case_title = format!("{title}_{case_name}");
                 let _ = write!(out, "\n\n@dataclass\nclass {case_title}:\n");
                 docs(&case.docs, "", "    ", out);
                 if let Some(ty) = &case.ty {
                     let _ = write!(out, "\n    value: {}\n", reference(contract, ty));
                 }
-                names.push(case_title.clone());
+                names.push((format!("{own}_{case_name}"), case_title.clone()));
                 cases.push(case_title);
             }
             out.push_str("\n\n");
@@ -156,9 +157,9 @@ fn define(
             out.push('\n');
             for case in &words.cases {
                 comment(&case.docs, "    ", out);
-                let _ = writeln!(out, "    {} = auto()", snake(&case.name).to_uppercase());
+                let _ = writeln!(out, "    {} = auto()", case.name.replace('-', "_").to_uppercase());
             }
-            names.push(title);
+            names.push((own, title));
         }
         TypeDefKind::Resource => {
             let _ = write!(out, "\n\nclass {title}(Protocol):\n");
@@ -200,7 +201,7 @@ fn reference(contract: &Contract, ty: &Type) -> String {
         Type::Id(id) => {
             let ty = &contract.0.types[*id];
             match (&ty.name, &ty.kind) {
-                (Some(name), _) => pascal(name),
+                (Some(_), _) => contract.title(*id),
                 (None, TypeDefKind::Option(inner)) => format!("Optional[{}]", reference(contract, inner)),
                 (None, TypeDefKind::List(Type::U8)) => "bytes".to_owned(),
                 (None, TypeDefKind::List(inner)) => format!("List[{}]", reference(contract, inner)),

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use wit_parser::{Docs, Function, Handle, Type, TypeDef, TypeDefKind};
+use wit_parser::{Docs, Function, Handle, Type, TypeDefKind, TypeId};
 
-use super::wit::{Contract, Part, camel, mentions, pascal, text};
+use super::wit::{Contract, Part, camel, mentions, text};
 
 const HEAD: &str = "// The types of the contract, made of wit/ by the conformance tests. Numbers of 64 bits are JavaScript numbers: exact up to\n\
                     // 2^53, and beyond that for multiples of a large enough power of two, such as sizes in KiB.\n";
@@ -85,9 +85,9 @@ fn comment(docs: &Docs, indent: &str, out: &mut String) {
     }
 }
 
-fn define(contract: &Contract, part: &Part<'_>, name: &str, ty: &TypeDef, out: &mut String) {
+fn define(contract: &Contract, part: &Part<'_>, name: &str, id: TypeId, out: &mut String) {
+    let (ty, title) = (&contract.0.types[id], contract.title(id));
     comment(&ty.docs, "", out);
-    let title = pascal(name);
     match &ty.kind {
         TypeDefKind::Record(record) => {
             let _ = writeln!(out, "export interface {title} {{");
@@ -169,7 +169,7 @@ fn module(contract: &Contract, part: &Part<'_>, out: &mut String) {
             _ => writeln!(text, "  export function {signature};"),
         };
     }
-    for name in contract.type_names().iter().map(|name| pascal(name)).filter(|name| mentions(&text, name)) {
+    for name in contract.titles().iter().filter(|name| mentions(&text, name)) {
         let _ = writeln!(out, "  type {name} = import(\"./contract.js\").{name};");
     }
     let _ = writeln!(out, "{text}}}");
@@ -187,7 +187,7 @@ fn reference(contract: &Contract, ty: &Type) -> String {
         Type::Id(id) => {
             let ty = &contract.0.types[*id];
             match (&ty.name, &ty.kind) {
-                (Some(name), _) => pascal(name),
+                (Some(_), _) => contract.title(*id),
                 (None, TypeDefKind::Option(inner)) => format!("{} | null", reference(contract, inner)),
                 (None, TypeDefKind::List(Type::U8)) => "Uint8Array".to_owned(),
                 (None, TypeDefKind::List(inner)) => format!("{}[]", reference(contract, inner)),

@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use wit_parser::{Docs, Function, Interface, Resolve, Type, TypeDef, TypeDefKind, UnresolvedPackageGroup};
+use wit_parser::{
+    Docs, Function, Interface, Resolve, Type, TypeDefKind, TypeId, TypeOwner, UnresolvedPackageGroup,
+};
 
 /// Packages whose interfaces a policy exports.
 const HOOKS: [&str; 2] = ["hooks", "tune"];
+
+/// The package whose types have their names to themselves.
+const FIRST: &str = "types";
 
 /// All packages; those that others need come first.
 pub struct Contract(pub Resolve);
@@ -62,7 +67,7 @@ impl Contract {
                 _ => None,
             });
         used.filter(|owner| match owner {
-            wit_parser::TypeOwner::Interface(owner) => {
+            TypeOwner::Interface(owner) => {
                 *owner != interface && self.0.interfaces[*owner].package == Some(package)
             }
             _ => false,
@@ -89,19 +94,41 @@ impl Contract {
     }
 
     /// Types that an interface defines itself, not those it uses of others.
-    pub fn own_types<'a>(&'a self, part: &Part<'a>) -> Vec<(String, &'a TypeDef)> {
-        let all = part.interface.types.iter().map(|(name, id)| (name.clone(), &self.0.types[*id]));
-        all.filter(|(_, ty)| !matches!(ty.kind, TypeDefKind::Type(Type::Id(_)))).collect()
+    pub fn own_types(&self, part: &Part<'_>) -> Vec<(String, TypeId)> {
+        let all = part.interface.types.iter().map(|(name, id)| (name.clone(), *id));
+        all.filter(|(_, id)| !matches!(self.0.types[*id].kind, TypeDefKind::Type(Type::Id(_)))).collect()
     }
 
-    /// Names of all types that some interface defines, sorted.
-    pub fn type_names(&self) -> Vec<String> {
+    /// What a type is called where all interfaces are in one file: `DomainConfig`; with the interface in front when another has a
+    /// type of that name too: `RulesetRule`, `TreeRule`.
+    pub fn title(&self, id: TypeId) -> String {
+        let ty = &self.0.types[id];
+        if let TypeDefKind::Type(Type::Id(used)) = ty.kind {
+            return self.title(used);
+        }
+        let name = ty.name.as_deref().unwrap_or_default();
+        let TypeOwner::Interface(owner) = ty.owner else { return pascal(name) };
+        let owner = &self.0.interfaces[owner];
+        let package = owner.package.map(|package| self.0.packages[package].name.name.as_str());
+        if package == Some(FIRST) || !self.is_shared(name) {
+            return pascal(name);
+        }
+        pascal(owner.name.as_deref().unwrap_or_default()) + &pascal(name)
+    }
+
+    /// True when more than one interface defines a type of this name.
+    fn is_shared(&self, name: &str) -> bool {
+        let of_name = self.0.types.iter().filter(|(_, ty)| ty.name.as_deref() == Some(name));
+        of_name.filter(|(_, ty)| !matches!(ty.kind, TypeDefKind::Type(Type::Id(_)))).count() > 1
+    }
+
+    /// What all types that some interface defines are called, sorted.
+    pub fn titles(&self) -> Vec<String> {
         let parts = self.parts();
-        let mut names: Vec<_> =
-            parts.iter().flat_map(|part| self.own_types(part)).map(|(name, _)| name).collect();
-        names.sort();
-        names.dedup();
-        names
+        let mut titles: Vec<_> =
+            parts.iter().flat_map(|part| self.own_types(part)).map(|(_, id)| self.title(id)).collect();
+        titles.sort();
+        titles
     }
 
     /// What a function gives when it succeeds, and whether it can fail.

@@ -39,6 +39,13 @@ typedef struct reeve_fake_host {
     reeve_ksm ksm;
     reeve_commitment committed;
     reeve_summaries domains;
+    reeve_networks networks;
+    /* What is plugged into the networks, by `network`. */
+    reeve_ports ports;
+    /* What the DHCP server of every network gave out. */
+    reeve_leases leases;
+    /* What passed every port. */
+    reeve_counters counters;
     uint64_t now;
     uint64_t monotonic;
     /* When its message is some, every call that can fail does so with it. */

@@ -5,7 +5,10 @@
 
 #include "reeve/answer.h"
 #include "reeve/domain.h"
+#include "reeve/filter.h"
 #include "reeve/host.h"
+#include "reeve/networks.h"
+#include "reeve/rules.h"
 
 /* What happened to a domain. */
 typedef enum reeve_domain_change {
@@ -107,6 +110,39 @@ typedef struct reeve_occasion {
     reeve_daemon_change daemon;
 } reeve_occasion;
 
+/* What happened to a network, to what is plugged into it, or to a packet filter. */
+typedef enum reeve_network_change {
+    REEVE_NETWORK_DEFINED,
+    REEVE_NETWORK_UNDEFINED,
+    REEVE_NETWORK_STARTED,
+    REEVE_NETWORK_STOPPED,
+    /* A section of a network was changed, or its autostart. */
+    REEVE_NETWORK_UPDATED,
+    /* An interface of a domain was plugged in; `detail` is its link. */
+    REEVE_NETWORK_PORT_PLUGGED,
+    /* An interface of a domain was unplugged; `detail` is its link. */
+    REEVE_NETWORK_PORT_UNPLUGGED,
+    /* A guest got or renewed an address; `detail` is the address. */
+    REEVE_NETWORK_LEASE_ACQUIRED,
+    /* A lease ended; `detail` is the address. */
+    REEVE_NETWORK_LEASE_EXPIRED,
+    /* The network's DHCP and DNS server ended and was started again. */
+    REEVE_NETWORK_SERVICE_RESTARTED,
+    /* A packet filter was defined, replaced or removed, or could not be put in force; `name` is the filter. */
+    REEVE_NETWORK_FILTER_CHANGED,
+} reeve_network_change;
+
+/* One event of networks. */
+typedef struct reeve_network_event {
+    /* Identity of the network or filter. */
+    reeve_text uuid;
+    /* Its name. */
+    reeve_text name;
+    reeve_network_change change;
+    /* More of it; may be empty. */
+    reeve_text detail;
+} reeve_network_event;
+
 /* `domain-define`: a definition is added or replaced. A rewrite changes what is stored. */
 reeve_answer domain_define(const reeve_context *ctx, reeve_domain domain);
 /* `domain-prepare`: a domain is about to start. A rewrite changes the configuration of this run only. */
@@ -129,5 +165,15 @@ reeve_reply mac_allocate(const reeve_context *ctx, reeve_domain domain, uint32_t
 reeve_reply ksm_tune(const reeve_context *ctx, const reeve_ksm_snapshot *now, reeve_adjustments *out);
 /* `task`: one run; the answer is a summary of one line. */
 reeve_reply task(const reeve_context *ctx, const reeve_occasion *why);
+/* `network-start`: a virtual network is about to start; `xml` is its document. Rewrites are refused. */
+reeve_answer network_start(const reeve_context *ctx, const reeve_network *network, reeve_text xml);
+/* `network-stop`: somebody asks to stop a virtual network. Rewrites are refused. */
+reeve_answer network_stop(const reeve_context *ctx, const reeve_network *network);
+/* `port-plug`: an interface of a domain is about to be plugged. Rewrites are refused. */
+reeve_answer port_plug(const reeve_context *ctx, reeve_domain domain, const reeve_port *port);
+/* `network-events`: something happened to a network or to a packet filter; calls for one of them come in order. */
+reeve_reply network_events(const reeve_context *ctx, const reeve_network_event *event);
+/* `filter-generate`: the packet rules of an interface, from its filter and all that it refers to. */
+reeve_reply filter_generate(const reeve_context *ctx, const reeve_subject *interface, reeve_filters filters, reeve_rules *out);
 
 #endif

@@ -34,6 +34,11 @@ reeve_ksm reeve_from_ksm(const reeve_node_ksm_ksm_state_t *ksm);
 /* A list of texts. */
 reeve_texts reeve_from_strings(bindings_list_string_t list);
 
+/* A network. */
+reeve_network reeve_from_network(const reeve_network_networks_network_t *network);
+/* An interface of a domain. */
+reeve_port reeve_from_port(const reeve_network_networks_port_t *port);
+
 /* A domain that the hook may look at during the call. */
 static inline reeve_domain from_borrow(reeve_domain_config_borrow_domain_config_t borrow) {
     return (reeve_domain){borrow.__handle};

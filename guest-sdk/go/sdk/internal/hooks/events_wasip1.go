@@ -2,17 +2,12 @@
 
 package hooks
 
-import (
-	"reeve/bindings/reeve_events_events"
-	"reeve/bindings/reeve_types_policy"
-	"reeve/wit/types"
-)
+import "reeve/bindings/reeve_events_events"
 
 // Shapes of the contract about events.
 type (
 	DomainEvent  = reeve_events_events.DomainEvent
 	DaemonChange = reeve_events_events.DaemonChange
-	Told         = wit_types.Result[wit_types.Unit, reeve_types_policy.Failure]
 )
 
 // The registered functions.

@@ -4,6 +4,7 @@ package hooks
 
 import (
 	"reeve/bindings/reeve_domain_config"
+	"reeve/bindings/reeve_network_networks"
 	"reeve/bindings/reeve_types_policy"
 	"reeve/wit/types"
 )
@@ -12,8 +13,11 @@ import (
 type (
 	Context  = reeve_types_policy.Context
 	Domain   = *reeve_domain_config.DomainConfig
+	Network  = reeve_network_networks.Network
+	Port     = reeve_network_networks.Port
 	Decision = wit_types.Result[reeve_types_policy.Verdict, reeve_types_policy.Failure]
 	Text     = wit_types.Result[string, reeve_types_policy.Failure]
+	Told     = wit_types.Result[wit_types.Unit, reeve_types_policy.Failure]
 )
 
 // The registered functions.
@@ -25,6 +29,9 @@ var (
 	DeviceAttach  func(Context, Domain, string) Decision
 	DeviceDetach  func(Context, Domain, string) Decision
 	MACAllocate   func(Context, Domain, uint32, []string, uint64) Text
+	NetworkStart  func(Context, Network, string) Decision
+	NetworkStop   func(Context, Network) Decision
+	PortPlug      func(Context, Domain, Port) Decision
 )
 
 // Missing is the failure of a hook that the manifest names and the policy registered no function for.

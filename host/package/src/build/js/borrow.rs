@@ -9,6 +9,9 @@
 //! drop'(handle)        = if handle == given_back { given_back = 0 } else { drop(handle) }
 //! ```
 //!
+//! A hook with more values than an export may have parameters finds them in memory, the handle among them; it is read before the
+//! hook runs, which may use that memory again.
+//!
 //! Nothing runs between the return of an export and its `post-return`, so the handle can't have been given out again meanwhile.
 
 use std::collections::BTreeMap;
@@ -18,10 +21,10 @@ use reencode_parser::{CompositeInnerType, ExternalKind, Parser, Payload, TypeRef
 use wasm_encoder::reencode::{Error, Reencode, ReencodeComponent, component_utils, utils};
 use wasm_encoder::{
     BlockType, CodeSection, Component, ConstExpr, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, Module, ModuleSection, SectionId, ValType,
+    GlobalType, MemArg, MemArgTarget, Module, ModuleSection, SectionId, ValType,
 };
-use wit_parser::abi::{FlatTypes, WasmType};
-use wit_parser::{Handle, Param, Resolve, Type, TypeDefKind, WorldItem};
+use wit_parser::abi::{AbiVariant, FlatTypes, WasmType};
+use wit_parser::{Function as WitFunction, Handle, Param, Resolve, SizeAlign, Type, TypeDefKind, WorldItem};
 
 use crate::component::ComponentError;
 use crate::world::World;
@@ -30,6 +33,15 @@ type Encoded<T> = Result<T, Error<Infallible>>;
 
 /// Drops of the one resource that hooks are lent.
 const DROP: &str = "[resource-drop]domain-config";
+
+/// Where an export is handed its handle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    /// This one of its parameters.
+    Parameter(u32),
+    /// In memory, so many bytes behind what its only parameter points to.
+    Memory(u64),
+}
 
 /// The component with every lent handle given back in time.
 ///
@@ -52,34 +64,48 @@ pub(super) fn give_back(component: &[u8], world: &World) -> Result<Vec<u8>, Comp
     Ok(out.finish())
 }
 
-/// The core exports that are lent a handle (`reeve:hooks/domain-define@0.1.0#guard`), and where it stands among their parameters.
-fn lent(world: &World) -> BTreeMap<String, u32> {
+/// The core exports that are lent a handle (`reeve:hooks/domain-define@0.1.0#guard`), and where they are handed it.
+fn lent(world: &World) -> BTreeMap<String, Place> {
     let resolve = world.resolve();
+    let mut sizes = SizeAlign::default();
+    if sizes.fill(resolve).is_err() {
+        return BTreeMap::new();
+    }
     let mut lent = BTreeMap::new();
     for (key, item) in &resolve.worlds[world.id()].exports {
         let WorldItem::Interface { id, .. } = item else { continue };
         for function in resolve.interfaces[*id].functions.values() {
-            let is_lent = |parameter: &Param| match parameter.ty {
-                Type::Id(id) => matches!(resolve.types[id].kind, TypeDefKind::Handle(Handle::Borrow(_))),
-                _ => false,
-            };
-            let Some(position) = function.params.iter().position(is_lent) else { continue };
-            let mut flat = [WasmType::I32; Resolve::MAX_FLAT_PARAMS];
-            let mut before = FlatTypes::new(&mut flat);
-            let fits = function.params[..position]
-                .iter()
-                .all(|parameter| resolve.push_flat(&parameter.ty, &mut before));
-            if let (true, Ok(handle)) = (fits, u32::try_from(before.to_vec().len())) {
-                lent.insert(format!("{}#{}", resolve.name_world_key(key), function.name), handle);
+            if let Some(place) = place(resolve, &sizes, function) {
+                lent.insert(format!("{}#{}", resolve.name_world_key(key), function.name), place);
             }
         }
     }
     lent
 }
 
+/// Where a function is handed the handle that it is lent; none when it is lent nothing.
+fn place(resolve: &Resolve, sizes: &SizeAlign, function: &WitFunction) -> Option<Place> {
+    let is_lent = |parameter: &Param| match parameter.ty {
+        Type::Id(id) => matches!(resolve.types[id].kind, TypeDefKind::Handle(Handle::Borrow(_))),
+        _ => false,
+    };
+    let position = function.params.iter().position(is_lent)?;
+    if resolve.wasm_signature(AbiVariant::GuestExport, function).indirect_params {
+        let offsets = sizes.field_offsets(function.params.iter().map(|parameter| &parameter.ty));
+        let (offset, _) = offsets.get(position)?;
+        return Some(Place::Memory(offset.size_wasm32() as u64));
+    }
+    let mut flat = [WasmType::I32; Resolve::MAX_FLAT_PARAMS];
+    let mut before = FlatTypes::new(&mut flat);
+    let fits =
+        function.params[..position].iter().all(|parameter| resolve.push_flat(&parameter.ty, &mut before));
+    let handle = u32::try_from(before.to_vec().len()).ok().filter(|_| fits)?;
+    Some(Place::Parameter(handle))
+}
+
 /// All of the component: copied as it is but for the modules that export hooks.
 struct Whole<'a> {
-    lent: &'a BTreeMap<String, u32>,
+    lent: &'a BTreeMap<String, Place>,
     found: usize,
 }
 
@@ -112,7 +138,7 @@ struct Hook {
     function: u32,
     type_index: u32,
     parameters: u32,
-    handle: u32,
+    place: Place,
 }
 
 /// The module between the canonical ABI and the interpreter.
@@ -127,7 +153,7 @@ struct Glue {
 
 impl Glue {
     /// What must be known of a module; none when it exports no hook of `lent`.
-    fn find(module: &[u8], parser: Parser, lent: &BTreeMap<String, u32>) -> Encoded<Option<Self>> {
+    fn find(module: &[u8], parser: Parser, lent: &BTreeMap<String, Place>) -> Encoded<Option<Self>> {
         let mut glue = Self { hooks: Vec::new(), drop: (0, 0), functions: 0, globals: 0, has_globals: false };
         let (mut types, mut type_of, mut drop) = (Vec::new(), Vec::new(), None);
         for payload in parser.parse_all(module) {
@@ -169,14 +195,14 @@ impl Glue {
                 Payload::ExportSection(section) => {
                     for export in section {
                         let export = export?;
-                        if let (ExternalKind::Func, Some(&handle)) = (export.kind, lent.get(export.name)) {
+                        if let (ExternalKind::Func, Some(&place)) = (export.kind, lent.get(export.name)) {
                             let type_index = type_of.get(export.index as usize).copied().unwrap_or_default();
                             glue.hooks.push(Hook {
                                 export: export.name.to_owned(),
                                 function: export.index,
                                 type_index,
                                 parameters: types.get(type_index as usize).copied().unwrap_or_default(),
-                                handle,
+                                place,
                             });
                         }
                     }
@@ -208,14 +234,23 @@ impl Glue {
 
     /// `guard'`.
     fn give_back(&self, hook: &Hook) -> Function {
-        let mut body = Function::new([]);
+        // A handle from memory is kept in a local of its own, behind the parameters.
+        let (locals, handle) = match hook.place {
+            Place::Parameter(handle) => (None, handle),
+            Place::Memory(_) => (Some((1, ValType::I32)), hook.parameters),
+        };
+        let mut body = Function::new(locals);
         let mut ins = body.instructions();
+        if let Place::Memory(offset) = hook.place {
+            let from = MemArg { offset, align: 2, target: MemArgTarget::Memory(0), ordering: None };
+            ins.local_get(0).i32_load(from).local_set(handle);
+        }
         for parameter in 0..hook.parameters {
             ins.local_get(parameter);
         }
         ins.call(hook.function);
-        ins.local_get(hook.handle).call(self.drop.0);
-        ins.local_get(hook.handle).global_set(self.globals).end();
+        ins.local_get(handle).call(self.drop.0);
+        ins.local_get(handle).global_set(self.globals).end();
         body
     }
 }
@@ -310,11 +345,36 @@ mod tests {
 
     #[test]
     fn hooks_that_are_handed_a_domain_are_found_with_its_place() {
-        let lent =
-            lent(&world(r#""domain-define","device-attach","domain-events","mac-allocate","ksm-tune""#));
+        let lent = lent(&world(
+            r#""domain-define","device-attach","domain-events","mac-allocate","ksm-tune","port-plug","network-start""#,
+        ));
         // Before the domain there is the context: three texts of two values each, a time, an actor of three values, a count.
-        let names = ["device-attach@0.1.0#guard", "domain-define@0.1.0#guard", "mac-allocate@0.1.0#propose"];
-        assert_eq!(lent, names.map(|name| (format!("reeve:hooks/{name}"), 9)).into());
+        let places = [
+            ("device-attach@0.1.0#guard", Place::Parameter(9)),
+            ("domain-define@0.1.0#guard", Place::Parameter(9)),
+            ("mac-allocate@0.1.0#propose", Place::Parameter(9)),
+            // With a port there are more than sixteen.
+            ("port-plug@0.1.0#guard", Place::Memory(40)),
+        ];
+        assert_eq!(lent, places.map(|(name, place)| (format!("reeve:hooks/{name}"), place)).into());
+    }
+
+    #[test]
+    fn a_handle_in_memory_is_read_before_the_hook_runs() {
+        let component = wat::parse_str(
+            r#"(component (core module
+                (import "reeve:domain/config@0.1.0" "[resource-drop]domain-config" (func $drop (param i32)))
+                (import "env" "memory" (memory 1))
+                (func $guard (param i32) (result i32) local.get 0)
+                (export "reeve:hooks/port-plug@0.1.0#guard" (func $guard))))"#,
+        )
+        .unwrap();
+        let changed = give_back(&component, &world(r#""port-plug""#)).unwrap();
+        let text = wasm_text(&changed);
+        let load = text.iter().position(|line| line.starts_with("I32Load"));
+        let call = text.iter().position(|line| line == "Call { function_index: 1 }");
+        assert!(load.is_some() && load < call, "{text:?}");
+        crate::component::check(&changed).unwrap();
     }
 
     /// A component around glue that keeps what it is lent until `post-return`, as the toolchain's does.
