@@ -1,15 +1,25 @@
-//! The policies `naming` and `admission` in every language, built as a user builds them: a new project of the language, with the
-//! example of its SDK in it, and `build`.
+//! The policies `naming`, `admission` and `echo` in every language, built as a user builds them: a new project of the language, with
+//! the example of its SDK (or a policy of the tests) in it, and `build`.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use reeve_model::policy::Hook;
 use reeve_package::build::{BuildError, write_component};
 use reeve_package::{Lang, Project, Tools, new};
 
 use crate::command::binary;
-use crate::policy;
+use crate::{policy, test_policy};
+
+/// A policy of the tests, which no SDK has as an example, and the hooks that it answers.
+const ECHO: (&str, [Hook; 5]) = (
+    "echo",
+    [Hook::NetworkStart, Hook::NetworkStop, Hook::PortPlug, Hook::NetworkEvents, Hook::FilterGenerate],
+);
+
+/// What stands in the manifest of that policy beside its hooks.
+const WANTS: &str = "\n[[wants]]\ngrant = \"network:read\"\nreason = \"to say what it sees of networks\"\n";
 
 /// What came of a build.
 #[derive(Debug, Clone)]
@@ -31,8 +41,9 @@ pub fn languages() -> anyhow::Result<Vec<Lang>> {
 
 /// The policy `name` in a language. It is built once, and again when its source, its SDK or the way it is built has changed.
 pub fn policy_in(lang: Lang, name: &str) -> anyhow::Result<Built> {
+    let is_echo = name == ECHO.0;
     if lang == Lang::Rust {
-        return Ok(Built::Component(policy(name)?));
+        return Ok(Built::Component(if is_echo { test_policy(name)? } else { policy(name)? }));
     }
     let binary = binary()?;
     let target = binary.ancestors().nth(2).context("the binary is in target/PROFILE/")?;
@@ -42,13 +53,22 @@ pub fn policy_in(lang: Lang, name: &str) -> anyhow::Result<Built> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&built)?;
-    new::create(lang, name, &[], &folder)?;
-    let example = project_folder().join("guest-sdk").join(lang.as_str()).join("examples").join(name);
-    for file in std::fs::read_dir(&example).with_context(|| example.display().to_string())? {
+    new::create(lang, name, if is_echo { &ECHO.1 } else { &[] }, &folder)?;
+    let source = match is_echo {
+        true => project_folder().join("tests/conformance/policies").join(name),
+        false => project_folder().join("guest-sdk").join(lang.as_str()).join("examples").join(name),
+    };
+    for file in std::fs::read_dir(&source).with_context(|| source.display().to_string())? {
         let file = file?;
-        if file.path().file_stem().is_some_and(|stem| stem == "policy") {
-            std::fs::copy(file.path(), folder.join(file.file_name()))?;
+        let place = folder.join(file.file_name());
+        // A policy of the tests lies beside those in other languages.
+        if file.path().file_stem().is_some_and(|stem| stem == "policy") && place.exists() {
+            std::fs::copy(file.path(), place)?;
         }
+    }
+    if is_echo {
+        let manifest = folder.join("policy.toml");
+        std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + WANTS)?;
     }
     let mut inputs = DefaultHasher::new();
     fingerprint(&folder, &mut inputs)?;

@@ -218,19 +218,19 @@ class FakeNetworks extends NetworksApi {
     return Result.err<Network, HostError>(new HostError(Code.NotFound, `there is no network '${name}'`));
   }
   ports(network: string): Result<Array<Port>, HostError> {
-    const of = this.get(network);
-    if (!of.isOk) return Result.err<Array<Port>, HostError>(of.error);
-    const found: Array<Port> = [];
+    const found = this.get(network);
+    if (!found.isOk) return Result.err<Array<Port>, HostError>(found.error);
+    const ports: Array<Port> = [];
     for (let i = 0; i < theHost.ports.length; i++) {
       const it = theHost.ports[i];
       const plugged = it.network;
-      if (plugged !== null && plugged == network) found.push(it);
+      if (plugged !== null && plugged == network) ports.push(it);
     }
-    return theHost.answer<Array<Port>>(found);
+    return theHost.answer<Array<Port>>(ports);
   }
   leases(network: string): Result<Array<Lease>, HostError> {
-    const of = this.get(network);
-    if (!of.isOk) return Result.err<Array<Lease>, HostError>(of.error);
+    const found = this.get(network);
+    if (!found.isOk) return Result.err<Array<Lease>, HostError>(found.error);
     return theHost.answer<Array<Lease>>(theHost.leases);
   }
   portCounters(network: string, link: string): Result<Counters, HostError> {

@@ -54,10 +54,14 @@ pub fn lower(to: anytype, value: anytype) void {
         },
         .pointer => |pointer| {
             to.len = value.len;
-            if (pointer.child == u8) {
+            const Item = std.meta.Child(@TypeOf(to.ptr));
+            if (value.len == 0) {
+                // The host refuses a pointer beyond the memory, and that of an empty slice may be any.
+                to.ptr = @ptrFromInt(@alignOf(Item));
+            } else if (pointer.child == u8) {
                 to.ptr = @constCast(value.ptr);
             } else {
-                const items = memory.allocator.alloc(std.meta.Child(@TypeOf(to.ptr)), value.len) catch @trap();
+                const items = memory.allocator.alloc(Item, value.len) catch @trap();
                 for (items, value) |*item, each| lower(item, each);
                 to.ptr = items.ptr;
             }

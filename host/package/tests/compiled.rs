@@ -158,6 +158,7 @@ fn the_c_sdk_passes_its_own_tests() {
     let out = tempfile::tempdir().unwrap();
     for (test, policy) in [
         ("test/config.c", ""),
+        ("test/networks.c", ""),
         ("test/naming.c", "examples/naming/policy.c"),
         ("test/admission.c", "examples/admission/policy.c"),
         ("template/test.c", "template/policy.c"),

@@ -43,8 +43,12 @@ impl HostCall {
         match interface {
             "reeve:domain/domains" => !matches!(function, "list" | "get" | "committed"),
             "reeve:kv/store" => matches!(function, "set" | "delete"),
-            "reeve:log/log" | "reeve:clock/clock" | "reeve:clock/timer" | "reeve:node/host"
-            | "reeve:node/ksm" => false,
+            "reeve:log/log"
+            | "reeve:clock/clock"
+            | "reeve:clock/timer"
+            | "reeve:node/host"
+            | "reeve:node/ksm"
+            | "reeve:network/networks" => false,
             "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" | "wasi:random/random" => false,
             _ => true,
         }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use reeve_model::policy::Hook;
 use reeve_policy::session::Session;
 
 /// Policies that every language has.
-pub const POLICIES: [&str; 2] = ["naming", "admission"];
+pub const POLICIES: [&str; 3] = ["naming", "admission", "echo"];
 
 /// All sessions of a policy, with their names.
 pub fn of(policy: &str) -> anyhow::Result<Vec<(String, Session)>> {
@@ -45,6 +46,19 @@ fn every_kind_of_answer_is_among_the_sessions() -> crate::Outcome {
             admission.iter().any(|found| found == outcome),
             "no session of admission ends in '{outcome}'"
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn every_hook_of_networks_is_among_the_sessions_of_echo() -> crate::Outcome {
+    let sessions = of("echo")?;
+    for hook in
+        [Hook::NetworkStart, Hook::NetworkStop, Hook::PortPlug, Hook::NetworkEvents, Hook::FilterGenerate]
+    {
+        let of_hook: Vec<_> = sessions.iter().filter(|(_, session)| session.hook == hook).collect();
+        assert!(of_hook.len() >= 2, "{hook} has {} sessions", of_hook.len());
+        assert!(of_hook.iter().all(|(_, session)| session.answer.is_some()), "{hook}");
     }
     Ok(())
 }

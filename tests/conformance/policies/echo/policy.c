@@ -1,0 +1,207 @@
+/* The policy `echo` (tests/policies/echo) in C. */
+#include "reeve.h"
+
+#include <inttypes.h>
+
+static reeve_text optional(reeve_text text) { return reeve_is_some(text) ? text : REEVE_TEXT("-"); }
+
+static reeve_text joined(reeve_texts texts) { return reeve_join(texts, REEVE_TEXT(",")); }
+
+reeve_answer network_start(const reeve_context *ctx, const reeve_network *network, reeve_text xml) {
+    (void)ctx;
+    reeve_text bridge = optional(network->bridge), addresses = joined(network->addresses);
+    return reeve_deny(
+        REEVE_S " " REEVE_S " %d %d%d%d " REEVE_S " " REEVE_S " %u " REEVE_S, REEVE_ARG(network->uuid), REEVE_ARG(network->name),
+        (int)network->mode, network->active, network->persistent, network->autostart, REEVE_ARG(bridge), REEVE_ARG(addresses),
+        (unsigned)network->connections, REEVE_ARG(xml)
+    );
+}
+
+reeve_answer network_stop(const reeve_context *ctx, const reeve_network *network) {
+    (void)ctx;
+    if (network->connections == 0) {
+        return reeve_allow();
+    }
+    return reeve_deny("'" REEVE_S "' has %u guests", REEVE_ARG(network->name), (unsigned)network->connections);
+}
+
+reeve_answer port_plug(const reeve_context *ctx, reeve_domain domain, const reeve_port *port) {
+    (void)ctx;
+    reeve_text name = reeve_domain_name(domain), addresses = joined(port->addresses);
+    reeve_text network = optional(port->network), filter = optional(port->filter);
+    return reeve_deny(
+        REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S, REEVE_ARG(name), REEVE_ARG(port->domain),
+        REEVE_ARG(port->mac), REEVE_ARG(port->link), REEVE_ARG(network), REEVE_ARG(filter), REEVE_ARG(addresses)
+    );
+}
+
+static reeve_text lease_text(const reeve_lease *lease) {
+    reeve_text mac = optional(lease->mac), hostname = optional(lease->hostname);
+    reeve_text expires = lease->has_expires ? reeve_format("%" PRIu64, lease->expires) : REEVE_TEXT("-");
+    return reeve_format(
+        REEVE_S "/" REEVE_S "/" REEVE_S "/" REEVE_S, REEVE_ARG(mac), REEVE_ARG(lease->ip), REEVE_ARG(hostname), REEVE_ARG(expires)
+    );
+}
+
+/* What the host says of a network. */
+static reeve_reply asked(reeve_text name) {
+    reeve_error error;
+    reeve_networks all;
+    reeve_network of;
+    reeve_ports ports;
+    reeve_leases leases;
+    reeve_counters counted;
+    if (!reeve_networks_list(&all, &error) || !reeve_networks_get(name, &of, &error) || !reeve_networks_ports(name, &ports, &error)
+        || !reeve_networks_leases(name, &leases, &error)
+        || !reeve_networks_port_counters(name, REEVE_TEXT("vnet0"), &counted, &error)) {
+        return reeve_failed_with(error);
+    }
+    reeve_texts names = {reeve_allocate(all.count, sizeof(reeve_text)), all.count};
+    for (size_t i = 0; i < all.count; i++) {
+        names.items[i] = all.items[i].name;
+    }
+    reeve_texts links = {reeve_allocate(ports.count, sizeof(reeve_text)), ports.count};
+    for (size_t i = 0; i < ports.count; i++) {
+        links.items[i] = ports.items[i].link;
+    }
+    reeve_texts given = {reeve_allocate(leases.count, sizeof(reeve_text)), leases.count};
+    for (size_t i = 0; i < leases.count; i++) {
+        given.items[i] = lease_text(&leases.items[i]);
+    }
+    reeve_text one = joined(names), two = joined(links), three = joined(given);
+    return reeve_failed(
+        REEVE_S " %d " REEVE_S " " REEVE_S " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, REEVE_ARG(one),
+        (int)of.mode, REEVE_ARG(two), REEVE_ARG(three), counted.received_bytes, counted.received_packets, counted.received_dropped,
+        counted.sent_bytes, counted.sent_packets, counted.sent_dropped
+    );
+}
+
+reeve_reply network_events(const reeve_context *ctx, const reeve_network_event *event) {
+    (void)ctx;
+    if (reeve_equal(event->name, REEVE_TEXT("asked"))) {
+        return asked(event->detail);
+    }
+    return reeve_failed(
+        REEVE_S " " REEVE_S " %d " REEVE_S, REEVE_ARG(event->uuid), REEVE_ARG(event->name), (int)event->change,
+        REEVE_ARG(event->detail)
+    );
+}
+
+static reeve_text condition(const reeve_condition *it) {
+    if (!it->is_variable) {
+        return reeve_format(REEVE_S "=" REEVE_S, REEVE_ARG(it->attribute), REEVE_ARG(it->value));
+    }
+    const char *at = it->is_iterator ? "@" : "";
+    return reeve_format(
+        REEVE_S "=$" REEVE_S "[%s%u]", REEVE_ARG(it->attribute), REEVE_ARG(it->value), at, (unsigned)it->place
+    );
+}
+
+static reeve_text protocol(const reeve_protocol_match *it) {
+    reeve_texts conditions = {reeve_allocate(it->condition_count, sizeof(reeve_text)), it->condition_count};
+    for (size_t i = 0; i < conditions.count; i++) {
+        conditions.items[i] = condition(&it->conditions[i]);
+    }
+    reeve_text all = joined(conditions);
+    return reeve_format(" " REEVE_S "%s(" REEVE_S ")", REEVE_ARG(it->protocol), it->negated ? "!" : "", REEVE_ARG(all));
+}
+
+static reeve_rule of_entry(const reeve_filter_entry *entry) {
+    if (entry->is_reference) {
+        return (reeve_rule){.verdict = {.kind = REEVE_PACKET_RETURN}, .comment = reeve_format("-> %u", (unsigned)entry->reference)};
+    }
+    static const reeve_packet_kind kinds[] = {
+        [REEVE_FILTER_DROP] = REEVE_PACKET_DROP,     [REEVE_FILTER_REJECT] = REEVE_PACKET_REJECT,
+        [REEVE_FILTER_ACCEPT] = REEVE_PACKET_ACCEPT, [REEVE_FILTER_RETURN] = REEVE_PACKET_RETURN,
+        [REEVE_FILTER_CONTINUE] = REEVE_PACKET_CONTINUE,
+    };
+    const reeve_filter_rule *rule = &entry->rule;
+    reeve_text matches = REEVE_TEXT("");
+    for (size_t i = 0; i < rule->match_count; i++) {
+        reeve_text match = protocol(&rule->matches[i]);
+        matches = reeve_format(REEVE_S REEVE_S, REEVE_ARG(matches), REEVE_ARG(match));
+    }
+    reeve_text comment = reeve_format(
+        "%d %d %d" REEVE_S, (int)rule->direction, (int)rule->priority, rule->statematch, REEVE_ARG(matches)
+    );
+    return (reeve_rule){.verdict = {.kind = kinds[rule->action]}, .comment = comment};
+}
+
+/* Rules that say what stands in a filter. */
+static void tell(reeve_chain *chain, const reeve_filter *filter) {
+    reeve_text comment =
+        reeve_format(REEVE_S " " REEVE_S " %d", REEVE_ARG(filter->name), REEVE_ARG(filter->chain), (int)filter->priority);
+    for (size_t i = 0; i < filter->variable_count; i++) {
+        reeve_text values = reeve_join(filter->variables[i].values, REEVE_TEXT("|"));
+        comment = reeve_format(
+            REEVE_S " " REEVE_S "=" REEVE_S, REEVE_ARG(comment), REEVE_ARG(filter->variables[i].name), REEVE_ARG(values)
+        );
+    }
+    reeve_add_rule(chain, (reeve_rule){.verdict = {.kind = REEVE_PACKET_CONTINUE}, .comment = comment});
+    for (size_t i = 0; i < filter->entry_count; i++) {
+        reeve_add_rule(chain, of_entry(&filter->entries[i]));
+    }
+}
+
+static void add(reeve_chain *chain, reeve_packet_kind kind, reeve_field field, reeve_operand operand) {
+    reeve_rule rule = {.verdict = {.kind = kind}};
+    reeve_add_match(&rule, (reeve_match){.field = field, .operand = operand});
+    reeve_add_rule(chain, rule);
+}
+
+static void add_of(reeve_chain *chain, reeve_packet_kind kind, uint8_t number, reeve_field field, reeve_operand operand) {
+    reeve_rule rule = {.verdict = {.kind = kind}};
+    reeve_add_match(&rule, (reeve_match){.field = REEVE_FIELD_IP_PROTOCOL, .operand = reeve_number(number)});
+    reeve_add_match(&rule, (reeve_match){.field = field, .operand = operand});
+    reeve_add_rule(chain, rule);
+}
+
+static reeve_chain from_guest(const reeve_subject *subject) {
+    reeve_chain chain = {.name = REEVE_TEXT("out"), .layer = REEVE_LAYER_LINK, .entry = REEVE_FLOW_OUT};
+    reeve_text group = REEVE_TEXT("01:00:00:00:00:00");
+    reeve_rule foreign = {.verdict = {.kind = REEVE_PACKET_REJECT}, .comment = REEVE_TEXT("not its own")};
+    reeve_add_match(&foreign, (reeve_match){REEVE_FIELD_ETHER_SOURCE, true, reeve_mac(subject->mac)});
+    reeve_add_rule(&chain, foreign);
+    add(&chain, REEVE_PACKET_RETURN, REEVE_FIELD_ETHER_DESTINATION, reeve_masked_mac(group, group));
+    reeve_operand some = reeve_addresses(REEVE_TEXT("192.0.2.1"), REEVE_TEXT("192.0.2.9"));
+    add(&chain, REEVE_PACKET_CONTINUE, REEVE_FIELD_IP_SOURCE, some);
+    reeve_add_rule(&chain, (reeve_rule){.verdict = {.kind = REEVE_PACKET_JUMP, .name = REEVE_TEXT("tree")}});
+    return chain;
+}
+
+static reeve_chain to_guest(void) {
+    reeve_chain chain = {.name = REEVE_TEXT("in"), .layer = REEVE_LAYER_CONNECTION, .entry = REEVE_FLOW_IN};
+    static const bool sources[] = {true, false};
+    reeve_operand states = reeve_states(REEVE_CONNECTION_ESTABLISHED | REEVE_CONNECTION_RELATED);
+    add(&chain, REEVE_PACKET_ACCEPT, REEVE_FIELD_STATE, states);
+    add_of(&chain, REEVE_PACKET_DROP, 6, REEVE_FIELD_TCP_FLAGS, reeve_masked(2, 18));
+    add_of(&chain, REEVE_PACKET_ACCEPT, 17, REEVE_FIELD_DESTINATION_PORT, reeve_range(1024, 65535));
+    add(&chain, REEVE_PACKET_ACCEPT, REEVE_FIELD_IP_SOURCE, reeve_in_set(REEVE_TEXT("known")));
+    add(&chain, REEVE_PACKET_DROP, REEVE_FIELD_IP_SOURCE, reeve_network_of(REEVE_TEXT("198.51.100.0"), 24));
+    add(&chain, REEVE_PACKET_DROP, REEVE_FIELD_IP6_SOURCE, reeve_address(REEVE_TEXT("2001:db8::1")));
+    add(&chain, REEVE_PACKET_ACCEPT, REEVE_FIELD_HOST_SET, reeve_host_set(REEVE_TEXT("trusted"), sources, 2));
+    reeve_packet_verdict lookup = {REEVE_PACKET_LOOKUP, REEVE_TEXT("by-source"), REEVE_FIELD_IP_SOURCE};
+    reeve_add_rule(&chain, (reeve_rule){.verdict = lookup});
+    return chain;
+}
+
+reeve_reply filter_generate(const reeve_context *ctx, const reeve_subject *interface, reeve_filters filters, reeve_rules *out) {
+    (void)ctx;
+    reeve_chain tree = {.name = REEVE_TEXT("tree"), .layer = REEVE_LAYER_LINK};
+    for (size_t i = 0; i < filters.count; i++) {
+        tell(&tree, &filters.items[i]);
+    }
+    reeve_add_chain(out, tree);
+    reeve_add_chain(out, from_guest(interface));
+    reeve_add_chain(out, to_guest());
+    reeve_set known = {.name = REEVE_TEXT("known")};
+    for (size_t i = 0; i < interface->addresses.count; i++) {
+        reeve_add_element(&known, reeve_address(interface->addresses.items[i]));
+    }
+    reeve_add_set(out, known);
+    reeve_map by_source = {.name = REEVE_TEXT("by-source")};
+    reeve_add_entry(&by_source, (reeve_map_entry){reeve_address(REEVE_TEXT("192.0.2.7")), {.kind = REEVE_PACKET_DROP}});
+    reeve_add_entry(&by_source, (reeve_map_entry){reeve_address(REEVE_TEXT("192.0.2.8")), {.kind = REEVE_PACKET_ACCEPT}});
+    reeve_add_map(out, by_source);
+    return reeve_done();
+}

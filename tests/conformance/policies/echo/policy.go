@@ -1,0 +1,197 @@
+// The policy echo (tests/policies/echo) in Go.
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"reeve"
+)
+
+func main() {}
+
+func init() {
+	reeve.OnNetworkStart(func(ctx reeve.Context, network reeve.Network, xml string) (reeve.Verdict, error) {
+		return reeve.Deny("%s %s %d %d%d%d %s %s %d %s", network.UUID, network.Name, network.Mode, bit(network.Active),
+			bit(network.Persistent), bit(network.Autostart), optional(network.Bridge), strings.Join(network.Addresses, ","),
+			network.Connections, xml), nil
+	})
+	reeve.OnNetworkStop(func(ctx reeve.Context, network reeve.Network) (reeve.Verdict, error) {
+		if network.Connections == 0 {
+			return reeve.Allow(), nil
+		}
+		return reeve.Deny("'%s' has %d guests", network.Name, network.Connections), nil
+	})
+	reeve.OnPortPlug(func(ctx reeve.Context, domain *reeve.Domain, port reeve.Port) (reeve.Verdict, error) {
+		return reeve.Deny("%s %s %s %s %s %s %s", domain.Name(), port.Domain, port.MAC, port.Link, optional(port.Network),
+			optional(port.Filter), strings.Join(port.Addresses, ",")), nil
+	})
+	reeve.OnNetworkEvents(func(ctx reeve.Context, event reeve.NetworkEvent) error {
+		if event.Name == "asked" {
+			return asked(event.Detail)
+		}
+		return reeve.Fail("%s %s %d %s", event.UUID, event.Name, event.Change, event.Detail)
+	})
+	reeve.OnFilterGenerate(func(ctx reeve.Context, on reeve.Subject, filters []reeve.Filter) (reeve.Rules, error) {
+		tree := reeve.Chain{Name: "tree", Layer: reeve.LinkLayer}
+		for _, filter := range filters {
+			tree.Rules = append(tree.Rules, told(filter)...)
+		}
+		known := reeve.Set{Name: "known"}
+		for _, address := range on.Addresses {
+			known.Elements = append(known.Elements, reeve.Address(address))
+		}
+		return reeve.Rules{
+			Chains: []reeve.Chain{
+				tree,
+				{Name: "out", Layer: reeve.LinkLayer, Entry: reeve.OutFlow, Rules: fromGuest(on)},
+				{Name: "in", Layer: reeve.ConnectionLayer, Entry: reeve.InFlow, Rules: toGuest()},
+			},
+			Sets: []reeve.Set{known},
+			Maps: []reeve.VerdictMap{{Name: "by-source", Entries: []reeve.MapEntry{
+				{Element: reeve.Address("192.0.2.7"), Then: reeve.PacketDrop{}},
+				{Element: reeve.Address("192.0.2.8"), Then: reeve.PacketAccept{}},
+			}}},
+		}, nil
+	})
+}
+
+// asked fails with what the host says of a network.
+func asked(name string) error {
+	all, err := reeve.ListNetworks()
+	if err != nil {
+		return err
+	}
+	of, err := reeve.GetNetwork(name)
+	if err != nil {
+		return err
+	}
+	ports, err := reeve.NetworkPorts(name)
+	if err != nil {
+		return err
+	}
+	leases, err := reeve.NetworkLeases(name)
+	if err != nil {
+		return err
+	}
+	counted, err := reeve.NetworkPortCounters(name, "vnet0")
+	if err != nil {
+		return err
+	}
+	var names, links, given []string
+	for _, network := range all {
+		names = append(names, network.Name)
+	}
+	for _, port := range ports {
+		links = append(links, port.Link)
+	}
+	for _, lease := range leases {
+		expires := "-"
+		if lease.Expires != nil {
+			expires = fmt.Sprint(*lease.Expires)
+		}
+		given = append(given, optional(lease.MAC)+"/"+lease.IP+"/"+optional(lease.Hostname)+"/"+expires)
+	}
+	return reeve.Fail("%s %d %s %s %d %d %d %d %d %d", strings.Join(names, ","), of.Mode, strings.Join(links, ","),
+		strings.Join(given, ","), counted.ReceivedBytes, counted.ReceivedPackets, counted.ReceivedDropped, counted.SentBytes,
+		counted.SentPackets, counted.SentDropped)
+}
+
+func bit(flag bool) int {
+	if flag {
+		return 1
+	}
+	return 0
+}
+
+func optional(text *string) string {
+	if text == nil {
+		return "-"
+	}
+	return *text
+}
+
+// told is rules that say what stands in a filter.
+func told(filter reeve.Filter) []reeve.Rule {
+	comment := fmt.Sprintf("%s %s %d", filter.Name, filter.Chain, filter.Priority)
+	for _, variable := range filter.Variables {
+		comment += " " + variable.Name + "=" + strings.Join(variable.Values, "|")
+	}
+	rules := []reeve.Rule{{Then: reeve.PacketContinue{}, Comment: comment}}
+	actions := [...]reeve.PacketVerdict{
+		reeve.FilterDrop:     reeve.PacketDrop{},
+		reeve.FilterReject:   reeve.PacketReject{},
+		reeve.FilterAccept:   reeve.PacketAccept{},
+		reeve.FilterReturn:   reeve.PacketReturn{},
+		reeve.FilterContinue: reeve.PacketContinue{},
+	}
+	for _, entry := range filter.Entries {
+		switch entry := entry.(type) {
+		case reeve.FilterReference:
+			rules = append(rules, reeve.Rule{Then: reeve.PacketReturn{}, Comment: fmt.Sprintf("-> %d", entry)})
+		case reeve.FilterRule:
+			comment := fmt.Sprintf("%d %d %d", entry.Direction, entry.Priority, bit(entry.StateMatch))
+			for _, match := range entry.Matches {
+				comment += protocol(match)
+			}
+			rules = append(rules, reeve.Rule{Then: actions[entry.Action], Comment: comment})
+		}
+	}
+	return rules
+}
+
+func protocol(match reeve.ProtocolMatch) string {
+	var conditions []string
+	for _, condition := range match.Conditions {
+		value := ""
+		switch it := condition.Value.(type) {
+		case reeve.Literal:
+			value = string(it)
+		case reeve.VariableElement:
+			value = fmt.Sprintf("$%s[%d]", it.Name, it.Place)
+		case reeve.VariableIterator:
+			value = fmt.Sprintf("$%s[@%d]", it.Name, it.Iterator)
+		}
+		conditions = append(conditions, condition.Attribute+"="+value)
+	}
+	negated := ""
+	if match.Negated {
+		negated = "!"
+	}
+	return " " + match.Protocol + negated + "(" + strings.Join(conditions, ",") + ")"
+}
+
+func is(field reeve.Field, operand reeve.Operand) reeve.Match {
+	return reeve.Match{Field: field, Operand: operand}
+}
+
+func rule(then reeve.PacketVerdict, matches ...reeve.Match) reeve.Rule {
+	return reeve.Rule{Matches: matches, Then: then}
+}
+
+func fromGuest(on reeve.Subject) []reeve.Rule {
+	const group = "01:00:00:00:00:00"
+	foreign := reeve.Match{Field: reeve.EtherSource, Negated: true, Operand: reeve.MAC(on.MAC)}
+	return []reeve.Rule{
+		{Matches: []reeve.Match{foreign}, Then: reeve.PacketReject{}, Comment: "not its own"},
+		rule(reeve.PacketReturn{}, is(reeve.EtherDestination, reeve.MaskedMAC{Value: group, Mask: group})),
+		rule(reeve.PacketContinue{}, is(reeve.IPSource, reeve.AddressRange{From: "192.0.2.1", To: "192.0.2.9"})),
+		rule(reeve.Jump("tree")),
+	}
+}
+
+func toGuest() []reeve.Rule {
+	states := reeve.States{reeve.ConnectionEstablished, reeve.ConnectionRelated}
+	trusted := reeve.HostSet{Name: "trusted", Sources: []bool{true, false}}
+	tcp, udp := is(reeve.IPProtocol, reeve.Number(6)), is(reeve.IPProtocol, reeve.Number(17))
+	return []reeve.Rule{
+		rule(reeve.PacketAccept{}, is(reeve.StateOfConnection, states)),
+		rule(reeve.PacketDrop{}, tcp, is(reeve.TCPFlags, reeve.Masked{Value: 2, Mask: 18})),
+		rule(reeve.PacketAccept{}, udp, is(reeve.DestinationPort, reeve.Range{From: 1024, To: 65535})),
+		rule(reeve.PacketAccept{}, is(reeve.IPSource, reeve.InSet("known"))),
+		rule(reeve.PacketDrop{}, is(reeve.IPSource, reeve.AddressBlock{Address: "198.51.100.0", Prefix: 24})),
+		rule(reeve.PacketDrop{}, is(reeve.IP6Source, reeve.Address("2001:db8::1"))),
+		rule(reeve.PacketAccept{}, is(reeve.MemberOfHostSet, trusted)),
+		rule(reeve.Lookup{Field: reeve.IPSource, Map: "by-source"}),
+	}
+}

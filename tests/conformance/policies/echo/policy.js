@@ -1,0 +1,117 @@
+// The policy `echo` (tests/policies/echo) in JavaScript.
+
+import * as networks from "reeve:network/networks@0.1.0";
+import { allow, deny, Failure, generate, guard, notify, operand, packet, u32 } from "./sdk/reeve.js";
+
+const MODES = ["isolated", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"];
+const CHANGES = [
+  "defined", "undefined", "started", "stopped", "updated", "port-plugged", "port-unplugged", "lease-acquired", "lease-expired",
+  "service-restarted", "filter-changed",
+];
+const DIRECTIONS = ["in", "out", "inout"];
+
+export const networkStart = guard((ctx, network, xml) => {
+  const { uuid, name, mode, bridge, addresses } = network;
+  const connections = u32(network.connections);
+  const flags = [network.active, network.persistent, network.autostart].map(Number).join("");
+  return deny(`${uuid} ${name} ${MODES.indexOf(mode)} ${flags} ${bridge ?? "-"} ${addresses.join(",")} ${connections} ${xml}`);
+});
+
+export const networkStop = guard((ctx, { name, connections }) =>
+  connections === 0 ? allow() : deny(`'${name}' has ${connections} guests`),
+);
+
+export const portPlug = guard((ctx, domain, port) => {
+  const { mac, link, network, filter, addresses } = port;
+  return deny(`${domain.name()} ${port.domain} ${mac} ${link} ${network ?? "-"} ${filter ?? "-"} ${addresses.join(",")}`);
+});
+
+export const networkEvents = notify((ctx, { uuid, name, change, detail }) => {
+  if (name === "asked") {
+    throw new Failure(asked(detail));
+  }
+  throw new Failure(`${uuid} ${name} ${CHANGES.indexOf(change)} ${detail}`);
+});
+
+/** What the host says of a network. */
+function asked(name) {
+  const all = networks.list().map((network) => network.name).join(",");
+  const mode = MODES.indexOf(networks.get(name).mode);
+  const links = networks.ports(name).map((port) => port.link).join(",");
+  const lease = ({ mac, ip, hostname, expires }) => `${mac ?? "-"}/${ip}/${hostname ?? "-"}/${expires ?? "-"}`;
+  const leases = networks.leases(name).map(lease).join(",");
+  const of = networks.portCounters(name, "vnet0");
+  const received = `${of.receivedBytes} ${of.receivedPackets} ${of.receivedDropped}`;
+  const sent = `${of.sentBytes} ${of.sentPackets} ${of.sentDropped}`;
+  return `${all} ${mode} ${links} ${leases} ${received} ${sent}`;
+}
+
+export const filterGenerate = generate((ctx, subject, filters) => ({
+  chains: [
+    { name: "tree", layer: "link", entry: null, rules: filters.flatMap(told) },
+    { name: "out", layer: "link", entry: "out", rules: fromGuest(subject) },
+    { name: "in", layer: "connection", entry: "in", rules: toGuest() },
+  ],
+  sets: [{ name: "known", elements: subject.addresses.map(operand.address) }],
+  maps: [
+    {
+      name: "by-source",
+      entries: [
+        [operand.address("192.0.2.7"), packet.drop()],
+        [operand.address("192.0.2.8"), packet.accept()],
+      ],
+    },
+  ],
+}));
+
+const rule = (matches, verdict, comment = null) => ({ matches, verdict, comment });
+
+const is = (field, operand) => ({ field, negated: false, operand });
+
+/** Rules that say what stands in a filter. */
+function told({ name, chain, priority, variables, entries }) {
+  const values = variables.map((variable) => ` ${variable.name}=${variable.values.join("|")}`).join("");
+  const entry = ({ tag, val }) => {
+    if (tag === "reference") {
+      return rule([], packet.return(), `-> ${val}`);
+    }
+    const matches = val.matches.map(protocol).join("");
+    const comment = `${DIRECTIONS.indexOf(val.direction)} ${val.priority} ${Number(val.statematch)}${matches}`;
+    return rule([], packet[val.action](), comment);
+  };
+  return [rule([], packet.continue(), `${name} ${chain} ${priority}${values}`), ...entries.map(entry)];
+}
+
+const protocol = ({ protocol, negated, conditions }) =>
+  ` ${protocol}${negated ? "!" : ""}(${conditions.map(condition).join(",")})`;
+
+function condition({ attribute, value: { tag, val } }) {
+  if (tag === "literal") {
+    return `${attribute}=${val}`;
+  }
+  return `${attribute}=$${val.name}[${val.access.tag === "iterator" ? "@" : ""}${val.access.val}]`;
+}
+
+function fromGuest(subject) {
+  const group = "01:00:00:00:00:00";
+  return [
+    rule([{ field: "ether-source", negated: true, operand: operand.mac(subject.mac) }], packet.reject(), "not its own"),
+    rule([is("ether-destination", operand.maskedMac(group, group))], packet.return()),
+    rule([is("ip-source", operand.addresses("192.0.2.1", "192.0.2.9"))], packet.continue()),
+    rule([], packet.jump("tree")),
+  ];
+}
+
+function toGuest() {
+  const isProtocol = (number) => is("ip-protocol", operand.number(number));
+  return [
+    rule([is("state", operand.states("established", "related"))], packet.accept()),
+    rule([isProtocol(6), is("tcp-flags", operand.masked(2, 18))], packet.drop()),
+    rule([isProtocol(17), is("destination-port", operand.range(1024, 65535))], packet.accept()),
+    rule([is("ip-source", operand.set("known"))], packet.accept()),
+    rule([is("ip-source", operand.network("198.51.100.0", 24))], packet.drop()),
+    rule([is("ip6-source", operand.address("2001:db8::1"))], packet.drop()),
+    rule([is("host-set", operand.hostSet("trusted", [true, false]))], packet.accept()),
+    rule([], packet.lookup("ip-source", "by-source")),
+  ];
+}

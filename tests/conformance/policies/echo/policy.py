@@ -1,0 +1,148 @@
+"""The policy `echo` (tests/policies/echo) in Python."""
+
+from typing import List
+
+from reeve import (
+    Change,
+    Context,
+    DomainConfig,
+    Failure,
+    Filter,
+    Mode,
+    Network,
+    NetworkEvent,
+    Port,
+    Rules,
+    Subject,
+    Verdict,
+    allow,
+    contract,
+    deny,
+    networks,
+    packets,
+)
+from reeve.packets import Action, Chain, ConnectionState, Direction, Field, Flow, Layer, Set, VerdictMap, match, rule
+
+VERDICTS = {
+    Action.DROP: packets.drop,
+    Action.REJECT: packets.reject,
+    Action.ACCEPT: packets.accept,
+    Action.RETURN: packets.back,
+    Action.CONTINUE: packets.go_on,
+}
+
+
+def place(word) -> int:
+    """The position of a word among those of its kind."""
+    return [*type(word)].index(word)
+
+
+def network_start(ctx: Context, network: Network, xml: str) -> Verdict:
+    assert isinstance(network.mode, Mode)
+    flags = "".join(str(int(flag)) for flag in (network.active, network.persistent, network.autostart))
+    bridge, addresses = network.bridge or "-", ",".join(network.addresses)
+    mode = place(network.mode)
+    return deny(f"{network.uuid} {network.name} {mode} {flags} {bridge} {addresses} {network.connections} {xml}")
+
+
+def network_stop(ctx: Context, network: Network) -> Verdict:
+    return deny(f"'{network.name}' has {network.connections} guests") if network.connections else allow()
+
+
+def port_plug(ctx: Context, domain: DomainConfig, port: Port) -> Verdict:
+    network, filter_, addresses = port.network or "-", port.filter or "-", ",".join(port.addresses)
+    return deny(f"{domain.name()} {port.domain} {port.mac} {port.link} {network} {filter_} {addresses}")
+
+
+def network_events(ctx: Context, event: NetworkEvent) -> None:
+    assert isinstance(event.change, Change)
+    if event.name == "asked":
+        raise Failure(asked(event.detail))
+    raise Failure(f"{event.uuid} {event.name} {place(event.change)} {event.detail}")
+
+
+def asked(name: str) -> str:
+    """What the host says of a network."""
+    everything = ",".join(network.name for network in networks.list())
+    mode = place(networks.get(name).mode)
+    links = ",".join(port.link for port in networks.ports(name))
+    leases = ",".join(
+        f"{lease.mac or '-'}/{lease.ip}/{lease.hostname or '-'}/{lease.expires or '-'}" for lease in networks.leases(name)
+    )
+    of = networks.port_counters(name, "vnet0")
+    received = f"{of.received_bytes} {of.received_packets} {of.received_dropped}"
+    sent = f"{of.sent_bytes} {of.sent_packets} {of.sent_dropped}"
+    return f"{everything} {mode} {links} {leases} {received} {sent}"
+
+
+def filter_generate(ctx: Context, interface: Subject, filters: List[Filter]) -> Rules:
+    by_source = [
+        (packets.address("192.0.2.7"), packets.drop()),
+        (packets.address("192.0.2.8"), packets.accept()),
+    ]
+    return Rules(
+        chains=[
+            Chain("tree", Layer.LINK, None, [each for one in filters for each in told(one)]),
+            Chain("out", Layer.LINK, Flow.OUT, from_guest(interface)),
+            Chain("in", Layer.CONNECTION, Flow.IN, to_guest()),
+        ],
+        sets=[Set("known", [packets.address(each) for each in interface.addresses])],
+        maps=[VerdictMap("by-source", by_source)],
+    )
+
+
+def told(filter_: Filter):
+    """Rules that say what stands in a filter."""
+    variables = "".join(f" {each.name}={'|'.join(each.values)}" for each in filter_.variables)
+    rules = [rule(packets.go_on(), comment=f"{filter_.name} {filter_.chain} {filter_.priority}{variables}")]
+    for entry in filter_.entries:
+        if isinstance(entry, contract.Entry_Reference):
+            rules.append(rule(packets.back(), comment=f"-> {entry.value}"))
+            continue
+        it = entry.value
+        assert isinstance(it, packets.TreeRule) and isinstance(it.direction, Direction)
+        matches = "".join(protocol(each) for each in it.matches)
+        comment = f"{place(it.direction)} {it.priority} {int(it.statematch)}{matches}"
+        rules.append(rule(VERDICTS[it.action](), comment=comment))
+    return rules
+
+
+def protocol(it: packets.ProtocolMatch) -> str:
+    return f" {it.protocol}{'!' if it.negated else ''}({','.join(condition(each) for each in it.conditions)})"
+
+
+def condition(it: packets.Condition) -> str:
+    if isinstance(it.value, contract.Value_Literal):
+        return f"{it.attribute}={it.value.value}"
+    variable = it.value.value
+    at = "@" if isinstance(variable.access, contract.Access_Iterator) else ""
+    return f"{it.attribute}=${variable.name}[{at}{variable.access.value}]"
+
+
+def from_guest(interface: Subject):
+    group = "01:00:00:00:00:00"
+    foreign = match(Field.ETHER_SOURCE, packets.mac(interface.mac), negated=True)
+    return [
+        rule(packets.reject(), foreign, comment="not its own"),
+        rule(packets.back(), match(Field.ETHER_DESTINATION, packets.masked_mac(group, group))),
+        rule(packets.go_on(), match(Field.IP_SOURCE, packets.addresses("192.0.2.1", "192.0.2.9"))),
+        rule(packets.jump("tree")),
+    ]
+
+
+def to_guest():
+    states = packets.states(ConnectionState.ESTABLISHED, ConnectionState.RELATED)
+
+    def is_protocol(number):
+        return match(Field.IP_PROTOCOL, packets.number(number))
+
+    return [
+        rule(packets.accept(), match(Field.STATE, states)),
+        rule(packets.drop(), is_protocol(6), match(Field.TCP_FLAGS, packets.masked(2, 18))),
+        rule(packets.accept(), is_protocol(17), match(Field.DESTINATION_PORT, packets.between(1024, 65535))),
+        rule(packets.accept(), match(Field.IP_SOURCE, packets.in_set("known"))),
+        rule(packets.drop(), match(Field.IP_SOURCE, packets.network("198.51.100.0", 24))),
+        rule(packets.drop(), match(Field.IP6_SOURCE, packets.address("2001:db8::1"))),
+        rule(packets.accept(), match(Field.HOST_SET, packets.host_set("trusted", [True, False]))),
+        rule(packets.lookup(Field.IP_SOURCE, "by-source")),
+    ]

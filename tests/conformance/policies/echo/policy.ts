@@ -1,0 +1,170 @@
+// The policy `echo` (tests/policies/echo) in AssemblyScript.
+
+import {
+  AccessTag, Action, Chain, Condition, ConnectionState, Context, Decision, DomainConfig, EntryTag, Failure, Field, Filter, Flow,
+  Generated, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Network, NetworkEvent, Operand, Port, ProtocolMatch, Rules,
+  RulesetRule, RulesetSet, RulesetVerdict, Some, Subject, TreeRule, Tuple2, ValueTag, VerdictMap, allow, because, deny,
+  generate, networks,
+} from "./sdk/reeve";
+
+export function networkStart(ctx: Context, network: Network, xml: string): Decision {
+  const flags = bit(network.active) + bit(network.persistent) + bit(network.autostart);
+  const bridge = optional(network.bridge);
+  const addresses = network.addresses.join(",");
+  const mode = <i32>network.mode;
+  return deny(`${network.uuid} ${network.name} ${mode} ${flags} ${bridge} ${addresses} ${network.connections} ${xml}`);
+}
+
+export function networkStop(ctx: Context, network: Network): Decision {
+  return network.connections == 0 ? allow() : deny(`'${network.name}' has ${network.connections} guests`);
+}
+
+export function portPlug(ctx: Context, domain: DomainConfig, port: Port): Decision {
+  const network = optional(port.network);
+  const filter = optional(port.filter);
+  const addresses = port.addresses.join(",");
+  return deny(`${domain.name()} ${port.domain} ${port.mac} ${port.link} ${network} ${filter} ${addresses}`);
+}
+
+export function networkEvents(ctx: Context, event: NetworkEvent): Failure | null {
+  if (event.name == "asked") return new Failure(asked(event.detail));
+  return new Failure(`${event.uuid} ${event.name} ${<i32>event.change} ${event.detail}`);
+}
+
+/** What the host says of a network. */
+function asked(name: string): string {
+  const all = networks.list();
+  if (!all.isOk) return because(all.error);
+  const names: Array<string> = [];
+  for (let i = 0; i < all.value.length; i++) names.push(all.value[i].name);
+  const found = networks.get(name);
+  if (!found.isOk) return because(found.error);
+  const ports = networks.ports(name);
+  if (!ports.isOk) return because(ports.error);
+  const links: Array<string> = [];
+  for (let i = 0; i < ports.value.length; i++) links.push(ports.value[i].link);
+  const leases = networks.leases(name);
+  if (!leases.isOk) return because(leases.error);
+  const given: Array<string> = [];
+  for (let i = 0; i < leases.value.length; i++) {
+    const lease = leases.value[i];
+    const ends = lease.expires;
+    const expires = ends === null ? "-" : ends.value.toString();
+    given.push(`${optional(lease.mac)}/${lease.ip}/${optional(lease.hostname)}/${expires}`);
+  }
+  const counted = networks.portCounters(name, "vnet0");
+  if (!counted.isOk) return because(counted.error);
+  const it = counted.value;
+  const received = `${it.receivedBytes} ${it.receivedPackets} ${it.receivedDropped}`;
+  const sent = `${it.sentBytes} ${it.sentPackets} ${it.sentDropped}`;
+  return `${names.join(",")} ${<i32>found.value.mode} ${links.join(",")} ${given.join(",")} ${received} ${sent}`;
+}
+
+export function filterGenerate(ctx: Context, on: Subject, filters: Array<Filter>): Generated {
+  const told = new Array<RulesetRule>();
+  for (let i = 0; i < filters.length; i++) tell(told, filters[i]);
+  const known = new Array<Operand>();
+  for (let i = 0; i < on.addresses.length; i++) known.push(Operand.address(on.addresses[i]));
+  const chains = [
+    new Chain("tree", Layer.Link, null, told),
+    new Chain("out", Layer.Link, new Some<Flow>(Flow.Out), fromGuest(on)),
+    new Chain("in", Layer.Connection, new Some<Flow>(Flow.In), toGuest()),
+  ];
+  const bySource = [
+    new Tuple2<Operand, RulesetVerdict>(Operand.address("192.0.2.7"), RulesetVerdict.drop()),
+    new Tuple2<Operand, RulesetVerdict>(Operand.address("192.0.2.8"), RulesetVerdict.accept()),
+  ];
+  return generate(new Rules(chains, [new RulesetSet("known", known)], [new VerdictMap("by-source", bySource)]));
+}
+
+function bit(flag: bool): string {
+  return flag ? "1" : "0";
+}
+
+function optional(text: string | null): string {
+  return text === null ? "-" : text;
+}
+
+/** Rules that say what stands in a filter. */
+function tell(rules: Array<RulesetRule>, filter: Filter): void {
+  let comment = `${filter.name} ${filter.chain} ${filter.priority}`;
+  for (let i = 0; i < filter.variables.length; i++) {
+    comment += ` ${filter.variables[i].name}=${filter.variables[i].values.join("|")}`;
+  }
+  rules.push(new RulesetRule([], RulesetVerdict.continue_(), comment));
+  for (let i = 0; i < filter.entries.length; i++) {
+    const entry = filter.entries[i];
+    if (entry.tag == EntryTag.Reference) {
+      rules.push(new RulesetRule([], RulesetVerdict.return_(), `-> ${entry.reference}`));
+    } else {
+      rules.push(new RulesetRule([], verdictOf(entry.rule.action), commentOf(entry.rule)));
+    }
+  }
+}
+
+function verdictOf(action: Action): RulesetVerdict {
+  switch (action) {
+    case Action.Drop: return RulesetVerdict.drop();
+    case Action.Reject: return RulesetVerdict.reject();
+    case Action.Accept: return RulesetVerdict.accept();
+    case Action.Return: return RulesetVerdict.return_();
+    default: return RulesetVerdict.continue_();
+  }
+}
+
+function commentOf(rule: TreeRule): string {
+  let comment = `${<i32>rule.direction} ${rule.priority} ${bit(rule.statematch)}`;
+  for (let i = 0; i < rule.matches.length; i++) comment += protocol(rule.matches[i]);
+  return comment;
+}
+
+function protocol(match: ProtocolMatch): string {
+  const conditions: Array<string> = [];
+  for (let i = 0; i < match.conditions.length; i++) conditions.push(condition(match.conditions[i]));
+  return ` ${match.protocol}${match.negated ? "!" : ""}(${conditions.join(",")})`;
+}
+
+function condition(it: Condition): string {
+  if (it.value.tag == ValueTag.Literal) return `${it.attribute}=${it.value.literal}`;
+  const variable = it.value.variable;
+  if (variable.access.tag == AccessTag.Element) return `${it.attribute}=$${variable.name}[${variable.access.element}]`;
+  return `${it.attribute}=$${variable.name}[@${variable.access.iterator}]`;
+}
+
+function is(field: Field, operand: Operand): Match {
+  return new Match(field, false, operand);
+}
+
+function rule(matches: Array<Match>, verdict: RulesetVerdict): RulesetRule {
+  return new RulesetRule(matches, verdict, null);
+}
+
+function fromGuest(on: Subject): Array<RulesetRule> {
+  const group = "01:00:00:00:00:00";
+  const foreign = new Match(Field.EtherSource, true, Operand.mac(on.mac));
+  const some = Operand.addresses(new Tuple2<string, string>("192.0.2.1", "192.0.2.9"));
+  return [
+    new RulesetRule([foreign], RulesetVerdict.reject(), "not its own"),
+    rule([is(Field.EtherDestination, Operand.maskedMac(new MaskedMac(group, group)))], RulesetVerdict.return_()),
+    rule([is(Field.IpSource, some)], RulesetVerdict.continue_()),
+    rule([], RulesetVerdict.jump("tree")),
+  ];
+}
+
+function toGuest(): Array<RulesetRule> {
+  const states = [ConnectionState.Established, ConnectionState.Related];
+  const tcp = is(Field.IpProtocol, Operand.number(6));
+  const udp = is(Field.IpProtocol, Operand.number(17));
+  const ports = Operand.range(new Tuple2<u64, u64>(1024, 65535));
+  const block = Operand.network(new Tuple2<string, u8>("198.51.100.0", 24));
+  return [
+    rule([is(Field.State, Operand.states(states))], RulesetVerdict.accept()),
+    rule([tcp, is(Field.TcpFlags, Operand.masked(new Masked(2, 18)))], RulesetVerdict.drop()),
+    rule([udp, is(Field.DestinationPort, ports)], RulesetVerdict.accept()),
+    rule([is(Field.IpSource, Operand.set("known"))], RulesetVerdict.accept()),
+    rule([is(Field.IpSource, block)], RulesetVerdict.drop()),
+    rule([is(Field.Ip6Source, Operand.address("2001:db8::1"))], RulesetVerdict.drop()),
+    rule([is(Field.HostSet, Operand.hostSet(new HostSet("trusted", [true, false])))], RulesetVerdict.accept()),
+    rule([], RulesetVerdict.lookup(new Lookup(Field.IpSource, "by-source"))),
+  ];
+}

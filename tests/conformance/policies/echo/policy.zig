@@ -1,0 +1,179 @@
+//! The policy `echo` (tests/policies/echo) in Zig.
+
+const std = @import("std");
+const reeve = @import("reeve");
+const tree = reeve.filter.tree;
+const ruleset = reeve.filter.ruleset;
+const networks = reeve.networks;
+const Rule = ruleset.Rule;
+
+pub fn networkStart(_: reeve.Context, network: networks.Network, xml: []const u8) !reeve.Verdict {
+    return reeve.deny("{s} {s} {d} {d}{d}{d} {s} {s} {d} {s}", .{
+        network.uuid,
+        network.name,
+        @intFromEnum(network.mode),
+        @intFromBool(network.active),
+        @intFromBool(network.persistent),
+        @intFromBool(network.autostart),
+        network.bridge orelse "-",
+        joined(network.addresses, ","),
+        network.connections,
+        xml,
+    });
+}
+
+pub fn networkStop(_: reeve.Context, network: networks.Network) !reeve.Verdict {
+    if (network.connections == 0) return .allow;
+    return reeve.deny("'{s}' has {d} guests", .{ network.name, network.connections });
+}
+
+pub fn portPlug(_: reeve.Context, domain: reeve.Domain, port: networks.Port) !reeve.Verdict {
+    return reeve.deny("{s} {s} {s} {s} {s} {s} {s}", .{
+        domain.name(),
+        port.domain,
+        port.mac,
+        port.link,
+        port.network orelse "-",
+        port.filter orelse "-",
+        joined(port.addresses, ","),
+    });
+}
+
+pub fn networkEvents(_: reeve.Context, event: networks.NetworkEvent) !void {
+    if (std.mem.eql(u8, event.name, "asked")) return asked(event.detail);
+    return reeve.fail("{s} {s} {d} {s}", .{ event.uuid, event.name, @intFromEnum(event.change), event.detail });
+}
+
+/// Fails with what the host says of a network.
+fn asked(name: []const u8) !void {
+    var names: std.ArrayList([]const u8) = .empty;
+    for (try networks.list()) |network| try names.append(reeve.allocator, network.name);
+    const mode = (try networks.get(name)).mode;
+    var links: std.ArrayList([]const u8) = .empty;
+    for (try networks.ports(name)) |port| try links.append(reeve.allocator, port.link);
+    var given: std.ArrayList([]const u8) = .empty;
+    for (try networks.leases(name)) |lease| {
+        const expires = if (lease.expires) |expires| reeve.format("{d}", .{expires}) else "-";
+        const parts = .{ lease.mac orelse "-", lease.ip, lease.hostname orelse "-", expires };
+        try given.append(reeve.allocator, reeve.format("{s}/{s}/{s}/{s}", parts));
+    }
+    const of = try networks.portCounters(name, "vnet0");
+    const received = reeve.format("{d} {d} {d}", .{ of.received_bytes, of.received_packets, of.received_dropped });
+    const sent = reeve.format("{d} {d} {d}", .{ of.sent_bytes, of.sent_packets, of.sent_dropped });
+    return reeve.fail("{s} {d} {s} {s} {s} {s}", .{
+        joined(names.items, ","),
+        @intFromEnum(mode),
+        joined(links.items, ","),
+        joined(given.items, ","),
+        received,
+        sent,
+    });
+}
+
+pub fn filterGenerate(_: reeve.Context, interface: reeve.filter.Subject, filters: []const reeve.filter.Filter) !reeve.filter.Rules {
+    var told: std.ArrayList(Rule) = .empty;
+    for (filters) |filter| try tell(&told, filter);
+    var known: std.ArrayList(ruleset.Operand) = .empty;
+    for (interface.addresses) |address| try known.append(reeve.allocator, .{ .address = address });
+    const chains: []const ruleset.Chain = &.{
+        .{ .name = "tree", .layer = .link, .rules = told.items },
+        .{ .name = "out", .layer = .link, .entry = .out, .rules = try fromGuest(interface) },
+        .{ .name = "in", .layer = .connection, .entry = .in, .rules = &to_guest },
+    };
+    return .{
+        .chains = try reeve.allocator.dupe(ruleset.Chain, chains),
+        .sets = try reeve.allocator.dupe(ruleset.Set, &.{.{ .name = "known", .elements = known.items }}),
+        .maps = &.{.{ .name = "by-source", .entries = &.{
+            .{ .element = .{ .address = "192.0.2.7" }, .verdict = .drop },
+            .{ .element = .{ .address = "192.0.2.8" }, .verdict = .accept },
+        } }},
+    };
+}
+
+fn joined(texts: []const []const u8, separator: []const u8) []const u8 {
+    return std.mem.join(reeve.allocator, separator, texts) catch @panic("out of memory");
+}
+
+/// Rules that say what stands in a filter.
+fn tell(rules: *std.ArrayList(Rule), filter: tree.Filter) !void {
+    var comment = reeve.format("{s} {s} {d}", .{ filter.name, filter.chain, filter.priority });
+    for (filter.variables) |variable| {
+        comment = reeve.format("{s} {s}={s}", .{ comment, variable.name, joined(variable.values, "|") });
+    }
+    try rules.append(reeve.allocator, .{ .verdict = .@"continue", .comment = comment });
+    for (filter.entries) |entry| try rules.append(reeve.allocator, switch (entry) {
+        .reference => |position| .{ .verdict = .@"return", .comment = reeve.format("-> {d}", .{position}) },
+        .rule => |rule| .{ .verdict = verdictOf(rule.action), .comment = try commentOf(rule) },
+    });
+}
+
+fn verdictOf(action: tree.Action) ruleset.Verdict {
+    return switch (action) {
+        .drop => .drop,
+        .reject => .reject,
+        .accept => .accept,
+        .@"return" => .@"return",
+        .@"continue" => .@"continue",
+    };
+}
+
+fn commentOf(rule: tree.Rule) ![]const u8 {
+    const statematch = @intFromBool(rule.statematch);
+    var comment = reeve.format("{d} {d} {d}", .{ @intFromEnum(rule.direction), rule.priority, statematch });
+    for (rule.matches) |match| {
+        const negated = if (match.negated) "!" else "";
+        var conditions: std.ArrayList([]const u8) = .empty;
+        for (match.conditions) |condition| try conditions.append(reeve.allocator, conditionOf(condition));
+        comment = reeve.format("{s} {s}{s}({s})", .{ comment, match.protocol, negated, joined(conditions.items, ",") });
+    }
+    return comment;
+}
+
+fn conditionOf(condition: tree.Condition) []const u8 {
+    const attribute = condition.attribute;
+    switch (condition.value) {
+        .literal => |text| return reeve.format("{s}={s}", .{ attribute, text }),
+        .variable => |variable| return switch (variable.access) {
+            .element => |place| reeve.format("{s}=${s}[{d}]", .{ attribute, variable.name, place }),
+            .iterator => |number| reeve.format("{s}=${s}[@{d}]", .{ attribute, variable.name, number }),
+        },
+    }
+}
+
+fn fromGuest(interface: reeve.filter.Subject) ![]const Rule {
+    const group = "01:00:00:00:00:00";
+    const foreign: ruleset.Match = .{ .field = .ether_source, .negated = true, .operand = .{ .mac = interface.mac } };
+    const own = try reeve.allocator.dupe(ruleset.Match, &.{foreign});
+    return reeve.allocator.dupe(Rule, &.{
+        .{ .matches = own, .verdict = .reject, .comment = "not its own" },
+        .{
+            .matches = &.{.{ .field = .ether_destination, .operand = .{ .masked_mac = .{ .value = group, .mask = group } } }},
+            .verdict = .@"return",
+        },
+        .{
+            .matches = &.{.{ .field = .ip_source, .operand = .{ .addresses = .{ .from = "192.0.2.1", .to = "192.0.2.9" } } }},
+            .verdict = .@"continue",
+        },
+        .{ .verdict = .{ .jump = "tree" } },
+    });
+}
+
+const tcp: ruleset.Match = .{ .field = .ip_protocol, .operand = .{ .number = 6 } };
+const udp: ruleset.Match = .{ .field = .ip_protocol, .operand = .{ .number = 17 } };
+
+const to_guest = [_]Rule{
+    .{ .matches = &.{.{ .field = .state, .operand = .{ .states = &.{ .established, .related } } }}, .verdict = .accept },
+    .{ .matches = &.{ tcp, .{ .field = .tcp_flags, .operand = .{ .masked = .{ .value = 2, .mask = 18 } } } }, .verdict = .drop },
+    .{ .matches = &.{ udp, .{ .field = .destination_port, .operand = .{ .range = .{ .from = 1024, .to = 65535 } } } }, .verdict = .accept },
+    .{ .matches = &.{.{ .field = .ip_source, .operand = .{ .set = "known" } }}, .verdict = .accept },
+    .{
+        .matches = &.{.{ .field = .ip_source, .operand = .{ .network = .{ .address = "198.51.100.0", .prefix = 24 } } }},
+        .verdict = .drop,
+    },
+    .{ .matches = &.{.{ .field = .ip6_source, .operand = .{ .address = "2001:db8::1" } }}, .verdict = .drop },
+    .{
+        .matches = &.{.{ .field = .host_set, .operand = .{ .host_set = .{ .name = "trusted", .sources = &.{ true, false } } } }},
+        .verdict = .accept,
+    },
+    .{ .verdict = .{ .lookup = .{ .field = .ip_source, .verdict_map = "by-source" } } },
+};

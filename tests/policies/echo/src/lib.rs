@@ -1,0 +1,172 @@
+//! Says back all that the hooks of networks tell it, and answers packet rules of every kind: what the same policy in another language
+//! (tests/conformance/policies/echo) must answer too.
+
+use reeve_sdk::filter::ruleset::{
+    Chain, ConnectionState, Field, Flow, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Operand, Rule, Set, Verdict,
+    VerdictMap,
+};
+use reeve_sdk::filter::tree::{Access, Action, Condition, Entry, ProtocolMatch, Value};
+use reeve_sdk::filter::{Filter, Rules, Subject};
+use reeve_sdk::networks::{self, Lease, Network, NetworkEvent, Port};
+use reeve_sdk::prelude::*;
+
+/// The policy.
+struct Echo;
+
+impl Policy for Echo {
+    fn network_start(_ctx: &Context, network: &Network, xml: &str) -> Decision {
+        let Network { uuid, name, connections, .. } = network;
+        let (active, persistent, autostart) =
+            (u8::from(network.active), u8::from(network.persistent), u8::from(network.autostart));
+        let (bridge, addresses) = (optional(&network.bridge), network.addresses.join(","));
+        let mode = network.mode as u8;
+        deny(format!("{uuid} {name} {mode} {active}{persistent}{autostart} {bridge} {addresses} {connections} {xml}"))
+    }
+
+    fn network_stop(_ctx: &Context, network: &Network) -> Decision {
+        match network.connections {
+            0 => allow(),
+            guests => deny(format!("'{}' has {guests} guests", network.name)),
+        }
+    }
+
+    fn port_plug(_ctx: &Context, domain: &DomainConfig, port: &Port) -> Decision {
+        let (network, filter) = (optional(&port.network), optional(&port.filter));
+        let (name, addresses) = (domain.name(), port.addresses.join(","));
+        deny(format!("{name} {} {} {} {network} {filter} {addresses}", port.domain, port.mac, port.link))
+    }
+
+    fn network_events(_ctx: &Context, event: &NetworkEvent) -> Result<(), Failure> {
+        let NetworkEvent { uuid, name, change, detail } = event;
+        if name == "asked" {
+            return Err(Failure { message: asked(detail)? });
+        }
+        Err(Failure { message: format!("{uuid} {name} {} {detail}", *change as u8) })
+    }
+
+    fn filter_generate(_ctx: &Context, interface: &Subject, filters: &[Filter]) -> Result<Rules, Failure> {
+        let known = interface.addresses.iter().cloned().map(Operand::Address).collect();
+        let by_source = vec![
+            (Operand::Address("192.0.2.7".into()), Verdict::Drop),
+            (Operand::Address("192.0.2.8".into()), Verdict::Accept),
+        ];
+        Ok(Rules {
+            chains: vec![
+                chain("tree", Layer::Link, None, filters.iter().flat_map(told).collect()),
+                chain("out", Layer::Link, Some(Flow::Out), from_guest(interface)),
+                chain("in", Layer::Connection, Some(Flow::In), to_guest()),
+            ],
+            sets: vec![Set { name: "known".into(), elements: known }],
+            maps: vec![VerdictMap { name: "by-source".into(), entries: by_source }],
+        })
+    }
+}
+
+/// What the host says of a network.
+fn asked(name: &str) -> Result<String, Failure> {
+    let all: Vec<_> = networks::list()?.into_iter().map(|network| network.name).collect();
+    let mode = networks::get(name)?.mode as u8;
+    let links: Vec<_> = networks::ports(name)?.into_iter().map(|port| port.link).collect();
+    let leases: Vec<_> = networks::leases(name)?.iter().map(lease).collect();
+    let of = networks::port_counters(name, "vnet0")?;
+    let received = format!("{} {} {}", of.received_bytes, of.received_packets, of.received_dropped);
+    let sent = format!("{} {} {}", of.sent_bytes, of.sent_packets, of.sent_dropped);
+    let (all, links, leases) = (all.join(","), links.join(","), leases.join(","));
+    Ok(format!("{all} {mode} {links} {leases} {received} {sent}"))
+}
+
+fn lease(it: &Lease) -> String {
+    let expires = it.expires.map_or("-".to_owned(), |expires| expires.to_string());
+    format!("{}/{}/{}/{expires}", optional(&it.mac), it.ip, optional(&it.hostname))
+}
+
+fn optional(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or("-")
+}
+
+fn chain(name: &str, layer: Layer, entry: Option<Flow>, rules: Vec<Rule>) -> Chain {
+    Chain { name: name.into(), layer, entry, rules }
+}
+
+fn rule(matches: Vec<Match>, verdict: Verdict) -> Rule {
+    Rule { matches, verdict, comment: None }
+}
+
+fn is(field: Field, operand: Operand) -> Match {
+    Match { field, negated: false, operand }
+}
+
+/// Rules that say what stands in a filter.
+fn told(filter: &Filter) -> Vec<Rule> {
+    let variable = |it: &reeve_sdk::filter::tree::Parameter| format!(" {}={}", it.name, it.values.join("|"));
+    let variables: String = filter.variables.iter().map(variable).collect();
+    let comment = format!("{} {} {}{variables}", filter.name, filter.chain, filter.priority);
+    let head = Rule { matches: vec![], verdict: Verdict::Continue, comment: Some(comment) };
+    let entry = |entry: &Entry| match entry {
+        Entry::Reference(position) => {
+            Rule { matches: vec![], verdict: Verdict::Return, comment: Some(format!("-> {position}")) }
+        }
+        Entry::Rule(it) => {
+            let verdict = match it.action {
+                Action::Drop => Verdict::Drop,
+                Action::Reject => Verdict::Reject,
+                Action::Accept => Verdict::Accept,
+                Action::Return => Verdict::Return,
+                Action::Continue => Verdict::Continue,
+            };
+            let matches: String = it.matches.iter().map(protocol).collect();
+            let (direction, statematch) = (it.direction as u8, u8::from(it.statematch));
+            let comment = format!("{direction} {} {statematch}{matches}", it.priority);
+            Rule { matches: vec![], verdict, comment: Some(comment) }
+        }
+    };
+    std::iter::once(head).chain(filter.entries.iter().map(entry)).collect()
+}
+
+fn protocol(it: &ProtocolMatch) -> String {
+    let conditions: Vec<_> = it.conditions.iter().map(condition).collect();
+    format!(" {}{}({})", it.protocol, if it.negated { "!" } else { "" }, conditions.join(","))
+}
+
+fn condition(it: &Condition) -> String {
+    let value = match &it.value {
+        Value::Literal(text) => text.clone(),
+        Value::Variable(variable) => match variable.access {
+            Access::Element(place) => format!("${}[{place}]", variable.name),
+            Access::Iterator(number) => format!("${}[@{number}]", variable.name),
+        },
+    };
+    format!("{}={value}", it.attribute)
+}
+
+fn from_guest(interface: &Subject) -> Vec<Rule> {
+    let (group, own) = ("01:00:00:00:00:00".to_owned(), Operand::Mac(interface.mac.clone()));
+    let foreign = Match { field: Field::EtherSource, negated: true, operand: own };
+    let group = Operand::MaskedMac(MaskedMac { value: group.clone(), mask: group });
+    let some = Operand::Addresses(("192.0.2.1".into(), "192.0.2.9".into()));
+    vec![
+        Rule { matches: vec![foreign], verdict: Verdict::Reject, comment: Some("not its own".into()) },
+        rule(vec![is(Field::EtherDestination, group)], Verdict::Return),
+        rule(vec![is(Field::IpSource, some)], Verdict::Continue),
+        rule(vec![], Verdict::Jump("tree".into())),
+    ]
+}
+
+fn to_guest() -> Vec<Rule> {
+    let states = Operand::States(vec![ConnectionState::Established, ConnectionState::Related]);
+    let is_protocol = |number| is(Field::IpProtocol, Operand::Number(number));
+    let syn = Operand::Masked(Masked { value: 2, mask: 18 });
+    let trusted = HostSet { name: "trusted".into(), sources: vec![true, false] };
+    vec![
+        rule(vec![is(Field::State, states)], Verdict::Accept),
+        rule(vec![is_protocol(6), is(Field::TcpFlags, syn)], Verdict::Drop),
+        rule(vec![is_protocol(17), is(Field::DestinationPort, Operand::Range((1024, 65535)))], Verdict::Accept),
+        rule(vec![is(Field::IpSource, Operand::Set("known".into()))], Verdict::Accept),
+        rule(vec![is(Field::IpSource, Operand::Network(("198.51.100.0".into(), 24)))], Verdict::Drop),
+        rule(vec![is(Field::Ip6Source, Operand::Address("2001:db8::1".into()))], Verdict::Drop),
+        rule(vec![is(Field::HostSet, Operand::HostSet(trusted))], Verdict::Accept),
+        rule(vec![], Verdict::Lookup(Lookup { field: Field::IpSource, verdict_map: "by-source".into() })),
+    ]
+}
+
+reeve_sdk::policy!(Echo: network_start, network_stop, port_plug, network_events, filter_generate);
