@@ -10,7 +10,7 @@ use reeve_package::build::{BuildError, write_component};
 use reeve_package::{Lang, Project, Tools, new};
 
 use crate::command::binary;
-use crate::{policy, test_policy};
+use crate::policy;
 
 /// A policy of the tests, which no SDK has as an example, and the hooks that it answers.
 const ECHO: (&str, [Hook; 5]) = (
@@ -41,10 +41,10 @@ pub fn languages() -> anyhow::Result<Vec<Lang>> {
 
 /// The policy `name` in a language. It is built once, and again when its source, its SDK or the way it is built has changed.
 pub fn policy_in(lang: Lang, name: &str) -> anyhow::Result<Built> {
-    let is_echo = name == ECHO.0;
     if lang == Lang::Rust {
-        return Ok(Built::Component(if is_echo { test_policy(name)? } else { policy(name)? }));
+        return Ok(Built::Component(policy(name)?));
     }
+    let is_echo = name == ECHO.0;
     let binary = binary()?;
     let target = binary.ancestors().nth(2).context("the binary is in target/PROFILE/")?;
     let built = target.join("languages");
