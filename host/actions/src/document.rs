@@ -2,6 +2,7 @@
 
 use reeve_model::domain::{Device, DomainConfig};
 use reeve_model::filter::FilterConfig;
+use reeve_model::host_interface::HostInterfaceConfig;
 use reeve_model::network::{NetworkConfig, NetworkUpdate};
 use reeve_model::{Error, ErrorCode};
 use reeve_xml::{ParseOptions, XmlError};
@@ -89,6 +90,18 @@ pub(crate) fn parse_filter(xml: &str, strict: bool) -> Result<(FilterDocument, V
 /// The document of a packet filter.
 pub(crate) fn format_filter(filter: &FilterConfig) -> String {
     reeve_xml::filter::format(filter)
+}
+
+/// Reads the document of an interface of the host; `strict` makes the first warning an error.
+pub(crate) fn parse_interface(xml: &str, strict: bool) -> Result<(HostInterfaceConfig, Vec<String>), Error> {
+    let parsed = reeve_xml::host_interface::parse(xml, &ParseOptions { strict })
+        .map_err(|fault| invalid("interface", &fault))?;
+    Ok((parsed.document, parsed.warnings.iter().map(ToString::to_string).collect()))
+}
+
+/// The document of an interface of the host.
+pub(crate) fn format_interface(config: &HostInterfaceConfig) -> String {
+    reeve_xml::host_interface::format(config)
 }
 
 /// `<metadata>` with this child in place of the one with the same namespace; what is wrong with the child otherwise.

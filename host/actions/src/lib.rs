@@ -28,6 +28,7 @@ mod error;
 mod events;
 mod fault;
 mod filter;
+mod interface;
 mod journal;
 mod mac;
 mod network;

@@ -17,6 +17,8 @@ use reeve_network::{Host, NetworkSink, Networks, PlannedPort};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::interface::Interfaces;
+
 /// Notices that wait; more than that are dropped, and a lease that was missed is read again with the next.
 const NOTICES: usize = 1024;
 
@@ -24,6 +26,8 @@ const NOTICES: usize = 1024;
 pub struct Networking {
     pub(crate) networks: Networks,
     pub(crate) bindings: Bindings,
+    /// The host's own.
+    pub(crate) interfaces: Interfaces,
     records: Mutex<Records>,
     /// One change of networks at a time, from its checks to its end. Never held while a policy is asked.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -108,6 +112,7 @@ impl Networking {
         let bindings = Bindings::new(Arc::clone(&host.nft));
         let (sender, receiver) = mpsc::channel(NOTICES);
         Self {
+            interfaces: Interfaces::new(host.clone()),
             networks: Networks::new(host, Arc::new(Notices(sender))),
             bindings,
             records: Mutex::default(),

@@ -36,6 +36,7 @@ impl Actions {
         let (rows, running, open) =
             self.store(|store| Ok((store.domains()?, store.runtime()?, store.open_operations()?))).await?;
         let mut recovery = Recovery { unreadable: self.recover_networks().await?, ..Recovery::default() };
+        recovery.unreadable.extend(self.recover_interfaces().await?);
         for row in rows {
             match self.restore(&row) {
                 Ok(()) => recovery.definitions += 1,

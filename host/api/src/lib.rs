@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod extract;
 mod filter;
+mod interface;
 mod metrics;
 mod network;
 mod node;

@@ -11,7 +11,9 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::state::ApiState;
-use crate::{artifact, console, domain, events, filter, metrics, network, node, openapi, policy, task};
+use crate::{
+    artifact, console, domain, events, filter, interface, metrics, network, node, openapi, policy, task,
+};
 
 /// Largest document or JSON body.
 const BODY_LIMIT: usize = 4 << 20;
@@ -65,6 +67,20 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(filter::define))
         .routes(routes!(filter::undefine))
         .routes(routes!(filter::xml))
+        .routes(routes!(interface::list))
+        .routes(routes!(interface::define))
+        .routes(routes!(interface::info))
+        .routes(routes!(interface::undefine))
+        .routes(routes!(interface::xml))
+        .routes(routes!(interface::edit))
+        .routes(routes!(interface::start))
+        .routes(routes!(interface::destroy))
+        .routes(routes!(interface::bridge))
+        .routes(routes!(interface::unbridge))
+        .routes(routes!(interface::change))
+        .routes(routes!(interface::begin))
+        .routes(routes!(interface::commit))
+        .routes(routes!(interface::roll_back))
         .routes(routes!(policy::list))
         .routes(routes!(policy::show))
         .routes(routes!(policy::unload))

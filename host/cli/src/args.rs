@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{completions, domain, events, network, node, nwfilter, policy, xml};
+use crate::{completions, domain, events, iface, network, node, nwfilter, policy, xml};
 
 const AFTER_HELP: &str = "\
 Files:
@@ -18,7 +18,7 @@ Exit status:
   0  done
   1  failed
   2  the command line is wrong
-  3  no such domain, network, filter, policy or file
+  3  no such domain, network, filter, interface, policy or file
   4  denied: by authorization or by a policy
   5  the daemon cannot be reached
   6  not possible in this state: exists already, wrong state, busy
@@ -79,6 +79,9 @@ pub enum Command {
     /// Define and look at packet filters
     #[command(subcommand)]
     Nwfilter(nwfilter::FilterCommand),
+    /// Define, bridge and look at the host's own network interfaces
+    #[command(subcommand)]
+    Iface(iface::IfaceCommand),
     /// Load policies, grant them rights, and see what they decided
     #[command(subcommand)]
     Policy(policy::PolicyCommand),

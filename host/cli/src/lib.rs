@@ -11,6 +11,7 @@ mod domain;
 mod editor;
 mod events;
 pub mod exit;
+mod iface;
 mod network;
 mod node;
 mod nwfilter;
@@ -46,6 +47,7 @@ async fn dispatch(command: Command, mut context: context::Context) -> anyhow::Re
         Command::Domain(command) => command.run(&mut context).await,
         Command::Network(command) => command.run(&mut context).await,
         Command::Nwfilter(command) => command.run(&mut context).await,
+        Command::Iface(command) => command.run(&mut context).await,
         Command::Policy(command) => command.run(&mut context).await,
         Command::Node(command) => command.run(&mut context).await,
         Command::Events(command) => command.run(&mut context).await,

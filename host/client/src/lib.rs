@@ -10,6 +10,7 @@ mod console;
 mod domain;
 mod error;
 mod events;
+mod interface;
 mod network;
 mod node;
 mod policy;

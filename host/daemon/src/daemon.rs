@@ -68,13 +68,15 @@ async fn serve(
     let mut server = tokio::spawn(host.api(stop.clone()).serve(listener));
     tokio::spawn(Arc::clone(&host.actions).follow_networks());
     tokio::spawn(Arc::clone(&host.actions).follow_domains(stop.clone()));
+    tokio::spawn(Arc::clone(&host.actions).follow_interfaces(stop.clone()));
     host.actions.tell_daemon(DaemonChange::Started);
     let pid_file = layout.run().join("reeve.pid");
     announce(layout, &pid_file)?;
     if config.domains.autostart {
         let actions = Arc::clone(&host.actions);
         tokio::spawn(async move {
-            // Domains need their networks.
+            // Domains need their networks, and those may need the host's bridges.
+            actions.start_interfaces().await;
             actions.start_networks().await;
             actions.start_all().await
         });

@@ -1,8 +1,10 @@
 //! Network interfaces of the host as their documents describe them (guide 14.15.1).
 
 mod check;
+mod runtime;
 
 pub use check::HostInterfaceViolation;
+pub use runtime::*;
 
 use std::net::IpAddr;
 
@@ -95,30 +97,4 @@ pub struct HostDhcp {
     /// `peerdns='yes|no'`.
     #[serde(default)]
     pub peer_dns: Option<bool>,
-}
-
-/// One row of a list of host interfaces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct HostInterfaceSummary {
-    /// Name of the link.
-    pub name: String,
-    /// True while it is up.
-    pub active: bool,
-    /// Its hardware address; none while it is not there.
-    pub mac: Option<MacAddress>,
-    /// True when a definition of it is kept.
-    pub defined: bool,
-    /// `ethernet`, `bridge`, `bond` or `vlan`.
-    pub kind: String,
-}
-
-/// How a change of the host's interfaces stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct HostChange {
-    /// True between begin and commit or rollback.
-    pub open: bool,
-    /// Seconds until it is rolled back by itself; none while none is open or it waits for ever.
-    pub seconds_left: Option<u64>,
 }

@@ -30,14 +30,12 @@ pub struct BridgeOptions {
     pub stp: bool,
     /// How long a new port waits before it forwards, in seconds.
     pub delay_s: u32,
-    /// Whether the host is changed at once; else only the document is made.
-    pub start: bool,
 }
 
 impl Default for BridgeOptions {
-    /// Spanning tree, no delay, started (guide 14.15.1).
+    /// Spanning tree, no delay (guide 14.15.1).
     fn default() -> Self {
-        Self { stp: true, delay_s: 0, start: true }
+        Self { stp: true, delay_s: 0 }
     }
 }
 
@@ -84,9 +82,68 @@ impl HostInterfaces {
         Ok(read::config(link, &links, &self.host.links.routes()?))
     }
 
-    /// Does something whole: when it fails, the host is what it was.
-    fn whole<T>(&self, change: impl FnOnce() -> Result<T, NetworkError>) -> Result<T, NetworkError> {
-        let before = self.snapshot()?;
+    /// The document of what a bridge leaves when it is taken apart: its one port with the addresses and the start mode of the bridge.
+    pub fn released(&self, bridge: HostInterfaceConfig) -> Result<HostInterfaceConfig, NetworkError> {
+        let subject = subject(&bridge.name);
+        bridging::released(bridge).ok_or_else(|| {
+            let reason = "a bridge with exactly one port can be taken apart".to_owned();
+            NetworkError::Conflict { subject, reason }
+        })
+    }
+
+    /// Whether an interface is what its document says: there, up, with these ports and addresses, its DHCP client running. What it has beyond that does not
+    /// matter.
+    pub fn is_up(&self, config: &HostInterfaceConfig) -> Result<bool, NetworkError> {
+        let links = self.links()?;
+        let Some(link) = links.iter().find(|link| link.name.as_str() == config.name) else {
+            return Ok(false);
+        };
+        let has_port = |port: &HostInterfaceConfig| {
+            links
+                .iter()
+                .any(|other| other.name.as_str() == port.name && other.master.as_ref() == Some(&link.name))
+        };
+        let ports = match &config.kind {
+            HostInterfaceKind::Bridge { ports, .. } => ports.iter().all(has_port),
+            _ => true,
+        };
+        let mut wanted = config.protocols.iter().flat_map(|protocol| &protocol.addresses);
+        let addresses = wanted
+            .all(|net| link.addresses.iter().any(|has| (has.ip, has.prefix) == (net.address, net.prefix)));
+        let asks = config.protocols.iter().any(|protocol| protocol.dhcp.is_some());
+        let client = !asks || dhcp::client(&self.host, &link.name)?.is_some();
+        Ok(link.up && ports && addresses && client)
+    }
+
+    /// Refuses a link that carries what would be cut off and could not be put back: guests, and links that are made on top of it.
+    fn refuse_laden(&self, link: &Link) -> Result<(), NetworkError> {
+        let own = self.links()?;
+        let all = self.host.links.list()?;
+        let is_guest = |other: &Link| {
+            other.master.as_ref() == Some(&link.name) && !own.iter().any(|own| own.name == other.name)
+        };
+        // The other end of a veth pair is shown as if it were below.
+        let is_above =
+            |other: &Link| other.lower.as_ref() == Some(&link.name) && other.kind.as_deref() != Some("veth");
+        match all.iter().find(|other| is_guest(other) || is_above(other)) {
+            None => Ok(()),
+            Some(other) => Err(NetworkError::Conflict {
+                subject: subject(link.name.as_str()),
+                reason: format!(
+                    "'{0}' is attached to it and would be cut off; detach '{0}' first",
+                    other.name
+                ),
+            }),
+        }
+    }
+
+    /// Does something to an interface whole: when it fails, the host is what it was.
+    fn whole<T>(
+        &self,
+        name: &LinkName,
+        change: impl FnOnce() -> Result<T, NetworkError>,
+    ) -> Result<T, NetworkError> {
+        let before = self.snapshot()?.making(name.as_str());
         change().inspect_err(|_| crate::undo::note(self.rollback(&before)))
     }
 

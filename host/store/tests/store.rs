@@ -6,7 +6,8 @@ use reeve_model::policy::{
     BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, Outcome, Parked, PolicyMode, PolicyVersion,
 };
 use reeve_store::{
-    DECISIONS_KEPT, DomainRow, JournalState, PolicyRow, RuntimeRow, Store, StoreError, VERSIONS_KEPT,
+    DECISIONS_KEPT, DomainRow, InterfaceRow, JournalState, PolicyRow, RuntimeRow, SnapshotKind, SnapshotRow,
+    Store, StoreError, VERSIONS_KEPT,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -322,6 +323,30 @@ fn a_newer_database_is_named_and_left_alone() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     let kept: String = connection.query_row("SELECT value FROM settings", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, "yes");
+}
+
+#[test]
+fn interfaces_and_what_they_go_back_to_survive_a_restart() {
+    let (directory, store) = open();
+    let row = |name: &str| InterfaceRow { name: name.to_owned(), xml: format!("<interface name='{name}'/>") };
+    let snapshot =
+        |kind, deadline| SnapshotRow { kind, boot: "b".to_owned(), deadline, snapshot: format!("{kind:?}") };
+    let change = snapshot(SnapshotKind::Change, Some(7000));
+    store.put_interface_snapshot(&change).unwrap();
+    store.put_interface_snapshot(&snapshot(SnapshotKind::Step, Some(1))).unwrap();
+    store.put_interface_snapshot(&snapshot(SnapshotKind::Step, None)).unwrap();
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.interface_snapshots().unwrap(), [snapshot(SnapshotKind::Step, None), change.clone()]);
+    store.keep_interfaces(&[row("up0"), row("br0")], &[]).unwrap();
+    assert_eq!(store.interface_snapshots().unwrap(), [change], "the step has come to its end");
+    store.keep_interfaces(&[row("br1")], &["up0".to_owned(), "br0".to_owned()]).unwrap();
+    assert_eq!(store.interfaces().unwrap(), [row("br1")]);
+    store.put_interface_snapshot(&snapshot(SnapshotKind::Step, None)).unwrap();
+    store.remove_interface_snapshot(SnapshotKind::Step).unwrap();
+    store.replace_interfaces(&[row("up0")]).unwrap();
+    assert_eq!(store.interfaces().unwrap(), [row("up0")]);
+    assert!(store.interface_snapshots().unwrap().is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What /proc says of a process.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use reeve_model::Bytes;
 
@@ -64,6 +65,16 @@ pub fn boot_id() -> Result<String, FileError> {
     Tree::new("/proc/sys/kernel/random").text("boot_id")
 }
 
+/// Time since the machine was booted; it goes on while the machine is suspended, and nobody sets it.
+pub fn uptime() -> Result<Duration, FileError> {
+    let proc = Tree::new("/proc");
+    let text = proc.text("uptime")?;
+    let seconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| FileError::Number { path: proc.path("uptime"), text })
+}
+
 /// The number after `KEY:` in a file of such lines, e.g. /proc/meminfo.
 pub fn field(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
@@ -109,5 +120,6 @@ mod tests {
         assert!(memory.resident >= memory.private && memory.private.0 > 0, "{memory:?}");
         assert!(resident(pid).unwrap().0 > 0);
         assert_eq!(boot_id().unwrap().len(), 36);
+        assert!(uptime().unwrap() <= uptime().unwrap() && uptime().unwrap() > Duration::ZERO);
     }
 }

@@ -1,6 +1,7 @@
 //! Who may do what.
 
 use reeve_actions::Access;
+use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
 
@@ -103,6 +104,35 @@ async fn a_stranger_has_no_networks_and_no_filters() {
     refused(host.filter_xml(&stranger, "web"), ErrorCode::Denied, &["filter:read", "'web'"]);
     refused(host.define_filter(&stranger, &web, false).await, ErrorCode::Denied, &["filter:define"]);
     refused(host.undefine_filter(&stranger, "web").await, ErrorCode::Denied, &["filter:undefine"]);
+}
+
+#[tokio::test]
+async fn a_stranger_has_no_interfaces() {
+    let (_directory, host) = host();
+    let card = "<interface type='ethernet' name='eth77'/>";
+    host.define_interface(&ROOT, card, false).await.unwrap();
+    let stranger = Actor::Client { uid: 4242, pid: 7 };
+    refused(host.host_interfaces(&stranger).await, ErrorCode::Denied, &["node.interface:read"]);
+    refused(
+        host.interface_info(&stranger, "eth77").await,
+        ErrorCode::Denied,
+        &["node.interface:read", "'eth77'"],
+    );
+    refused(host.interface_xml(&stranger, "nobody", true).await, ErrorCode::Denied, &["node.interface:read"]);
+    refused(host.interface_change(&stranger), ErrorCode::Denied, &["node.interface:read"]);
+    let write = &["node.interface:write"];
+    refused(host.define_interface(&stranger, card, false).await, ErrorCode::Denied, write);
+    refused(host.edit_interface(&stranger, "eth77", card, false, None).await, ErrorCode::Denied, write);
+    refused(host.undefine_interface(&stranger, "eth77").await, ErrorCode::Denied, write);
+    refused(host.start_interface(&stranger, "eth77").await, ErrorCode::Denied, write);
+    refused(host.destroy_interface(&stranger, "eth77").await, ErrorCode::Denied, &["node.interface:write"]);
+    let wanted = BridgeHostInterface { bridge: "br77".into(), stp: true, delay: 0, start: false };
+    refused(host.bridge_interface(&stranger, "eth77", wanted).await, ErrorCode::Denied, write);
+    refused(host.unbridge_interface(&stranger, "eth77", false).await, ErrorCode::Denied, write);
+    refused(host.begin_interfaces(&stranger, BeginHostChange::default()).await, ErrorCode::Denied, write);
+    refused(host.commit_interfaces(&stranger).await, ErrorCode::Denied, write);
+    refused(host.roll_back_interfaces(&stranger).await, ErrorCode::Denied, write);
+    assert_eq!(host.interface_info(&ROOT, "eth77").await.unwrap().kind, "ethernet");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod definitions;
 mod devices;
 mod diffs;
 mod edits;
+mod interfaces;
 mod kill;
 mod life;
 mod lists;

@@ -4,6 +4,9 @@ use hyper::StatusCode;
 use reeve_client::{ClientError, PolicyUpload};
 use reeve_model::api::{DefineOptions, DomainFilter, EditOptions, XmlOptions};
 use reeve_model::filter::TakeFilter;
+use reeve_model::host_interface::{
+    BeginHostChange, BridgeHostInterface, HostInterfaceFilter, TakeHostInterface, UnbridgeHostInterface,
+};
 use reeve_model::network::{NetworkFilter, NetworkUpdate, TakeNetwork, UpdateCommand, UpdateSection};
 use reeve_model::node::KsmChange;
 use reeve_model::policy::{BreakerSettings, DecisionFilter, FailureMode, PolicyMode, PolicySettings};
@@ -181,6 +184,38 @@ async fn networks_are_defined_and_changed() {
     assert_eq!(refused(client.destroy_network("lab").await), ErrorCode::WrongState);
     client.undefine_network("lab").await.unwrap();
     assert_eq!(refused(client.network_info("lab").await), ErrorCode::NotFound);
+}
+
+const INTERFACE: &str = "<interface type='ethernet' name='eth77'/>";
+
+#[tokio::test]
+async fn interfaces_are_defined_and_changed() {
+    let host = Host::serve();
+    let client = &host.client;
+    let defined = client.define_interface(INTERFACE, TakeHostInterface::default()).await.unwrap().interface;
+    assert_eq!((defined.name.as_str(), defined.active, defined.defined), ("eth77", false, true));
+    let mine = HostInterfaceFilter { active: Some(false), defined: Some(true) };
+    assert_eq!(client.list_interfaces(&mine).await.unwrap(), std::slice::from_ref(&defined));
+    assert_eq!(client.interface_info("eth77").await.unwrap(), defined);
+    let xml = client.interface_xml("eth77", XmlOptions::default()).await.unwrap();
+    let edited = xml.replace("/>", "><mtu size='1400'/></interface>");
+    let options = EditOptions { strict: false, expected: None };
+    client.edit_interface("eth77", &edited, &options).await.unwrap();
+    assert!(client.interface_xml("eth77", XmlOptions { inactive: true }).await.unwrap().contains("1400"));
+    // It is not there: what would touch the kernel is refused.
+    assert_eq!(refused(client.start_interface("eth77").await), ErrorCode::NotFound);
+    assert_eq!(refused(client.destroy_interface("eth77").await), ErrorCode::WrongState);
+    let wanted = BridgeHostInterface { bridge: "br77".into(), stp: true, delay: 0, start: true };
+    assert_eq!(refused(client.bridge_interface("eth77", &wanted).await), ErrorCode::NotFound);
+    let wanted = UnbridgeHostInterface { start: true };
+    assert_eq!(refused(client.unbridge_interface("eth77", wanted).await), ErrorCode::WrongState);
+    let change = client.begin_interfaces(BeginHostChange { timeout: Some(0) }).await.unwrap();
+    assert!(change.open && change.seconds_left.is_none());
+    assert_eq!(client.interface_change().await.unwrap(), change);
+    client.commit_interfaces().await.unwrap();
+    assert_eq!(refused(client.roll_back_interfaces().await), ErrorCode::WrongState);
+    client.undefine_interface("eth77").await.unwrap();
+    assert_eq!(refused(client.interface_info("eth77").await), ErrorCode::NotFound);
 }
 
 #[tokio::test]

@@ -40,8 +40,9 @@ impl HostInterfaceConfig {
         if self.mac.is_some_and(MacAddress::is_multicast) {
             return broken("mac", "an interface can't have a multicast address");
         }
-        if self.mtu.is_some_and(|mtu| !(68..=65535).contains(&mtu)) {
-            return broken("mtu", "the MTU is 68 to 65535");
+        // Loopback has the largest.
+        if self.mtu.is_some_and(|mtu| !(68..=65536).contains(&mtu)) {
+            return broken("mtu", "the MTU is 68 to 65536");
         }
         self.check_kind()?;
         for (index, protocol) in self.protocols.iter().enumerate() {

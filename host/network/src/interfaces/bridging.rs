@@ -3,31 +3,31 @@
 use reeve_model::host_interface::{HostInterfaceConfig, HostInterfaceKind};
 use reeve_sys::link::{Address, Bridge, Change, Link, LinkError, LinkName, NewLink, Route};
 
-use super::{BridgeOptions, HostInterfaces, subject};
+use super::{BridgeOptions, HostInterfaces, dhcp, subject};
 use crate::NetworkError;
 use crate::networks::bridge::is_link_local;
 
 impl HostInterfaces {
-    /// Puts a link into a new bridge, which takes over its addresses and routes; the document of the bridge.
+    /// Puts a link into a new bridge, which takes over its addresses and routes, and its DHCP client where that is one of ours;
+    /// sentences on what an operator should look at.
     pub fn bridge(
         &self,
         link: &str,
         bridge: &str,
         options: BridgeOptions,
-    ) -> Result<HostInterfaceConfig, NetworkError> {
-        let found = self.link(link)?;
-        let name = LinkName::new(bridge)?;
-        if self.host.links.find(&name)?.is_some() {
-            return Err(LinkError::Exists { name }.into());
-        }
-        if found.bridge.is_some() || found.master.is_some() || link == "lo" {
-            let reason = "only a link that is no bridge, no port of one and not loopback can be put into one";
-            return Err(NetworkError::Conflict { subject: subject(link), reason: reason.to_owned() });
-        }
-        if !options.start {
-            return Ok(document(self.current(link)?, bridge, options));
-        }
-        self.whole(|| {
+    ) -> Result<Vec<String>, NetworkError> {
+        let (found, name) = self.bridgeable(link, bridge)?;
+        let warnings = (found.addresses.iter())
+            .filter(|address| address.leased && address.ip.is_ipv4())
+            .map(|address| {
+                format!(
+                    "address {}/{} of interface '{link}' is leased; unless its DHCP client moves to '{bridge}' too, nobody renews it there",
+                    address.ip, address.prefix
+                )
+            });
+        let client = dhcp::client(&self.host, &found.name)?;
+        let warnings = if client.is_some() { Vec::new() } else { warnings.collect() };
+        self.whole(&name, || {
             let new = Bridge {
                 mac: found.mac,
                 stp: Some(options.stp),
@@ -38,50 +38,95 @@ impl HostInterfaces {
             links.create(&name, &NewLink::Bridge(new))?;
             links.change(&name, &Change::Alias(self.alias()))?;
             links.change(&name, &Change::Mtu(found.mtu))?;
+            dhcp::stop(&self.host, &found.name)?;
             let routes = self.take_routes(&found)?;
             self.move_addresses(&found, &name)?;
             links.change(&found.name, &Change::Master(Some(name.clone())))?;
             links.change(&found.name, &Change::Up)?;
             links.change(&name, &Change::Up)?;
             self.give_routes(routes, &name)?;
-            self.current(bridge)
-        })
+            match client {
+                Some(six) => dhcp::start(&self.host, &name, six),
+                None => Ok(()),
+            }
+        })?;
+        Ok(warnings)
     }
 
-    /// Deletes a bridge and gives its addresses and routes to its one port; the document of the port. Without `start` the port stays down
-    /// and gets nothing.
-    pub fn unbridge(&self, bridge: &str, start: bool) -> Result<HostInterfaceConfig, NetworkError> {
-        let found = self.link(bridge)?;
-        let conflict = |reason: String| Err(NetworkError::Conflict { subject: subject(bridge), reason });
-        if found.bridge.is_none() {
-            return conflict("it is no bridge".to_owned());
+    /// The document of the bridge that would take over what a document gives to its link. Refuses what [`HostInterfaces::bridge`] does.
+    pub fn bridged(
+        &self,
+        link: HostInterfaceConfig,
+        bridge: &str,
+        options: BridgeOptions,
+    ) -> Result<HostInterfaceConfig, NetworkError> {
+        self.bridgeable(&link.name, bridge)?;
+        Ok(document(link, bridge, options))
+    }
+
+    /// A link that can be put into a bridge of this name.
+    fn bridgeable(&self, link: &str, bridge: &str) -> Result<(Link, LinkName), NetworkError> {
+        let found = self.link(link)?;
+        let name = LinkName::new(bridge)?;
+        if self.host.links.find(&name)?.is_some() {
+            return Err(LinkError::Exists { name }.into());
         }
-        let all = self.host.links.list()?;
-        let mut ports = all.iter().filter(|link| link.master.as_ref() == Some(&found.name));
-        let (Some(port), None) = (ports.next(), ports.next()) else {
-            return conflict("a bridge with exactly one port can be taken apart".to_owned());
-        };
-        self.link(port.name.as_str())?;
-        self.whole(|| {
+        if found.bridge.is_some() || found.master.is_some() || link == "lo" {
+            let reason = "only a link that is no bridge, no port of one and not loopback can be put into one";
+            return Err(NetworkError::Conflict { subject: subject(link), reason: reason.to_owned() });
+        }
+        self.refuse_laden(&found)?;
+        Ok((found, name))
+    }
+
+    /// Deletes a bridge and gives its addresses and routes, and its DHCP client where that is one of ours, to its one port. Without `start`
+    /// the port stays down and gets nothing.
+    pub fn unbridge(&self, bridge: &str, start: bool) -> Result<(), NetworkError> {
+        let found = self.link(bridge)?;
+        let port = self.only_port(&found)?;
+        let client = dhcp::client(&self.host, &found.name)?;
+        self.whole(&found.name, || {
             let links = &self.host.links;
+            dhcp::stop(&self.host, &found.name)?;
             let routes = self.take_routes(&found)?;
-            links.change(&port.name, &Change::Master(None))?;
+            links.change(&port, &Change::Master(None))?;
             if start {
-                self.move_addresses(&found, &port.name)?;
-                links.change(&port.name, &Change::Up)?;
+                self.move_addresses(&found, &port)?;
+                links.change(&port, &Change::Up)?;
             } else {
-                links.change(&port.name, &Change::Down)?;
+                links.change(&port, &Change::Down)?;
             }
             links.delete(&found.name)?;
             if start {
-                self.give_routes(routes, &port.name)?;
+                self.give_routes(routes, &port)?;
             }
-            self.current(port.name.as_str())
+            match client.filter(|_| start) {
+                Some(six) => dhcp::start(&self.host, &port, six),
+                None => Ok(()),
+            }
         })
     }
 
+    /// The one port of a bridge that can be taken apart.
+    fn only_port(&self, bridge: &Link) -> Result<LinkName, NetworkError> {
+        let conflict = |reason: &str| {
+            let subject = subject(bridge.name.as_str());
+            Err(NetworkError::Conflict { subject, reason: reason.to_owned() })
+        };
+        if bridge.bridge.is_none() {
+            return conflict("it is no bridge");
+        }
+        self.refuse_laden(bridge)?;
+        let all = self.links()?;
+        let mut ports = all.iter().filter(|link| link.master.as_ref() == Some(&bridge.name));
+        match (ports.next(), ports.next()) {
+            (Some(port), None) => Ok(port.name.clone()),
+            _ => conflict("a bridge with exactly one port can be taken apart"),
+        }
+    }
+
     /// The routes of a link; those by way of gateways are removed, for IPv6 keeps them when their address goes.
-    fn take_routes(&self, link: &Link) -> Result<Vec<Route>, NetworkError> {
+    pub(super) fn take_routes(&self, link: &Link) -> Result<Vec<Route>, NetworkError> {
         let routes = self.host.links.routes()?.into_iter();
         let own = |route: &Route| {
             route.link.as_ref() == Some(&link.name)
@@ -97,13 +142,13 @@ impl HostInterfaces {
     fn move_addresses(&self, from: &Link, to: &LinkName) -> Result<(), NetworkError> {
         for address in from.addresses.iter().filter(|address| !is_link_local(address.ip)) {
             self.host.links.remove_address(&from.name, address.ip, address.prefix)?;
-            let new = Address { nodad: address.ip.is_ipv6(), tentative: false, ..*address };
+            let new = Address { nodad: address.ip.is_ipv6(), tentative: false, leased: false, ..*address };
             self.host.links.add_address(to, &new)?;
         }
         Ok(())
     }
 
-    fn give_routes(&self, mut routes: Vec<Route>, to: &LinkName) -> Result<(), NetworkError> {
+    pub(super) fn give_routes(&self, mut routes: Vec<Route>, to: &LinkName) -> Result<(), NetworkError> {
         routes.sort_by_key(|route| route.gateway.is_some());
         for route in routes {
             let new = Route { link: Some(to.clone()), ..route };
@@ -120,7 +165,7 @@ fn document(mut port: HostInterfaceConfig, bridge: &str, options: BridgeOptions)
     let protocols = std::mem::take(&mut port.protocols);
     HostInterfaceConfig {
         name: bridge.to_owned(),
-        start_mode: port.start_mode.clone(),
+        start_mode: port.start_mode.take(),
         mac: port.mac,
         mtu: port.mtu,
         protocols,
@@ -131,4 +176,11 @@ fn document(mut port: HostInterfaceConfig, bridge: &str, options: BridgeOptions)
             ports: vec![port],
         },
     }
+}
+
+/// The document of the one port of a bridge, with what the bridge gives back to it; none when it does not have one.
+pub(super) fn released(bridge: HostInterfaceConfig) -> Option<HostInterfaceConfig> {
+    let HostInterfaceKind::Bridge { mut ports, .. } = bridge.kind else { return None };
+    let port = ports.pop().filter(|_| ports.is_empty())?;
+    Some(HostInterfaceConfig { start_mode: bridge.start_mode, protocols: bridge.protocols, ..port })
 }

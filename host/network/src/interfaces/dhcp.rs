@@ -56,22 +56,33 @@ pub(super) fn start(host: &Host, link: &LinkName, six: bool) -> Result<(), Netwo
     }
 }
 
+/// Whether a client of ours looks after a link: true for IPv6, none when there is no client.
+pub(super) fn client(host: &Host, link: &LinkName) -> Result<Option<bool>, NetworkError> {
+    let found = find(&pid_file(host, link)?);
+    Ok(found.map(|(_, arguments)| arguments.split(|byte| *byte == 0).any(|argument| argument == b"-6")))
+}
+
 /// Ends the client of a link, if it has one.
 pub(super) fn stop(host: &Host, link: &LinkName) -> Result<(), NetworkError> {
     let path = pid_file(host, link)?;
-    let pid = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
-    let process = pid.and_then(|pid| Process::find(pid, procfs::stat(pid)?.start_time));
-    if let Some(process) = process {
-        let arguments = std::fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
-        let ours: &OsStr = path.as_os_str();
-        if arguments.split(|byte| *byte == 0).any(|argument| argument == ours.as_bytes()) {
-            process.kill();
-            process.wait(PATIENCE);
-        }
+    if let Some((process, _)) = find(&path) {
+        process.kill();
+        process.wait(PATIENCE);
     }
     // What is not there need not be removed.
     let _ = std::fs::remove_file(path);
     Ok(())
+}
+
+/// The client that a file names, with its arguments.
+fn find(path: &Path) -> Option<(Process, Vec<u8>)> {
+    let pid = std::fs::read_to_string(path).ok()?.trim().parse::<u32>().ok()?;
+    let process = Process::find(pid, procfs::stat(pid)?.start_time)?;
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
+    let ours: &OsStr = path.as_os_str();
+    // The number may be another program's by now.
+    let is_it = arguments.split(|byte| *byte == 0).any(|argument| argument == ours.as_bytes());
+    is_it.then_some((process, arguments))
 }
 
 fn pid_file(host: &Host, link: &LinkName) -> Result<PathBuf, NetworkError> {

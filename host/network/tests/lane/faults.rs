@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use reeve_model::network::{Bandwidth, IpConfig, IpNetwork, NetworkConfig, RateLimit, Route};
-use reeve_network::{Host, Networks, PortRequest};
-use reeve_sys::link::{FakeLinks, Links};
+use reeve_network::{BridgeOptions, Host, HostInterfaces, Networks, PortRequest};
+use reeve_sys::link::{Address, FakeLinks, Links, Route as Way};
 use reeve_sys::nft::FakeNft;
 use reeve_sys::sysctl::Sysctls;
 use reeve_sys::traffic::FakeTraffic;
@@ -25,6 +25,7 @@ struct Fakes {
     nft: Arc<FakeNft>,
     traffic: Arc<FakeTraffic>,
     networks: Networks,
+    interfaces: HostInterfaces,
 }
 
 fn fakes() -> Fakes {
@@ -53,8 +54,9 @@ fn fakes() -> Fakes {
         run: root.join("run"),
         state: root.join("lib"),
     };
+    let interfaces = HostInterfaces::new(Arc::new(host.clone()));
     let networks = Networks::new(host, Arc::new(Heard::default()));
-    Fakes { directory, links, nft, traffic, networks }
+    Fakes { directory, links, nft, traffic, networks, interfaces }
 }
 
 impl Fakes {
@@ -229,4 +231,70 @@ fn names_and_addresses_are_chosen_that_nobody_has() {
     fakes.networks.fill(&mut first, &[second.clone()]).unwrap();
     assert_eq!((first.bridge.name.as_deref(), first.mac), (Some("virbr0"), Some(mac)));
     assert!(Path::new(&fakes.directory.path().join("run")).exists() || fakes.networks.active().is_empty());
+}
+
+/// Addresses and routes of `eth0`, and the way they are seen.
+fn settled() -> Fakes {
+    let fakes = fakes();
+    for (ip, prefix) in [("10.9.0.2", 24), ("fd09::2", 64)] {
+        fakes.links.add_address(&name("eth0"), &Address::new(ip.parse().unwrap(), prefix)).unwrap();
+    }
+    for gateway in ["10.9.0.1", "fd09::1"] {
+        let gateway: std::net::IpAddr = gateway.parse().unwrap();
+        let any = if gateway.is_ipv4() { "0.0.0.0" } else { "::" };
+        let way = Way {
+            destination: any.parse().unwrap(),
+            prefix: 0,
+            gateway: Some(gateway),
+            link: Some(name("eth0")),
+            metric: Some(50),
+        };
+        fakes.links.add_route(&way).unwrap();
+    }
+    fakes
+}
+
+/// Everything the host's interfaces have, a line each, in an order of its own.
+fn seen(fakes: &Fakes) -> Vec<String> {
+    let mut lines: Vec<String> =
+        fakes.links.routes().unwrap().into_iter().map(|route| format!("{route:?}")).collect();
+    for link in fakes.links.list().unwrap() {
+        lines.push(format!("{} up {} in {:?}", link.name, link.up, link.master));
+        let has = link.addresses.iter().map(|has| format!("{} {}/{}", link.name, has.ip, has.prefix));
+        lines.extend(has);
+    }
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn an_interface_that_fails_to_move_at_any_step_is_where_it_was() {
+    type Move = fn(&HostInterfaces) -> Result<(), reeve_network::NetworkError>;
+    let bridge: Move = |interfaces| {
+        interfaces
+            .bridge("eth0", "br0", BridgeOptions::default())
+            .map(|warnings| assert!(warnings.is_empty()))
+    };
+    let unbridge: Move = |interfaces| interfaces.unbridge("br0", true);
+    let destroy: Move = |interfaces| interfaces.destroy("br0");
+    for (what, prepare, change) in
+        [("bridge", None, bridge), ("unbridge", Some(bridge), unbridge), ("destroy", Some(bridge), destroy)]
+    {
+        let mut failed = 0;
+        for nth in 1..MOST {
+            let fakes = settled();
+            if let Some(prepare) = prepare {
+                prepare(&fakes.interfaces).unwrap();
+            }
+            let before = seen(&fakes);
+            fakes.links.fail_at(nth);
+            if change(&fakes.interfaces).is_ok() {
+                assert_ne!(seen(&fakes), before, "{what}");
+                break;
+            }
+            failed += 1;
+            assert_eq!(seen(&fakes), before, "{what} {nth}");
+        }
+        assert!((1..MOST - 1).contains(&failed), "{what}: {failed} steps failed");
+    }
 }

@@ -49,13 +49,14 @@ fn a_bridge_takes_over_and_gives_back_what_its_port_had() {
         let far = uplink(bed);
         let interfaces = HostInterfaces::new(Arc::new(bed.host.clone()));
         let before = shown("up0");
-        let planned =
-            interfaces.bridge("up0", "br0", BridgeOptions { start: false, ..Default::default() }).unwrap();
+        let found = interfaces.current("up0").unwrap();
+        let planned = interfaces.bridged(found, "br0", BridgeOptions::default()).unwrap();
         assert_eq!(planned.protocols.len(), 2);
         assert_eq!(all(), ["up0"]);
 
         let options = BridgeOptions { stp: false, ..BridgeOptions::default() };
-        let bridged = interfaces.bridge("up0", "br0", options).unwrap();
+        assert!(interfaces.bridge("up0", "br0", options).unwrap().is_empty());
+        let bridged = interfaces.current("br0").unwrap();
         let HostInterfaceKind::Bridge { ports, .. } = &bridged.kind else { panic!("{bridged:?}") };
         assert_eq!(ports[0].name, "up0");
         assert_eq!(shown("br0"), before);
@@ -67,8 +68,9 @@ fn a_bridge_takes_over_and_gives_back_what_its_port_had() {
 
         let error = interfaces.bridge("up0", "br1", options).unwrap_err().to_string();
         assert!(error.contains("no port of one"), "{error}");
-        let back = interfaces.unbridge("br0", true).unwrap();
-        assert_eq!(back.name, "up0");
+        let back = interfaces.released(bridged).unwrap();
+        assert_eq!((back.name.as_str(), &back.protocols), ("up0", &planned.protocols));
+        interfaces.unbridge("br0", true).unwrap();
         assert_eq!(shown("up0"), before);
         assert_eq!(all(), ["up0"]);
         assert!(connect(HERE, &far, "10.9.0.1:81").is_some());

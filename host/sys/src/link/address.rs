@@ -24,6 +24,8 @@ pub struct Address {
     pub nodad: bool,
     /// Whether others are still being asked; nothing can be bound to it yet. Only ever read.
     pub tentative: bool,
+    /// Whether it ends unless somebody renews it, as a lease does. Only ever read.
+    pub leased: bool,
 }
 
 impl Address {
@@ -35,7 +37,7 @@ impl Address {
             }
             _ => None,
         };
-        Self { ip, prefix, broadcast, noprefixroute: false, nodad: false, tentative: false }
+        Self { ip, prefix, broadcast, noprefixroute: false, nodad: false, tentative: false, leased: false }
     }
 }
 
@@ -93,6 +95,7 @@ fn decode(message: RouteNetlinkMessage) -> Option<(u32, Address)> {
         noprefixroute: flags.contains(AddressFlags::Noprefixroute),
         nodad: flags.contains(AddressFlags::Nodad),
         tentative: flags.contains(AddressFlags::Tentative),
+        leased: !flags.contains(AddressFlags::Permanent),
     };
     Some((message.header.index, address))
 }
