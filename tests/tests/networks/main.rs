@@ -1,8 +1,10 @@
 //! Virtual networks and packet filters of a real daemon, in a network namespace of its own, seen by what is in the kernel.
 
+mod changes;
 mod definitions;
 mod filters;
 mod guests;
+mod host_interfaces;
 mod interfaces;
 mod lab;
 mod life;
