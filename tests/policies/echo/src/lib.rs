@@ -2,8 +2,8 @@
 //! (tests/conformance/policies/echo) must answer too.
 
 use reeve_sdk::filter::ruleset::{
-    Chain, ConnectionState, Field, Flow, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Operand, Rule, Set, Verdict,
-    VerdictMap,
+    Chain, ConnectionState, Field, Flow, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Operand, Rule,
+    Set, Verdict, VerdictMap,
 };
 use reeve_sdk::filter::tree::{Access, Action, Condition, Entry, ProtocolMatch, Value};
 use reeve_sdk::filter::{Filter, Rules, Subject};
@@ -20,7 +20,9 @@ impl Policy for Echo {
             (u8::from(network.active), u8::from(network.persistent), u8::from(network.autostart));
         let (bridge, addresses) = (optional(&network.bridge), network.addresses.join(","));
         let mode = network.mode as u8;
-        deny(format!("{uuid} {name} {mode} {active}{persistent}{autostart} {bridge} {addresses} {connections} {xml}"))
+        deny(format!(
+            "{uuid} {name} {mode} {active}{persistent}{autostart} {bridge} {addresses} {connections} {xml}"
+        ))
     }
 
     fn network_stop(_ctx: &Context, network: &Network) -> Decision {
@@ -160,7 +162,10 @@ fn to_guest() -> Vec<Rule> {
     vec![
         rule(vec![is(Field::State, states)], Verdict::Accept),
         rule(vec![is_protocol(6), is(Field::TcpFlags, syn)], Verdict::Drop),
-        rule(vec![is_protocol(17), is(Field::DestinationPort, Operand::Range((1024, 65535)))], Verdict::Accept),
+        rule(
+            vec![is_protocol(17), is(Field::DestinationPort, Operand::Range((1024, 65535)))],
+            Verdict::Accept,
+        ),
         rule(vec![is(Field::IpSource, Operand::Set("known".into()))], Verdict::Accept),
         rule(vec![is(Field::IpSource, Operand::Network(("198.51.100.0".into(), 24)))], Verdict::Drop),
         rule(vec![is(Field::Ip6Source, Operand::Address("2001:db8::1".into()))], Verdict::Drop),
