@@ -1,7 +1,12 @@
 //! Network namespaces, so that a test's networks are nobody else's.
 
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Context as _;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::debian::run;
 
@@ -29,6 +34,20 @@ impl Namespace {
     /// Runs a program inside to its end and gives what it printed.
     pub fn run(&self, words: &[&str]) -> anyhow::Result<String> {
         ip(&[&["netns", "exec", &self.0], words].concat())
+    }
+
+    /// Does something on a thread inside. Sockets that are opened there stay there.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+        let path = format!("/run/netns/{}", self.0);
+        let namespace = File::open(&path).with_context(|| path.clone())?;
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                let kind = Some(LinkNameSpaceType::Network);
+                move_into_link_name_space(namespace.as_fd(), kind).with_context(|| path.clone())?;
+                Ok(work())
+            });
+            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// Process ids inside.

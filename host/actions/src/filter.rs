@@ -1,6 +1,7 @@
 //! Verbs on packet filters (guide 18.12.11.3), and the rules that they become.
 
 mod define;
+mod learning;
 mod rules;
 
 use std::sync::Arc;
@@ -9,6 +10,9 @@ use reeve_model::filter::{FilterConfig, FilterSummary};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use crate::{Actions, document};
+
+pub(crate) use learning::{News, StoreLeases};
+pub(crate) use rules::{ATTEMPTS, Wanted, restless};
 
 impl Actions {
     /// All packet filters that `actor` may see, by name.

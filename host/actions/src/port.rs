@@ -6,6 +6,7 @@
 //!                                                       ▲        │ error: unbind, unplug, forget
 //! ```
 
+use std::slice;
 use std::sync::Arc;
 
 use reeve_model::domain::{DomainConfig, DomainType, Interface};
@@ -17,8 +18,35 @@ use reeve_sys::link::LinkName;
 use uuid::Uuid;
 
 use crate::Actions;
-use crate::networking::Plugged;
+use crate::filter::Wanted;
+use crate::networking::{Networking, Plugged, PortKey};
 use crate::policy_port::{Denial, NetworkGuard, NetworkQuestion};
+
+impl Networking {
+    /// Takes the rules of an interface away that is gone, and what was learned of it.
+    fn release(&self, port: &PlannedPort) -> Result<(), Error> {
+        let key = (port.domain, port.mac);
+        let _changing = self.rules();
+        let (watched, taken) = {
+            let records = self.records();
+            // The name may be another's already.
+            let same =
+                |(other, plugged): (&PortKey, &Plugged)| *other != key && plugged.port.link == port.link;
+            let watched = records.ports.get(&key).is_some_and(|plugged| plugged.watch.is_some());
+            (watched || port.filter.is_some(), records.ports.iter().any(same))
+        };
+        if let Ok(link) = LinkName::new(port.link.as_str())
+            && !taken
+        {
+            self.bindings.unbind(slice::from_ref(&link))?;
+            if watched {
+                self.unfollow(&link);
+            }
+        }
+        self.records().ports.remove(&key);
+        Ok(())
+    }
+}
 
 impl Actions {
     /// Plugs every interface of a domain that is about to run, and puts into the configuration what the driver is to open. When one of
@@ -66,27 +94,64 @@ impl Actions {
         for warning in &port.warnings {
             tracing::warn!(domain = domain.name, link = port.link, "{warning}");
         }
-        self.ask_port(actor, domain, state, &port).await?;
-        let plugged = Plugged { port: port.clone(), addresses: Vec::new(), since: self.bus.last_seq() };
-        let filters = self.networking.records().filters.clone();
-        let binding = self.binding(actor, &plugged, &filters).await?;
-        let key = (port.domain, port.mac);
-        let row = row(&port)?;
-        self.store(move |store| store.put_port(&row)).await?;
-        self.networking.records().ports.insert(key, plugged);
-        let made = match self.apply(binding.into_iter().collect()).await {
-            Ok(()) => {
-                let port = port.clone();
-                self.on_networks(move |networks| networks.make(&port)).await
+        let (plugged, wanted, filters) = match self.prepare_port(actor, domain, state, &port).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // Nothing but the plan is there.
+                self.on_networks(move |networks| networks.unplug(&port)).await?;
+                return Err(error);
             }
-            Err(error) => Err(error),
         };
-        if let Err(error) = made {
-            self.unplug(&port).await?;
+        let recorded = self.networking.records().put_port(plugged);
+        let wanted = wanted.map(|wanted| Wanted { revision: recorded.revision, ..wanted });
+        if let Err(error) = self.bring_up_port(actor, &port, wanted, filters).await {
+            self.unplug(&recorded).await?;
             return Err(error);
         }
         self.tell_port(actor, &port, NetworkChange::PortPlugged);
         Ok(port)
+    }
+
+    /// What a planned port is to be, and the number of the filters that this is made from; noted, so that a daemon that comes next takes
+    /// it off the host again.
+    async fn prepare_port(
+        &self,
+        actor: &Actor,
+        domain: &Arc<DomainConfig>,
+        state: DomainState,
+        port: &PlannedPort,
+    ) -> Result<(Plugged, Option<Wanted>, u64), Error> {
+        self.ask_port(actor, domain, state, port).await?;
+        let plugged = Plugged::new(port.clone(), self.bus.last_seq());
+        let (filters, changed) = {
+            let records = self.networking.records();
+            (records.filters.clone(), records.filters_changed)
+        };
+        let wanted = self.wanted(actor, &plugged, &filters, true).await?;
+        let row = row(port)?;
+        self.store(move |store| store.put_port(&row)).await?;
+        Ok((plugged, wanted, changed))
+    }
+
+    /// Rules first, then the link, then who looks at its frames.
+    async fn bring_up_port(
+        &self,
+        actor: &Actor,
+        port: &PlannedPort,
+        wanted: Option<Wanted>,
+        filters: u64,
+    ) -> Result<(), Error> {
+        let key = (port.domain, port.mac);
+        let wanted: Vec<Wanted> = wanted.into_iter().collect();
+        if !self.apply(&wanted, Some(filters)).await? {
+            self.renew_rules(actor, &[key]).await?;
+        }
+        let made = port.clone();
+        self.on_networks(move |networks| networks.make(&made)).await?;
+        if let Some(plugged) = self.networking.records().ports.get_mut(&key) {
+            plugged.is_made = true;
+        }
+        self.watch_anew(key).await
     }
 
     /// Takes every interface of a domain off the host; with `before`, only those that were plugged before the event with that number.
@@ -96,15 +161,16 @@ impl Actions {
         domain: Uuid,
         before: Option<u64>,
     ) -> Result<(), Error> {
-        let ports: Vec<PlannedPort> = {
+        let ports: Vec<Plugged> = {
             let records = self.networking.records();
             let old = |plugged: &Plugged| before.is_none_or(|event| plugged.since < event);
             let own = records.ports.iter().filter(|((owner, _), plugged)| *owner == domain && old(plugged));
-            own.map(|(_, plugged)| plugged.port.clone()).collect()
+            own.map(|(_, plugged)| plugged.clone()).collect()
         };
-        for port in ports {
-            self.unplug(&port).await?;
-            self.tell_port(actor, &port, NetworkChange::PortUnplugged);
+        for plugged in ports {
+            if self.unplug(&plugged).await? {
+                self.tell_port(actor, &plugged.port, NetworkChange::PortUnplugged);
+            }
         }
         Ok(())
     }
@@ -116,25 +182,28 @@ impl Actions {
         domain: Uuid,
         mac: MacAddress,
     ) -> Result<(), Error> {
-        let found = self.networking.records().ports.get(&(domain, mac)).map(|plugged| plugged.port.clone());
-        let Some(port) = found else { return Ok(()) };
-        self.unplug(&port).await?;
-        self.tell_port(actor, &port, NetworkChange::PortUnplugged);
+        let found = self.networking.records().ports.get(&(domain, mac)).cloned();
+        let Some(plugged) = found else { return Ok(()) };
+        if self.unplug(&plugged).await? {
+            self.tell_port(actor, &plugged.port, NetworkChange::PortUnplugged);
+        }
         Ok(())
     }
 
-    /// Takes an interface off the host, and its rules after it.
-    pub(crate) async fn unplug(&self, port: &PlannedPort) -> Result<(), Error> {
+    /// Takes an interface off the host, and its rules after it. False where somebody else did, and it may be plugged again by now.
+    async fn unplug(&self, plugged: &Plugged) -> Result<bool, Error> {
+        let _unplugging = self.networking.unplugging.lock().await;
+        let now = self.networking.records().ports.get(&plugged.key()).cloned();
+        let Some(Plugged { port, .. }) = now.filter(|now| now.since == plugged.since) else {
+            return Ok(false);
+        };
         let gone = port.clone();
         self.on_networks(move |networks| networks.unplug(&gone)).await?;
-        if let Ok(link) = LinkName::new(port.link.as_str()) {
-            let networking = Arc::clone(&self.networking);
-            crate::blocking(move || Ok(networking.bindings.unbind(&[link])?)).await?;
-        }
         let (domain, mac) = (port.domain, port.mac);
         self.store(move |store| store.remove_port(domain, &mac.to_string())).await?;
-        self.networking.records().ports.remove(&(domain, mac));
-        Ok(())
+        let networking = Arc::clone(&self.networking);
+        crate::blocking(move || networking.release(&port)).await?;
+        Ok(true)
     }
 
     pub(crate) async fn ask_port(

@@ -1,9 +1,10 @@
-//! The `reeve` binary: configuration, wiring, telemetry, shutdown. One binary is the daemon, the client and the worker.
+//! The `reeve` binary: configuration, wiring, telemetry, shutdown. One binary is the daemon, the client, the worker and the sniffer.
 #![forbid(unsafe_code)]
 
 mod config;
 mod daemon;
 mod shutdown;
+mod sniffer;
 mod telemetry;
 mod wiring;
 
@@ -16,6 +17,9 @@ fn main() -> ExitCode {
     // A worker is one machine and nothing else: no async runtime, no command line, no configuration.
     if std::env::args_os().nth(1).is_some_and(|word| word == wiring::WORKER) {
         return reeve_vmm::worker::main();
+    }
+    if std::env::args_os().nth(1).is_some_and(|word| word == sniffer::WORD) {
+        return sniffer::main();
     }
     let cli = Cli::parse();
     match &cli.command {

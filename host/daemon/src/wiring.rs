@@ -20,7 +20,7 @@ use reeve_vmm::config::SandboxConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::telemetry;
+use crate::{sniffer, telemetry};
 
 /// The word that makes this binary a worker.
 pub const WORKER: &str = "worker";
@@ -48,6 +48,8 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         keeper: Arc::new(StoreKeeper(store.clone())),
         boot_id: reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?,
     });
+    let networking = Networking::kernel(layout.run(), layout.lib());
+    let networking = networking.learn(sniffer::program(config), store.clone())?;
     let policies = PolicyEngine::start(policies(config, layout)?, store.clone(), bus.clone()).await?;
     let mut registry = telemetry::registry(domains.clone());
     let api = Metrics::register(&mut registry);
@@ -59,7 +61,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         policy: policies.clone(),
         policies: policies.clone(),
         node: Arc::new(Node::new(Places::default())),
-        networking: Arc::new(Networking::kernel(layout.run(), layout.lib())),
+        networking: Arc::new(networking),
         access: access(config),
         faults: Arc::new(NoFaults),
     });

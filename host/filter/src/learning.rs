@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reeve_model::MacAddress;
+use reeve_model::{Error, ErrorCode, MacAddress};
 use reeve_sys::link::LinkName;
 use reeve_sys::packet::{PacketError, PacketSocket};
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,12 @@ pub enum LearningError {
     },
 }
 
+impl From<LearningError> for Error {
+    fn from(error: LearningError) -> Self {
+        Self::caused(ErrorCode::Internal, &error)
+    }
+}
+
 /// Learns addresses until it is dropped.
 pub struct Learning {
     shared: Arc<Shared>,
@@ -142,7 +148,7 @@ struct Port {
 }
 
 impl Learning {
-    /// Starts. The sniffer is started with the first guest that is watched.
+    /// Starts. The sniffer is started with the first guest that is watched, and ended when there is nothing to learn any more.
     pub fn start(
         program: SnifferProgram,
         keeper: Arc<dyn LeaseKeeper>,
@@ -178,8 +184,8 @@ impl Learning {
         let addresses = port.addresses();
         match &state.sniffer {
             Some(sniffer) if port.is_open() => sniffer.watch(&port, &socket),
-            Some(_) => {}
-            None => port.waiting = Some(socket),
+            None if port.is_open() => port.waiting = Some(socket),
+            _ => {}
         }
         state.ports.insert(watch.link, port);
         drop(state);
@@ -194,6 +200,7 @@ impl Learning {
             state.forget(port.number);
         }
         drop(state);
+        self.wake();
         self.shared.save(link, &[]);
     }
 

@@ -1,6 +1,6 @@
 //! Virtual networks, packet filters, and what is plugged in.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::domains::uuid;
@@ -145,6 +145,31 @@ impl Store {
         self.write("forgetting a port", |change| {
             let sql = "DELETE FROM ports WHERE domain = ?1 AND mac = ?2";
             change.prepare_cached(sql)?.execute(params![domain.to_string(), mac])
+        })
+        .map(drop)
+    }
+
+    /// What is known of the addresses behind a link; none where nothing is.
+    pub fn learned(&self, link: &str) -> Result<Option<String>, StoreError> {
+        self.read("reading learned addresses", |connection| {
+            let sql = "SELECT leases FROM learned_addresses WHERE link = ?1";
+            connection.prepare_cached(sql)?.query_row([link], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Notes what is known of the addresses behind a link.
+    pub fn put_learned(&self, link: &str, leases: &str) -> Result<(), StoreError> {
+        self.write("keeping learned addresses", |change| {
+            let sql = "INSERT OR REPLACE INTO learned_addresses (link, leases) VALUES (?1, ?2)";
+            change.prepare_cached(sql)?.execute(params![link, leases])
+        })
+        .map(drop)
+    }
+
+    /// Forgets the addresses behind a link.
+    pub fn remove_learned(&self, link: &str) -> Result<(), StoreError> {
+        self.write("forgetting learned addresses", |change| {
+            change.prepare_cached("DELETE FROM learned_addresses WHERE link = ?1")?.execute([link])
         })
         .map(drop)
     }

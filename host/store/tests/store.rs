@@ -279,6 +279,20 @@ fn settings() {
 }
 
 #[test]
+fn learned_addresses_are_those_of_a_link() {
+    let (_directory, store) = open();
+    assert_eq!(store.learned("vnet0").unwrap(), None);
+    store.put_learned("vnet0", "[1]").unwrap();
+    store.put_learned("vnet1", "[2]").unwrap();
+    store.put_learned("vnet0", "[3]").unwrap();
+    assert_eq!(store.learned("vnet0").unwrap().as_deref(), Some("[3]"));
+    store.remove_learned("vnet0").unwrap();
+    store.remove_learned("vnet7").unwrap();
+    assert_eq!(store.learned("vnet0").unwrap(), None);
+    assert_eq!(store.learned("vnet1").unwrap().as_deref(), Some("[2]"));
+}
+
+#[test]
 fn a_damaged_database_is_named_and_left_alone() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("state.db");

@@ -23,7 +23,8 @@ pub use dhcp::Dhcp;
 pub use ip::{Ipv4, Ipv6, ipv4, ipv6};
 pub use stp::Bpdu;
 pub use transport::{
-    ACK, FIN, RST, SYN, Segment, ah, esp, icmp, icmp_error, icmp6, igmp, sctp, tcp, udp, udp_with, udplite,
+    ACK, FIN, RST, SYN, Segment, ah, esp, icmp, icmp_error, icmp6, igmp, sctp, tcp, tcp_with, udp, udp_with,
+    udplite,
 };
 
 /// Both addresses of a frame.

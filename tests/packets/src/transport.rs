@@ -73,13 +73,19 @@ fn ports(source: u16, destination: u16) -> Vec<u8> {
 
 /// TCP with these flags and no data; sequence numbers fit those of a peer that answers with the same.
 pub fn tcp(source: u16, destination: u16, flags: u8) -> Segment {
+    tcp_with(source, destination, flags, 0, b"")
+}
+
+/// TCP with data behind so many bytes that were sent before.
+pub fn tcp_with(source: u16, destination: u16, flags: u8, before: u32, data: &[u8]) -> Segment {
     let first = u32::from(flags & SYN == 0);
     let acknowledged = u32::from(flags & ACK != 0);
     let bytes = [
         &ports(source, destination)[..],
-        &(1000 + first).to_be_bytes(),
+        &(1000 + first + before).to_be_bytes(),
         &(acknowledged * 1001).to_be_bytes(),
         &[0x50, flags, 0xff, 0xff, 0, 0, 0, 0],
+        data,
     ]
     .concat();
     Segment::new(6, bytes, Sum::WithAddresses(16))

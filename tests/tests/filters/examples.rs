@@ -1,11 +1,11 @@
 //! The guide's complete filters (18.12.11): a web server that pings, and an FTP server.
 
-use reeve_packets::{ACK, Frame, RST, SYN, icmp, icmp_error, ipv4, tcp, udp};
+use reeve_packets::{ACK, Frame, RST, SYN, icmp, icmp_error, ipv4, tcp, tcp_with, udp};
 
 use crate::Outcome;
 use crate::host::Filter;
 use crate::rig::Way::{In, Out};
-use crate::rig::{GUEST, OTHER, Step, back, filtered, out, pass, stop};
+use crate::rig::{GUEST, OTHER, Step, back, filtered, filtered_beside, out, pass, stop};
 
 const REST: &str = "<rule action='accept' direction='in'><tcp dstportstart='22'/></rule>\
                     <rule action='accept' direction='in'><tcp dstportstart='80'/></rule>";
@@ -74,6 +74,44 @@ fn ftp_by_related_connections() -> Outcome {
             stop("data that nothing relates to", Out, out(&tcp(20, 2001, SYN))),
             stop("data to it", In, back(&tcp(2001, 20, SYN))),
             stop("another port", In, back(&tcp(2002, 23, SYN))),
+        ],
+    )
+}
+
+/// What `modprobe nf_conntrack_ftp` was: kernels since 6.0 look into connections only where a rule says so.
+const HELPER: &str = "table inet helpers {
+ct helper ftp { type \"ftp\" protocol tcp; }
+chain prerouting { type filter hook prerouting priority -150; tcp dport 21 ct helper set \"ftp\"; }
+}
+";
+
+#[test]
+fn ftp_data_that_relates_to_a_control_connection() -> Outcome {
+    let document = format!(
+        "<filter name='test-eth0'><filterref filter='clean-traffic'/>\
+         <rule action='accept' direction='in'><tcp dstportstart='21'/></rule>\
+         <rule action='accept' direction='out'><tcp srcportstart='20' state='RELATED,ESTABLISHED'/></rule>\
+         <rule action='accept' direction='in'><tcp dstportstart='20' state='ESTABLISHED'/></rule>{DNS}</filter>"
+    );
+    let filter = Filter { root: "test-eth0", documents: &[&document], ..Filter::default() };
+    // Its data goes to port 7 * 256 + 209 of the client.
+    let (user, port) = (&b"USER anonymous\r\n"[..], &b"PORT 10,0,0,2,7,209\r\n"[..]);
+    filtered_beside(
+        HELPER,
+        &filter,
+        &[
+            pass("control", In, back(&tcp(2000, 21, SYN))),
+            pass("its answer", Out, out(&tcp(21, 2000, SYN | ACK))),
+            pass("what follows", In, back(&tcp(2000, 21, ACK))),
+            stop("data before it was asked for", Out, out(&tcp(20, 2001, SYN))),
+            pass("a user", In, back(&tcp_with(2000, 21, ACK, 0, user))),
+            pass("the client's port", In, back(&tcp_with(2000, 21, ACK, user.len() as u32, port))),
+            stop("data to another port", Out, out(&tcp(20, 2002, SYN))),
+            pass("data to that port", Out, out(&tcp(20, 2001, SYN))),
+            pass("its answer", In, back(&tcp(2001, 20, SYN | ACK))),
+            pass("the data", Out, out(&tcp_with(20, 2001, ACK, 0, b"a file"))),
+            pass("its acknowledgement", In, back(&tcp(2001, 20, ACK))),
+            stop("another connection to its port of data", In, back(&tcp(2003, 20, SYN))),
         ],
     )
 }

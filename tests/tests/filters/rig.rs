@@ -10,7 +10,7 @@ use reeve_model::filter::{Field, Layer, Match, Operand, Rule, Ruleset, Verdict};
 use reeve_packets::{Arp, Frame, Segment, ipv4, ipv6};
 use reeve_sys::link::{Bridge, Change, KernelLinks, LinkName, Links, NewLink, OperState};
 use reeve_sys::namespace::NetworkNamespace;
-use reeve_sys::nft::KernelNft;
+use reeve_sys::nft::{KernelNft, Nft};
 use reeve_sys::packet::PacketSocket;
 use reeve_sys::sysctl::{Setting, Sysctls};
 
@@ -92,10 +92,22 @@ pub fn filtered(filter: &Filter<'_>, steps: &[Step]) -> Outcome {
     with(rules, steps)
 }
 
+/// The same on a host whose administrator has rules of their own.
+pub fn filtered_beside(own: &str, filter: &Filter<'_>, steps: &[Step]) -> Outcome {
+    run(own, host::packet_filter()?.rules(filter)?, steps)
+}
+
 /// Rules on the guest's port, and frames in order.
 pub fn with(rules: Ruleset, steps: &[Step]) -> Outcome {
+    run("", rules, steps)
+}
+
+fn run(own: &str, rules: Ruleset, steps: &[Step]) -> Outcome {
     let namespace = NetworkNamespace::new()?;
     namespace.run(|| {
+        if !own.is_empty() {
+            KernelNft::default().apply(own)?;
+        }
         let rig = Rig::new(rules)?;
         let wrong = steps.iter().enumerate().filter_map(|(number, step)| {
             let passed = match rig.passes(number, step) {

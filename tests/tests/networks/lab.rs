@@ -48,6 +48,11 @@ impl Lab {
         self.namespace.run(words)
     }
 
+    /// Does something on a thread inside of the namespace.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+        self.namespace.within(work)
+    }
+
     /// Names of the network interfaces that are not loopback.
     pub fn links(&self) -> anyhow::Result<Vec<String>> {
         let links: Vec<Value> = serde_json::from_str(&self.inside(&["ip", "-j", "link", "show"])?)?;
@@ -67,6 +72,15 @@ impl Lab {
             name.is_ok_and(|name| name.trim_end() == program)
         };
         Ok(self.namespace.processes()?.into_iter().filter(runs).collect())
+    }
+
+    /// Process ids of the daemon's sniffers.
+    pub fn sniffers(&self) -> anyhow::Result<Vec<u32>> {
+        let sniffs = |pid: &u32| {
+            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split('\0').nth(1) == Some("sniffer")
+        };
+        Ok(self.namespace.processes()?.into_iter().filter(sniffs).collect())
     }
 
     /// What `reeve network info` says.

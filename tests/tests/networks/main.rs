@@ -7,8 +7,10 @@ mod guests;
 mod host_interfaces;
 mod interfaces;
 mod lab;
+mod learning;
 mod life;
 mod policies;
+mod station;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use reeve_model::filter::{DefinedFilter, FilterConfig, FilterEntry};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::FilterRow;
 
+use super::rules::{self, ATTEMPTS, Wanted};
 use crate::{Actions, document};
 
 impl Actions {
@@ -99,16 +100,27 @@ impl Actions {
         filter: &Arc<FilterConfig>,
         wanted: BTreeMap<String, Arc<FilterConfig>>,
     ) -> Result<(), Error> {
-        let touched = self.ports_of_filter(&filter.name);
-        let mut bindings = Vec::with_capacity(touched.len());
-        for plugged in &touched {
-            bindings.extend(self.binding(actor, plugged, &wanted).await?);
-        }
+        let mut bound = self.wanted_of(actor, &filter.name, &wanted).await?;
         let row =
             FilterRow { uuid: filter.uuid, name: filter.name.clone(), xml: document::format_filter(filter) };
         let old = self.networking.records().filters.get(&filter.name).cloned();
         self.store(move |store| store.put_filter(&row)).await?;
-        if let Err(error) = self.apply(bindings).await {
+        let mut applied = self.apply(&bound, None).await;
+        for _ in 1..ATTEMPTS {
+            if !matches!(applied, Ok(false)) {
+                break;
+            }
+            // A guest has other addresses now.
+            applied = match self.wanted_of(actor, &filter.name, &wanted).await {
+                Ok(again) => {
+                    bound = again;
+                    self.apply(&bound, None).await
+                }
+                Err(error) => Err(error),
+            };
+        }
+        let applied = applied.and_then(|done| done.then_some(()).ok_or_else(rules::restless));
+        if let Err(error) = applied {
             let uuid = filter.uuid;
             self.store(move |store| match old {
                 Some(old) => {
@@ -120,10 +132,40 @@ impl Actions {
             .await?;
             return Err(error);
         }
-        let mut records = self.networking.records();
-        records.filters.insert(filter.name.clone(), Arc::clone(filter));
-        records.filters_changed += 1;
+        {
+            let mut records = self.networking.records();
+            records.filters.insert(filter.name.clone(), Arc::clone(filter));
+            records.filters_changed += 1;
+        }
+        self.finish_filter(actor, filter, &bound).await;
         Ok(())
+    }
+
+    /// What is left to do for interfaces when a filter is defined: nothing of it takes the definition back.
+    async fn finish_filter(&self, actor: &Actor, filter: &FilterConfig, bound: &[Wanted]) {
+        let watched = self.watch_all(bound).await;
+        // Plugged meanwhile, by the old definition.
+        let others = self.ports_of_filter(&filter.name).into_iter().map(|plugged| plugged.key());
+        let others: Vec<_> = others.filter(|key| bound.iter().all(|one| one.key != *key)).collect();
+        let renewed = self.renew_rules(actor, &others).await;
+        if let Err(error) = watched.and(renewed) {
+            tracing::error!(filter = filter.name, %error, "an interface is not yet as its redefined filter wants it");
+        }
+    }
+
+    /// What interfaces that refer to a filter are to have by the filters of `wanted`.
+    async fn wanted_of(
+        &self,
+        actor: &Actor,
+        name: &str,
+        wanted: &BTreeMap<String, Arc<FilterConfig>>,
+    ) -> Result<Vec<Wanted>, Error> {
+        let touched = self.ports_of_filter(name);
+        let mut all = Vec::with_capacity(touched.len());
+        for plugged in &touched {
+            all.extend(self.wanted(actor, plugged, wanted, false).await?);
+        }
+        Ok(all)
     }
 
     pub(crate) fn tell_filter(&self, actor: &Actor, filter: &FilterConfig, change: FilterChange) {

@@ -52,7 +52,10 @@ impl Actions {
         let records = self.networking.records();
         let plugged = records.ports.values().filter(|plugged| plugged.port.network == Some(uuid));
         Ok(plugged
-            .map(|plugged| Port { addresses: plugged.addresses.clone(), ..plugged.port.view() })
+            .map(|plugged| {
+                let addresses = records.known(plugged, plugged.watch.as_ref());
+                Port { addresses, ..plugged.port.view() }
+            })
             .collect())
     }
 

@@ -1,7 +1,7 @@
 //! The start of the daemon, as far as networks go: definitions, what an earlier daemon left active, and what comes with the product.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use reeve_events::Delivery;
 use reeve_filter::{Binding, Limits, ValidRuleset};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::define::row;
-use crate::networking::{Network, Plugged};
+use crate::networking::{Network, Plugged, PortKey};
 use crate::{Actions, document};
 
 /// Set when what comes with the product was defined: what an operator removed later stays removed.
@@ -53,7 +53,7 @@ impl Actions {
         for PortRow { domain, mac, port } in ports {
             match serde_json::from_str::<PlannedPort>(&port) {
                 Ok(port) => {
-                    plugged.insert((domain, port.mac), Plugged { port, addresses: Vec::new(), since: 0 });
+                    plugged.insert((domain, port.mac), Plugged { is_made: true, ..Plugged::new(port, 0) });
                 }
                 Err(fault) => {
                     unreadable.push(format!("interface {mac} of domain {domain} was not taken over: {fault}"))
@@ -148,27 +148,30 @@ impl Actions {
     /// Unplugs what belongs to domains that are not active any more, and puts the rules of the others into force. To be called when
     /// policies can be asked.
     pub async fn settle_networks(self: &Arc<Self>) {
+        if self.networking.records().ports.is_empty() {
+            // Nor are there rules of an earlier daemon.
+            return;
+        }
         self.unplug_ended().await;
+        let mut unsettled = self.recall_addresses().await;
         let (ports, filters) = {
             let records = self.networking.records();
             (records.ports.values().cloned().collect::<Vec<Plugged>>(), records.filters.clone())
         };
-        let none_plugged = ports.is_empty();
         let mut bindings = Vec::new();
         for plugged in ports {
-            match self.binding(&Actor::Daemon, &plugged, &filters).await {
-                Ok(binding) => bindings.extend(binding),
+            match self.wanted(&Actor::Daemon, &plugged, &filters, false).await {
+                Ok(wanted) => bindings.extend(wanted.map(|wanted| wanted.binding)),
                 Err(error) => {
                     tracing::error!(link = plugged.port.link, %error, "an interface is closed until it has rules again");
                     bindings.extend(closed(&plugged));
+                    unsettled.insert(plugged.key());
                 }
             }
         }
-        if none_plugged {
-            return;
-        }
+        *self.networking.unsettled.lock().unwrap_or_else(PoisonError::into_inner) = unsettled;
         let networking = Arc::clone(&self.networking);
-        // Interfaces without a filter may have one in the kernel: a change that was unwound left it.
+        // Interfaces without a filter may have one in the kernel: a change that was unwound left it; or a domain that has ended.
         let adopted =
             crate::blocking(move || match bindings.is_empty() && !networking.bindings.has_tables()? {
                 true => Ok(()),
@@ -178,6 +181,46 @@ impl Actions {
         if let Err(error) = adopted {
             tracing::error!(%error, "packet rules could not be put into force again; those before are in place");
         }
+    }
+
+    /// Notes what is known from before of the addresses behind ports, and watches their guests again; the ports that can't be watched.
+    async fn recall_addresses(&self) -> BTreeSet<PortKey> {
+        let (ports, filters) = {
+            let records = self.networking.records();
+            (records.ports.values().cloned().collect::<Vec<Plugged>>(), records.filters.clone())
+        };
+        let networks: BTreeSet<Uuid> = ports.iter().filter_map(|plugged| plugged.port.network).collect();
+        for network in networks {
+            // One that is not active any more has none.
+            let leases = self.on_networks(move |networks| networks.leases(network)).await.unwrap_or_default();
+            let mut records = self.networking.records();
+            for lease in leases {
+                let own = |plugged: &&mut Plugged| {
+                    plugged.port.network == Some(network) && Some(plugged.port.mac) == lease.mac
+                };
+                if let Some(plugged) = records.ports.values_mut().find(own) {
+                    plugged.leased.push(lease.ip);
+                }
+            }
+        }
+        let mut unwatched = BTreeSet::new();
+        for plugged in ports {
+            let watched = match self.watch_of(&plugged, &filters) {
+                Ok(watch) => self.watch_port(plugged.key(), watch).await,
+                // Said when its rules are made.
+                Err(_) => continue,
+            };
+            if let Err(error) = watched {
+                tracing::error!(link = plugged.port.link, %error, "addresses of an interface are not learned");
+                unwatched.insert(plugged.key());
+            }
+        }
+        let mut records = self.networking.records();
+        for plugged in records.ports.values_mut() {
+            let learned = plugged.learned.iter().copied();
+            plugged.told = learned.filter(|ip| !plugged.leased.contains(ip)).collect();
+        }
+        unwatched
     }
 
     /// Unplugs what belongs to domains that are not active.
@@ -192,7 +235,8 @@ impl Actions {
         }
     }
 
-    /// Unplugs the interfaces of domains that end, until `stop` is cancelled. To be called once, beside the verbs.
+    /// Unplugs the interfaces of domains that end, and learns the addresses of resumed ones again, until `stop` is cancelled. To be called
+    /// once, beside the verbs.
     pub async fn follow_domains(self: Arc<Self>, stop: CancellationToken) {
         let mut events = self.bus.subscribe(None);
         loop {
@@ -202,13 +246,15 @@ impl Actions {
             };
             let Some(delivery) = delivery else { return };
             match delivery {
-                Delivery::Event(event) => {
-                    if let EventKind::Domain { uuid, change: DomainChange::Released, .. } = event.kind
-                        && let Err(error) = self.unplug_all(&Actor::Daemon, uuid, Some(event.seq)).await
-                    {
-                        tracing::error!(domain = %uuid, %error, "interfaces could not be unplugged");
+                Delivery::Event(event) => match event.kind {
+                    EventKind::Domain { uuid, change: DomainChange::Released, .. } => {
+                        if let Err(error) = self.unplug_all(&Actor::Daemon, uuid, Some(event.seq)).await {
+                            tracing::error!(domain = %uuid, %error, "interfaces could not be unplugged");
+                        }
                     }
-                }
+                    EventKind::Domain { uuid, change: DomainChange::Resumed, .. } => self.relearn(uuid).await,
+                    _ => {}
+                },
                 Delivery::Lagged { .. } => self.unplug_ended().await,
             }
         }

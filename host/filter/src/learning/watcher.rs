@@ -45,16 +45,21 @@ impl Drop for Sniffer {
         self.process.kill();
         // Killed, or ended already: it does not take long.
         self.process.wait(Duration::from_secs(10));
-        self.process.reap();
+        let pid = self.process.pid();
+        match self.process.reap() {
+            Some(exit) => info!(pid, %exit, "the sniffer has ended"),
+            None => warn!(pid, "the sniffer does not end"),
+        }
     }
 }
 
 impl Sniffer {
-    /// Hands a port to it. When that fails it is ending, and its successor gets the port.
+    /// Hands a port to it. When that fails it is ending, or does not do its work and has to end; its successor gets the port.
     pub(super) fn watch(&self, port: &Port, socket: &PacketSocket) {
         let order = Order::Watch { port: port.number, mac: port.watch.mac, mode: port.watch.mode };
         if let Err(error) = send_order(&self.control, order, Some(socket.fd())) {
             warn!(link = %port.watch.link, %error, "an address can't be learned before the sniffer is started again");
+            self.process.kill();
         }
     }
 }
@@ -74,7 +79,7 @@ pub(super) fn run(shared: &Shared, mut wake: io::PipeReader) {
     let mut again = Instant::now();
     loop {
         let sleep = expire(shared);
-        let mut sleep = sleep.min(start(shared, &mut again, &mut pause));
+        let mut sleep = sleep.min(tend(shared, &mut again, &mut pause));
         // The descriptor is copied so that nothing is locked while the thread sleeps.
         let control = shared.state().sniffer.as_ref().and_then(|sniffer| sniffer.control.try_clone().ok());
         let mut fds = vec![PollFd::new(&wake, PollFlags::IN)];
@@ -107,10 +112,17 @@ pub(super) fn run(shared: &Shared, mut wake: io::PipeReader) {
     }
 }
 
-/// Starts the sniffer when there is something to watch, it does not run, and it is time to. How long until it is time.
-fn start(shared: &Shared, again: &mut Instant, pause: &mut Duration) -> Duration {
+/// Ends the sniffer when there is nothing to watch; starts it when there is, it does not run, and it is time to. How long until it is
+/// time.
+fn tend(shared: &Shared, again: &mut Instant, pause: &mut Duration) -> Duration {
     let mut state = shared.state();
-    if state.sniffer.is_some() || !state.ports.values().any(Port::is_open) {
+    if !state.ports.values().any(Port::is_open) {
+        if state.sniffer.take().is_some() {
+            *again = Instant::now();
+        }
+        return LONGEST_SLEEP;
+    }
+    if state.sniffer.is_some() {
         return LONGEST_SLEEP;
     }
     let left = again.saturating_duration_since(Instant::now());
