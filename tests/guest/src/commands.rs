@@ -48,7 +48,7 @@ pub fn run_unattended(machine: &mut Machine) {
 fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
     let mut words = Words::new(line);
     match words.next("a command")? {
-        "ping" => Ok("pong".into()),
+        "ping" => Ok(words.next("WORD").map_or_else(|_| "pong".into(), |word| format!("pong {word}"))),
         "help" => Ok(COMMANDS.into()),
         "cmdline" => Ok(machine.command_line.clone()),
         "cpus" => cpu::count(machine),

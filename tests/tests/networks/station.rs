@@ -1,5 +1,6 @@
 //! A guest that sends what it is told to, and a station at the other end of a cable on the same bridge.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,7 +11,7 @@ use reeve_sys::link::LinkName;
 use reeve_sys::packet::PacketSocket;
 use reeve_tests::wait;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
 
 use crate::lab::Lab;
@@ -90,33 +91,36 @@ impl Station {
 
     /// Lets the guest send frames.
     pub fn guest_sends(&self, lab: &Lab, frames: &[&[u8]]) -> Outcome {
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        // A console says first what it said before: only what has this call's own number is an answer to it.
+        let call = CALLS.fetch_add(1, Ordering::Relaxed);
+        let (begin, done) = (format!("begin-{call}"), format!("done-{call}"));
         let (client, options) = (lab.daemon.client(), ConsoleOptions { device: None });
         self.runtime.block_on(async {
             let mut console = client.console("web", &options).await?;
             let mut said = String::new();
             // It may have booted just now.
             let end = Instant::now() + PATIENCE;
-            while !said.contains("ok pong") {
+            while !said.contains(&format!("ok pong {begin}")) {
                 anyhow::ensure!(Instant::now() < end, "the guest says only '{said}'");
-                console.write_all(b"ping\n").await?;
-                let mut bytes = [0; 4096];
-                if let Ok(read) = tokio::time::timeout(ANSWER, console.read(&mut bytes)).await {
-                    said.push_str(&String::from_utf8_lossy(&bytes[..read?]));
+                console.write_all(format!("ping {begin}\n").as_bytes()).await?;
+                said.push_str(&tokio::time::timeout(ANSWER, read(&mut console)).await.unwrap_or_default());
+            }
+            let mut commands: Vec<String> =
+                frames.iter().map(|frame| format!("net raw {}", hex(frame))).collect();
+            commands.push(format!("ping {done}"));
+            console.write_all((commands.join("\n") + "\n").as_bytes()).await?;
+            let answer = loop {
+                let so_far = said.split(&format!("ok pong {begin}")).last().unwrap_or_default();
+                if let Some((answer, _)) = so_far.split_once(&format!("ok pong {done}")) {
+                    break answer.to_owned();
                 }
-            }
-            for frame in frames {
-                let digits: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
-                console.write_all(format!("net raw {digits}\n").as_bytes()).await?;
-            }
-            said.clear();
-            while said.matches("ok bytes=").count() < frames.len() {
-                let mut bytes = [0; 4096];
-                let read = tokio::time::timeout(PATIENCE, console.read(&mut bytes)).await;
-                let length = read.with_context(|| format!("the guest says only '{said}'"))??;
-                anyhow::ensure!(length > 0, "the console ended");
-                said.push_str(&String::from_utf8_lossy(&bytes[..length]));
-                anyhow::ensure!(!said.contains("error"), "the guest says '{said}'");
-            }
+                let more = tokio::time::timeout(PATIENCE, read(&mut console)).await.unwrap_or_default();
+                anyhow::ensure!(!more.is_empty(), "the guest says only '{said}'");
+                said.push_str(&more);
+            };
+            let sent = answer.matches("ok bytes=").count();
+            anyhow::ensure!(sent == frames.len(), "the guest sent {sent} frames, it says '{answer}'");
             Ok(())
         })
     }
@@ -125,6 +129,17 @@ impl Station {
     fn hears(&self, patience: Duration, mark: &[u8]) -> anyhow::Result<Option<Vec<Vec<u8>>>> {
         heard_before(&self.socket, patience, |frame| frame == mark)
     }
+}
+
+/// What a console says next; nothing where it ended.
+async fn read(console: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut bytes = [0; 4096];
+    let length = console.read(&mut bytes).await.unwrap_or(0);
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+fn hex(frame: &[u8]) -> String {
+    frame.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Waits until the cable carries frames.
