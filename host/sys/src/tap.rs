@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
+use crate::link::LinkName;
 use crate::open;
 
 mod macvtap;
@@ -96,9 +97,15 @@ impl Tap {
 }
 
 impl Tap {
-    /// Opens a persistent tap that somebody made before, once a queue, and sets it up. /sys must be that of its network namespace.
+    /// Opens a persistent tap or a macvtap that somebody made before, once a queue, and sets a tap up. /sys must be that of its network
+    /// namespace.
     pub fn open_existing(name: &str) -> Result<Self, TapError> {
         request(name)?;
+        if let Ok(link) = LinkName::new(name)
+            && Self::is_macvtap(&link)
+        {
+            return Self::open_macvtap(&link);
+        }
         // Opening one that is not there would make it, and leave the guest on no network at all.
         if !Path::new("/sys/class/net").join(name).join("tun_flags").exists() {
             return Err(TapError::Missing(name.to_owned()));

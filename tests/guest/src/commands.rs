@@ -2,6 +2,7 @@
 
 mod cpu;
 mod disk;
+mod lease;
 mod memory;
 mod network;
 mod pci;

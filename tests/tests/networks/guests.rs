@@ -1,9 +1,15 @@
 //! Real guests on a network, with a packet filter.
 
+use std::time::Duration;
+
+use reeve_model::api::ConsoleOptions;
 use reeve_tests::{Daemon, Guest, Run, policy, wait};
 use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
 
+use crate::host_interfaces::Uplink;
 use crate::lab::{Lab, document};
+use crate::station::heard_before;
 use crate::{Outcome, PATIENCE};
 
 const INTERFACE: &str = "<interface type='network'><mac address='52:54:00:00:00:07'/><source network='lab'/>\
@@ -20,6 +26,33 @@ fn lab() -> anyhow::Result<Lab> {
 
 fn load(daemon: &Daemon, component: &std::path::Path) -> anyhow::Result<Run> {
     daemon.reeve(&["policy", "load", &component.to_string_lossy()])
+}
+
+/// Reads a domain's console until it has answered so often.
+fn answers(daemon: &Daemon, domain: &str, count: usize) -> anyhow::Result<Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut text = String::new();
+    let read = async {
+        let mut console = daemon.client().console(domain, &ConsoleOptions::default()).await?;
+        loop {
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            let answers = whole.lines().map(str::trim_end).filter(|line| is_answer(line));
+            let answers: Vec<String> = answers.map(str::to_owned).collect();
+            if answers.len() >= count {
+                return anyhow::Ok(answers);
+            }
+            let mut bytes = [0; 512];
+            let length = console.read(&mut bytes).await?;
+            anyhow::ensure!(length > 0, "the console ended after: {text}");
+            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
+        }
+    };
+    let answers = runtime.block_on(async { tokio::time::timeout(PATIENCE, read).await });
+    answers.map_err(|_late| anyhow::anyhow!("the guest says no more than this: {text}"))?
+}
+
+fn is_answer(line: &str) -> bool {
+    line.starts_with("ok ") || line.starts_with("error ")
 }
 
 fn ports(lab: &Lab) -> anyhow::Result<Vec<Value>> {
@@ -93,4 +126,56 @@ fn the_smallest_filter_policy_filters_too() -> Outcome {
     let rules = lab.rules()?;
     assert!(rules.contains("52:54:00:00:00:07"), "{rules}");
     Ok(())
+}
+
+#[test]
+fn a_guest_is_given_an_address_and_told_where_a_name_is() -> Outcome {
+    let lab = Lab::with(&document("lab", "labbr", 78).replace(
+        "<ip address",
+        "<dns><host ip='192.168.78.9'><hostname>printer</hostname></host></dns><ip address",
+    ))?;
+    lab.reeve(&["network", "start", "lab"])?.ok();
+    let devices = "<serial type='pty'><target port='0'/></serial><interface type='network'>\
+                   <mac address='52:54:00:00:00:08'/><source network='lab'/><model type='virtio'/></interface>";
+    let cmdline = "run=net+dhcp run=net+resolve+printer run=net+resolve+nowhere";
+    let guest = Guest::locate()?.document_with("web", 64, cmdline, devices);
+    lab.daemon.reeve_with_input(&["domain", "define", "-"], &guest)?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+
+    let answers = answers(&lab.daemon, "web", 3)?;
+    let leases: Vec<Value> =
+        serde_json::from_str(&lab.reeve(&["network", "dhcp-leases", "lab", "-o", "json"])?.ok())?;
+    assert_eq!(leases.len(), 1, "{leases:?}");
+    assert_eq!(leases[0]["mac"], "52:54:00:00:00:08");
+    let address = leases[0]["ip"].as_str().unwrap_or_default();
+    assert!(address.starts_with("192.168.78.1"), "{address}");
+    let given = format!(
+        "ok address={address} mask=255.255.255.0 router=192.168.78.1 dns=192.168.78.1 server=192.168.78.1"
+    );
+    assert_eq!(answers[0], given);
+    assert_eq!(answers[1], "ok printer=192.168.78.9");
+    assert!(answers[2].starts_with("error the name server"), "{answers:?}");
+    Ok(())
+}
+
+#[test]
+fn a_guest_of_a_pool_of_macvtaps_is_on_the_wire() -> Outcome {
+    let uplink = Uplink::bare()?;
+    let (lab, far) = (&uplink.lab, uplink.listen()?);
+    let pool = "<network><name>wire</name><forward mode='bridge'><interface dev='up0'/></forward></network>";
+    lab.define(pool)?.ok();
+    lab.reeve(&["network", "start", "wire"])?.ok();
+    let interface = "<interface type='network'><mac address='52:54:00:00:00:08'/>\
+                     <source network='wire'/><model type='virtio'/></interface>";
+    let guest = Guest::locate()?.document_with("web", 64, "run=net+echo+on", interface);
+    lab.daemon.reeve_with_input(&["domain", "define", "-"], &guest)?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+
+    let (web, own) = ([0x52, 0x54, 0, 0, 0, 0x08], [0x52, 0x54, 0, 0, 0, 0x99]);
+    let frame = |to: [u8; 6], from: [u8; 6]| [&to[..], &from, &[0x88, 0xb5], &[0x5a; 46]].concat();
+    wait::until("the guest sends a frame back", PATIENCE, || {
+        far.send(&frame(web, own)).is_ok()
+            && heard_before(&far, Duration::from_millis(200), |heard| heard == frame(own, web))
+                .is_ok_and(|heard| heard.is_some())
+    })
 }

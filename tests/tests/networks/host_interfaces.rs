@@ -1,5 +1,7 @@
 //! The host's own interfaces: defined, started, bridged. Their kernel state is what is looked at.
 
+use reeve_sys::link::LinkName;
+use reeve_sys::packet::PacketSocket;
 use reeve_tests::{Namespace, wait};
 use serde_json::Value;
 
@@ -40,6 +42,12 @@ impl Uplink {
             uplink.lab.inside(&words)?;
         }
         Ok(uplink)
+    }
+
+    /// What is at the other end of the cable.
+    pub fn listen(&self) -> anyhow::Result<PacketSocket> {
+        let name = LinkName::new("far0")?;
+        Ok(self.far.within(|| PacketSocket::open(&name, None))??)
     }
 
     /// Addresses and routes of a link; nothing when it is not there.

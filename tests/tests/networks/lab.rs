@@ -2,8 +2,10 @@
 
 use std::ffi::OsStr;
 
-use reeve_tests::{Daemon, Namespace, Options, Run};
+use reeve_tests::{Daemon, Namespace, Options, Run, wait};
 use serde_json::Value;
+
+use crate::PATIENCE;
 
 /// A daemon inside of a namespace.
 pub struct Lab {
@@ -89,17 +91,51 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
+impl Lab {
+    /// Ends every domain and every network; false where nobody can be asked to.
+    fn end_all(&self) -> bool {
+        let ended = |noun: &str, list: &str| {
+            let Ok(listed) = self.reeve(&[noun, "list", list]) else { return false };
+            let keys = listed.stdout.lines().filter(|line| !line.is_empty());
+            listed.code == 0 && keys.fold(true, |all, key| self.reeve(&[noun, "destroy", key]).is_ok() && all)
+        };
         // Networks outlive their daemon, and their DHCP servers would outlive the namespace's name.
-        let domains = self.reeve(&["domain", "list", "--name"]).map(|run| run.stdout).unwrap_or_default();
-        for name in domains.lines().filter(|line| !line.is_empty()) {
-            let _ = self.reeve(&["domain", "destroy", name]);
+        ended("domain", "--name") && ended("network", "--uuid")
+    }
+
+    /// Links, rules of ports and processes that the daemon made and nothing needs any more.
+    fn leftovers(&self) -> anyhow::Result<Vec<String>> {
+        let links: Vec<Value> = serde_json::from_str(&self.inside(&["ip", "-j", "link", "show"])?)?;
+        // Interfaces of the host are to stay.
+        let is_passing = |alias: &str| alias.starts_with("reeve-") && !alias.ends_with(" iface");
+        let made = |link: &&Value| link["ifalias"].as_str().is_some_and(is_passing);
+        let mut left: Vec<String> =
+            links.iter().filter(made).map(|link| link["ifname"].to_string()).collect();
+        // The chains of ports are `p`, a number and more.
+        let of_port = |line: &&str| {
+            let name = line.trim_start().strip_prefix("chain p");
+            name.is_some_and(|name| name.starts_with(|first: char| first.is_ascii_digit()))
+        };
+        left.extend(self.rules()?.lines().filter(of_port).map(str::to_owned));
+        left.extend(self.processes("dnsmasq")?.iter().map(|pid| format!("dnsmasq {pid}")));
+        left.extend(self.sniffers()?.iter().map(|pid| format!("sniffer {pid}")));
+        Ok(left)
+    }
+}
+
+impl Drop for Lab {
+    /// After every test nothing may be left behind.
+    fn drop(&mut self) {
+        let is_ended = self.end_all();
+        if std::thread::panicking() || !is_ended {
+            return;
         }
-        let networks = self.reeve(&["network", "list", "--uuid"]).map(|run| run.stdout).unwrap_or_default();
-        for uuid in networks.lines().filter(|line| !line.is_empty()) {
-            let _ = self.reeve(&["network", "destroy", uuid]);
-        }
+        let mut left = Vec::new();
+        let clean = wait::until("nothing is left behind", PATIENCE, || {
+            left = self.leftovers().unwrap_or_else(|error| vec![format!("{error:#}")]);
+            left.is_empty()
+        });
+        assert!(clean.is_ok(), "left behind: {left:?}");
     }
 }
 

@@ -42,7 +42,7 @@ fn backend(interface: &Interface, sources: &mut Sources) -> Result<NetBackend, S
             let bridge = interface.source_attribute("bridge").ok_or("names no bridge")?.to_owned();
             Source::Tap { name, bridge: Some(bridge), up }
         }
-        // Both are made before the machine is, by who knows the network or the host's interface.
+        // Both are made before the machine is, by who knows the network or the host's interface; a network's may be a macvtap too.
         "network" => Source::PreparedTap { name, up },
         "direct" => Source::Macvtap { name },
         "mcast" => {

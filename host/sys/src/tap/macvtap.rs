@@ -23,6 +23,14 @@ impl Tap {
         super::attach(&fd, name.as_str())?;
         Ok(Self { fd, name: name.to_string() })
     }
+
+    /// True for a link whose frames are read from such a device.
+    pub(super) fn is_macvtap(name: &LinkName) -> bool {
+        let link = format!("/sys/class/net/{name}");
+        Tree::new(&link)
+            .number("ifindex")
+            .is_ok_and(|index| Path::new(&link).join(format!("tap{index}")).exists())
+    }
 }
 
 fn device_number(text: &str) -> Option<u64> {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Answer;
+use super::{Answer, lease};
 use crate::clock;
 use crate::machine::Machine;
 use crate::text::Words;
@@ -18,9 +18,9 @@ const SMALLEST_FRAME: usize = 60;
 const LARGEST_FRAME: usize = 1514;
 const MS: u64 = 1_000_000;
 
-/// `net [N] mac | link | send COUNT [BYTES] | raw HEX | recv COUNT MS | echo on|off` on network
-/// device N (0). `send` broadcasts numbered frames, `raw` sends one as it is, `recv` counts those that arrive, `echo` sends
-/// each one that arrives back to its sender.
+/// `net [N] mac | link | send COUNT [BYTES] | raw HEX | recv COUNT MS | echo on|off | dhcp | resolve NAME` on network device N (0).
+/// `send` broadcasts numbered frames, `raw` sends one as it is, `recv` counts those that arrive, `echo` sends each one that
+/// arrives back to its sender.
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let index = words.leading_number().unwrap_or(0) as usize;
     let count = machine.networks.len();
@@ -28,7 +28,7 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
         machine.networks.get_mut(index).ok_or_else(|| format!("there are only {count} network devices"))?;
     let link = if slot.link_up() { "up" } else { "down" };
     let network = &mut slot.device;
-    match words.next("mac, link, send, raw, recv or echo")? {
+    match words.next("mac, link, send, raw, recv, echo, dhcp or resolve")? {
         "link" => Ok(link.to_string()),
         "mac" => {
             let digits = network.mac_address().map(|byte| format!("{byte:02x}"));
@@ -50,6 +50,8 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             let (frames, ms) = (words.number("COUNT")?, words.number("MS")?);
             receive(network, frames, ms)
         }
+        "dhcp" => lease::dhcp(network),
+        "resolve" => lease::resolve(network, words.next("NAME")?),
         "echo" => {
             machine.echoing[index] = words.switch()?;
             Ok(String::new())
@@ -60,7 +62,8 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
 
 /// The frame that hexadecimal digits are.
 fn bytes_of(digits: &str) -> Result<Vec<u8>, String> {
-    let pair = |pair: &[u8]| core::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let pair =
+        |pair: &[u8]| core::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(pair).collect();
     let is_frame = |bytes: &Vec<u8>| digits.len() % 2 == 0 && (HEADER..=LARGEST_FRAME).contains(&bytes.len());
     bytes.filter(is_frame).ok_or_else(|| "HEX must be a frame in hexadecimal digits".to_string())
