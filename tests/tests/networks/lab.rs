@@ -96,8 +96,11 @@ impl Lab {
     fn end_all(&self) -> bool {
         let ended = |noun: &str, list: &str| {
             let Ok(listed) = self.reeve(&[noun, "list", list]) else { return false };
-            let keys = listed.stdout.lines().filter(|line| !line.is_empty());
-            listed.code == 0 && keys.fold(true, |all, key| self.reeve(&[noun, "destroy", key]).is_ok() && all)
+            let mut all = listed.code == 0;
+            for key in listed.stdout.lines().filter(|line| !line.is_empty()) {
+                all &= self.reeve(&[noun, "destroy", key]).is_ok();
+            }
+            all
         };
         // Networks outlive their daemon, and their DHCP servers would outlive the namespace's name.
         ended("domain", "--name") && ended("network", "--uuid")
