@@ -65,7 +65,8 @@ fn bytes_of(digits: &str) -> Result<Vec<u8>, String> {
     let pair =
         |pair: &[u8]| core::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(pair).collect();
-    let is_frame = |bytes: &Vec<u8>| digits.len() % 2 == 0 && (HEADER..=LARGEST_FRAME).contains(&bytes.len());
+    let is_frame =
+        |bytes: &Vec<u8>| digits.len().is_multiple_of(2) && (HEADER..=LARGEST_FRAME).contains(&bytes.len());
     bytes.filter(is_frame).ok_or_else(|| "HEX must be a frame in hexadecimal digits".to_string())
 }
 
