@@ -1,0 +1,38 @@
+//! Disk images: raw and qcow2.
+//!
+//! The caller opens files and says what format they have; nothing here opens anything by a name or believes what a file looks like
+//! (decisions/0010). Backing files come from the caller's [`BackingResolver`]; [`Directories`] is one. An image is hostile bytes to a
+//! root daemon: every size and place in it is judged before it is used, and what is wrong is an error that names the image.
+//!
+//! ```text
+//!   ImageFile + Format ── create ──> a new image, whole or not openable
+//!                      ── info ───> what is known without reading the disk
+//!                      ── open ───> Image: read, write, zero, resize, snapshots, map, rebase, commit
+//! ```
+#![forbid(unsafe_code)]
+
+mod backing;
+mod create;
+mod directories;
+mod error;
+mod file;
+mod format;
+mod image;
+mod info;
+mod probe;
+mod qcow2;
+mod raw;
+mod resize;
+mod zero;
+
+pub use backing::{BackingError, BackingReference, BackingRequest, BackingResolver, MAX_CHAIN, NoBacking};
+pub use create::{Compat, CreateOptions, Preallocation, Qcow2Options, create};
+pub use directories::Directories;
+pub use error::ImageError;
+pub use file::ImageFile;
+pub use format::{Format, UnknownFormat};
+pub use image::{Access, Image, open, open_alone};
+pub use info::{CompressionType, Info, Qcow2Info, info};
+pub use probe::{Content, Probe, probe};
+pub use qcow2::Snapshot;
+pub use resize::{NewSize, ResizeOptions};
