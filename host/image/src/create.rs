@@ -177,7 +177,7 @@ pub fn create(file: ImageFile, options: &CreateOptions) -> Result<(), ImageError
     file.sync()
 }
 
-fn make_raw(file: &ImageFile, size: u64, preallocation: Preallocation) -> Result<(), ImageError> {
+pub(crate) fn make_raw(file: &ImageFile, size: u64, preallocation: Preallocation) -> Result<(), ImageError> {
     file.set_len(size)?;
     match preallocation {
         Preallocation::Off | Preallocation::Metadata => Ok(()),

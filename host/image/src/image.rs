@@ -200,6 +200,8 @@ impl Image {
         let mut depth = 0;
         loop {
             if offset >= image.size() {
+                // It is the image above that says so, by being longer.
+                let depth = depth.max(1) - 1;
                 return Ok(Located { source: Source::Nowhere, length, depth });
             }
             length = length.min(image.size() - offset);

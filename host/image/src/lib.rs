@@ -12,9 +12,14 @@
 #![forbid(unsafe_code)]
 
 mod backing;
+mod bench;
+mod check;
+mod compare;
+mod convert;
 mod create;
 mod directories;
 mod error;
+mod extent;
 mod file;
 mod format;
 mod image;
@@ -22,17 +27,25 @@ mod info;
 mod probe;
 mod qcow2;
 mod raw;
+mod rebase;
 mod resize;
+mod snapshot;
 mod zero;
 
 pub use backing::{BackingError, BackingReference, BackingRequest, BackingResolver, MAX_CHAIN, NoBacking};
+pub use bench::BenchOptions;
+pub use check::{Check, Repair, check};
+pub use compare::Difference;
+pub use convert::{ConvertOptions, SPARSE, convert};
 pub use create::{Compat, CreateOptions, Preallocation, Qcow2Options, create};
 pub use directories::Directories;
 pub use error::ImageError;
+pub use extent::Extent;
 pub use file::ImageFile;
 pub use format::{Format, UnknownFormat};
 pub use image::{Access, Image, open, open_alone};
 pub use info::{CompressionType, Info, Qcow2Info, info};
 pub use probe::{Content, Probe, probe};
 pub use qcow2::Snapshot;
+pub use rebase::Progress;
 pub use resize::{NewSize, ResizeOptions};

@@ -10,17 +10,21 @@
 //! cluster that is counted as free: count up, write, refer, count down. Every change of a table goes to the file at once.
 
 mod allocate;
+mod check;
 mod compressed;
 mod fresh;
 mod header;
 mod layout;
 mod refcounts;
+mod repair;
 mod resize;
 mod run;
 mod snapshots;
 mod tables;
 mod write;
 
+pub(crate) use check::Count;
+pub(crate) use compressed::Compressor;
 pub(crate) use fresh::{Fresh, Plan};
 pub(crate) use header::{Compression, Header, LAZY_REFCOUNTS};
 pub(crate) use layout::{CLUSTER_BITS, DEFAULT_CLUSTER_BITS, Entry, Geometry};

@@ -34,6 +34,8 @@ pub(crate) struct Fresh {
     pub(crate) geometry: Geometry,
     width: Width,
     preallocation: Preallocation,
+    /// First of the clusters that were taken for the whole disk in its order.
+    first: Option<u64>,
     place: Mutex<Place>,
     tables: Mutex<BTreeMap<usize, Vec<u64>>>,
 }
@@ -64,43 +66,51 @@ impl Fresh {
         let geometry = header.geometry();
         // What was on a device before must not look like an image while this one is being made.
         file.punch(0, if file.is_block() { geometry.cluster() } else { 0 })?;
-        Ok(Self {
+        let mut fresh = Self {
             file,
             header,
             geometry,
             width: Width(plan.refcount_order),
             preallocation: plan.preallocation,
+            first: None,
             place: Mutex::new(Place { next: 1, packed: 0, counts: BTreeMap::new() }),
             tables: Mutex::default(),
-        })
+        };
+        if plan.preallocation != Preallocation::Off {
+            fresh.preallocate()?;
+        }
+        Ok(fresh)
     }
 
     /// Writes whole clusters; the last of the disk may be short. With `detect`, clusters of zeros take no space.
     pub(crate) fn write(&self, offset: u64, data: &[u8], detect: bool) -> Result<(), ImageError> {
         let cluster = self.geometry.cluster() as usize;
         let mut clusters = data.chunks(cluster).map(|bytes| !detect || !is_zero(bytes)).peekable();
-        let mut first = 0;
+        let mut start = 0;
         while let Some(written) = clusters.next() {
-            let mut last = first + 1;
+            let mut last = start + 1;
             while clusters.next_if_eq(&written).is_some() {
                 last += 1;
             }
             if written {
-                let bytes = &data[first * cluster..(last * cluster).min(data.len())];
-                let count = (last - first) as u64;
-                let host = self.take(count) << self.geometry.cluster_bits;
+                let bytes = &data[start * cluster..(last * cluster).min(data.len())];
+                let count = (last - start) as u64;
+                let host = match self.first {
+                    Some(first) => first + (offset >> self.geometry.cluster_bits) + start as u64,
+                    None => self.take(count),
+                } << self.geometry.cluster_bits;
                 self.file.write(bytes, host)?;
                 let missing = count * self.geometry.cluster() - bytes.len() as u64;
                 if self.file.is_block() && missing > 0 {
                     self.file.write_zeros(host + bytes.len() as u64, missing)?;
                 }
-                let at = offset + (first * cluster) as u64;
+                let at = offset + (start * cluster) as u64;
                 for number in 0..count {
                     let place = number << self.geometry.cluster_bits;
                     self.record(at + place, data_words(self.geometry, (host + place) | COPIED));
                 }
             }
-            first = last;
+            start = last;
         }
         Ok(())
     }
@@ -152,9 +162,6 @@ impl Fresh {
 
     /// Writes the tables, then the header. The file is whole when this returns, not yet on the disk.
     pub(crate) fn finish(mut self) -> Result<ImageFile, ImageError> {
-        if self.preallocation != Preallocation::Off {
-            self.preallocate()?;
-        }
         let entries = self.geometry.l1_entries(self.header.size).expect("the plan was judged").max(1);
         let mut l1 = vec![0; entries as usize];
         for (index, table) in std::mem::take(&mut *lock(&self.tables)) {
@@ -178,9 +185,10 @@ impl Fresh {
     }
 
     /// Takes a cluster for every cluster of the disk, in their order.
-    fn preallocate(&self) -> Result<(), ImageError> {
+    fn preallocate(&mut self) -> Result<(), ImageError> {
         let count = self.geometry.clusters(self.header.size);
         let first = self.take(count);
+        self.first = Some(first);
         if self.preallocation == Preallocation::Full {
             self.file
                 .write_zeros(first << self.geometry.cluster_bits, count << self.geometry.cluster_bits)?;

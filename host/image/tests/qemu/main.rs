@@ -2,5 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
+mod chain;
+mod convert;
 mod create;
+mod random;
 mod tool;
