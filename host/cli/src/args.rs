@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{completions, domain, events, iface, network, node, nwfilter, policy, xml};
+use crate::{completions, domain, events, iface, image, network, node, nwfilter, policy, xml};
 
 const AFTER_HELP: &str = "\
 Files:
@@ -30,6 +30,7 @@ Examples:
   reeve domain start web --console     start it and watch it boot
   reeve domain list --all              every domain, as virsh shows it
   reeve policy load admission.wasm     put a policy in place
+  reeve image info disk.qcow2          look at a disk image without a daemon
   reeve xml check *.xml                check documents without a daemon";
 
 /// A virtualization host that is scripted in WebAssembly.
@@ -90,6 +91,9 @@ pub enum Command {
     Node(node::NodeCommand),
     /// Follow what happens on the host
     Events(events::Events),
+    /// Make, convert, check and change disk images, without a daemon
+    #[command(subcommand)]
+    Image(image::ImageCommand),
     /// Work on documents without a daemon
     #[command(subcommand)]
     Xml(xml::XmlCommand),

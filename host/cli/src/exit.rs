@@ -7,6 +7,7 @@ use reeve_client::ClientError;
 use reeve_model::{Error, ErrorCode};
 
 use crate::context::ReadFile;
+use crate::image::OpenImage;
 
 /// Exit codes, as `reeve --help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +79,46 @@ fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
         if cause.is::<Invalid>() || cause.is::<reeve_xml::XmlError>() {
             return (Exit::Invalid, None);
         }
+        if let Some(error) = cause.downcast_ref::<reeve_image::ImageError>() {
+            return classify_image(error);
+        }
+        if let Some(OpenImage { source, .. }) = cause.downcast_ref::<OpenImage>() {
+            return classify_open(source);
+        }
         if let Some(ReadFile { source, .. }) = cause.downcast_ref::<ReadFile>() {
             let missing = source.kind() == io::ErrorKind::NotFound;
             return (if missing { Exit::NotFound } else { Exit::Failed }, None);
         }
     }
     (Exit::Failed, None)
+}
+
+fn classify_image(error: &reeve_image::ImageError) -> (Exit, Option<String>) {
+    use reeve_image::ImageError;
+    match error {
+        ImageError::Io { .. } if error.is_full() => {
+            (Exit::Failed, Some("make room and try again".to_owned()))
+        }
+        ImageError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => (Exit::NotFound, None),
+        ImageError::Io { .. } => (Exit::Failed, None),
+        ImageError::Refused { .. } => (Exit::Conflict, None),
+        ImageError::Backing { .. } => {
+            (Exit::Invalid, Some("allow the directory of a backing file with --backing-dir".to_owned()))
+        }
+        ImageError::Damaged { .. } | ImageError::Unsupported { .. } | ImageError::Format(_) => {
+            (Exit::Invalid, None)
+        }
+    }
+}
+
+fn classify_open(error: &reeve_sys::open::ImageError) -> (Exit, Option<String>) {
+    use reeve_sys::open::ImageError;
+    match error {
+        ImageError::InUse => (Exit::Conflict, Some("a machine or another command has it open".to_owned())),
+        ImageError::Kind | ImageError::Direct => (Exit::Invalid, None),
+        ImageError::Io(source) if source.kind() == io::ErrorKind::NotFound => (Exit::NotFound, None),
+        ImageError::Io(_) => (Exit::Failed, None),
+    }
 }
 
 fn classify_client(error: &ClientError) -> (Exit, Option<String>) {

@@ -12,6 +12,7 @@ mod editor;
 mod events;
 pub mod exit;
 mod iface;
+mod image;
 mod network;
 mod node;
 mod nwfilter;
@@ -51,6 +52,7 @@ async fn dispatch(command: Command, mut context: context::Context) -> anyhow::Re
         Command::Policy(command) => command.run(&mut context).await,
         Command::Node(command) => command.run(&mut context).await,
         Command::Events(command) => command.run(&mut context).await,
+        Command::Image(command) => command.run(&mut context),
         Command::Xml(command) => command.run(&mut context),
         Command::Completions(command) => command.run(&mut context),
         Command::Daemon(_) => anyhow::bail!("the daemon is started by the reeve binary, not by a client"),

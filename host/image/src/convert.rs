@@ -26,6 +26,8 @@ pub struct ConvertOptions {
 
 /// What is read at once: small enough to stay in the processor's cache until it is written.
 const CHUNK: u64 = 512 << 10;
+/// How far ahead the disk is looked through for data at once.
+const LOOK_AHEAD: u64 = 64 << 20;
 /// Zero bytes that become a hole unless told otherwise.
 pub const SPARSE: u64 = 4096;
 /// Most threads that copy; more only wait for the same disk.
@@ -138,7 +140,7 @@ impl Plan<'_> {
         let from = *next;
         let mut at = *next;
         while at < size {
-            let extent = self.source.extent(at, size)?;
+            let extent = self.source.extent(at, size.min(at + LOOK_AHEAD))?;
             if extent.zero && !self.everything {
                 at += extent.length;
                 continue;

@@ -8,6 +8,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use crate::backing::{BackingError, BackingRequest, BackingResolver};
+use crate::error::ImageError;
 use crate::file::ImageFile;
 
 /// Finds backing files below directories, each a capability: neither a name nor a symbolic link leads out of them. A relative
@@ -26,6 +27,11 @@ impl Directories {
         self.0.push((path.into(), directory));
         self
     }
+
+    /// Allows the files below a directory that the caller may open by its path, e.g. one that an operator named.
+    pub fn allow_path(self, path: impl Into<PathBuf>, directory: &Path) -> io::Result<Self> {
+        Ok(self.allow(path, Dir::open_ambient_dir(directory, cap_std::ambient_authority())?))
+    }
 }
 
 impl BackingResolver for Directories {
@@ -42,8 +48,10 @@ impl BackingResolver for Directories {
                     error.into()
                 }
             })?;
-            return ImageFile::new(file, path.display().to_string())
-                .map_err(|error| BackingError::Refused(error.to_string()));
+            return ImageFile::new(file, path.display().to_string()).map_err(|error| match error {
+                ImageError::Io { source, .. } => source.into(),
+                other => BackingError::Refused(other.to_string()),
+            });
         }
         Err(BackingError::Refused("it is in no directory that is allowed for backing files".to_owned()))
     }

@@ -29,9 +29,9 @@ pub struct Extent {
 }
 
 impl Image {
-    /// The stretch at an offset within the disk, at most to `end`.
+    /// The stretch at an offset within the disk, at most to `end`; it has no length behind the end of the disk.
     pub fn extent(&self, offset: u64, end: u64) -> Result<Extent, ImageError> {
-        let located = self.locate(offset, end.min(self.size()) - offset)?;
+        let located = self.locate(offset, end.min(self.size()).saturating_sub(offset))?;
         let mut extent = Extent {
             start: offset,
             length: located.length,

@@ -21,3 +21,4 @@ pub mod sysctl;
 pub mod tap;
 pub mod traffic;
 pub mod tunnel;
+pub mod whole;

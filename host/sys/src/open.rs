@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, fstat, open};
@@ -74,20 +74,25 @@ pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
     if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
         return Err(ImageError::Kind);
     }
-    let operation = match access.sharing {
-        Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
-        Sharing::Shared => FlockOperation::NonBlockingLockShared,
-    };
-    rustix::fs::flock(&fd, operation).map_err(|errno| match errno {
-        rustix::io::Errno::WOULDBLOCK => ImageError::InUse,
-        other => ImageError::Io(other.into()),
-    })?;
+    lock(&fd, access.sharing)?;
     let status = if access.direct { OFlags::DIRECT } else { OFlags::empty() };
     rustix::fs::fcntl_setfl(&fd, status).map_err(|errno| match errno {
         rustix::io::Errno::INVAL if access.direct => ImageError::Direct,
         other => ImageError::Io(other.into()),
     })?;
     Ok(fd)
+}
+
+/// Locks an image that is open already, as [`image`] does.
+pub fn lock(fd: impl AsFd, sharing: Sharing) -> Result<(), ImageError> {
+    let operation = match sharing {
+        Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        Sharing::Shared => FlockOperation::NonBlockingLockShared,
+    };
+    rustix::fs::flock(fd, operation).map_err(|errno| match errno {
+        rustix::io::Errno::WOULDBLOCK => ImageError::InUse,
+        other => ImageError::Io(other.into()),
+    })
 }
 
 /// Opens a file to append to, made with mode 0600 when it is not there.

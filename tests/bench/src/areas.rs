@@ -6,6 +6,7 @@ mod hooks;
 mod host;
 mod list;
 mod policy;
+mod storage;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -25,11 +26,14 @@ pub enum Area {
     Policy,
     /// Packet filters and the start of a network.
     Filter,
+    /// Disk images.
+    Storage,
 }
 
 impl Area {
     /// Every area, in the order they are measured.
-    pub const ALL: [Self; 5] = [Self::Hooks, Self::Boot, Self::List, Self::Policy, Self::Filter];
+    pub const ALL: [Self; 6] =
+        [Self::Hooks, Self::Boot, Self::List, Self::Policy, Self::Filter, Self::Storage];
 
     /// Measures the area.
     pub async fn measure(self) -> Result<Vec<Row>> {
@@ -39,6 +43,7 @@ impl Area {
             Self::List => list::measure().await,
             Self::Policy => policy::measure().await,
             Self::Filter => filter::measure().await,
+            Self::Storage => storage::measure().await,
         }
     }
 }

@@ -253,8 +253,15 @@ impl Qcow2 {
 
     /// Adds a reference to every L2 table of an L1 table and to every cluster of those.
     fn reference_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
+        let mut seen = BTreeSet::new();
         for entry in l1 {
             let Some(table) = self.l2_offset(*entry)? else { continue };
+            // A few tables that are used over and over would keep us counting.
+            if !seen.insert(table) {
+                return Err(self
+                    .file
+                    .damaged(format!("the L2 table at {table:#x} is used twice; see 'check'")));
+            }
             let words = self.l2_table(table)?;
             for entry in words.chunks(self.geometry.words()) {
                 match self.geometry.space(entry) {

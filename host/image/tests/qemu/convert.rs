@@ -119,6 +119,27 @@ fn a_chain_is_flattened_and_snapshots_of_the_peer_are_read() {
     assert!(tool.ok(&["snapshot", "-l", "top.qcow2"]).is_empty());
 }
 
+/// Without places of what is not there, which the peer tells for parts of clusters, and in as few stretches as can be.
+fn merged(map: &[serde_json::Value]) -> Vec<serde_json::Value> {
+    let mut merged: Vec<serde_json::Value> = Vec::new();
+    for stretch in map {
+        let mut stretch = stretch.clone();
+        if stretch["present"] == false {
+            stretch.as_object_mut().unwrap().remove("offset");
+            if let Some(before) = merged.last_mut()
+                && before["present"] == false
+                && before["depth"] == stretch["depth"]
+            {
+                let length = before["length"].as_u64().unwrap() + stretch["length"].as_u64().unwrap();
+                before["length"] = length.into();
+                continue;
+            }
+        }
+        merged.push(stretch);
+    }
+    merged
+}
+
 #[test]
 fn maps_are_the_same() {
     let Some(tool) = Tool::find("maps_are_the_same") else { return };
@@ -155,8 +176,7 @@ fn maps_are_the_same() {
                 Ok::<_, reeve_image::ImageError>(())
             };
             tool.try_open(name, format, Access::Read).unwrap().map(visit).unwrap();
-            let theirs = theirs.as_array().unwrap();
-            assert_eq!(&ours, theirs, "{name} with {options}");
+            assert_eq!(merged(&ours), merged(theirs.as_array().unwrap()), "{name} with {options}");
         }
         for name in ["base.qcow2", "top.qcow2"] {
             std::fs::remove_file(tool.path(name)).unwrap();

@@ -33,7 +33,7 @@ const HOMES: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that stay free of the asynchronous runtime.
-const WITHOUT_TOKIO: [&str; 3] = ["model", "xml", "vmm"];
+const WITHOUT_TOKIO: [&str; 4] = ["model", "xml", "image", "vmm"];
 
 /// Builds the project and is part of nothing.
 const OUTSIDE: &str = "xtask";
