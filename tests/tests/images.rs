@@ -124,7 +124,7 @@ fn a_chain_is_shown_mapped_rebased_and_committed() -> Outcome {
     // The rows of the guide's example (10.1) that such a disk has; places in the file are the writer's.
     let human = desk.reeve(&["image", "map", "-f", "qcow2", "@b.qcow2"])?.ok();
     let rows: Vec<Vec<&str>> = human.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(words(&human.lines().next().unwrap_or_default()), "Offset Length Mapped to File");
+    assert_eq!(words(human.lines().next().unwrap_or_default()), "Offset Length Mapped to File");
     assert_eq!((rows[1][0], rows[1][1]), ("0", "0x20000"));
     assert_eq!((rows[2][0], rows[2][1]), ("0x100000", "0x80000"));
     assert!(rows[2][3].ends_with("a.qcow2") && rows.len() == 3, "{human}");

@@ -38,7 +38,7 @@ const COMPRESSORS: usize = 16;
 /// What is written to.
 enum Target {
     Raw { file: ImageFile, sparse: usize },
-    Qcow2 { fresh: Fresh, detect: bool, compress: bool },
+    Qcow2 { fresh: Box<Fresh>, detect: bool, compress: bool },
 }
 
 /// Copies what the disk shows into a new image, in a file that is empty or on a block device. The file is whole when it comes back, and
@@ -75,7 +75,14 @@ pub fn convert(
             let plan = create.plan().map_err(|complaint| target.refused("created", complaint))?;
             let fresh = Fresh::new(target, &plan)?;
             let cluster = fresh.geometry.cluster();
-            (Target::Qcow2 { fresh, detect: options.sparse > 0, compress: options.compress }, cluster)
+            (
+                Target::Qcow2 {
+                    fresh: Box::new(fresh),
+                    detect: options.sparse > 0,
+                    compress: options.compress,
+                },
+                cluster,
+            )
         }
     };
     let plan = Plan { source, next: Mutex::new(0), align, everything: options.sparse == 0 };

@@ -1,6 +1,12 @@
 //! Images that somebody made to hurt: each is refused with a sentence that names it, without a large allocation, and without an end
 //! that does not come.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panic and says why it is skipped"
+)]
+
 use std::os::unix::fs::FileExt;
 
 use cap_std::fs::Dir;
@@ -331,7 +337,7 @@ fn whatever_bytes_change_nothing_panics() {
             .map(|word| word * 8)
             .filter(|at| *at < 112 || good[*at..at + 8].iter().any(|byte| !matches!(byte, 0 | 7 | 8)))
             .collect();
-        for _ in 0..if cluster > 4096 { 150 } else { 500 } {
+        for _ in 0..if cluster > 4096 { 100 } else { 300 } {
             let mut bytes = good.clone();
             for _ in 0..1 + random.next() % 3 {
                 let at = places[random.next() as usize % places.len()];
