@@ -283,6 +283,55 @@ fn a_conversion_that_is_killed_leaves_nothing() -> Outcome {
 }
 
 #[test]
+fn an_image_that_is_written_while_the_command_is_killed_loses_nothing() -> Outcome {
+    let test = "an_image_that_is_written_while_the_command_is_killed_loses_nothing";
+    let Some(desk) = Desk::new(test)? else { return Ok(()) };
+    desk.raw("base.raw", 64 << 20, &[(0, 32 << 20, 5)])?;
+    let words =
+        ["create", "-f", "qcow2", "-o", "cluster_size=4096", "-b", "base.raw", "-F", "raw", "disk.qcow2"];
+    desk.peer(&words)?;
+    let mut killed = 0;
+    for wait in [4, 8, 12, 16, 24, 32, 48, 64] {
+        for arguments in [
+            &[
+                "image",
+                "bench",
+                "-f",
+                "qcow2",
+                "--write",
+                "--pattern",
+                "5",
+                "-s",
+                "20K",
+                "--count",
+                "1600",
+                "@disk.qcow2",
+            ][..],
+            &["image", "resize", "-f", "qcow2", "--preallocation", "metadata", "@disk.qcow2", "+64M"],
+        ] {
+            #[expect(clippy::disallowed_methods, reason = "a test starts the product as a user does")]
+            let mut command = Command::new(binary()?);
+            command.args(arguments.iter().map(|word| desk.word(word)));
+            let mut child = command.stdout(Stdio::null()).spawn()?;
+            let until = Instant::now() + Duration::from_millis(wait);
+            while Instant::now() < until && child.try_wait()?.is_none() {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            child.kill()?;
+            killed += usize::from(!child.wait()?.success());
+            // Space that nobody uses is the worst there may be, and every byte is what it was or what was written.
+            let check = desk.reeve(&["image", "check", "-f", "qcow2", "-o", "json", "@disk.qcow2"])?;
+            let check: serde_json::Value = serde_json::from_str(&check.stdout)?;
+            assert_eq!(check["corruptions"], 0, "{check:#}");
+            desk.peer(&["check", "-q", "-r", "leaks", "disk.qcow2"])?;
+            desk.peer(&["compare", "-f", "raw", "-F", "qcow2", "base.raw", "disk.qcow2"])?;
+        }
+    }
+    assert!(killed > 3, "{killed} were killed before their end");
+    Ok(())
+}
+
+#[test]
 fn a_full_disk_is_told() -> Outcome {
     let Some(desk) = Desk::new("a_full_disk_is_told")? else { return Ok(()) };
     let small = desk.path("small");
