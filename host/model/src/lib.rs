@@ -23,6 +23,7 @@ mod policy_life;
 pub mod record;
 pub mod state;
 pub mod stats;
+pub mod storage;
 pub mod task;
 pub mod units;
 pub mod verb;

@@ -4,14 +4,14 @@ use crate::audit::{Depth, audit};
 use crate::error::{Fault, ParseOptions, Warning, XmlError};
 use crate::kind::Kind;
 use crate::suggest::nearest;
-use crate::{domain, filter, host_interface, network, print, tree};
+use crate::{domain, filter, host_interface, network, pool, print, tree, volume};
 
 /// A document that was found to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// What it describes.
     pub kind: Kind,
-    /// The same document in libvirt's layout. A typed one (domain, network, filter, host interface) also gets libvirt's order,
+    /// The same document in libvirt's layout. A typed one (domain, network, filter, pool, volume, host interface) also gets libvirt's order,
     /// units and defaults, and loses comments between typed elements; a UUID that it lacks is not made up.
     pub canonical: String,
     /// What has no effect, in document order.
@@ -50,6 +50,14 @@ pub fn check(text: &str, kind: Option<Kind>) -> Result<Checked, XmlError> {
         Kind::Filter => {
             let parsed = filter::parse(text, &options)?;
             Some((filter::format_as_written(&parsed.document, had_uuid), parsed.warnings))
+        }
+        Kind::Pool => {
+            let parsed = pool::parse(text, &options)?;
+            Some((pool::format_as_written(&parsed.document, had_uuid), parsed.warnings))
+        }
+        Kind::Volume => {
+            let parsed = volume::parse(text, &options)?;
+            Some((volume::format(&parsed.document), parsed.warnings))
         }
         Kind::Interface => {
             let parsed = host_interface::parse(text, &options)?;

@@ -71,8 +71,8 @@ impl Kind {
         match self {
             Self::Domain => Some(&crate::domain::GRAMMAR),
             Self::Network => Some(&crate::network::GRAMMAR),
-            Self::Pool | Self::PoolSources => table!("grammar/pool.grammar"),
-            Self::Volume => table!("grammar/volume.grammar"),
+            Self::Pool | Self::PoolSources => Some(&crate::pool::GRAMMAR),
+            Self::Volume => Some(&crate::volume::GRAMMAR),
             Self::Filter | Self::FilterBinding => Some(&crate::filter::GRAMMAR),
             Self::Snapshot | Self::Checkpoint => table!("grammar/domainsnapshot.grammar"),
             Self::Backup => table!("grammar/domainbackup.grammar"),

@@ -33,10 +33,12 @@ mod kind;
 mod lossless_tests;
 pub mod metadata;
 pub mod network;
+pub mod pool;
 mod print;
 mod reader;
 mod suggest;
 mod tree;
+pub mod volume;
 mod write;
 
 pub use check::{Checked, check, decode};

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use reeve_model::CpuSet;
+use reeve_model::{Bytes, CpuSet};
 
 use crate::tree::{self, Element, Node};
 use crate::{ParseOptions, device, domain};
@@ -190,18 +190,31 @@ fn collect(element: &Element<'_>, parent: &str, facts: &mut BTreeSet<(String, St
         if (path == "/domain" && name == "id")
             || (path == "/network" && name == "connections")
             || (name == "unit" && ["memory", "currentMemory"].contains(&element.name.as_ref()))
+            || (name == "unit" && is_size(&path))
         {
             continue;
         }
         let name = if name == "forwardDelay" { "delay" } else { name };
         facts.insert((format!("{path}/@{name}"), one_form(name, &attribute.value)));
     }
+    let unit = element.attribute("unit").map_or("bytes", |unit| unit.value.as_ref());
     for word in element.text().split_whitespace() {
+        if is_size(&path) {
+            let size = word.parse().ok().and_then(|count| Bytes::of_unit(count, unit)).expect("a size");
+            facts.insert((path.clone(), size.0.to_string()));
+            continue;
+        }
         facts.insert((path.clone(), one_form(&element.name, word)));
     }
     for child in element.elements() {
         collect(child, &path, facts);
     }
+}
+
+/// True for sizes of pools and volumes, which are written in bytes.
+fn is_size(path: &str) -> bool {
+    let size = ["capacity", "allocation", "available", "physical"];
+    ["/pool/", "/volume/"].iter().any(|root| path.strip_prefix(root).is_some_and(|name| size.contains(&name)))
 }
 
 fn one_form(name: &str, value: &str) -> String {

@@ -1,9 +1,9 @@
-//! Documents of networks, filters and host interfaces: no panic, and what was read and written reads the same again.
+//! Documents of networks, filters, host interfaces, pools and volumes: no panic, and what was read and written reads the same again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use reeve_model::network::UpdateSection;
-use reeve_xml::{ParseOptions, decode, filter, host_interface, network};
+use reeve_xml::{ParseOptions, decode, filter, host_interface, network, pool, volume};
 
 macro_rules! survives {
     ($kind:ident, $text:expr) => {
@@ -22,6 +22,9 @@ fuzz_target!(|bytes: &[u8]| {
     survives!(network, text);
     survives!(filter, text);
     survives!(host_interface, text);
+    survives!(pool, text);
+    survives!(volume, text);
+    let _ = pool::parse_source(text);
     for section in UpdateSection::ALL {
         let _ = network::section(text, *section);
     }

@@ -1,0 +1,171 @@
+//! Pools and volumes as operators see them: lists, figures, requests.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{PoolKind, VolumeKind};
+use crate::Bytes;
+
+/// What a pool holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PoolSpace {
+    /// What it can hold, in bytes.
+    pub capacity: Bytes,
+    /// What is taken, in bytes.
+    pub allocation: Bytes,
+    /// What is free, in bytes.
+    pub available: Bytes,
+}
+
+/// One row of a pool list, and what `pool info` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PoolSummary {
+    /// Identity.
+    pub uuid: Uuid,
+    /// Unique name.
+    pub name: String,
+    /// What it is made of.
+    pub kind: PoolKind,
+    /// True while it runs.
+    pub active: bool,
+    /// True when a definition is kept after it stops.
+    pub persistent: bool,
+    /// True when the daemon starts it by itself.
+    pub autostart: bool,
+    /// Directory of its volumes.
+    pub path: Option<String>,
+    /// What it holds, at the last refresh; none while it does not run.
+    pub space: Option<PoolSpace>,
+    /// How many volumes it had at the last refresh.
+    pub volumes: u32,
+}
+
+/// A pool that was taken in or changed, and what of its document has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DefinedPool {
+    /// The pool.
+    pub pool: PoolSummary,
+    /// A sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Which pools are listed; an empty filter lists all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct PoolFilter {
+    /// Only active ones, or only inactive ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Only those with a definition, or only those without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<bool>,
+    /// Only those that the daemon starts by itself, or only the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autostart: Option<bool>,
+    /// Only these kinds, with commas between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+}
+
+impl PoolFilter {
+    /// True for a pool that is listed.
+    pub fn matches(&self, row: &PoolSummary) -> bool {
+        let kinds = self.kind.as_deref();
+        self.active.is_none_or(|active| active == row.active)
+            && self.persistent.is_none_or(|persistent| persistent == row.persistent)
+            && self.autostart.is_none_or(|autostart| autostart == row.autostart)
+            && kinds.is_none_or(|kinds| kinds.split(',').any(|word| word.trim() == row.kind.as_str()))
+    }
+}
+
+/// How a pool document is taken in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct TakePool {
+    /// Refuse a document with anything in it that would be ignored, instead of warning about it.
+    #[serde(default)]
+    pub strict: bool,
+    /// Start it at once and keep no definition: the pool is gone when it stops.
+    #[serde(default)]
+    pub transient: bool,
+}
+
+/// What building a pool does to a source that holds something (guide 14.11.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildMode {
+    /// Of a file system only the directory is made; of other kinds nothing that is there is touched.
+    #[default]
+    Keep,
+    /// The source is formatted if it is empty, and refused if it is not.
+    NoOverwrite,
+    /// The source is formatted, whatever it holds.
+    Overwrite,
+}
+
+/// One row of a volume list, and what `vol info` shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VolumeSummary {
+    /// Name within its pool.
+    pub name: String,
+    /// Name of its pool.
+    pub pool: String,
+    /// Unique on the host: the path of a file, the id of a device.
+    pub key: String,
+    /// Where it is.
+    pub path: String,
+    /// What it is on the host.
+    pub kind: VolumeKind,
+    /// Format of the image.
+    pub format: String,
+    /// What a guest sees, in bytes.
+    pub capacity: Bytes,
+    /// What it takes of its pool, in bytes.
+    pub allocation: Bytes,
+    /// Size of the file or device, in bytes.
+    pub physical: Bytes,
+    /// The image below an overlay, as the overlay names it.
+    pub backing: Option<String>,
+    /// Why it can't be used as it is, if so.
+    pub fault: Option<String>,
+}
+
+/// What can happen to a pool or one of its volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum PoolChange {
+    /// A definition was added or replaced.
+    Defined,
+    /// The definition was removed.
+    Undefined,
+    /// Its source was made.
+    Built,
+    /// It runs.
+    Started,
+    /// It was stopped.
+    Stopped,
+    /// Its source was removed.
+    Deleted,
+    /// Its volumes were read again.
+    Refreshed,
+    /// A volume was made.
+    VolumeCreated,
+    /// A volume was deleted.
+    VolumeDeleted,
+    /// The size of a volume was changed.
+    VolumeResized,
+    /// A volume was wiped.
+    VolumeWiped,
+    /// The content of a volume was written by a client.
+    VolumeUploaded,
+}

@@ -1,0 +1,178 @@
+//! `<volume>`: one image or device of a pool (guide ch. 13, 14.12).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Permissions, SecretReference};
+use crate::Bytes;
+use crate::domain::Extra;
+
+/// A whole volume document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeConfig {
+    /// `type`. Told by the host.
+    #[serde(default)]
+    pub kind: Option<VolumeKind>,
+    /// Name within its pool.
+    pub name: String,
+    /// `<key>`, unique on the host. Told by the host.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// `<capacity>`: what a guest sees. None takes that of the template or of the backing image.
+    #[serde(default)]
+    pub capacity: Option<Bytes>,
+    /// `<allocation>`: what is taken from the pool at once; none preallocates a raw volume whole.
+    #[serde(default)]
+    pub allocation: Option<Bytes>,
+    /// `<physical>`: size of the file or device. Told by the host.
+    #[serde(default)]
+    pub physical: Option<Bytes>,
+    /// `<target>`.
+    #[serde(default)]
+    pub target: VolumeTarget,
+    /// `<backingStore>`.
+    #[serde(default)]
+    pub backing: Option<BackingStore>,
+    /// Everything else, `<source>` included.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+impl VolumeConfig {
+    /// A volume of a name and size, of which nothing else is said.
+    pub fn new(name: impl Into<String>, capacity: Bytes) -> Self {
+        Self {
+            kind: None,
+            name: name.into(),
+            key: None,
+            capacity: Some(capacity),
+            allocation: None,
+            physical: None,
+            target: VolumeTarget::default(),
+            backing: None,
+            extra: Extra::default(),
+        }
+    }
+}
+
+/// What a volume is on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeKind {
+    /// A file.
+    File,
+    /// A block device.
+    Block,
+    /// A directory.
+    Dir,
+    /// Something on a network.
+    Network,
+    /// A directory on a network.
+    Netdir,
+    /// A directory with an image of its own format in it.
+    Ploop,
+}
+
+impl VolumeKind {
+    /// Every kind with its word.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::File, "file"),
+        (Self::Block, "block"),
+        (Self::Dir, "dir"),
+        (Self::Network, "network"),
+        (Self::Netdir, "netdir"),
+        (Self::Ploop, "ploop"),
+    ];
+
+    /// The word in the document.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("file", |(_, word)| word)
+    }
+
+    /// The kind that a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind)
+    }
+}
+
+impl std::fmt::Display for VolumeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `<target>` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeTarget {
+    /// `<path>`. Told by the host: a name in a pool is all that places a volume.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// `<format type='…'/>`: format of the image, or type of the partition; none is `raw`.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// `<permissions>`.
+    #[serde(default)]
+    pub permissions: Option<Permissions>,
+    /// `<encryption>`.
+    #[serde(default)]
+    pub encryption: Option<Encryption>,
+    /// `<nocow/>`.
+    #[serde(default)]
+    pub nocow: bool,
+    /// `<compat>` of a qcow2 image: `0.10` or `1.1`.
+    #[serde(default)]
+    pub compat: Option<String>,
+    /// `<clusterSize>` of a qcow2 image.
+    #[serde(default)]
+    pub cluster_size: Option<Bytes>,
+    /// `<features>`.
+    #[serde(default)]
+    pub features: Option<ImageFeatures>,
+    /// Everything else, `<timestamps>` included.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// `<features>` of a qcow2 image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFeatures {
+    /// `<lazy_refcounts/>`.
+    #[serde(default)]
+    pub lazy_refcounts: bool,
+    /// `<extended_l2/>`.
+    #[serde(default)]
+    pub extended_l2: bool,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// `<backingStore>`: the image that an overlay reads what it does not hold itself from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackingStore {
+    /// `<path>`.
+    pub path: String,
+    /// `<format type='…'/>`; never guessed from the content.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// `<permissions>`. Told by the host.
+    #[serde(default)]
+    pub permissions: Option<Permissions>,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// `<encryption>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// `format`: `luks`, `qcow` or `default`.
+    #[serde(default)]
+    pub format: Option<String>,
+    /// `<secret>` elements.
+    #[serde(default)]
+    pub secrets: Vec<SecretReference>,
+    /// Everything else, `<cipher>` and `<ivgen>` included.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
