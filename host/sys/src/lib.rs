@@ -4,11 +4,13 @@
 //! itself without the real thing, it hands in another directory ([`files::Tree`], [`cgroup::Cgroups::at`], [`layout::Layout`],
 //! [`sysctl::Sysctls::at`]) or a fake ([`link::FakeLinks`], [`nft::FakeNft`], [`traffic::FakeTraffic`]).
 
+pub mod block;
 pub mod cgroup;
 pub mod files;
 pub mod layout;
 pub mod link;
 pub mod lock;
+pub mod mount;
 pub mod namespace;
 mod netlink;
 pub mod nft;

@@ -1,0 +1,242 @@
+//! The bytes of volumes: copies that keep holes and share blocks where they can, uploads and downloads.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, FileTypeExt};
+
+use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::io::Errno;
+
+use crate::{Progress, StorageError};
+
+/// What is read, compared and written at once.
+const STEP: usize = 1 << 20;
+/// Zeroes are looked for in stretches of this size.
+const GRAIN: usize = 64 << 10;
+
+/// A stretch of a download.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stretch<'a> {
+    /// These bytes.
+    Data(&'a [u8]),
+    /// That many zeroes which nobody stored.
+    Hole(u64),
+}
+
+/// Size of a file or device.
+pub(crate) fn size(file: &File) -> io::Result<u64> {
+    let metadata = file.metadata()?;
+    match metadata.file_type().is_block_device() {
+        true => reeve_sys::block::size(file),
+        false => Ok(metadata.len()),
+    }
+}
+
+/// The stretch of data at or after a place: its start and end. None when only a hole follows.
+pub(crate) fn data_after(file: &File, at: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
+    if at >= end {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        // Devices have no holes.
+        Err(Errno::INVAL) => return Ok(Some((at, end))),
+        Err(error) => return Err(error.into()),
+    };
+    if start >= end {
+        return Ok(None);
+    }
+    let hole = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(end);
+    Ok(Some((start, hole.min(end))))
+}
+
+/// Makes `to` begin with the first `length` bytes of `from`. `blank` says that `to` reads as zeroes: nothing is written for holes then.
+pub(crate) fn copy(
+    from: &File,
+    to: &File,
+    length: u64,
+    blank: bool,
+    progress: &Progress,
+    subject: &str,
+) -> Result<(), StorageError> {
+    progress.expect(length);
+    let written = StorageError::written(subject, length);
+    let read = || StorageError::file(subject, "read");
+    let regular = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
+    if regular(from)
+        && regular(to)
+        && size(from).map_err(read())? == length
+        && rustix::fs::ioctl_ficlone(to, from).is_ok()
+    {
+        return progress.advance(length, subject);
+    }
+    let mut at = 0;
+    while at < length {
+        let data = data_after(from, at, length).map_err(read())?;
+        let (start, end) = data.unwrap_or((length, length));
+        if start > at {
+            if !blank {
+                blank_out(to, at, start - at).map_err(&written)?;
+            }
+            progress.advance(start - at, subject)?;
+        }
+        copy_data(from, to, (start, end), blank, progress, subject)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// Copies a stretch of data, by the kernel where it can.
+fn copy_data(
+    from: &File,
+    to: &File,
+    (start, end): (u64, u64),
+    blank: bool,
+    progress: &Progress,
+    subject: &str,
+) -> Result<(), StorageError> {
+    let written = StorageError::written(subject, end - start);
+    let mut at = start;
+    let mut buffer = Vec::new();
+    while at < end {
+        if buffer.is_empty() {
+            let (mut source, mut target) = (at, at);
+            let count = (end - at).min(16 << 20) as usize;
+            match rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), count) {
+                Ok(0) => {}
+                Ok(copied) => {
+                    at += copied as u64;
+                    progress.advance(copied as u64, subject)?;
+                    continue;
+                }
+                Err(
+                    Errno::XDEV
+                    | Errno::INVAL
+                    | Errno::NOSYS
+                    | Errno::OPNOTSUPP
+                    | Errno::BADF
+                    | Errno::IO
+                    | Errno::TXTBSY,
+                ) => {}
+                Err(error) => return Err(written(error.into())),
+            }
+            buffer = vec![0; STEP];
+        }
+        let count = (end - at).min(STEP as u64) as usize;
+        from.read_exact_at(&mut buffer[..count], at).map_err(StorageError::file(subject, "read"))?;
+        write_sparse(to, &buffer[..count], at, blank).map_err(&written)?;
+        at += count as u64;
+        progress.advance(count as u64, subject)?;
+    }
+    Ok(())
+}
+
+/// Writes bytes; stretches of zeroes become holes.
+fn write_sparse(to: &File, bytes: &[u8], at: u64, blank: bool) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let zero = is_zero(&bytes[done..bytes.len().min(done + GRAIN)]);
+        let mut end = bytes.len().min(done + GRAIN);
+        while end < bytes.len() && is_zero(&bytes[end..bytes.len().min(end + GRAIN)]) == zero {
+            end = bytes.len().min(end + GRAIN);
+        }
+        let place = at + done as u64;
+        match zero {
+            false => to.write_all_at(&bytes[done..end], place)?,
+            true if blank => {}
+            true => blank_out(to, place, (end - done) as u64)?,
+        }
+        done = end;
+    }
+    Ok(())
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Makes a stretch read as zeroes and gives its blocks back where that can be.
+pub(crate) fn blank_out(file: &File, at: u64, length: u64) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    match rustix::fs::fallocate(file, flags, at, length) {
+        Ok(()) => return Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let zeroes = vec![0; STEP];
+    let mut done = 0;
+    while done < length {
+        let count = (length - done).min(STEP as u64);
+        file.write_all_at(&zeroes[..count as usize], at + done)?;
+        done += count;
+    }
+    Ok(())
+}
+
+/// Writes what a client sends into a volume, from a place on. `room` is what the volume holds from there; more is refused.
+pub(crate) fn upload(
+    input: &mut dyn Read,
+    to: &File,
+    offset: u64,
+    room: u64,
+    progress: &Progress,
+    subject: &str,
+) -> Result<u64, StorageError> {
+    let mut buffer = vec![0; STEP];
+    let mut done = 0;
+    loop {
+        let mut filled = 0;
+        while filled < STEP {
+            match input.read(&mut buffer[filled..]).map_err(StorageError::file(subject, "received"))? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        if filled == 0 {
+            to.sync_all().map_err(StorageError::written(subject, done))?;
+            return Ok(done);
+        }
+        if filled as u64 > room - done {
+            let reason = format!("more is sent than the {room} bytes that fit; the rest is not written");
+            return Err(StorageError::invalid(subject, reason));
+        }
+        write_sparse(to, &buffer[..filled], offset + done, false)
+            .map_err(StorageError::written(subject, filled as u64))?;
+        done += filled as u64;
+        progress.advance(filled as u64, subject)?;
+    }
+}
+
+/// Hands a stretch of a volume out, holes as such.
+pub(crate) fn download(
+    from: &File,
+    offset: u64,
+    length: u64,
+    sink: &mut dyn FnMut(Stretch<'_>) -> io::Result<()>,
+    progress: &Progress,
+    subject: &str,
+) -> Result<(), StorageError> {
+    progress.expect(length);
+    let end = offset + length;
+    let mut buffer = vec![0; STEP];
+    let mut at = offset;
+    let sent = || StorageError::file(subject, "sent");
+    while at < end {
+        let data = data_after(from, at, end).map_err(StorageError::file(subject, "read"))?;
+        let (start, stop) = data.unwrap_or((end, end));
+        if start > at {
+            sink(Stretch::Hole(start - at)).map_err(sent())?;
+            progress.advance(start - at, subject)?;
+        }
+        at = start;
+        while at < stop {
+            let count = (stop - at).min(STEP as u64) as usize;
+            from.read_exact_at(&mut buffer[..count], at).map_err(StorageError::file(subject, "read"))?;
+            sink(Stretch::Data(&buffer[..count])).map_err(sent())?;
+            at += count as u64;
+            progress.advance(count as u64, subject)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! A file a kind of pool.
+
+pub(crate) mod dir;
+pub(crate) mod disk;
+pub(crate) mod fs;
+pub(crate) mod netfs;

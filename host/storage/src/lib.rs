@@ -1,0 +1,34 @@
+//! The mechanism of storage: pools and their volumes. It knows documents as data, no store, no verbs, no policy.
+//!
+//! ```text
+//!   Storage ── pools that run ──┬─ dir, fs, netfs ── a directory as a capability ── volumes are files
+//!                               └─ disk ─────────── a partition table ───────────── volumes are partitions
+//! ```
+//!
+//! A kind of pool is a `Pool` (its source: build, start, stop, delete) that gives `Volumes` while it runs; `pool::of` is the registry, and says
+//! of every other kind why it is refused. [`Storage`] keeps nothing on disk: a daemon that starts again starts the pools that were active, and
+//! finds what is mounted already.
+//!
+//! A volume has its name only when it is whole: a file is made under a name that no volume can have and renamed, a partition is in the table
+//! last. What a crash leaves is removed by the next refresh. Nothing but a regular file, one step below its pool, is a volume of a directory.
+//!
+//! All calls block. They belong to the mount namespace of the process.
+#![forbid(unsafe_code)]
+
+mod content;
+mod directory;
+mod error;
+mod files;
+mod kinds;
+mod pool;
+mod probe;
+mod program;
+mod progress;
+mod storage;
+mod wipe;
+
+pub use content::Stretch;
+pub use error::StorageError;
+pub use pool::Volume;
+pub use progress::Progress;
+pub use storage::{Resize, Storage, check};

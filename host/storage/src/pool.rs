@@ -1,0 +1,143 @@
+//! What a kind of pool does, and which kinds there are.
+
+use std::fs::File;
+
+use reeve_model::Bytes;
+use reeve_model::storage::{BuildMode, PoolConfig, PoolKind, PoolSpace, VolumeConfig, VolumeKind};
+
+use crate::kinds::{dir, disk, fs, netfs};
+use crate::{Progress, StorageError};
+
+/// The source of a pool: it is made, brought into reach, let go and removed.
+pub(crate) trait Pool: Send + Sync {
+    /// Makes the source.
+    fn build(&self, mode: BuildMode) -> Result<(), StorageError>;
+
+    /// Brings the source into reach. No error when it is there already, as after a restart of the daemon.
+    fn start(&self) -> Result<Box<dyn Volumes>, StorageError>;
+
+    /// Lets the source go; no data is touched.
+    fn stop(&self) -> Result<(), StorageError>;
+
+    /// Removes the source for good.
+    fn delete(&self) -> Result<(), StorageError>;
+}
+
+/// The volumes of a pool that runs.
+pub(crate) trait Volumes: Send + Sync {
+    /// Reads what there is; what did not change since is not looked at again. What interrupted operations left is removed.
+    fn refresh(&self, progress: &Progress) -> Result<Vec<Volume>, StorageError>;
+
+    /// What the pool holds.
+    fn space(&self) -> Result<PoolSpace, StorageError>;
+
+    /// Makes a volume, of zeroes or with a content that it has before anybody sees it.
+    fn create(&self, volume: &VolumeConfig, content: Option<Content<'_>>) -> Result<Volume, StorageError>;
+
+    /// Removes a volume.
+    fn delete(&self, name: &str) -> Result<(), StorageError>;
+
+    /// Gives a volume another capacity. Growth takes space at once where `allocate` says so.
+    fn resize(&self, name: &str, capacity: u64, allocate: bool) -> Result<Volume, StorageError>;
+
+    /// Opens a volume.
+    fn open(&self, name: &str, write: bool) -> Result<File, StorageError>;
+
+    /// One volume, read anew.
+    fn look(&self, name: &str) -> Result<Volume, StorageError>;
+}
+
+/// What a new volume begins with.
+pub(crate) struct Content<'a> {
+    /// Format of the image that it is.
+    pub(crate) format: &'a str,
+    /// Bytes of it.
+    pub(crate) length: u64,
+    /// Writes it; what is not written reads as zeroes.
+    pub(crate) fill: &'a mut dyn FnMut(&File) -> Result<(), StorageError>,
+}
+
+/// A volume as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Name within its pool.
+    pub name: String,
+    /// Unique on the host.
+    pub key: String,
+    /// Where it is.
+    pub path: String,
+    /// What it is on the host.
+    pub kind: VolumeKind,
+    /// Format of the image.
+    pub format: String,
+    /// What a guest sees.
+    pub capacity: Bytes,
+    /// What it takes of its pool.
+    pub allocation: Bytes,
+    /// Size of the file or device.
+    pub physical: Bytes,
+    /// The image below an overlay, as the overlay names it.
+    pub backing: Option<String>,
+    /// Why it can't be used as it is, if so.
+    pub fault: Option<String>,
+}
+
+/// The pool that a document describes; refused where its kind can't be served here.
+pub(crate) fn of(config: &PoolConfig) -> Result<Box<dyn Pool>, StorageError> {
+    Ok(match config.kind {
+        PoolKind::Dir => Box::new(dir::DirPool::new(config)),
+        PoolKind::Fs => Box::new(fs::FsPool::new(config)?),
+        PoolKind::Netfs => Box::new(netfs::NetfsPool::new(config)?),
+        PoolKind::Disk => Box::new(disk::DiskPool::new(config)?),
+        kind => return Err(StorageError::unsupported(subject(&config.name), refusal(kind))),
+    })
+}
+
+/// Why a kind of pool is not served.
+fn refusal(kind: PoolKind) -> String {
+    let reason = match kind {
+        PoolKind::Logical => {
+            "needs LVM: this version creates no physical volumes, volume groups and logical volumes; \
+             use a pool of type 'disk' for partitions, or 'fs' on a logical volume that is there already"
+        }
+        PoolKind::Iscsi | PoolKind::IscsiDirect => {
+            "needs an iSCSI initiator: this version does not log in to targets; \
+             log in with the host's own tools and use a pool of type 'disk' or 'fs' on the unit"
+        }
+        PoolKind::Scsi => "needs a SCSI host adapter or virtual HBA (NPIV); this version drives none",
+        PoolKind::Mpath => {
+            "has no source to dedicate to it, and the guide advises against such pools (11.1); \
+             use a pool of type 'disk' or 'fs' on the multipath device"
+        }
+        PoolKind::Gluster => {
+            "is no pool (guide 12.7): mount the Gluster volume on the host and use a pool of type 'dir' there"
+        }
+        _ => "needs a client library that this version is built without",
+    };
+    format!("a pool of type '{kind}' {reason}")
+}
+
+pub(crate) fn subject(pool: &str) -> String {
+    format!("storage pool '{pool}'")
+}
+
+pub(crate) fn volume_subject(name: &str, pool: &str) -> String {
+    format!("volume '{name}' of pool '{pool}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_are_not_served_are_refused_with_a_reason() {
+        let served = [PoolKind::Dir, PoolKind::Fs, PoolKind::Netfs, PoolKind::Disk];
+        for (kind, word) in PoolKind::ALL {
+            if !served.contains(&kind) {
+                let reason = refusal(kind);
+                assert!(reason.starts_with(&format!("a pool of type '{word}' ")), "{reason}");
+                assert!(reason.contains("needs") || reason.contains("guide"), "{reason}");
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Programs of the host: where they are, and what blkid tells of a device.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reeve_sys::process::{Exit, Run};
+
+use crate::StorageError;
+
+/// What a device holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Nothing that is known.
+    Nothing,
+    /// A file system, partition table, volume group or the like.
+    Something(String),
+}
+
+/// The program of a name.
+pub(crate) fn find(name: &str, subject: &str) -> Result<PathBuf, StorageError> {
+    let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+    places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists()).ok_or_else(|| {
+        StorageError::unsupported(subject, format!("it needs the program '{name}', which is not installed"))
+    })
+}
+
+/// Looks for signatures on a device.
+pub(crate) fn look(device: &Path, subject: &str) -> Result<Finding, StorageError> {
+    let program = find("blkid", subject)?;
+    let mut args: Vec<&OsStr> = ["-p", "-o", "export"].map(OsStr::new).to_vec();
+    args.push(device.as_os_str());
+    let run =
+        Run { path: &program, args, input: &[], deadline: Duration::from_secs(60), output_limit: 64 << 10 };
+    let finished = run.finish()?;
+    match finished.exit {
+        // blkid(8): no signature was found.
+        Exit::Status(2) => return Ok(Finding::Nothing),
+        Exit::Status(0) => {}
+        // Several signatures at once.
+        Exit::Status(8) => return Ok(Finding::Something("signatures that contradict each other".to_owned())),
+        _ => {
+            let complaint = finished.first_line();
+            return Err(StorageError::Program { subject: subject.to_owned(), program: "blkid", complaint });
+        }
+    }
+    let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+    Ok(value("TYPE=").or_else(|| value("PTTYPE=")).map_or(Finding::Nothing, Finding::Something))
+}

@@ -1,0 +1,59 @@
+//! Clients write and read the content of volumes (guide 14.12.6).
+
+use std::io::{self, Read};
+
+use uuid::Uuid;
+
+use super::Storage;
+use crate::content::{self, Stretch};
+use crate::{Progress, StorageError};
+
+impl Storage {
+    /// Writes what is read from `input` into a volume, from `offset` on; more than `length` bytes, where that is given, are refused. Tells how
+    /// many were written.
+    pub fn upload(
+        &self,
+        pool: Uuid,
+        name: &str,
+        (offset, length): (u64, Option<u64>),
+        input: &mut dyn Read,
+        progress: &Progress,
+    ) -> Result<u64, StorageError> {
+        let active = self.active(pool)?;
+        let subject = active.subject(name);
+        let _held = active.hold(name, true)?;
+        let file = active.volumes.open(name, true)?;
+        let size = content::size(&file).map_err(StorageError::file(&subject, "measured"))?;
+        let room = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
+        let room = length.map_or(room, |length| length.min(room));
+        let written = content::upload(input, &file, offset, room, progress, &subject);
+        drop(file);
+        if let Ok(volume) = active.volumes.look(name) {
+            active.note(name, Some(&volume));
+        }
+        written
+    }
+
+    /// Hands out what a volume holds from `offset` on, `length` bytes at most.
+    pub fn download(
+        &self,
+        pool: Uuid,
+        name: &str,
+        (offset, length): (u64, Option<u64>),
+        sink: &mut dyn FnMut(Stretch<'_>) -> io::Result<()>,
+        progress: &Progress,
+    ) -> Result<(), StorageError> {
+        let active = self.active(pool)?;
+        let subject = active.subject(name);
+        let _held = active.hold(name, false)?;
+        let file = active.volumes.open(name, false)?;
+        let size = content::size(&file).map_err(StorageError::file(&subject, "measured"))?;
+        let rest = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
+        let length = length.map_or(rest, |length| length.min(rest));
+        content::download(&file, offset, length, sink, progress, &subject)
+    }
+}
+
+fn beyond(subject: &str, offset: u64, size: u64) -> StorageError {
+    StorageError::invalid(subject, format!("it has {size} bytes, so nothing begins at {offset}"))
+}

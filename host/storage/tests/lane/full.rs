@@ -1,0 +1,62 @@
+//! A medium that is full: a clear error, and the space is given back.
+
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use reeve_model::Bytes;
+use reeve_model::storage::{BuildMode, PoolKind, VolumeConfig};
+use reeve_storage::{Progress, Resize, StorageError};
+
+use crate::bed::{Bed, MIB, sparse};
+
+#[test]
+fn whatever_does_not_fit_leaves_nothing_behind() {
+    let bed = Bed::new(PoolKind::Fs, Some("ext4"), 32 * MIB);
+    let uuid = bed.uuid();
+    bed.storage.build(&bed.config, BuildMode::NoOverwrite).unwrap();
+    bed.start();
+    let source = bed.storage.create(uuid, &VolumeConfig::new("source", Bytes(12 * MIB))).unwrap();
+    bed.open("source").write_all_at(&vec![7; 12 * MIB as usize], 0).unwrap();
+    bed.refresh();
+    let free = bed.storage.space(uuid).unwrap().available;
+    let full = |error: StorageError| {
+        assert!(matches!(error, StorageError::Full { .. }), "{error}");
+        bed.refresh();
+        // A block of a file's own tree may stay.
+        let lost = free.0.saturating_sub(bed.storage.space(uuid).unwrap().available.0);
+        assert!(lost <= 64 << 10, "{lost} bytes are lost");
+        let left: Vec<_> =
+            std::fs::read_dir(bed.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
+    };
+    full(bed.storage.create(uuid, &VolumeConfig::new("large", Bytes(64 * MIB))).unwrap_err());
+    let grow = Resize { capacity: Bytes(64 * MIB), allocate: true, ..Resize::default() };
+    full(bed.storage.resize(uuid, "source", grow).unwrap_err());
+    assert_eq!(bed.storage.volume(uuid, "source").unwrap().capacity, source.capacity);
+    // Two copies don't fit.
+    let clone = |name: &str| VolumeConfig { capacity: None, ..VolumeConfig::new(name, Bytes(0)) };
+    let progress = Progress::default();
+    let mut copies = 0;
+    let error = loop {
+        let name = format!("copy{copies}");
+        match bed.storage.create_from(uuid, &clone(&name), (uuid, "source"), &progress) {
+            Ok(_) => copies += 1,
+            Err(error) => break error,
+        }
+        assert!(copies < 4, "the file system is larger than it should be");
+    };
+    assert!(matches!(error, StorageError::Full { .. }), "{error}");
+    assert_eq!(bed.refresh().len(), 1 + copies);
+    for copy in 0..copies {
+        bed.storage.delete_volume(uuid, &format!("copy{copy}")).unwrap();
+    }
+    assert!(bed.storage.space(uuid).unwrap().available.0 + (64 << 10) >= free.0);
+    // An upload into a sparse volume stops, and the volume is there to be deleted.
+    bed.storage.create(uuid, &sparse("thin", 64 * MIB)).unwrap();
+    let mut endless = std::io::Read::take(std::io::repeat(9), 64 * MIB);
+    let error = bed.storage.upload(uuid, "thin", (0, None), &mut endless, &progress).unwrap_err();
+    assert!(matches!(error, StorageError::Full { .. }), "{error}");
+    bed.storage.delete_volume(uuid, "thin").unwrap();
+    assert!(bed.storage.space(uuid).unwrap().available.0 + (64 << 10) >= free.0);
+    assert_eq!(bed.path().join("source").metadata().unwrap().size(), 12 * MIB);
+    bed.storage.stop(uuid).unwrap();
+}

@@ -1,0 +1,8 @@
+//! Pools and volumes on real directories, file systems and disks: loop devices of this machine (lane C).
+
+mod bed;
+mod contract;
+mod full;
+mod hostile;
+mod kinds;
+mod volumes;
