@@ -63,6 +63,9 @@ pub enum StorageError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// An image refused, or could not be made.
+    #[error(transparent)]
+    Image(#[from] reeve_image::ImageError),
     /// A program of the host refused.
     #[error("{subject}: {program} says: {complaint}")]
     Program {

@@ -1,5 +1,7 @@
 //! Volumes that are files of a directory: pools of types dir, fs and netfs.
 
+mod image;
+
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -11,7 +13,8 @@ use rustix::fs::{FallocateFlags, Gid, Mode, Uid};
 
 use crate::directory::Directory;
 use crate::pool::{Content, Volume, Volumes, subject};
-use crate::probe::{self, Probed};
+use crate::probe;
+
 use crate::{Progress, StorageError};
 
 /// The most entries that are read of one directory.
@@ -54,10 +57,7 @@ impl Files {
     fn volume(&self, name: &str, file: &File, metadata: &Metadata) -> Volume {
         let path = self.directory.path_of(name);
         let physical = Bytes(metadata.size());
-        let (probed, fault) = match probe::probe(file) {
-            Ok(probed) => (probed, None),
-            Err(fault) => (Probed::raw(metadata.size()), Some(fault)),
-        };
+        let probed = probe::probe(file, &path, metadata.size());
         Volume {
             name: name.to_owned(),
             key: path.clone(),
@@ -68,7 +68,7 @@ impl Files {
             allocation: Bytes(metadata.blocks().saturating_mul(512)),
             physical,
             backing: probed.backing,
-            fault,
+            fault: probed.fault,
         }
     }
 
@@ -141,35 +141,27 @@ impl Volumes for Files {
 
     fn create(&self, volume: &VolumeConfig, content: Option<Content<'_>>) -> Result<Volume, StorageError> {
         let subject = self.directory.subject(&volume.name);
-        let found = content.as_ref().map_or(probe::RAW, |content| content.format);
-        let format = volume.target.format.as_deref().unwrap_or(found);
-        if format != found {
-            let reason = format!(
-                "images of format '{format}' can't be made of this by this version; write <format type='{found}'/>"
-            );
-            return Err(StorageError::unsupported(subject, reason));
-        }
-        if volume.backing.is_some() && format == probe::RAW {
-            let reason = "a raw volume has no backing image; leave <backingStore> out";
-            return Err(StorageError::invalid(subject, reason));
-        }
         if volume.target.encryption.is_some() {
             return Err(StorageError::unsupported(subject, "volumes can't be encrypted by this version"));
         }
-        let capacity = volume.capacity.unwrap_or_default().0;
-        // A copy is as sparse as what it is copied from.
-        let whole = if content.is_some() { 0 } else { capacity };
-        let allocation = volume.allocation.map_or(whole, |allocation| allocation.0.min(capacity));
-        let size =
-            content.as_ref().filter(|_| format != probe::RAW).map_or(capacity, |content| content.length);
-        let staged = self.directory.stage(&volume.name)?;
-        let full = StorageError::written(&subject, allocation);
-        if allocation > 0 && format == probe::RAW {
-            allocate(&staged.file, 0, allocation).map_err(&full)?;
+        let found = content.as_ref().map(|content| content.format);
+        let format = volume.target.format.as_deref().or(found).unwrap_or(probe::RAW);
+        if found.is_some_and(|found| found != format) {
+            let reason = format!(
+                "it would have to be converted to '{format}', which this version does not; leave <format> out"
+            );
+            return Err(StorageError::unsupported(subject, reason));
         }
-        staged.file.set_len(size).map_err(&full)?;
-        if let Some(content) = content {
-            (content.fill)(&staged.file)?;
+        let staged = self.directory.stage(&volume.name)?;
+        match content {
+            Some(content) => {
+                let size =
+                    if format == probe::RAW { volume.capacity.unwrap_or_default().0 } else { content.length };
+                staged.file.set_len(size).map_err(StorageError::written(&subject, size))?;
+                (content.fill)(&staged.file)?;
+            }
+            None if format == probe::RAW => blank(&staged.file, volume, &subject)?,
+            None => image::make(&self.directory, &staged.file, volume, format)?,
         }
         let default = Permissions { mode: Some(0o600), ..Permissions::default() };
         permit(&staged.file, volume.target.permissions.as_ref().unwrap_or(&default), 0o600)
@@ -192,8 +184,8 @@ impl Volumes for Files {
             file.metadata().map_err(StorageError::file(self.directory.path_of(name), "looked at"))?;
         let volume = self.volume(name, &file, &metadata);
         if volume.format != probe::RAW {
-            let reason = format!("images of format '{}' can't be resized by this version", volume.format);
-            return Err(StorageError::unsupported(subject, reason));
+            image::resize(&self.directory, file, &volume, capacity, allocate_it)?;
+            return self.look(name);
         }
         let before = metadata.size();
         let full = StorageError::written(&subject, capacity.saturating_sub(before));
@@ -219,6 +211,22 @@ impl Volumes for Files {
         self.known().insert(name.to_owned(), seen.clone());
         Ok(seen.1)
     }
+}
+
+/// A raw volume: zeroes, of which so much is taken from the pool at once as the document says.
+fn blank(file: &File, volume: &VolumeConfig, subject: &str) -> Result<(), StorageError> {
+    if volume.backing.is_some() {
+        let reason =
+            "a raw volume has no backing image; leave <backingStore> out, or write <format type='qcow2'/>";
+        return Err(StorageError::invalid(subject, reason));
+    }
+    let capacity = volume.capacity.unwrap_or_default().0;
+    let allocation = volume.allocation.map_or(capacity, |allocation| allocation.0.min(capacity));
+    let full = StorageError::written(subject, allocation);
+    if allocation > 0 {
+        allocate(file, 0, allocation).map_err(&full)?;
+    }
+    file.set_len(capacity).map_err(full)
 }
 
 /// Takes the blocks of a stretch; zeroes are written where the file system can't promise them.

@@ -92,6 +92,22 @@ impl Active {
         Ok(())
     }
 
+    /// Fails while an overlay of the pool reads from a volume.
+    fn refuse_needed(&self, name: &str) -> Result<(), StorageError> {
+        let known = lock(&self.known);
+        let Some(volume) = known.volumes.get(name) else { return Ok(()) };
+        let reads = |other: &&Volume| {
+            other.backing.as_deref().is_some_and(|below| below == volume.path || below == name)
+        };
+        match known.volumes.values().find(reads) {
+            Some(overlay) => {
+                let reason = format!("volume '{}' reads from it; delete or rebase that first", overlay.name);
+                Err(StorageError::conflict(self.subject(name), reason))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Notes one volume as it is now, or that it is gone.
     fn note(&self, name: &str, volume: Option<&Volume>) {
         let space = self.volumes.space();

@@ -26,7 +26,7 @@ impl Storage {
     pub fn create(&self, pool: Uuid, config: &VolumeConfig) -> Result<Volume, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(&config.name);
-        if config.capacity.is_none() {
+        if config.capacity.is_none() && config.backing.is_none() {
             return Err(StorageError::invalid(
                 subject,
                 "it needs a capacity; add <capacity unit='GiB'>…</capacity>",
@@ -85,6 +85,7 @@ impl Storage {
     pub fn delete_volume(&self, pool: Uuid, name: &str) -> Result<(), StorageError> {
         let active = self.active(pool)?;
         let _held = active.hold(name, true)?;
+        active.refuse_needed(name)?;
         active.volumes.delete(name)?;
         active.note(name, None);
         Ok(())

@@ -24,6 +24,8 @@ impl Storage {
         let _held = active.hold(name, true)?;
         let file = active.volumes.open(name, true)?;
         let size = content::size(&file).map_err(StorageError::file(&subject, "measured"))?;
+        // An image with a format of its own is as long as it is; a raw volume keeps its capacity.
+        let size = if active.volumes.look(name)?.format == "raw" { size } else { i64::MAX as u64 };
         let room = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
         let room = length.map_or(room, |length| length.min(room));
         let written = content::upload(input, &file, offset, room, progress, &subject);

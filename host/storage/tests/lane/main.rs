@@ -4,5 +4,6 @@ mod bed;
 mod contract;
 mod full;
 mod hostile;
+mod images;
 mod kinds;
 mod volumes;
