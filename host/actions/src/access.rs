@@ -52,6 +52,8 @@ fn is_read(verb: Verb) -> bool {
             | Verb::NetworkRead
             | Verb::FilterRead
             | Verb::InterfaceRead
+            | Verb::PoolRead
+            | Verb::VolumeRead
     )
 }
 

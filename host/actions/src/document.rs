@@ -4,6 +4,7 @@ use reeve_model::domain::{Device, DomainConfig};
 use reeve_model::filter::FilterConfig;
 use reeve_model::host_interface::HostInterfaceConfig;
 use reeve_model::network::{NetworkConfig, NetworkUpdate};
+use reeve_model::storage::{PoolConfig, VolumeConfig};
 use reeve_model::{Error, ErrorCode};
 use reeve_xml::{ParseOptions, XmlError};
 use sha2::{Digest, Sha256};
@@ -66,6 +67,30 @@ pub(crate) fn update_network(config: &NetworkConfig, change: &NetworkUpdate) -> 
     reeve_xml::network::update(config, change).map_err(|refused| {
         Error::new(ErrorCode::Invalid, format!("network '{}' can't be changed so: {refused}", config.name))
     })
+}
+
+/// Reads a pool document; `strict` makes the first warning an error.
+pub(crate) fn parse_pool(xml: &str, strict: bool) -> Result<(PoolConfig, Vec<String>), Error> {
+    let parsed = reeve_xml::pool::parse(xml, &ParseOptions { strict })
+        .map_err(|fault| invalid("storage pool", &fault))?;
+    Ok((parsed.document, parsed.warnings.iter().map(ToString::to_string).collect()))
+}
+
+/// The document of a storage pool.
+pub(crate) fn format_pool(config: &PoolConfig) -> String {
+    reeve_xml::pool::format(config)
+}
+
+/// Reads a volume document; `strict` makes the first warning an error.
+pub(crate) fn parse_volume(xml: &str, strict: bool) -> Result<(VolumeConfig, Vec<String>), Error> {
+    let parsed =
+        reeve_xml::volume::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("volume", &fault))?;
+    Ok((parsed.document, parsed.warnings.iter().map(ToString::to_string).collect()))
+}
+
+/// The document of a volume.
+pub(crate) fn format_volume(config: &VolumeConfig) -> String {
+    reeve_xml::volume::format(config)
 }
 
 /// A filter document that was read.

@@ -38,13 +38,16 @@ mod node;
 pub mod node_port;
 mod policy;
 pub mod policy_port;
+mod pool;
 mod port;
 mod port_change;
 mod record;
 pub mod record_port;
 mod recover;
+mod storing;
 mod task;
 pub mod task_port;
+mod volume;
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +66,8 @@ pub use no_policy::NoPolicy;
 pub use node_port::NodePort;
 pub use recover::Recovery;
 pub use reeve_domain::Console;
+pub use storing::Storing;
+pub use volume::{Incoming, Outgoing};
 
 use definitions::Definitions;
 use policy_port::{PolicyAdmin, PolicyPort};
@@ -83,6 +88,8 @@ pub struct Deps {
     pub node: Arc<dyn NodePort>,
     /// Its networks, packet filters and ports.
     pub networking: Arc<Networking>,
+    /// Its storage pools.
+    pub storing: Arc<Storing>,
     /// Which clients may do what.
     pub access: Access,
     /// Where tests make the process die; [`NoFaults`] in the product.
@@ -98,6 +105,7 @@ pub struct Actions {
     policies: Arc<dyn PolicyAdmin>,
     node: Arc<dyn NodePort>,
     networking: Arc<Networking>,
+    storing: Arc<Storing>,
     access: Access,
     faults: Arc<dyn FaultPoint>,
     definitions: Arc<Definitions>,
@@ -107,7 +115,7 @@ pub struct Actions {
 impl Actions {
     /// The verbs over these parts. Call [`Self::recover`] before the first one.
     pub fn new(deps: Deps) -> Self {
-        let Deps { domains, store, bus, policy, policies, node, networking, access, faults } = deps;
+        let Deps { domains, store, bus, policy, policies, node, networking, storing, access, faults } = deps;
         let definitions = Arc::new(Definitions::new(domains.clone(), store.clone()));
         let pending_macs = mac::Pending::default();
         Self {
@@ -118,6 +126,7 @@ impl Actions {
             policies,
             node,
             networking,
+            storing,
             access,
             faults,
             definitions,

@@ -37,6 +37,7 @@ impl Actions {
             self.store(|store| Ok((store.domains()?, store.runtime()?, store.open_operations()?))).await?;
         let mut recovery = Recovery { unreadable: self.recover_networks().await?, ..Recovery::default() };
         recovery.unreadable.extend(self.recover_interfaces().await?);
+        recovery.unreadable.extend(self.recover_pools().await?);
         for row in rows {
             match self.restore(&row) {
                 Ok(()) => recovery.definitions += 1,

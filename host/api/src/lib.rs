@@ -28,9 +28,11 @@ mod node;
 mod openapi;
 mod peer;
 mod policy;
+mod pool;
 mod routes;
 mod state;
 mod task;
+mod volume;
 
 use std::sync::Arc;
 

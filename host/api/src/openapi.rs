@@ -17,6 +17,7 @@ use utoipa::OpenApi;
     tags(
         (name = "domains", description = "Virtual machines"),
         (name = "networks", description = "Virtual networks"),
+        (name = "storage", description = "Storage pools and their volumes"),
         (name = "filters", description = "Packet filters"),
         (name = "interfaces", description = "The host's own network interfaces"),
         (name = "policies", description = "Wasm policies and what they decided"),

@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::state::ApiState;
 use crate::{
-    artifact, console, domain, events, filter, interface, metrics, network, node, openapi, policy, task,
+    artifact, console, domain, events, filter, interface, metrics, network, node, openapi, policy, pool,
+    task, volume,
 };
 
 /// Largest document or JSON body.
@@ -63,6 +64,28 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(network::set_autostart))
         .routes(routes!(network::leases))
         .routes(routes!(network::ports))
+        .routes(routes!(pool::list))
+        .routes(routes!(pool::define))
+        .routes(routes!(pool::info))
+        .routes(routes!(pool::undefine))
+        .routes(routes!(pool::xml))
+        .routes(routes!(pool::edit))
+        .routes(routes!(pool::build))
+        .routes(routes!(pool::start))
+        .routes(routes!(pool::destroy))
+        .routes(routes!(pool::delete_source))
+        .routes(routes!(pool::refresh))
+        .routes(routes!(pool::set_autostart))
+        .routes(routes!(volume::list))
+        .routes(routes!(volume::create))
+        .routes(routes!(volume::info))
+        .routes(routes!(volume::find))
+        .routes(routes!(volume::xml))
+        .routes(routes!(volume::delete))
+        .routes(routes!(volume::resize))
+        .routes(routes!(volume::wipe))
+        .routes(routes!(volume::upload))
+        .routes(routes!(volume::download))
         .routes(routes!(filter::list))
         .routes(routes!(filter::define))
         .routes(routes!(filter::undefine))

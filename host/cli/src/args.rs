@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{completions, domain, events, iface, image, network, node, nwfilter, policy, xml};
+use crate::{completions, domain, events, iface, image, network, node, nwfilter, policy, pool, vol, xml};
 
 const AFTER_HELP: &str = "\
 Files:
@@ -18,7 +18,7 @@ Exit status:
   0  done
   1  failed
   2  the command line is wrong
-  3  no such domain, network, filter, interface, policy or file
+  3  no such domain, network, pool, volume, filter, interface, policy or file
   4  denied: by authorization or by a policy
   5  the daemon cannot be reached
   6  not possible in this state: exists already, wrong state, busy
@@ -77,6 +77,12 @@ pub enum Command {
     /// Define, run and look at virtual networks
     #[command(subcommand, visible_alias = "net")]
     Network(network::NetworkCommand),
+    /// Define, run and look at storage pools
+    #[command(subcommand)]
+    Pool(pool::PoolCommand),
+    /// Make, copy, fill and look at storage volumes
+    #[command(subcommand, visible_alias = "volume")]
+    Vol(vol::VolCommand),
     /// Define and look at packet filters
     #[command(subcommand)]
     Nwfilter(nwfilter::FilterCommand),

@@ -107,6 +107,12 @@ fn what(kind: &EventKind) -> String {
         EventKind::Network { name, change, detail, .. } => {
             format!("network '{name}' {}: {detail}", word(change))
         }
+        EventKind::Pool { name, change, detail, .. } if detail.is_empty() => {
+            format!("storage pool '{name}' {}", word(change))
+        }
+        EventKind::Pool { name, change, detail, .. } => {
+            format!("storage pool '{name}' {}: '{detail}'", word(change))
+        }
         EventKind::Filter { name, change, .. } => format!("filter '{name}' {}", word(change)),
         EventKind::Policy { name, change, detail } if detail.is_empty() => {
             format!("policy '{name}' {}", word(change))

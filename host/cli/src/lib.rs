@@ -18,7 +18,9 @@ mod node;
 mod nwfilter;
 mod output;
 mod policy;
+mod pool;
 mod terminal;
+mod vol;
 mod xml;
 
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ async fn dispatch(command: Command, mut context: context::Context) -> anyhow::Re
     match command {
         Command::Domain(command) => command.run(&mut context).await,
         Command::Network(command) => command.run(&mut context).await,
+        Command::Pool(command) => command.run(&mut context).await,
+        Command::Vol(command) => command.run(&mut context).await,
         Command::Nwfilter(command) => command.run(&mut context).await,
         Command::Iface(command) => command.run(&mut context).await,
         Command::Policy(command) => command.run(&mut context).await,

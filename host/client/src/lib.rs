@@ -14,9 +14,11 @@ mod interface;
 mod network;
 mod node;
 mod policy;
+mod pool;
 mod query;
 mod record;
 mod task;
+mod volume;
 
 use std::path::{Path, PathBuf};
 

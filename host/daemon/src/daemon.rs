@@ -78,6 +78,7 @@ async fn serve(
             // Domains need their networks, and those may need the host's bridges.
             actions.start_interfaces().await;
             actions.start_networks().await;
+            actions.start_pools().await;
             actions.start_all().await
         });
     }

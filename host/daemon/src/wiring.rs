@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, StoreKeeper};
+use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, StoreKeeper, Storing};
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
@@ -62,6 +62,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         policies: policies.clone(),
         node: Arc::new(Node::new(Places::default())),
         networking: Arc::new(networking),
+        storing: Arc::new(Storing::new(layout.lib().join("images"))),
         access: access(config),
         faults: Arc::new(NoFaults),
     });

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::network::NetworkChange;
+use crate::storage::PoolChange;
 use crate::{Actor, DomainState, StateReason};
 
 /// One event on the bus. Numbers grow by one; a gap means that events were dropped for this listener.
@@ -66,6 +67,17 @@ pub enum EventKind {
         name: String,
         /// What happened to it.
         change: FilterChange,
+    },
+    /// A storage pool changed, or one of its volumes.
+    Pool {
+        /// Which one.
+        uuid: Uuid,
+        /// Its name.
+        name: String,
+        /// What happened to it.
+        change: PoolChange,
+        /// Name of the volume; empty for the pool itself.
+        detail: String,
     },
     /// A policy was loaded, replaced, parked…
     Policy {

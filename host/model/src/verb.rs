@@ -77,6 +77,42 @@ pub enum Verb {
     /// Change the network interfaces of the host.
     #[serde(rename = "node.interface:write")]
     InterfaceWrite,
+    /// See storage pools.
+    #[serde(rename = "pool:read")]
+    PoolRead,
+    /// Add, replace or change the definition of a storage pool.
+    #[serde(rename = "pool:define")]
+    PoolDefine,
+    /// Remove the definition of a storage pool.
+    #[serde(rename = "pool:undefine")]
+    PoolUndefine,
+    /// Make the source of a storage pool, formatting it where asked.
+    #[serde(rename = "pool:build")]
+    PoolBuild,
+    /// Start or refresh a storage pool, or create a transient one.
+    #[serde(rename = "pool:start")]
+    PoolStart,
+    /// Stop a storage pool.
+    #[serde(rename = "pool:destroy")]
+    PoolDestroy,
+    /// Remove the source of a storage pool for good.
+    #[serde(rename = "pool:delete")]
+    PoolDelete,
+    /// See the volumes of storage pools, without their content.
+    #[serde(rename = "volume:read")]
+    VolumeRead,
+    /// Make volumes, or copy them.
+    #[serde(rename = "volume:create")]
+    VolumeCreate,
+    /// Delete volumes.
+    #[serde(rename = "volume:delete")]
+    VolumeDelete,
+    /// Resize and wipe volumes, and write their content.
+    #[serde(rename = "volume:change")]
+    VolumeChange,
+    /// Read the content of volumes.
+    #[serde(rename = "volume:download")]
+    VolumeDownload,
     /// Follow events.
     #[serde(rename = "events:read")]
     EventsRead,
@@ -108,7 +144,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 45] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -133,6 +169,18 @@ impl Verb {
         Self::FilterUndefine,
         Self::InterfaceRead,
         Self::InterfaceWrite,
+        Self::PoolRead,
+        Self::PoolDefine,
+        Self::PoolUndefine,
+        Self::PoolBuild,
+        Self::PoolStart,
+        Self::PoolDestroy,
+        Self::PoolDelete,
+        Self::VolumeRead,
+        Self::VolumeCreate,
+        Self::VolumeDelete,
+        Self::VolumeChange,
+        Self::VolumeDownload,
         Self::EventsRead,
         Self::PolicyRead,
         Self::PolicyAdmin,
@@ -171,6 +219,18 @@ impl Verb {
             Self::FilterUndefine => "filter:undefine",
             Self::InterfaceRead => "node.interface:read",
             Self::InterfaceWrite => "node.interface:write",
+            Self::PoolRead => "pool:read",
+            Self::PoolDefine => "pool:define",
+            Self::PoolUndefine => "pool:undefine",
+            Self::PoolBuild => "pool:build",
+            Self::PoolStart => "pool:start",
+            Self::PoolDestroy => "pool:destroy",
+            Self::PoolDelete => "pool:delete",
+            Self::VolumeRead => "volume:read",
+            Self::VolumeCreate => "volume:create",
+            Self::VolumeDelete => "volume:delete",
+            Self::VolumeChange => "volume:change",
+            Self::VolumeDownload => "volume:download",
             Self::EventsRead => "events:read",
             Self::PolicyRead => "policy:read",
             Self::PolicyAdmin => "policy:admin",

@@ -109,7 +109,19 @@ fn key_of(verb: Verb) -> Option<&'static str> {
         | Verb::NetworkUpdate
         | Verb::FilterRead
         | Verb::FilterDefine
-        | Verb::FilterUndefine => Some("name"),
+        | Verb::FilterUndefine
+        | Verb::PoolRead
+        | Verb::PoolDefine
+        | Verb::PoolUndefine
+        | Verb::PoolBuild
+        | Verb::PoolStart
+        | Verb::PoolDestroy
+        | Verb::PoolDelete
+        | Verb::VolumeRead
+        | Verb::VolumeCreate
+        | Verb::VolumeDelete
+        | Verb::VolumeChange
+        | Verb::VolumeDownload => Some("name"),
         Verb::DomainRewrite | Verb::FsRead | Verb::FsWrite => Some("path"),
         Verb::KvUse => Some("max-bytes"),
         Verb::NodeRead

@@ -129,7 +129,10 @@ impl Run {
             EventKind::Daemon { change } => {
                 ("daemon".to_owned(), Why::Daemon(contract_daemon_change(*change)))
             }
-            EventKind::Policy { .. } | EventKind::Network { .. } | EventKind::Filter { .. } => return None,
+            EventKind::Policy { .. }
+            | EventKind::Network { .. }
+            | EventKind::Filter { .. }
+            | EventKind::Pool { .. } => return None,
         };
         let detail = serde_json::to_string(event).unwrap_or_default();
         Some(Self { cause: TaskCause::Event, actor: event.actor.clone(), subject, why, detail })

@@ -19,6 +19,7 @@ mod kv;
 mod migrate;
 mod networks;
 mod policies;
+mod pools;
 mod runtime;
 mod settings;
 mod versions;
@@ -35,6 +36,7 @@ pub use interfaces::{InterfaceRow, SnapshotKind, SnapshotRow};
 pub use journal::{JournalRow, JournalState};
 pub use networks::{FilterRow, NetworkRow, PortRow};
 pub use policies::PolicyRow;
+pub use pools::PoolRow;
 pub use runtime::RuntimeRow;
 pub use versions::VERSIONS_KEPT;
 

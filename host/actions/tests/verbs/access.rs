@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::networks::{filter, network, new_host};
 use crate::support::{ROOT, Setup, host, host_with, plain, refused};
 
-const READS: [Verb; 7] = [
+const READS: [Verb; 9] = [
     Verb::DomainRead,
     Verb::NodeRead,
     Verb::EventsRead,
@@ -16,6 +16,8 @@ const READS: [Verb; 7] = [
     Verb::NetworkRead,
     Verb::FilterRead,
     Verb::InterfaceRead,
+    Verb::PoolRead,
+    Verb::VolumeRead,
 ];
 
 fn etc() -> TempDir {

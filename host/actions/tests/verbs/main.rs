@@ -13,5 +13,6 @@ mod lists;
 mod networks;
 mod node;
 mod policies;
+mod storage;
 mod support;
 mod updates;

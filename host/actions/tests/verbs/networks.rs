@@ -32,7 +32,7 @@ pub fn new_host(live: bool, config: bool) -> NetworkUpdate {
 }
 
 /// A host that has been recovered, with what ships.
-async fn recovered(directory: &TempDir) -> Host {
+pub(crate) async fn recovered(directory: &TempDir) -> Host {
     let host = host_at(directory.path(), Setup::default());
     host.recover().await.unwrap();
     host

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reeve_actions::policy_port::PolicyPort;
 use reeve_actions::{
-    Access, Actions, BusSink, Deps, FaultPoint, Networking, NoFaults, NoPolicy, StoreKeeper,
+    Access, Actions, BusSink, Deps, FaultPoint, Networking, NoFaults, NoPolicy, StoreKeeper, Storing,
 };
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
@@ -72,6 +72,7 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         policies: Arc::new(NoPolicy),
         node: Arc::new(Node::new(setup.places)),
         networking: Arc::new(Networking::kernel(directory, directory)),
+        storing: Arc::new(Storing::new(directory)),
         access: setup.access,
         faults: setup.faults,
     }));

@@ -8,7 +8,9 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use prometheus_client::registry::Registry;
-use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, NoPolicy, NodePort, StoreKeeper};
+use reeve_actions::{
+    Access, Actions, BusSink, Deps, Networking, NoFaults, NoPolicy, NodePort, StoreKeeper, Storing,
+};
 use reeve_api::{Api, Metrics};
 use reeve_client::Client;
 use reeve_domain::sim::SimDriver;
@@ -55,6 +57,7 @@ impl Host {
             policies: Arc::new(NoPolicy),
             node: Arc::new(Constant),
             networking: Arc::new(Networking::kernel(directory.path(), directory.path())),
+            storing: Arc::new(Storing::new(directory.path())),
             access: Access::owner_only(own_uid),
             faults: Arc::new(NoFaults),
         }));

@@ -5,4 +5,5 @@ mod calls;
 mod host;
 mod operations;
 mod shape;
+mod storage;
 mod streams;

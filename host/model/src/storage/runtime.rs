@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{PoolKind, VolumeKind};
+use super::{PoolKind, VolumeKind, WipeAlgorithm};
 use crate::Bytes;
 
 /// What a pool holds.
@@ -139,6 +139,95 @@ pub struct VolumeSummary {
     pub fault: Option<String>,
 }
 
+/// How a pool's source is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BuildPool {
+    /// What becomes of what is there.
+    #[serde(default)]
+    pub mode: BuildMode,
+}
+
+/// How a volume document is taken in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct TakeVolume {
+    /// Refuse a document with anything in it that would be ignored, instead of warning about it.
+    #[serde(default)]
+    pub strict: bool,
+    /// Name, path or key of a volume whose content the new one begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Pool of the template; the volume's own when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_pool: Option<String>,
+}
+
+/// A volume that was made, and what of its document has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreatedVolume {
+    /// The volume.
+    pub volume: VolumeSummary,
+    /// A sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Another capacity of a volume (guide 14.12.7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResizeVolume {
+    /// The capacity in bytes, or by how much it changes.
+    pub capacity: Bytes,
+    /// `capacity` is added to what there is; taken away, where it may shrink.
+    #[serde(default)]
+    pub delta: bool,
+    /// It may become smaller; what is beyond the new end is lost.
+    #[serde(default)]
+    pub shrink: bool,
+    /// What it grows by is taken from the pool at once.
+    #[serde(default)]
+    pub allocate: bool,
+}
+
+/// How a volume is wiped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WipeVolume {
+    /// What is written over it.
+    #[serde(default)]
+    pub algorithm: WipeAlgorithm,
+}
+
+/// Which part of a volume's content is meant, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct VolumePart {
+    /// First byte.
+    #[serde(default)]
+    pub offset: u64,
+    /// The most bytes; all that follow when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+}
+
+/// Which volume is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct VolumeLookup {
+    /// Its path or key.
+    pub volume: String,
+}
+
 /// What can happen to a pool or one of its volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -150,6 +239,8 @@ pub enum PoolChange {
     Undefined,
     /// Its source was made.
     Built,
+    /// The daemon starts it by itself from now on, or not any more.
+    Updated,
     /// It runs.
     Started,
     /// It was stopped.

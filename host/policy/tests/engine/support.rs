@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reeve_actions::policy_port::{GuardRequest, LoadRequest, PolicyAdmin};
-use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, StoreKeeper};
+use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, StoreKeeper, Storing};
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
@@ -86,6 +86,7 @@ impl Host {
             policies: engine.clone(),
             node: Arc::new(Node::new(places)),
             networking: Arc::new(Networking::kernel(directory.path(), directory.path())),
+            storing: Arc::new(Storing::new(directory.path())),
             access: Access::owner_only(0),
             faults: Arc::new(NoFaults),
         }));

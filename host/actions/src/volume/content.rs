@@ -1,0 +1,129 @@
+//! Clients write and read the content of volumes. A thread does the work; what is in between holds a few pieces, so that whoever is
+//! faster waits.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use reeve_model::storage::{PoolChange, VolumePart};
+use reeve_model::{Actor, Error, Verb};
+use reeve_storage::{Progress, Stretch};
+use tokio::sync::mpsc;
+
+use crate::Actions;
+
+/// Pieces that wait on their way.
+const WAITING: usize = 16;
+/// Zeroes that are sent at once for a hole.
+const ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Bytes that a client sends, piece by piece; its end is the end of the upload.
+pub type Incoming = mpsc::Receiver<io::Result<Vec<u8>>>;
+/// Bytes on their way to a client. An error ends them early.
+pub type Outgoing = mpsc::Receiver<io::Result<Vec<u8>>>;
+
+impl Actions {
+    /// Writes what a client sends into a volume; tells how many bytes that was. What was written before an error stays.
+    pub async fn upload_volume(
+        &self,
+        actor: &Actor,
+        pool: &str,
+        volume: &str,
+        part: VolumePart,
+        incoming: Incoming,
+    ) -> Result<u64, Error> {
+        let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
+        let meant = name.clone();
+        let work = move |storage: &reeve_storage::Storage| {
+            let mut input = Pieces { incoming, piece: Vec::new(), at: 0 };
+            let part = (part.offset, part.length);
+            storage.upload(uuid, &meant, part, &mut input, &Progress::default())
+        };
+        let written = self.on_storage(work).await?;
+        self.tell_pool(actor, record.config(), PoolChange::VolumeUploaded, &name);
+        Ok(written)
+    }
+
+    /// Reads a part of a volume for a client, from one state: nobody changes it meanwhile.
+    pub async fn download_volume(
+        &self,
+        actor: &Actor,
+        pool: &str,
+        volume: &str,
+        part: VolumePart,
+    ) -> Result<Outgoing, Error> {
+        let (uuid, _, name) = self.volume_of(actor, Verb::VolumeDownload, pool, volume)?;
+        let (sender, mut outgoing) = mpsc::channel(WAITING);
+        let storage = Arc::clone(&self.storing.storage);
+        let work = move || {
+            let mut sink = |stretch: Stretch<'_>| send(&sender, stretch);
+            let part = (part.offset, part.length);
+            let result = storage.download(uuid, &name, part, &mut sink, &Progress::default());
+            if let Err(error) = &result {
+                // Nobody may be left to hear it.
+                let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
+            }
+            result.map_err(Error::from)
+        };
+        let done = tokio::task::spawn_blocking(work);
+        // What is refused is refused before the first byte.
+        match outgoing.recv().await {
+            Some(Ok(first)) => {
+                let (ahead, rest) = mpsc::channel(WAITING);
+                tokio::spawn(async move {
+                    let mut next = Some(Ok(first));
+                    while let Some(piece) = next {
+                        if ahead.send(piece).await.is_err() {
+                            return;
+                        }
+                        next = outgoing.recv().await;
+                    }
+                });
+                Ok(rest)
+            }
+            _ => match done.await {
+                Ok(Err(error)) => Err(error),
+                // An empty part.
+                _ => Ok(mpsc::channel(1).1),
+            },
+        }
+    }
+}
+
+fn send(sender: &mpsc::Sender<io::Result<Vec<u8>>>, stretch: Stretch<'_>) -> io::Result<()> {
+    let push = |bytes: &[u8]| {
+        sender.blocking_send(Ok(bytes.to_vec())).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    };
+    match stretch {
+        Stretch::Data(bytes) => push(bytes),
+        Stretch::Hole(mut left) => {
+            while left > 0 {
+                let count = left.min(ZEROES.len() as u64);
+                push(&ZEROES[..count as usize])?;
+                left -= count;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Pieces as one stream that blocks.
+struct Pieces {
+    incoming: Incoming,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.piece.len() {
+            match self.incoming.blocking_recv() {
+                Some(piece) => (self.piece, self.at) = (piece?, 0),
+                None => return Ok(0),
+            }
+        }
+        let count = bytes.len().min(self.piece.len() - self.at);
+        bytes[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,14 @@
+//! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
+
+mod crash;
+mod kinds;
+mod lab;
+mod pools;
+mod volumes;
+
+use std::time::Duration;
+
+type Outcome = anyhow::Result<()>;
+
+/// How long an effect that nobody waits for may take; machines under test load are slow.
+const PATIENCE: Duration = Duration::from_secs(30);
