@@ -15,6 +15,7 @@
 //! All calls block. They belong to the mount namespace of the process.
 #![forbid(unsafe_code)]
 
+mod busy;
 mod content;
 mod directory;
 mod error;

@@ -26,33 +26,40 @@ async fn a_stranger_has_no_storage() {
     let take = TakeVolume::default();
     host.create_volume(&ROOT, "lab", VOLUME, &take).await.unwrap();
     let stranger = Actor::Client { uid: 4242, pid: 7 };
-    let denied = ErrorCode::Denied;
-    refused(host.pools(&stranger), denied, &["pool:read"]);
-    refused(host.pool_info(&stranger, "lab"), denied, &["pool:read", "'lab'"]);
-    refused(host.pool_info(&stranger, "nobody"), denied, &["pool:read"]);
-    refused(host.pool_xml(&stranger, "lab", false), denied, &["pool:read"]);
-    refused(host.define_pool(&stranger, &document, false).await, denied, &["pool:define"]);
-    refused(host.set_pool_autostart(&stranger, "lab", true).await, denied, &["pool:define"]);
-    refused(host.undefine_pool(&stranger, "lab").await, denied, &["pool:undefine"]);
-    refused(host.build_pool(&stranger, "lab", BuildMode::Keep).await, denied, &["pool:build"]);
-    refused(host.start_pool(&stranger, "lab").await, denied, &["pool:start"]);
-    refused(host.create_pool(&stranger, &document, false).await, denied, &["pool:start"]);
-    refused(host.refresh_pool(&stranger, "lab").await, denied, &["pool:start"]);
-    refused(host.destroy_pool(&stranger, "lab").await, denied, &["pool:destroy"]);
-    refused(host.delete_pool(&stranger, "lab").await, denied, &["pool:delete"]);
-    refused(host.volumes(&stranger, "lab"), denied, &["volume:read"]);
-    refused(host.volume_info(&stranger, "lab", "a").await, denied, &["volume:read"]);
-    refused(host.find_volume(&stranger, "/nowhere").await, denied, &["volume:read"]);
-    refused(host.volume_xml(&stranger, "lab", "a").await, denied, &["volume:read"]);
-    refused(host.create_volume(&stranger, "lab", VOLUME, &take).await, denied, &["volume:create"]);
-    refused(host.delete_volume(&stranger, "lab", "a").await, denied, &["volume:delete"]);
+    refused(host.pools(&stranger), ErrorCode::Denied, &["pool:read"]);
+    refused(host.pool_info(&stranger, "lab"), ErrorCode::Denied, &["pool:read", "'lab'"]);
+    refused(host.pool_info(&stranger, "nobody"), ErrorCode::Denied, &["pool:read"]);
+    refused(host.pool_xml(&stranger, "lab", false), ErrorCode::Denied, &["pool:read"]);
+    refused(host.define_pool(&stranger, &document, false).await, ErrorCode::Denied, &["pool:define"]);
+    refused(host.set_pool_autostart(&stranger, "lab", true).await, ErrorCode::Denied, &["pool:define"]);
+    refused(host.undefine_pool(&stranger, "lab").await, ErrorCode::Denied, &["pool:undefine"]);
+    refused(host.build_pool(&stranger, "lab", BuildMode::Keep).await, ErrorCode::Denied, &["pool:build"]);
+    refused(host.start_pool(&stranger, "lab").await, ErrorCode::Denied, &["pool:start"]);
+    refused(host.create_pool(&stranger, &document, false).await, ErrorCode::Denied, &["pool:start"]);
+    refused(host.refresh_pool(&stranger, "lab").await, ErrorCode::Denied, &["pool:start"]);
+    refused(host.destroy_pool(&stranger, "lab").await, ErrorCode::Denied, &["pool:destroy"]);
+    refused(host.delete_pool(&stranger, "lab").await, ErrorCode::Denied, &["pool:delete"]);
+    refused(host.volumes(&stranger, "lab"), ErrorCode::Denied, &["volume:read"]);
+    refused(host.volume_info(&stranger, "lab", "a").await, ErrorCode::Denied, &["volume:read"]);
+    refused(host.find_volume(&stranger, "/nowhere").await, ErrorCode::Denied, &["volume:read"]);
+    refused(host.volume_xml(&stranger, "lab", "a").await, ErrorCode::Denied, &["volume:read"]);
+    refused(host.create_volume(&stranger, "lab", VOLUME, &take).await, ErrorCode::Denied, &["volume:create"]);
+    refused(host.delete_volume(&stranger, "lab", "a").await, ErrorCode::Denied, &["volume:delete"]);
     let resize = ResizeVolume::default();
-    refused(host.resize_volume(&stranger, "lab", "a", resize).await, denied, &["volume:change"]);
-    refused(host.wipe_volume(&stranger, "lab", "a", WipeAlgorithm::Zero).await, denied, &["volume:change"]);
+    refused(host.resize_volume(&stranger, "lab", "a", resize).await, ErrorCode::Denied, &["volume:change"]);
+    refused(
+        host.wipe_volume(&stranger, "lab", "a", WipeAlgorithm::Zero).await,
+        ErrorCode::Denied,
+        &["volume:change"],
+    );
     let part = VolumePart::default();
     let incoming = mpsc::channel(1).1;
-    refused(host.upload_volume(&stranger, "lab", "a", part, incoming).await, denied, &["volume:change"]);
-    refused(host.download_volume(&stranger, "lab", "a", part).await, denied, &["volume:download"]);
+    refused(
+        host.upload_volume(&stranger, "lab", "a", part, incoming).await,
+        ErrorCode::Denied,
+        &["volume:change"],
+    );
+    refused(host.download_volume(&stranger, "lab", "a", part).await, ErrorCode::Denied, &["volume:download"]);
     assert_eq!(host.volumes(&ROOT, "lab").unwrap().len(), 1);
 }
 
@@ -67,7 +74,7 @@ async fn definitions_and_what_runs_are_kept() {
         &["'lab'", "exists already"],
     );
     let xml = host.pool_xml(&ROOT, "lab", false).unwrap();
-    let edited = xml.replace("</path>", "/.</path>");
+    let edited = xml.replace("/pool</path>", "/other</path>");
     host.edit_pool(&ROOT, "lab", &edited, false, None).await.unwrap();
     refused(
         host.edit_pool(&ROOT, "lab", &xml, false, Some("of another document")).await,

@@ -18,6 +18,7 @@ use reeve_sys::block;
 use self::partitions::Partitions;
 use self::table::{Table, TableKind};
 use crate::StorageError;
+use crate::busy::settled;
 use crate::pool::{Pool, Volumes, subject};
 use crate::program::{self, Finding};
 
@@ -68,7 +69,7 @@ impl DiskPool {
     }
 
     fn open(&self, alone: bool) -> Result<File, StorageError> {
-        block::open(&self.device, true, alone).map_err(|error| match error.kind() {
+        settled(|| block::open(&self.device, true, alone)).map_err(|error| match error.kind() {
             ErrorKind::ResourceBusy => {
                 let reason = format!("'{}' or a partition of it is in use", self.device.display());
                 StorageError::conflict(self.subject(), reason)
@@ -103,7 +104,7 @@ impl DiskPool {
     fn forget_partitions(&self, disk: &File) -> Result<(), StorageError> {
         let known = block::partitions(&self.name()?).map_err(StorageError::file(&self.device, "read"))?;
         for (number, _, _) in known {
-            block::remove_partition(disk, number).map_err(|error| match error.kind() {
+            settled(|| block::remove_partition(disk, number)).map_err(|error| match error.kind() {
                 ErrorKind::ResourceBusy => {
                     StorageError::conflict(self.subject(), format!("partition {number} is in use"))
                 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reeve_model::storage::{BuildMode, PoolConfig};
 use reeve_sys::process::Run;
@@ -11,14 +11,12 @@ use reeve_sys::{block, mount};
 
 use super::dir::Target;
 use crate::StorageError;
+use crate::busy::settled;
 use crate::pool::{Pool, Volumes};
 use crate::program::{self, Finding};
 
 /// How long making a file system may take: large disks need minutes.
 const FORMATTING: Duration = Duration::from_secs(1800);
-
-/// How long a file system may be busy with descriptors that go by themselves.
-const FORKING: Duration = Duration::from_millis(500);
 
 /// Makers of file systems: format, program, arguments before the device.
 const MAKERS: [(&str, &str, &[&str]); 6] = [
@@ -79,7 +77,7 @@ impl FsPool {
 
     /// Fails while the device is mounted or part of another.
     fn refuse_used(&self) -> Result<(), StorageError> {
-        match block::open(&self.device, false, true) {
+        match settled(|| block::open(&self.device, false, true)) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::ResourceBusy => {
                 let reason =
@@ -168,19 +166,11 @@ pub(crate) fn unmount(
     if !Path::new(&target.path).exists() || !is_mounted()? {
         return Ok(());
     }
-    let deadline = Instant::now() + FORKING;
-    loop {
-        match mount::unmount(Path::new(&target.path)) {
-            Ok(()) => return Ok(()),
-            // A program that is being started elsewhere holds our descriptors until it runs, and nobody tells when.
-            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
-                std::thread::park_timeout(Duration::from_millis(10));
-            }
-            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
-                let reason = format!("'{}' is in use by a guest or another program", target.path);
-                return Err(StorageError::conflict(target.subject(), reason));
-            }
-            Err(error) => return Err(StorageError::file(&target.path, "unmounted")(error)),
+    settled(|| mount::unmount(Path::new(&target.path))).map_err(|error| match error.kind() {
+        ErrorKind::ResourceBusy => {
+            let reason = format!("'{}' is in use by a guest or another program", target.path);
+            StorageError::conflict(target.subject(), reason)
         }
-    }
+        _ => StorageError::file(&target.path, "unmounted")(error),
+    })
 }

@@ -10,6 +10,7 @@ use reeve_sys::block;
 
 use super::table::{Slot, Table, TableKind};
 use super::{DiskPool, node};
+use crate::busy::settled;
 use crate::files::permit;
 use crate::pool::{Content, Volume, Volumes, volume_subject};
 use crate::{Progress, StorageError};
@@ -209,7 +210,7 @@ impl Volumes for Partitions {
         let made = self.make(&slot, config, content);
         self.reserved().retain(|reserved| reserved.number != slot.number);
         if made.is_err()
-            && let Err(error) = block::remove_partition(&self.disk, slot.number)
+            && let Err(error) = settled(|| block::remove_partition(&self.disk, slot.number))
         {
             tracing::warn!("partition {} of '{}' can't be taken away: {error}", slot.number, self.device);
         }
@@ -221,7 +222,7 @@ impl Volumes for Partitions {
         let _reserved = self.reserved();
         let mut table = self.pool.load(&self.disk)?;
         let (slot, _) = self.find(&table, name)?;
-        block::remove_partition(&self.disk, slot.number).map_err(|error| match error.kind() {
+        settled(|| block::remove_partition(&self.disk, slot.number)).map_err(|error| match error.kind() {
             ErrorKind::ResourceBusy => StorageError::conflict(self.subject(name), "it is in use"),
             _ => StorageError::file(&self.pool.device, "repartitioned")(error),
         })?;
