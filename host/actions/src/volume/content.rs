@@ -14,7 +14,7 @@ use crate::Actions;
 /// Pieces that wait on their way.
 const WAITING: usize = 16;
 /// Zeroes that are sent at once for a hole.
-const ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Bytes that a client sends, piece by piece; its end is the end of the upload.
 pub type Incoming = mpsc::Receiver<io::Result<Vec<u8>>>;
