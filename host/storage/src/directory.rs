@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use reeve_model::storage::check_volume_name;
+use reeve_sys::open::{ImageError, Sharing};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use uuid::Uuid;
 
 use crate::StorageError;
+use crate::busy::settled;
 use crate::pool::volume_subject;
 
 /// What a file is called until it is whole.
@@ -75,6 +77,12 @@ impl Directory {
         }
     }
 
+    /// Opens a volume and keeps it from who locks images too, such as a domain that runs: from everybody to write, from writers to read.
+    pub(crate) fn claim(&self, name: &str, write: bool) -> Result<File, StorageError> {
+        let file = self.volume(name, write)?;
+        claimed(file, write, &self.subject(name), &self.path_of(name))
+    }
+
     fn no_file(&self, name: &str, what: &str) -> StorageError {
         StorageError::invalid(self.subject(name), format!("it is {what}, so it is no volume"))
     }
@@ -103,7 +111,8 @@ impl Directory {
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), StorageError> {
         // Only what could be opened as a volume is removed as one.
-        drop(self.volume(name, false)?);
+        let file = self.volume(name, false)?;
+        let _claimed = claimed(file, true, &self.subject(name), &self.path_of(name))?;
         rustix::fs::unlinkat(&*self.dir, name, AtFlags::empty())
             .map_err(|error| StorageError::file(self.path_of(name), "deleted")(error.into()))?;
         self.sync()
@@ -165,6 +174,25 @@ impl Directory {
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(error) => Err(failed(error.into())),
         }
+    }
+}
+
+/// Locks what is open, alone or among readers.
+pub(crate) fn claimed(file: File, alone: bool, subject: &str, path: &str) -> Result<File, StorageError> {
+    let sharing = if alone { Sharing::Exclusive } else { Sharing::Shared };
+    let locked = settled(|| match reeve_sys::open::lock(&file, sharing) {
+        Ok(()) => Ok(()),
+        Err(ImageError::InUse) => Err(io::ErrorKind::ResourceBusy.into()),
+        Err(ImageError::Io(error)) => Err(error),
+        Err(error) => Err(io::Error::other(error)),
+    });
+    match locked {
+        Ok(()) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            let reason = "a domain that runs uses it, or another program; stop that first";
+            Err(StorageError::conflict(subject, reason))
+        }
+        Err(error) => Err(StorageError::file(path, "locked")(error)),
     }
 }
 

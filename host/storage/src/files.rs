@@ -179,7 +179,7 @@ impl Volumes for Files {
 
     fn resize(&self, name: &str, capacity: u64, allocate_it: bool) -> Result<Volume, StorageError> {
         let subject = self.directory.subject(name);
-        let file = self.directory.volume(name, true)?;
+        let file = self.directory.claim(name, true)?;
         let metadata =
             file.metadata().map_err(StorageError::file(self.directory.path_of(name), "looked at"))?;
         let volume = self.volume(name, &file, &metadata);
@@ -203,7 +203,7 @@ impl Volumes for Files {
     }
 
     fn open(&self, name: &str, write: bool) -> Result<File, StorageError> {
-        self.directory.volume(name, write)
+        self.directory.claim(name, write)
     }
 
     fn look(&self, name: &str) -> Result<Volume, StorageError> {

@@ -40,7 +40,7 @@ pub(crate) trait Volumes: Send + Sync {
     /// Gives a volume another capacity. Growth takes space at once where `allocate` says so.
     fn resize(&self, name: &str, capacity: u64, allocate: bool) -> Result<Volume, StorageError>;
 
-    /// Opens a volume.
+    /// Opens a volume and keeps it, until it is closed, from who locks images too: from everybody to write, from writers to read.
     fn open(&self, name: &str, write: bool) -> Result<File, StorageError>;
 
     /// One volume, read anew.

@@ -396,3 +396,17 @@ fn guards_see_where_an_interface_goes() -> Outcome {
             .all(|line| heard(line).is_ok_and(|count| count >= 1))
     })
 }
+
+#[test]
+fn what_a_guard_denies_stays_where_it_is() -> Outcome {
+    let lab = lab(&interface("network", "lab", "<bandwidth><inbound average='1000'/></bandwidth>"))?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let before = (lab.xml(&[])?, lab.rules()?, lab.classes("vnet0")?);
+    let echo = test_policy("echo")?;
+    lab.reeve(&["policy", "load", &echo.to_string_lossy(), "--grant", "network:read"])?.ok();
+    let said = lab.update(&interface("network", "other", ""), &["--persistent"])?.fails(4);
+    assert!(said.contains("echo") && said.contains("web"), "{said}");
+    assert_eq!(lab.bridge_of("vnet0")?, "labbr");
+    assert_eq!((lab.xml(&[])?, lab.rules()?, lab.classes("vnet0")?), before);
+    lab.guest_is_heard_on("labbr")
+}

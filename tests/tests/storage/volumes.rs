@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use reeve_tests::Guest;
+
 use crate::Outcome;
 use crate::lab::Lab;
 
@@ -104,5 +106,33 @@ fn content_goes_in_and_out() -> Outcome {
     lab.reeve(&["vol", "wipe", "--pool", "lab", "b", "--algorithm", "shred"])?.fails(2);
     let events = lab.daemon.log();
     assert!(!events.contains("panicked"), "{events}");
+    Ok(())
+}
+
+#[test]
+fn a_volume_that_a_guest_uses_is_left_alone() -> Outcome {
+    let lab = Lab::with_pool()?;
+    lab.reeve(&["vol", "create-as", "lab", "disk", "8M"])?.ok();
+    let path = lab.images().join("disk").display().to_string();
+    let disk = format!("<disk type='file'><source file='{path}'/><target dev='vda' bus='virtio'/></disk>");
+    let guest = Guest::locate()?.document_with("web", 64, "", &disk);
+    lab.daemon.reeve_with_input(&["domain", "define", "-"], &guest)?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let file = lab.place.path().join("file").display().to_string();
+    std::fs::write(&file, "text")?;
+    for words in [
+        &["vol", "delete", "--pool", "lab", "disk"][..],
+        &["vol", "wipe", "--pool", "lab", "disk"],
+        &["vol", "resize", "--pool", "lab", "disk", "16M"],
+        &["vol", "upload", "--pool", "lab", "disk", &file],
+        &["vol", "download", "--pool", "lab", "disk", &file],
+        &["vol", "clone", "--pool", "lab", "disk", "copy"],
+    ] {
+        let said = lab.reeve(words)?.fails(6);
+        assert!(said.contains("disk") && said.contains("a domain that runs uses it"), "{words:?}: {said}");
+    }
+    assert_eq!(lab.volumes("lab")?, ["disk"]);
+    lab.reeve(&["domain", "destroy", "web"])?.ok();
+    lab.reeve(&["vol", "delete", "--pool", "lab", "disk"])?.ok();
     Ok(())
 }

@@ -11,6 +11,10 @@ use crate::build::command::{command, run};
 /// The target of every policy: no WASI, so no clock, no files and no randomness that a policy was not granted.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
+/// Bytes of stack that a policy gets. The linker's own choice is a mebibyte, and after every call a policy's memory is searched for what
+/// it wrote.
+const STACK: u32 = 128 << 10;
+
 /// Names another compiler than /usr/bin/rustc to take in place of Debian's.
 const COMPILER_VARIABLE: &str = "REEVE_WASM_RUSTC";
 
@@ -83,10 +87,11 @@ impl Toolchain {
         if let Some(compiler) = &self.compiler {
             cargo.env("RUSTC", compiler);
         }
+        let mut flags = format!("-Clink-arg=-zstack-size={STACK}");
         if let Some(sysroot) = &self.sysroot {
-            let flag = format!("--sysroot={}", sysroot.display());
-            cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flag);
+            flags.push_str(&format!(" --sysroot={}", sysroot.display()));
         }
+        cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         if let Some(linker) = &self.linker {
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }

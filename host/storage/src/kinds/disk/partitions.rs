@@ -11,6 +11,7 @@ use reeve_sys::block;
 use super::table::{Slot, Table, TableKind};
 use super::{DiskPool, node};
 use crate::busy::settled;
+use crate::directory::claimed;
 use crate::files::permit;
 use crate::pool::{Content, Volume, Volumes, volume_subject};
 use crate::{Progress, StorageError};
@@ -272,7 +273,9 @@ impl Volumes for Partitions {
     fn open(&self, name: &str, write: bool) -> Result<File, StorageError> {
         let table = self.pool.load(&self.disk)?;
         let (_, volume) = self.find(&table, name)?;
-        block::open(volume.path.as_ref(), write, false).map_err(StorageError::file(&volume.path, "opened"))
+        let device = block::open(volume.path.as_ref(), write, false)
+            .map_err(StorageError::file(&volume.path, "opened"))?;
+        claimed(device, write, &self.subject(name), &volume.path)
     }
 
     fn look(&self, name: &str) -> Result<Volume, StorageError> {
