@@ -40,6 +40,13 @@ impl Context {
         // Standard error is the last resort: when it is gone there is nowhere left to say so.
         let _ = writeln!(io::stderr(), "{text}");
     }
+
+    /// Writes what a document's warnings are to standard error, a line each.
+    pub(crate) fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
+            self.note(&format!("warning: {warning}"));
+        }
+    }
 }
 
 /// The text of a document: of a file, or of standard input for `-`.

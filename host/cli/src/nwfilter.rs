@@ -141,9 +141,7 @@ impl Edit {
 }
 
 fn done(context: &mut Context, defined: DefinedFilter, participle: &'static str) -> anyhow::Result<()> {
-    for warning in &defined.warnings {
-        context.note(&format!("warning: {warning}"));
-    }
+    context.warn(&defined.warnings);
     context.show(&Done { defined, participle })
 }
 

@@ -37,9 +37,7 @@ impl Define {
 
 /// Writes the warnings about a document to standard error.
 pub(crate) fn warn(context: &Context, defined: &Defined) {
-    for warning in &defined.warnings {
-        context.note(&format!("warning: {warning}"));
-    }
+    context.warn(&defined.warnings);
 }
 
 impl Show for Defined {

@@ -53,9 +53,7 @@ impl Commit {
 impl Rollback {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let done = context.client.roll_back_interfaces().await?;
-        for warning in &done.warnings {
-            context.note(&format!("warning: {warning}"));
-        }
+        context.warn(&done.warnings);
         context.show(&RolledBack(done))
     }
 }

@@ -70,9 +70,7 @@ pub(super) fn done(
     defined: DefinedHostInterface,
     participle: &'static str,
 ) -> anyhow::Result<()> {
-    for warning in &defined.warnings {
-        context.note(&format!("warning: {warning}"));
-    }
+    context.warn(&defined.warnings);
     context.show(&Done { defined, participle })
 }
 

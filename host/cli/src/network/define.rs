@@ -65,9 +65,7 @@ pub(super) fn done(
     defined: DefinedNetwork,
     participle: &'static str,
 ) -> anyhow::Result<()> {
-    for warning in &defined.warnings {
-        context.note(&format!("warning: {warning}"));
-    }
+    context.warn(&defined.warnings);
     context.show(&Done { defined, participle })
 }
 

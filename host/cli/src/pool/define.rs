@@ -63,9 +63,7 @@ pub(super) fn done(
     defined: DefinedPool,
     participle: &'static str,
 ) -> anyhow::Result<()> {
-    for warning in &defined.warnings {
-        context.note(&format!("warning: {warning}"));
-    }
+    context.warn(&defined.warnings);
     context.show(&Done { defined, participle })
 }
 

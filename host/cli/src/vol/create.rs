@@ -138,9 +138,7 @@ impl Clone {
 }
 
 fn done(context: &mut Context, created: CreatedVolume, participle: String) -> anyhow::Result<()> {
-    for warning in &created.warnings {
-        context.note(&format!("warning: {warning}"));
-    }
+    context.warn(&created.warnings);
     context.show(&Done { created, participle })
 }
 
