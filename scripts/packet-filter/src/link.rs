@@ -29,11 +29,17 @@ pub(crate) fn chains(gathering: &Gathering<'_>, rules: &mut Rules) -> Result<(),
         // Jumps stand among the rules of root by the priority of their chain; before rules of the same priority.
         let mut root: Vec<(i32, Rule)> = Vec::new();
         for (chain, list) in jumps {
+            let list: Vec<Rule> = list.into_iter().map(|(_, rule)| rule).collect();
+            let packets = packets_of(chain.name);
+            if let [only] = &list[..]
+                && let Some(rule) = in_place(&packets, only)
+            {
+                root.push((chain.priority, rule));
+                continue;
+            }
             let name = name(chain.name, flow);
-            let jump =
-                Rule { matches: packets_of(chain.name), verdict: Verdict::Jump(name.clone()), comment: None };
+            let jump = Rule { matches: packets, verdict: Verdict::Jump(name.clone()), comment: None };
             root.push((chain.priority, jump));
-            let list = list.into_iter().map(|(_, rule)| rule).collect();
             rules.chains.push(Chain { name, layer: Layer::Link, entry: None, rules: list });
         }
         root.extend(own);
@@ -45,6 +51,19 @@ pub(crate) fn chains(gathering: &Gathering<'_>, rules: &mut Rules) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// The one rule of a chain as it stands in `root` in place of the jump: a chain less for the kernel to keep and for a packet to visit.
+/// None when it must stay where it is: `return` there is no `return` here, and a packet has one value of a field only.
+fn in_place(packets: &[Match], rule: &Rule) -> Option<Rule> {
+    let ends = matches!(rule.verdict, Verdict::Accept | Verdict::Drop | Verdict::Reject);
+    let agrees = |asked: &Match| rule.matches.iter().all(|own| own.field != asked.field || own == asked);
+    if !ends || !packets.iter().all(agrees) {
+        return None;
+    }
+    let more = packets.iter().filter(|asked| !rule.matches.contains(asked)).cloned();
+    let matches = more.chain(rule.matches.iter().cloned()).collect();
+    Some(Rule { matches, ..rule.clone() })
 }
 
 fn name(chain: &str, flow: Flow) -> String {

@@ -114,6 +114,39 @@ fn against_its_direction_an_inout_rule_has_source_and_destination_exchanged() {
     assert_eq!(matches(&rules, "root-out"), expected(Field::IpDestination, Field::SourcePort));
 }
 
+fn requests() -> Entry {
+    rule(Action::Drop, Direction::In, 400, vec![node("arp", &[("opcode", "Request")])])
+}
+
+fn udp() -> Entry {
+    rule(Action::Return, Direction::Inout, 400, vec![node("ip", &[("protocol", "udp")])])
+}
+
+#[test]
+fn a_rule_that_is_alone_in_its_chain_stands_in_root() {
+    let of_chain = |chain, entries| {
+        let tree =
+            [filter("test", "root", 0, vec![Entry::Reference(1)]), filter("alone", chain, -500, entries)];
+        made(&tree)
+    };
+    let accept = |matches| rule(Action::Accept, Direction::In, 500, matches);
+    let arp = number(Field::EtherType, 0x806);
+
+    let rules = of_chain("arp", vec![accept(Vec::new())]);
+    assert_eq!(matches(&rules, "root-in"), [[arp.clone()]]);
+    assert_eq!(rules.chains.len(), 1);
+    // What the chain asks and the rule asks too is asked once.
+    let rules = of_chain("arp", vec![accept(vec![node("arp", &[("opcode", "Request")])])]);
+    assert_eq!(matches(&rules, "root-in"), [[arp, number(Field::ArpOperation, 1)]]);
+
+    // No packet is of both kinds; the kernel's tool would not take such a rule.
+    let rules = of_chain("ipv4", vec![accept(vec![node("arp", &[])])]);
+    assert_eq!(chain(&rules, "root-in").rules[0].verdict, Verdict::Jump("ipv4-in".into()));
+    // It goes back to root, and in root it would leave it.
+    let rules = of_chain("ipv4", vec![udp()]);
+    assert_eq!(chain(&rules, "root-in").rules[0].verdict, Verdict::Jump("ipv4-in".into()));
+}
+
 #[test]
 fn chains_are_jumped_to_by_priority_among_the_rules_of_root() {
     let tree = [
@@ -128,8 +161,8 @@ fn chains_are_jumped_to_by_priority_among_the_rules_of_root() {
                 Entry::Reference(2),
             ],
         ),
-        filter("arps", "arp", -500, vec![rule(Action::Accept, Direction::In, 500, Vec::new())]),
-        filter("fours", "ipv4", -700, vec![rule(Action::Accept, Direction::Inout, 500, Vec::new())]),
+        filter("arps", "arp", -500, vec![requests(), rule(Action::Accept, Direction::In, 500, Vec::new())]),
+        filter("fours", "ipv4", -700, vec![udp(), rule(Action::Accept, Direction::Inout, 500, Vec::new())]),
     ];
     let rules = made(&tree);
     let root = chain(&rules, "root-in");
