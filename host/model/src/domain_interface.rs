@@ -73,7 +73,7 @@ pub struct InterfaceAddress {
     /// The address.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub ip: IpAddr,
-    /// Length of its prefix.
+    /// Length of its prefix; all of the address where only the address was seen.
     pub prefix: u8,
     /// Name that the guest gave.
     pub hostname: Option<String>,
@@ -87,7 +87,8 @@ pub enum AddressSource {
     /// Leases of the DHCP server of the network.
     #[default]
     Lease,
-    /// Neighbours that the host has talked to.
+    /// What the host saw of the guest: neighbours that its own stack talked to, and addresses that the guest's frames told, where they are
+    /// looked at.
     Arp,
     /// The agent inside of the guest.
     Agent,
@@ -116,7 +117,7 @@ pub struct AddressOptions {
     /// Only of the interface with this target or MAC address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// Where they are known from; only leases can be asked so far.
+    /// Where they are known from; the agent of a guest can't be asked yet.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub source: AddressSource,

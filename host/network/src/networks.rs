@@ -183,6 +183,12 @@ impl Networks {
         })
     }
 
+    /// Addresses by which the host's own stack has talked to this hardware address.
+    pub fn neighbours(&self, mac: MacAddress) -> Result<Vec<IpAddr>, NetworkError> {
+        let neighbours = self.host.links.neighbours()?.into_iter();
+        Ok(neighbours.filter(|neighbour| neighbour.mac.0 == mac.0).map(|neighbour| neighbour.ip).collect())
+    }
+
     /// Forgets what is kept of a network that was undefined: its leases.
     pub fn forget(&self, network: Uuid) -> Result<(), NetworkError> {
         service::forget(&self.host, network)

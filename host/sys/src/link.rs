@@ -16,6 +16,7 @@ mod forward;
 mod kernel;
 mod mac;
 mod name;
+mod neighbour;
 mod new;
 mod request;
 mod route;
@@ -29,6 +30,7 @@ pub use forward::Forward;
 pub use kernel::KernelLinks;
 pub use mac::{Mac, MacError};
 pub use name::{LinkName, NameError};
+pub use neighbour::Neighbour;
 pub use new::{Bridge, Macvtap, MacvtapMode, NewLink, PersistentTap};
 pub use route::{Family, Route};
 pub use view::{Counters, Link, OperState, Port};
@@ -79,6 +81,9 @@ pub trait Links: Send + Sync {
 
     /// Undoes [`Links::add_forward`].
     fn remove_forward(&self, port: &LinkName, mac: Mac) -> Result<(), LinkError>;
+
+    /// Neighbours of the host whose hardware address its own stack knows, of both families.
+    fn neighbours(&self) -> Result<Vec<Neighbour>, LinkError>;
 
     /// The default route with the best metric.
     fn default_route(&self, family: Family) -> Result<Option<Route>, LinkError> {

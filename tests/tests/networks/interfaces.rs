@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use reeve_model::api::ConsoleOptions;
+use reeve_packets::{Arp, BROADCAST, Frame};
 use reeve_tests::{Guest, Run, policy, test_policy, wait};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::lab::{Lab, document};
 use crate::policies::GRANTS;
+use crate::station::hex;
 use crate::{Outcome, PATIENCE};
 
 const MAC: &str = "52:54:00:00:00:07";
@@ -366,6 +368,20 @@ fn counters_and_addresses_are_shown() -> Outcome {
     assert!(row[3].starts_with("192.168.77.1") && row[3].ends_with("/24"), "{shown}");
     let said = lab.reeve(&["domain", "domifaddr", "web", "--source", "agent"])?.fails(1);
     assert!(said.contains("'web'") && said.contains("'lease'"), "{said}");
+
+    // Who asks the host for its address has told it his own.
+    assert!(!lab.reeve(&["domain", "domifaddr", "web", "--source", "arp"])?.ok().contains("192.168.77.50"));
+    let mac = MAC.parse()?;
+    let question = Frame::new(BROADCAST, mac).arp(&Arp::request(mac, "192.168.77.50", "192.168.77.1"));
+    let raw = format!("net 0 raw {}", hex(&question));
+    let mut shown = String::new();
+    wait::until("the host has heard of the guest", PATIENCE, || {
+        let asked = lab.guest(&raw, "ok bytes=60");
+        let list = lab.reeve(&["domain", "domifaddr", "web", "--source", "arp"]).map(|run| run.ok());
+        shown = asked.and(list).unwrap_or_default();
+        shown.contains("192.168.77.50/32")
+    })?;
+    assert!(shown.lines().any(|line| line.contains(MAC) && line.contains("ipv4")), "{shown}");
     Ok(())
 }
 

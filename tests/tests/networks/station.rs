@@ -138,7 +138,7 @@ async fn read(console: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
-fn hex(frame: &[u8]) -> String {
+pub fn hex(frame: &[u8]) -> String {
     frame.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,5 +1,8 @@
 //! What the interfaces of a domain are: listed, and the addresses behind them (guide 14.5.7, 14.5.8, 14.5.14).
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use reeve_domain::DomainError;
 use reeve_model::domain::DomainConfig;
 use reeve_model::domain_interface::{AddressOptions, AddressSource, DomainInterface, InterfaceAddress};
@@ -44,15 +47,10 @@ impl Actions {
             let sentence = "is not running".to_owned();
             return Err(explain(DomainError::WrongState { name: subject.name, sentence }));
         }
-        if options.source != AddressSource::Lease {
-            let message = format!(
-                "addresses of domain '{}' can't be had from '{}': the host reads neither its neighbours nor agents of guests",
-                subject.name,
-                options.source.as_str()
-            );
-            return Err(
-                Error::new(ErrorCode::Unsupported, message).with_hint("ask for those of the source 'lease'")
-            );
+        if options.source == AddressSource::Agent {
+            let message = format!("addresses of domain '{}' can't be had from its agent", subject.name);
+            return Err(Error::new(ErrorCode::Unsupported, message)
+                .with_hint("ask for those of the source 'lease' or 'arp': the host talks to no agents"));
         }
         let mut interfaces: Vec<DomainInterface> =
             snapshot.config.devices.interfaces.iter().map(DomainInterface::from).collect();
@@ -66,18 +64,36 @@ impl Actions {
         for interface in interfaces {
             let mac: Option<MacAddress> = interface.mac.as_deref().and_then(|mac| mac.parse().ok());
             let Some(mac) = mac else { continue };
+            let of_interface = |ip, prefix, hostname| InterfaceAddress {
+                target: interface.target.clone(),
+                mac,
+                ip,
+                prefix,
+                hostname,
+            };
+            if options.source == AddressSource::Arp {
+                let seen = self.seen(subject.uuid, mac).await?;
+                addresses.extend(
+                    seen.into_iter().map(|ip| of_interface(ip, if ip.is_ipv4() { 32 } else { 128 }, None)),
+                );
+                continue;
+            }
             let Some(network) = self.network_of(subject.uuid, mac) else { continue };
             let leases = self.on_networks(move |networks| networks.leases(network)).await?;
             let own = leases.into_iter().filter(|lease| lease.mac == Some(mac));
-            addresses.extend(own.map(|lease| InterfaceAddress {
-                target: interface.target.clone(),
-                mac,
-                ip: lease.ip,
-                prefix: lease.prefix,
-                hostname: lease.hostname,
-            }));
+            addresses.extend(own.map(|lease| of_interface(lease.ip, lease.prefix, lease.hostname)));
         }
         Ok(addresses)
+    }
+
+    /// Addresses that the host saw an interface use.
+    async fn seen(&self, domain: Uuid, mac: MacAddress) -> Result<BTreeSet<IpAddr>, Error> {
+        let neighbours = self.on_networks(move |networks| networks.neighbours(mac)).await?;
+        let mut seen = BTreeSet::from_iter(neighbours);
+        if let Some(plugged) = self.networking.records().ports.get(&(domain, mac)) {
+            seen.extend(&plugged.learned);
+        }
+        Ok(seen)
     }
 
     /// The network that an interface of a running domain is plugged into, while it is active.

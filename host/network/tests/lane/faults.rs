@@ -177,6 +177,51 @@ fn a_port_that_fails_at_any_step_leaves_nothing_and_its_name_free() {
 }
 
 #[test]
+fn a_port_that_fails_to_move_at_any_step_is_where_it_was() {
+    let mut failed = 0;
+    for (what, arm) in ARMS {
+        for nth in 1..MOST {
+            let fakes = fakes();
+            fakes.networks.start(&whole()).unwrap();
+            let mut other = network(|config| config.bandwidth = limit(1000));
+            (other.uuid, other.name) = (Uuid::from_u128(2), "other".into());
+            other.bridge.name = Some("virbr1".into());
+            other.ips[0].network.address = "192.168.123.1".parse().unwrap();
+            other.ips[0].dhcp = None;
+            fakes.networks.start(&other).unwrap();
+            let on = |network: &str, average_kib| {
+                let mut wanted = interface("network", &[("network", network)], 1);
+                wanted.bandwidth = limit(average_kib);
+                wanted.bandwidth.inbound.as_mut().unwrap().floor_kib = Some(100);
+                wanted
+            };
+            let (here, there) = (on("default", 500), on("other", 600));
+            let asks = |interface| PortRequest { domain: Uuid::nil(), domain_name: "web", interface };
+            let port = fakes.networks.plan(&asks(&here)).unwrap();
+            fakes.networks.make(&port).unwrap();
+            let state = || {
+                let link = fakes.links.find(&name(&port.link)).unwrap().unwrap();
+                let floors = ["virbr0", "virbr1"].map(|bridge| fakes.traffic.floors(&name(bridge)));
+                (link.master, link.up, floors, fakes.traffic.shaped())
+            };
+            let before = state();
+            let new = fakes.networks.plan_change(&port, &asks(&there)).unwrap().with_link(false);
+            arm(&fakes, nth);
+            let done = fakes.networks.change(&port, &new).is_ok();
+            arm(&fakes, usize::MAX);
+            if done {
+                assert_eq!((state().0, state().1), (Some(name("virbr1")), false), "{what} {nth}");
+                break;
+            }
+            failed += 1;
+            assert_eq!(state(), before, "{what} {nth}");
+            assert_eq!(fakes.networks.ports(), std::slice::from_ref(&port), "{what} {nth}");
+        }
+    }
+    assert!(failed >= 4, "the bridge, the cable, the limits and the floors: {failed} steps failed");
+}
+
+#[test]
 fn an_update_that_fails_at_any_step_leaves_the_old_network() {
     for (what, arm) in ARMS {
         for nth in 1..MOST {

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use super::{
-    Address, Bridge, Change, Counters, Forward, KernelError, Link, LinkError, LinkName, Links, Mac, NewLink,
-    OperState, Port, PortOptions, Route,
+    Address, Bridge, Change, Counters, Forward, KernelError, Link, LinkError, LinkName, Links, Mac,
+    Neighbour, NewLink, OperState, Port, PortOptions, Route,
 };
 
 /// MTU of links that were given none.
@@ -261,6 +261,11 @@ impl Links for FakeLinks {
         let found = state.forwards.iter().position(|has| *has == forward);
         state.forwards.remove(found.ok_or_else(|| refused(port, step, Errno::NOENT))?);
         Ok(())
+    }
+
+    fn neighbours(&self) -> Result<Vec<Neighbour>, LinkError> {
+        // Nothing is ever sent.
+        Ok(Vec::new())
     }
 }
 

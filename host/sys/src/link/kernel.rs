@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::{
     Address, Change, Counters, Forward, KernelError, Link, LinkError, LinkName, Links, Mac, Macvtap,
-    MacvtapMode, NewLink, Route, address, decode, forward, request, route,
+    MacvtapMode, Neighbour, NewLink, Route, address, decode, forward, neighbour, request, route,
 };
 use crate::{netlink, tap};
 
@@ -198,6 +198,10 @@ impl Links for KernelLinks {
     fn remove_forward(&self, port: &LinkName, mac: Mac) -> Result<(), LinkError> {
         let done = forward::remove(self.index(port)?, mac);
         done.map_err(|source| refused(port, format!("freed of {mac}"), source))
+    }
+
+    fn neighbours(&self) -> Result<Vec<Neighbour>, LinkError> {
+        neighbour::list().map_err(|source| LinkError::Read { what: "neighbours", source })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Links of all kinds and what can be changed of them.
 
-use reeve_sys::link::{Change, KernelLinks, LinkError, Links, NewLink, OperState};
+use reeve_sys::link::{Change, KernelLinks, LinkError, Links, Neighbour, NewLink, OperState};
 use reeve_sys::namespace::NetworkNamespace;
 
 use crate::look::{all, cable, isolated, mac, name, output, shown, sysfs};
@@ -166,5 +166,26 @@ fn counters_count_what_passes() {
         assert!(received.rx_bytes >= before.rx_bytes + 10_000, "{before:?} {received:?}");
         assert_eq!(sent.tx_bytes.to_string(), sysfs("one", "statistics/tx_bytes"));
         assert_eq!((received.rx_errors, received.rx_dropped), (0, 0));
+    });
+}
+
+#[test]
+fn neighbours_are_those_whose_hardware_address_is_known() {
+    isolated(|links| {
+        cable(links, "near", "far");
+        links.change(&name("near"), &Change::Up).unwrap();
+        assert_eq!(links.neighbours().unwrap(), []);
+        for (ip, mac, state) in [
+            ("10.9.0.2", "52:54:00:00:00:02", "reachable"),
+            ("fd00::2", "52:54:00:00:00:02", "stale"),
+            ("10.9.0.3", "52:54:00:00:00:03", "failed"),
+        ] {
+            output("/usr/sbin/ip", &format!("neigh add {ip} lladdr {mac} dev near nud {state}"));
+        }
+        let mut known = links.neighbours().unwrap();
+        known.sort_by_key(|neighbour| neighbour.ip);
+        let guest = mac("52:54:00:00:00:02");
+        let expected = ["10.9.0.2", "fd00::2"].map(|ip| Neighbour { mac: guest, ip: ip.parse().unwrap() });
+        assert_eq!(known, expected);
     });
 }
