@@ -3,7 +3,7 @@
 pub use crate::bindings::reeve::storage::pools::{Pool, Space};
 pub use crate::bindings::reeve::storage::volumes::{NewVolume, Volume};
 pub use crate::hooks::clone_name::{CloneRequest, Cloned};
-pub use crate::hooks::storage_events::{Change, StorageEvent};
+pub use crate::hooks::storage_events::{StorageChange, StorageEvent};
 pub use crate::hooks::volume_create::{VolumeChanges, VolumePlan, VolumeVerdict};
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::native::{pools, volumes};

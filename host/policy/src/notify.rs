@@ -231,7 +231,7 @@ fn contract_network_event(kind: &EventKind) -> Option<network_events::NetworkEve
 
 /// The contract's form of an event of a pool; none for any other.
 fn contract_storage_event(kind: &EventKind) -> Option<storage_events::StorageEvent> {
-    use storage_events::Change;
+    use storage_events::StorageChange as Change;
     let EventKind::Pool { uuid, name, change, detail } = kind else { return None };
     let change = match change {
         PoolChange::Defined => Change::Defined,

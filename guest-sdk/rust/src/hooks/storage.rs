@@ -173,7 +173,7 @@ pub mod storage_events {
         default_bindings_module: "::reeve_sdk::hooks::storage_events",
         additional_derives: [PartialEq],
     });
-    pub use exports::reeve::hooks::storage_events::{Change, Guest, StorageEvent};
+    pub use exports::reeve::hooks::storage_events::{Guest, StorageChange, StorageEvent};
 }
 
 #[doc(hidden)]

@@ -27,7 +27,7 @@ record!(
     }
 );
 words!(
-    Change = storage_events::Change {
+    StorageChange = storage_events::StorageChange {
         Defined,
         Undefined,
         Built,
@@ -46,7 +46,7 @@ words!(
 );
 record!(
     StorageEvent =
-        storage_events::StorageEvent { uuid: String, name: String, change: Change, detail: String }
+        storage_events::StorageEvent { uuid: String, name: String, change: StorageChange, detail: String }
 );
 words!(Cloned = clone_name::Cloned { Domain, Volume });
 record!(
