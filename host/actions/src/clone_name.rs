@@ -24,7 +24,8 @@ impl Actions {
             return Ok(default_name(source, &taken));
         };
         if taken.contains(&name) {
-            let message = format!("no name for the clone of '{source}': '{name}', which policy gave it, is taken");
+            let message =
+                format!("no name for the clone of '{source}': '{name}', which policy gave it, is taken");
             return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint("name the clone yourself"));
         }
         Ok(name)

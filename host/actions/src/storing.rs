@@ -31,13 +31,14 @@ pub struct Storing {
 /// Percent of a pool below which its free space is low, unless somebody says otherwise.
 const LOW_PERCENT: u32 = 10;
 
-/// Keeps a name and a capacity for a volume that is being made or resized, until it is dropped.
-pub(crate) struct Intent<'a> {
-    storing: &'a Storing,
+/// Keeps a name and a capacity for a volume that is being made or resized, until it is dropped. It goes with the work, which goes on when
+/// nobody waits for it any more.
+pub(crate) struct Intent {
+    storing: Arc<Storing>,
     key: (Uuid, String),
 }
 
-impl Drop for Intent<'_> {
+impl Drop for Intent {
     fn drop(&mut self) {
         lock(&self.storing.intended).remove(&self.key);
     }
@@ -109,7 +110,12 @@ impl Storing {
     }
 
     /// Notes that a volume will have this capacity; refused while somebody else makes or resizes it.
-    pub(crate) fn intend(&self, pool: &PoolConfig, name: &str, capacity: Bytes) -> Result<Intent<'_>, StorageError> {
+    pub(crate) fn intend(
+        self: &Arc<Self>,
+        pool: &PoolConfig,
+        name: &str,
+        capacity: Bytes,
+    ) -> Result<Intent, StorageError> {
         let key = (pool.uuid, name.to_owned());
         let mut intended = lock(&self.intended);
         if intended.contains_key(&key) {
@@ -119,7 +125,7 @@ impl Storing {
             });
         }
         intended.insert(key.clone(), capacity);
-        Ok(Intent { storing: self, key })
+        Ok(Intent { storing: Arc::clone(self), key })
     }
 
     /// Names and capacities of the volumes of a pool that are being made or resized.

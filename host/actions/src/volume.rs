@@ -104,14 +104,20 @@ impl Actions {
             None => config,
             Some(source) => self.name_volume(actor, &record, config, &source.summary.name).await?,
         };
-        // Kept until the volume is there.
-        let (config, _intent) = self.ask_volume_create(actor, (uuid, &record), config, source).await?;
+        let (config, intent) = self.ask_volume_create(actor, (uuid, &record), config, source).await?;
         let name = config.name.clone();
         let volume = match template {
-            None => self.on_storage(move |storage| storage.create(uuid, &config)).await?,
+            None => {
+                let work = move |storage: &reeve_storage::Storage| {
+                    let _kept = intent;
+                    storage.create(uuid, &config)
+                };
+                self.on_storage(work).await?
+            }
             Some((from, _, template)) => {
                 let progress = Progress::default();
                 let work = move |storage: &reeve_storage::Storage| {
+                    let _kept = intent;
                     storage.create_from(uuid, &config, (from, &template), &progress)
                 };
                 self.on_storage(work).await?
@@ -132,7 +138,8 @@ impl Actions {
         let pool = &pool.config().name;
         let views = self.volume_views(&Actor::Daemon, pool).await?;
         let taken = views.into_iter().map(|view| view.summary.name).collect();
-        let config = VolumeConfig { name: self.clone_name(actor, source, Some(pool), taken).await?, ..config };
+        let config =
+            VolumeConfig { name: self.clone_name(actor, source, Some(pool), taken).await?, ..config };
         config.check().map_err(|broken| Error::new(ErrorCode::Invalid, broken.to_string()))?;
         Ok(config)
     }
@@ -158,15 +165,17 @@ impl Actions {
     ) -> Result<VolumeSummary, Error> {
         let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
         let view = self.volume_view(&Actor::Daemon, pool, &name).await?;
-        // Kept until the volume has it.
-        let asked = self.ask_volume_resize(actor, (uuid, &record), view, change).await?;
-        let change = match &asked {
-            Some((capacity, _)) => ResizeVolume { capacity: *capacity, delta: false, ..change },
-            None => change,
+        let (change, intent) = match self.ask_volume_resize(actor, (uuid, &record), view, change).await? {
+            Some((capacity, intent)) => (ResizeVolume { capacity, delta: false, ..change }, Some(intent)),
+            None => (change, None),
         };
         let ResizeVolume { capacity, delta, shrink, allocate } = change;
         let (meant, resize) = (name.clone(), Resize { capacity, delta, shrink, allocate });
-        let volume = self.on_storage(move |storage| storage.resize(uuid, &meant, resize)).await?;
+        let work = move |storage: &reeve_storage::Storage| {
+            let _kept = intent;
+            storage.resize(uuid, &meant, resize)
+        };
+        let volume = self.on_storage(work).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeResized, &name);
         Ok(summary(&record, volume))
     }

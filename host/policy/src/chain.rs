@@ -178,12 +178,7 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
 
 impl Chain<'_> {
     /// Asks one policy, or its last good version when that answers in place of one that failed.
-    async fn ask(
-        &self,
-        binding: &Arc<Binding>,
-        active: &Arc<Active>,
-        document: Option<&Document>,
-    ) -> Step {
+    async fn ask(&self, binding: &Arc<Binding>, active: &Arc<Active>, document: Option<&Document>) -> Step {
         let failure = match self.ask_version(binding, active, document, None).await {
             Ok(step) => return step,
             Err(failure) => failure,
@@ -270,7 +265,11 @@ pub(crate) fn decide(
                 return Err(Failure::Refused(why));
             };
             let (rewritten, changes) = rewrite::apply(config, edits, &active.grants)?;
-            Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(Document::Domain(Arc::new(rewritten)), changes) })
+            Ok(if changes.is_empty() {
+                Step::Allow
+            } else {
+                Step::Rewrite(Document::Domain(Arc::new(rewritten)), changes)
+            })
         }
     }
 }

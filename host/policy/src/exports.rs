@@ -12,9 +12,9 @@ use wasmtime::component::{Component, Instance, InstancePre, Resource};
 use wasmtime::{Engine, Store};
 
 use crate::bindings::exports::reeve::hooks::{
-    clone_name, daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare, domain_start,
-    domain_stop, filter_generate, mac_allocate, network_events, network_start, network_stop, pool_start, port_plug,
-    storage_events, task, volume_create, volume_delete, volume_resize,
+    clone_name, daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare,
+    domain_start, domain_stop, filter_generate, mac_allocate, network_events, network_start, network_stop,
+    pool_start, port_plug, storage_events, task, volume_create, volume_delete, volume_resize,
 };
 use crate::bindings::exports::reeve::tune::ksm_tune;
 use crate::bindings::reeve::storage::pools::Pool;

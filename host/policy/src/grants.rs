@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_narrower_side_bounds_volumes_and_the_widest_grant_of_a_side_counts() {
-        let quota = |asked: &[&str], given: &[&str]| grants(asked, given).volume_quota(Verb::VolumeCreate, "a");
+        let quota =
+            |asked: &[&str], given: &[&str]| grants(asked, given).volume_quota(Verb::VolumeCreate, "a");
         assert_eq!(quota(&["volume:create"], &["volume:create"]), None);
         assert_eq!(quota(&["volume:create"], &["volume:create name=a max-bytes=7"]), Some(7));
         assert_eq!(quota(&["volume:create max-bytes=5"], &["volume:create name=a max-bytes=7"]), Some(5));

@@ -84,8 +84,7 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
     let (hook, subject) = match &event.kind {
         EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
         // The stop is told by `stopping`, which waits for it.
-        EventKind::Daemon { change: DaemonChange::Stopping }
-        | EventKind::Policy { .. } => return,
+        EventKind::Daemon { change: DaemonChange::Stopping } | EventKind::Policy { .. } => return,
         EventKind::Pool { name, .. } => (Hook::StorageEvents, name.as_str()),
         EventKind::Network { name, .. } | EventKind::Filter { name, .. } => {
             (Hook::NetworkEvents, name.as_str())

@@ -65,7 +65,8 @@ fn guards_deny_rewrite_and_are_told_what_happens() -> Outcome {
     assert!(said.contains(expected), "{said}");
 
     let said = lab.create("forbidden", "1MiB")?.fails(4);
-    let expected = "policy 'witness' denies volume-create of volume 'forbidden' of pool 'lab': its name says so";
+    let expected =
+        "policy 'witness' denies volume-create of volume 'forbidden' of pool 'lab': its name says so";
     assert!(said.contains(expected), "{said}");
     assert!(lab.volumes("lab")?.is_empty() && std::fs::read_dir(lab.images())?.next().is_none());
 
@@ -82,7 +83,10 @@ fn guards_deny_rewrite_and_are_told_what_happens() -> Outcome {
     lab.reeve(&["policy", "revoke", "witness", "volume:rewrite"])?.ok();
     lab.reeve(&["policy", "grant", "witness", "volume:rewrite path=name"])?.ok();
     let said = lab.create("larger", "1MiB")?.fails(4);
-    assert!(said.contains("it rewrites 'capacity', which its grants of 'volume:rewrite' do not cover"), "{said}");
+    assert!(
+        said.contains("it rewrites 'capacity', which its grants of 'volume:rewrite' do not cover"),
+        "{said}"
+    );
 
     lab.create("precious", "1MiB")?.ok();
     let said = lab.reeve(&["vol", "resize", "--pool", "lab", "precious", "2GiB"])?.fails(4);
@@ -117,7 +121,8 @@ fn a_policy_makes_no_more_than_its_grant_says() -> Outcome {
     assert_eq!(make("lab", "a", "2097152")?.ok().trim(), "a");
     let refused = make("lab", "b", "1048577")?;
     assert_ne!(refused.code, 0, "{refused:?}");
-    let expected = "policy 'witness' may use volume:create on storage pool 'lab' while its volumes have 3145728 bytes";
+    let expected =
+        "policy 'witness' may use volume:create on storage pool 'lab' while its volumes have 3145728 bytes";
     assert!(refused.stderr.contains(expected), "{refused:?}");
     let elsewhere = make("default", "b", "1")?;
     assert!(elsewhere.stderr.contains("has not been granted 'volume:create' on 'default'"), "{elsewhere:?}");
@@ -205,7 +210,11 @@ fn clone_naming_names_what_nobody_named() -> Outcome {
         lab.volumes("lab")?,
         ["disk-clone.img", "disk.001.img", "disk.002.img", "disk.img", "mine.img"]
     );
-    lab.load(&policy("clone-naming")?, &grants, r#"{"volume": "{stem}.{n}{ext}", "width": 3, "rename": true}"#)?;
+    lab.load(
+        &policy("clone-naming")?,
+        &grants,
+        r#"{"volume": "{stem}.{n}{ext}", "width": 3, "rename": true}"#,
+    )?;
     assert_eq!(clone(&["other.img"])?.ok(), "Vol 'disk.003.img' cloned from 'disk.img'\n");
     clone(&["disk.007.img"])?.ok();
     lab.create("other.img", "1MiB")?.ok();
@@ -239,6 +248,9 @@ fn snapshot_retention_keeps_the_newest() -> Outcome {
     lab.load(&policy("snapshot-retention")?, &["volume:read name=lab", "volume:delete name=lab"], config)?;
     lab.reeve(&["policy", "revoke", "snapshot-retention", "volume:read"])?.ok();
     let refused = lab.reeve(&["policy", "task", "run", "snapshot-retention"])?;
-    assert!(refused.code != 0 && refused.stderr.contains("storage pool 'default' does not exist"), "{refused:?}");
+    assert!(
+        refused.code != 0 && refused.stderr.contains("storage pool 'default' does not exist"),
+        "{refused:?}"
+    );
     Ok(())
 }

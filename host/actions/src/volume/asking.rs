@@ -21,14 +21,16 @@ impl Actions {
         (uuid, pool): (Uuid, &Pool),
         config: VolumeConfig,
         source: Option<&VolumeView>,
-    ) -> Result<(VolumeConfig, Intent<'_>), Error> {
+    ) -> Result<(VolumeConfig, Intent), Error> {
         let mut config = Arc::new(config);
         let capacity = self.planned_capacity(uuid, &config, source);
         let mut intent = self.storing.intend(pool.config(), &config.name, capacity.unwrap_or_default())?;
         let subject = subject(pool, &config.name);
         let question =
             StorageQuestion::Create { config: Arc::clone(&config), capacity, source: source.cloned() };
-        if let Some(rewritten) = self.ask_storage(actor, (uuid, pool), question, "volume-create", &subject).await? {
+        if let Some(rewritten) =
+            self.ask_storage(actor, (uuid, pool), question, "volume-create", &subject).await?
+        {
             let capacity = self.planned_capacity(uuid, &rewritten, source).unwrap_or_default();
             drop(intent);
             intent = self.storing.intend(pool.config(), &rewritten.name, capacity)?;
@@ -61,7 +63,7 @@ impl Actions {
         (uuid, pool): (Uuid, &Pool),
         volume: VolumeView,
         change: ResizeVolume,
-    ) -> Result<Option<(Bytes, Intent<'_>)>, Error> {
+    ) -> Result<Option<(Bytes, Intent)>, Error> {
         let before = volume.summary.capacity;
         let after = match (change.delta, change.shrink) {
             (false, _) => Some(change.capacity.0),

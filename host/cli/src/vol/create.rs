@@ -114,8 +114,11 @@ impl CreateAs {
 
 impl CreateFrom {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let options =
-            TakeVolume { template: Some(self.volume.clone()), template_pool: self.input_pool, ..TakeVolume::default() };
+        let options = TakeVolume {
+            template: Some(self.volume.clone()),
+            template_pool: self.input_pool,
+            ..TakeVolume::default()
+        };
         let created = context.client.create_volume(&self.pool, &read_document(&self.file)?, &options).await?;
         done(context, created, format!("created from '{}'", self.volume))
     }

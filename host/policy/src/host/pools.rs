@@ -48,8 +48,7 @@ impl pools::Host for CallState {
     async fn get(&mut self, name: String) -> Answered<pools::Pool> {
         self.count()?;
         // A name outside of the grant is as one that does not exist.
-        let (services, readable) =
-            (Arc::clone(&self.outside.services), self.permits(Verb::PoolRead, &name));
+        let (services, readable) = (Arc::clone(&self.outside.services), self.permits(Verb::PoolRead, &name));
         let asked = name.clone();
         let arguments = || vec![Value::from(name)];
         self.witness_async("reeve:storage/pools.get", arguments, async move {

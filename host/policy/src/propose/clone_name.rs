@@ -18,8 +18,10 @@ use crate::shared::Shared;
 /// Asks for a name; none when no enforcing policy answers the hook.
 pub(crate) async fn propose(shared: &Shared, request: CloneRequest) -> Result<Option<String>, Error> {
     let denied = |policy: &str, why: &str| {
-        let message =
-            format!("no name for the clone of '{}': policy '{policy}' could not give one: {why}", request.source);
+        let message = format!(
+            "no name for the clone of '{}': policy '{policy}' could not give one: {why}",
+            request.source
+        );
         Error::new(ErrorCode::Denied, message).with_hint("name the clone yourself")
     };
     if let Some(absent) = shared.absent.closing(Hook::CloneName) {

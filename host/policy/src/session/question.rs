@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::document::Domain;
-use super::storage;
 use super::records::{Actor, DaemonChange, DomainEvent, NetworkEvent, Occasion, Snapshot};
+use super::storage;
 use crate::bindings::reeve::types::policy;
 use crate::exports::Question;
 use crate::host::domain_config::DomainView;

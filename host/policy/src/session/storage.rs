@@ -196,7 +196,9 @@ pub(super) fn read_new_volume(question: &Value) -> Result<Question, String> {
 pub(super) fn read_volume(question: &Value, resizes: bool) -> Result<Question, String> {
     let OfVolume { pool, volume, capacity } = fields(question)?;
     if capacity.is_some() != resizes {
-        return Err("'capacity' is what a volume gets in volume-resize, and not there in volume-delete".to_owned());
+        return Err(
+            "'capacity' is what a volume gets in volume-resize, and not there in volume-delete".to_owned()
+        );
     }
     Ok(Question::Volume { pool: pool.into(), volume: volume.into(), capacity })
 }
