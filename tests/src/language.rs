@@ -13,13 +13,32 @@ use crate::command::binary;
 use crate::policy;
 
 /// A policy of the tests, which no SDK has as an example, and the hooks that it answers.
-const ECHO: (&str, [Hook; 5]) = (
+const ECHO: (&str, [Hook; 9]) = (
     "echo",
-    [Hook::NetworkStart, Hook::NetworkStop, Hook::PortPlug, Hook::NetworkEvents, Hook::FilterGenerate],
+    [
+        Hook::NetworkStart,
+        Hook::NetworkStop,
+        Hook::PortPlug,
+        Hook::NetworkEvents,
+        Hook::FilterGenerate,
+        Hook::VolumeCreate,
+        Hook::VolumeResize,
+        Hook::StorageEvents,
+        Hook::CloneName,
+    ],
 );
 
-/// What stands in the manifest of that policy beside its hooks.
-const WANTS: &str = "\n[[wants]]\ngrant = \"network:read\"\nreason = \"to say what it sees of networks\"\n";
+/// The grants that stand in the manifest of that policy beside its hooks.
+const WANTS: [&str; 8] = [
+    "network:read",
+    "pool:read",
+    "volume:read",
+    "volume:create",
+    "volume:change",
+    "volume:delete",
+    "volume:download",
+    "volume:rewrite",
+];
 
 /// What came of a build.
 #[derive(Debug, Clone)]
@@ -68,7 +87,9 @@ pub fn policy_in(lang: Lang, name: &str) -> anyhow::Result<Built> {
     }
     if is_echo {
         let manifest = folder.join("policy.toml");
-        std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + WANTS)?;
+        let wants = WANTS
+            .map(|grant| format!("\n[[wants]]\ngrant = \"{grant}\"\nreason = \"to say what it sees\"\n"));
+        std::fs::write(&manifest, std::fs::read_to_string(&manifest)? + &wants.concat())?;
     }
     let mut inputs = DefaultHasher::new();
     fingerprint(&folder, &mut inputs)?;

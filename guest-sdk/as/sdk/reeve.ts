@@ -3,7 +3,7 @@
 // A policy is policy.ts with an exported function for each hook that policy.toml names (README.md has their signatures). What may fail gives a
 // Result, as the language has no exceptions that can be caught.
 
-import { Adjustment, Edit, Failure, HostError, Rules, Verdict } from "./contract";
+import { Adjustment, Edit, Failure, HostError, Rules, Verdict, VolumeChanges, VolumeVerdict } from "./contract";
 import { Result } from "./abi";
 
 export { Result, Some, Tuple2 } from "./abi";
@@ -13,7 +13,12 @@ export {
   DomainChange, DomainConfig, DomainEvent, Edit, EditTag, Failure, HostError, Info, InterfaceSource, KsmState, Lease, Level, Memory,
   Mode, Network, NetworkEvent, NetworkInterface, Occasion, OccasionTag, Port, Snapshot, State, Summary, Timing, Verdict, VerdictTag,
   Wake,
-  clock, domains, host, ksm, kv, log, networks, timer,
+  clock, domains, host, ksm, kv, log, networks, pools, timer, volumes,
+} from "./contract";
+// Storage pools and their volumes.
+export {
+  Cloned, CloneRequest, NewVolume, Pool, Space, StorageChange, StorageEvent, Volume, VolumeChanges, VolumePlan, VolumeVerdict,
+  VolumeVerdictTag,
 } from "./contract";
 // Packet filters: the tree that filterGenerate gets.
 export {
@@ -33,6 +38,9 @@ export type Reply = Result<string, Failure>;
 /** What a tuner answers. */
 export type Tuning = Result<Array<Adjustment>, Failure>;
 
+/** What the guard of a new volume answers. */
+export type VolumeDecision = Result<VolumeVerdict, Failure>;
+
 /** What a filter answers. */
 export type Generated = Result<Rules, Failure>;
 
@@ -49,6 +57,21 @@ export function deny(reason: string): Decision {
 /** Go on with these changes, applied in order. No change at all is an allow. */
 export function rewrite(edits: Array<Edit>): Decision {
   return Result.ok<Verdict, Failure>(edits.length == 0 ? Verdict.allow() : Verdict.rewrite(edits));
+}
+
+/** No objection to a new volume. */
+export function allowVolume(): VolumeDecision {
+  return Result.ok<VolumeVerdict, Failure>(VolumeVerdict.allow());
+}
+
+/** No new volume, for this reason: one sentence for the one who asked. */
+export function denyVolume(reason: string): VolumeDecision {
+  return Result.ok<VolumeVerdict, Failure>(VolumeVerdict.deny(reason));
+}
+
+/** A new volume with these changes of its document; what is null stays. */
+export function rewriteVolume(changes: VolumeChanges): VolumeDecision {
+  return Result.ok<VolumeVerdict, Failure>(VolumeVerdict.rewrite(changes));
 }
 
 /** The answer of a proposal or a task. */

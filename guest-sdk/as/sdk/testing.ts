@@ -8,9 +8,9 @@
 
 import {
   Actor, Balloon, ClockApi, Code, Commitment, Context, Counters, Disk, DomainConfig, DomainsApi, Failure, Filter, HostApi, HostError,
-  Info, KsmApi, KsmState, KvApi, Lease, Level, LogApi, Memory, Mode, Network, NetworkInterface, NetworksApi, Port, State, Subject,
-  Summary, TimerApi, Verdict, VerdictTag,
-  setClock, setDomains, setHost, setKsm, setKv, setLog, setNetworks, setTimer,
+  Info, KsmApi, KsmState, KvApi, Lease, Level, LogApi, Memory, Mode, Network, NetworkInterface, NetworksApi, NewVolume, Pool, PoolsApi,
+  Port, Space, State, Subject, Summary, TimerApi, Verdict, VerdictTag, Volume, VolumePlan, VolumesApi,
+  setClock, setDomains, setHost, setKsm, setKv, setLog, setNetworks, setPools, setTimer, setVolumes,
 } from "./contract";
 import { Result, Some, abort } from "./abi";
 
@@ -112,6 +112,9 @@ export class TestHost {
   leases: Array<Lease> = [];
   /** What passed every port. */
   counters: Counters = new Counters(0, 0, 0, 0, 0, 0);
+  pools: Array<Pool> = [];
+  /** Volumes of any pool. */
+  volumes: Array<Volume> = [];
   now: u64 = 0;
   monotonic: u64 = 0;
   /** When it is set, every call that can fail does so. */
@@ -145,6 +148,8 @@ export function newHost(): TestHost {
   setKsm(new FakeKsm());
   setDomains(new FakeDomains());
   setNetworks(new FakeNetworks());
+  setPools(new FakePools());
+  setVolumes(new FakeVolumes());
   setClock(new FakeClock());
   setTimer(new FakeTimer());
   setLog(new FakeLog());
@@ -243,6 +248,79 @@ class FakeNetworks extends NetworksApi {
   }
 }
 
+class FakePools extends PoolsApi {
+  list(): Result<Array<Pool>, HostError> {
+    return theHost.answer<Array<Pool>>(theHost.pools);
+  }
+  get(name: string): Result<Pool, HostError> {
+    for (let i = 0; i < theHost.pools.length; i++) {
+      if (theHost.pools[i].name == name) return theHost.answer<Pool>(theHost.pools[i]);
+    }
+    return Result.err<Pool, HostError>(new HostError(Code.NotFound, `there is no pool '${name}'`));
+  }
+}
+
+/** A change is done to the volumes of the test's host, and remembered. */
+class FakeVolumes extends VolumesApi {
+  private add(call: string, made: Volume): Result<Volume, HostError> {
+    const failure = theHost.change(call);
+    if (failure !== null) return Result.err<Volume, HostError>(failure);
+    theHost.volumes.push(made);
+    return Result.ok<Volume, HostError>(made);
+  }
+  list(pool: string): Result<Array<Volume>, HostError> {
+    const found: Array<Volume> = [];
+    for (let i = 0; i < theHost.volumes.length; i++) {
+      if (theHost.volumes[i].pool == pool) found.push(theHost.volumes[i]);
+    }
+    return theHost.answer<Array<Volume>>(found);
+  }
+  get(pool: string, name: string): Result<Volume, HostError> {
+    for (let i = 0; i < theHost.volumes.length; i++) {
+      const it = theHost.volumes[i];
+      if (it.pool == pool && it.name == name) return theHost.answer<Volume>(it);
+    }
+    return Result.err<Volume, HostError>(new HostError(Code.NotFound, `pool '${pool}' has no volume '${name}'`));
+  }
+  create(pool: string, wanted: NewVolume): Result<Volume, HostError> {
+    return this.add(`create ${pool} ${wanted.name} ${wanted.capacity}`, volume(pool, wanted.name, wanted.capacity));
+  }
+  copy(pool: string, source: string, name: string): Result<Volume, HostError> {
+    const found = this.get(pool, source);
+    if (!found.isOk) return found;
+    return this.add(`copy ${pool} ${source} ${name}`, volume(pool, name, found.value.capacity));
+  }
+  resize(pool: string, name: string, capacity: u64, shrink: bool): Result<Volume, HostError> {
+    const found = this.get(pool, name);
+    if (!found.isOk) return found;
+    if (capacity < found.value.capacity && !shrink) {
+      return Result.err<Volume, HostError>(new HostError(Code.Invalid, `'${name}' has ${found.value.capacity} bytes`));
+    }
+    const failure = theHost.change(`resize ${pool} ${name} ${capacity}`);
+    if (failure !== null) return Result.err<Volume, HostError>(failure);
+    found.value.capacity = capacity;
+    return found;
+  }
+  delete(pool: string, name: string): HostError | null {
+    const found = this.get(pool, name);
+    if (!found.isOk) return found.error;
+    const failure = theHost.change(`delete ${pool} ${name}`);
+    if (failure === null) theHost.volumes.splice(theHost.volumes.indexOf(found.value), 1);
+    return failure;
+  }
+  read(pool: string, name: string, offset: u64, length: u32): Result<Uint8Array, HostError> {
+    const found = this.get(pool, name);
+    if (!found.isOk) return Result.err<Uint8Array, HostError>(found.error);
+    const rest: u64 = found.value.capacity > offset ? found.value.capacity - offset : 0;
+    return theHost.answer<Uint8Array>(new Uint8Array(<i32>min<u64>(min<u64>(rest, length), 1 << 20)));
+  }
+  write(pool: string, name: string, offset: u64, data: Uint8Array): HostError | null {
+    const found = this.get(pool, name);
+    if (!found.isOk) return found.error;
+    return theHost.change(`write ${pool} ${name} ${offset} ${data.length}`);
+  }
+}
+
 class FakeClock extends ClockApi {
   now(): u64 {
     return theHost.now;
@@ -293,6 +371,23 @@ class FakeKv extends KvApi {
 /** A domain to hand to a hook. */
 export function domain(data: DomainData): DomainConfig {
   return new FakeDomain(data);
+}
+
+/** A running directory pool without volumes, with room of `capacity` bytes. */
+export function pool(name: string = "test", capacity: u64 = 1 << 40): Pool {
+  const space = new Space(capacity, 0, capacity);
+  return new Pool("00000000-0000-4000-8000-000000000002", name, "dir", true, true, false, null, space, 0);
+}
+
+/** A raw volume that takes nothing of its pool. */
+export function volume(pool: string = "test", name: string = "disk.img", capacity: u64 = 1 << 30): Volume {
+  const path = `/${pool}/${name}`;
+  return new Volume(name, pool, path, path, "raw", capacity, 0, null, null, true);
+}
+
+/** A volume that is about to be made. */
+export function plan(name: string = "disk.img", capacity: u64 = 1 << 30): VolumePlan {
+  return new VolumePlan(name, new Some<u64>(capacity), null, null, null, null, "<volume/>");
 }
 
 /** A persistent NAT network that does not run. */

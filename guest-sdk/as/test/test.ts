@@ -1,8 +1,8 @@
 // The reader of configurations, against good, bad and hostile text, and the host of tests.
 
-import { Lease, networks } from "./sdk/reeve";
+import { Lease, NewVolume, networks, volumes } from "./sdk/reeve";
 import { Settings } from "./sdk/settings";
-import { check, equal, network, newHost, port } from "./sdk/testing";
+import { check, equal, network, newHost, port, volume } from "./sdk/testing";
 
 /** Reads all keys; the first problem without its beginning, or nothing. */
 function read(json: string): string {
@@ -85,4 +85,15 @@ export function networksAndTheirPortsAreFoundByName(): void {
   check(networks.portCounters("blue", "tap0").value.sentPackets == 3, "its counters");
   equal(networks.portCounters("blue", "tap1").error.message, "there is no port 'tap1'");
   equal(networks.leases("red").error.message, "there is no network 'red'");
+}
+
+export function volumesAreMadeAndDeleted(): void {
+  const host = newHost();
+  host.volumes = [volume("blue", "a", 7)];
+  check(volumes.create("blue", new NewVolume("b", 5, null, "raw")).value.capacity == 5, "made");
+  check(volumes.copy("blue", "b", "c").isOk && volumes.delete("blue", "a") === null, "copied and deleted");
+  check(!volumes.resize("blue", "b", 1, false).isOk, "it does not shrink unasked");
+  check(volumes.list("blue").value.length == 2, "two are left");
+  equal(host.calls.join(", "), "create blue b 5, copy blue b c, delete blue a");
+  equal(volumes.get("blue", "a").error.message, "pool 'blue' has no volume 'a'");
 }

@@ -1,4 +1,4 @@
-// The networks of the host of tests, and rules made part by part.
+// The networks and volumes of the host of tests, and rules made part by part.
 #include "reeve/fake.h"
 
 static void networks(void) {
@@ -31,6 +31,25 @@ static void networks(void) {
     REEVE_CHECK(!reeve_networks_list(&all, &error) && error.code == REEVE_DENIED);
 }
 
+static void volumes(void) {
+    reeve_volume volume = {.name = REEVE_TEXT("a"), .pool = REEVE_TEXT("blue"), .capacity = 7};
+    reeve_the_host = (reeve_fake_host){.volumes = {&volume, 1}};
+    reeve_error error;
+    reeve_volumes all;
+    REEVE_CHECK(reeve_volumes_list(REEVE_TEXT("blue"), &all, &error) && all.count == 1);
+    reeve_volume out;
+    reeve_new_volume wanted = {.name = REEVE_TEXT("b"), .capacity = 5};
+    REEVE_CHECK(reeve_volumes_create(REEVE_TEXT("blue"), &wanted, &out, &error) && out.capacity == 5);
+    REEVE_CHECK(!reeve_volumes_resize(REEVE_TEXT("blue"), REEVE_TEXT("a"), 1, false, &out, &error));
+    REEVE_CHECK(error.code == REEVE_INVALID);
+    REEVE_CHECK(reeve_volumes_delete(REEVE_TEXT("blue"), REEVE_TEXT("a"), &error));
+    REEVE_CHECK(!reeve_volumes_get(REEVE_TEXT("red"), REEVE_TEXT("a"), &out, &error));
+    reeve_text bytes;
+    REEVE_CHECK(reeve_volumes_read(REEVE_TEXT("blue"), REEVE_TEXT("a"), 5, 9, &bytes, &error) && bytes.length == 2);
+    REEVE_CHECK(reeve_the_host.calls.count == 2);
+    REEVE_CHECK(reeve_equal(reeve_the_host.calls.items[1], REEVE_TEXT("delete blue a")));
+}
+
 static void rules(void) {
     reeve_rules rules = {0};
     reeve_chain chain = {.name = REEVE_TEXT("out"), .layer = REEVE_LAYER_LINK, .entry = REEVE_FLOW_OUT};
@@ -52,6 +71,7 @@ static void rules(void) {
 
 int main(void) {
     networks();
+    volumes();
     rules();
     return 0;
 }

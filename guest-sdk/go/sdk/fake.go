@@ -49,7 +49,10 @@ type FakeHost struct {
 	// Leases are what the DHCP server of every network gave out.
 	Leases []Lease
 	// Counters are what passed every port.
-	Counters  PortCounters
+	Counters PortCounters
+	Pools    []Pool
+	// Volumes are those of any pool.
+	Volumes   []Volume
 	Now       uint64
 	Monotonic uint64
 	// Failure, when it is not nil, is the error of every call that can fail.

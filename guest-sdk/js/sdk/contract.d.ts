@@ -784,6 +784,99 @@ export interface Counters {
   sentDropped: number;
 }
 
+// reeve:storage/pools
+
+/** What a pool holds. */
+export interface Space {
+  /** What it can hold. */
+  capacity: Bytes;
+  /** What is taken. */
+  allocation: Bytes;
+  /** What is free. */
+  available: Bytes;
+}
+
+/** One pool. */
+export interface Pool {
+  /** Identity. */
+  uuid: Uuid;
+  /** Unique name. */
+  name: string;
+  /** What it is made of, the word of its document: `dir`, `fs`, `netfs`, `disk`, `logical`… */
+  kind: string;
+  /** True while it runs. */
+  active: boolean;
+  /** True when a definition is kept after it stops. */
+  persistent: boolean;
+  /** True when the daemon starts it by itself. */
+  autostart: boolean;
+  /** Directory of its volumes; none where it has none. */
+  path: string | null;
+  /** What it holds, at its last refresh or change; none while it does not run. */
+  space: Space | null;
+  /** How many volumes it had then. */
+  volumes: number;
+}
+
+// reeve:storage/volumes
+
+/** One volume. */
+export interface Volume {
+  /** Name within its pool. */
+  name: string;
+  /** Name of its pool. */
+  pool: string;
+  /** Unique on the host. */
+  key: string;
+  /** Where it is on the host; empty while it is being made. */
+  path: string;
+  /** Format of the image: `raw`, `qcow2`… */
+  format: string;
+  /** What a guest sees. Of a volume that is being resized, the larger of what it has and what it gets. */
+  capacity: Bytes;
+  /** What it takes of its pool. */
+  allocation: Bytes;
+  /** The image below an overlay, as the overlay names it; none where it is no overlay. */
+  backing: string | null;
+  /** When it was made, or where its file system does not keep that, when it was last changed; none of a device. */
+  created: Timestamp | null;
+  /** False while it is being made: nobody can use it yet, but its name and capacity are spoken for. */
+  complete: boolean;
+}
+
+/** What `create` makes. */
+export interface NewVolume {
+  /** Name within its pool. */
+  name: string;
+  /** What a guest sees. */
+  capacity: Bytes;
+  /** What is taken from the pool at once; none preallocates a raw volume whole. */
+  allocation: Bytes | null;
+  /** Format of the image, in pools of files: `raw` or `qcow2`; none is the pool's own. */
+  format: string | null;
+}
+
+// reeve:hooks/clone-name
+
+/** What is cloned. */
+export type Cloned =
+  /** A domain. */
+  | "domain"
+  /** A volume. */
+  | "volume";
+
+/** A clone without a name. */
+export interface CloneRequest {
+  /** What is cloned. */
+  kind: Cloned;
+  /** Name of the original. */
+  source: string;
+  /** Pool of a volume; none of a domain. */
+  pool: string | null;
+  /** Names that are taken: those of all domains, or of all volumes of the pool. */
+  taken: string[];
+}
+
 // reeve:hooks/daemon-events
 
 // reeve:hooks/device-attach
@@ -847,7 +940,57 @@ export interface NetworkEvent {
 
 // reeve:hooks/network-stop
 
+// reeve:hooks/pool-start
+
 // reeve:hooks/port-plug
+
+// reeve:hooks/storage-events
+
+/** What happened. */
+export type StorageChange =
+  /** A pool was defined or its definition replaced. */
+  | "defined"
+  /** The definition of a pool was removed. */
+  | "undefined"
+  /** The source of a pool was made. */
+  | "built"
+  /** The daemon starts a pool by itself from now on, or not any more. */
+  | "updated"
+  /** A pool runs. */
+  | "started"
+  /** A pool was stopped. */
+  | "stopped"
+  /** The source of a pool was removed. */
+  | "deleted"
+  /** The volumes of a pool were read again. */
+  | "refreshed"
+  /**
+   * Less of a pool is free than the host's configuration says (`low-space-percent`); `detail` is how many bytes. Told once, and
+   * again after there was more.
+   */
+  | "low-space"
+  /** A volume was made; `detail` is its name. */
+  | "volume-created"
+  /** A volume was deleted; `detail` is its name. */
+  | "volume-deleted"
+  /** A volume got another capacity; `detail` is its name. */
+  | "volume-resized"
+  /** What a volume held was made unreadable; `detail` is its name. */
+  | "volume-wiped"
+  /** What a volume holds was written; `detail` is its name. */
+  | "volume-written";
+
+/** One event. */
+export interface StorageEvent {
+  /** Identity of the pool. */
+  uuid: Uuid;
+  /** Its name. */
+  name: string;
+  /** What happened. */
+  change: StorageChange;
+  /** More of it; may be empty. */
+  detail: string;
+}
 
 // reeve:hooks/task
 
@@ -869,6 +1012,52 @@ export type Occasion =
   | { tag: "domain"; val: DomainEvent }
   /** An event of the daemon that its filters let through; never `stopping`. */
   | { tag: "daemon"; val: DaemonChange };
+
+// reeve:hooks/volume-create
+
+/** What is about to be made. */
+export interface VolumePlan {
+  /** Name within its pool. */
+  name: string;
+  /** What a guest will see; none where the host can't tell before it is made. */
+  capacity: Bytes | null;
+  /** What is taken from the pool at once; none preallocates a raw volume whole. */
+  allocation: Bytes | null;
+  /** Format of the image; none is the pool's own. */
+  format: string | null;
+  /** The image below it, as the document names it; none where it is no overlay. */
+  backing: string | null;
+  /** The volume that it is a copy of; none where it begins with zeroes. */
+  source: Volume | null;
+  /** The whole document in canonical form. */
+  xml: string;
+}
+
+/**
+ * Changes to the document of a volume. What is none stays. Every one that changes something must lie within the policy's
+ * `volume:rewrite` grant, whose paths are the names of these fields.
+ */
+export interface VolumeChanges {
+  /** Another name. */
+  name: string | null;
+  /** Another capacity. */
+  capacity: Bytes | null;
+  /** Another allocation. */
+  allocation: Bytes | null;
+}
+
+/** What this guard says. */
+export type VolumeVerdict =
+  /** No objection. */
+  | { tag: "allow" }
+  /** Stop; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  | { tag: "deny"; val: string }
+  /** Go on, with these changes; the result is judged as if an operator had asked for it. */
+  | { tag: "rewrite"; val: VolumeChanges };
+
+// reeve:hooks/volume-delete
+
+// reeve:hooks/volume-resize
 
 // reeve:kv/store
 
@@ -975,6 +1164,8 @@ export type Adjustment =
 
 /** What each hook is asked and answers, as the component exports it. */
 export interface Hooks {
+  /** Propose: the name of a clone that nobody named. */
+  "clone-name": { propose(ctx: Context, clone: CloneRequest): string };
   /** Notify: the daemon starts, stops or reloads. A stop waits for it no longer than the binding's deadline. */
   "daemon-events": { notify(ctx: Context, change: DaemonChange): void };
   /** Guard: a device is about to be plugged. A rewrite of the domain is refused; deny and let the operator ask again. */
@@ -1010,16 +1201,26 @@ export interface Hooks {
   "network-start": { guard(ctx: Context, network: Network, xml: string): Verdict };
   /** Guard: somebody asks to stop a virtual network. Rewrites are refused. */
   "network-stop": { guard(ctx: Context, network: Network): Verdict };
+  /** Guard: a storage pool is about to start. Rewrites are refused. */
+  "pool-start": { guard(ctx: Context, pool: Pool, xml: string): Verdict };
   /**
    * Guard: an interface of a domain is about to be plugged, at its start, by hot-plug, or because it moves to another network.
    * Rewrites are refused: the guards of the domain have had their say before.
    */
   "port-plug": { guard(ctx: Context, domain: DomainConfig, port: Port): Verdict };
+  /** Notify: storage pools and their volumes. Nothing waits for it; calls for one pool come in order. */
+  "storage-events": { notify(ctx: Context, event: StorageEvent): void };
   /**
    * Task: a program that is run by hand, on a schedule or on events; what a shell script around a command line was. It may call the
    * host for changes, within its grants and as an actor of its own. One run of a task at a time.
    */
   "task": { run(ctx: Context, why: Occasion): string };
+  /** Guard: a volume is about to be made, of zeroes, as an overlay, or as the copy of another. */
+  "volume-create": { guard(ctx: Context, pool: Pool, plan: VolumePlan): VolumeVerdict };
+  /** Guard: a volume is about to be deleted. Rewrites are refused. */
+  "volume-delete": { guard(ctx: Context, pool: Pool, volume: Volume): Verdict };
+  /** Guard: a volume is about to get another capacity. Rewrites are refused. */
+  "volume-resize": { guard(ctx: Context, pool: Pool, volume: Volume, capacity: Bytes): Verdict };
   /** Tune: kernel samepage merging (guide ch. 7). Asked on an interval (60 s by default) and when a domain started or stopped. */
   "ksm-tune": { tick(ctx: Context, now: Snapshot): Adjustment[] };
 }

@@ -6,6 +6,8 @@ export const INTERFACES = {
   "reeve:clock/timer@0.1.0": ["pause"],
   "reeve:domain/domains@0.1.0": ["list", "get", "committed", "start", "shutdown", "destroy", "suspend", "resume", "setMemory"],
   "reeve:network/networks@0.1.0": ["list", "get", "ports", "leases", "portCounters"],
+  "reeve:storage/pools@0.1.0": ["list", "get"],
+  "reeve:storage/volumes@0.1.0": ["list", "get", "create", "copy", "resize", "delete", "read", "write"],
   "reeve:kv/store@0.1.0": ["get", "set", "delete", "keys"],
   "reeve:log/log@0.1.0": ["write"],
   "reeve:node/host@0.1.0": ["getInfo", "getMemory"],

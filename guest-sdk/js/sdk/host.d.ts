@@ -69,6 +69,61 @@ declare module "reeve:network/networks@0.1.0" {
 }
 
 /**
+ * The storage pools of this host, to read. Every function needs the grant `pool:read`; a pool outside the grant's subjects is
+ * `not-found`.
+ */
+declare module "reeve:storage/pools@0.1.0" {
+  type Pool = import("./contract.js").Pool;
+  /** All pools by name. */
+  export function list(): Pool[];
+  /** One pool by name. */
+  export function get(name: string): Pool;
+}
+
+/**
+ * The volumes of the pools that run. Subjects of every grant are pools: a function needs the grant that stands beside it, for the pool
+ * that it names. Functions that read work in every hook; those that change something work in notify hooks, tuners and tasks only, and
+ * go the way of every verb: guards are asked, the change is told to all who listen.
+ */
+declare module "reeve:storage/volumes@0.1.0" {
+  type Bytes = import("./contract.js").Bytes;
+  type NewVolume = import("./contract.js").NewVolume;
+  type Volume = import("./contract.js").Volume;
+  /** All volumes of a pool by name, those that are being made among them. Needs `volume:read`. */
+  export function list(pool: string): Volume[];
+  /** One volume, looked at now. Needs `volume:read`. */
+  export function get(pool: string, name: string): Volume;
+  /**
+   * Makes a volume of zeroes. Needs `volume:create`; with `max-bytes` in that grant, all volumes of the pool together may have that
+   * capacity at most, the new one included.
+   */
+  export function create(pool: string, volume: NewVolume): Volume;
+  /**
+   * Makes a copy of a volume in the same pool, or an overlay's copy over the same image. It is seen when it is whole. Needs
+   * `volume:create` as `create` does, and `volume:download`.
+   */
+  export function copy(pool: string, source: string, name: string): Volume;
+  /**
+   * Gives a volume another capacity; a smaller one only with `shrink`, what is beyond the new end is lost. Needs `volume:change`; with
+   * `max-bytes` in that grant, all volumes of the pool together may have that capacity at most when it grows.
+   */
+  export function resize(pool: string, name: string, capacity: Bytes, shrink: boolean): Volume;
+  /** Deletes a volume. Needs `volume:delete`. */
+  function _delete(pool: string, name: string): void;
+  export { _delete as delete };
+  /**
+   * Reads what a volume holds from `offset` on, as it is stored: of a qcow2 image, the image. At most `length` bytes and at most 1 MiB;
+   * fewer at its end. Needs `volume:download`.
+   */
+  export function read(pool: string, name: string, offset: number, length: number): Uint8Array;
+  /**
+   * Writes bytes, at most 1 MiB, into a volume from `offset` on, as they are stored; a raw volume does not grow by it. Needs
+   * `volume:change`.
+   */
+  export function write(pool: string, name: string, offset: number, data: Uint8Array): void;
+}
+
+/**
  * Values that outlive a call, kept by the host for this policy alone. Needs the grant `kv:use`; `kv:use max-bytes=…` sets the
  * quota over all keys and values (64 KiB when not said).
  */

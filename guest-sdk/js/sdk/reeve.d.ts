@@ -36,12 +36,28 @@ export function guard(
   decide: (ctx: Context, domain: contract.DomainConfig, port: contract.Port) => contract.Verdict,
 ): contract.Hooks["port-plug"];
 
-/** Notify hooks: `domainEvents`, `daemonEvents`, `networkEvents`. */
+/** The guard `poolStart`; `xml` is the whole document. */
+export function guard(decide: (ctx: Context, pool: contract.Pool, xml: string) => contract.Verdict): contract.Hooks["pool-start"];
+/** The guard `volumeCreate`. */
+export function guard(
+  decide: (ctx: Context, pool: contract.Pool, plan: contract.VolumePlan) => contract.VolumeVerdict,
+): contract.Hooks["volume-create"];
+/** The guard `volumeResize`; `capacity` is what the volume gets. */
+export function guard(
+  decide: (ctx: Context, pool: contract.Pool, volume: contract.Volume, capacity: number) => contract.Verdict,
+): contract.Hooks["volume-resize"];
+/** The guard `volumeDelete`. */
+export function guard(
+  decide: (ctx: Context, pool: contract.Pool, volume: contract.Volume) => contract.Verdict,
+): contract.Hooks["volume-delete"];
+
+/** Notify hooks: `domainEvents`, `daemonEvents`, `networkEvents`, `storageEvents`. */
 export function notify(told: (ctx: Context, event: contract.DomainEvent) => void): contract.Hooks["domain-events"];
 export function notify(told: (ctx: Context, change: contract.DaemonChange) => void): contract.Hooks["daemon-events"];
 export function notify(told: (ctx: Context, event: contract.NetworkEvent) => void): contract.Hooks["network-events"];
+export function notify(told: (ctx: Context, event: contract.StorageEvent) => void): contract.Hooks["storage-events"];
 
-/** Proposals: `macAllocate`. */
+/** Proposals: `macAllocate`, `cloneName`. */
 export function propose(
   make: (
     ctx: Context,
@@ -51,6 +67,7 @@ export function propose(
     seed: number,
   ) => string,
 ): contract.Hooks["mac-allocate"];
+export function propose(make: (ctx: Context, clone: contract.CloneRequest) => string): contract.Hooks["clone-name"];
 
 /** Generators of packet rules: `filterGenerate`. Chains, sets and maps that are left out are none. */
 export function generate(
@@ -66,11 +83,13 @@ export function tune(
 export function task(run: (ctx: Context, why: contract.Occasion) => string | void): contract.Hooks["task"];
 
 /** No objection. */
-export function allow(): contract.Verdict;
+export function allow(): { tag: "allow" };
 /** Stop, for this reason: one sentence for the one who asked; the host keeps 1024 bytes of it. */
-export function deny(reason: string): contract.Verdict;
+export function deny(reason: string): { tag: "deny"; val: string };
 /** Go on with these changes, applied in order. No change at all is an `allow`. */
 export function rewrite(edits: contract.Edit[]): contract.Verdict;
+/** A new volume with these changes of its document; what is left out stays. */
+export function rewriteVolume(changes: Partial<contract.VolumeChanges>): contract.VolumeVerdict;
 
 /** Changes to a domain. Sizes are bytes, XML is text. */
 export const edit: {

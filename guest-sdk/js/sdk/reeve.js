@@ -13,14 +13,14 @@ export { boolean, ConfigError, integer, list, number, optional, text } from "./c
 
 /**
  * Guards: `domain-define`, `domain-prepare`, `domain-start`, `domain-stop`, `device-attach`, `device-detach`, `network-start`,
- * `network-stop`, `port-plug`.
+ * `network-stop`, `port-plug`, `pool-start`, `volume-create`, `volume-resize`, `volume-delete`.
  */
 export const guard = (decide) => ({ guard: answering(decide, checkVerdict) });
 
-/** Notify hooks: `domain-events`, `daemon-events`, `network-events`. */
+/** Notify hooks: `domain-events`, `daemon-events`, `network-events`, `storage-events`. */
 export const notify = (told) => ({ notify: answering(told, () => undefined) });
 
-/** Proposals: `mac-allocate`. */
+/** Proposals: `mac-allocate`, `clone-name`. */
 export const propose = (make) => ({ propose: answering(make, (answer) => expect(answer, "string", "a proposal")) });
 
 /** Generators of packet rules: `filter-generate`. Chains, sets and maps that are left out are none. */
@@ -40,6 +40,10 @@ export const deny = (reason) => ({ tag: "deny", val: String(reason) });
 
 /** Go on with these changes, applied in order. No change at all is an `allow`. */
 export const rewrite = (edits) => (edits.length === 0 ? allow() : { tag: "rewrite", val: edits });
+
+/** A new volume with these changes of its document: `name`, `capacity`, `allocation`; what is left out stays. */
+export const rewriteVolume = ({ name = null, capacity = null, allocation = null }) =>
+  ({ tag: "rewrite", val: { name, capacity, allocation } });
 
 const one = (tag) => (val) => ({ tag, val });
 

@@ -1,6 +1,8 @@
 // Types of testing.js.
 
-import type { Actor, Code, Disk, DomainConfig, Filter, Level, Network, Port, Subject } from "./contract.js";
+import type {
+  Actor, Code, Disk, DomainConfig, Filter, Level, Network, Pool, Port, Subject, Volume, VolumePlan,
+} from "./contract.js";
 
 /** Lines the policy wrote to the log. */
 export const logged: { level: Level; message: string }[];
@@ -32,6 +34,15 @@ export function network(values?: Partial<Network>): Network;
 
 /** An interface of the domain `test` that is in no network and has no filter, but for what is said. */
 export function port(values?: Partial<Port>): Port;
+
+/** A running directory pool without volumes, but for what is said. */
+export function pool(values?: Partial<Pool>): Pool;
+
+/** A raw volume of 1 GiB in the pool `test`, but for what is said. */
+export function volume(values?: Partial<Volume>): Volume;
+
+/** A volume of 1 GiB that is about to be made, but for what is said. */
+export function plan(values?: Partial<VolumePlan>): VolumePlan;
 
 /** The interface of a filter: that of `port()`, but for what is said. */
 export function subject(values?: Partial<Subject>): Subject;

@@ -122,6 +122,24 @@ export function port(values = {}) {
   return { ...plain, addresses: [], ...values };
 }
 
+/** A running directory pool without volumes, but for what is said. */
+export function pool(values = {}) {
+  const plain = { uuid: "00000000-0000-4000-8000-000000000002", name: "test", kind: "dir", active: true, persistent: true };
+  return { ...plain, autostart: false, path: null, space: null, volumes: 0, ...values };
+}
+
+/** A raw volume of 1 GiB in the pool `test`, but for what is said. */
+export function volume(values = {}) {
+  const plain = { name: "disk.img", pool: "test", key: "/test/disk.img", path: "/test/disk.img", format: "raw" };
+  return { ...plain, capacity: 1 << 30, allocation: 0, backing: null, created: null, complete: true, ...values };
+}
+
+/** A volume of 1 GiB that is about to be made, but for what is said. */
+export function plan(values = {}) {
+  const plain = { name: "disk.img", capacity: 1 << 30, allocation: null, format: null, backing: null, source: null };
+  return { ...plain, xml: "<volume/>", ...values };
+}
+
 /** The interface of a filter: that of `port()`, but for what is said. */
 export function subject(values = {}) {
   return { domain: "test", link: "tap0", mac: "52:54:00:00:00:01", addresses: [], ...values };

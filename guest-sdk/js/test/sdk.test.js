@@ -93,6 +93,16 @@ test("rules that are left out are none, and what is no rules is a failure with a
   }
 });
 
+test("a guard of a new volume changes what it names and leaves the rest", () => {
+  const decide = sdk.guard((ctx, pool, plan) =>
+    plan.capacity > pool.space.available ? sdk.deny("no room") : sdk.rewriteVolume({ name: `x-${plan.name}` }));
+  const pool = testing.pool({ space: { capacity: 10, allocation: 0, available: 10 } });
+  const changes = { name: "x-disk.img", capacity: null, allocation: null };
+  assert.deepEqual(testing.ask(decide, {}, pool, testing.plan({ capacity: 7 })), { tag: "rewrite", val: changes });
+  assert.deepEqual(testing.ask(decide, {}, pool, testing.plan()), sdk.deny("no room"));
+  assert.equal(testing.volume({ name: "a" }).pool, "test");
+});
+
 test("a guard of a network is asked about it", () => {
   const decide = sdk.guard((ctx, domain, port) => (port.network === "blue" ? sdk.allow() : sdk.deny(port.link)));
   assert.deepEqual(testing.ask(decide, {}, testing.domain(), testing.port({ network: "blue" })), sdk.allow());

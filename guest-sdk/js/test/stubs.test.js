@@ -25,6 +25,12 @@ const QUESTIONS = {
   "port-plug": [null, { link: "tap0" }],
   "network-events": [change],
   "filter-generate": [{ link: "tap0" }, []],
+  "pool-start": [{ name: "lab" }, "<pool/>"],
+  "volume-create": [{ name: "lab" }, { name: "disk.img" }],
+  "volume-resize": [{ name: "lab" }, { name: "disk.img" }, 7],
+  "volume-delete": [{ name: "lab" }, { name: "disk.img" }],
+  "storage-events": [{ uuid: "", name: "lab", change: "low-space", detail: "7" }],
+  "clone-name": [{ kind: "volume", source: "disk", pool: "lab", taken: ["disk-1"] }],
 };
 
 /** What its stub answers, when it is no verdict. */
@@ -35,6 +41,8 @@ const ANSWERS = {
   "ksm-tune": [],
   task: "nothing done, asked by manual",
   "network-events": undefined,
+  "storage-events": undefined,
+  "clone-name": "disk-2",
   "filter-generate": { chains: [], sets: [], maps: [] },
 };
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import List, Optional
 
 import reeve
-from reeve import Rules, allow, contract, deny, kv, log, networks, packets, parse_config, rewrite, testing
+from reeve import Rules, allow, contract, deny, kv, log, networks, packets, parse_config, rewrite, rewrite_volume, testing, volumes
 from reeve.testing import CouldNotDecide, ask, context, domain
 
 PYTHON = pathlib.Path(__file__).parent.parent
@@ -135,6 +135,21 @@ class Networks(unittest.TestCase):
         self.assertIn(contract.Verdict_Deny, contract.Verdict.__args__)
         self.assertNotEqual(contract.RulesetRule, contract.TreeRule)
         self.assertEqual([case.name for case in packets.Direction], ["IN", "OUT", "INOUT"])
+
+
+class Storage(unittest.TestCase):
+    def test_a_guard_of_a_new_volume_denies_or_rewrites(self):
+        def volume_create(ctx, pool, plan):
+            if plan.name in [it.name for it in volumes.list(pool.name)]:
+                return deny("it is there")
+            return rewrite_volume(name="x-" + plan.name)
+
+        testing.host(storage_volumes={"list": lambda pool: [testing.volume(name="a", pool=pool)]})
+        changes = contract.VolumeChanges("x-b", None, None)
+        asked = ask(volume_create, testing.pool(), testing.plan(name="b"))
+        self.assertEqual(asked, contract.VolumeVerdict_Rewrite(changes))
+        asked = ask(volume_create, testing.pool(), testing.plan(name="a"))
+        self.assertEqual(asked, contract.VolumeVerdict_Deny("it is there"))
 
 
 class Template(unittest.TestCase):

@@ -4,7 +4,8 @@ import pathlib
 import types
 import unittest
 
-from reeve import Change, DaemonChange, DomainChange, DomainEvent, NetworkEvent, Rules, State, allow, contract, testing
+from reeve import Change, CloneRequest, Cloned, DaemonChange, DomainChange, DomainEvent, NetworkEvent, Rules, State
+from reeve import StorageChange, StorageEvent, allow, contract, testing
 from reeve.hooks import HOOKS
 
 STUBS = pathlib.Path(__file__).parent.parent / "stubs"
@@ -24,6 +25,12 @@ QUESTIONS = {
     "port_plug": [testing.domain(), testing.port()],
     "network_events": [NetworkEvent("", "blue", Change.STARTED, "")],
     "filter_generate": [testing.subject(), [testing.filter()]],
+    "pool_start": [testing.pool(), "<pool/>"],
+    "volume_create": [testing.pool(), testing.plan()],
+    "volume_resize": [testing.pool(), testing.volume(), 7],
+    "volume_delete": [testing.pool(), testing.volume()],
+    "storage_events": [StorageEvent("", "lab", StorageChange.LOW_SPACE, "7")],
+    "clone_name": [CloneRequest(Cloned.VOLUME, "disk", "lab", ["disk-1"])],
 }
 ANSWERS = {
     "domain_events": None,
@@ -32,6 +39,9 @@ ANSWERS = {
     "ksm_tune": [],
     "task": "nothing done, asked by Occasion_Manual(value=[])",
     "network_events": None,
+    "storage_events": None,
+    "clone_name": "disk-2",
+    "volume_create": contract.VolumeVerdict_Allow(),
     "filter_generate": Rules([], [], []),
 }
 

@@ -16,6 +16,8 @@ wit_bindgen::generate!({
             import reeve:network/networks@0.1.0;
             import reeve:filter/tree@0.1.0;
             import reeve:filter/ruleset@0.1.0;
+            import reeve:storage/pools@0.1.0;
+            import reeve:storage/volumes@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
@@ -29,6 +31,7 @@ wit_bindgen::generate!({
         "../../wit/events",
         "../../wit/network",
         "../../wit/filter",
+        "../../wit/storage",
         "../../wit/kv",
         "../../wit/log",
         "../../wit/clock",

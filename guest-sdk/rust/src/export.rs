@@ -4,7 +4,8 @@
 ///
 /// The hooks are the names of the trait's functions: `domain_define`, `domain_prepare`, `domain_start`, `domain_stop`,
 /// `device_attach`, `device_detach`, `network_start`, `network_stop`, `port_plug`, `domain_events`, `daemon_events`, `network_events`,
-/// `mac_allocate`, `filter_generate`, `ksm_tune`, `task`.
+/// `pool_start`, `volume_create`, `volume_resize`, `volume_delete`, `storage_events`, `mac_allocate`, `filter_generate`, `clone_name`,
+/// `ksm_tune`, `task`.
 ///
 /// Off wasm32 the names are checked and nothing is exported, so `cargo test` works on the host.
 #[macro_export]
@@ -174,6 +175,85 @@ macro_rules! __hook_impl {
         }
         #[cfg(target_arch = "wasm32")]
         $crate::hooks::filter_generate::export_filter_generate!($export);
+    };
+    (pool_start, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::pool_start::Guest for $export {
+            fn guard(ctx: $crate::Context, pool: $crate::storage::Pool, xml: String) -> $crate::Decision {
+                <$policy as $crate::Policy>::pool_start(&ctx, &pool, &xml)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::pool_start::export_pool_start!($export);
+    };
+    (volume_create, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::volume_create::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                pool: $crate::storage::Pool,
+                plan: $crate::storage::VolumePlan,
+            ) -> Result<$crate::storage::VolumeVerdict, $crate::Failure> {
+                <$policy as $crate::Policy>::volume_create(&ctx, &pool, &plan)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::volume_create::export_volume_create!($export);
+    };
+    (volume_resize, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::volume_resize::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                pool: $crate::storage::Pool,
+                volume: $crate::storage::Volume,
+                capacity: u64,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::volume_resize(&ctx, &pool, &volume, capacity)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::volume_resize::export_volume_resize!($export);
+    };
+    (volume_delete, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::volume_delete::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                pool: $crate::storage::Pool,
+                volume: $crate::storage::Volume,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::volume_delete(&ctx, &pool, &volume)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::volume_delete::export_volume_delete!($export);
+    };
+    (storage_events, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::storage_events::Guest for $export {
+            fn notify(
+                ctx: $crate::Context,
+                event: $crate::storage::StorageEvent,
+            ) -> Result<(), $crate::Failure> {
+                <$policy as $crate::Policy>::storage_events(&ctx, &event)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::storage_events::export_storage_events!($export);
+    };
+    (clone_name, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::clone_name::Guest for $export {
+            fn propose(
+                ctx: $crate::Context,
+                clone: $crate::storage::CloneRequest,
+            ) -> Result<String, $crate::Failure> {
+                <$policy as $crate::Policy>::clone_name(&ctx, &clone)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::clone_name::export_clone_name!($export);
     };
     (ksm_tune, $policy:ty, $export:ident) => {
         #[cfg(target_arch = "wasm32")]

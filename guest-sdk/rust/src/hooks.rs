@@ -1,6 +1,11 @@
 //! One module a hook: its generated export glue. Every hook is a WIT world of its own, so a component exports only the hooks
 //! that its policy names in [`policy!`](crate::policy). Policy authors never name anything in here.
 
+mod storage;
+
+#[doc(hidden)]
+pub use storage::{clone_name, pool_start, storage_events, volume_create, volume_delete, volume_resize};
+
 #[doc(hidden)]
 pub mod domain_define {
     #![allow(missing_docs)]
@@ -17,6 +22,7 @@ pub mod domain_define {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-define/domain-define",
@@ -49,6 +55,7 @@ pub mod domain_prepare {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-prepare/domain-prepare",
@@ -81,6 +88,7 @@ pub mod domain_start {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-start/domain-start",
@@ -113,6 +121,7 @@ pub mod domain_stop {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-stop/domain-stop",
@@ -145,6 +154,7 @@ pub mod device_attach {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-device-attach/device-attach",
@@ -177,6 +187,7 @@ pub mod device_detach {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-device-detach/device-detach",
@@ -209,6 +220,7 @@ pub mod domain_events {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-events/domain-events",
@@ -242,6 +254,7 @@ pub mod daemon_events {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-daemon-events/daemon-events",
@@ -275,6 +288,7 @@ pub mod mac_allocate {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-mac-allocate/mac-allocate",
@@ -338,6 +352,7 @@ pub mod task {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-task/task",
@@ -371,6 +386,7 @@ pub mod network_start {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-network-start/network-start",
@@ -404,6 +420,7 @@ pub mod network_stop {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-network-stop/network-stop",
@@ -437,6 +454,7 @@ pub mod port_plug {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-port-plug/port-plug",
@@ -471,6 +489,7 @@ pub mod network_events {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-network-events/network-events",
@@ -502,6 +521,7 @@ pub mod filter_generate {
             "../../wit/events",
             "../../wit/network",
             "../../wit/filter",
+            "../../wit/storage",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-filter-generate/filter-generate",

@@ -43,6 +43,7 @@ mod native;
 pub mod networks;
 mod policy;
 pub mod prelude;
+pub mod storage;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod verdict;

@@ -183,6 +183,119 @@ pub mod ksm {
     }
 }
 
+/// The storage pools of this host.
+pub mod pools {
+    use crate::storage::Pool;
+    use crate::testing::{ask, error};
+    use crate::{Code, Error};
+
+    /// All pools that the policy may read.
+    pub fn list() -> Result<Vec<Pool>, Error> {
+        ask(|host| Ok(host.pools.clone()))
+    }
+
+    /// One pool by name.
+    pub fn get(name: &str) -> Result<Pool, Error> {
+        ask(|host| {
+            let found = host.pools.iter().find(|pool| pool.name == name).cloned();
+            found.ok_or_else(|| error(Code::NotFound, &format!("there is no pool '{name}'")))
+        })
+    }
+}
+
+/// The volumes of running pools; a change is done to those of the test's host, and written down.
+pub mod volumes {
+    use crate::storage::{NewVolume, Volume};
+    use crate::testing::{Host, ask, error, volume};
+    use crate::{Code, Error};
+
+    fn place(host: &Host, pool: &str, name: &str) -> Result<usize, Error> {
+        let found = host.volumes.iter().position(|it| it.pool == pool && it.name == name);
+        found.ok_or_else(|| error(Code::NotFound, &format!("pool '{pool}' has no volume '{name}'")))
+    }
+
+    fn add(host: &mut Host, made: Volume) -> Result<Volume, Error> {
+        if place(host, &made.pool, &made.name).is_ok() {
+            let message = format!("pool '{}' has a volume '{}' already", made.pool, made.name);
+            return Err(error(Code::AlreadyExists, &message));
+        }
+        host.volumes.push(made.clone());
+        Ok(made)
+    }
+
+    /// All volumes of a pool.
+    pub fn list(pool: &str) -> Result<Vec<Volume>, Error> {
+        ask(|host| Ok(host.volumes.iter().filter(|it| it.pool == pool).cloned().collect()))
+    }
+
+    /// One volume.
+    pub fn get(pool: &str, name: &str) -> Result<Volume, Error> {
+        ask(|host| place(host, pool, name).map(|place| host.volumes[place].clone()))
+    }
+
+    /// Makes a volume of zeroes.
+    pub fn create(pool: &str, new: &NewVolume) -> Result<Volume, Error> {
+        ask(|host| {
+            host.calls.push(format!("create {pool} {} {}", new.name, new.capacity));
+            let allocation = new.allocation.unwrap_or(new.capacity);
+            let format = new.format.clone().unwrap_or_else(|| "raw".to_owned());
+            add(host, Volume { allocation, format, ..volume(pool, &new.name, new.capacity) })
+        })
+    }
+
+    /// Copies a volume in the same pool.
+    pub fn copy(pool: &str, source: &str, name: &str) -> Result<Volume, Error> {
+        ask(|host| {
+            host.calls.push(format!("copy {pool} {source} {name}"));
+            let source = &host.volumes[place(host, pool, source)?];
+            let copy = Volume { format: source.format.clone(), ..volume(pool, name, source.capacity) };
+            add(host, copy)
+        })
+    }
+
+    /// Gives a volume another capacity.
+    pub fn resize(pool: &str, name: &str, capacity: u64, shrink: bool) -> Result<Volume, Error> {
+        ask(|host| {
+            host.calls.push(format!("resize {pool} {name} {capacity}"));
+            let place = place(host, pool, name)?;
+            let volume = &mut host.volumes[place];
+            if capacity < volume.capacity && !shrink {
+                return Err(error(Code::Invalid, &format!("'{name}' has {} bytes", volume.capacity)));
+            }
+            volume.capacity = capacity;
+            Ok(volume.clone())
+        })
+    }
+
+    /// Deletes a volume.
+    pub fn delete(pool: &str, name: &str) -> Result<(), Error> {
+        ask(|host| {
+            host.calls.push(format!("delete {pool} {name}"));
+            let place = place(host, pool, name)?;
+            host.volumes.remove(place);
+            Ok(())
+        })
+    }
+
+    /// Reads what a volume holds; here, zeroes.
+    pub fn read(pool: &str, name: &str, offset: u64, length: u32) -> Result<Vec<u8>, Error> {
+        ask(|host| {
+            let size = host.volumes[place(host, pool, name)?].capacity;
+            let rest = size.saturating_sub(offset).min(u64::from(length)).min(1 << 20);
+            Ok(vec![0; rest as usize])
+        })
+    }
+
+    /// Writes into a volume.
+    pub fn write(pool: &str, name: &str, offset: u64, data: &[u8]) -> Result<(), Error> {
+        ask(|host| {
+            place(host, pool, name)?;
+            host.calls.push(format!("write {pool} {name} {offset} {}", data.len()));
+            Ok(())
+        })
+    }
+}
+
 /// Values that outlive a call.
 pub mod kv {
     use crate::Error;

@@ -3,6 +3,7 @@
 use crate::domain::DomainConfig;
 use crate::events::{DaemonChange, DomainEvent};
 use crate::networks::{Network, NetworkEvent, Port};
+use crate::storage::{CloneRequest, Pool, StorageEvent, Volume, VolumeDecision, VolumePlan, VolumeVerdict};
 use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, Occasion, allow, filter};
 
 /// Answers to hooks. Write the ones you want and name them in [`policy!`](crate::policy); a hook that is not named there is not
@@ -53,6 +54,31 @@ pub trait Policy {
         allow()
     }
 
+    /// Guard: a storage pool is about to start; `xml` is its document. Rewrites are refused.
+    fn pool_start(_ctx: &Context, _pool: &Pool, _xml: &str) -> Decision {
+        allow()
+    }
+
+    /// Guard: a volume is about to be made or copied; a rewrite changes its document.
+    fn volume_create(_ctx: &Context, _pool: &Pool, _plan: &VolumePlan) -> VolumeDecision {
+        Ok(VolumeVerdict::Allow)
+    }
+
+    /// Guard: a volume is about to get another capacity, bytes. Rewrites are refused.
+    fn volume_resize(_ctx: &Context, _pool: &Pool, _volume: &Volume, _capacity: u64) -> Decision {
+        allow()
+    }
+
+    /// Guard: a volume is about to be deleted. Rewrites are refused.
+    fn volume_delete(_ctx: &Context, _pool: &Pool, _volume: &Volume) -> Decision {
+        allow()
+    }
+
+    /// Notify: something happened to a storage pool or its volumes; calls for one pool come in order.
+    fn storage_events(_ctx: &Context, _event: &StorageEvent) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Notify: something happened to a network, to what is plugged into it, or to a packet filter; calls for one come in order.
     fn network_events(_ctx: &Context, _event: &NetworkEvent) -> Result<(), Failure> {
         Ok(())
@@ -86,6 +112,11 @@ pub trait Policy {
         _filters: &[filter::Filter],
     ) -> Result<filter::Rules, Failure> {
         Err(Failure { message: "this policy generates no packet rules".into() })
+    }
+
+    /// Propose: the name of a clone that nobody named, none of those that are taken.
+    fn clone_name(_ctx: &Context, _clone: &CloneRequest) -> Result<String, Failure> {
+        Err(Failure { message: "this policy names no clones".into() })
     }
 
     /// Tune: kernel samepage merging; an empty list changes nothing.

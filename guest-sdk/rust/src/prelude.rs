@@ -5,4 +5,5 @@ pub use crate::events::{DaemonChange, DomainChange, DomainEvent};
 pub use crate::{
     Actor, Adjustment, ConfigError, Context, Decision, DiskCache, Edit, Failure, InterfaceSource,
     KsmSnapshot, Occasion, Policy, Verdict, allow, deny, domains, filter, host, kv, log, networks, rewrite,
+    storage,
 };

@@ -38,6 +38,7 @@ use crate::domain::{Balloon, Disk, DomainConfig, NetworkInterface, State};
 use crate::domains::Commitment;
 use crate::host::{Info, Memory};
 use crate::ksm::KsmState;
+use crate::storage::{Pool, Space, Volume, VolumePlan};
 use crate::{Actor, Code, Context, Error};
 
 /// A domain as a test makes it: `Domain { vcpus: 4, ..Domain::default() }`.
@@ -137,6 +138,10 @@ pub struct Host {
     pub calls: Vec<String>,
     /// The lines that were logged: `info: text`.
     pub lines: Vec<String>,
+    /// Storage pools.
+    pub pools: Vec<Pool>,
+    /// Volumes of any pool; [`volume`] makes one.
+    pub volumes: Vec<Volume>,
     /// Values in kv.
     pub store: BTreeMap<String, Vec<u8>>,
 }
@@ -168,8 +173,54 @@ impl Default for Host {
             failure: None,
             calls: Vec::new(),
             lines: Vec::new(),
+            pools: Vec::new(),
+            volumes: Vec::new(),
             store: BTreeMap::new(),
         }
+    }
+}
+
+/// A running directory pool without volumes, and with room of `capacity` bytes.
+pub fn pool(name: &str, capacity: u64) -> Pool {
+    Pool {
+        uuid: "00000000-0000-4000-8000-000000000000".into(),
+        name: name.into(),
+        kind: "dir".into(),
+        active: true,
+        persistent: true,
+        autostart: false,
+        path: None,
+        space: Some(Space { capacity, allocation: 0, available: capacity }),
+        volumes: 0,
+    }
+}
+
+/// A raw volume of a pool that takes nothing of it.
+pub fn volume(pool: &str, name: &str, capacity: u64) -> Volume {
+    Volume {
+        name: name.into(),
+        pool: pool.into(),
+        key: format!("/{pool}/{name}"),
+        path: format!("/{pool}/{name}"),
+        format: "raw".into(),
+        capacity,
+        allocation: 0,
+        backing: None,
+        created: None,
+        complete: true,
+    }
+}
+
+/// A volume that is about to be made.
+pub fn plan(name: &str, capacity: u64) -> VolumePlan {
+    VolumePlan {
+        name: name.into(),
+        capacity: Some(capacity),
+        allocation: None,
+        format: None,
+        backing: None,
+        source: None,
+        xml: String::new(),
     }
 }
 

@@ -14,6 +14,8 @@ pub const get = answers.get;
 pub const domains = answers.domains;
 pub const host = answers.host;
 pub const networks = answers.networks;
+pub const pools = answers.pools;
+pub const volumes = answers.volumes;
 pub const kv = answers.kv;
 pub const clock = answers.clock;
 /// Writes a line to the daemon's log.

@@ -5,6 +5,7 @@ const convert = @import("convert.zig");
 const filter = @import("filter.zig");
 const memory = @import("memory.zig");
 const networks = @import("networks.zig");
+const storage = @import("storage.zig");
 const types = @import("types.zig");
 const wasm = @import("wasm.zig");
 const c = wasm.c;
@@ -35,6 +36,12 @@ pub fn exportAll(comptime policy: type) void {
         .{ "network-stop", "exports_reeve_hooks_network_stop_guard", "networkStop", NetworkStop },
         .{ "port-plug", "exports_reeve_hooks_port_plug_guard", "portPlug", PortPlug },
         .{ "network-events", "exports_reeve_hooks_network_events_notify", "networkEvents", NetworkEvents },
+        .{ "pool-start", "exports_reeve_hooks_pool_start_guard", "poolStart", PoolStart },
+        .{ "volume-create", "exports_reeve_hooks_volume_create_guard", "volumeCreate", VolumeCreate },
+        .{ "volume-resize", "exports_reeve_hooks_volume_resize_guard", "volumeResize", VolumeResize },
+        .{ "volume-delete", "exports_reeve_hooks_volume_delete_guard", "volumeDelete", VolumeDelete },
+        .{ "storage-events", "exports_reeve_hooks_storage_events_notify", "storageEvents", StorageEvents },
+        .{ "clone-name", "exports_reeve_hooks_clone_name_propose", "cloneName", CloneName },
         .{ "filter-generate", "exports_reeve_hooks_filter_generate_propose", "filterGenerate", FilterGenerate },
     }) |hook| {
         const name, const symbol, const function, const Export = hook;
@@ -185,6 +192,68 @@ fn NetworkEvents(comptime function: anytype) type {
     return struct {
         fn call(ctx: Ctx, event: *c.exports_reeve_hooks_network_events_network_event_t, failure: Failure) callconv(.c) bool {
             return give(void, function(begin(ctx), convert.lift(networks.NetworkEvent, event.*)), {}, failure);
+        }
+    };
+}
+
+const Pool = *c.reeve_storage_pools_pool_t;
+const Volume = *c.reeve_storage_volumes_volume_t;
+
+fn PoolStart(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, pool: Pool, xml: Text, out: Verdict, failure: Failure) callconv(.c) bool {
+            const of = convert.lift(storage.Pool, pool.*);
+            return give(types.Verdict, function(begin(ctx), of, convert.lift([]const u8, xml.*)), out, failure);
+        }
+    };
+}
+
+fn VolumeCreate(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            pool: Pool,
+            plan: *c.exports_reeve_hooks_volume_create_volume_plan_t,
+            out: *c.exports_reeve_hooks_volume_create_volume_verdict_t,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const of = convert.lift(storage.Pool, pool.*);
+            return give(storage.Verdict, function(begin(ctx), of, convert.lift(storage.Plan, plan.*)), out, failure);
+        }
+    };
+}
+
+fn VolumeResize(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, pool: Pool, volume: Volume, capacity: u64, out: Verdict, failure: Failure) callconv(.c) bool {
+            const of = convert.lift(storage.Pool, pool.*);
+            const it = convert.lift(storage.Volume, volume.*);
+            return give(types.Verdict, function(begin(ctx), of, it, capacity), out, failure);
+        }
+    };
+}
+
+fn VolumeDelete(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, pool: Pool, volume: Volume, out: Verdict, failure: Failure) callconv(.c) bool {
+            const of = convert.lift(storage.Pool, pool.*);
+            return give(types.Verdict, function(begin(ctx), of, convert.lift(storage.Volume, volume.*)), out, failure);
+        }
+    };
+}
+
+fn StorageEvents(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, event: *c.exports_reeve_hooks_storage_events_storage_event_t, failure: Failure) callconv(.c) bool {
+            return give(void, function(begin(ctx), convert.lift(storage.Event, event.*)), {}, failure);
+        }
+    };
+}
+
+fn CloneName(comptime function: anytype) type {
+    return struct {
+        fn call(ctx: Ctx, clone: *c.exports_reeve_hooks_clone_name_clone_request_t, out: Text, failure: Failure) callconv(.c) bool {
+            return give([]const u8, function(begin(ctx), convert.lift(storage.Clone, clone.*)), out, failure);
         }
     };
 }

@@ -2,7 +2,8 @@
 //!
 //! A policy is `policy.zig` with one public function for each hook that `policy.toml` names: `domainDefine`, `domainPrepare`,
 //! `domainStart`, `domainStop`, `deviceAttach`, `deviceDetach`, `domainEvents`, `daemonEvents`, `macAllocate`, `ksmTune`, `task`,
-//! `networkStart`, `networkStop`, `portPlug`, `networkEvents`, `filterGenerate`.
+//! `networkStart`, `networkStop`, `portPlug`, `networkEvents`, `filterGenerate`, `poolStart`, `volumeCreate`, `volumeResize`,
+//! `volumeDelete`, `storageEvents`, `cloneName`.
 //!
 //!     const reeve = @import("reeve");
 //!
@@ -57,6 +58,8 @@ pub const problem = answer.problem;
 pub const domains = backend.domains;
 /// The virtual networks of this host, to read, and what happens to them.
 pub const networks = @import("networks.zig");
+/// Storage pools and their volumes: to read and to change, what guards are asked about them, and what happens to them.
+pub const storage = @import("storage.zig");
 /// Packet filters: what `filterGenerate` gets and gives.
 pub const filter = @import("filter.zig");
 /// The host machine.

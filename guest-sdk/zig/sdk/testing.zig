@@ -11,6 +11,7 @@ const answer = @import("answer.zig");
 const log = @import("log.zig");
 const memory = @import("memory.zig");
 const net = @import("networks.zig");
+const storage = @import("storage.zig");
 const types = @import("types.zig");
 const Domain = @import("domain.zig").Domain;
 
@@ -52,6 +53,10 @@ pub const Host = struct {
     leases: []const net.Lease = &.{},
     /// What passed every port.
     counters: net.Counters = .{},
+    /// Storage pools.
+    pools: []const storage.Pool = &.{},
+    /// Volumes of any pool; a change is remembered and not made.
+    volumes: []const storage.Volume = &.{},
     now: u64 = 0,
     monotonic: u64 = 0,
     /// When it is set, every call that can fail does so.
@@ -209,6 +214,80 @@ pub const networks = struct {
     }
 };
 
+pub const pools = struct {
+    pub fn list() types.HostError![]const storage.Pool {
+        try ready();
+        return the_host.pools;
+    }
+
+    pub fn get(name: []const u8) types.HostError!storage.Pool {
+        try ready();
+        for (the_host.pools) |it| {
+            if (std.mem.eql(u8, it.name, name)) return it;
+        }
+        return answer.because(error.NotFound, answer.format("the host answered: there is no pool '{s}'", .{name}));
+    }
+};
+
+pub const volumes = struct {
+    pub fn list(pool: []const u8) types.HostError![]const storage.Volume {
+        try ready();
+        var found: std.ArrayList(storage.Volume) = .empty;
+        for (the_host.volumes) |it| {
+            if (std.mem.eql(u8, it.pool, pool)) found.append(memory.allocator, it) catch @panic("out of memory");
+        }
+        return found.items;
+    }
+
+    pub fn get(pool: []const u8, name: []const u8) types.HostError!storage.Volume {
+        for (try volumes.list(pool)) |it| {
+            if (std.mem.eql(u8, it.name, name)) return it;
+        }
+        return answer.because(error.NotFound, answer.format("the host answered: there is no volume '{s}'", .{name}));
+    }
+
+    pub fn create(pool: []const u8, wanted: storage.NewVolume) types.HostError!storage.Volume {
+        try change("create {s} {s} {d}", .{ pool, wanted.name, wanted.capacity });
+        return .{ .pool = pool, .name = wanted.name, .capacity = wanted.capacity };
+    }
+
+    pub fn copy(pool: []const u8, source: []const u8, name: []const u8) types.HostError!storage.Volume {
+        var copied = try volumes.get(pool, source);
+        try change("copy {s} {s} {s}", .{ pool, source, name });
+        copied.name = name;
+        return copied;
+    }
+
+    pub fn resize(pool: []const u8, name: []const u8, capacity: u64, shrink: bool) types.HostError!storage.Volume {
+        var resized = try volumes.get(pool, name);
+        if (capacity < resized.capacity and !shrink) {
+            return answer.because(error.Invalid, "the host answered: it would become smaller");
+        }
+        try change("resize {s} {s} {d}", .{ pool, name, capacity });
+        resized.capacity = capacity;
+        return resized;
+    }
+
+    pub fn delete(pool: []const u8, name: []const u8) types.HostError!void {
+        _ = try volumes.get(pool, name);
+        return change("delete {s} {s}", .{ pool, name });
+    }
+
+    /// The volumes of tests hold zeroes.
+    pub fn read(pool: []const u8, name: []const u8, offset: u64, length: u32) types.HostError![]const u8 {
+        const it = try volumes.get(pool, name);
+        const count: usize = @intCast(@min(it.capacity -| offset, length, 1 << 20));
+        const bytes = memory.allocator.alloc(u8, count) catch @panic("out of memory");
+        @memset(bytes, 0);
+        return bytes;
+    }
+
+    pub fn write(pool: []const u8, name: []const u8, offset: u64, data: []const u8) types.HostError!void {
+        _ = try volumes.get(pool, name);
+        return change("write {s} {s} {d} {d}", .{ pool, name, offset, data.len });
+    }
+};
+
 pub const host = struct {
     pub fn getInfo() types.HostError!types.Info {
         try ready();
@@ -289,6 +368,17 @@ test "the store is in byte order and a failing host fails every call" {
     try std.testing.expectEqualStrings("set-memory web-1 5", the_host.calls.items[0]);
     the_host.failure = .{ .code = error.Denied, .message = "no" };
     try expectFailure("the host answered: no", kv.get("b"));
+}
+
+test "volumes are made and deleted" {
+    the_host = .{ .volumes = &.{.{ .name = "a", .pool = "blue", .capacity = 7 }} };
+    try std.testing.expectEqual(5, (try volumes.create("blue", .{ .name = "b", .capacity = 5 })).capacity);
+    try expectFailure("the host answered: it would become smaller", volumes.resize("blue", "a", 1, false));
+    try volumes.delete("blue", "a");
+    try std.testing.expectEqual(2, (try volumes.read("blue", "a", 5, 9)).len);
+    try std.testing.expectEqual(2, the_host.calls.items.len);
+    try std.testing.expectEqualStrings("delete blue a", the_host.calls.items[1]);
+    try expectFailure("the host answered: there is no volume 'a'", volumes.get("red", "a"));
 }
 
 test "networks and their ports are found by name" {

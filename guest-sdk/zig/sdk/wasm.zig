@@ -4,6 +4,7 @@ const answer = @import("answer.zig");
 const convert = @import("convert.zig");
 const log = @import("log.zig");
 const net = @import("networks.zig");
+const storage = @import("storage.zig");
 const types = @import("types.zig");
 const Domain = @import("domain.zig").Domain;
 
@@ -140,6 +141,73 @@ pub const networks = struct {
         var asked = text(network);
         var port = text(link);
         return call(net.Counters, c.reeve_network_networks_port_counters, .{ &asked, &port });
+    }
+};
+
+/// Every function needs the grant `pool:read`.
+pub const pools = struct {
+    /// All pools by name.
+    pub fn list() types.HostError![]const storage.Pool {
+        return call([]const storage.Pool, c.reeve_storage_pools_list, .{});
+    }
+
+    /// One pool by name.
+    pub fn get(name: []const u8) types.HostError!storage.Pool {
+        var asked = text(name);
+        return call(storage.Pool, c.reeve_storage_pools_get, .{&asked});
+    }
+};
+
+/// The grants stand in storage.zig.
+pub const volumes = struct {
+    pub fn list(pool: []const u8) types.HostError![]const storage.Volume {
+        var of = text(pool);
+        return call([]const storage.Volume, c.reeve_storage_volumes_list, .{&of});
+    }
+
+    pub fn get(pool: []const u8, name: []const u8) types.HostError!storage.Volume {
+        var of = text(pool);
+        var asked = text(name);
+        return call(storage.Volume, c.reeve_storage_volumes_get, .{ &of, &asked });
+    }
+
+    pub fn create(pool: []const u8, wanted: storage.NewVolume) types.HostError!storage.Volume {
+        var of = text(pool);
+        var asked: c.reeve_storage_volumes_new_volume_t = undefined;
+        convert.lower(&asked, wanted);
+        return call(storage.Volume, c.reeve_storage_volumes_create, .{ &of, &asked });
+    }
+
+    pub fn copy(pool: []const u8, source: []const u8, name: []const u8) types.HostError!storage.Volume {
+        var of = text(pool);
+        var original = text(source);
+        var asked = text(name);
+        return call(storage.Volume, c.reeve_storage_volumes_copy, .{ &of, &original, &asked });
+    }
+
+    pub fn resize(pool: []const u8, name: []const u8, capacity: u64, shrink: bool) types.HostError!storage.Volume {
+        var of = text(pool);
+        var asked = text(name);
+        return call(storage.Volume, c.reeve_storage_volumes_resize, .{ &of, &asked, capacity, shrink });
+    }
+
+    pub fn delete(pool: []const u8, name: []const u8) types.HostError!void {
+        var of = text(pool);
+        var asked = text(name);
+        return call(void, c.reeve_storage_volumes_delete, .{ &of, &asked });
+    }
+
+    pub fn read(pool: []const u8, name: []const u8, offset: u64, length: u32) types.HostError![]const u8 {
+        var of = text(pool);
+        var asked = text(name);
+        return call([]const u8, c.reeve_storage_volumes_read, .{ &of, &asked, offset, length });
+    }
+
+    pub fn write(pool: []const u8, name: []const u8, offset: u64, data: []const u8) types.HostError!void {
+        var of = text(pool);
+        var asked = text(name);
+        var bytes: c.bindings_list_u8_t = .{ .ptr = @constCast(data.ptr), .len = data.len };
+        return call(void, c.reeve_storage_volumes_write, .{ &of, &asked, offset, &bytes });
     }
 };
 

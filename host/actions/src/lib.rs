@@ -19,6 +19,7 @@ mod access;
 mod adapters;
 mod artifact;
 pub mod artifact_port;
+mod clone_name;
 mod definitions;
 pub mod diff;
 mod document;

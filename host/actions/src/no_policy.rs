@@ -1,16 +1,19 @@
 //! A host without policies: everything that is authorized is allowed.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use reeve_model::filter::Ruleset;
 use reeve_model::policy::{Decision, DecisionFilter, PolicyInfo, PolicyMode, PolicySettings};
 use reeve_model::record::{AuditRequest, Audited, Recorded, StartRecording};
+use reeve_model::storage::VolumeConfig;
 use reeve_model::task::{TaskInfo, TaskRun, TaskTriggers};
 use reeve_model::watch::{LogFilter, PolicyActivity, PolicyLogLine};
-use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 
 use crate::policy_port::{
-    Denial, FilterRequest, GuardRequest, GuardVerdict, LoadRequest, MacRequest, NetworkGuard, PolicyAdmin,
-    PolicyPort,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, LoadRequest, MacRequest, NetworkGuard,
+    PolicyAdmin, PolicyPort, StorageGuard,
 };
 use crate::record_port::PolicyRecords;
 use crate::task_port::PolicyTasks;
@@ -39,6 +42,18 @@ impl PolicyPort for NoPolicy {
 
     async fn propose_mac(&self, _request: MacRequest) -> Result<Option<String>, Error> {
         Ok(None)
+    }
+
+    async fn guard_storage(&self, _request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial> {
+        Ok(None)
+    }
+
+    async fn propose_clone_name(&self, _request: CloneRequest) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    fn volume_quota(&self, _name: &str, _verb: Verb, _pool: &str) -> Option<Bytes> {
+        Some(Bytes(0))
     }
 
     fn permits(&self, _name: &str, _verb: Verb, _subject: &str) -> bool {

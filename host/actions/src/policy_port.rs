@@ -13,8 +13,9 @@ use reeve_model::policy::{
     BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, PathChange, PolicyInfo, PolicyMode,
     PolicySettings,
 };
+use reeve_model::storage::{PoolSummary, VolumeConfig, VolumeSummary};
 use reeve_model::task::TaskTriggers;
-use reeve_model::{Actor, DomainState, Error, Verb};
+use reeve_model::{Actor, Bytes, DomainState, Error, Verb};
 
 use crate::artifact_port::PolicyArtifacts;
 use crate::record_port::PolicyRecords;
@@ -124,6 +125,72 @@ pub enum NetworkQuestion {
     },
 }
 
+/// A volume as policies see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeView {
+    /// The volume; of one that is resized, with the larger of the two capacities.
+    pub summary: VolumeSummary,
+    /// When it was made, or else last changed: milliseconds since the Unix epoch.
+    pub created: Option<u64>,
+    /// False while it is being made.
+    pub complete: bool,
+}
+
+/// A question to a guard of a pool or of its volumes.
+#[derive(Debug, Clone)]
+pub struct StorageGuard {
+    /// On whose behalf the verb runs.
+    pub actor: Actor,
+    /// The pool.
+    pub pool: PoolSummary,
+    /// What is about to happen.
+    pub question: StorageQuestion,
+}
+
+/// What is about to happen to a pool or one of its volumes.
+#[derive(Debug, Clone)]
+pub enum StorageQuestion {
+    /// The pool starts.
+    Start {
+        /// Its document.
+        xml: String,
+    },
+    /// A volume is made.
+    Create {
+        /// Its document; a rewrite gives back a changed copy.
+        config: Arc<VolumeConfig>,
+        /// What a guest will see, where that can be told without the document.
+        capacity: Option<Bytes>,
+        /// What it is a copy of.
+        source: Option<VolumeView>,
+    },
+    /// A volume gets another capacity.
+    Resize {
+        /// The volume.
+        volume: VolumeView,
+        /// What it will have.
+        capacity: Bytes,
+    },
+    /// A volume is deleted.
+    Delete {
+        /// The volume.
+        volume: VolumeView,
+    },
+}
+
+/// A clone that nobody named.
+#[derive(Debug, Clone)]
+pub struct CloneRequest {
+    /// On whose behalf.
+    pub actor: Actor,
+    /// Name of the original.
+    pub source: String,
+    /// Pool of a volume; none of a domain.
+    pub pool: Option<String>,
+    /// Names that are taken.
+    pub taken: Vec<String>,
+}
+
 /// The policy that said no, and its reason in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
@@ -142,11 +209,20 @@ pub trait PolicyPort: Send + Sync {
     /// Asks the chain of a guard of networks.
     async fn guard_network(&self, request: NetworkGuard) -> Result<(), Denial>;
 
+    /// Asks the chain of a guard of storage; the document of a new volume where policies rewrote it.
+    async fn guard_storage(&self, request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial>;
+
     /// The packet rules of an interface; none when no policy is bound to the hook.
     async fn propose_filter(&self, request: FilterRequest) -> Result<Option<Ruleset>, Error>;
 
     /// A MAC address for an interface that has none; none when no policy is bound to the hook.
     async fn propose_mac(&self, request: MacRequest) -> Result<Option<String>, Error>;
+
+    /// A name for a clone; none when no policy is bound to the hook.
+    async fn propose_clone_name(&self, request: CloneRequest) -> Result<Option<String>, Error>;
+
+    /// How many bytes the volumes of a pool may have together for policy `name` to use `verb` on them; none without a bound.
+    fn volume_quota(&self, name: &str, verb: Verb, pool: &str) -> Option<Bytes>;
 
     /// True when policy `name` was granted `verb` on `subject` (a domain name, a path, or "" for the host).
     fn permits(&self, name: &str, verb: Verb, subject: &str) -> bool;

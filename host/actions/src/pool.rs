@@ -3,6 +3,7 @@
 mod define;
 pub(crate) mod life;
 mod recover;
+mod space;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ impl Actions {
     pub(crate) fn tell_pool(&self, actor: &Actor, config: &PoolConfig, change: PoolChange, detail: &str) {
         let (uuid, name, detail) = (config.uuid, config.name.clone(), detail.to_owned());
         self.bus.publish(actor.clone(), EventKind::Pool { uuid, name, change, detail });
+        self.tell_low_space(config);
     }
 
     /// Runs what may block on the storage crate; it ends even when the caller stops waiting.
@@ -73,7 +75,7 @@ impl Actions {
         })
     }
 
-    fn pool_summary(&self, uuid: Uuid, pool: &Pool) -> PoolSummary {
+    pub(crate) fn pool_summary(&self, uuid: Uuid, pool: &Pool) -> PoolSummary {
         let config = pool.config();
         let storage = &self.storing.storage;
         PoolSummary {

@@ -2,14 +2,15 @@
 //!
 //! The crate `storage` does what is asked and remembers what runs. Here is what was asked: definitions, as they are in the store too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_model::Bytes;
-use reeve_model::storage::{PoolConfig, PoolKind, PoolTarget};
-use reeve_storage::Storage;
+use reeve_model::storage::{PoolConfig, PoolKind, PoolSpace, PoolTarget};
+use reeve_storage::{Storage, StorageError};
 use uuid::Uuid;
 
 /// The storage of one host.
@@ -19,6 +20,32 @@ pub struct Storing {
     /// One change of pools at a time, from its checks to its end. Volumes don't wait for it.
     pub(crate) changing: tokio::sync::Mutex<()>,
     images: PathBuf,
+    /// Capacities of volumes that are being made or resized, by pool and name.
+    intended: Mutex<BTreeMap<(Uuid, String), Bytes>>,
+    /// Percent of a pool below which its free space is low.
+    low_percent: AtomicU32,
+    /// Pools of which that was told.
+    low: Mutex<BTreeSet<Uuid>>,
+}
+
+/// Percent of a pool below which its free space is low, unless somebody says otherwise.
+const LOW_PERCENT: u32 = 10;
+
+/// Keeps a name and a capacity for a volume that is being made or resized, until it is dropped. It goes with the work, which goes on when
+/// nobody waits for it any more.
+pub(crate) struct Intent {
+    storing: Arc<Storing>,
+    key: (Uuid, String),
+}
+
+impl Drop for Intent {
+    fn drop(&mut self) {
+        lock(&self.storing.intended).remove(&self.key);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) type Pools = BTreeMap<Uuid, Pool>;
@@ -49,11 +76,63 @@ impl Storing {
             pools: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             images: images.into(),
+            intended: Mutex::default(),
+            low_percent: AtomicU32::new(LOW_PERCENT),
+            low: Mutex::default(),
         }
     }
 
     pub(crate) fn pools(&self) -> MutexGuard<'_, Pools> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pools)
+    }
+
+    /// Says what is low: less than so many percent of a pool free. 0 is never.
+    pub fn set_low_space(&self, percent: u32) {
+        self.low_percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// What is free of a running pool, when that has become low since it was looked at last.
+    pub(crate) fn became_low(&self, pool: Uuid) -> Option<Bytes> {
+        let space = self.storage.space(pool);
+        let mut low = lock(&self.low);
+        match space {
+            Ok(space) if self.is_low(space) => low.insert(pool).then_some(space.available),
+            _ => {
+                low.remove(&pool);
+                None
+            }
+        }
+    }
+
+    fn is_low(&self, space: PoolSpace) -> bool {
+        let percent = u128::from(self.low_percent.load(Ordering::Relaxed));
+        u128::from(space.available.0) * 100 < u128::from(space.capacity.0) * percent
+    }
+
+    /// Notes that a volume will have this capacity; refused while somebody else makes or resizes it.
+    pub(crate) fn intend(
+        self: &Arc<Self>,
+        pool: &PoolConfig,
+        name: &str,
+        capacity: Bytes,
+    ) -> Result<Intent, StorageError> {
+        let key = (pool.uuid, name.to_owned());
+        let mut intended = lock(&self.intended);
+        if intended.contains_key(&key) {
+            return Err(StorageError::Conflict {
+                subject: format!("volume '{name}' of pool '{}'", pool.name),
+                reason: "another operation works on it; try again when that is done".to_owned(),
+            });
+        }
+        intended.insert(key.clone(), capacity);
+        Ok(Intent { storing: Arc::clone(self), key })
+    }
+
+    /// Names and capacities of the volumes of a pool that are being made or resized.
+    pub(crate) fn intended(&self, pool: Uuid) -> BTreeMap<String, Bytes> {
+        let intended = lock(&self.intended);
+        let of_pool = intended.iter().filter(|((owner, _), _)| *owner == pool);
+        of_pool.map(|((_, name), capacity)| (name.clone(), *capacity)).collect()
     }
 
     /// The pool that every host has (guide 11.1). Its UUID is new.

@@ -1,6 +1,8 @@
 //! Verbs on volumes (guide 14.12).
 
+mod asking;
 mod content;
+mod view;
 
 use reeve_model::storage::{
     BackingStore, CreatedVolume, PoolChange, ResizeVolume, TakeVolume, VolumeConfig, VolumeSummary,
@@ -89,14 +91,33 @@ impl Actions {
         let (uuid, record) = self.pool(actor, Verb::VolumeCreate, pool)?;
         let (config, warnings) = document::parse_volume(xml, options.strict)?;
         refuse_inactive(&record)?;
-        let name = config.name.clone();
-        let volume = match &options.template {
-            None => self.on_storage(move |storage| storage.create(uuid, &config)).await?,
+        let template = match &options.template {
+            None => None,
             Some(template) => {
                 let home = options.template_pool.as_deref().unwrap_or(pool);
                 let (from, _, template) = self.volume_of(actor, Verb::VolumeDownload, home, template)?;
+                Some((from, self.volume_view(&Actor::Daemon, home, &template).await?, template))
+            }
+        };
+        let source = template.as_ref().map(|(_, view, _)| view);
+        let config = match source.filter(|_| options.name_clone) {
+            None => config,
+            Some(source) => self.name_volume(actor, &record, config, &source.summary.name).await?,
+        };
+        let (config, intent) = self.ask_volume_create(actor, (uuid, &record), config, source).await?;
+        let name = config.name.clone();
+        let volume = match template {
+            None => {
+                let work = move |storage: &reeve_storage::Storage| {
+                    let _kept = intent;
+                    storage.create(uuid, &config)
+                };
+                self.on_storage(work).await?
+            }
+            Some((from, _, template)) => {
                 let progress = Progress::default();
                 let work = move |storage: &reeve_storage::Storage| {
+                    let _kept = intent;
                     storage.create_from(uuid, &config, (from, &template), &progress)
                 };
                 self.on_storage(work).await?
@@ -106,9 +127,28 @@ impl Actions {
         Ok(CreatedVolume { volume: summary(&record, volume), warnings })
     }
 
+    /// The document with a name that is free.
+    async fn name_volume(
+        &self,
+        actor: &Actor,
+        pool: &Pool,
+        config: VolumeConfig,
+        source: &str,
+    ) -> Result<VolumeConfig, Error> {
+        let pool = &pool.config().name;
+        let views = self.volume_views(&Actor::Daemon, pool).await?;
+        let taken = views.into_iter().map(|view| view.summary.name).collect();
+        let config =
+            VolumeConfig { name: self.clone_name(actor, source, Some(pool), taken).await?, ..config };
+        config.check().map_err(|broken| Error::new(ErrorCode::Invalid, broken.to_string()))?;
+        Ok(config)
+    }
+
     /// Deletes a volume.
     pub async fn delete_volume(&self, actor: &Actor, pool: &str, volume: &str) -> Result<(), Error> {
         let (uuid, record, name) = self.volume_of(actor, Verb::VolumeDelete, pool, volume)?;
+        let view = self.volume_view(&Actor::Daemon, pool, &name).await?;
+        self.ask_volume_delete(actor, (uuid, &record), view).await?;
         let meant = name.clone();
         self.on_storage(move |storage| storage.delete_volume(uuid, &meant)).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeDeleted, &name);
@@ -124,9 +164,18 @@ impl Actions {
         change: ResizeVolume,
     ) -> Result<VolumeSummary, Error> {
         let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
+        let view = self.volume_view(&Actor::Daemon, pool, &name).await?;
+        let (change, intent) = match self.ask_volume_resize(actor, (uuid, &record), view, change).await? {
+            Some((capacity, intent)) => (ResizeVolume { capacity, delta: false, ..change }, Some(intent)),
+            None => (change, None),
+        };
         let ResizeVolume { capacity, delta, shrink, allocate } = change;
         let (meant, resize) = (name.clone(), Resize { capacity, delta, shrink, allocate });
-        let volume = self.on_storage(move |storage| storage.resize(uuid, &meant, resize)).await?;
+        let work = move |storage: &reeve_storage::Storage| {
+            let _kept = intent;
+            storage.resize(uuid, &meant, resize)
+        };
+        let volume = self.on_storage(work).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeResized, &name);
         Ok(summary(&record, volume))
     }

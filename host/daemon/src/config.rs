@@ -24,6 +24,7 @@ pub struct Config {
     pub events: EventsConfig,
     pub domains: DomainsConfig,
     pub policies: PoliciesConfig,
+    pub storage: StorageConfig,
     pub workers: WorkersConfig,
 }
 
@@ -69,6 +70,14 @@ pub struct PoliciesConfig {
     pub trust: TrustConfig,
 }
 
+/// Storage pools.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StorageConfig {
+    pub low_space_percent: u32,
+    pub space_interval: u64,
+}
+
 /// Processes that run domains on KVM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
@@ -89,6 +98,7 @@ impl Default for Config {
             events: EventsConfig::default(),
             domains: DomainsConfig::default(),
             policies: PoliciesConfig::default(),
+            storage: StorageConfig::default(),
             workers: WorkersConfig::default(),
         }
     }
@@ -109,6 +119,12 @@ impl Default for DomainsConfig {
 impl Default for PoliciesConfig {
     fn default() -> Self {
         Self { tune_interval: 60, registries: RegistriesConfig::default(), trust: TrustConfig::default() }
+    }
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self { low_space_percent: 10, space_interval: 60 }
     }
 }
 

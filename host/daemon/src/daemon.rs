@@ -60,6 +60,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let host = wiring::build(config, layout).await?;
+    host.actions.set_low_space(config.storage.low_space_percent);
     host.actions.recover().await?;
     host.begin_policies().await;
     host.actions.settle_networks().await;
@@ -69,6 +70,10 @@ async fn serve(
     tokio::spawn(Arc::clone(&host.actions).follow_networks());
     tokio::spawn(Arc::clone(&host.actions).follow_domains(stop.clone()));
     tokio::spawn(Arc::clone(&host.actions).follow_interfaces(stop.clone()));
+    if config.storage.space_interval > 0 {
+        let interval = Duration::from_secs(config.storage.space_interval);
+        tokio::spawn(Arc::clone(&host.actions).follow_pools(interval, stop.clone()));
+    }
     host.actions.tell_daemon(DaemonChange::Started);
     let pid_file = layout.run().join("reeve.pid");
     announce(layout, &pid_file)?;
@@ -135,13 +140,18 @@ fn announce(layout: &Layout, pid_file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What can be changed in flight: log directives and policies. A configuration that is wrong changes nothing.
+/// What can be changed in flight: log directives, what low space is, and policies. A configuration that is wrong changes nothing.
 async fn reload(
     load: &dyn Fn() -> Result<Config, crate::config::ConfigError>,
     host: &Host,
     log: &LogControl,
 ) {
-    match load().map_err(anyhow::Error::from).and_then(|config| log.apply(&config)) {
+    let applied = load().map_err(anyhow::Error::from).and_then(|config| {
+        log.apply(&config)?;
+        host.actions.set_low_space(config.storage.low_space_percent);
+        Ok(())
+    });
+    match applied {
         Ok(()) => tracing::info!("the configuration was read again"),
         Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
     }

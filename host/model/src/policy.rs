@@ -29,16 +29,28 @@ pub enum Hook {
     NetworkStop,
     /// Guard: an interface of a domain is about to be plugged.
     PortPlug,
+    /// Guard: a storage pool is about to start.
+    PoolStart,
+    /// Guard: a volume is about to be made or copied; rewrites its document.
+    VolumeCreate,
+    /// Guard: a volume is about to get another capacity.
+    VolumeResize,
+    /// Guard: a volume is about to be deleted.
+    VolumeDelete,
     /// Notify: the whole domain life, queued in order per domain.
     DomainEvents,
     /// Notify: daemon start, stop and reload.
     DaemonEvents,
     /// Notify: networks, their ports and leases, packet filters; queued in order per network or filter.
     NetworkEvents,
+    /// Notify: storage pools and their volumes; queued in order per pool.
+    StorageEvents,
     /// Propose: a MAC address for an interface that has none.
     MacAllocate,
     /// Propose: the packet rules of an interface.
     FilterGenerate,
+    /// Propose: the name of a clone that nobody named.
+    CloneName,
     /// Tune: kernel samepage merging.
     KsmTune,
     /// Task: a program that is run by hand, on a schedule or on events.
@@ -47,7 +59,7 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook, in the order of a domain's life.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::DomainDefine,
         Self::DomainPrepare,
         Self::DomainStart,
@@ -57,11 +69,17 @@ impl Hook {
         Self::NetworkStart,
         Self::NetworkStop,
         Self::PortPlug,
+        Self::PoolStart,
+        Self::VolumeCreate,
+        Self::VolumeResize,
+        Self::VolumeDelete,
         Self::DomainEvents,
         Self::DaemonEvents,
         Self::NetworkEvents,
+        Self::StorageEvents,
         Self::MacAllocate,
         Self::FilterGenerate,
+        Self::CloneName,
         Self::KsmTune,
         Self::Task,
     ];
@@ -78,11 +96,17 @@ impl Hook {
             Self::NetworkStart => "network-start",
             Self::NetworkStop => "network-stop",
             Self::PortPlug => "port-plug",
+            Self::PoolStart => "pool-start",
+            Self::VolumeCreate => "volume-create",
+            Self::VolumeResize => "volume-resize",
+            Self::VolumeDelete => "volume-delete",
             Self::DomainEvents => "domain-events",
             Self::DaemonEvents => "daemon-events",
             Self::NetworkEvents => "network-events",
+            Self::StorageEvents => "storage-events",
             Self::MacAllocate => "mac-allocate",
             Self::FilterGenerate => "filter-generate",
+            Self::CloneName => "clone-name",
             Self::KsmTune => "ksm-tune",
             Self::Task => "task",
         }

@@ -113,6 +113,9 @@ pub enum Verb {
     /// Read the content of volumes.
     #[serde(rename = "volume:download")]
     VolumeDownload,
+    /// Rewrite the document of a new volume from a guard; subjects are its fields.
+    #[serde(rename = "volume:rewrite")]
+    VolumeRewrite,
     /// Follow events.
     #[serde(rename = "events:read")]
     EventsRead,
@@ -144,7 +147,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -181,6 +184,7 @@ impl Verb {
         Self::VolumeDelete,
         Self::VolumeChange,
         Self::VolumeDownload,
+        Self::VolumeRewrite,
         Self::EventsRead,
         Self::PolicyRead,
         Self::PolicyAdmin,
@@ -231,6 +235,7 @@ impl Verb {
             Self::VolumeDelete => "volume:delete",
             Self::VolumeChange => "volume:change",
             Self::VolumeDownload => "volume:download",
+            Self::VolumeRewrite => "volume:rewrite",
             Self::EventsRead => "events:read",
             Self::PolicyRead => "policy:read",
             Self::PolicyAdmin => "policy:admin",

@@ -10,6 +10,8 @@ pub fn verb(interface: &str, function: &str) -> Option<Verb> {
         "reeve:domain/domains" => Some(domains(function)),
         "reeve:node/host" | "reeve:node/ksm" => Some(Verb::NodeRead),
         "reeve:network/networks" => Some(Verb::NetworkRead),
+        "reeve:storage/pools" => Some(Verb::PoolRead),
+        "reeve:storage/volumes" => Some(volumes(function)),
         "reeve:kv/store" => Some(Verb::KvUse),
         _ => match interface.split_once('/')?.0 {
             "wasi:clocks" => Some(Verb::WasiClocks),
@@ -33,6 +35,17 @@ fn domains(function: &str) -> Verb {
     }
 }
 
+fn volumes(function: &str) -> Verb {
+    match function {
+        // To copy takes the grant to read the original too, which is judged by its pool when it is called.
+        "create" | "copy" => Verb::VolumeCreate,
+        "resize" | "write" => Verb::VolumeChange,
+        "delete" => Verb::VolumeDelete,
+        "read" => Verb::VolumeDownload,
+        _ => Verb::VolumeRead,
+    }
+}
+
 /// The interface that answers a hook, without a version: `reeve:hooks/domain-define`.
 pub fn hook_interface(hook: Hook) -> String {
     let package = if hook == Hook::KsmTune { "tune" } else { "hooks" };
@@ -52,6 +65,7 @@ mod tests {
     fn what_changes_or_tells_takes_a_grant() {
         assert_eq!(verb("reeve:domain/domains", "destroy"), Some(Verb::DomainDestroy));
         assert_eq!(verb("reeve:domain/domains", "lookup"), Some(Verb::DomainRead));
+        assert_eq!(verb("reeve:storage/volumes", "write"), Some(Verb::VolumeChange));
         assert_eq!(verb("reeve:log/log", "write"), None);
         assert_eq!(verb("wasi:filesystem/types", "[method]descriptor.read"), Some(Verb::FsRead));
         assert_eq!(verb("wasi:io/poll", "poll"), None);

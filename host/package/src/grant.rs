@@ -2,7 +2,8 @@
 //!
 //! The verbs are those of the model's table; each takes the keys listed here and no others. Globs know `*` (any text) and `?`
 //! (one character). A path glob covers everything below what it names: `devices.disks` covers `devices.disks[vda].driver.cache`,
-//! and `devices.disks.*.driver.cache` covers the cache mode of every disk.
+//! and `devices.disks.*.driver.cache` covers the cache mode of every disk. Volumes are granted by the name of their pool; `max-bytes`
+//! beside it bounds what the volumes of that pool may have together: `volume:create name=scratch max-bytes=10GiB`.
 
 use reeve_model::{Bytes, Verb};
 
@@ -22,8 +23,10 @@ pub struct Grant {
 pub enum Scope {
     /// The whole host.
     Host,
-    /// Domains whose name matches this glob.
+    /// Domains, networks, pools… whose name matches this glob.
     Name(String),
+    /// Pools whose name matches the glob, while their volumes together have so many bytes at most.
+    Quota(String, u64),
     /// Document paths that match this glob, and everything below them.
     Path(String),
     /// At most so many bytes.
@@ -89,8 +92,9 @@ pub enum GrantError {
 /// Quota of a `kv:use` grant that names none.
 pub const KV_QUOTA: u64 = 64 * 1024;
 
-fn key_of(verb: Verb) -> Option<&'static str> {
+fn keys_of(verb: Verb) -> &'static [&'static str] {
     match verb {
+        Verb::VolumeCreate | Verb::VolumeChange => &["name", "max-bytes"],
         Verb::DomainRead
         | Verb::DomainDefine
         | Verb::DomainUndefine
@@ -118,12 +122,10 @@ fn key_of(verb: Verb) -> Option<&'static str> {
         | Verb::PoolDestroy
         | Verb::PoolDelete
         | Verb::VolumeRead
-        | Verb::VolumeCreate
         | Verb::VolumeDelete
-        | Verb::VolumeChange
-        | Verb::VolumeDownload => Some("name"),
-        Verb::DomainRewrite | Verb::FsRead | Verb::FsWrite => Some("path"),
-        Verb::KvUse => Some("max-bytes"),
+        | Verb::VolumeDownload => &["name"],
+        Verb::DomainRewrite | Verb::VolumeRewrite | Verb::FsRead | Verb::FsWrite => &["path"],
+        Verb::KvUse => &["max-bytes"],
         Verb::NodeRead
         | Verb::KsmWrite
         | Verb::InterfaceRead
@@ -133,12 +135,16 @@ fn key_of(verb: Verb) -> Option<&'static str> {
         | Verb::PolicyAdmin
         | Verb::WasiClocks
         | Verb::WasiRandom
-        | Verb::WasiCli => None,
+        | Verb::WasiCli => &[],
     }
 }
 
 fn known_keys(verb: Verb) -> String {
-    key_of(verb).map_or_else(|| ", it takes none".to_owned(), |key| format!(", did you mean '{key}'?"))
+    match keys_of(verb) {
+        [] => ", it takes none".to_owned(),
+        [key] => format!(", did you mean '{key}'?"),
+        keys => format!(", it takes {}", keys.join(" and ")),
+    }
 }
 
 impl Grant {
@@ -152,25 +158,36 @@ impl Grant {
             closest: closest(word, Verb::ALL.iter().map(|verb| verb.as_str())).and_then(Verb::parse),
         })?;
         let mut scope = None;
+        let mut seen = Vec::new();
         for word in words {
             let (key, value) = word
                 .split_once('=')
-                .filter(|(_, value)| !value.is_empty() && scope.is_none())
+                .filter(|(key, value)| !value.is_empty() && !seen.contains(key))
                 .ok_or_else(|| GrantError::Word { verb, word: word.to_owned() })?;
-            if key_of(verb) != Some(key) {
+            if !keys_of(verb).contains(&key) {
                 return Err(GrantError::Key { verb, key: key.to_owned() });
             }
+            seen.push(key);
             scope = Some(match key {
-                "name" => Scope::Name(value.to_owned()),
+                "name" => match scope {
+                    Some(Scope::Quota(_, most)) => Scope::Quota(value.to_owned(), most),
+                    _ => Scope::Name(value.to_owned()),
+                },
                 "path" if matches!(verb, Verb::FsRead | Verb::FsWrite) => {
                     let directory = directory(value)
                         .ok_or_else(|| GrantError::Directory { verb, value: value.to_owned() })?;
                     Scope::Directory(directory)
                 }
                 "path" => Scope::Path(segments(value)),
-                _ => Scope::MaxBytes(
-                    parse_size(value).ok_or_else(|| GrantError::Size { verb, value: value.to_owned() })?,
-                ),
+                _ => {
+                    let most = parse_size(value)
+                        .ok_or_else(|| GrantError::Size { verb, value: value.to_owned() })?;
+                    match scope {
+                        Some(Scope::Name(name)) => Scope::Quota(name, most),
+                        _ if verb == Verb::KvUse => Scope::MaxBytes(most),
+                        _ => Scope::Quota("*".to_owned(), most),
+                    }
+                }
             });
         }
         match scope {
@@ -181,9 +198,9 @@ impl Grant {
     }
 
     fn widest(verb: Verb) -> Scope {
-        match key_of(verb) {
-            Some("name") => Scope::Name("*".to_owned()),
-            Some("path") => Scope::Path("*".to_owned()),
+        match keys_of(verb).first() {
+            Some(&"name") => Scope::Name("*".to_owned()),
+            Some(&"path") => Scope::Path("*".to_owned()),
             Some(_) => Scope::MaxBytes(KV_QUOTA),
             None => Scope::Host,
         }
@@ -194,7 +211,7 @@ impl Grant {
         self.verb == verb
             && match &self.scope {
                 Scope::Host | Scope::MaxBytes(_) => true,
-                Scope::Name(glob) => matches(glob, subject),
+                Scope::Name(glob) | Scope::Quota(glob, _) => matches(glob, subject),
                 Scope::Path(glob) => covers_path(glob, &segments(subject)),
                 Scope::Directory(directory) => is_below(directory, subject),
             }
@@ -211,7 +228,10 @@ impl Grant {
         self.verb == other.verb
             && match (&self.scope, &other.scope) {
                 (Scope::Host, Scope::Host) => true,
-                (Scope::Name(wide), Scope::Name(narrow)) => within(wide, narrow),
+                (Scope::Name(wide), Scope::Name(narrow) | Scope::Quota(narrow, _)) => within(wide, narrow),
+                (Scope::Quota(wide, most), Scope::Quota(narrow, bytes)) => {
+                    most >= bytes && within(wide, narrow)
+                }
                 (Scope::Path(wide), Scope::Path(narrow)) => {
                     within(wide, narrow)
                         || narrow.match_indices('.').any(|(end, _)| within(wide, &narrow[..end]))
@@ -330,6 +350,8 @@ mod tests {
             ("kv:use max-bytes=1MiB", "kv:use"),
             ("node:read", "node:read"),
             ("fs:read path=/", "fs:read path=/srv"),
+            ("volume:create", "volume:create name=a max-bytes=1GiB"),
+            ("volume:create max-bytes=2GiB", "volume:create name=a max-bytes=1GiB"),
             ("fs:write path=/srv/", "fs:write path=/srv/images"),
         ] {
             assert!(includes(wide, narrow), "{wide} / {narrow}");
@@ -338,6 +360,8 @@ mod tests {
             ("domain:read name=web-*", "domain:read"),
             ("domain:read name=web-?", "domain:read name=web-*"),
             ("domain:read", "domain:start"),
+            ("volume:create name=a max-bytes=1GiB", "volume:create name=a"),
+            ("volume:create name=a max-bytes=1GiB", "volume:create name=a max-bytes=2GiB"),
             ("domain:rewrite path=devices.disks", "domain:rewrite path=devices"),
             ("kv:use", "kv:use max-bytes=1MiB"),
             ("fs:read path=/srv/images", "fs:read path=/srv"),
@@ -354,6 +378,10 @@ mod tests {
         assert_eq!(text("domain:raed"), "unknown grant 'domain:raed', did you mean 'domain:read'?");
         assert_eq!(text("domain:read nmae=x"), "grant 'domain:read' has no key 'nmae', did you mean 'name'?");
         assert_eq!(text("node:read name=x"), "grant 'node:read' has no key 'name', it takes none");
+        assert_eq!(
+            text("volume:create pool=x"),
+            "grant 'volume:create' has no key 'pool', it takes name and max-bytes"
+        );
         assert_eq!(text("domain:read web"), "grant 'domain:read': 'web' is not one 'key=value'");
         assert_eq!(text("domain:read name=a name=b"), "grant 'domain:read': 'name=b' is not one 'key=value'");
         assert_eq!(text("kv:use max-bytes=many"), "grant 'kv:use': 'many' is no size, write e.g. 64KiB");
@@ -371,6 +399,11 @@ mod tests {
     fn sizes() {
         assert_eq!(Grant::parse("kv:use max-bytes=2MiB").unwrap().scope, Scope::MaxBytes(2 << 20));
         assert_eq!(Grant::parse("kv:use").unwrap().scope, Scope::MaxBytes(KV_QUOTA));
+        let quota = Scope::Quota("scratch".to_owned(), 10 << 30);
+        for text in ["name=scratch max-bytes=10GiB", "max-bytes=10GiB name=scratch"] {
+            assert_eq!(Grant::parse(&format!("volume:create {text}")).unwrap().scope, quota);
+        }
+        assert!(covers("volume:create max-bytes=1", Verb::VolumeCreate, "any"));
         let directory = |text: &str| Grant::parse(text).unwrap().scope;
         assert_eq!(directory("fs:read path=//srv//images/"), Scope::Directory("/srv/images".to_owned()));
     }

@@ -11,6 +11,8 @@ wasmtime::component::bindgen!({
             import reeve:node/host@0.1.0;
             import reeve:node/ksm@0.1.0;
             import reeve:network/networks@0.1.0;
+            import reeve:storage/pools@0.1.0;
+            import reeve:storage/volumes@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
@@ -25,11 +27,17 @@ wasmtime::component::bindgen!({
             export reeve:hooks/network-start@0.1.0;
             export reeve:hooks/network-stop@0.1.0;
             export reeve:hooks/port-plug@0.1.0;
+            export reeve:hooks/pool-start@0.1.0;
+            export reeve:hooks/volume-create@0.1.0;
+            export reeve:hooks/volume-resize@0.1.0;
+            export reeve:hooks/volume-delete@0.1.0;
             export reeve:hooks/domain-events@0.1.0;
             export reeve:hooks/daemon-events@0.1.0;
             export reeve:hooks/network-events@0.1.0;
+            export reeve:hooks/storage-events@0.1.0;
             export reeve:hooks/mac-allocate@0.1.0;
             export reeve:hooks/filter-generate@0.1.0;
+            export reeve:hooks/clone-name@0.1.0;
             export reeve:hooks/task@0.1.0;
             export reeve:tune/ksm-tune@0.1.0;
         }
@@ -45,11 +53,14 @@ wasmtime::component::bindgen!({
         "../../wit/tune",
         "../../wit/network",
         "../../wit/filter",
+        "../../wit/storage",
         "../../wit/hooks",
     ],
     imports: {
         "reeve:domain/domains": async | trappable,
         "reeve:network/networks": async | trappable,
+        "reeve:storage/pools": async | trappable,
+        "reeve:storage/volumes": async | trappable,
         "reeve:clock/timer": async | trappable,
         default: trappable,
     },

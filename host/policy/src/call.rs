@@ -74,7 +74,12 @@ impl CallState {
         }
         if !matches!(
             self.hook,
-            Hook::DomainEvents | Hook::DaemonEvents | Hook::NetworkEvents | Hook::KsmTune | Hook::Task
+            Hook::DomainEvents
+                | Hook::DaemonEvents
+                | Hook::NetworkEvents
+                | Hook::StorageEvents
+                | Hook::KsmTune
+                | Hook::Task
         ) {
             return Err(denied(format!(
                 "policy '{name}' may not call '{verb}' from hook '{}': guards and proposals change things through their answer",

@@ -1,5 +1,7 @@
 //! The guard chain: policies in order, each sees what the ones before it rewrote, the first deny ends it.
 
+pub(crate) mod storage;
+
 use std::sync::Arc;
 
 use reeve_actions::policy_port::{
@@ -8,17 +10,20 @@ use reeve_actions::policy_port::{
 use reeve_model::DomainState;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{FailureMode, Hook, Outcome, PathChange};
+use reeve_model::storage::VolumeConfig;
 
 use crate::asked::{Occasion, Verdict};
 use crate::binding::{Active, Binding};
+use crate::bindings::exports::reeve::hooks::volume_create::VolumeVerdict;
 use crate::bindings::reeve::types::policy;
 use crate::decisions::Input;
-use crate::exports::{Answer, Question};
+use crate::exports::{Answer, NewVolume, Question};
 use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
 use crate::host::networks::NetworkView;
 use crate::instance::{self, Ask};
 use crate::rewrite;
+use crate::session;
 use crate::shared::Shared;
 
 const REASON_LIMIT: usize = 1024;
@@ -27,7 +32,25 @@ const REASON_LIMIT: usize = 1024;
 pub(crate) enum Step {
     Allow,
     Deny(String),
-    Rewrite(Arc<DomainConfig>, Vec<PathChange>),
+    Rewrite(Document, Vec<PathChange>),
+}
+
+/// What a guard may rewrite.
+#[derive(Clone)]
+pub(crate) enum Document {
+    /// The configuration of a domain.
+    Domain(Arc<DomainConfig>),
+    /// The document of a volume.
+    Volume(Arc<VolumeConfig>),
+}
+
+impl Document {
+    fn domain(&self) -> Option<&Arc<DomainConfig>> {
+        match self {
+            Self::Domain(config) => Some(config),
+            Self::Volume(_) => None,
+        }
+    }
 }
 
 /// What stays the same along the chain.
@@ -41,11 +64,20 @@ struct Chain<'a> {
 enum About {
     Domain { state: DomainState, device: Option<String>, forced: bool },
     Network(Box<NetworkQuestion>),
+    Storage(Box<Question>),
 }
 
 impl About {
-    fn question(&self, config: Option<&Arc<DomainConfig>>) -> Question {
+    fn question(&self, document: Option<&Document>) -> Question {
+        let config = document.and_then(Document::domain);
         match self {
+            Self::Storage(question) => match (&**question, document) {
+                (Question::NewVolume(volume), Some(Document::Volume(config))) => {
+                    let config = Arc::clone(config);
+                    Question::NewVolume(Box::new(NewVolume { config, ..(**volume).clone() }))
+                }
+                (question, _) => question.clone(),
+            },
             Self::Domain { state, device, forced } => Question::Guard {
                 domain: DomainView {
                     config: Arc::clone(config.expect("a guard of a domain is asked with its configuration")),
@@ -72,6 +104,7 @@ impl About {
     /// What the decision log keeps of it.
     fn detail(&self) -> String {
         match self {
+            Self::Storage(question) => session::question(question).to_string(),
             Self::Domain { device, .. } => device.clone().unwrap_or_default(),
             Self::Network(question) => match &**question {
                 NetworkQuestion::Start { xml, .. } => xml.clone(),
@@ -92,11 +125,11 @@ fn missing(shared: &Shared, hook: Hook) -> Option<Denial> {
 /// Asks the chain of a guard of networks; nothing can be rewritten.
 pub(crate) async fn guard_network(shared: &Shared, request: NetworkGuard) -> Result<(), Denial> {
     let NetworkGuard { actor, question } = request;
-    let (hook, subject, config) = match &question {
+    let (hook, subject, document) = match &question {
         NetworkQuestion::Start { network, .. } => (Hook::NetworkStart, network.name.clone(), None),
         NetworkQuestion::Stop { network } => (Hook::NetworkStop, network.name.clone(), None),
         NetworkQuestion::Plug { config, .. } => {
-            (Hook::PortPlug, config.name.clone(), Some(Arc::clone(config)))
+            (Hook::PortPlug, config.name.clone(), Some(Document::Domain(Arc::clone(config))))
         }
     };
     if let Some(denial) = missing(shared, hook) {
@@ -109,7 +142,7 @@ pub(crate) async fn guard_network(shared: &Shared, request: NetworkGuard) -> Res
     let occasion = Occasion::new(shared, hook, actor, subject);
     let chain = Chain { shared, occasion, about: About::Network(Box::new(question)) };
     for (binding, active) in bindings {
-        if let Step::Deny(reason) = chain.ask(&binding, &active, config.as_ref()).await {
+        if let Step::Deny(reason) = chain.ask(&binding, &active, document.as_ref()).await {
             return Err(Denial { policy: active.name.clone(), reason });
         }
     }
@@ -130,10 +163,11 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
     let chain = Chain { shared, occasion, about: About::Domain { state, device, forced } };
     let mut rewrites = Vec::new();
     for (binding, active) in bindings {
-        match chain.ask(&binding, &active, Some(&config)).await {
+        match chain.ask(&binding, &active, Some(&Document::Domain(Arc::clone(&config)))).await {
             Step::Allow => {}
             Step::Deny(reason) => return GuardVerdict::Deny { policy: active.name.clone(), reason },
-            Step::Rewrite(rewritten, changes) => {
+            Step::Rewrite(Document::Volume(_), _) => {}
+            Step::Rewrite(Document::Domain(rewritten), changes) => {
                 config = rewritten;
                 rewrites.push(Rewrite { policy: active.name.clone(), changes });
             }
@@ -144,19 +178,14 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
 
 impl Chain<'_> {
     /// Asks one policy, or its last good version when that answers in place of one that failed.
-    async fn ask(
-        &self,
-        binding: &Arc<Binding>,
-        active: &Arc<Active>,
-        config: Option<&Arc<DomainConfig>>,
-    ) -> Step {
-        let failure = match self.ask_version(binding, active, config, None).await {
+    async fn ask(&self, binding: &Arc<Binding>, active: &Arc<Active>, document: Option<&Document>) -> Step {
+        let failure = match self.ask_version(binding, active, document, None).await {
             Ok(step) => return step,
             Err(failure) => failure,
         };
         let previous = binding.previous().filter(|_| active.on_failure == FailureMode::Previous);
         let Some(previous) = previous else { return after_failure(active, &failure) };
-        match self.ask_version(binding, &previous, config, Some(active)).await {
+        match self.ask_version(binding, &previous, document, Some(active)).await {
             Ok(step) => step,
             Err(again) => after_failure(active, &format!("{failure}; its last good version: {again}")),
         }
@@ -167,11 +196,11 @@ impl Chain<'_> {
         &self,
         binding: &Arc<Binding>,
         active: &Arc<Active>,
-        config: Option<&Arc<DomainConfig>>,
+        document: Option<&Document>,
         in_place_of: Option<&Arc<Active>>,
     ) -> Result<Step, String> {
-        let input =
-            Input { active: Arc::clone(active), domain: config.cloned(), detail: self.about.detail() };
+        let domain = document.and_then(Document::domain).cloned();
+        let input = Input { active: Arc::clone(active), domain, detail: self.about.detail() };
         if in_place_of.is_none() && binding.is_parked() {
             self.occasion.note_parked(self.shared, input);
             return Err("it is parked after too many failures".to_owned());
@@ -181,12 +210,11 @@ impl Chain<'_> {
             depth: self.occasion.depth(),
             nested: self.occasion.depth() > 0,
             context: self.occasion.context(active),
-            question: self.about.question(config),
+            question: self.about.question(document),
         };
         let mut report = instance::run(self.shared, active, &binding.turns, ask).await;
         let answer = std::mem::replace(&mut report.answer, Ok(Answer::Told));
-        let decided =
-            answer.and_then(|answer| decide(self.occasion.hook, active, config.map(Arc::as_ref), answer));
+        let decided = answer.and_then(|answer| decide(self.occasion.hook, active, document, answer));
         let mut verdict = match &decided {
             Ok(Step::Allow) => Verdict::plain(Outcome::Allow),
             Ok(Step::Deny(reason)) => Verdict { reason: reason.clone(), ..Verdict::plain(Outcome::Deny) },
@@ -206,11 +234,22 @@ impl Chain<'_> {
 pub(crate) fn decide(
     hook: Hook,
     active: &Active,
-    config: Option<&DomainConfig>,
+    document: Option<&Document>,
     answer: Answer,
 ) -> Result<Step, Failure> {
-    let Answer::Verdict(verdict) = answer else {
-        return Err(Failure::Refused("a guard must answer with a verdict".to_owned()));
+    let verdict = match answer {
+        Answer::Verdict(verdict) => verdict,
+        Answer::Volume(VolumeVerdict::Allow) => return Ok(Step::Allow),
+        Answer::Volume(VolumeVerdict::Deny(reason)) => policy::Verdict::Deny(reason),
+        Answer::Volume(VolumeVerdict::Rewrite(changes)) => {
+            let Some(Document::Volume(config)) = document else {
+                return Err(Failure::Refused(format!("there is no volume to rewrite in hook '{hook}'")));
+            };
+            let (rewritten, changes) = storage::rewrite(config, changes, &active.grants)?;
+            let rewritten = Document::Volume(Arc::new(rewritten));
+            return Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(rewritten, changes) });
+        }
+        _ => return Err(Failure::Refused("a guard must answer with a verdict".to_owned())),
     };
     match verdict {
         policy::Verdict::Allow => Ok(Step::Allow),
@@ -220,12 +259,17 @@ pub(crate) fn decide(
         policy::Verdict::Deny(reason) => Ok(Step::Deny(shorten(&reason, REASON_LIMIT))),
         policy::Verdict::Rewrite(edits) if edits.is_empty() => Ok(Step::Allow),
         policy::Verdict::Rewrite(edits) => {
-            let Some(config) = config.filter(|_| may_rewrite(hook)) else {
+            let config = document.and_then(Document::domain).filter(|_| may_rewrite(hook));
+            let Some(config) = config else {
                 let why = format!("it rewrites the domain, which is too late in hook '{hook}'");
                 return Err(Failure::Refused(why));
             };
             let (rewritten, changes) = rewrite::apply(config, edits, &active.grants)?;
-            Ok(if changes.is_empty() { Step::Allow } else { Step::Rewrite(Arc::new(rewritten), changes) })
+            Ok(if changes.is_empty() {
+                Step::Allow
+            } else {
+                Step::Rewrite(Document::Domain(Arc::new(rewritten)), changes)
+            })
         }
     }
 }

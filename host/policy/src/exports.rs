@@ -6,17 +6,22 @@ use std::sync::Arc;
 use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
 use reeve_model::network::Port;
 use reeve_model::policy::Hook;
+use reeve_model::storage::VolumeConfig;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Instance, InstancePre, Resource};
 use wasmtime::{Engine, Store};
 
 use crate::bindings::exports::reeve::hooks::{
-    daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare, domain_start,
-    domain_stop, filter_generate, mac_allocate, network_events, network_start, network_stop, port_plug, task,
+    clone_name, daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare,
+    domain_start, domain_stop, filter_generate, mac_allocate, network_events, network_start, network_stop,
+    pool_start, port_plug, storage_events, task, volume_create, volume_delete, volume_resize,
 };
 use crate::bindings::exports::reeve::tune::ksm_tune;
+use crate::bindings::reeve::storage::pools::Pool;
+use crate::bindings::reeve::storage::volumes::Volume;
 use crate::bindings::reeve::types::policy::{Context, Failure, Verdict};
 use crate::call::CallState;
+use crate::chain::storage::plan;
 use crate::filter;
 use crate::host::domain_config::DomainView;
 use crate::host::networks::{NetworkView, contract_network, contract_port};
@@ -25,7 +30,7 @@ use crate::loader::LoadError;
 use crate::suggest::closest;
 
 /// Where a hook is in the contract.
-const INTERFACES: [(Hook, &str); 16] = [
+const INTERFACES: [(Hook, &str); 22] = [
     (Hook::DomainDefine, "reeve:hooks/domain-define"),
     (Hook::DomainPrepare, "reeve:hooks/domain-prepare"),
     (Hook::DomainStart, "reeve:hooks/domain-start"),
@@ -35,11 +40,17 @@ const INTERFACES: [(Hook, &str); 16] = [
     (Hook::NetworkStart, "reeve:hooks/network-start"),
     (Hook::NetworkStop, "reeve:hooks/network-stop"),
     (Hook::PortPlug, "reeve:hooks/port-plug"),
+    (Hook::PoolStart, "reeve:hooks/pool-start"),
+    (Hook::VolumeCreate, "reeve:hooks/volume-create"),
+    (Hook::VolumeResize, "reeve:hooks/volume-resize"),
+    (Hook::VolumeDelete, "reeve:hooks/volume-delete"),
     (Hook::DomainEvents, "reeve:hooks/domain-events"),
     (Hook::DaemonEvents, "reeve:hooks/daemon-events"),
     (Hook::NetworkEvents, "reeve:hooks/network-events"),
+    (Hook::StorageEvents, "reeve:hooks/storage-events"),
     (Hook::MacAllocate, "reeve:hooks/mac-allocate"),
     (Hook::FilterGenerate, "reeve:hooks/filter-generate"),
+    (Hook::CloneName, "reeve:hooks/clone-name"),
     (Hook::KsmTune, "reeve:tune/ksm-tune"),
     (Hook::Task, "reeve:hooks/task"),
 ];
@@ -55,6 +66,12 @@ enum Export {
     NetworkStart(network_start::GuestIndices),
     NetworkStop(network_stop::GuestIndices),
     PortPlug(port_plug::GuestIndices),
+    PoolStart(pool_start::GuestIndices),
+    VolumeCreate(volume_create::GuestIndices),
+    VolumeResize(volume_resize::GuestIndices),
+    VolumeDelete(volume_delete::GuestIndices),
+    StorageEvents(storage_events::GuestIndices),
+    CloneName(clone_name::GuestIndices),
     DomainEvents(domain_events::GuestIndices),
     DaemonEvents(daemon_events::GuestIndices),
     NetworkEvents(network_events::GuestIndices),
@@ -80,6 +97,16 @@ pub(crate) enum Question {
     NetworkEvent(network_events::NetworkEvent),
     /// The packet rules of an interface.
     Filter { subject: Arc<FilterSubject>, tree: Arc<FilterTree> },
+    /// The guard of a pool.
+    Pool { pool: Pool, xml: String },
+    /// The guard of a new volume.
+    NewVolume(Box<NewVolume>),
+    /// The guards of a volume: the capacity that it gets, or none when it is deleted.
+    Volume { pool: Pool, volume: Volume, capacity: Option<u64> },
+    /// An event of a pool.
+    StorageEvent(storage_events::StorageEvent),
+    /// The name of a clone.
+    Clone(clone_name::CloneRequest),
     /// A domain event.
     DomainEvent(domain_events::DomainEvent),
     /// A daemon event.
@@ -90,6 +117,18 @@ pub(crate) enum Question {
     Ksm(ksm_tune::Snapshot),
     /// A run of a task.
     Run(task::Occasion),
+}
+
+/// A volume that is about to be made.
+#[derive(Clone)]
+pub(crate) struct NewVolume {
+    pub(crate) pool: Pool,
+    /// Its document.
+    pub(crate) config: Arc<VolumeConfig>,
+    /// What a guest will see, where the document does not say.
+    pub(crate) capacity: Option<u64>,
+    /// What it is a copy of.
+    pub(crate) source: Option<Volume>,
 }
 
 impl Question {
@@ -104,10 +143,14 @@ impl Question {
 pub(crate) enum Answer {
     /// Of a guard.
     Verdict(Verdict),
+    /// Of the guard of a new volume.
+    Volume(volume_create::VolumeVerdict),
     /// Of a notify hook.
     Told,
     /// A MAC address.
     Mac(String),
+    /// The name of a clone.
+    Name(String),
     /// Packet rules, or why they can't be read.
     Rules(Result<Box<Ruleset>, String>),
     /// Of the KSM tuner.
@@ -159,6 +202,12 @@ impl Exports {
                 Hook::FilterGenerate => Export::FilterGenerate(filter_generate::GuestIndices::new(pre)?),
                 Hook::MacAllocate => Export::MacAllocate(mac_allocate::GuestIndices::new(pre)?),
                 Hook::KsmTune => Export::KsmTune(ksm_tune::GuestIndices::new(pre)?),
+                Hook::PoolStart => Export::PoolStart(pool_start::GuestIndices::new(pre)?),
+                Hook::VolumeCreate => Export::VolumeCreate(volume_create::GuestIndices::new(pre)?),
+                Hook::VolumeResize => Export::VolumeResize(volume_resize::GuestIndices::new(pre)?),
+                Hook::VolumeDelete => Export::VolumeDelete(volume_delete::GuestIndices::new(pre)?),
+                Hook::StorageEvents => Export::StorageEvents(storage_events::GuestIndices::new(pre)?),
+                Hook::CloneName => Export::CloneName(clone_name::GuestIndices::new(pre)?),
                 Hook::Task => Export::Task(task::GuestIndices::new(pre)?),
             };
             exports.insert(hook, export);
@@ -185,6 +234,12 @@ impl Exports {
                 Export::DaemonEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::MacAllocate(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::KsmTune(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::PoolStart(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::VolumeCreate(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::VolumeResize(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::VolumeDelete(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::StorageEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::CloneName(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::Task(indices) => indices.load(&mut *store, instance).map(|_| ())?,
             }
         }
@@ -242,6 +297,33 @@ impl Exports {
                 let guest = indices.load(&mut *store, instance)?;
                 let port = contract_port(&port);
                 Ok(guest.call_guard(&mut *store, context, domain, &port).await?.map(Answer::Verdict))
+            }
+            (Some(Export::PoolStart(indices)), Question::Pool { pool, xml }) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_guard(&mut *store, context, &pool, &xml).await?.map(Answer::Verdict))
+            }
+            (Some(Export::VolumeCreate(indices)), Question::NewVolume(volume)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let plan = plan(&volume);
+                Ok(guest.call_guard(&mut *store, context, &volume.pool, &plan).await?.map(Answer::Volume))
+            }
+            (Some(Export::VolumeResize(indices)), Question::Volume { pool, volume, capacity }) => {
+                let guest = indices.load(&mut *store, instance)?;
+                let capacity = capacity.unwrap_or_default();
+                let verdict = guest.call_guard(&mut *store, context, &pool, &volume, capacity).await?;
+                Ok(verdict.map(Answer::Verdict))
+            }
+            (Some(Export::VolumeDelete(indices)), Question::Volume { pool, volume, .. }) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_guard(&mut *store, context, &pool, &volume).await?.map(Answer::Verdict))
+            }
+            (Some(Export::StorageEvents(indices)), Question::StorageEvent(event)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_notify(&mut *store, context, &event).await?.map(|()| Answer::Told))
+            }
+            (Some(Export::CloneName(indices)), Question::Clone(request)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                Ok(guest.call_propose(&mut *store, context, &request).await?.map(Answer::Name))
             }
             (Some(Export::NetworkEvents(indices)), Question::NetworkEvent(event)) => {
                 let guest = indices.load(&mut *store, instance)?;

@@ -57,7 +57,7 @@ impl Grants {
             side.iter().any(|grant| {
                 grant.verb == verb
                     && match &grant.scope {
-                        Scope::Name(glob) | Scope::Path(glob) => glob == "*",
+                        Scope::Name(glob) | Scope::Path(glob) | Scope::Quota(glob, _) => glob == "*",
                         Scope::Host | Scope::MaxBytes(_) => true,
                         Scope::Directory(directory) => directory == "/",
                     }
@@ -77,6 +77,19 @@ impl Grants {
                 .max()
         };
         Some(largest(&self.asked)?.min(largest(&self.given)?))
+    }
+
+    /// How many bytes the volumes of `pool` may have together for `verb`; none where neither side names a bound.
+    pub fn volume_quota(&self, verb: Verb, pool: &str) -> Option<u64> {
+        let widest = |side: &[Grant]| {
+            let covering = side.iter().filter(|grant| grant.covers(verb, pool));
+            let bounds = covering.map(|grant| match grant.scope {
+                Scope::Quota(_, most) => most,
+                _ => u64::MAX,
+            });
+            bounds.max().unwrap_or(0)
+        };
+        Some(widest(&self.asked).min(widest(&self.given))).filter(|most| *most < u64::MAX)
     }
 
     /// Directories that both sides allow, each with whether it may be written to: of one that lies in another, the inner one.
@@ -178,6 +191,18 @@ mod tests {
             lacking.iter().map(|want| want.grant.as_str()).collect::<Vec<_>>(),
             ["domain:read", "node:read"]
         );
+    }
+
+    #[test]
+    fn the_narrower_side_bounds_volumes_and_the_widest_grant_of_a_side_counts() {
+        let quota =
+            |asked: &[&str], given: &[&str]| grants(asked, given).volume_quota(Verb::VolumeCreate, "a");
+        assert_eq!(quota(&["volume:create"], &["volume:create"]), None);
+        assert_eq!(quota(&["volume:create"], &["volume:create name=a max-bytes=7"]), Some(7));
+        assert_eq!(quota(&["volume:create max-bytes=5"], &["volume:create name=a max-bytes=7"]), Some(5));
+        let two = ["volume:create max-bytes=3", "volume:create name=a max-bytes=7", "volume:create name=b"];
+        assert_eq!(quota(&["volume:create"], &two), Some(7));
+        assert_eq!(quota(&["volume:create"], &["volume:create name=b"]), Some(0));
     }
 
     #[test]

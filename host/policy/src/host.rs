@@ -8,4 +8,6 @@ pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod networks;
 pub(crate) mod node;
+pub(crate) mod pools;
 pub(crate) mod timer;
+pub(crate) mod volumes;

@@ -128,7 +128,12 @@ pub(crate) async fn run_on(stage: Stage<'_>, active: &Arc<Active>, turns: &Semap
 fn span(active: &Active, ask: &Ask) -> Span {
     let (policy, hook, call) = (active.name.as_str(), ask.hook.as_str(), ask.context.call_id.as_str());
     match ask.hook {
-        Hook::Task | Hook::DomainEvents | Hook::DaemonEvents | Hook::NetworkEvents | Hook::KsmTune => {
+        Hook::Task
+        | Hook::DomainEvents
+        | Hook::DaemonEvents
+        | Hook::NetworkEvents
+        | Hook::StorageEvents
+        | Hook::KsmTune => {
             tracing::info_span!("hook", policy, hook, call)
         }
         _ => tracing::debug_span!("hook", policy, hook, call),

@@ -79,7 +79,9 @@ impl Limits {
         match (hook, self.deadline) {
             (Hook::Task, wanted) => wanted.unwrap_or(Duration::from_secs(60)),
             (_, Some(wanted)) => wanted.min(DEADLINE_CEILING),
-            (Hook::MacAllocate | Hook::FilterGenerate | Hook::KsmTune, None) => Duration::from_secs(1),
+            (Hook::MacAllocate | Hook::FilterGenerate | Hook::CloneName | Hook::KsmTune, None) => {
+                Duration::from_secs(1)
+            }
             (_, None) => Duration::from_secs(2),
         }
     }

@@ -9,13 +9,14 @@ use reeve_model::Actor;
 use reeve_model::event::{DaemonChange, DomainChange, Event, EventKind, FilterChange};
 use reeve_model::network::NetworkChange;
 use reeve_model::policy::{Hook, Outcome};
+use reeve_model::storage::PoolChange;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::DEPTH_LIMIT;
 use crate::asked::{Occasion, Verdict};
 use crate::binding::{Active, Binding};
-use crate::bindings::exports::reeve::hooks::network_events;
+use crate::bindings::exports::reeve::hooks::{network_events, storage_events};
 use crate::bindings::reeve::events::events;
 use crate::decisions::Input;
 use crate::exports::Question;
@@ -83,10 +84,8 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
     let (hook, subject) = match &event.kind {
         EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
         // The stop is told by `stopping`, which waits for it.
-        // The contract has no hook for storage yet.
-        EventKind::Daemon { change: DaemonChange::Stopping }
-        | EventKind::Policy { .. }
-        | EventKind::Pool { .. } => return,
+        EventKind::Daemon { change: DaemonChange::Stopping } | EventKind::Policy { .. } => return,
+        EventKind::Pool { name, .. } => (Hook::StorageEvents, name.as_str()),
         EventKind::Network { name, .. } | EventKind::Filter { name, .. } => {
             (Hook::NetworkEvents, name.as_str())
         }
@@ -121,7 +120,11 @@ async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
             let Some(told) = contract_network_event(&event.kind) else { return };
             (Hook::NetworkEvents, name.clone(), Question::NetworkEvent(told))
         }
-        EventKind::Policy { .. } | EventKind::Pool { .. } => return,
+        EventKind::Pool { name, .. } => {
+            let Some(told) = contract_storage_event(&event.kind) else { return };
+            (Hook::StorageEvents, name.clone(), Question::StorageEvent(told))
+        }
+        EventKind::Policy { .. } => return,
     };
     if !active.answers(hook) {
         return;
@@ -223,6 +226,30 @@ fn contract_network_event(kind: &EventKind) -> Option<network_events::NetworkEve
         _ => return None,
     };
     Some(network_events::NetworkEvent { uuid: uuid.to_string(), name: name.clone(), change, detail })
+}
+
+/// The contract's form of an event of a pool; none for any other.
+fn contract_storage_event(kind: &EventKind) -> Option<storage_events::StorageEvent> {
+    use storage_events::StorageChange as Change;
+    let EventKind::Pool { uuid, name, change, detail } = kind else { return None };
+    let change = match change {
+        PoolChange::Defined => Change::Defined,
+        PoolChange::Undefined => Change::Undefined,
+        PoolChange::Built => Change::Built,
+        PoolChange::Updated => Change::Updated,
+        PoolChange::Started => Change::Started,
+        PoolChange::Stopped => Change::Stopped,
+        PoolChange::Deleted => Change::Deleted,
+        PoolChange::Refreshed => Change::Refreshed,
+        PoolChange::LowSpace => Change::LowSpace,
+        PoolChange::VolumeCreated => Change::VolumeCreated,
+        PoolChange::VolumeDeleted => Change::VolumeDeleted,
+        PoolChange::VolumeResized => Change::VolumeResized,
+        PoolChange::VolumeWiped => Change::VolumeWiped,
+        PoolChange::VolumeUploaded => Change::VolumeWritten,
+    };
+    let (name, detail) = (name.clone(), detail.clone());
+    Some(storage_events::StorageEvent { uuid: uuid.to_string(), name, change, detail })
 }
 
 /// The contract's form of what happened to the daemon.

@@ -1,11 +1,15 @@
 //! The engine as the verbs see it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use reeve_actions::policy_port::{
-    Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort,
+    StorageGuard,
 };
 use reeve_model::filter::Ruleset;
-use reeve_model::{Error, Verb};
+use reeve_model::storage::VolumeConfig;
+use reeve_model::{Bytes, Error, Verb};
 
 use crate::policy_engine::PolicyEngine;
 use crate::{chain, filter, propose};
@@ -20,12 +24,26 @@ impl PolicyPort for PolicyEngine {
         chain::guard_network(&self.shared, request).await
     }
 
+    async fn guard_storage(&self, request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial> {
+        chain::storage::guard(&self.shared, request).await
+    }
+
     async fn propose_filter(&self, request: FilterRequest) -> Result<Option<Ruleset>, Error> {
         filter::propose(&self.shared, request).await
     }
 
     async fn propose_mac(&self, request: MacRequest) -> Result<Option<String>, Error> {
         propose::mac(&self.shared, request).await
+    }
+
+    async fn propose_clone_name(&self, request: CloneRequest) -> Result<Option<String>, Error> {
+        propose::clone_name::propose(&self.shared, request).await
+    }
+
+    fn volume_quota(&self, name: &str, verb: Verb, pool: &str) -> Option<Bytes> {
+        // A policy that is gone may not use anything.
+        let binding = self.shared.registry.find(name);
+        binding.map_or(Some(0), |binding| binding.active().grants.volume_quota(verb, pool)).map(Bytes)
     }
 
     fn permits(&self, name: &str, verb: Verb, subject: &str) -> bool {

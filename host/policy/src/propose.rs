@@ -1,5 +1,7 @@
 //! Proposals: the first enforcing policy decides, the host validates; others are asked and only logged.
 
+pub(crate) mod clone_name;
+
 use std::sync::Arc;
 
 use reeve_actions::policy_port::MacRequest;

@@ -1,8 +1,8 @@
 //! What a replay comes to: the answer judged as the daemon judges it, and every difference from the session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reeve_model::domain::DomainConfig;
 use reeve_model::node::KsmState;
 use reeve_model::policy::{Hook, Outcome, PathChange};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::asked::Verdict;
 use crate::binding::Active;
-use crate::chain::{self, Step};
+use crate::chain::{self, Document, Step};
 use crate::exports::{Answer, Question};
 use crate::failure::Failure;
 use crate::instance::Report;
@@ -216,11 +216,24 @@ pub(crate) fn judge(
     answer: Result<Answer, Failure>,
 ) -> Verdict {
     let verdict = answer.and_then(|answer| match asked {
-        Question::Guard { domain, .. } => guard(hook, active, Some(&domain.config), answer),
-        Question::Network(_) | Question::Port { .. } => guard(hook, active, None, answer),
-        Question::DomainEvent(_) | Question::DaemonEvent(_) | Question::NetworkEvent(_) => {
-            Ok(Verdict::plain(Outcome::Notified))
+        Question::Guard { domain, .. } => {
+            guard(hook, active, Some(&Document::Domain(Arc::clone(&domain.config))), answer)
         }
+        Question::NewVolume(volume) => {
+            guard(hook, active, Some(&Document::Volume(Arc::clone(&volume.config))), answer)
+        }
+        Question::Network(_) | Question::Port { .. } | Question::Pool { .. } | Question::Volume { .. } => {
+            guard(hook, active, None, answer)
+        }
+        Question::DomainEvent(_)
+        | Question::DaemonEvent(_)
+        | Question::NetworkEvent(_)
+        | Question::StorageEvent(_) => Ok(Verdict::plain(Outcome::Notified)),
+        Question::Clone(request) => match answer {
+            Answer::Name(name) => propose::clone_name::acceptable(&name, &request.taken)
+                .map(|name| Verdict { reason: name, ..Verdict::plain(Outcome::Proposed) }),
+            _ => Err(Failure::Refused("it must answer with a name".to_owned())),
+        },
         Question::Filter { subject, tree } => filter::judge(subject, tree, answer),
         Question::Mac { taken, .. } => match answer {
             Answer::Mac(mac) => propose::acceptable(&mac, taken)
@@ -247,10 +260,10 @@ pub(crate) fn judge(
 fn guard(
     hook: Hook,
     active: &Active,
-    config: Option<&DomainConfig>,
+    document: Option<&Document>,
     answer: Answer,
 ) -> Result<Verdict, Failure> {
-    Ok(match chain::decide(hook, active, config, answer)? {
+    Ok(match chain::decide(hook, active, document, answer)? {
         Step::Allow => Verdict::plain(Outcome::Allow),
         Step::Deny(reason) => Verdict { reason, ..Verdict::plain(Outcome::Deny) },
         Step::Rewrite(_, changes) => Verdict { changes, ..Verdict::plain(Outcome::Rewrite) },

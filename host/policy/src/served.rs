@@ -6,12 +6,13 @@ use crate::imports::serves;
 use crate::loader::LoadError;
 
 /// Every package under wit/ with its version.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("reeve:types", "0.1.0"),
     ("reeve:domain", "0.1.0"),
     ("reeve:node", "0.1.0"),
     ("reeve:network", "0.1.0"),
     ("reeve:filter", "0.1.0"),
+    ("reeve:storage", "0.1.0"),
     ("reeve:kv", "0.1.0"),
     ("reeve:log", "0.1.0"),
     ("reeve:clock", "0.1.0"),

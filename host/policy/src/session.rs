@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Questions by hook: guards `{domain, device?, forced?}`, `domain-events` `{event}`, `daemon-events` `{change}`, `mac-allocate`
-//! `{domain, interface?, taken?, seed?}`, `ksm-tune` `{snapshot}`, `task` `{why}`; records and words are those of the contract (wit/). A session
+//! `{domain, interface?, taken?, seed?}`, `pool-start` `{pool, xml?}`, `volume-create` `{pool, xml, capacity?, source?}`,
+//! `volume-resize` and `volume-delete` `{pool, volume, capacity?}`, `storage-events` `{event}`, `clone-name` `{clone}`, `ksm-tune` `{snapshot}`, `task` `{why}`; records and words are those of the contract (wit/). A session
 //! written by hand needs `session`, `hook`, `question`, and an `outcome` or `answer` to compare with; what it does not say is
 //! not compared. Unknown keys are refused.
 
@@ -21,6 +22,7 @@ mod answer;
 mod document;
 mod question;
 mod records;
+mod storage;
 mod taped;
 
 use reeve_model::policy::{Hook, Outcome, PathChange};
@@ -29,7 +31,7 @@ use serde_json::Value;
 
 pub(crate) use self::answer::write as written;
 use self::document::survives;
-pub(crate) use self::question::Context;
+pub(crate) use self::question::{Context, write as question};
 pub(crate) use self::records::{Ksm, Level, Memory};
 pub(crate) use self::taped::{Taped, bytes};
 use crate::binding::Active;
@@ -223,12 +225,17 @@ impl Session {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Name of the subject: a domain, a network, a filter, `daemon` or `node`.
+    /// Name of the subject: a domain, a network, a filter, a pool or volume, `daemon` or `node`.
     pub fn subject(&self) -> String {
         let named = |question: &Question| match question {
             Question::DomainEvent(event) => Some(event.name.clone()),
             Question::Network(view) => Some(view.summary.name.clone()),
             Question::NetworkEvent(event) => Some(event.name.clone()),
+            Question::Pool { pool, .. } => Some(pool.name.clone()),
+            Question::NewVolume(volume) => Some(format!("{}/{}", volume.pool.name, volume.config.name)),
+            Question::Volume { pool, volume, .. } => Some(format!("{}/{}", pool.name, volume.name)),
+            Question::StorageEvent(event) => Some(event.name.clone()),
+            Question::Clone(request) => Some(request.source.clone()),
             Question::Filter { subject, .. } => Some(subject.domain_name.clone()),
             other => question::domain(other).map(|view| view.config.name.clone()),
         };

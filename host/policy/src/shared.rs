@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use reeve_actions::policy_port::VolumeView;
 use reeve_events::Bus;
 use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::storage::PoolSummary;
 use reeve_model::{Actor, Error, ErrorCode};
 use reeve_store::Store;
 use tokio::runtime::Handle;
@@ -21,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::outside::{Outside, Values};
 use crate::recorder::Recorder;
 use crate::registry::Registry;
-use crate::services::{Committed, DomainAction, Services};
+use crate::services::{Committed, DomainAction, Services, VolumeAction};
 use crate::task::Tasks;
 use crate::tune::KsmTuner;
 
@@ -104,6 +106,37 @@ impl Services for NotYet {
     }
 
     async fn port_counters(&self, _network: &str, _link: &str) -> Result<PortCounters, Error> {
+        Err(not_yet())
+    }
+
+    async fn pools(&self) -> Vec<PoolSummary> {
+        Vec::new()
+    }
+
+    async fn volumes(&self, _pool: &str) -> Result<Vec<VolumeView>, Error> {
+        Err(not_yet())
+    }
+
+    async fn volume(&self, _pool: &str, _name: &str) -> Result<VolumeView, Error> {
+        Err(not_yet())
+    }
+
+    async fn read_volume(
+        &self,
+        _pool: &str,
+        _name: &str,
+        _offset: u64,
+        _length: u64,
+    ) -> Result<Vec<u8>, Error> {
+        Err(not_yet())
+    }
+
+    async fn change_volume(
+        &self,
+        _actor: Actor,
+        _pool: &str,
+        _action: VolumeAction,
+    ) -> Result<Option<VolumeView>, Error> {
         Err(not_yet())
     }
 

@@ -42,13 +42,15 @@ impl HostCall {
         let (interface, function) = self.function.rsplit_once('.').unwrap_or_default();
         match interface {
             "reeve:domain/domains" => !matches!(function, "list" | "get" | "committed"),
+            "reeve:storage/volumes" => !matches!(function, "list" | "get" | "read"),
             "reeve:kv/store" => matches!(function, "set" | "delete"),
             "reeve:log/log"
             | "reeve:clock/clock"
             | "reeve:clock/timer"
             | "reeve:node/host"
             | "reeve:node/ksm"
-            | "reeve:network/networks" => false,
+            | "reeve:network/networks"
+            | "reeve:storage/pools" => false,
             "wasi:clocks/wall-clock" | "wasi:clocks/monotonic-clock" | "wasi:random/random" => false,
             _ => true,
         }

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reeve_actions::Actions;
+use reeve_actions::policy_port::VolumeView;
 use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::storage::{PoolSummary, ResizeVolume, TakeVolume, VolumeConfig};
 use reeve_model::{Actor, Bytes, Error, ErrorCode};
 use uuid::Uuid;
 
-use crate::services::{Committed, DomainAction, Services};
+use crate::services::{Committed, DomainAction, Services, VolumeAction};
 
 /// A policy is told of a change while the verb that made it still holds the domain. It may wait so long for it: only notify
 /// hooks and tuners get here, and no verb waits for those.
@@ -52,6 +54,44 @@ async fn act_once(
         DomainAction::Resume => actions.resume(actor, name).await,
         DomainAction::SetMemory(target) => actions.set_memory(actor, name, target).await,
     }
+}
+
+/// The name of the volume that there is afterwards, if any.
+async fn change_volume(
+    actions: &Arc<Actions>,
+    actor: &Actor,
+    pool: &str,
+    action: VolumeAction,
+) -> Result<Option<String>, Error> {
+    Ok(match action {
+        VolumeAction::Create { name, capacity, allocation, format } => {
+            let mut config = VolumeConfig { allocation, ..VolumeConfig::new(name, capacity) };
+            config.target.format = format;
+            config.check().map_err(|broken| Error::new(ErrorCode::Invalid, broken.to_string()))?;
+            let document = reeve_xml::volume::format(&config);
+            let created = actions.create_volume(actor, pool, &document, &TakeVolume::default()).await?;
+            Some(created.volume.name)
+        }
+        VolumeAction::Copy { source, name } => {
+            let config = VolumeConfig { capacity: None, ..VolumeConfig::new(name, Bytes(0)) };
+            config.check().map_err(|broken| Error::new(ErrorCode::Invalid, broken.to_string()))?;
+            let options = TakeVolume { template: Some(source), ..TakeVolume::default() };
+            let document = reeve_xml::volume::format(&config);
+            Some(actions.create_volume(actor, pool, &document, &options).await?.volume.name)
+        }
+        VolumeAction::Resize { name, capacity, shrink } => {
+            let change = ResizeVolume { capacity, shrink, ..ResizeVolume::default() };
+            Some(actions.resize_volume(actor, pool, &name, change).await?.name)
+        }
+        VolumeAction::Delete { name } => {
+            actions.delete_volume(actor, pool, &name).await?;
+            None
+        }
+        VolumeAction::Write { name, offset, data } => {
+            actions.write_volume(actor, pool, &name, offset, data).await?;
+            None
+        }
+    })
 }
 
 #[async_trait]
@@ -109,6 +149,35 @@ impl Services for Verbs {
 
     async fn port_counters(&self, network: &str, link: &str) -> Result<PortCounters, Error> {
         self.actions()?.port_counters(&Actor::Daemon, network, link).await
+    }
+
+    async fn pools(&self) -> Vec<PoolSummary> {
+        self.actions().and_then(|actions| actions.pools(&Actor::Daemon)).unwrap_or_default()
+    }
+
+    async fn volumes(&self, pool: &str) -> Result<Vec<VolumeView>, Error> {
+        self.actions()?.volume_views(&Actor::Daemon, pool).await
+    }
+
+    async fn volume(&self, pool: &str, name: &str) -> Result<VolumeView, Error> {
+        self.actions()?.volume_view(&Actor::Daemon, pool, name).await
+    }
+
+    async fn read_volume(&self, pool: &str, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, Error> {
+        self.actions()?.read_volume(&Actor::Daemon, pool, name, offset, length).await
+    }
+
+    async fn change_volume(
+        &self,
+        actor: Actor,
+        pool: &str,
+        action: VolumeAction,
+    ) -> Result<Option<VolumeView>, Error> {
+        let actions = self.actions()?;
+        match change_volume(&actions, &actor, pool, action).await? {
+            Some(name) => Ok(Some(actions.volume_view(&Actor::Daemon, pool, &name).await?)),
+            None => Ok(None),
+        }
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {

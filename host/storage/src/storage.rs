@@ -241,6 +241,14 @@ impl Storage {
         Ok(space)
     }
 
+    /// Measures what a running pool holds again, without reading its volumes.
+    pub fn measure(&self, pool: Uuid) -> Result<PoolSpace, StorageError> {
+        let active = self.active(pool)?;
+        let space = active.volumes.space()?;
+        lock(&active.known).space = space;
+        Ok(space)
+    }
+
     /// The volumes of a running pool by name, as they were found last.
     pub fn volumes(&self, pool: Uuid) -> Result<Vec<Volume>, StorageError> {
         let active = self.active(pool)?;

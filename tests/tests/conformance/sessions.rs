@@ -51,11 +51,19 @@ fn every_kind_of_answer_is_among_the_sessions() -> crate::Outcome {
 }
 
 #[test]
-fn every_hook_of_networks_is_among_the_sessions_of_echo() -> crate::Outcome {
+fn every_shape_of_hooks_of_networks_and_storage_is_among_the_sessions_of_echo() -> crate::Outcome {
     let sessions = of("echo")?;
-    for hook in
-        [Hook::NetworkStart, Hook::NetworkStop, Hook::PortPlug, Hook::NetworkEvents, Hook::FilterGenerate]
-    {
+    for hook in [
+        Hook::NetworkStart,
+        Hook::NetworkStop,
+        Hook::PortPlug,
+        Hook::NetworkEvents,
+        Hook::FilterGenerate,
+        Hook::VolumeCreate,
+        Hook::VolumeResize,
+        Hook::StorageEvents,
+        Hook::CloneName,
+    ] {
         let of_hook: Vec<_> = sessions.iter().filter(|(_, session)| session.hook == hook).collect();
         assert!(of_hook.len() >= 2, "{hook} has {} sessions", of_hook.len());
         assert!(of_hook.iter().all(|(_, session)| session.answer.is_some()), "{hook}");

@@ -6,7 +6,7 @@ use crate::lab::{Lab, document};
 use crate::{Outcome, PATIENCE};
 
 /// What the witness imports.
-pub const GRANTS: [&str; 9] = [
+pub const GRANTS: [&str; 16] = [
     "domain:read",
     "domain:start",
     "domain:shutdown",
@@ -16,6 +16,13 @@ pub const GRANTS: [&str; 9] = [
     "node:read",
     "kv:use",
     "network:read",
+    "pool:read",
+    "volume:read",
+    "volume:create",
+    "volume:change",
+    "volume:delete",
+    "volume:download",
+    "volume:rewrite",
 ];
 
 #[test]

@@ -92,7 +92,7 @@ fn what_no_policy_uses_is_found() -> Outcome {
     Ok(())
 }
 
-const GRANTS: [&str; 9] = [
+const GRANTS: [&str; 16] = [
     "domain:read",
     "domain:start",
     "domain:shutdown",
@@ -102,6 +102,13 @@ const GRANTS: [&str; 9] = [
     "node:read",
     "kv:use",
     "network:read",
+    "pool:read",
+    "volume:read",
+    "volume:create",
+    "volume:change",
+    "volume:delete",
+    "volume:download",
+    "volume:rewrite",
 ];
 
 const DEVICES: &str = "<interface type='bridge'><source bridge='br0'/></interface>\
@@ -163,12 +170,23 @@ fn every_hook_is_heard() -> Outcome {
     daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], DISK)?.ok();
     daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], DISK)?.ok();
     destroy(&daemon, "web")?.ok();
+    for volume in [
+        &["pool", "refresh", "default"][..],
+        &["vol", "create-as", "default", "disk", "1MiB", "--allocation", "0"],
+        &["vol", "resize", "--pool", "default", "disk", "2MiB"],
+        &["vol", "clone", "--pool", "default", "disk"],
+        &["vol", "delete", "--pool", "default", "disk"],
+    ] {
+        daemon.reeve(volume)?.ok();
+    }
+    daemon.reeve(&["pool", "destroy", "default"])?.ok();
+    daemon.reeve(&["pool", "start", "default"])?.ok();
     daemon.signal(rustix::process::Signal::HUP)?;
     ask(&daemon, &["time"])?;
     let shown = daemon.reeve(&["policy", "show", "witness", "-o", "json"])?.ok();
     let answered: BTreeSet<String> =
         serde_json::from_value(serde_json::from_str::<Value>(&shown)?["hooks"].take())?;
-    assert!(answered.len() >= 16, "{answered:?}");
+    assert!(answered.len() >= 22, "{answered:?}");
     let mut missing = answered.clone();
     wait::until("every hook has been heard", PATIENCE, || {
         missing = heard(&daemon).map_or(missing.clone(), |heard| &answered - &heard);
@@ -233,6 +251,23 @@ fn the_host_says_what_is_true_of_networks() -> Outcome {
         uuid.trim()
     );
     assert!(said.starts_with(&expected), "{said}\n{expected}");
+    Ok(())
+}
+
+#[test]
+fn the_host_says_what_is_true_of_storage_and_does_what_it_is_told() -> Outcome {
+    let daemon = witnessed("")?;
+    wait::until("the default pool runs", PATIENCE, || {
+        daemon.reeve(&["pool", "refresh", "default"]).is_ok_and(|run| run.code == 0)
+    })?;
+    assert_eq!(
+        ask(&daemon, &["storage", "default"])?,
+        "all=[\"default\"] kind=dir active=true capacity=true made=default/made raw complete=true copied=1048576 \
+         read=[0, 0, 119, 114, 105, 116, 116, 101, 110] end=3 resized=2097152 smaller=Some(Code::Invalid) \
+         too-much=Some(Code::Invalid) left=[\"copied\"] dated=true"
+    );
+    let info = daemon.reeve(&["vol", "info", "--pool", "default", "copied", "-o", "json"])?.ok();
+    assert_eq!(serde_json::from_str::<Value>(&info)?["capacity"], 2_097_152, "{info}");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod crash;
 mod kinds;
 mod lab;
+mod policies;
 mod pools;
 mod volumes;
 

@@ -26,6 +26,7 @@
 #include "reeve/log.h"
 #include "reeve/networks.h"
 #include "reeve/rules.h"
+#include "reeve/storage.h"
 #include "reeve/text.h"
 
 #endif

@@ -185,6 +185,110 @@ bool reeve_networks_port_counters(reeve_text network, reeve_text link, reeve_cou
     return lacks(error, "port", link);
 }
 
+bool reeve_pools_list(reeve_pools *out, reeve_error *error) {
+    *out = reeve_the_host.pools;
+    return succeeds(error);
+}
+
+bool reeve_pools_get(reeve_text name, reeve_pool *out, reeve_error *error) {
+    if (!succeeds(error)) {
+        return false;
+    }
+    for (size_t i = 0; i < reeve_the_host.pools.count; i++) {
+        if (reeve_equal(reeve_the_host.pools.items[i].name, name)) {
+            *out = reeve_the_host.pools.items[i];
+            return true;
+        }
+    }
+    return lacks(error, "pool", name);
+}
+
+bool reeve_volumes_list(reeve_text pool, reeve_volumes *out, reeve_error *error) {
+    *out = (reeve_volumes){reeve_allocate(reeve_the_host.volumes.count, sizeof(reeve_volume)), 0};
+    for (size_t i = 0; i < reeve_the_host.volumes.count; i++) {
+        if (reeve_equal(reeve_the_host.volumes.items[i].pool, pool)) {
+            out->items[out->count++] = reeve_the_host.volumes.items[i];
+        }
+    }
+    return succeeds(error);
+}
+
+bool reeve_volumes_get(reeve_text pool, reeve_text name, reeve_volume *out, reeve_error *error) {
+    reeve_volumes all;
+    if (!reeve_volumes_list(pool, &all, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < all.count; i++) {
+        if (reeve_equal(all.items[i].name, name)) {
+            *out = all.items[i];
+            return true;
+        }
+    }
+    return lacks(error, "volume", name);
+}
+
+/* A volume that would have been made. */
+static reeve_volume made(reeve_text pool, reeve_text name, uint64_t capacity) {
+    return (reeve_volume){
+        .name = name, .pool = pool, .format = REEVE_TEXT("raw"), .capacity = capacity, .complete = true
+    };
+}
+
+bool reeve_volumes_create(reeve_text pool, const reeve_new_volume *wanted, reeve_volume *out, reeve_error *error) {
+    *out = made(pool, wanted->name, wanted->capacity);
+    return change(error, "create", reeve_format(REEVE_S " " REEVE_S, REEVE_ARG(pool), REEVE_ARG(wanted->name)));
+}
+
+bool reeve_volumes_copy(reeve_text pool, reeve_text source, reeve_text name, reeve_volume *out, reeve_error *error) {
+    if (!reeve_volumes_get(pool, source, out, error)) {
+        return false;
+    }
+    *out = made(pool, name, out->capacity);
+    return change(error, "copy", reeve_format(REEVE_S " " REEVE_S, REEVE_ARG(pool), REEVE_ARG(name)));
+}
+
+bool reeve_volumes_resize(
+    reeve_text pool, reeve_text name, uint64_t capacity, bool shrink, reeve_volume *out, reeve_error *error
+) {
+    if (!reeve_volumes_get(pool, name, out, error)) {
+        return false;
+    }
+    if (capacity < out->capacity && !shrink) {
+        *error = (reeve_error){REEVE_INVALID, REEVE_TEXT("the host answered: it would become smaller")};
+        return false;
+    }
+    out->capacity = capacity;
+    return change(error, "resize", reeve_format(REEVE_S " " REEVE_S, REEVE_ARG(pool), REEVE_ARG(name)));
+}
+
+bool reeve_volumes_delete(reeve_text pool, reeve_text name, reeve_error *error) {
+    reeve_volume volume;
+    return reeve_volumes_get(pool, name, &volume, error)
+        && change(error, "delete", reeve_format(REEVE_S " " REEVE_S, REEVE_ARG(pool), REEVE_ARG(name)));
+}
+
+/* The volumes of tests hold zeroes. */
+bool reeve_volumes_read(
+    reeve_text pool, reeve_text name, uint64_t offset, uint32_t length, reeve_text *out, reeve_error *error
+) {
+    reeve_volume volume;
+    if (!reeve_volumes_get(pool, name, &volume, error)) {
+        return false;
+    }
+    uint64_t rest = offset < volume.capacity ? volume.capacity - offset : 0;
+    size_t count = rest < length ? (size_t)rest : length;
+    count = count < 1 << 20 ? count : 1 << 20;
+    *out = (reeve_text){reeve_allocate(count, 1), count};
+    return true;
+}
+
+bool reeve_volumes_write(reeve_text pool, reeve_text name, uint64_t offset, reeve_text data, reeve_error *error) {
+    (void)offset, (void)data;
+    reeve_volume volume;
+    return reeve_volumes_get(pool, name, &volume, error)
+        && change(error, "write", reeve_format(REEVE_S " " REEVE_S, REEVE_ARG(pool), REEVE_ARG(name)));
+}
+
 bool reeve_host_get_info(reeve_host_info *out, reeve_error *error) {
     *out = reeve_the_host.info;
     return succeeds(error);

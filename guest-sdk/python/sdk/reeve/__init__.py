@@ -8,8 +8,9 @@
 
 A policy is policy.py with a function a hook, called like the hook: `domain_define`, `domain_prepare`, `domain_start`,
 `domain_stop`, `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`,
-`network_start`, `network_stop`, `port_plug`, `network_events`, `filter_generate`. The modules `domains`, `networks`, `host`,
-`ksm`, `kv`, `clock`, `timer` and `log` call the host; `packets` makes the rules of `filter_generate`.
+`network_start`, `network_stop`, `port_plug`, `network_events`, `filter_generate`, `pool_start`, `volume_create`, `volume_resize`,
+`volume_delete`, `storage_events`, `clone_name`. The modules `domains`, `networks`, `pools`, `volumes`, `host`, `ksm`, `kv`,
+`clock`, `timer` and `log` call the host; `packets` makes the rules of `filter_generate`.
 """
 
 from ._bridge import HostError
@@ -24,6 +25,7 @@ from .answer import (
     remove_device,
     replace,
     rewrite,
+    rewrite_volume,
     set_cmdline,
     set_cpu_shares,
     set_current_memory,
@@ -38,6 +40,8 @@ from .config import ConfigError, parse_config, warm
 from .contract import (
     Adjustment,
     Change,
+    Cloned,
+    CloneRequest,
     Code,
     Context,
     DaemonChange,
@@ -52,13 +56,20 @@ from .contract import (
     Network,
     NetworkEvent,
     NetworkInterface,
+    NewVolume,
     Occasion,
+    Pool,
     Port,
     Rules,
     Snapshot,
     State,
+    StorageChange,
+    StorageEvent,
     Subject,
     Verdict,
+    Volume,
+    VolumePlan,
+    VolumeVerdict,
 )
 
 __all__ = [name for name in globals() if not name.startswith("_")]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Optional
 
 from . import contract
-from .contract import Adjustment, DiskCache, Edit, InterfaceSource, Verdict
+from .contract import Adjustment, DiskCache, Edit, InterfaceSource, Verdict, VolumeChanges, VolumeVerdict
 
 
 class Failure(Exception):
@@ -25,6 +25,13 @@ def deny(reason: str) -> Verdict:
 def rewrite(edits: List[Edit]) -> Verdict:
     """Go on with these changes, applied in order. No change at all is an `allow`."""
     return contract.Verdict_Rewrite(edits) if edits else allow()
+
+
+def rewrite_volume(
+    *, name: Optional[str] = None, capacity: Optional[int] = None, allocation: Optional[int] = None
+) -> VolumeVerdict:
+    """A new volume with these changes of its document; what is left out stays."""
+    return contract.VolumeVerdict_Rewrite(VolumeChanges(name, capacity, allocation))
 
 
 def set_memory(size: int) -> Edit:

@@ -1167,6 +1167,114 @@ class Counters:
     sent_dropped: int
 
 
+# reeve:storage/pools
+
+
+@dataclass
+class Space:
+    """What a pool holds."""
+
+    #: What it can hold.
+    capacity: Bytes
+    #: What is taken.
+    allocation: Bytes
+    #: What is free.
+    available: Bytes
+
+
+@dataclass
+class Pool:
+    """One pool."""
+
+    #: Identity.
+    uuid: Uuid
+    #: Unique name.
+    name: str
+    #: What it is made of, the word of its document: `dir`, `fs`, `netfs`, `disk`, `logical`…
+    kind: str
+    #: True while it runs.
+    active: bool
+    #: True when a definition is kept after it stops.
+    persistent: bool
+    #: True when the daemon starts it by itself.
+    autostart: bool
+    #: Directory of its volumes; none where it has none.
+    path: Optional[str]
+    #: What it holds, at its last refresh or change; none while it does not run.
+    space: Optional[Space]
+    #: How many volumes it had then.
+    volumes: int
+
+
+# reeve:storage/volumes
+
+
+@dataclass
+class Volume:
+    """One volume."""
+
+    #: Name within its pool.
+    name: str
+    #: Name of its pool.
+    pool: str
+    #: Unique on the host.
+    key: str
+    #: Where it is on the host; empty while it is being made.
+    path: str
+    #: Format of the image: `raw`, `qcow2`…
+    format: str
+    #: What a guest sees. Of a volume that is being resized, the larger of what it has and what it gets.
+    capacity: Bytes
+    #: What it takes of its pool.
+    allocation: Bytes
+    #: The image below an overlay, as the overlay names it; none where it is no overlay.
+    backing: Optional[str]
+    #: When it was made, or where its file system does not keep that, when it was last changed; none of a device.
+    created: Optional[Timestamp]
+    #: False while it is being made: nobody can use it yet, but its name and capacity are spoken for.
+    complete: bool
+
+
+@dataclass
+class NewVolume:
+    """What `create` makes."""
+
+    #: Name within its pool.
+    name: str
+    #: What a guest sees.
+    capacity: Bytes
+    #: What is taken from the pool at once; none preallocates a raw volume whole.
+    allocation: Optional[Bytes]
+    #: Format of the image, in pools of files: `raw` or `qcow2`; none is the pool's own.
+    format: Optional[str]
+
+
+# reeve:hooks/clone-name
+
+
+class Cloned(Enum):
+    """What is cloned."""
+
+    #: A domain.
+    DOMAIN = auto()
+    #: A volume.
+    VOLUME = auto()
+
+
+@dataclass
+class CloneRequest:
+    """A clone without a name."""
+
+    #: What is cloned.
+    kind: Cloned
+    #: Name of the original.
+    source: str
+    #: Pool of a volume; none of a domain.
+    pool: Optional[str]
+    #: Names that are taken: those of all domains, or of all volumes of the pool.
+    taken: List[str]
+
+
 # reeve:hooks/network-events
 
 
@@ -1207,6 +1315,57 @@ class NetworkEvent:
     name: str
     #: What happened.
     change: Change
+    #: More of it; may be empty.
+    detail: str
+
+
+# reeve:hooks/storage-events
+
+
+class StorageChange(Enum):
+    """What happened."""
+
+    #: A pool was defined or its definition replaced.
+    DEFINED = auto()
+    #: The definition of a pool was removed.
+    UNDEFINED = auto()
+    #: The source of a pool was made.
+    BUILT = auto()
+    #: The daemon starts a pool by itself from now on, or not any more.
+    UPDATED = auto()
+    #: A pool runs.
+    STARTED = auto()
+    #: A pool was stopped.
+    STOPPED = auto()
+    #: The source of a pool was removed.
+    DELETED = auto()
+    #: The volumes of a pool were read again.
+    REFRESHED = auto()
+    #: Less of a pool is free than the host's configuration says (`low-space-percent`); `detail` is how many bytes. Told once, and
+    #: again after there was more.
+    LOW_SPACE = auto()
+    #: A volume was made; `detail` is its name.
+    VOLUME_CREATED = auto()
+    #: A volume was deleted; `detail` is its name.
+    VOLUME_DELETED = auto()
+    #: A volume got another capacity; `detail` is its name.
+    VOLUME_RESIZED = auto()
+    #: What a volume held was made unreadable; `detail` is its name.
+    VOLUME_WIPED = auto()
+    #: What a volume holds was written; `detail` is its name.
+    VOLUME_WRITTEN = auto()
+
+
+@dataclass
+class StorageEvent:
+    """One event."""
+
+    #: Identity of the pool.
+    uuid: Uuid
+    #: Its name.
+    name: str
+    #: What happened.
+    change: StorageChange
     #: More of it; may be empty.
     detail: str
 
@@ -1258,6 +1417,70 @@ Occasion = Union[
     Occasion_Schedule,
     Occasion_Domain,
     Occasion_Daemon,
+]
+
+
+# reeve:hooks/volume-create
+
+
+@dataclass
+class VolumePlan:
+    """What is about to be made."""
+
+    #: Name within its pool.
+    name: str
+    #: What a guest will see; none where the host can't tell before it is made.
+    capacity: Optional[Bytes]
+    #: What is taken from the pool at once; none preallocates a raw volume whole.
+    allocation: Optional[Bytes]
+    #: Format of the image; none is the pool's own.
+    format: Optional[str]
+    #: The image below it, as the document names it; none where it is no overlay.
+    backing: Optional[str]
+    #: The volume that it is a copy of; none where it begins with zeroes.
+    source: Optional[Volume]
+    #: The whole document in canonical form.
+    xml: str
+
+
+@dataclass
+class VolumeChanges:
+    """Changes to the document of a volume. What is none stays. Every one that changes something must lie within the policy's
+    `volume:rewrite` grant, whose paths are the names of these fields.
+    """
+
+    #: Another name.
+    name: Optional[str]
+    #: Another capacity.
+    capacity: Optional[Bytes]
+    #: Another allocation.
+    allocation: Optional[Bytes]
+
+
+@dataclass
+class VolumeVerdict_Allow:
+    """No objection."""
+
+
+@dataclass
+class VolumeVerdict_Deny:
+    """Stop; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept)."""
+
+    value: str
+
+
+@dataclass
+class VolumeVerdict_Rewrite:
+    """Go on, with these changes; the result is judged as if an operator had asked for it."""
+
+    value: VolumeChanges
+
+
+#: What this guard says.
+VolumeVerdict = Union[
+    VolumeVerdict_Allow,
+    VolumeVerdict_Deny,
+    VolumeVerdict_Rewrite,
 ]
 
 
@@ -1500,9 +1723,25 @@ _MODULES = {
         "Lease": "Lease",
         "Counters": "Counters",
     },
+    "imports.pools": {
+        "Space": "Space",
+        "Pool": "Pool",
+    },
+    "imports.volumes": {
+        "Volume": "Volume",
+        "NewVolume": "NewVolume",
+    },
+    "exports.clone_name": {
+        "Cloned": "Cloned",
+        "CloneRequest": "CloneRequest",
+    },
     "exports.network_events": {
         "Change": "Change",
         "NetworkEvent": "NetworkEvent",
+    },
+    "exports.storage_events": {
+        "StorageChange": "StorageChange",
+        "StorageEvent": "StorageEvent",
     },
     "exports.task": {
         "Timing": "Timing",
@@ -1510,6 +1749,13 @@ _MODULES = {
         "Occasion_Schedule": "Occasion_Schedule",
         "Occasion_Domain": "Occasion_Domain",
         "Occasion_Daemon": "Occasion_Daemon",
+    },
+    "exports.volume_create": {
+        "VolumePlan": "VolumePlan",
+        "VolumeChanges": "VolumeChanges",
+        "VolumeVerdict_Allow": "VolumeVerdict_Allow",
+        "VolumeVerdict_Deny": "VolumeVerdict_Deny",
+        "VolumeVerdict_Rewrite": "VolumeVerdict_Rewrite",
     },
     "imports.log": {
         "Level": "Level",

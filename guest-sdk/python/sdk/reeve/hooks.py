@@ -25,6 +25,18 @@ def _verdict(answer: Any) -> Any:
     return answer
 
 
+def _volume_verdict(answer: Any) -> Any:
+    if isinstance(answer, contract.Verdict_Allow):
+        return contract.VolumeVerdict_Allow()
+    if isinstance(answer, contract.Verdict_Deny):
+        return contract.VolumeVerdict_Deny(answer.value)
+    if not isinstance(
+        answer, (contract.VolumeVerdict_Allow, contract.VolumeVerdict_Deny, contract.VolumeVerdict_Rewrite)
+    ):
+        raise Failure("the guard gave no verdict; it must return allow(), deny(reason) or rewrite_volume(name=…)")
+    return answer
+
+
 def _nothing(_: Any) -> None:
     return None
 
@@ -66,6 +78,12 @@ HOOKS: Dict[str, Hook] = {
     "network_stop": Hook("NetworkStop", "guard", _verdict),
     "port_plug": Hook("PortPlug", "guard", _verdict),
     "network_events": Hook("NetworkEvents", "notify", _nothing),
+    "pool_start": Hook("PoolStart", "guard", _verdict),
+    "volume_create": Hook("VolumeCreate", "guard", _volume_verdict),
+    "volume_resize": Hook("VolumeResize", "guard", _verdict),
+    "volume_delete": Hook("VolumeDelete", "guard", _verdict),
+    "storage_events": Hook("StorageEvents", "notify", _nothing),
+    "clone_name": Hook("CloneName", "propose", _text),
     "filter_generate": Hook("FilterGenerate", "propose", _rules),
 }
 

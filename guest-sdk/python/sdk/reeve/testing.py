@@ -34,6 +34,8 @@ def host(**interfaces: Dict[str, Callable[..., Any]]) -> None:
     known = {
         "domain_domains": "reeve:domain/domains",
         "network_networks": "reeve:network/networks",
+        "storage_pools": "reeve:storage/pools",
+        "storage_volumes": "reeve:storage/volumes",
         "node_host": "reeve:node/host",
         "node_ksm": "reeve:node/ksm",
         "kv_store": "reeve:kv/store",
@@ -137,6 +139,26 @@ def port(**values: Any) -> contract.Port:
     """An interface of the domain `test` that is in no network and has no filter, but for what is said."""
     plain = {"domain": "test", "mac": "52:54:00:00:00:01", "link": "tap0", "network": None, "filter": None}
     return contract.Port(**{**plain, "addresses": [], **values})
+
+
+def pool(**values: Any) -> contract.Pool:
+    """A running directory pool without volumes, but for what is said."""
+    plain = {"uuid": "00000000-0000-4000-8000-000000000002", "name": "test", "kind": "dir", "active": True}
+    plain = {**plain, "persistent": True, "autostart": False, "path": None, "space": None, "volumes": 0}
+    return contract.Pool(**{**plain, **values})
+
+
+def volume(**values: Any) -> contract.Volume:
+    """A raw volume of 1 GiB in the pool `test`, but for what is said."""
+    plain = {"name": "disk.img", "pool": "test", "key": "/test/disk.img", "path": "/test/disk.img", "format": "raw"}
+    plain = {**plain, "capacity": 1 << 30, "allocation": 0, "backing": None, "created": None, "complete": True}
+    return contract.Volume(**{**plain, **values})
+
+
+def plan(**values: Any) -> contract.VolumePlan:
+    """A volume of 1 GiB that is about to be made, but for what is said."""
+    plain = {"name": "disk.img", "capacity": 1 << 30, "allocation": None, "format": None, "backing": None}
+    return contract.VolumePlan(**{**plain, "source": None, "xml": "<volume/>", **values})
 
 
 def subject(**values: Any) -> contract.Subject:

@@ -25,23 +25,34 @@ impl Actions {
 
     /// Starts a defined pool.
     pub async fn start_pool(&self, actor: &Actor, key: &str) -> Result<PoolSummary, Error> {
-        self.pool(actor, Verb::PoolStart, key)?;
+        let (uuid, pool) = self.pool(actor, Verb::PoolStart, key)?;
+        refuse_active(&pool)?;
+        let config = Arc::clone(pool.config());
+        self.ask_pool_start(actor, uuid, &pool, &config).await?;
         let _changing = self.storing.changing.lock().await;
         let (_, pool) = self.pool(actor, Verb::PoolStart, key)?;
         refuse_active(&pool)?;
-        self.bring_up_pool(actor, pool.config()).await?;
+        if !Arc::ptr_eq(pool.config(), &config) {
+            let message = format!("storage pool '{}' was redefined while its start was decided", config.name);
+            return Err(Error::new(ErrorCode::Busy, message).with_hint("start it again"));
+        }
+        self.bring_up_pool(actor, &config).await?;
         self.pool_info(&Actor::Daemon, key)
     }
 
     /// Starts a pool that has no definition; it is gone when it stops. One that is defined is started with this document.
     pub async fn create_pool(&self, actor: &Actor, xml: &str, strict: bool) -> Result<DefinedPool, Error> {
         let (config, warnings) = self.read_pool(actor, Verb::PoolStart, xml, strict)?;
+        self.check_pool_identity(&config)?;
+        let config = Arc::new(config);
+        let asked = Pool { definition: Some(Arc::clone(&config)), live: None, autostart: false };
+        self.ask_pool_start(actor, config.uuid, &asked, &config).await?;
         let _changing = self.storing.changing.lock().await;
         self.check_pool_identity(&config)?;
         let uuid = config.uuid;
         let known = self.storing.pools().get(&uuid).cloned();
         known.as_ref().map_or(Ok(()), refuse_active)?;
-        self.bring_up_pool(actor, &Arc::new(config)).await?;
+        self.bring_up_pool(actor, &config).await?;
         Ok(DefinedPool { pool: self.pool_info(&Actor::Daemon, &uuid.to_string())?, warnings })
     }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_actions::policy_port::{
-    Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort, Rewrite,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort,
+    Rewrite, StorageGuard,
 };
 use reeve_actions::{Actions, Attachment, diff, edit};
 use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
 use reeve_model::filter::Ruleset;
 use reeve_model::policy::Hook;
+use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 
 use crate::support::{Host, ROOT, Setup, changes_until, document, host_with, plain, refused};
@@ -67,6 +69,18 @@ impl PolicyPort for Scripted {
 
     async fn guard_network(&self, _request: NetworkGuard) -> Result<(), Denial> {
         Ok(())
+    }
+
+    async fn guard_storage(&self, _request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial> {
+        Ok(None)
+    }
+
+    async fn propose_clone_name(&self, _request: CloneRequest) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    fn volume_quota(&self, _name: &str, _verb: Verb, _pool: &str) -> Option<Bytes> {
+        None
     }
 
     async fn propose_filter(&self, _request: FilterRequest) -> Result<Option<Ruleset>, Error> {

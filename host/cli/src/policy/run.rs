@@ -125,7 +125,8 @@ impl Run {
             serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
         });
         let key = match self.hook {
-            Hook::DomainEvents => "event",
+            Hook::DomainEvents | Hook::NetworkEvents | Hook::StorageEvents => "event",
+            Hook::CloneName => "clone",
             Hook::DaemonEvents => "change",
             Hook::KsmTune => "snapshot",
             Hook::Task => "why",

@@ -82,8 +82,8 @@ Example:
 pub struct Clone {
     #[command(flatten)]
     target: Target,
-    /// Name of the new volume
-    new_name: String,
+    /// Name of the new volume; without it one that is free, by policy where one names clones
+    new_name: Option<String>,
 }
 
 impl Create {
@@ -114,8 +114,11 @@ impl CreateAs {
 
 impl CreateFrom {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let options =
-            TakeVolume { strict: false, template: Some(self.volume.clone()), template_pool: self.input_pool };
+        let options = TakeVolume {
+            template: Some(self.volume.clone()),
+            template_pool: self.input_pool,
+            ..TakeVolume::default()
+        };
         let created = context.client.create_volume(&self.pool, &read_document(&self.file)?, &options).await?;
         done(context, created, format!("created from '{}'", self.volume))
     }
@@ -124,13 +127,16 @@ impl CreateFrom {
 impl Clone {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let from = self.target.look(context).await?;
-        let config = VolumeConfig { capacity: None, ..VolumeConfig::new(self.new_name, Bytes(0)) };
+        let name_clone = self.new_name.is_none();
+        let name = self.new_name.unwrap_or_else(|| from.name.clone());
+        let config = VolumeConfig { capacity: None, ..VolumeConfig::new(name, Bytes(0)) };
         config.check()?;
         let document = reeve_xml::volume::format(&config);
         let options = TakeVolume {
             strict: false,
             template: Some(from.name.clone()),
             template_pool: Some(from.pool.clone()),
+            name_clone,
         };
         let created = context.client.create_volume(&from.pool, &document, &options).await?;
         done(context, created, format!("cloned from '{}'", from.name))

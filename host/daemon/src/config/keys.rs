@@ -52,6 +52,15 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "When there are any, every policy in DIR/etc/reeve/policies.d needs a signature by one of these keys beside it, in
          NAME.wasm.sig.",
     ),
+    (
+        "storage.low-space-percent",
+        "When less of a storage pool is free, an event says so, once, and again after there was more. 0: never.",
+    ),
+    (
+        "storage.space-interval",
+        "Seconds between two measurements of the pools that run, because guests fill sparse volumes by themselves. 0: only
+         refreshes and changes of volumes measure them. Read at start only.",
+    ),
     ("workers.uid", "User id that the process of a KVM domain becomes, when the daemon is root."),
     ("workers.gid", "Group id that it becomes."),
     (

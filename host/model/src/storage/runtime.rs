@@ -164,6 +164,9 @@ pub struct TakeVolume {
     /// Pool of the template; the volume's own when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_pool: Option<String>,
+    /// The copy gets a name that is free, by policy or else after the template; the document's own does not count.
+    #[serde(default)]
+    pub name_clone: bool,
 }
 
 /// A volume that was made, and what of its document has no effect.
@@ -249,6 +252,8 @@ pub enum PoolChange {
     Deleted,
     /// Its volumes were read again.
     Refreshed,
+    /// Less of it is free than the configuration says.
+    LowSpace,
     /// A volume was made.
     VolumeCreated,
     /// A volume was deleted.

@@ -37,13 +37,16 @@ const EXPORTS: &str = "package main\n\nimport _ \"reeve/bindings/wit_exports\"\n
 const NO_WASI: &str = include_str!("no_wasi.wat");
 
 /// Hooks whose types come with their world only: the SDK's files for them carry a build tag.
-const TAGGED: [Hook; 6] = [
+const TAGGED: [Hook; 9] = [
     Hook::DomainEvents,
     Hook::DaemonEvents,
     Hook::KsmTune,
     Hook::Task,
     Hook::NetworkEvents,
     Hook::FilterGenerate,
+    Hook::VolumeCreate,
+    Hook::StorageEvents,
+    Hook::CloneName,
 ];
 
 /// Compiles the package and makes a component without WASI of it.

@@ -1,13 +1,15 @@
 //! The host of a policy that runs offline: no domains, and of the machine only what was said.
 
 use async_trait::async_trait;
+use reeve_actions::policy_port::VolumeView;
 use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::storage::PoolSummary;
 use reeve_model::{Actor, Error, ErrorCode};
 use uuid::Uuid;
 
-use crate::services::{Committed, DomainAction, Services};
+use crate::services::{Committed, DomainAction, Services, VolumeAction};
 
 /// What an offline run is told of the machine; what is none is refused as `unsupported`.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +35,11 @@ fn offline() -> Error {
 /// A host without networks knows none.
 pub(crate) fn no_network(name: &str) -> Error {
     Error::new(ErrorCode::NotFound, format!("network '{name}' does not exist"))
+}
+
+/// A host without storage pools knows none.
+pub(crate) fn no_pool(name: &str) -> Error {
+    Error::new(ErrorCode::NotFound, format!("storage pool '{name}' does not exist"))
 }
 
 #[async_trait]
@@ -67,6 +74,37 @@ impl Services for Machine {
 
     async fn port_counters(&self, network: &str, _link: &str) -> Result<PortCounters, Error> {
         Err(no_network(network))
+    }
+
+    async fn pools(&self) -> Vec<PoolSummary> {
+        Vec::new()
+    }
+
+    async fn volumes(&self, pool: &str) -> Result<Vec<VolumeView>, Error> {
+        Err(no_pool(pool))
+    }
+
+    async fn volume(&self, pool: &str, _name: &str) -> Result<VolumeView, Error> {
+        Err(no_pool(pool))
+    }
+
+    async fn read_volume(
+        &self,
+        pool: &str,
+        _name: &str,
+        _offset: u64,
+        _length: u64,
+    ) -> Result<Vec<u8>, Error> {
+        Err(no_pool(pool))
+    }
+
+    async fn change_volume(
+        &self,
+        _actor: Actor,
+        _pool: &str,
+        _action: VolumeAction,
+    ) -> Result<Option<VolumeView>, Error> {
+        Err(offline())
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {

@@ -1,11 +1,13 @@
 //! What a hook answered, as JSON: `{"allow": null}`, `{"deny": "reason"}`, `{"rewrite": [edits]}`, `{"told": null}`,
-//! `{"mac": "…"}`, `{"rules": {…}}`, `{"adjustments": […]}`, `{"summary": "…"}`, or `{"failure": "message"}` when it said that it cannot decide.
+//! `{"rewrite-volume": {"name": "…"}}`, `{"name": "…"}`, `{"mac": "…"}`, `{"rules": {…}}`, `{"adjustments": […]}`, `{"summary": "…"}`, or `{"failure": "message"}` when it said that it cannot decide.
 
 use reeve_model::filter::Ruleset;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::records::{Adjustment, Edit};
+use super::storage::VolumeChanges;
+use crate::bindings::exports::reeve::hooks::volume_create::VolumeVerdict;
 use crate::bindings::reeve::types::policy::Verdict;
 use crate::exports;
 use crate::failure::Failure;
@@ -18,6 +20,8 @@ pub(crate) enum Answer {
     Allow,
     Deny(String),
     Rewrite(Vec<Edit>),
+    RewriteVolume(VolumeChanges),
+    Name(String),
     #[serde(serialize_with = "null")]
     Told,
     Mac(String),
@@ -39,6 +43,12 @@ pub(crate) fn write(answer: &Result<exports::Answer, Failure>) -> Option<Value> 
         Ok(exports::Answer::Verdict(Verdict::Rewrite(edits))) => {
             Answer::Rewrite(edits.iter().cloned().map(Edit::from).collect())
         }
+        Ok(exports::Answer::Volume(VolumeVerdict::Allow)) => Answer::Allow,
+        Ok(exports::Answer::Volume(VolumeVerdict::Deny(reason))) => Answer::Deny(reason.clone()),
+        Ok(exports::Answer::Volume(VolumeVerdict::Rewrite(changes))) => {
+            Answer::RewriteVolume(changes.clone().into())
+        }
+        Ok(exports::Answer::Name(name)) => Answer::Name(name.clone()),
         Ok(exports::Answer::Told) => Answer::Told,
         Ok(exports::Answer::Mac(mac)) => Answer::Mac(mac.clone()),
         Ok(exports::Answer::Rules(Ok(rules))) => Answer::Rules(rules.clone()),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::document::Domain;
 use super::records::{Actor, DaemonChange, DomainEvent, NetworkEvent, Occasion, Snapshot};
+use super::storage;
 use crate::bindings::reeve::types::policy;
 use crate::exports::Question;
 use crate::host::domain_config::DomainView;
@@ -150,6 +151,11 @@ pub(crate) fn write(question: &Question) -> Value {
         Question::Port { domain, port } => {
             serde_json::to_value(OfPort { domain: Domain::of(domain), port: port.as_ref().clone() })
         }
+        Question::Pool { pool, xml } => storage::write_pool(pool, xml),
+        Question::NewVolume(volume) => storage::write_new_volume(volume),
+        Question::Volume { pool, volume, capacity } => storage::write_volume(pool, volume, *capacity),
+        Question::StorageEvent(event) => storage::write_event(event),
+        Question::Clone(request) => storage::write_clone(request),
         Question::NetworkEvent(event) => serde_json::to_value(OfNetworkEvent { event: event.clone().into() }),
         Question::Filter { subject, tree } => serde_json::to_value(Filter {
             interface: subject.as_ref().clone(),
@@ -194,6 +200,12 @@ pub(crate) fn read(hook: Hook, question: &Value) -> Result<Question, String> {
             let OfPort { domain, port } = fields(question)?;
             Question::Port { domain: view(&domain)?, port: Arc::new(port) }
         }
+        Hook::PoolStart => storage::read_pool(question)?,
+        Hook::VolumeCreate => storage::read_new_volume(question)?,
+        Hook::VolumeResize => storage::read_volume(question, true)?,
+        Hook::VolumeDelete => storage::read_volume(question, false)?,
+        Hook::StorageEvents => storage::read_event(question)?,
+        Hook::CloneName => storage::read_clone(question)?,
         Hook::NetworkEvents => Question::NetworkEvent(fields::<OfNetworkEvent>(question)?.event.into()),
         Hook::FilterGenerate => {
             let Filter { interface, filters } = fields(question)?;
@@ -219,6 +231,11 @@ pub(crate) fn domain(question: &Question) -> Option<&DomainView> {
         Question::Network(_)
         | Question::NetworkEvent(_)
         | Question::Filter { .. }
+        | Question::Pool { .. }
+        | Question::NewVolume(_)
+        | Question::Volume { .. }
+        | Question::StorageEvent(_)
+        | Question::Clone(_)
         | Question::DomainEvent(_)
         | Question::DaemonEvent(_)
         | Question::Ksm(_)
@@ -231,6 +248,6 @@ fn view(domain: &Domain) -> Result<DomainView, String> {
     Ok(DomainView { config: Arc::new(config), state })
 }
 
-fn fields<T: DeserializeOwned>(question: &Value) -> Result<T, String> {
+pub(super) fn fields<T: DeserializeOwned>(question: &Value) -> Result<T, String> {
     T::deserialize(question).map_err(|error| error.to_string())
 }

@@ -61,6 +61,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use {record, words};
+
 words!(
     Code = errors::Code {
         NotFound,

@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::document::Domain;
-use super::records;
+use super::{records, storage};
 use crate::bindings::reeve::domain::domains;
 use crate::bindings::reeve::network::networks;
 use crate::bindings::reeve::node::{host, ksm};
+use crate::bindings::reeve::storage::{pools, volumes};
 use crate::bindings::reeve::types::errors;
 use crate::host::domain_config::DomainView;
 
@@ -68,7 +69,9 @@ recorded!(
     host::Memory => records::Memory,
     ksm::KsmState => records::Ksm,
     networks::Network => records::Network,
-    networks::Counters => records::Counters
+    networks::Counters => records::Counters,
+    pools::Pool => storage::Pool,
+    volumes::Volume => storage::Volume
 );
 
 /// Lists of what has a record of its own.
@@ -90,7 +93,9 @@ recorded_lists!(
     domains::Summary => records::Summary,
     networks::Network => records::Network,
     networks::Port => records::Port,
-    networks::Lease => records::Lease
+    networks::Lease => records::Lease,
+    pools::Pool => storage::Pool,
+    volumes::Volume => storage::Volume
 );
 
 impl Taped for DomainView {
@@ -101,6 +106,28 @@ impl Taped for DomainView {
     fn from_tape(value: Value) -> Result<Self, String> {
         let (config, state) = read::<Domain>(value)?.read()?;
         Ok(Self { config: Arc::new(config), state })
+    }
+}
+
+/// The volume that a change left, where it left one.
+impl Taped for Option<volumes::Volume> {
+    fn to_tape(&self) -> Value {
+        self.clone().map(storage::Volume::from).map_or(Value::Null, write)
+    }
+
+    fn from_tape(value: Value) -> Result<Self, String> {
+        Ok(read::<Option<storage::Volume>>(value)?.map(Into::into))
+    }
+}
+
+/// Bytes of a volume: text as it is, others as `{"hex": "00ff"}`.
+impl Taped for Vec<u8> {
+    fn to_tape(&self) -> Value {
+        bytes(self)
+    }
+
+    fn from_tape(value: Value) -> Result<Self, String> {
+        Option::<Self>::from_tape(value)?.ok_or_else(|| "bytes are text or {\"hex\": …}".to_owned())
     }
 }
 

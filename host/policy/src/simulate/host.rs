@@ -7,18 +7,20 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use reeve_actions::policy_port::VolumeView;
 use reeve_model::network::{Lease, NetworkSummary, Port, PortCounters};
 use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
 use reeve_model::policy::PathChange;
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::storage::PoolSummary;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, StateReason};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::population::{Guest, IMAGES};
 use super::{Sample, lock};
-use crate::offline::machine::no_network;
-use crate::services::{Committed, DomainAction, Services};
+use crate::offline::machine::{no_network, no_pool};
+use crate::services::{Committed, DomainAction, Services, VolumeAction};
 
 const PAGE: u64 = 4096;
 const SECONDS_A_PAGE: f64 = 2e-6;
@@ -221,6 +223,37 @@ impl Services for Shared {
 
     async fn port_counters(&self, network: &str, _link: &str) -> Result<PortCounters, Error> {
         Err(no_network(network))
+    }
+
+    async fn pools(&self) -> Vec<PoolSummary> {
+        Vec::new()
+    }
+
+    async fn volumes(&self, pool: &str) -> Result<Vec<VolumeView>, Error> {
+        Err(no_pool(pool))
+    }
+
+    async fn volume(&self, pool: &str, _name: &str) -> Result<VolumeView, Error> {
+        Err(no_pool(pool))
+    }
+
+    async fn read_volume(
+        &self,
+        pool: &str,
+        _name: &str,
+        _offset: u64,
+        _length: u64,
+    ) -> Result<Vec<u8>, Error> {
+        Err(no_pool(pool))
+    }
+
+    async fn change_volume(
+        &self,
+        _actor: Actor,
+        _pool: &str,
+        _action: VolumeAction,
+    ) -> Result<Option<VolumeView>, Error> {
+        Err(Error::new(ErrorCode::Unsupported, "a simulated host is changed by answers only"))
     }
 
     fn node_info(&self) -> Result<NodeInfo, Error> {

@@ -12,6 +12,7 @@ mod notify;
 mod replay;
 mod simulate;
 mod speed;
+mod storage;
 mod support;
 mod task;
 mod tune;

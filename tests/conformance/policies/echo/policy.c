@@ -35,6 +35,99 @@ reeve_answer port_plug(const reeve_context *ctx, reeve_domain domain, const reev
     );
 }
 
+static reeve_text number(reeve_optional it) { return it.is_some ? reeve_format("%" PRIu64, it.value) : REEVE_TEXT("-"); }
+
+static reeve_text volume_text(const reeve_volume *it) {
+    reeve_text backing = optional(it->backing), created = number(it->created);
+    return reeve_format(
+        REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S ",%" PRIu64 ",%" PRIu64 "," REEVE_S "," REEVE_S ",%d",
+        REEVE_ARG(it->pool), REEVE_ARG(it->name), REEVE_ARG(it->key), REEVE_ARG(it->path), REEVE_ARG(it->format), it->capacity,
+        it->allocation, REEVE_ARG(backing), REEVE_ARG(created), it->complete
+    );
+}
+
+reeve_answer volume_create(
+    const reeve_context *ctx, const reeve_pool *pool, const reeve_volume_plan *plan, reeve_volume_changes *changes
+) {
+    (void)ctx;
+    if (reeve_equal(plan->name, REEVE_TEXT("fine"))) {
+        return reeve_allow();
+    }
+    if (reeve_equal(plan->name, REEVE_TEXT("renamed"))) {
+        changes->name = REEVE_TEXT("x");
+        changes->allocation = (reeve_optional){true, 4096};
+        return reeve_allow();
+    }
+    reeve_text path = optional(pool->path), available = number((reeve_optional){pool->has_space, pool->available});
+    reeve_text capacity = number(plan->capacity), allocation = number(plan->allocation);
+    reeve_text format = optional(plan->format), backing = optional(plan->backing);
+    reeve_text source = plan->has_source ? volume_text(&plan->source) : REEVE_TEXT("-");
+    return reeve_deny(
+        REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " %u " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S,
+        REEVE_ARG(pool->name), REEVE_ARG(pool->kind), REEVE_ARG(path), REEVE_ARG(available), (unsigned)pool->volumes,
+        REEVE_ARG(plan->name), REEVE_ARG(capacity), REEVE_ARG(allocation), REEVE_ARG(format), REEVE_ARG(backing),
+        REEVE_ARG(source)
+    );
+}
+
+reeve_answer volume_resize(const reeve_context *ctx, const reeve_pool *pool, const reeve_volume *volume, uint64_t capacity) {
+    (void)ctx;
+    reeve_text of = volume_text(volume);
+    return reeve_deny(REEVE_S " " REEVE_S " %" PRIu64, REEVE_ARG(pool->name), REEVE_ARG(of), capacity);
+}
+
+/* What the host says of a pool, and of the volumes that are made there. */
+static reeve_reply stored(reeve_text pool) {
+    reeve_error error;
+    reeve_pools all;
+    reeve_pool of;
+    reeve_volumes there;
+    reeve_volume one, made, copied, resized;
+    reeve_new_volume wanted = {.name = REEVE_TEXT("b"), .capacity = 5, .allocation = {true, 7}};
+    reeve_text data, b = REEVE_TEXT("b"), c = REEVE_TEXT("c");
+    if (!reeve_pools_list(&all, &error) || !reeve_pools_get(pool, &of, &error) || !reeve_volumes_list(pool, &there, &error)
+        || !reeve_volumes_get(pool, REEVE_TEXT("a"), &one, &error) || !reeve_volumes_create(pool, &wanted, &made, &error)
+        || !reeve_volumes_copy(pool, b, c, &copied, &error) || !reeve_volumes_resize(pool, c, 9, true, &resized, &error)
+        || !reeve_volumes_read(pool, c, 1, 3, &data, &error) || !reeve_volumes_write(pool, c, 2, data, &error)
+        || !reeve_volumes_delete(pool, b, &error)) {
+        return reeve_failed_with(error);
+    }
+    reeve_texts names = {reeve_allocate(all.count, sizeof(reeve_text)), all.count};
+    for (size_t i = 0; i < all.count; i++) {
+        names.items[i] = all.items[i].name;
+    }
+    reeve_texts list = {reeve_allocate(there.count, sizeof(reeve_text)), there.count};
+    for (size_t i = 0; i < there.count; i++) {
+        list.items[i] = volume_text(&there.items[i]);
+    }
+    reeve_text first = joined(names), second = reeve_join(list, REEVE_TEXT(";"));
+    reeve_text third = volume_text(&one), fourth = volume_text(&made);
+    return reeve_failed(
+        REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " " REEVE_S " %" PRIu64 " %u", REEVE_ARG(first),
+        REEVE_ARG(of.kind), REEVE_ARG(second), REEVE_ARG(third), REEVE_ARG(fourth), REEVE_ARG(copied.name), resized.capacity,
+        (unsigned)data.length
+    );
+}
+
+reeve_reply storage_events(const reeve_context *ctx, const reeve_storage_event *event) {
+    (void)ctx;
+    if (reeve_equal(event->name, REEVE_TEXT("asked"))) {
+        return stored(event->detail);
+    }
+    return reeve_failed(
+        REEVE_S " " REEVE_S " %d " REEVE_S, REEVE_ARG(event->uuid), REEVE_ARG(event->name), (int)event->change,
+        REEVE_ARG(event->detail)
+    );
+}
+
+reeve_reply clone_name(const reeve_context *ctx, const reeve_clone_request *clone) {
+    (void)ctx;
+    reeve_text pool = optional(clone->pool), taken = joined(clone->taken);
+    return reeve_say(
+        "%d " REEVE_S " " REEVE_S " " REEVE_S, (int)clone->kind, REEVE_ARG(clone->source), REEVE_ARG(pool), REEVE_ARG(taken)
+    );
+}
+
 static reeve_text lease_text(const reeve_lease *lease) {
     reeve_text mac = optional(lease->mac), hostname = optional(lease->hostname);
     reeve_text expires = lease->has_expires ? reeve_format("%" PRIu64, lease->expires) : REEVE_TEXT("-");

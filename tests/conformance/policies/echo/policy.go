@@ -32,6 +32,38 @@ func init() {
 		}
 		return reeve.Fail("%s %s %d %s", event.UUID, event.Name, event.Change, event.Detail)
 	})
+	reeve.OnVolumeCreate(func(ctx reeve.Context, pool reeve.Pool, plan reeve.VolumePlan) (reeve.VolumeVerdict, error) {
+		switch plan.Name {
+		case "fine":
+			return reeve.AllowVolume(), nil
+		case "renamed":
+			name, allocation := "x", uint64(4096)
+			return reeve.RewriteVolume(reeve.VolumeChanges{Name: &name, Allocation: &allocation}), nil
+		}
+		var available *uint64
+		if pool.Space != nil {
+			available = &pool.Space.Available
+		}
+		source := "-"
+		if plan.Source != nil {
+			source = volume(*plan.Source)
+		}
+		return reeve.DenyVolume("%s %s %s %s %d %s %s %s %s %s %s", pool.Name, pool.Kind, optional(pool.Path), number(available),
+			pool.Volumes, plan.Name, number(plan.Capacity), number(plan.Allocation), optional(plan.Format), optional(plan.Backing),
+			source), nil
+	})
+	reeve.OnVolumeResize(func(ctx reeve.Context, pool reeve.Pool, of reeve.Volume, capacity uint64) (reeve.Verdict, error) {
+		return reeve.Deny("%s %s %d", pool.Name, volume(of), capacity), nil
+	})
+	reeve.OnStorageEvents(func(ctx reeve.Context, event reeve.StorageEvent) error {
+		if event.Name == "asked" {
+			return stored(event.Detail)
+		}
+		return reeve.Fail("%s %s %d %s", event.UUID, event.Name, event.Change, event.Detail)
+	})
+	reeve.OnCloneName(func(ctx reeve.Context, clone reeve.CloneRequest) (string, error) {
+		return fmt.Sprintf("%d %s %s %s", clone.Kind, clone.Source, optional(clone.Pool), strings.Join(clone.Taken, ",")), nil
+	})
 	reeve.OnFilterGenerate(func(ctx reeve.Context, on reeve.Subject, filters []reeve.Filter) (reeve.Rules, error) {
 		tree := reeve.Chain{Name: "tree", Layer: reeve.LinkLayer}
 		for _, filter := range filters {
@@ -54,6 +86,70 @@ func init() {
 			}}},
 		}, nil
 	})
+}
+
+func number(it *uint64) string {
+	if it == nil {
+		return "-"
+	}
+	return fmt.Sprint(*it)
+}
+
+func volume(it reeve.Volume) string {
+	return fmt.Sprintf("%s,%s,%s,%s,%s,%d,%d,%s,%s,%d", it.Pool, it.Name, it.Key, it.Path, it.Format, it.Capacity, it.Allocation,
+		optional(it.Backing), number(it.Created), bit(it.Complete))
+}
+
+// stored fails with what the host says of a pool, and of the volumes that are made there.
+func stored(pool string) error {
+	all, err := reeve.ListPools()
+	if err != nil {
+		return err
+	}
+	of, err := reeve.GetPool(pool)
+	if err != nil {
+		return err
+	}
+	there, err := reeve.ListVolumes(pool)
+	if err != nil {
+		return err
+	}
+	one, err := reeve.GetVolume(pool, "a")
+	if err != nil {
+		return err
+	}
+	allocation := uint64(7)
+	made, err := reeve.CreateVolume(pool, reeve.NewVolume{Name: "b", Capacity: 5, Allocation: &allocation})
+	if err != nil {
+		return err
+	}
+	copied, err := reeve.CopyVolume(pool, "b", "c")
+	if err != nil {
+		return err
+	}
+	resized, err := reeve.ResizeVolume(pool, "c", 9, true)
+	if err != nil {
+		return err
+	}
+	data, err := reeve.ReadVolume(pool, "c", 1, 3)
+	if err != nil {
+		return err
+	}
+	if err := reeve.WriteVolume(pool, "c", 2, data); err != nil {
+		return err
+	}
+	if err := reeve.DeleteVolume(pool, "b"); err != nil {
+		return err
+	}
+	names, list := make([]string, len(all)), make([]string, len(there))
+	for i, it := range all {
+		names[i] = it.Name
+	}
+	for i, it := range there {
+		list[i] = volume(it)
+	}
+	return reeve.Fail("%s %s %s %s %s %s %d %d", strings.Join(names, ","), of.Kind, strings.Join(list, ";"), volume(one),
+		volume(made), copied.Name, resized.Capacity, len(data))
 }
 
 // asked fails with what the host says of a network.

@@ -1,7 +1,9 @@
 // The policy `echo` (tests/policies/echo) in JavaScript.
 
 import * as networks from "reeve:network/networks@0.1.0";
-import { allow, deny, Failure, generate, guard, notify, operand, packet, u32 } from "./sdk/reeve.js";
+import * as pools from "reeve:storage/pools@0.1.0";
+import * as volumes from "reeve:storage/volumes@0.1.0";
+import { allow, deny, Failure, generate, guard, notify, operand, packet, propose, rewriteVolume, u32 } from "./sdk/reeve.js";
 
 const MODES = ["isolated", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"];
 const CHANGES = [
@@ -44,6 +46,57 @@ function asked(name) {
   const received = `${of.receivedBytes} ${of.receivedPackets} ${of.receivedDropped}`;
   const sent = `${of.sentBytes} ${of.sentPackets} ${of.sentDropped}`;
   return `${all} ${mode} ${links} ${leases} ${received} ${sent}`;
+}
+
+const STORAGE_CHANGES = [
+  "defined", "undefined", "built", "updated", "started", "stopped", "deleted", "refreshed", "low-space", "volume-created",
+  "volume-deleted", "volume-resized", "volume-wiped", "volume-written",
+];
+
+const volume = (it) =>
+  `${it.pool},${it.name},${it.key},${it.path},${it.format},${it.capacity},${it.allocation},${it.backing ?? "-"},${it.created ?? "-"},` +
+  `${Number(it.complete)}`;
+
+export const volumeCreate = guard((ctx, pool, plan) => {
+  const { name, capacity, allocation, format, backing, source } = plan;
+  switch (name) {
+    case "fine":
+      return allow();
+    case "renamed":
+      return rewriteVolume({ name: "x", allocation: 4096 });
+    default: {
+      const of = `${pool.name} ${pool.kind} ${pool.path ?? "-"} ${pool.space?.available ?? "-"} ${u32(pool.volumes)}`;
+      const wanted = `${name} ${capacity ?? "-"} ${allocation ?? "-"} ${format ?? "-"} ${backing ?? "-"}`;
+      return deny(`${of} ${wanted} ${source ? volume(source) : "-"}`);
+    }
+  }
+});
+
+export const volumeResize = guard((ctx, pool, of, capacity) => deny(`${pool.name} ${volume(of)} ${capacity}`));
+
+export const storageEvents = notify((ctx, { uuid, name, change, detail }) => {
+  if (name === "asked") {
+    throw new Failure(stored(detail));
+  }
+  throw new Failure(`${uuid} ${name} ${STORAGE_CHANGES.indexOf(change)} ${detail}`);
+});
+
+export const cloneName = propose((ctx, { kind, source, pool, taken }) =>
+  `${["domain", "volume"].indexOf(kind)} ${source} ${pool ?? "-"} ${taken.join(",")}`);
+
+/** What the host says of a pool, and of the volumes that are made there. */
+function stored(pool) {
+  const all = pools.list().map((it) => it.name).join(",");
+  const kind = pools.get(pool).kind;
+  const there = volumes.list(pool).map(volume).join(";");
+  const one = volume(volumes.get(pool, "a"));
+  const made = volume(volumes.create(pool, { name: "b", capacity: 5, allocation: 7, format: null }));
+  const copied = volumes.copy(pool, "b", "c").name;
+  const resized = volumes.resize(pool, "c", 9, true).capacity;
+  const data = volumes.read(pool, "c", 1, 3);
+  volumes.write(pool, "c", 2, data);
+  volumes.delete(pool, "b");
+  return `${all} ${kind} ${there} ${one} ${made} ${copied} ${resized} ${data.length}`;
 }
 
 export const filterGenerate = generate((ctx, subject, filters) => ({

@@ -4,6 +4,7 @@ from typing import List
 
 from reeve import (
     Change,
+    CloneRequest,
     Context,
     DomainConfig,
     Failure,
@@ -11,15 +12,24 @@ from reeve import (
     Mode,
     Network,
     NetworkEvent,
+    NewVolume,
+    Pool,
     Port,
     Rules,
+    StorageEvent,
     Subject,
     Verdict,
+    Volume,
+    VolumePlan,
+    VolumeVerdict,
     allow,
     contract,
     deny,
     networks,
     packets,
+    pools,
+    rewrite_volume,
+    volumes,
 )
 from reeve.packets import Action, Chain, ConnectionState, Direction, Field, Flow, Layer, Set, VerdictMap, match, rule
 
@@ -52,6 +62,55 @@ def network_stop(ctx: Context, network: Network) -> Verdict:
 def port_plug(ctx: Context, domain: DomainConfig, port: Port) -> Verdict:
     network, filter_, addresses = port.network or "-", port.filter or "-", ",".join(port.addresses)
     return deny(f"{domain.name()} {port.domain} {port.mac} {port.link} {network} {filter_} {addresses}")
+
+
+def shown(it) -> str:
+    return "-" if it is None else str(it)
+
+
+def volume(it: Volume) -> str:
+    parts = [it.pool, it.name, it.key, it.path, it.format, it.capacity, it.allocation]
+    return ",".join(map(str, [*parts, shown(it.backing), shown(it.created), int(it.complete)]))
+
+
+def volume_create(ctx: Context, pool: Pool, plan: VolumePlan) -> VolumeVerdict:
+    if plan.name == "fine":
+        return allow()
+    if plan.name == "renamed":
+        return rewrite_volume(name="x", allocation=4096)
+    available = shown(pool.space.available if pool.space else None)
+    of = f"{pool.name} {pool.kind} {shown(pool.path)} {available} {pool.volumes}"
+    wanted = " ".join(shown(it) for it in (plan.capacity, plan.allocation, plan.format, plan.backing))
+    return deny(f"{of} {plan.name} {wanted} {volume(plan.source) if plan.source else '-'}")
+
+
+def volume_resize(ctx: Context, pool: Pool, of: Volume, capacity: int) -> Verdict:
+    return deny(f"{pool.name} {volume(of)} {capacity}")
+
+
+def storage_events(ctx: Context, event: StorageEvent) -> None:
+    if event.name == "asked":
+        raise Failure(stored(event.detail))
+    raise Failure(f"{event.uuid} {event.name} {place(event.change)} {event.detail}")
+
+
+def clone_name(ctx: Context, clone: CloneRequest) -> str:
+    return f"{place(clone.kind)} {clone.source} {shown(clone.pool)} {','.join(clone.taken)}"
+
+
+def stored(pool: str) -> str:
+    """What the host says of a pool, and of the volumes that are made there."""
+    names = ",".join(it.name for it in pools.list())
+    kind = pools.get(pool).kind
+    there = ";".join(map(volume, volumes.list(pool)))
+    one = volume(volumes.get(pool, "a"))
+    made = volume(volumes.create(pool, NewVolume("b", 5, 7, None)))
+    copied = volumes.copy(pool, "b", "c").name
+    resized = volumes.resize(pool, "c", 9, True).capacity
+    data = volumes.read(pool, "c", 1, 3)
+    volumes.write(pool, "c", 2, data)
+    volumes.delete(pool, "b")
+    return f"{names} {kind} {there} {one} {made} {copied} {resized} {len(data)}"
 
 
 def network_events(ctx: Context, event: NetworkEvent) -> None:

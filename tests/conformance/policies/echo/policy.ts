@@ -1,10 +1,12 @@
 // The policy `echo` (tests/policies/echo) in AssemblyScript.
 
 import {
-  AccessTag, Action, Chain, Condition, ConnectionState, Context, Decision, DomainConfig, EntryTag, Failure, Field, Filter, Flow,
-  Generated, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Network, NetworkEvent, Operand, Port, ProtocolMatch, Rules,
-  RulesetRule, RulesetSet, RulesetVerdict, Some, Subject, TreeRule, Tuple2, ValueTag, VerdictMap, allow, because, deny,
-  generate, networks,
+  AccessTag, Action, Chain, CloneRequest, Condition, ConnectionState, Context, Decision, DomainConfig, EntryTag, Failure, Field, Filter, Flow,
+  Generated, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Network, NetworkEvent, NewVolume, Operand, Pool, Port, ProtocolMatch,
+  Reply, Rules,
+  RulesetRule, RulesetSet, RulesetVerdict, Some, StorageEvent, Subject, TreeRule, Tuple2, ValueTag, VerdictMap, Volume,
+  VolumeChanges, VolumeDecision, VolumePlan, allow, allowVolume, because, deny, denyVolume, generate, networks, pools,
+  rewriteVolume, say, volumes,
 } from "./sdk/reeve";
 
 export function networkStart(ctx: Context, network: Network, xml: string): Decision {
@@ -58,6 +60,61 @@ function asked(name: string): string {
   const received = `${it.receivedBytes} ${it.receivedPackets} ${it.receivedDropped}`;
   const sent = `${it.sentBytes} ${it.sentPackets} ${it.sentDropped}`;
   return `${names.join(",")} ${<i32>found.value.mode} ${links.join(",")} ${given.join(",")} ${received} ${sent}`;
+}
+
+function number(it: Some<u64> | null): string {
+  return it === null ? "-" : it.value.toString();
+}
+
+function volume(it: Volume): string {
+  const parts = [it.pool, it.name, it.key, it.path, it.format, it.capacity.toString(), it.allocation.toString()];
+  return `${parts.join(",")},${optional(it.backing)},${number(it.created)},${bit(it.complete)}`;
+}
+
+export function volumeCreate(ctx: Context, pool: Pool, plan: VolumePlan): VolumeDecision {
+  if (plan.name == "fine") return allowVolume();
+  if (plan.name == "renamed") return rewriteVolume(new VolumeChanges("x", null, new Some<u64>(4096)));
+  const space = pool.space;
+  const available = space === null ? "-" : space.available.toString();
+  const source = plan.source;
+  const of = `${pool.name} ${pool.kind} ${optional(pool.path)} ${available} ${pool.volumes}`;
+  const wanted = `${plan.name} ${number(plan.capacity)} ${number(plan.allocation)} ${optional(plan.format)} ${optional(plan.backing)}`;
+  return denyVolume(`${of} ${wanted} ${source === null ? "-" : volume(source)}`);
+}
+
+export function volumeResize(ctx: Context, pool: Pool, of: Volume, capacity: u64): Decision {
+  return deny(`${pool.name} ${volume(of)} ${capacity}`);
+}
+
+export function storageEvents(ctx: Context, event: StorageEvent): Failure | null {
+  if (event.name == "asked") return new Failure(stored(event.detail));
+  return new Failure(`${event.uuid} ${event.name} ${<i32>event.change} ${event.detail}`);
+}
+
+export function cloneName(ctx: Context, clone: CloneRequest): Reply {
+  return say(`${<i32>clone.kind} ${clone.source} ${optional(clone.pool)} ${clone.taken.join(",")}`);
+}
+
+/** What the host says of a pool, and of the volumes that are made there. */
+function stored(pool: string): string {
+  const all = pools.list();
+  if (!all.isOk) return because(all.error);
+  const names: Array<string> = [];
+  for (let i = 0; i < all.value.length; i++) names.push(all.value[i].name);
+  const kind = pools.get(pool).value.kind;
+  const list = volumes.list(pool).value;
+  const there: Array<string> = [];
+  for (let i = 0; i < list.length; i++) there.push(volume(list[i]));
+  const one = volume(volumes.get(pool, "a").value);
+  const made = volume(volumes.create(pool, new NewVolume("b", 5, new Some<u64>(7), null)).value);
+  const copied = volumes.copy(pool, "b", "c").value.name;
+  const resized = volumes.resize(pool, "c", 9, true).value.capacity;
+  const data = volumes.read(pool, "c", 1, 3).value;
+  const written = volumes.write(pool, "c", 2, data);
+  if (written !== null) return because(written);
+  const deleted = volumes.delete(pool, "b");
+  if (deleted !== null) return because(deleted);
+  return `${names.join(",")} ${kind} ${there.join(";")} ${one} ${made} ${copied} ${resized} ${data.length}`;
 }
 
 export function filterGenerate(ctx: Context, on: Subject, filters: Array<Filter>): Generated {

@@ -5,6 +5,7 @@ const reeve = @import("reeve");
 const tree = reeve.filter.tree;
 const ruleset = reeve.filter.ruleset;
 const networks = reeve.networks;
+const storage = reeve.storage;
 const Rule = ruleset.Rule;
 
 pub fn networkStart(_: reeve.Context, network: networks.Network, xml: []const u8) !reeve.Verdict {
@@ -42,6 +43,85 @@ pub fn portPlug(_: reeve.Context, domain: reeve.Domain, port: networks.Port) !re
 pub fn networkEvents(_: reeve.Context, event: networks.NetworkEvent) !void {
     if (std.mem.eql(u8, event.name, "asked")) return asked(event.detail);
     return reeve.fail("{s} {s} {d} {s}", .{ event.uuid, event.name, @intFromEnum(event.change), event.detail });
+}
+
+fn number(it: ?u64) []const u8 {
+    return if (it) |value| reeve.format("{d}", .{value}) else "-";
+}
+
+fn volume(it: storage.Volume) []const u8 {
+    return reeve.format("{s},{s},{s},{s},{s},{d},{d},{s},{s},{d}", .{
+        it.pool,
+        it.name,
+        it.key,
+        it.path,
+        it.format,
+        it.capacity,
+        it.allocation,
+        it.backing orelse "-",
+        number(it.created),
+        @intFromBool(it.complete),
+    });
+}
+
+pub fn volumeCreate(_: reeve.Context, pool: storage.Pool, plan: storage.Plan) !storage.Verdict {
+    if (std.mem.eql(u8, plan.name, "fine")) return .allow;
+    if (std.mem.eql(u8, plan.name, "renamed")) return .{ .rewrite = .{ .name = "x", .allocation = 4096 } };
+    const available: ?u64 = if (pool.space) |space| space.available else null;
+    return storage.deny("{s} {s} {s} {s} {d} {s} {s} {s} {s} {s} {s}", .{
+        pool.name,
+        pool.kind,
+        pool.path orelse "-",
+        number(available),
+        pool.volumes,
+        plan.name,
+        number(plan.capacity),
+        number(plan.allocation),
+        plan.format orelse "-",
+        plan.backing orelse "-",
+        if (plan.source) |source| volume(source) else "-",
+    });
+}
+
+pub fn volumeResize(_: reeve.Context, pool: storage.Pool, of: storage.Volume, capacity: u64) !reeve.Verdict {
+    return reeve.deny("{s} {s} {d}", .{ pool.name, volume(of), capacity });
+}
+
+pub fn storageEvents(_: reeve.Context, event: storage.Event) !void {
+    if (std.mem.eql(u8, event.name, "asked")) return stored(event.detail);
+    return reeve.fail("{s} {s} {d} {s}", .{ event.uuid, event.name, @intFromEnum(event.change), event.detail });
+}
+
+pub fn cloneName(_: reeve.Context, clone: storage.Clone) ![]const u8 {
+    const parts = .{ @intFromEnum(clone.kind), clone.source, clone.pool orelse "-", joined(clone.taken, ",") };
+    return reeve.format("{d} {s} {s} {s}", parts);
+}
+
+/// Fails with what the host says of a pool, and of the volumes that are made there.
+fn stored(pool: []const u8) !void {
+    const volumes = storage.volumes;
+    var names: std.ArrayList([]const u8) = .empty;
+    for (try storage.pools.list()) |it| try names.append(reeve.allocator, it.name);
+    const kind = (try storage.pools.get(pool)).kind;
+    var there: std.ArrayList([]const u8) = .empty;
+    for (try volumes.list(pool)) |it| try there.append(reeve.allocator, volume(it));
+    const one = volume(try volumes.get(pool, "a"));
+    const made = volume(try volumes.create(pool, .{ .name = "b", .capacity = 5, .allocation = 7 }));
+    const copied = (try volumes.copy(pool, "b", "c")).name;
+    const resized = (try volumes.resize(pool, "c", 9, true)).capacity;
+    const data = try volumes.read(pool, "c", 1, 3);
+    try volumes.write(pool, "c", 2, data);
+    try volumes.delete(pool, "b");
+    return reeve.fail("{s} {s} {s} {s} {s} {s} {d} {d}", .{
+        joined(names.items, ","),
+        kind,
+        joined(there.items, ";"),
+        one,
+        made,
+        copied,
+        resized,
+        data.len,
+    });
 }
 
 /// Fails with what the host says of a network.

@@ -1,4 +1,4 @@
-//! Says back all that the hooks of networks tell it, and answers packet rules of every kind: what the same policy in another language
+//! Says back all that the hooks of networks and storage tell it, and answers packet rules of every kind: what the same policy in another language
 //! (tests/conformance/policies/echo) must answer too.
 
 use reeve_sdk::filter::ruleset::{
@@ -9,6 +9,10 @@ use reeve_sdk::filter::tree::{Access, Action, Condition, Entry, ProtocolMatch, V
 use reeve_sdk::filter::{Filter, Rules, Subject};
 use reeve_sdk::networks::{self, Lease, Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
+use reeve_sdk::storage::{
+    CloneRequest, NewVolume, Pool, StorageEvent, Volume, VolumeChanges, VolumeDecision, VolumePlan, pools,
+    volumes,
+};
 
 /// The policy.
 struct Echo;
@@ -46,6 +50,44 @@ impl Policy for Echo {
         Err(Failure { message: format!("{uuid} {name} {} {detail}", *change as u8) })
     }
 
+    fn volume_create(_ctx: &Context, pool: &Pool, plan: &VolumePlan) -> VolumeDecision {
+        match plan.name.as_str() {
+            "fine" => storage::allow(),
+            "renamed" => {
+                let (name, allocation) = (Some("x".to_owned()), Some(4096));
+                storage::rewrite(VolumeChanges { name, allocation, ..VolumeChanges::default() })
+            }
+            name => {
+                let (available, path) =
+                    (number(pool.space.map(|space| space.available)), optional(&pool.path));
+                let (capacity, allocation) = (number(plan.capacity), number(plan.allocation));
+                let (format, backing) = (optional(&plan.format), optional(&plan.backing));
+                let source = plan.source.as_ref().map_or("-".to_owned(), volume);
+                storage::deny(format!(
+                    "{} {} {path} {available} {} {name} {capacity} {allocation} {format} {backing} {source}",
+                    pool.name, pool.kind, pool.volumes
+                ))
+            }
+        }
+    }
+
+    fn volume_resize(_ctx: &Context, pool: &Pool, of: &Volume, capacity: u64) -> Decision {
+        deny(format!("{} {} {capacity}", pool.name, volume(of)))
+    }
+
+    fn storage_events(_ctx: &Context, event: &StorageEvent) -> Result<(), Failure> {
+        let StorageEvent { uuid, name, change, detail } = event;
+        if name == "asked" {
+            return Err(Failure { message: stored(detail)? });
+        }
+        Err(Failure { message: format!("{uuid} {name} {} {detail}", *change as u8) })
+    }
+
+    fn clone_name(_ctx: &Context, clone: &CloneRequest) -> Result<String, Failure> {
+        let CloneRequest { kind, source, pool, taken } = clone;
+        Ok(format!("{} {source} {} {}", *kind as u8, optional(pool), taken.join(",")))
+    }
+
     fn filter_generate(_ctx: &Context, interface: &Subject, filters: &[Filter]) -> Result<Rules, Failure> {
         let known = interface.addresses.iter().cloned().map(Operand::Address).collect();
         let by_source = vec![
@@ -80,6 +122,33 @@ fn asked(name: &str) -> Result<String, Failure> {
 fn lease(it: &Lease) -> String {
     let expires = it.expires.map_or("-".to_owned(), |expires| expires.to_string());
     format!("{}/{}/{}/{expires}", optional(&it.mac), it.ip, optional(&it.hostname))
+}
+
+/// What the host says of a pool, and of the volumes that are made there.
+fn stored(pool: &str) -> Result<String, Failure> {
+    let all: Vec<_> = pools::list()?.into_iter().map(|pool| pool.name).collect();
+    let kind = pools::get(pool)?.kind;
+    let there: Vec<_> = volumes::list(pool)?.iter().map(volume).collect();
+    let one = volume(&volumes::get(pool, "a")?);
+    let new = NewVolume { name: "b".into(), capacity: 5, allocation: Some(7), format: None };
+    let made = volume(&volumes::create(pool, &new)?);
+    let copied = volumes::copy(pool, "b", "c")?.name;
+    let resized = volumes::resize(pool, "c", 9, true)?.capacity;
+    let data = volumes::read(pool, "c", 1, 3)?;
+    volumes::write(pool, "c", 2, &data)?;
+    volumes::delete(pool, "b")?;
+    let (all, there) = (all.join(","), there.join(";"));
+    Ok(format!("{all} {kind} {there} {one} {made} {copied} {resized} {}", data.len()))
+}
+
+fn volume(it: &Volume) -> String {
+    let Volume { name, pool, key, path, format, capacity, allocation, backing, created, complete } = it;
+    let (backing, created, complete) = (optional(backing), number(*created), u8::from(*complete));
+    format!("{pool},{name},{key},{path},{format},{capacity},{allocation},{backing},{created},{complete}")
+}
+
+fn number(it: Option<u64>) -> String {
+    it.map_or("-".to_owned(), |it| it.to_string())
 }
 
 fn optional(text: &Option<String>) -> &str {
@@ -174,4 +243,7 @@ fn to_guest() -> Vec<Rule> {
     ]
 }
 
-reeve_sdk::policy!(Echo: network_start, network_stop, port_plug, network_events, filter_generate);
+reeve_sdk::policy!(
+    Echo: network_start, network_stop, port_plug, network_events, filter_generate, volume_create, volume_resize,
+    storage_events, clone_name
+);

@@ -5,6 +5,9 @@ mod testimony;
 use reeve_sdk::filter::ruleset::{Chain, Flow, Layer, Rule, Verdict};
 use reeve_sdk::networks::{Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
+use reeve_sdk::storage::{
+    CloneRequest, Pool, StorageEvent, Volume, VolumeChanges, VolumeDecision, VolumePlan,
+};
 
 /// The policy.
 struct Witness;
@@ -83,6 +86,50 @@ impl Policy for Witness {
         Ok(())
     }
 
+    fn pool_start(_ctx: &Context, pool: &Pool, xml: &str) -> Decision {
+        heard("pool-start", &pool.name);
+        match pool.name.as_str() {
+            "forbidden" if xml.contains("<name>forbidden</name>") => deny("its name says so"),
+            _ => allow(),
+        }
+    }
+
+    fn volume_create(_ctx: &Context, pool: &Pool, plan: &VolumePlan) -> VolumeDecision {
+        let source = plan.source.as_ref().map_or("nothing", |source| source.name.as_str());
+        heard("volume-create", &format!("{}/{} {:?} of {source}", pool.name, plan.name, plan.capacity));
+        match plan.name.as_str() {
+            "forbidden" => storage::deny("its name says so"),
+            "unnamed" => {
+                storage::rewrite(VolumeChanges { name: Some("named".to_owned()), ..VolumeChanges::default() })
+            }
+            "larger" => {
+                let capacity = plan.capacity.map(|capacity| capacity * 2);
+                storage::rewrite(VolumeChanges { capacity, ..VolumeChanges::default() })
+            }
+            _ => storage::allow(),
+        }
+    }
+
+    fn volume_resize(_ctx: &Context, _pool: &Pool, volume: &Volume, capacity: u64) -> Decision {
+        heard("volume-resize", &format!("{} {} {capacity}", volume.name, volume.capacity));
+        if capacity > 1 << 30 { deny("more than a GiB") } else { allow() }
+    }
+
+    fn volume_delete(_ctx: &Context, _pool: &Pool, volume: &Volume) -> Decision {
+        heard("volume-delete", &volume.name);
+        if volume.name == "precious" { deny("it is precious") } else { allow() }
+    }
+
+    fn storage_events(_ctx: &Context, event: &StorageEvent) -> Result<(), Failure> {
+        heard("storage-events", &format!("{} {:?} {}", event.name, event.change, event.detail));
+        Ok(())
+    }
+
+    fn clone_name(_ctx: &Context, clone: &CloneRequest) -> Result<String, Failure> {
+        heard("clone-name", &format!("{:?} {} of {:?}", clone.kind, clone.source, clone.pool));
+        Ok(format!("{}-{}", clone.source, clone.taken.len()))
+    }
+
     fn filter_generate(
         _ctx: &Context,
         interface: &filter::Subject,
@@ -104,6 +151,8 @@ impl Policy for Witness {
             ["domains", domain] => testimony::domains(domain),
             ["change", verb, domain] => testimony::change(verb, domain),
             ["networks", network] => testimony::networks(network),
+            ["storage", pool] => testimony::storage(pool),
+            ["volume", pool, name, capacity] => testimony::volume(pool, name, capacity),
             ["node"] => testimony::node(),
             ["kv"] => testimony::kv(),
             ["time"] => testimony::time(),
@@ -123,5 +172,6 @@ fn heard(hook: &str, what: &str) {
 
 reeve_sdk::policy!(
     Witness: domain_define, domain_prepare, domain_start, domain_stop, device_attach, device_detach, domain_events,
-    daemon_events, mac_allocate, ksm_tune, network_start, network_stop, port_plug, network_events, filter_generate, task
+    daemon_events, mac_allocate, ksm_tune, network_start, network_stop, port_plug, network_events, filter_generate,
+    pool_start, volume_create, volume_resize, volume_delete, storage_events, clone_name, task
 );

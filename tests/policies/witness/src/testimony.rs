@@ -1,6 +1,7 @@
 //! What the host says when it is asked, an interface of the contract a function here.
 
 use reeve_sdk::prelude::*;
+use reeve_sdk::storage::{NewVolume, pools, volumes};
 use reeve_sdk::{clock, ksm, timer};
 
 type Said = Result<String, Failure>;
@@ -77,6 +78,46 @@ pub fn networks(network: &str) -> Said {
         one.connections,
         leases.len(),
     ))
+}
+
+/// `reeve:storage`: what it says of a pool, and of volumes that are made, changed and deleted there.
+pub fn storage(pool: &str) -> Said {
+    let names: Vec<_> = pools::list()?.into_iter().map(|row| row.name).collect();
+    let one = pools::get(pool)?;
+    let new = NewVolume { name: "made".to_owned(), capacity: 1 << 20, allocation: Some(0), format: None };
+    let made = volumes::create(pool, &new)?;
+    volumes::write(pool, "made", 4096, b"written")?;
+    let copy = volumes::copy(pool, "made", "copied")?;
+    let read = volumes::read(pool, "copied", 4094, 9)?;
+    let end = volumes::read(pool, "copied", (1 << 20) - 3, 1 << 20)?.len();
+    let resized = volumes::resize(pool, "copied", 2 << 20, false)?.capacity;
+    let smaller = volumes::resize(pool, "copied", 1 << 20, false).map_err(|error| error.code);
+    let too_much = volumes::write(pool, "made", 0, &vec![0; (1 << 20) + 1]).map_err(|error| error.code);
+    volumes::delete(pool, "made")?;
+    let (left, aged) = (volumes::list(pool)?, volumes::get(pool, "copied")?);
+    let left: Vec<_> = left.into_iter().map(|volume| volume.name).collect();
+    Ok(format!(
+        "all={names:?} kind={} active={} capacity={} made={}/{} {} complete={} copied={} read={read:?} end={end} \
+         resized={resized} smaller={:?} too-much={:?} left={left:?} dated={}",
+        one.kind,
+        one.active,
+        one.space.is_some_and(|space| space.capacity >= space.available && space.available > 0),
+        made.pool,
+        made.name,
+        made.format,
+        made.complete,
+        copy.capacity,
+        smaller.err(),
+        too_much.err(),
+        aged.created.is_some_and(|created| clock::now().abs_diff(created) < 600_000),
+    ))
+}
+
+/// Makes one volume.
+pub fn volume(pool: &str, name: &str, capacity: &str) -> Said {
+    let capacity = capacity.parse().map_err(|_| Failure { message: "a capacity is a number".to_owned() })?;
+    let new = NewVolume { name: name.to_owned(), capacity, allocation: Some(0), format: None };
+    Ok(volumes::create(pool, &new)?.name)
 }
 
 /// `reeve:node`.

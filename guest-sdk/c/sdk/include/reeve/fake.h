@@ -46,6 +46,9 @@ typedef struct reeve_fake_host {
     reeve_leases leases;
     /* What passed every port. */
     reeve_counters counters;
+    reeve_pools pools;
+    /* Volumes of any pool; a change is remembered and not made. */
+    reeve_volumes volumes;
     uint64_t now;
     uint64_t monotonic;
     /* When its message is some, every call that can fail does so with it. */

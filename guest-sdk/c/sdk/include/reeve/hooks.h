@@ -9,6 +9,7 @@
 #include "reeve/host.h"
 #include "reeve/networks.h"
 #include "reeve/rules.h"
+#include "reeve/storage.h"
 
 /* What happened to a domain. */
 typedef enum reeve_domain_change {
@@ -143,6 +144,40 @@ typedef struct reeve_network_event {
     reeve_text detail;
 } reeve_network_event;
 
+/* What happened to a storage pool or its volumes. */
+typedef enum reeve_storage_change {
+    REEVE_POOL_DEFINED,
+    REEVE_POOL_UNDEFINED,
+    /* The source of a pool was made. */
+    REEVE_POOL_BUILT,
+    /* The daemon starts a pool by itself from now on, or not any more. */
+    REEVE_POOL_UPDATED,
+    REEVE_POOL_STARTED,
+    REEVE_POOL_STOPPED,
+    /* The source of a pool was removed. */
+    REEVE_POOL_DELETED,
+    /* The volumes of a pool were read again. */
+    REEVE_POOL_REFRESHED,
+    /* Little of a pool is free; `detail` is how many bytes. */
+    REEVE_POOL_LOW_SPACE,
+    /* Of these `detail` is the name of the volume. */
+    REEVE_VOLUME_CREATED,
+    REEVE_VOLUME_DELETED,
+    REEVE_VOLUME_RESIZED,
+    REEVE_VOLUME_WIPED,
+    REEVE_VOLUME_WRITTEN,
+} reeve_storage_change;
+
+/* One event of a storage pool. */
+typedef struct reeve_storage_event {
+    reeve_text uuid;
+    /* Name of the pool. */
+    reeve_text name;
+    reeve_storage_change change;
+    /* More of it; may be empty. */
+    reeve_text detail;
+} reeve_storage_event;
+
 /* `domain-define`: a definition is added or replaced. A rewrite changes what is stored. */
 reeve_answer domain_define(const reeve_context *ctx, reeve_domain domain);
 /* `domain-prepare`: a domain is about to start. A rewrite changes the configuration of this run only. */
@@ -175,5 +210,20 @@ reeve_answer port_plug(const reeve_context *ctx, reeve_domain domain, const reev
 reeve_reply network_events(const reeve_context *ctx, const reeve_network_event *event);
 /* `filter-generate`: the packet rules of an interface, from its filter and all that it refers to. */
 reeve_reply filter_generate(const reeve_context *ctx, const reeve_subject *interface, reeve_filters filters, reeve_rules *out);
+/* `pool-start`: a storage pool is about to start; `xml` is its document. Rewrites are refused. */
+reeve_answer pool_start(const reeve_context *ctx, const reeve_pool *pool, reeve_text xml);
+/* `volume-create`: a volume is about to be made or copied. It answers with reeve_allow, reeve_deny or reeve_fail; what it writes into
+ * `changes` before a reeve_allow changes the document. */
+reeve_answer volume_create(
+    const reeve_context *ctx, const reeve_pool *pool, const reeve_volume_plan *plan, reeve_volume_changes *changes
+);
+/* `volume-resize`: a volume is about to get another capacity, bytes. Rewrites are refused. */
+reeve_answer volume_resize(const reeve_context *ctx, const reeve_pool *pool, const reeve_volume *volume, uint64_t capacity);
+/* `volume-delete`: a volume is about to be deleted. Rewrites are refused. */
+reeve_answer volume_delete(const reeve_context *ctx, const reeve_pool *pool, const reeve_volume *volume);
+/* `storage-events`: something happened to a storage pool or its volumes; calls for one pool come in order. */
+reeve_reply storage_events(const reeve_context *ctx, const reeve_storage_event *event);
+/* `clone-name`: the name of a clone that nobody named, none of those that are taken. */
+reeve_reply clone_name(const reeve_context *ctx, const reeve_clone_request *clone);
 
 #endif

@@ -39,6 +39,11 @@ reeve_network reeve_from_network(const reeve_network_networks_network_t *network
 /* An interface of a domain. */
 reeve_port reeve_from_port(const reeve_network_networks_port_t *port);
 
+/* A storage pool. */
+reeve_pool reeve_from_pool(const reeve_storage_pools_pool_t *pool);
+/* A volume. */
+reeve_volume reeve_from_volume(const reeve_storage_volumes_volume_t *volume);
+
 /* A domain that the hook may look at during the call. */
 static inline reeve_domain from_borrow(reeve_domain_config_borrow_domain_config_t borrow) {
     return (reeve_domain){borrow.__handle};

@@ -5,6 +5,8 @@ package hooks
 import (
 	"reeve/bindings/reeve_domain_config"
 	"reeve/bindings/reeve_network_networks"
+	"reeve/bindings/reeve_storage_pools"
+	"reeve/bindings/reeve_storage_volumes"
 	"reeve/bindings/reeve_types_policy"
 	"reeve/wit/types"
 )
@@ -15,6 +17,8 @@ type (
 	Domain   = *reeve_domain_config.DomainConfig
 	Network  = reeve_network_networks.Network
 	Port     = reeve_network_networks.Port
+	Pool     = reeve_storage_pools.Pool
+	Volume   = reeve_storage_volumes.Volume
 	Decision = wit_types.Result[reeve_types_policy.Verdict, reeve_types_policy.Failure]
 	Text     = wit_types.Result[string, reeve_types_policy.Failure]
 	Told     = wit_types.Result[wit_types.Unit, reeve_types_policy.Failure]
@@ -32,6 +36,9 @@ var (
 	NetworkStart  func(Context, Network, string) Decision
 	NetworkStop   func(Context, Network) Decision
 	PortPlug      func(Context, Domain, Port) Decision
+	PoolStart     func(Context, Pool, string) Decision
+	VolumeResize  func(Context, Pool, Volume, uint64) Decision
+	VolumeDelete  func(Context, Pool, Volume) Decision
 )
 
 // Missing is the failure of a hook that the manifest names and the policy registered no function for.

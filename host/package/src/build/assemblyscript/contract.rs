@@ -298,8 +298,21 @@ impl Writer<'_> {
         before: &mut String,
         arguments: &mut Vec<String>,
     ) -> Result<(), BuildError> {
+        if let Some(record) = self.types.record(ty) {
+            for field in &record.fields {
+                // A constant of its own, so that a check for null holds.
+                let part = format!("{name}_{}", value(&field.name));
+                before.push_str(&format!("    const {part} = {name}.{};\n", value(&field.name)));
+                self.lower(&field.ty, &part, before, arguments)?;
+            }
+            return Ok(());
+        }
         let of = self.types.name(ty)?;
         match of.as_str() {
+            "Some<u64> | null" => arguments.extend([
+                format!("{name} === null ? 0 : 1"),
+                format!("<i64>({name} === null ? 0 : {name}.value)"),
+            ]),
             "string" => {
                 before.push_str(&format!("    const {name}Bytes = String.UTF8.encode({name});\n"));
                 arguments.extend([

@@ -148,6 +148,14 @@ impl<'a> Types<'a> {
         }
     }
 
+    /// The fields of a record.
+    pub(super) fn record(&self, ty: &Type) -> Option<&'a wit_parser::Record> {
+        match self.kind(ty) {
+            Some((_, TypeDefKind::Record(record))) => Some(record),
+            _ => None,
+        }
+    }
+
     /// True for an enum, which is a number.
     pub(super) fn is_enum(&self, ty: &Type) -> bool {
         matches!(self.kind(ty), Some((_, TypeDefKind::Enum(_))))
