@@ -29,6 +29,7 @@ mod events;
 mod fault;
 mod filter;
 mod interface;
+mod job;
 mod journal;
 mod mac;
 mod network;

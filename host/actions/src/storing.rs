@@ -12,6 +12,8 @@ use reeve_model::storage::{PoolConfig, PoolKind, PoolTarget};
 use reeve_storage::Storage;
 use uuid::Uuid;
 
+use crate::job::Jobs;
+
 /// The storage of one host.
 pub struct Storing {
     pub(crate) storage: Arc<Storage>,
@@ -19,6 +21,8 @@ pub struct Storing {
     /// One change of pools at a time, from its checks to its end. Volumes don't wait for it.
     pub(crate) changing: tokio::sync::Mutex<()>,
     images: PathBuf,
+    /// Long operations that go on.
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 pub(crate) type Pools = BTreeMap<Uuid, Pool>;
@@ -49,6 +53,7 @@ impl Storing {
             pools: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             images: images.into(),
+            jobs: Arc::default(),
         }
     }
 

@@ -3,11 +3,10 @@
 mod content;
 
 use reeve_model::storage::{
-    BackingStore, CreatedVolume, PoolChange, ResizeVolume, TakeVolume, VolumeConfig, VolumeSummary,
-    WipeAlgorithm,
+    CreatedVolume, PoolChange, ResizeVolume, StorageOperation, TakeVolume, VolumeSummary, WipeAlgorithm,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::{Progress, Resize, Volume};
+use reeve_storage::{Resize, Volume};
 use uuid::Uuid;
 
 pub use content::{Incoming, Outgoing};
@@ -64,17 +63,8 @@ impl Actions {
 
     /// The document of a volume.
     pub async fn volume_xml(&self, actor: &Actor, pool: &str, volume: &str) -> Result<String, Error> {
-        let volume = self.volume_info(actor, pool, volume).await?;
-        let mut config = VolumeConfig::new(volume.name, volume.capacity);
-        config.kind = Some(volume.kind);
-        config.key = Some(volume.key);
-        config.allocation = Some(volume.allocation);
-        config.physical = Some(volume.physical);
-        config.target.path = Some(volume.path);
-        config.target.format = Some(volume.format);
-        let extra = Default::default;
-        config.backing =
-            volume.backing.map(|path| BackingStore { path, format: None, permissions: None, extra: extra() });
+        let (uuid, _, name) = self.volume_of(actor, Verb::VolumeRead, pool, volume)?;
+        let config = self.on_storage(move |storage| storage.document(uuid, &name)).await?;
         Ok(document::format_volume(&config))
     }
 
@@ -87,7 +77,8 @@ impl Actions {
         options: &TakeVolume,
     ) -> Result<CreatedVolume, Error> {
         let (uuid, record) = self.pool(actor, Verb::VolumeCreate, pool)?;
-        let (config, warnings) = document::parse_volume(xml, options.strict)?;
+        let (mut config, warnings) = document::parse_volume(xml, options.strict)?;
+        config.target.preallocation = options.preallocation;
         refuse_inactive(&record)?;
         let name = config.name.clone();
         let volume = match &options.template {
@@ -95,9 +86,9 @@ impl Actions {
             Some(template) => {
                 let home = options.template_pool.as_deref().unwrap_or(pool);
                 let (from, _, template) = self.volume_of(actor, Verb::VolumeDownload, home, template)?;
-                let progress = Progress::default();
+                let job = self.storing.begin(uuid, StorageOperation::CreateFrom, &name);
                 let work = move |storage: &reeve_storage::Storage| {
-                    storage.create_from(uuid, &config, (from, &template), &progress)
+                    storage.create_from(uuid, &config, (from, &template), &job.progress)
                 };
                 self.on_storage(work).await?
             }
@@ -141,8 +132,8 @@ impl Actions {
     ) -> Result<(), Error> {
         let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
         let meant = name.clone();
-        let progress = Progress::default();
-        self.on_storage(move |storage| storage.wipe(uuid, &meant, algorithm, &progress)).await?;
+        let job = self.storing.begin(uuid, StorageOperation::Wipe, &name);
+        self.on_storage(move |storage| storage.wipe(uuid, &meant, algorithm, &job.progress)).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeWiped, &name);
         Ok(())
     }
