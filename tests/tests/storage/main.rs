@@ -4,6 +4,7 @@ mod crash;
 mod kinds;
 mod lab;
 mod pools;
+mod progress;
 mod volumes;
 
 use std::time::Duration;
