@@ -36,6 +36,7 @@ impl Qcow2 {
             self.header.size = old;
         }
         zeroed?;
+        self.sync()?;
         self.header.write(&self.file)
     }
 
@@ -49,7 +50,8 @@ impl Qcow2 {
         };
         let first = self.geometry.clusters(size) << self.geometry.cluster_bits;
         let tables = size.div_ceil(self.geometry.l2_covers()) as usize;
-        (tables..self.l1.len()).try_for_each(|index| self.drop_table(index))?;
+        self.sync()?;
+        self.drop_tables(tables..self.l1.len())?;
         let end = self.geometry.round_up(old).min(tables as u64 * self.geometry.l2_covers());
         if first < end {
             self.zero(first, end - first, &nothing)?;

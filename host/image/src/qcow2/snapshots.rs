@@ -256,7 +256,7 @@ impl Qcow2 {
     }
 
     /// Adds a reference to every L2 table of an L1 table and to every cluster of those.
-    fn reference_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
+    pub(super) fn reference_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
         let mut seen = BTreeSet::new();
         for entry in l1 {
             let Some(table) = self.l2_offset(*entry)? else { continue };
@@ -288,7 +288,7 @@ impl Qcow2 {
         Ok(())
     }
 
-    fn release_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
+    pub(super) fn release_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
         for entry in l1 {
             if let Some(table) = self.l2_offset(*entry)? {
                 self.release_table(table)?;

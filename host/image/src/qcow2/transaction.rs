@@ -188,16 +188,18 @@ impl Qcow2 {
         let (cluster, bits) = (self.geometry.cluster(), self.geometry.cluster_bits);
         let header = self.change().header.clone();
         self.release_bytes(header.refcount_table, u64::from(header.refcount_clusters) << bits)?;
+        let used =
+            |table: &[u64]| table.iter().rposition(|block| *block != 0).map_or(0, |last| last as u64 + 1);
         loop {
             // Counting the table's own place may need another block.
-            let clusters = ((self.refcounts.table.len() as u64 + 1) * 8).div_ceil(cluster);
+            let clusters = ((used(&self.refcounts.table) + 1) * 8).div_ceil(cluster);
             if clusters << bits > MAX_REFCOUNT_TABLE.max(cluster) {
                 let reason = "its file would be larger than its refcount table can count";
                 return Err(self.file.refused("written", reason));
             }
             let first = self.place(clusters)?;
             let entries = (clusters << bits) / 8;
-            if self.refcounts.table.len() as u64 <= entries {
+            if used(&self.refcounts.table) <= entries {
                 self.refcounts.table.resize(entries as usize, 0);
                 self.file.write(&encode(&self.refcounts.table), first << bits)?;
                 self.header.refcount_table = first << bits;
@@ -270,5 +272,72 @@ impl Qcow2 {
         self.end = self.geometry.round_up(self.file.len()?);
         self.free_hint = 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::{CreateOptions, Format, ImageFile};
+
+    /// An image in clusters of 4 KiB with 8 MiB of data.
+    fn image() -> Qcow2 {
+        let file = tempfile::tempfile().unwrap();
+        let mut options = CreateOptions::new(Format::Qcow2, 16 << 20);
+        options.qcow2.cluster_size = Some(4096);
+        let open = || ImageFile::new(file.try_clone().unwrap(), "disk").unwrap();
+        crate::create(open(), &options).unwrap();
+        let mut image = Qcow2::open(open(), true).unwrap();
+        image.write(&vec![7; 8 << 20], 0, &|_: &mut [u8], _| Ok(())).unwrap();
+        image
+    }
+
+    fn bytes(image: &Qcow2) -> Vec<u8> {
+        let mut bytes = vec![0; image.file.len().unwrap() as usize];
+        image.file.read_padded(&mut bytes, 0).unwrap();
+        bytes
+    }
+
+    fn sound(image: &mut Qcow2) {
+        let count = image.count().unwrap();
+        assert_eq!((count.leaks, count.miscounts, count.broken), (0, 0, 0), "{:?}", count.problems);
+    }
+
+    #[test]
+    fn what_fails_leaves_every_byte_as_it_was() {
+        let mut image = image();
+        image.create_snapshot("first", OffsetDateTime::UNIX_EPOCH).unwrap();
+        let before = bytes(&image);
+        let l1 = image.l1.clone();
+        let failed = image.atomically(|image| {
+            image.reference_tree(&l1)?;
+            let mut l1 = l1.clone();
+            image.remark(&mut l1)?;
+            image.release_tree(&l1)?;
+            image.header.size = 512;
+            image.replace_l1(l1)?;
+            Err::<(), _>(image.file.damaged("enough of it"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("enough of it"));
+        assert!(bytes(&image) == before && image.header.size == 16 << 20);
+        sound(&mut image);
+        image.delete_snapshot("first").unwrap();
+        sound(&mut image);
+    }
+
+    #[test]
+    fn a_change_over_and_over_takes_no_more_space() {
+        let mut image = image();
+        let mut lengths = Vec::new();
+        for _ in 0..12 {
+            image.create_snapshot("first", OffsetDateTime::UNIX_EPOCH).unwrap();
+            sound(&mut image);
+            image.delete_snapshot("first").unwrap();
+            sound(&mut image);
+            lengths.push(image.file.len().unwrap());
+        }
+        assert_eq!(lengths[2], lengths[11], "{lengths:?}");
     }
 }
