@@ -44,14 +44,14 @@ fn a_long_operation_is_seen_until_it_ends() -> Outcome {
 #[test]
 fn a_terminal_shows_a_bar() -> Outcome {
     let lab = Lab::with_pool()?;
-    lab.reeve(&["vol", "create-as", "lab", "a", "128M", "--preallocation", "full"])?.ok();
+    lab.reeve(&["vol", "create-as", "lab", "a", "64M", "--preallocation", "full"])?.ok();
     let reeve = reeve_tests::binary()?;
     let root = lab.daemon.root().display().to_string();
     let wipe = "vol wipe --pool lab a --algorithm gutmann";
     let command = format!("'{}' --root '{root}' {wipe}", reeve.display());
     let shown = program("script", &["--quiet", "--return", "--command", &command, "/dev/null"])?;
     assert!(shown.contains("\r") && shown.contains("a [") && shown.contains("% "), "{shown:?}");
-    assert!(shown.contains("of 4.3 GiB") && shown.ends_with("Vol 'a' wiped\r\n"), "{shown:?}");
+    assert!(shown.contains("of 2.1 GiB") && shown.ends_with("Vol 'a' wiped\r\n"), "{shown:?}");
     Ok(())
 }
 
