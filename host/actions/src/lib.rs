@@ -30,6 +30,7 @@ mod events;
 mod fault;
 mod filter;
 mod interface;
+mod job;
 mod journal;
 mod mac;
 mod network;

@@ -8,7 +8,7 @@ mod space;
 use std::sync::Arc;
 
 use reeve_model::event::EventKind;
-use reeve_model::storage::{PoolChange, PoolConfig, PoolSummary};
+use reeve_model::storage::{FoundSource, PoolChange, PoolConfig, PoolKind, PoolSummary};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_storage::{Storage, StorageError};
 use uuid::Uuid;
@@ -57,6 +57,12 @@ impl Actions {
             .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)
+    }
+
+    /// What pools of a kind could be made of on this host.
+    pub async fn pool_sources(&self, actor: &Actor, kind: PoolKind) -> Result<Vec<FoundSource>, Error> {
+        self.authorize(actor, Verb::PoolRead, "")?;
+        self.on_storage(move |_| reeve_storage::find_sources(kind)).await
     }
 
     /// One pool.

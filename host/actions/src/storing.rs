@@ -13,6 +13,8 @@ use reeve_model::storage::{PoolConfig, PoolKind, PoolSpace, PoolTarget};
 use reeve_storage::{Storage, StorageError};
 use uuid::Uuid;
 
+use crate::job::Jobs;
+
 /// The storage of one host.
 pub struct Storing {
     pub(crate) storage: Arc<Storage>,
@@ -20,6 +22,8 @@ pub struct Storing {
     /// One change of pools at a time, from its checks to its end. Volumes don't wait for it.
     pub(crate) changing: tokio::sync::Mutex<()>,
     images: PathBuf,
+    /// Long operations that go on.
+    pub(crate) jobs: Arc<Jobs>,
     /// Capacities of volumes that are being made or resized, by pool and name.
     intended: Mutex<BTreeMap<(Uuid, String), Bytes>>,
     /// Percent of a pool below which its free space is low.
@@ -76,6 +80,7 @@ impl Storing {
             pools: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             images: images.into(),
+            jobs: Arc::default(),
             intended: Mutex::default(),
             low_percent: AtomicU32::new(LOW_PERCENT),
             low: Mutex::default(),

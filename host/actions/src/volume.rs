@@ -5,11 +5,10 @@ mod content;
 mod view;
 
 use reeve_model::storage::{
-    BackingStore, CreatedVolume, PoolChange, ResizeVolume, TakeVolume, VolumeConfig, VolumeSummary,
-    WipeAlgorithm,
+    CreatedVolume, PoolChange, ResizeVolume, StorageOperation, TakeVolume, VolumeSummary, WipeAlgorithm,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::{Progress, Resize, Volume};
+use reeve_storage::{Resize, Volume};
 use uuid::Uuid;
 
 pub use content::{Incoming, Outgoing};
@@ -66,17 +65,8 @@ impl Actions {
 
     /// The document of a volume.
     pub async fn volume_xml(&self, actor: &Actor, pool: &str, volume: &str) -> Result<String, Error> {
-        let volume = self.volume_info(actor, pool, volume).await?;
-        let mut config = VolumeConfig::new(volume.name, volume.capacity);
-        config.kind = Some(volume.kind);
-        config.key = Some(volume.key);
-        config.allocation = Some(volume.allocation);
-        config.physical = Some(volume.physical);
-        config.target.path = Some(volume.path);
-        config.target.format = Some(volume.format);
-        let extra = Default::default;
-        config.backing =
-            volume.backing.map(|path| BackingStore { path, format: None, permissions: None, extra: extra() });
+        let (uuid, _, name) = self.volume_of(actor, Verb::VolumeRead, pool, volume)?;
+        let config = self.on_storage(move |storage| storage.document(uuid, &name)).await?;
         Ok(document::format_volume(&config))
     }
 
@@ -104,7 +94,8 @@ impl Actions {
             None => config,
             Some(source) => self.name_volume(actor, &record, config, &source.summary.name).await?,
         };
-        let (config, intent) = self.ask_volume_create(actor, (uuid, &record), config, source).await?;
+        let (mut config, intent) = self.ask_volume_create(actor, (uuid, &record), config, source).await?;
+        config.target.preallocation = options.preallocation;
         let name = config.name.clone();
         let volume = match template {
             None => {
@@ -115,10 +106,10 @@ impl Actions {
                 self.on_storage(work).await?
             }
             Some((from, _, template)) => {
-                let progress = Progress::default();
+                let job = self.storing.begin(uuid, StorageOperation::CreateFrom, &name);
                 let work = move |storage: &reeve_storage::Storage| {
                     let _kept = intent;
-                    storage.create_from(uuid, &config, (from, &template), &progress)
+                    storage.create_from(uuid, &config, (from, &template), &job.progress)
                 };
                 self.on_storage(work).await?
             }
@@ -190,8 +181,8 @@ impl Actions {
     ) -> Result<(), Error> {
         let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
         let meant = name.clone();
-        let progress = Progress::default();
-        self.on_storage(move |storage| storage.wipe(uuid, &meant, algorithm, &progress)).await?;
+        let job = self.storing.begin(uuid, StorageOperation::Wipe, &name);
+        self.on_storage(move |storage| storage.wipe(uuid, &meant, algorithm, &job.progress)).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeWiped, &name);
         Ok(())
     }

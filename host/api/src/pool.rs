@@ -7,7 +7,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use reeve_model::Error;
 use reeve_model::api::{EditOptions, SetAutostart, XmlOptions};
-use reeve_model::storage::{BuildPool, DefinedPool, PoolFilter, PoolSummary, TakePool};
+use reeve_model::storage::{
+    BuildPool, DefinedPool, FoundSource, PoolFilter, PoolSummary, SourceLookup, StorageJob, TakePool,
+};
 
 use crate::error::ApiError;
 use crate::extract::{self, Path, Query, Xml};
@@ -218,6 +220,40 @@ pub(crate) async fn refresh(
     Path(pool): Path<String>,
 ) -> Result<Json<PoolSummary>, ApiError> {
     Ok(Json(state.actions.refresh_pool(&actor, &pool).await?))
+}
+
+/// What pools of a kind could be made of on this host.
+#[utoipa::path(
+    get,
+    path = "/v1/pool-sources",
+    operation_id = "pool_sources",
+    tag = "storage",
+    params(SourceLookup),
+    responses((status = OK, body = Vec<FoundSource>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn sources(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Query(lookup): Query<SourceLookup>,
+) -> Result<Json<Vec<FoundSource>>, ApiError> {
+    Ok(Json(state.actions.pool_sources(&actor, lookup.kind).await?))
+}
+
+/// Long operations on a pool and its volumes that go on, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/pools/{pool}/jobs",
+    operation_id = "pool_jobs",
+    tag = "storage",
+    params(("pool" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = Vec<StorageJob>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn jobs(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(pool): Path<String>,
+) -> Result<Json<Vec<StorageJob>>, ApiError> {
+    Ok(Json(state.actions.pool_jobs(&actor, &pool)?))
 }
 
 /// Switches whether the daemon starts the pool by itself.

@@ -75,6 +75,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(pool::destroy))
         .routes(routes!(pool::delete_source))
         .routes(routes!(pool::refresh))
+        .routes(routes!(pool::jobs))
+        .routes(routes!(pool::sources))
         .routes(routes!(pool::set_autostart))
         .routes(routes!(volume::list))
         .routes(routes!(volume::create))

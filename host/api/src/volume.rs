@@ -5,13 +5,14 @@ use std::io;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use futures::StreamExt as _;
 use reeve_model::Error;
 use reeve_model::storage::{
-    CreatedVolume, ResizeVolume, TakeVolume, VolumeLookup, VolumePart, VolumeSummary, WipeVolume,
+    CreatedVolume, ResizeVolume, SPARSE_CONTENT, TakeVolume, VolumeLookup, VolumePart, VolumeSummary,
+    WipeVolume,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -186,6 +187,9 @@ pub(crate) async fn wipe(
 }
 
 /// Writes the content of a volume. Zeroes become holes where the volume can have them.
+///
+/// Of `application/vnd.reeve.sparse` holes need not be sent: each stretch begins with nine bytes, `d` (data, which follows) or `h` (a
+/// hole) and its length as a 64-bit number with its highest byte first.
 #[utoipa::path(
     put,
     path = "/v1/pools/{pool}/volumes/{volume}/content",
@@ -196,7 +200,13 @@ pub(crate) async fn wipe(
         ("volume" = String, Path, description = "Name, path or key"),
         VolumePart,
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bytes"),
+    request_body(
+        description = "The bytes",
+        content(
+            (Vec<u8> = "application/octet-stream"),
+            (Vec<u8> = "application/vnd.reeve.sparse"),
+        ),
+    ),
     responses((status = OK, body = u64, description = "Bytes written"), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn upload(
@@ -206,6 +216,7 @@ pub(crate) async fn upload(
     Query(part): Query<VolumePart>,
     request: Request,
 ) -> Result<Json<u64>, ApiError> {
+    let sparse = names_sparse(request.headers().get(CONTENT_TYPE));
     let (pieces, incoming) = mpsc::channel(WAITING);
     let mut body = request.into_body().into_data_stream();
     tokio::spawn(async move {
@@ -220,10 +231,18 @@ pub(crate) async fn upload(
             }
         }
     });
-    Ok(Json(state.actions.upload_volume(&actor, &pool, &volume, part, incoming).await?))
+    Ok(Json(match sparse {
+        false => state.actions.upload_volume(&actor, &pool, &volume, part, incoming).await?,
+        true => state.actions.upload_sparse_volume(&actor, &pool, &volume, part, incoming).await?,
+    }))
 }
 
-/// Reads the content of a volume.
+/// True for the media type of content whose holes are not sent.
+fn names_sparse(header: Option<&HeaderValue>) -> bool {
+    header.is_some_and(|value| value == SPARSE_CONTENT)
+}
+
+/// Reads the content of a volume. To who accepts `application/vnd.reeve.sparse` holes are not sent; see the upload.
 #[utoipa::path(
     get,
     path = "/v1/pools/{pool}/volumes/{volume}/content",
@@ -241,8 +260,18 @@ pub(crate) async fn download(
     Caller(actor): Caller,
     Path((pool, volume)): Path<(String, String)>,
     Query(part): Query<VolumePart>,
+    headers: HeaderMap,
 ) -> Result<impl IntoResponse, ApiError> {
-    let outgoing = state.actions.download_volume(&actor, &pool, &volume, part).await?;
+    let (kind, outgoing) = match names_sparse(headers.get(ACCEPT)) {
+        false => {
+            let outgoing = state.actions.download_volume(&actor, &pool, &volume, part).await?;
+            ("application/octet-stream", outgoing)
+        }
+        true => {
+            let outgoing = state.actions.download_sparse_volume(&actor, &pool, &volume, part).await?;
+            (SPARSE_CONTENT, outgoing)
+        }
+    };
     let body = Body::from_stream(ReceiverStream::new(outgoing));
-    Ok(([(CONTENT_TYPE, "application/octet-stream")], body))
+    Ok(([(CONTENT_TYPE, kind)], body))
 }

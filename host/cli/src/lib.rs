@@ -19,6 +19,7 @@ mod nwfilter;
 mod output;
 mod policy;
 mod pool;
+mod progress;
 mod terminal;
 mod vol;
 mod xml;

@@ -2,6 +2,8 @@
 
 mod define;
 mod edit;
+mod find;
+mod jobs;
 mod life;
 mod list;
 mod make;
@@ -36,6 +38,10 @@ pub enum PoolCommand {
     Undefine(life::Undefine),
     /// Read the volumes of a pool again
     Refresh(life::Refresh),
+    /// List the long operations on a pool and its volumes that go on
+    Jobs(jobs::Jobs),
+    /// List what pools of a type could be made of
+    FindSources(find::FindSources),
     /// Have the daemon start a pool by itself, or not
     Autostart(life::Autostart),
     /// List pools
@@ -67,6 +73,8 @@ impl PoolCommand {
             Self::Delete(command) => command.run(context).await,
             Self::Undefine(command) => command.run(context).await,
             Self::Refresh(command) => command.run(context).await,
+            Self::Jobs(command) => command.run(context).await,
+            Self::FindSources(command) => command.run(context).await,
             Self::Autostart(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
             Self::Info(command) => command.run(context).await,

@@ -1,4 +1,4 @@
-//! Raw mode of the terminal on standard input, and whether somebody looks at standard output.
+//! Raw mode of the terminal on standard input, and whether somebody looks at what is printed.
 
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
@@ -27,6 +27,11 @@ impl RawMode {
 /// True when standard output is a terminal.
 pub(crate) fn is_output() -> bool {
     isatty(std::io::stdout())
+}
+
+/// True when standard error is a terminal.
+pub(crate) fn is_error() -> bool {
+    isatty(std::io::stderr())
 }
 
 impl Drop for RawMode {

@@ -26,6 +26,7 @@ pub use console::Console;
 pub use error::ClientError;
 pub use events::{EventItem, EventStream};
 pub use policy::PolicyUpload;
+pub use volume::Content;
 
 /// A client of the daemon behind one socket.
 #[derive(Debug, Clone)]

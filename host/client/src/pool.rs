@@ -2,7 +2,10 @@
 
 use hyper::Method;
 use reeve_model::api::{EditOptions, SetAutostart, XmlOptions};
-use reeve_model::storage::{BuildMode, BuildPool, DefinedPool, PoolFilter, PoolSummary, TakePool};
+use reeve_model::storage::{
+    BuildMode, BuildPool, DefinedPool, FoundSource, PoolFilter, PoolKind, PoolSummary, SourceLookup,
+    StorageJob, TakePool,
+};
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -69,6 +72,17 @@ impl Client {
     /// Reads the volumes of a pool again.
     pub async fn refresh_pool(&self, pool: &str) -> Result<PoolSummary, ClientError> {
         self.call(Method::POST, Target::new(&["pools", pool, "refresh"]), Payload::Empty).await
+    }
+
+    /// What pools of a kind could be made of on this host.
+    pub async fn pool_sources(&self, kind: PoolKind) -> Result<Vec<FoundSource>, ClientError> {
+        let target = Target::new(&["pool-sources"]).with_fields(&SourceLookup { kind });
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// Long operations on a pool and its volumes that go on.
+    pub async fn pool_jobs(&self, pool: &str) -> Result<Vec<StorageJob>, ClientError> {
+        self.call(Method::GET, Target::new(&["pools", pool, "jobs"]), Payload::Empty).await
     }
 
     /// Switches whether the daemon starts a pool by itself.

@@ -1,25 +1,17 @@
 //! Verbs on volumes. `volume` is a name, a path or a key everywhere.
 
-use std::io;
+mod content;
 
-use bytes::Bytes;
-use futures::stream;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
-use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Request};
+use hyper::Method;
 use reeve_model::storage::{
-    CreatedVolume, ResizeVolume, TakeVolume, VolumeLookup, VolumePart, VolumeSummary, WipeAlgorithm,
-    WipeVolume,
+    CreatedVolume, ResizeVolume, TakeVolume, VolumeLookup, VolumeSummary, WipeAlgorithm, WipeVolume,
 };
-use tokio::io::AsyncReadExt;
+
+pub use content::Content;
 
 use crate::connection::Payload;
 use crate::query::Target;
 use crate::{Client, ClientError};
-
-/// What is read of a file and sent at once.
-const PIECE: usize = 256 << 10;
 
 impl Client {
     /// The volumes of an active pool by name.
@@ -80,49 +72,5 @@ impl Client {
     ) -> Result<(), ClientError> {
         let target = Target::new(&["pools", pool, "volumes", volume, "wipe"]);
         self.send(Method::POST, target, Payload::json(&WipeVolume { algorithm })?).await.map(drop)
-    }
-
-    /// Writes a file into a volume, from where the file is read to its end; tells how many bytes that was.
-    pub async fn upload_volume(
-        &self,
-        pool: &str,
-        volume: &str,
-        part: VolumePart,
-        file: tokio::fs::File,
-    ) -> Result<u64, ClientError> {
-        let target = Target::new(&["pools", pool, "volumes", volume, "content"]).with_fields(&part);
-        let pieces = stream::try_unfold(file, async |mut file| {
-            let mut piece = vec![0; PIECE];
-            let count = file.read(&mut piece).await?;
-            piece.truncate(count);
-            io::Result::Ok((count > 0).then(|| (Frame::data(Bytes::from(piece)), file)))
-        });
-        let request = Request::builder()
-            .method(Method::PUT)
-            .uri(target.into_string())
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(StreamBody::new(Box::pin(pieces)))
-            .map_err(ClientError::protocol)?;
-        let response = self.exchange(request).await?;
-        let body = response.into_body().collect().await?.to_bytes();
-        serde_json::from_slice(&body).map_err(ClientError::protocol)
-    }
-
-    /// Reads the content of a volume and hands it to `sink`, piece by piece.
-    pub async fn download_volume(
-        &self,
-        pool: &str,
-        volume: &str,
-        part: VolumePart,
-        sink: &mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
-    ) -> Result<(), ClientError> {
-        let target = Target::new(&["pools", pool, "volumes", volume, "content"]).with_fields(&part);
-        let mut body = self.send(Method::GET, target, Payload::Empty).await?.into_body();
-        while let Some(frame) = body.frame().await {
-            if let Ok(bytes) = frame?.into_data() {
-                sink(&bytes).map_err(ClientError::protocol)?;
-            }
-        }
-        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! New images.
 
+pub use reeve_model::storage::Preallocation;
 use serde::{Deserialize, Serialize};
 
 use crate::backing::BackingReference;
@@ -31,21 +32,6 @@ impl Compat {
             Self::V1_1 => "1.1",
         }
     }
-}
-
-/// Space that a new image takes at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Preallocation {
-    /// None: the image grows.
-    #[default]
-    Off,
-    /// Places for all clusters, but no space of the file system; qcow2 only.
-    Metadata,
-    /// All space, reserved by the file system.
-    Falloc,
-    /// All space, written with zeros.
-    Full,
 }
 
 /// A new image as it is wanted.

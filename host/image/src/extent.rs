@@ -45,7 +45,7 @@ impl Image {
         match located.source {
             Source::Nowhere | Source::Qcow2(_, Entry::Unallocated) => extent.present = false,
             Source::Raw(raw, host) => {
-                let stretch = raw.file.stretch(host, host + located.length)?;
+                let stretch = raw.file.stretch(host, host + located.length);
                 extent.length = stretch.length;
                 (extent.zero, extent.data, extent.offset) = (!stretch.data, stretch.data, Some(host));
             }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use reeve_sys::sparse::Stretch;
 use rustix::fs::{FallocateFlags, FileType, SeekFrom, fallocate, fstat, seek};
 use rustix::io::Errno;
 
@@ -15,14 +16,6 @@ pub struct ImageFile {
     file: File,
     name: String,
     block: bool,
-}
-
-/// A stretch of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    /// False for a hole, which reads as zeros and takes no space.
-    pub(crate) data: bool,
-    pub(crate) length: u64,
 }
 
 impl ImageFile {
@@ -161,18 +154,9 @@ impl ImageFile {
         self.file.sync_data().map_err(|error| self.io("written", error))
     }
 
-    /// Whether there is data at `offset`, and how far that holds, at most to `end`. Where nobody knows, everything is data.
-    pub(crate) fn stretch(&self, offset: u64, end: u64) -> Result<Stretch, ImageError> {
-        let rest = end.saturating_sub(offset);
-        match seek(&self.file, SeekFrom::Data(offset)) {
-            Ok(data) if data > offset => Ok(Stretch { data: false, length: rest.min(data - offset) }),
-            Ok(_) => {
-                let hole = seek(&self.file, SeekFrom::Hole(offset)).unwrap_or(end);
-                Ok(Stretch { data: true, length: rest.min(hole.saturating_sub(offset)) })
-            }
-            Err(Errno::NXIO) => Ok(Stretch { data: false, length: rest }),
-            Err(_) => Ok(Stretch { data: true, length: rest }),
-        }
+    /// Whether there is data at `offset`, and how far that holds, at most to `end`.
+    pub(crate) fn stretch(&self, offset: u64, end: u64) -> Stretch {
+        reeve_sys::sparse::stretch(&self.file, offset, end)
     }
 
     pub(crate) fn io(&self, doing: &'static str, source: io::Error) -> ImageError {
@@ -200,10 +184,10 @@ mod tests {
     fn holes_are_seen_and_made() {
         let file = ImageFile::new(tempfile::tempfile().unwrap(), "disk").unwrap();
         file.set_len(3 << 20).unwrap();
-        assert_eq!(file.stretch(0, 3 << 20).unwrap(), Stretch { data: false, length: 3 << 20 });
+        assert_eq!(file.stretch(0, 3 << 20), Stretch { data: false, length: 3 << 20 });
         file.write(&[7; 1 << 20], 1 << 20).unwrap();
-        assert_eq!(file.stretch(0, 3 << 20).unwrap(), Stretch { data: false, length: 1 << 20 });
-        assert_eq!(file.stretch(1 << 20, 3 << 20).unwrap(), Stretch { data: true, length: 1 << 20 });
+        assert_eq!(file.stretch(0, 3 << 20), Stretch { data: false, length: 1 << 20 });
+        assert_eq!(file.stretch(1 << 20, 3 << 20), Stretch { data: true, length: 1 << 20 });
         let before = file.allocated().unwrap();
         file.punch(1 << 20, 1 << 20).unwrap();
         assert!(file.allocated().unwrap() < before);

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Changes are ordered so that a process that is killed leaves clusters that nobody refers to at the worst, never a reference to a
-//! cluster that is counted as free: count up, write, refer, count down. Every change of a table goes to the file at once.
+//! cluster that is counted as free: count up, write, refer, count down. Every change of a table goes to the file at once. What changes
+//! many counts and marks together, as snapshots do, comes into force as a whole (`transaction.rs`).
 
 mod allocate;
 mod check;
@@ -21,6 +22,7 @@ mod resize;
 mod run;
 mod snapshots;
 mod tables;
+mod transaction;
 mod write;
 
 pub(crate) use check::Count;
@@ -35,6 +37,7 @@ use crate::file::ImageFile;
 use header::{CORRUPT, DIRTY};
 use refcounts::Refcounts;
 use tables::Tables;
+use transaction::Before;
 
 /// An open qcow2 image.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub(crate) struct Qcow2 {
     /// Bytes of the file that may hold clusters: its length rounded up to a cluster.
     end: u64,
     pub(crate) writable: bool,
+    /// What was before the change that is being made as a whole.
+    before: Option<Box<Before>>,
 }
 
 impl Qcow2 {
@@ -79,6 +84,7 @@ impl Qcow2 {
             free_hint: 0,
             end,
             writable,
+            before: None,
         })
     }
 

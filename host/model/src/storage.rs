@@ -1,12 +1,14 @@
 //! Storage pools and volumes as their documents describe them (guide ch. 11 to 13, 14.11, 14.12).
 
 mod check;
+mod job;
 mod runtime;
 mod source;
 mod volume;
 mod wipe;
 
 pub use check::{StorageViolation, check_volume_name};
+pub use job::*;
 pub use runtime::*;
 pub use source::*;
 pub use volume::*;

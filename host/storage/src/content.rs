@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 
-use rustix::fs::{FallocateFlags, SeekFrom};
+use reeve_model::storage::Frame;
+use reeve_sys::sparse::data_after;
+use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use crate::{Progress, StorageError};
@@ -32,25 +34,6 @@ pub(crate) fn size(file: &File) -> io::Result<u64> {
     }
 }
 
-/// The stretch of data at or after a place: its start and end. None when only a hole follows.
-pub(crate) fn data_after(file: &File, at: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
-    if at >= end {
-        return Ok(None);
-    }
-    let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-        Ok(start) => start,
-        Err(Errno::NXIO) => return Ok(None),
-        // Devices have no holes.
-        Err(Errno::INVAL) => return Ok(Some((at, end))),
-        Err(error) => return Err(error.into()),
-    };
-    if start >= end {
-        return Ok(None);
-    }
-    let hole = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(end);
-    Ok(Some((start, hole.min(end))))
-}
-
 /// Makes `to` begin with the first `length` bytes of `from`. `blank` says that `to` reads as zeroes: nothing is written for holes then.
 pub(crate) fn copy(
     from: &File,
@@ -73,7 +56,7 @@ pub(crate) fn copy(
     }
     let mut at = 0;
     while at < length {
-        let data = data_after(from, at, length).map_err(read())?;
+        let data = data_after(from, at, length);
         let (start, end) = data.unwrap_or((length, length));
         if start > at {
             if !blank {
@@ -183,29 +166,110 @@ pub(crate) fn upload(
     progress: &Progress,
     subject: &str,
 ) -> Result<u64, StorageError> {
+    let done = receive(input, to, offset, room, progress, subject)?;
+    settle(to, offset + done, subject)?;
+    Ok(done)
+}
+
+/// As [`upload`], of content whose holes are not sent ([`Frame`]).
+pub(crate) fn upload_sparse(
+    input: &mut dyn Read,
+    to: &File,
+    offset: u64,
+    room: u64,
+    progress: &Progress,
+    subject: &str,
+) -> Result<u64, StorageError> {
+    let cut_off = || StorageError::invalid(subject, "what is sent ends in the middle of a stretch");
+    let mut done = 0;
+    while let Some(frame) = next_frame(input, subject)? {
+        let (Frame::Data(length) | Frame::Hole(length)) = frame;
+        if length > room - done {
+            return Err(too_much(subject, room));
+        }
+        let at = offset + done;
+        match frame {
+            Frame::Data(length) => {
+                let received = receive(&mut input.take(length), to, at, length, progress, subject)?;
+                if received < length {
+                    return Err(cut_off());
+                }
+            }
+            Frame::Hole(length) => {
+                // What is behind the end reads as zeroes when the end is moved.
+                let end = size(to).map_err(StorageError::file(subject, "measured"))?.min(at + length);
+                if end > at {
+                    blank_out(to, at, end - at).map_err(StorageError::written(subject, end - at))?;
+                }
+                progress.advance(length, subject)?;
+            }
+        }
+        done += length;
+    }
+    settle(to, offset + done, subject)?;
+    Ok(done)
+}
+
+fn next_frame(input: &mut dyn Read, subject: &str) -> Result<Option<Frame>, StorageError> {
+    let mut bytes = [0; Frame::LENGTH];
+    let count = fill(input, &mut bytes).map_err(StorageError::file(subject, "received"))?;
+    if count == 0 {
+        return Ok(None);
+    }
+    let frame = if count == bytes.len() { Frame::decode(bytes) } else { None };
+    let wrong = || StorageError::invalid(subject, "what is sent is no sparse content");
+    Ok(Some(frame.ok_or_else(wrong)?))
+}
+
+/// Fills the buffer as far as there is input.
+fn fill(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match input.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+fn receive(
+    input: &mut dyn Read,
+    to: &File,
+    offset: u64,
+    room: u64,
+    progress: &Progress,
+    subject: &str,
+) -> Result<u64, StorageError> {
     let mut buffer = vec![0; STEP];
     let mut done = 0;
     loop {
-        let mut filled = 0;
-        while filled < STEP {
-            match input.read(&mut buffer[filled..]).map_err(StorageError::file(subject, "received"))? {
-                0 => break,
-                count => filled += count,
-            }
-        }
+        let filled = fill(input, &mut buffer).map_err(StorageError::file(subject, "received"))?;
         if filled == 0 {
-            to.sync_all().map_err(StorageError::written(subject, done))?;
             return Ok(done);
         }
         if filled as u64 > room - done {
-            let reason = format!("more is sent than the {room} bytes that fit; the rest is not written");
-            return Err(StorageError::invalid(subject, reason));
+            return Err(too_much(subject, room));
         }
         write_sparse(to, &buffer[..filled], offset + done, false)
             .map_err(StorageError::written(subject, filled as u64))?;
         done += filled as u64;
         progress.advance(filled as u64, subject)?;
     }
+}
+
+fn too_much(subject: &str, room: u64) -> StorageError {
+    let reason = format!("more is sent than the {room} bytes that fit; the rest is not written");
+    StorageError::invalid(subject, reason)
+}
+
+/// A file that ends in a hole is as long as what was sent; all of it is on the medium.
+fn settle(to: &File, end: u64, subject: &str) -> Result<(), StorageError> {
+    let written = StorageError::written(subject, end);
+    if size(to).map_err(&written)? < end && to.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        to.set_len(end).map_err(&written)?;
+    }
+    to.sync_all().map_err(&written)
 }
 
 /// Hands a stretch of a volume out, holes as such.
@@ -223,7 +287,7 @@ pub(crate) fn download(
     let mut at = offset;
     let sent = || StorageError::file(subject, "sent");
     while at < end {
-        let data = data_after(from, at, end).map_err(StorageError::file(subject, "read"))?;
+        let data = data_after(from, at, end);
         let (start, stop) = data.unwrap_or((end, end));
         if start > at {
             sink(Stretch::Hole(start - at)).map_err(sent())?;

@@ -1,16 +1,18 @@
 //! Volumes that are files of a directory: pools of types dir, fs and netfs.
 
-mod image;
+pub(crate) mod image;
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Mutex, PoisonError};
 
+use reeve_image::Directories;
 use reeve_model::Bytes;
-use reeve_model::storage::{Permissions, PoolSpace, VolumeConfig, VolumeKind};
+use reeve_model::storage::{Permissions, PoolSpace, Preallocation, VolumeConfig, VolumeKind};
 use rustix::fs::{FallocateFlags, Gid, Mode, Uid};
 
+use crate::details::Details;
 use crate::directory::Directory;
 use crate::pool::{Content, Volume, Volumes, subject};
 use crate::probe;
@@ -145,13 +147,7 @@ impl Volumes for Files {
             return Err(StorageError::unsupported(subject, "volumes can't be encrypted by this version"));
         }
         let found = content.as_ref().map(|content| content.format);
-        let format = volume.target.format.as_deref().or(found).unwrap_or(probe::RAW);
-        if found.is_some_and(|found| found != format) {
-            let reason = format!(
-                "it would have to be converted to '{format}', which this version does not; leave <format> out"
-            );
-            return Err(StorageError::unsupported(subject, reason));
-        }
+        let format = found.or(volume.target.format.as_deref()).unwrap_or(probe::RAW);
         let staged = self.directory.stage(&volume.name)?;
         match content {
             Some(content) => {
@@ -206,6 +202,18 @@ impl Volumes for Files {
         self.directory.claim(name, write)
     }
 
+    fn describe(&self, name: &str) -> Result<Details, StorageError> {
+        let file = self.directory.volume(name, false)?;
+        let path = self.directory.path_of(name);
+        let metadata = file.metadata().map_err(StorageError::file(&path, "looked at"))?;
+        let format = self.volume(name, &file, &metadata).format;
+        Ok(Details::of_image(&file, &metadata, &path, &format))
+    }
+
+    fn chain(&self) -> Result<Directories, StorageError> {
+        image::chain(&self.directory)
+    }
+
     fn look(&self, name: &str) -> Result<Volume, StorageError> {
         let seen = self.seen(name)?.ok_or_else(|| StorageError::Missing(self.directory.subject(name)))?;
         self.known().insert(name.to_owned(), seen.clone());
@@ -221,8 +229,19 @@ fn blank(file: &File, volume: &VolumeConfig, subject: &str) -> Result<(), Storag
         return Err(StorageError::invalid(subject, reason));
     }
     let capacity = volume.capacity.unwrap_or_default().0;
-    let allocation = volume.allocation.map_or(capacity, |allocation| allocation.0.min(capacity));
+    let allocation = match volume.target.preallocation {
+        None => volume.allocation.map_or(capacity, |allocation| allocation.0.min(capacity)),
+        Some(Preallocation::Off) => 0,
+        Some(Preallocation::Falloc | Preallocation::Full) => capacity,
+        Some(Preallocation::Metadata) => {
+            let reason = "a raw volume has no metadata to preallocate; use falloc or full";
+            return Err(StorageError::invalid(subject, reason));
+        }
+    };
     let full = StorageError::written(subject, allocation);
+    if volume.target.preallocation == Some(Preallocation::Full) {
+        return write_zeroes(file, 0, capacity).map_err(full);
+    }
     if allocation > 0 {
         allocate(file, 0, allocation).map_err(&full)?;
     }
@@ -232,18 +251,20 @@ fn blank(file: &File, volume: &VolumeConfig, subject: &str) -> Result<(), Storag
 /// Takes the blocks of a stretch; zeroes are written where the file system can't promise them.
 fn allocate(file: &File, start: u64, length: u64) -> std::io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), start, length) {
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-            let zeroes = vec![0; 1 << 20];
-            let mut at = start;
-            while at < start + length {
-                let count = (start + length - at).min(zeroes.len() as u64);
-                file.write_all_at(&zeroes[..count as usize], at)?;
-                at += count;
-            }
-            Ok(())
-        }
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => write_zeroes(file, start, length),
         result => Ok(result?),
     }
+}
+
+fn write_zeroes(file: &File, start: u64, length: u64) -> std::io::Result<()> {
+    let zeroes = vec![0; 1 << 20];
+    let mut at = start;
+    while at < start + length {
+        let count = (start + length - at).min(zeroes.len() as u64);
+        file.write_all_at(&zeroes[..count as usize], at)?;
+        at += count;
+    }
+    Ok(())
 }
 
 /// Gives a file its owner and mode.

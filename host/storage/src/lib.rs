@@ -17,9 +17,11 @@
 
 mod busy;
 mod content;
+mod details;
 mod directory;
 mod error;
 mod files;
+mod find;
 mod kinds;
 mod pool;
 mod probe;
@@ -30,6 +32,7 @@ mod wipe;
 
 pub use content::Stretch;
 pub use error::StorageError;
+pub use find::find_sources;
 pub use pool::Volume;
 pub use progress::Progress;
 pub use storage::{Resize, Storage, check};

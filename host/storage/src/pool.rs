@@ -2,9 +2,11 @@
 
 use std::fs::File;
 
+use reeve_image::Directories;
 use reeve_model::Bytes;
 use reeve_model::storage::{BuildMode, PoolConfig, PoolKind, PoolSpace, VolumeConfig, VolumeKind};
 
+use crate::details::Details;
 use crate::kinds::{dir, disk, fs, netfs};
 use crate::{Progress, StorageError};
 
@@ -45,6 +47,17 @@ pub(crate) trait Volumes: Send + Sync {
 
     /// One volume, read anew.
     fn look(&self, name: &str) -> Result<Volume, StorageError>;
+
+    /// What a document says of a volume beside that.
+    fn describe(&self, name: &str) -> Result<Details, StorageError> {
+        let path = self.look(name)?.path;
+        Ok(Details::of(&std::fs::metadata(&path).map_err(StorageError::file(path, "looked at"))?))
+    }
+
+    /// Where the backing images of its volumes are found: in the directory of the pool, where there is one.
+    fn chain(&self) -> Result<Directories, StorageError> {
+        Ok(Directories::new())
+    }
 }
 
 /// What a new volume begins with.
@@ -94,7 +107,7 @@ pub(crate) fn of(config: &PoolConfig) -> Result<Box<dyn Pool>, StorageError> {
 }
 
 /// Why a kind of pool is not served.
-fn refusal(kind: PoolKind) -> String {
+pub(crate) fn refusal(kind: PoolKind) -> String {
     let reason = match kind {
         PoolKind::Logical => {
             "needs LVM: this version creates no physical volumes, volume groups and logical volumes; \

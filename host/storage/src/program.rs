@@ -25,8 +25,28 @@ pub(crate) fn find(name: &str, subject: &str) -> Result<PathBuf, StorageError> {
     })
 }
 
+/// What blkid finds at the begin of a device.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Signature {
+    Nothing,
+    FileSystem(String),
+    Table(String),
+    /// Something else, or several at once.
+    Other(String),
+}
+
 /// Looks for signatures on a device.
 pub(crate) fn look(device: &Path, subject: &str) -> Result<Finding, StorageError> {
+    Ok(match signature(device, subject)? {
+        Signature::Nothing => Finding::Nothing,
+        Signature::FileSystem(what) | Signature::Table(what) | Signature::Other(what) => {
+            Finding::Something(what)
+        }
+    })
+}
+
+/// As [`look`], told apart.
+pub(crate) fn signature(device: &Path, subject: &str) -> Result<Signature, StorageError> {
     let program = find("blkid", subject)?;
     let mut args: Vec<&OsStr> = ["-p", "-o", "export"].map(OsStr::new).to_vec();
     args.push(device.as_os_str());
@@ -35,10 +55,10 @@ pub(crate) fn look(device: &Path, subject: &str) -> Result<Finding, StorageError
     let finished = run.finish()?;
     match finished.exit {
         // blkid(8): no signature was found.
-        Exit::Status(2) => return Ok(Finding::Nothing),
+        Exit::Status(2) => return Ok(Signature::Nothing),
         Exit::Status(0) => {}
         // Several signatures at once.
-        Exit::Status(8) => return Ok(Finding::Something("signatures that contradict each other".to_owned())),
+        Exit::Status(8) => return Ok(Signature::Other("signatures that contradict each other".to_owned())),
         _ => {
             let complaint = finished.first_line();
             return Err(StorageError::Program { subject: subject.to_owned(), program: "blkid", complaint });
@@ -46,5 +66,10 @@ pub(crate) fn look(device: &Path, subject: &str) -> Result<Finding, StorageError
     }
     let text = String::from_utf8_lossy(&finished.stdout).into_owned();
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
-    Ok(value("TYPE=").or_else(|| value("PTTYPE=")).map_or(Finding::Nothing, Finding::Something))
+    Ok(match (value("TYPE="), value("PTTYPE="), value("USAGE=").as_deref()) {
+        (Some(kind), _, Some("filesystem")) => Signature::FileSystem(kind),
+        (Some(kind), _, _) => Signature::Other(kind),
+        (None, Some(table), _) => Signature::Table(table),
+        (None, None, _) => Signature::Nothing,
+    })
 }

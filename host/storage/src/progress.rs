@@ -33,6 +33,12 @@ impl Progress {
         self.shared.total.store(total, Ordering::Relaxed);
     }
 
+    /// So much of so much is done; more than was told before, or nothing changes. Told by several threads.
+    pub(crate) fn reach(&self, done: u64, total: u64) {
+        self.expect(total);
+        self.shared.done.fetch_max(done, Ordering::Relaxed);
+    }
+
     /// Notes work that was done; fails when there shall be no more.
     pub(crate) fn advance(&self, done: u64, subject: &str) -> Result<(), StorageError> {
         self.shared.done.fetch_add(done, Ordering::Relaxed);

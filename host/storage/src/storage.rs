@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_model::storage::{BuildMode, PoolConfig, PoolSpace};
+use reeve_model::storage::{BackingStore, BuildMode, PoolConfig, PoolSpace, VolumeConfig};
 use uuid::Uuid;
 
 use crate::pool::{self, Pool, Volume, Volumes, subject, volume_subject};
 use crate::{Progress, StorageError};
 
 mod change;
+mod copy;
 mod stream;
 
 pub use change::Resize;
@@ -262,6 +263,24 @@ impl Storage {
         let volume = active.volumes.look(name)?;
         active.note(name, Some(&volume));
         Ok(volume)
+    }
+
+    /// The document of a volume, as it is now (guide ch. 13).
+    pub fn document(&self, pool: Uuid, name: &str) -> Result<VolumeConfig, StorageError> {
+        let volume = self.volume(pool, name)?;
+        let details = self.active(pool)?.volumes.describe(&volume.name)?;
+        let mut config = VolumeConfig::new(volume.name, volume.capacity);
+        config.kind = Some(volume.kind);
+        config.key = Some(volume.key);
+        config.allocation = Some(volume.allocation);
+        config.physical = Some(volume.physical);
+        config.target = details.target;
+        config.target.path = Some(volume.path);
+        config.target.format = Some(volume.format);
+        let format = details.backing_format;
+        let backing = |path| BackingStore { path, format, permissions: None, extra: Default::default() };
+        config.backing = volume.backing.map(backing);
+        Ok(config)
     }
 
     /// The pool and name of the volume with a path or key (guide 11.2).

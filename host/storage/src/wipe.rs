@@ -7,8 +7,9 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reeve_model::storage::{WipeAlgorithm, WipePass};
+use reeve_sys::sparse::data_after;
 
-use crate::content::{blank_out, data_after, size};
+use crate::content::{blank_out, size};
 use crate::{Progress, StorageError};
 
 /// What is written at once: a multiple of three, so that patterns of three bytes go on where they stopped.
@@ -25,7 +26,7 @@ pub(crate) fn wipe(
     // The stretches as they are now; what is written meanwhile is not the old content.
     let mut stretches = Vec::new();
     let mut at = 0;
-    while let Some((start, end)) = data_after(file, at, length).map_err(read())? {
+    while let Some((start, end)) = data_after(file, at, length) {
         stretches.push((start, end));
         at = end;
     }

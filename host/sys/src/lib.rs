@@ -19,6 +19,7 @@ pub mod packet;
 pub mod process;
 pub mod procfs;
 pub mod sandbox;
+pub mod sparse;
 pub mod sysctl;
 pub mod tap;
 pub mod traffic;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use reeve_model::storage::{BackingStore, ImageFeatures, VolumeConfig, VolumeKind, VolumeTarget};
+use reeve_model::storage::{BackingStore, ImageFeatures, Timestamps, VolumeConfig, VolumeKind, VolumeTarget};
 
 use crate::audit::{Depth, audit};
 use crate::error::{Fault, ParseOptions, Parsed, XmlError};
@@ -87,7 +87,20 @@ fn read_target(target: &mut Reader<'_, '_>) -> Result<VolumeTarget, Fault> {
                 extra: features.extra(),
             })
         })?,
+        timestamps: target.one("timestamps", read_timestamps)?,
+        preallocation: None,
         extra: target.extra(),
+    })
+}
+
+fn read_timestamps(stamps: &mut Reader<'_, '_>) -> Result<Timestamps, Fault> {
+    let mut stamp = |name| Ok(stamps.one(name, |stamp| Ok(stamp.trimmed()))?.filter(|text| !text.is_empty()));
+    Ok(Timestamps {
+        atime: stamp("atime")?,
+        mtime: stamp("mtime")?,
+        ctime: stamp("ctime")?,
+        btime: stamp("btime")?,
+        extra: stamps.extra(),
     })
 }
 
@@ -137,7 +150,17 @@ fn write_target(target: &VolumeTarget) -> Element<'_> {
                 .one_flag("extended_l2", features.extended_l2)
                 .extra(&features.extra)
         }))
+        .one_some(target.timestamps.as_ref().map(write_timestamps))
         .extra(&target.extra)
+}
+
+fn write_timestamps(stamps: &Timestamps) -> Element<'_> {
+    Element::new("timestamps")
+        .one_text("atime", stamps.atime.as_ref())
+        .one_text("mtime", stamps.mtime.as_ref())
+        .one_text("ctime", stamps.ctime.as_ref())
+        .one_text("btime", stamps.btime.as_ref())
+        .extra(&stamps.extra)
 }
 
 fn write_format(format: &str) -> Element<'_> {

@@ -7,7 +7,8 @@ use reeve_model::Bytes;
 use reeve_model::domain::Extra;
 use reeve_model::storage::{
     BackingStore, Encryption, Extent, ImageFeatures, Permissions, PoolConfig, PoolKind, PoolSource,
-    PoolTarget, SecretReference, SourceDevice, SourceHost, VolumeConfig, VolumeKind, VolumeTarget,
+    PoolTarget, SecretReference, SourceDevice, SourceHost, Timestamps, VolumeConfig, VolumeKind,
+    VolumeTarget,
 };
 use reeve_xml::{ParseOptions, pool, volume};
 
@@ -131,6 +132,17 @@ fn pools() -> impl Strategy<Value = PoolConfig> {
     })
 }
 
+fn timestamps() -> impl Strategy<Value = Timestamps> {
+    let stamp = || of((any::<u32>(), 0..1_000_000_000_u32).prop_map(|(s, ns)| format!("{s}.{ns:09}")));
+    (stamp(), stamp(), stamp(), stamp(), extra()).prop_map(|(atime, mtime, ctime, btime, extra)| Timestamps {
+        atime,
+        mtime,
+        ctime,
+        btime,
+        extra,
+    })
+}
+
 fn volumes() -> impl Strategy<Value = VolumeConfig> {
     let kind = of(prop::sample::select(VolumeKind::ALL.map(|(kind, _)| kind).to_vec()));
     let features =
@@ -143,11 +155,15 @@ fn volumes() -> impl Strategy<Value = VolumeConfig> {
             of(Just("1.1".to_owned())),
             of((9..22_u32).prop_map(|bits| Bytes(1 << bits))),
             of(features),
+            of(timestamps()),
             extra(),
         ),
     )
         .prop_map(
-            |((path, format, permissions, encryption, nocow), (compat, cluster_size, features, extra))| {
+            |(
+                (path, format, permissions, encryption, nocow),
+                (compat, cluster_size, features, timestamps, extra),
+            )| {
                 VolumeTarget {
                     path,
                     format,
@@ -157,6 +173,8 @@ fn volumes() -> impl Strategy<Value = VolumeConfig> {
                     compat,
                     cluster_size,
                     features,
+                    timestamps,
+                    preallocation: None,
                     extra,
                 }
             },

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-/// Unit of what is better when larger.
+/// Units of what is better when larger.
 pub const RATE: &str = "1/s";
+/// Millions of bytes a second.
+pub const THROUGHPUT: &str = "MB/s";
 
 /// One row: ours, and a peer measured in the same run where there is one.
 #[derive(Debug, Clone, Serialize)]
@@ -12,7 +14,7 @@ pub struct Row {
     pub area: &'static str,
     /// Name of the measurement.
     pub name: &'static str,
-    /// Unit of `ours` and `peer`; smaller is better, except for rates (`1/s`).
+    /// Unit of `ours` and `peer`; smaller is better, except for rates (`1/s`, `MB/s`).
     pub unit: &'static str,
     /// Our median.
     pub ours: f64,
@@ -34,7 +36,8 @@ impl Row {
 
     /// The same row against a peer.
     pub fn against(self, peer_name: &'static str, peer: f64) -> Self {
-        let (better, worse) = if self.unit == RATE { (self.ours, peer) } else { (peer, self.ours) };
+        let (better, worse) =
+            if [RATE, THROUGHPUT].contains(&self.unit) { (self.ours, peer) } else { (peer, self.ours) };
         let ratio = (worse > 0.0).then(|| better / worse);
         Self { peer: Some(peer), peer_name: Some(peer_name), ratio, ..self }
     }

@@ -5,6 +5,7 @@ mod kinds;
 mod lab;
 mod policies;
 mod pools;
+mod progress;
 mod volumes;
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reeve_model::storage::{BuildMode, DefinedPool, PoolChange, PoolConfig, PoolSummary};
+use reeve_model::storage::{BuildMode, DefinedPool, PoolChange, PoolConfig, PoolSummary, StorageOperation};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_storage::Progress;
 
@@ -60,7 +60,8 @@ impl Actions {
     pub async fn refresh_pool(&self, actor: &Actor, key: &str) -> Result<PoolSummary, Error> {
         let (uuid, pool) = self.pool(actor, Verb::PoolStart, key)?;
         refuse_inactive(&pool)?;
-        self.on_storage(move |storage| storage.refresh(uuid, &Progress::default())).await?;
+        let job = self.storing.begin(uuid, StorageOperation::Refresh, "");
+        self.on_storage(move |storage| storage.refresh(uuid, &job.progress)).await?;
         self.tell_pool(actor, pool.config(), PoolChange::Refreshed, "");
         self.pool_info(&Actor::Daemon, key)
     }

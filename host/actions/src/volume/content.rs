@@ -4,9 +4,9 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use reeve_model::storage::{PoolChange, VolumePart};
+use reeve_model::storage::{Frame, PoolChange, StorageOperation, VolumePart};
 use reeve_model::{Actor, Error, Verb};
-use reeve_storage::{Progress, Stretch};
+use reeve_storage::Stretch;
 use tokio::sync::mpsc;
 
 use crate::Actions;
@@ -21,6 +21,15 @@ pub type Incoming = mpsc::Receiver<io::Result<Vec<u8>>>;
 /// Bytes on their way to a client. An error ends them early.
 pub type Outgoing = mpsc::Receiver<io::Result<Vec<u8>>>;
 
+/// What content looks like on its way.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// The bytes.
+    Plain,
+    /// Stretches, of which holes are only named.
+    Sparse,
+}
+
 impl Actions {
     /// Writes what a client sends into a volume; tells how many bytes that was. What was written before an error stays.
     pub async fn upload_volume(
@@ -31,12 +40,39 @@ impl Actions {
         part: VolumePart,
         incoming: Incoming,
     ) -> Result<u64, Error> {
+        self.upload(actor, (pool, volume), part, incoming, Form::Plain).await
+    }
+
+    /// As [`Self::upload_volume`], of content whose holes are not sent ([`Frame`]).
+    pub async fn upload_sparse_volume(
+        &self,
+        actor: &Actor,
+        pool: &str,
+        volume: &str,
+        part: VolumePart,
+        incoming: Incoming,
+    ) -> Result<u64, Error> {
+        self.upload(actor, (pool, volume), part, incoming, Form::Sparse).await
+    }
+
+    async fn upload(
+        &self,
+        actor: &Actor,
+        (pool, volume): (&str, &str),
+        part: VolumePart,
+        incoming: Incoming,
+        form: Form,
+    ) -> Result<u64, Error> {
         let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
         let meant = name.clone();
+        let job = self.storing.begin(uuid, StorageOperation::Upload, &name);
         let work = move |storage: &reeve_storage::Storage| {
             let mut input = Pieces { incoming, piece: Vec::new(), at: 0 };
             let part = (part.offset, part.length);
-            storage.upload(uuid, &meant, part, &mut input, &Progress::default())
+            match form {
+                Form::Plain => storage.upload(uuid, &meant, part, &mut input, &job.progress),
+                Form::Sparse => storage.upload_sparse(uuid, &meant, part, &mut input, &job.progress),
+            }
         };
         let written = self.on_storage(work).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeUploaded, &name);
@@ -51,13 +87,35 @@ impl Actions {
         volume: &str,
         part: VolumePart,
     ) -> Result<Outgoing, Error> {
+        self.download(actor, (pool, volume), part, Form::Plain).await
+    }
+
+    /// As [`Self::download_volume`]; holes are not sent ([`Frame`]).
+    pub async fn download_sparse_volume(
+        &self,
+        actor: &Actor,
+        pool: &str,
+        volume: &str,
+        part: VolumePart,
+    ) -> Result<Outgoing, Error> {
+        self.download(actor, (pool, volume), part, Form::Sparse).await
+    }
+
+    async fn download(
+        &self,
+        actor: &Actor,
+        (pool, volume): (&str, &str),
+        part: VolumePart,
+        form: Form,
+    ) -> Result<Outgoing, Error> {
         let (uuid, _, name) = self.volume_of(actor, Verb::VolumeDownload, pool, volume)?;
         let (sender, mut outgoing) = mpsc::channel(WAITING);
         let storage = Arc::clone(&self.storing.storage);
+        let job = self.storing.begin(uuid, StorageOperation::Download, &name);
         let work = move || {
-            let mut sink = |stretch: Stretch<'_>| send(&sender, stretch);
+            let mut sink = |stretch: Stretch<'_>| send(&sender, stretch, form);
             let part = (part.offset, part.length);
-            let result = storage.download(uuid, &name, part, &mut sink, &Progress::default());
+            let result = storage.download(uuid, &name, part, &mut sink, &job.progress);
             if let Err(error) = &result {
                 // Nobody may be left to hear it.
                 let _ = sender.blocking_send(Err(io::Error::other(error.to_string())));
@@ -89,16 +147,20 @@ impl Actions {
     }
 }
 
-fn send(sender: &mpsc::Sender<io::Result<Vec<u8>>>, stretch: Stretch<'_>) -> io::Result<()> {
-    let push = |bytes: &[u8]| {
-        sender.blocking_send(Ok(bytes.to_vec())).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+fn send(sender: &mpsc::Sender<io::Result<Vec<u8>>>, stretch: Stretch<'_>, form: Form) -> io::Result<()> {
+    let push = |bytes: Vec<u8>| {
+        sender.blocking_send(Ok(bytes)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     };
-    match stretch {
-        Stretch::Data(bytes) => push(bytes),
-        Stretch::Hole(mut left) => {
+    match (stretch, form) {
+        (Stretch::Data(bytes), Form::Plain) => push(bytes.to_vec()),
+        (Stretch::Data(bytes), Form::Sparse) => {
+            push([&Frame::Data(bytes.len() as u64).encode()[..], bytes].concat())
+        }
+        (Stretch::Hole(length), Form::Sparse) => push(Frame::Hole(length).encode().to_vec()),
+        (Stretch::Hole(mut left), Form::Plain) => {
             while left > 0 {
                 let count = left.min(ZEROES.len() as u64);
-                push(&ZEROES[..count as usize])?;
+                push(ZEROES[..count as usize].to_vec())?;
                 left -= count;
             }
             Ok(())

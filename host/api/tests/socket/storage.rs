@@ -1,9 +1,9 @@
 //! Storage pools and volumes through the client.
 
-use reeve_client::ClientError;
+use reeve_client::{ClientError, Content};
 use reeve_model::api::{EditOptions, XmlOptions};
 use reeve_model::storage::{
-    BuildMode, PoolFilter, ResizeVolume, TakePool, TakeVolume, VolumePart, WipeAlgorithm,
+    BuildMode, PoolFilter, PoolKind, ResizeVolume, TakePool, TakeVolume, VolumePart, WipeAlgorithm,
 };
 use reeve_model::{Bytes, ErrorCode};
 
@@ -35,6 +35,11 @@ async fn pools_and_volumes_from_their_making_to_their_end() {
     assert!(client.start_pool("lab").await.unwrap().active);
     assert!(client.set_pool_autostart("lab", true).await.unwrap().autostart);
     assert_eq!(client.refresh_pool("lab").await.unwrap().volumes, 0);
+    assert!(client.pool_jobs("lab").await.unwrap().is_empty());
+    assert_eq!(refused(client.pool_jobs("nowhere").await), ErrorCode::NotFound);
+    let disks = client.pool_sources(PoolKind::Disk).await.unwrap();
+    assert!(disks.iter().all(|disk| disk.path.starts_with("/dev/")), "{disks:?}");
+    assert_eq!(refused(client.pool_sources(PoolKind::Gluster).await), ErrorCode::Unsupported);
 
     let volume =
         "<volume><name>a b</name><capacity unit='MiB'>4</capacity><allocation>0</allocation></volume>";
@@ -49,20 +54,23 @@ async fn pools_and_volumes_from_their_making_to_their_end() {
     let bytes: Vec<u8> = (0..1_500_000_u32).map(|at| (at % 253) as u8).collect();
     let file = place.path().join("file");
     std::fs::write(&file, &bytes).unwrap();
-    let open = async || tokio::fs::File::open(&file).await.unwrap();
+    let open = || std::fs::File::open(&file).unwrap();
     let part = VolumePart { offset: 1000, length: None };
-    assert_eq!(client.upload_volume("lab", "a b", part, open().await).await.unwrap(), 1_500_000);
+    assert_eq!(client.upload_volume("lab", "a b", part, open()).await.unwrap(), 1_500_000);
     let mut back = Vec::new();
     let part = VolumePart { offset: 1000, length: Some(1_500_000) };
-    let mut sink = |piece: &[u8]| {
-        back.extend_from_slice(piece);
+    let mut sink = |content| {
+        match content {
+            Content::Data(piece) => back.extend_from_slice(&piece),
+            Content::Hole(length) => back.resize(back.len() + length as usize, 0),
+        }
         Ok(())
     };
     client.download_volume("lab", "a b", part, &mut sink).await.unwrap();
     assert!(back == bytes, "what came back is something else");
     // What does not fit is refused, and said so, though all of it was sent.
     let late = VolumePart { offset: (4 << 20) - 10, length: None };
-    assert_eq!(refused(client.upload_volume("lab", "a b", late, open().await).await), ErrorCode::Invalid);
+    assert_eq!(refused(client.upload_volume("lab", "a b", late, open()).await), ErrorCode::Invalid);
     let beyond = VolumePart { offset: 5 << 20, length: None };
     assert_eq!(
         refused(client.download_volume("lab", "a b", beyond, &mut |_| Ok(())).await),

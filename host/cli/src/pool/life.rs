@@ -1,12 +1,13 @@
 //! Verbs of a pool's life.
 
 use clap::Args;
-use reeve_model::storage::{BuildMode, PoolSummary};
+use reeve_model::storage::{BuildMode, PoolSummary, StorageOperation};
 use serde::Serialize;
 
 use super::Target;
 use crate::context::Context;
 use crate::output::{Format, Show};
+use crate::progress::{Watched, watched};
 
 /// Options of `reeve pool build`.
 #[derive(Debug, Args)]
@@ -114,7 +115,9 @@ impl Undefine {
 
 impl Refresh {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let row = context.client.refresh_pool(&self.target.pool).await?;
+        let pool = &self.target.pool;
+        let watch = Watched { pool, volume: Some(""), operation: StorageOperation::Refresh, total: None };
+        let row = watched(context, watch, context.client.refresh_pool(pool)).await?;
         context.show(&Done { row, participle: "refreshed" })
     }
 }

@@ -2,12 +2,13 @@
 
 use clap::Args;
 use reeve_model::Bytes;
-use reeve_model::storage::{ResizeVolume, WipeAlgorithm};
+use reeve_model::storage::{ResizeVolume, StorageOperation, WipeAlgorithm};
 
 use super::Target;
 use super::size::signed_size;
 use crate::context::Context;
 use crate::output::Format;
+use crate::progress::{Watched, watched};
 
 /// Options of `reeve vol delete`.
 #[derive(Debug, Args)]
@@ -64,7 +65,9 @@ impl Delete {
 impl Wipe {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let volume = self.target.look(context).await?;
-        context.client.wipe_volume(&volume.pool, &volume.name, self.algorithm).await?;
+        let (pool, name) = (&volume.pool, &volume.name);
+        let watch = Watched { pool, volume: Some(name), operation: StorageOperation::Wipe, total: None };
+        watched(context, watch, context.client.wipe_volume(pool, name, self.algorithm)).await?;
         say(context, &format!("Vol '{}' wiped", volume.name))
     }
 }

@@ -1,15 +1,18 @@
 //! `reeve vol upload` and `download` (guide 14.12.6).
 
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use reeve_model::storage::VolumePart;
+use reeve_client::Content;
+use reeve_model::storage::{StorageOperation, VolumePart, VolumeSummary};
 
 use super::Target;
 use super::change::say;
 use crate::context::Context;
+use crate::progress::{Watched, watched};
 
 /// Options of `reeve vol upload`.
 #[derive(Debug, Args)]
@@ -34,7 +37,7 @@ pub struct Upload {
 /// Options of `reeve vol download`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Stretches of zeroes become holes of the file.
+Holes of the volume become holes of the file.
 
 Example:
   reeve vol download --pool guest_images volume1 disk.img")]
@@ -54,9 +57,12 @@ pub struct Download {
 impl Upload {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let name = self.file.display();
-        let file =
-            tokio::fs::File::open(&self.file).await.with_context(|| format!("'{name}' can't be read"))?;
-        let size = file.metadata().await.with_context(|| format!("'{name}' can't be measured"))?.len();
+        let path = self.file.clone();
+        // A pipe is not open before its other end is.
+        let file = tokio::task::spawn_blocking(move || File::open(path)).await?;
+        let file = file.with_context(|| format!("'{name}' can't be read"))?;
+        let metadata = file.metadata().with_context(|| format!("'{name}' can't be measured"))?;
+        let size = metadata.len();
         if let Some(length) = self.length
             && size > length
         {
@@ -64,7 +70,10 @@ impl Upload {
         }
         let volume = self.target.look(context).await?;
         let part = VolumePart { offset: self.offset, length: self.length };
-        let written = context.client.upload_volume(&volume.pool, &volume.name, part, file).await?;
+        let total = metadata.is_file().then_some(size);
+        let watch = watch(&volume, StorageOperation::Upload, total);
+        let sent = context.client.upload_volume(&volume.pool, &volume.name, part, file);
+        let written = watched(context, watch, sent).await?;
         say(context, &format!("{written} bytes written to volume '{}'", volume.name))
     }
 }
@@ -73,20 +82,29 @@ impl Download {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let volume = self.target.look(context).await?;
         let name = self.file.display();
-        let mut file =
-            std::fs::File::create(&self.file).with_context(|| format!("'{name}' can't be written"))?;
+        let mut file = File::create(&self.file).with_context(|| format!("'{name}' can't be written"))?;
         let part = VolumePart { offset: self.offset, length: self.length };
         let mut written = 0;
-        let mut sink = |bytes: &[u8]| {
-            written += bytes.len() as u64;
-            match bytes.iter().all(|byte| *byte == 0) {
-                true => file.seek(SeekFrom::Current(bytes.len() as i64)).map(drop),
-                false => file.write_all(bytes),
+        let mut sink = |content: Content| match content {
+            Content::Data(bytes) => {
+                written += bytes.len() as u64;
+                file.write_all(&bytes)
+            }
+            Content::Hole(length) => {
+                written += length;
+                let over = i64::try_from(length).map_err(io::Error::other)?;
+                file.seek(SeekFrom::Current(over)).map(drop)
             }
         };
-        context.client.download_volume(&volume.pool, &volume.name, part, &mut sink).await?;
+        let watch = watch(&volume, StorageOperation::Download, None);
+        let received = context.client.download_volume(&volume.pool, &volume.name, part, &mut sink);
+        watched(context, watch, received).await?;
         // A hole at the end is no write.
         file.set_len(written).with_context(|| format!("'{name}' can't be written"))?;
         say(context, &format!("{written} bytes read from volume '{}'", volume.name))
     }
+}
+
+fn watch(volume: &VolumeSummary, operation: StorageOperation, total: Option<u64>) -> Watched<'_> {
+    Watched { pool: &volume.pool, volume: Some(&volume.name), operation, total }
 }

@@ -42,6 +42,10 @@ impl Qcow2 {
                 self.add_block(cluster / per_block)?;
                 (block, _) = self.block_of(cluster)?;
             }
+            if block.is_some() && self.before.is_some() {
+                self.own_block(cluster / per_block)?;
+                (block, _) = self.block_of(cluster)?;
+            }
             if let Some(block) = block {
                 self.refcounts.set(&self.file, block, index..index + run, value)?;
             }
@@ -75,6 +79,10 @@ impl Qcow2 {
         if now == 1 {
             let offset = cluster << self.geometry.cluster_bits;
             self.tables.forget(offset);
+            // What a change frees is there until it is in force.
+            if self.before.is_some() {
+                return Ok(());
+            }
             self.free_hint = self.free_hint.min(cluster);
             let length = self.geometry.cluster().min(self.file.len()?.saturating_sub(offset));
             self.file.punch(offset, length)?;
@@ -126,7 +134,7 @@ impl Qcow2 {
     }
 
     /// The next cluster to look at in a search. Counts far behind the end of the file are no use but to keep us searching.
-    fn next(&self, cluster: u64) -> Result<u64, ImageError> {
+    pub(super) fn next(&self, cluster: u64) -> Result<u64, ImageError> {
         if cluster > self.geometry.clusters(self.end) + COUNTED_BEHIND {
             return Err(self
                 .file
@@ -148,14 +156,22 @@ impl Qcow2 {
     fn take(&mut self, first: u64, count: u64) -> Result<(), ImageError> {
         let bits = self.geometry.cluster_bits;
         let (start, end) = (first << bits, (first + count) << bits);
-        let l1 = self.header.l1_offset..self.header.l1_offset + self.l1.len() as u64 * 8;
-        let table = self.refcounts.offset..self.refcounts.offset + self.refcounts.stored as u64 * 8;
+        self.refuse_used(start, end)?;
+        self.end = self.end.max(end);
+        self.set_refcounts(first, count, 1)
+    }
+
+    /// Refuses a range that is free by its refcounts and holds the header or a table that it names.
+    pub(super) fn refuse_used(&self, start: u64, end: u64) -> Result<(), ImageError> {
+        let header = self.before.as_ref().map_or(&self.header, |before| &before.header);
+        let l1 = header.l1_offset..header.l1_offset + u64::from(header.l1_entries) * 8;
+        let length = u64::from(header.refcount_clusters) << header.cluster_bits;
+        let table = header.refcount_table..header.refcount_table + length;
         if [0..1, l1, table].iter().any(|used| used.start < end && start < used.end) {
             let problem = "a table that is in use is counted as free; 'check --repair all' counts again";
             return Err(self.file.damaged(problem));
         }
-        self.end = self.end.max(end);
-        self.set_refcounts(first, count, 1)
+        Ok(())
     }
 
     /// Makes the refcount block with this number, behind everything else.
@@ -169,6 +185,9 @@ impl Qcow2 {
             }
         }
         let mut cluster = self.geometry.clusters(self.end);
+        if self.before.is_some() {
+            cluster = self.find_place(1)?;
+        }
         while self.refcount(cluster)? != 0 {
             cluster = self.next(cluster)?;
         }
@@ -179,6 +198,9 @@ impl Qcow2 {
             self.set_refcounts(cluster, 1, 1)?;
         }
         self.refcounts.write_block(&self.file, offset, counts_itself.then_some(cluster % per_block))?;
+        if self.before.is_some() {
+            self.counted(cluster);
+        }
         // Counting the block elsewhere may have grown the table, and that may have made this block.
         if self.refcounts.table[index] != 0 {
             return self.release(cluster);
@@ -196,6 +218,11 @@ impl Qcow2 {
             return Err(self
                 .file
                 .refused("written", "its file would be larger than its refcount table can count"));
+        }
+        if self.before.is_some() {
+            // All of it is written when the change comes into force.
+            self.refcounts.table.resize(wanted as usize, 0);
+            return Ok(());
         }
         // In memory it is long at once, so that blocks can be made for the new table's own clusters.
         self.refcounts.table.resize(wanted as usize, 0);

@@ -159,6 +159,14 @@ impl Refcounts {
         Ok(())
     }
 
+    /// Writes a block to another place, as it is.
+    pub(super) fn copy_block(&mut self, file: &ImageFile, from: u64, to: u64) -> Result<(), ImageError> {
+        let block = self.block(file, from)?.clone();
+        file.write(&block, to)?;
+        self.keep(to, block);
+        Ok(())
+    }
+
     /// Writes one entry of the table, where the table in the file has it.
     pub(super) fn write_entry(&self, file: &ImageFile, index: usize) -> Result<(), ImageError> {
         if index >= self.stored {

@@ -1,7 +1,7 @@
 //! Another size of the disk.
 
 use crate::error::ImageError;
-use crate::qcow2::layout::{COPIED, data_words, encode};
+use crate::qcow2::layout::{COPIED, data_words};
 use crate::qcow2::write::Below;
 use crate::qcow2::{Entry, Qcow2};
 
@@ -26,9 +26,7 @@ impl Qcow2 {
         if entries as usize > self.l1.len() {
             let mut l1 = self.l1.clone();
             l1.resize(entries as usize, 0);
-            let before = self.header.clone();
-            self.move_l1(l1, before.size)?;
-            self.release_bytes(before.l1_offset, u64::from(before.l1_entries) * 8)?;
+            self.atomically(|image| image.replace_l1(l1))?;
         }
         self.header.size = size;
         // Zeroed before the header says that it is there.
@@ -38,6 +36,7 @@ impl Qcow2 {
             self.header.size = old;
         }
         zeroed?;
+        self.sync()?;
         self.header.write(&self.file)
     }
 
@@ -51,7 +50,8 @@ impl Qcow2 {
         };
         let first = self.geometry.clusters(size) << self.geometry.cluster_bits;
         let tables = size.div_ceil(self.geometry.l2_covers()) as usize;
-        (tables..self.l1.len()).try_for_each(|index| self.drop_table(index))?;
+        self.sync()?;
+        self.drop_tables(tables..self.l1.len())?;
         let end = self.geometry.round_up(old).min(tables as u64 * self.geometry.l2_covers());
         if first < end {
             self.zero(first, end - first, &nothing)?;
@@ -70,18 +70,6 @@ impl Qcow2 {
             self.file.set_len(end)?;
         }
         self.end = end;
-        Ok(())
-    }
-
-    /// Puts an L1 table at a new place, and the size with it into the header. The old one still has its references.
-    pub(super) fn move_l1(&mut self, l1: Vec<u64>, size: u64) -> Result<(), ImageError> {
-        let offset = self.allocate_at_end(self.geometry.clusters(l1.len() as u64 * 8).max(1))?;
-        self.file.write(&encode(&l1), offset)?;
-        self.header.l1_offset = offset;
-        self.header.l1_entries = l1.len() as u32;
-        self.header.size = size;
-        self.header.write(&self.file)?;
-        self.l1 = l1;
         Ok(())
     }
 

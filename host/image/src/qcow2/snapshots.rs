@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use crate::error::ImageError;
 use crate::qcow2::Qcow2;
 use crate::qcow2::header::Fields;
-use crate::qcow2::layout::{COPIED, Entry, MAX_SNAPSHOT_TABLE, MAX_SNAPSHOTS, encode};
+use crate::qcow2::layout::{COPIED, Entry, MAX_SNAPSHOT_TABLE, MAX_SNAPSHOTS};
 use crate::qcow2::tables::read_l1;
 
 /// A snapshot of the disk.
@@ -163,30 +163,29 @@ impl Qcow2 {
         self.begin()?;
         let ids = snapshots.iter().filter_map(|snapshot| snapshot.id.parse::<u64>().ok());
         let id = ids.max().unwrap_or(0) + 1;
-        let bytes = (self.l1.len() as u64 * 8).max(1);
-        let l1_offset = self.allocate_at_end(self.geometry.clusters(bytes))?;
-        self.share()?;
-        self.file.write(&encode(&self.l1), l1_offset)?;
         let mut extra = Vec::new();
         for field in [0, self.header.size, u64::MAX] {
             extra.extend(u64::to_be_bytes(field));
         }
-        let snapshot = Snapshot {
-            id: id.to_string(),
-            name: name.to_owned(),
-            taken: now,
-            vm_clock: 0,
-            vm_state: 0,
-            size: Some(self.header.size),
-            l1_offset,
-            l1_entries: self.l1.len() as u32,
-            extra,
-            nanoseconds: now.nanosecond(),
-        };
-        snapshots.push(snapshot.clone());
-        self.write_snapshots(&snapshots)?;
-        self.sync()?;
-        Ok(snapshot)
+        self.atomically(|image| {
+            let l1 = image.share()?;
+            let snapshot = Snapshot {
+                id: id.to_string(),
+                name: name.to_owned(),
+                taken: now,
+                vm_clock: 0,
+                vm_state: 0,
+                size: Some(image.header.size),
+                l1_offset: image.place_l1(&l1)?,
+                l1_entries: l1.len() as u32,
+                extra,
+                nanoseconds: now.nanosecond(),
+            };
+            image.replace_l1(l1)?;
+            snapshots.push(snapshot.clone());
+            image.replace_snapshots(&snapshots)?;
+            Ok(snapshot)
+        })
     }
 
     /// Makes the disk what it was when the snapshot was made.
@@ -208,13 +207,14 @@ impl Qcow2 {
         if l1.is_empty() {
             l1.push(0);
         }
-        self.reference_tree(&l1)?;
-        let before = (self.l1.clone(), self.header.l1_offset, u64::from(self.header.l1_entries) * 8);
-        self.move_l1(l1, size)?;
-        self.release_tree(&before.0)?;
-        self.release_bytes(before.1, before.2)?;
-        self.mark_copied()?;
-        self.sync()
+        self.atomically(|image| {
+            let old = image.l1.clone();
+            image.reference_tree(&l1)?;
+            image.release_tree(&old)?;
+            image.remark(&mut l1)?;
+            image.header.size = size;
+            image.replace_l1(l1)
+        })
     }
 
     /// Forgets a snapshot, and gives back what only it had.
@@ -223,36 +223,40 @@ impl Qcow2 {
         let snapshot = snapshots.remove(self.find(&snapshots, wanted, "changed")?);
         self.begin()?;
         let l1 = self.snapshot_l1(&snapshot)?;
-        self.write_snapshots(&snapshots)?;
-        self.release_tree(&l1)?;
-        let (offset, length) = Self::snapshot_l1_place(&snapshot);
-        self.release_bytes(offset, length)?;
-        self.mark_copied()?;
-        self.sync()
+        self.atomically(|image| {
+            image.replace_snapshots(&snapshots)?;
+            image.release_tree(&l1)?;
+            let (offset, length) = Self::snapshot_l1_place(&snapshot);
+            image.release_bytes(offset, length)?;
+            let mut l1 = image.l1.clone();
+            match image.remark(&mut l1)? {
+                true => image.replace_l1(l1),
+                false => Ok(()),
+            }
+        })
     }
 
-    /// Gives every table and cluster of the disk a second reference, after it was marked that they may not be written in place.
-    fn share(&mut self) -> Result<(), ImageError> {
-        for index in 0..self.l1.len() {
-            let entry = self.l1[index];
-            let Some(table) = self.l2_offset(entry)? else { continue };
+    /// Gives every table and cluster of the disk a second reference; the L1 table of both. Tables that say that something may be written
+    /// in place are copied without that.
+    fn share(&mut self) -> Result<Vec<u64>, ImageError> {
+        let mut l1 = self.l1.clone();
+        for entry in &mut l1 {
+            let Some(table) = self.l2_offset(*entry)? else { continue };
             let words = self.l2_table(table)?.to_vec();
-            let width = self.geometry.words();
             let mut unmarked = words.clone();
-            unmarked.chunks_mut(width).for_each(|entry| entry[0] &= !COPIED);
+            unmarked.chunks_mut(self.geometry.words()).for_each(|entry| entry[0] &= !COPIED);
+            *entry &= !COPIED;
             if unmarked != words {
-                self.tables.write(&self.file, table, unmarked)?;
-            }
-            if entry & COPIED != 0 {
-                self.set_l1(index, entry & !COPIED)?;
+                *entry = self.place_table(unmarked)?;
+                self.release(table >> self.geometry.cluster_bits)?;
             }
         }
-        let l1 = self.l1.clone();
-        self.reference_tree(&l1)
+        self.reference_tree(&l1)?;
+        Ok(l1)
     }
 
     /// Adds a reference to every L2 table of an L1 table and to every cluster of those.
-    fn reference_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
+    pub(super) fn reference_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
         let mut seen = BTreeSet::new();
         for entry in l1 {
             let Some(table) = self.l2_offset(*entry)? else { continue };
@@ -284,7 +288,7 @@ impl Qcow2 {
         Ok(())
     }
 
-    fn release_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
+    pub(super) fn release_tree(&mut self, l1: &[u64]) -> Result<(), ImageError> {
         for entry in l1 {
             if let Some(table) = self.l2_offset(*entry)? {
                 self.release_table(table)?;
@@ -316,7 +320,7 @@ impl Qcow2 {
         Ok(())
     }
 
-    fn marked(&mut self, words: &[u64]) -> Result<Vec<u64>, ImageError> {
+    pub(super) fn marked(&mut self, words: &[u64]) -> Result<Vec<u64>, ImageError> {
         let bits = self.geometry.cluster_bits;
         let mut marked = words.to_vec();
         for entry in marked.chunks_mut(self.geometry.words()) {
@@ -328,8 +332,8 @@ impl Qcow2 {
         Ok(marked)
     }
 
-    /// Writes the snapshot table at a new place, and gives the old place back.
-    fn write_snapshots(&mut self, snapshots: &[Snapshot]) -> Result<(), ImageError> {
+    /// Writes the snapshot table into a place of its own, for the header to name; the old one is released.
+    fn replace_snapshots(&mut self, snapshots: &[Snapshot]) -> Result<(), ImageError> {
         let (_, old) = self.snapshot_table()?;
         let old = (self.header.snapshot_table, old);
         let mut bytes = Vec::new();
@@ -339,12 +343,11 @@ impl Qcow2 {
         }
         let mut offset = 0;
         if !bytes.is_empty() {
-            offset = self.allocate_at_end(self.geometry.clusters(bytes.len() as u64))?;
+            offset = self.place(self.geometry.clusters(bytes.len() as u64))? << self.geometry.cluster_bits;
             self.file.write(&bytes, offset)?;
         }
         self.header.snapshots = snapshots.len() as u32;
         self.header.snapshot_table = offset;
-        self.header.write(&self.file)?;
         self.release_bytes(old.0, old.1)
     }
 }

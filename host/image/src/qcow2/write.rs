@@ -259,11 +259,19 @@ impl Qcow2 {
         self.replace(table, word, &vec![zero; count])
     }
 
-    /// Takes an L2 table and all its clusters out of the L1 table.
-    pub(super) fn drop_table(&mut self, index: usize) -> Result<(), ImageError> {
-        let Some(table) = self.l2_offset(self.l1[index])? else { return Ok(()) };
-        self.set_l1(index, 0)?;
-        self.release_table(table)
+    /// Takes L2 tables and all their clusters out of the L1 table. No reference is on the disk any more before a count goes down.
+    pub(super) fn drop_tables(&mut self, indices: std::ops::Range<usize>) -> Result<(), ImageError> {
+        let mut dropped = Vec::new();
+        for index in indices {
+            if let Some(table) = self.l2_offset(self.l1[index])? {
+                self.set_l1(index, 0)?;
+                dropped.push(table);
+            }
+        }
+        if !dropped.is_empty() {
+            self.sync()?;
+        }
+        dropped.into_iter().try_for_each(|table| self.release_table(table))
     }
 
     /// Takes one reference from an L2 table and from each of its clusters.
@@ -278,6 +286,6 @@ impl Qcow2 {
     /// Forgets everything that the image has itself, so that it shows its backing file.
     pub(crate) fn empty(&mut self) -> Result<(), ImageError> {
         self.begin()?;
-        (0..self.l1.len()).try_for_each(|index| self.drop_table(index))
+        self.drop_tables(0..self.l1.len())
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{PoolKind, VolumeKind, WipeAlgorithm};
+use super::{PoolKind, Preallocation, VolumeKind, WipeAlgorithm};
 use crate::Bytes;
 
 /// What a pool holds.
@@ -81,6 +81,28 @@ impl PoolFilter {
             && self.autostart.is_none_or(|autostart| autostart == row.autostart)
             && kinds.is_none_or(|kinds| kinds.split(',').any(|word| word.trim() == row.kind.as_str()))
     }
+}
+
+/// For which kind of pool sources are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct SourceLookup {
+    /// The kind.
+    pub kind: PoolKind,
+}
+
+/// What a pool could be made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FoundSource {
+    /// The device.
+    pub path: String,
+    /// Format of its file system or partition table; none where it has none.
+    pub format: Option<String>,
+    /// Size in bytes.
+    pub size: Bytes,
 }
 
 /// How a pool document is taken in.
@@ -167,6 +189,9 @@ pub struct TakeVolume {
     /// The copy gets a name that is free, by policy or else after the template; the document's own does not count.
     #[serde(default)]
     pub name_clone: bool,
+    /// Space that it takes at once; otherwise the document's allocation counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preallocation: Option<Preallocation>,
 }
 
 /// A volume that was made, and what of its document has no effect.

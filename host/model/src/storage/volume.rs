@@ -128,7 +128,14 @@ pub struct VolumeTarget {
     /// `<features>`.
     #[serde(default)]
     pub features: Option<ImageFeatures>,
-    /// Everything else, `<timestamps>` included.
+    /// `<timestamps>`. Told by the host.
+    #[serde(default)]
+    pub timestamps: Option<Timestamps>,
+    /// Space that the new volume takes at once, where that is asked for beside the document, which has no word for it; otherwise
+    /// `<allocation>` counts.
+    #[serde(default)]
+    pub preallocation: Option<Preallocation>,
+    /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
 }
@@ -145,6 +152,56 @@ pub struct ImageFeatures {
     /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
+}
+
+/// `<timestamps>` of a volume: each in seconds since 1970, with a point and nine digits of nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timestamps {
+    /// `<atime>`: it was read.
+    #[serde(default)]
+    pub atime: Option<String>,
+    /// `<mtime>`: its content was changed.
+    #[serde(default)]
+    pub mtime: Option<String>,
+    /// `<ctime>`: its content, owner or mode was changed.
+    #[serde(default)]
+    pub ctime: Option<String>,
+    /// `<btime>`: it was made.
+    #[serde(default)]
+    pub btime: Option<String>,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// Space that a new image takes at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Preallocation {
+    /// None: the image grows.
+    #[default]
+    Off,
+    /// Places for all clusters, but no space of the file system; qcow2 only.
+    Metadata,
+    /// All space, reserved by the file system.
+    Falloc,
+    /// All space, written with zeros.
+    Full,
+}
+
+impl std::str::FromStr for Preallocation {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        match word {
+            "off" => Ok(Self::Off),
+            "metadata" => Ok(Self::Metadata),
+            "falloc" => Ok(Self::Falloc),
+            "full" => Ok(Self::Full),
+            _ => Err(format!("'{word}' is not one of off, metadata, falloc, full")),
+        }
+    }
 }
 
 /// `<backingStore>`: the image that an overlay reads what it does not hold itself from.

@@ -32,18 +32,7 @@ pub(super) fn make(
     let capacity =
         volume.capacity.map(|capacity| capacity.0).or(below.as_ref().map(|(_, below)| below.capacity));
     let capacity = capacity.ok_or_else(|| StorageError::invalid(&subject, "it needs a capacity"))?;
-    let mut options = CreateOptions::new(format, capacity);
-    if volume.allocation.is_some_and(|allocation| allocation.0 >= capacity) && below.is_none() {
-        options.preallocation = Preallocation::Falloc;
-    }
-    // Documents of libvirt that name no compat mean the newer one.
-    options.qcow2.compat =
-        if volume.target.compat.as_deref() == Some("0.10") { Compat::V0_10 } else { Compat::V1_1 };
-    options.qcow2.cluster_size = volume.target.cluster_size.map(|size| size.0);
-    if let Some(features) = &volume.target.features {
-        options.qcow2.lazy_refcounts = features.lazy_refcounts;
-        options.qcow2.extended_l2 = features.extended_l2;
-    }
+    let mut options = options(volume, format, capacity);
     if let (Some(backing), Some((path, below))) = (&volume.backing, below) {
         let told = backing.format.clone().unwrap_or_else(|| below.format.clone());
         if told != below.format {
@@ -58,6 +47,36 @@ pub(super) fn make(
     let file = file.try_clone().map_err(StorageError::file(&subject, "opened"))?;
     let image = ImageFile::new(file, directory.path_of(&volume.name))?;
     reeve_image::create(image, &options).map_err(|error| or_full(error, &subject, capacity))
+}
+
+/// An image as a document asks for it, without its backing image.
+pub(crate) fn options(volume: &VolumeConfig, format: Format, capacity: u64) -> CreateOptions {
+    let mut options = CreateOptions::new(format, capacity);
+    let whole = volume.allocation.is_some_and(|allocation| allocation.0 >= capacity);
+    options.preallocation = match volume.target.preallocation {
+        Some(wanted) => wanted,
+        None if whole && volume.backing.is_none() => Preallocation::Falloc,
+        None => Preallocation::Off,
+    };
+    if format == Format::Raw {
+        return options;
+    }
+    // Documents of libvirt that name no compat mean the newer one.
+    options.qcow2.compat =
+        if volume.target.compat.as_deref() == Some("0.10") { Compat::V0_10 } else { Compat::V1_1 };
+    options.qcow2.cluster_size = volume.target.cluster_size.map(|size| size.0);
+    if let Some(features) = &volume.target.features {
+        options.qcow2.lazy_refcounts = features.lazy_refcounts;
+        options.qcow2.extended_l2 = features.extended_l2;
+    }
+    options
+}
+
+/// Finds backing images in the directory of a pool, and nowhere else.
+pub(super) fn chain(directory: &Directory) -> Result<Directories, StorageError> {
+    let path = directory.path_of("");
+    let dir = directory.dir().try_clone().map_err(StorageError::file(&path, "opened"))?;
+    Ok(Directories::new().allow(path, dir))
 }
 
 /// The volume that a document names as backing image, by its name or path: nothing outside of the pool is one.
@@ -101,8 +120,7 @@ pub(super) fn resize(
         .format
         .parse::<Format>()
         .map_err(|error| StorageError::unsupported(&subject, error.to_string()))?;
-    let dir = directory.dir().try_clone().map_err(StorageError::file(&volume.path, "opened"))?;
-    let chain = Directories::new().allow(directory.path_of(""), dir);
+    let chain = chain(directory)?;
     let mut image = reeve_image::open(ImageFile::new(file, &volume.path)?, format, Access::Write, &chain)?;
     let preallocation = if allocate { Preallocation::Falloc } else { Preallocation::Off };
     image
@@ -111,11 +129,9 @@ pub(super) fn resize(
         .map_err(|error| or_full(error, &subject, capacity.saturating_sub(volume.capacity.0)))
 }
 
-fn or_full(error: reeve_image::ImageError, subject: &str, bytes: u64) -> StorageError {
-    match error {
-        reeve_image::ImageError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-            StorageError::Full { subject: subject.to_owned(), bytes }
-        }
-        error => error.into(),
+pub(crate) fn or_full(error: reeve_image::ImageError, subject: &str, bytes: u64) -> StorageError {
+    match error.is_full() {
+        true => StorageError::Full { subject: subject.to_owned(), bytes },
+        false => error.into(),
     }
 }

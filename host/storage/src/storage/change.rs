@@ -1,12 +1,12 @@
-//! Volumes are made, copied, resized, wiped and deleted.
+//! Volumes are made, resized, wiped and deleted.
 
 use reeve_model::Bytes;
 use reeve_model::storage::{VolumeConfig, WipeAlgorithm};
 use uuid::Uuid;
 
 use super::Storage;
-use crate::pool::{Content, Volume};
-use crate::{Progress, StorageError, content, wipe};
+use crate::pool::Volume;
+use crate::{Progress, StorageError, wipe};
 
 /// How a volume gets another capacity (guide 14.12.7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,49 +34,6 @@ impl Storage {
         }
         let _held = active.hold(&config.name, true)?;
         let volume = active.volumes.create(config, None)?;
-        active.note(&config.name, Some(&volume));
-        Ok(volume)
-    }
-
-    /// Makes a volume with the content of another, of the same pool or not. It gets the capacity of that one where it names none.
-    pub fn create_from(
-        &self,
-        pool: Uuid,
-        config: &VolumeConfig,
-        template: (Uuid, &str),
-        progress: &Progress,
-    ) -> Result<Volume, StorageError> {
-        let (active, source) = (self.active(pool)?, self.active(template.0)?);
-        let subject = active.subject(&config.name);
-        let _held = active.hold(&config.name, true)?;
-        let _read = source.hold(template.1, false)?;
-        let from = source.volumes.look(template.1)?;
-        if let Some(fault) = &from.fault {
-            return Err(StorageError::conflict(source.subject(&from.name), fault));
-        }
-        if from.backing.is_some() && pool != template.0 {
-            let reason = "it is an overlay; its backing image would not be found from another pool";
-            return Err(StorageError::unsupported(source.subject(&from.name), reason));
-        }
-        let capacity = config.capacity.unwrap_or(from.capacity);
-        if capacity < from.capacity {
-            let reason =
-                format!("it can't be smaller than '{}', which has {} bytes", from.name, from.capacity.0);
-            return Err(StorageError::invalid(subject, reason));
-        }
-        if from.format != "raw" && capacity != from.capacity {
-            let reason = format!(
-                "a copy of an image of format '{}' has its capacity; leave <capacity> out",
-                from.format
-            );
-            return Err(StorageError::unsupported(subject, reason));
-        }
-        let config = VolumeConfig { capacity: Some(capacity), ..config.clone() };
-        let file = source.volumes.open(&from.name, false)?;
-        let length = content::size(&file).map_err(StorageError::file(&from.path, "measured"))?;
-        let mut fill = |to: &std::fs::File| content::copy(&file, to, length, true, progress, &subject);
-        let content = Content { format: &from.format, length, fill: &mut fill };
-        let volume = active.volumes.create(&config, Some(content))?;
         active.note(&config.name, Some(&volume));
         Ok(volume)
     }

@@ -1,5 +1,6 @@
 //! Clients write and read the content of volumes (guide 14.12.6).
 
+use std::fs::File;
 use std::io::{self, Read};
 
 use uuid::Uuid;
@@ -7,6 +8,9 @@ use uuid::Uuid;
 use super::Storage;
 use crate::content::{self, Stretch};
 use crate::{Progress, StorageError};
+
+/// How what comes in is written: input, volume, offset, room, progress, subject.
+type Upload = fn(&mut dyn Read, &File, u64, u64, &Progress, &str) -> Result<u64, StorageError>;
 
 impl Storage {
     /// Writes what is read from `input` into a volume, from `offset` on; more than `length` bytes, where that is given, are refused. Tells how
@@ -19,6 +23,30 @@ impl Storage {
         input: &mut dyn Read,
         progress: &Progress,
     ) -> Result<u64, StorageError> {
+        self.receive(pool, name, (offset, length), input, progress, content::upload)
+    }
+
+    /// As [`Self::upload`], of content whose holes are not sent ([`reeve_model::storage::Frame`]).
+    pub fn upload_sparse(
+        &self,
+        pool: Uuid,
+        name: &str,
+        part: (u64, Option<u64>),
+        input: &mut dyn Read,
+        progress: &Progress,
+    ) -> Result<u64, StorageError> {
+        self.receive(pool, name, part, input, progress, content::upload_sparse)
+    }
+
+    fn receive(
+        &self,
+        pool: Uuid,
+        name: &str,
+        (offset, length): (u64, Option<u64>),
+        input: &mut dyn Read,
+        progress: &Progress,
+        upload: Upload,
+    ) -> Result<u64, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(name);
         let _held = active.hold(name, true)?;
@@ -28,7 +56,7 @@ impl Storage {
         let size = if active.volumes.look(name)?.format == "raw" { size } else { i64::MAX as u64 };
         let room = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
         let room = length.map_or(room, |length| length.min(room));
-        let written = content::upload(input, &file, offset, room, progress, &subject);
+        let written = upload(input, &file, offset, room, progress, &subject);
         drop(file);
         if let Ok(volume) = active.volumes.look(name) {
             active.note(name, Some(&volume));

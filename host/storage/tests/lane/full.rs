@@ -3,10 +3,20 @@
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 use reeve_model::Bytes;
-use reeve_model::storage::{BuildMode, PoolKind, VolumeConfig};
-use reeve_storage::{Progress, Resize, StorageError};
+use reeve_model::storage::{BuildMode, PoolKind, Preallocation, VolumeConfig};
+use reeve_storage::{Progress, Resize, StorageError, Volume};
 
 use crate::bed::{Bed, MIB, sparse};
+
+/// It did not fit, and nothing of it is there.
+fn full_again(bed: &Bed, made: Result<Volume, StorageError>) {
+    let free = bed.storage.space(bed.uuid()).unwrap().available;
+    let error = made.unwrap_err();
+    assert!(matches!(error, StorageError::Full { .. }), "{error}");
+    bed.refresh();
+    let lost = free.0.saturating_sub(bed.storage.space(bed.uuid()).unwrap().available.0);
+    assert!(lost <= 64 << 10, "{lost} bytes are lost");
+}
 
 #[test]
 fn whatever_does_not_fit_leaves_nothing_behind() {
@@ -45,6 +55,21 @@ fn whatever_does_not_fit_leaves_nothing_behind() {
         assert!(copies < 4, "the file system is larger than it should be");
     };
     assert!(matches!(error, StorageError::Full { .. }), "{error}");
+    // Nor does an image of the same disk, nor what is taken at once.
+    let mut image = clone("image");
+    image.target.format = Some("qcow2".to_owned());
+    full_again(&bed, bed.storage.create_from(uuid, &image, (uuid, "source"), &progress));
+    for (space, format) in [
+        (Preallocation::Full, "raw"),
+        (Preallocation::Falloc, "raw"),
+        (Preallocation::Full, "qcow2"),
+        (Preallocation::Falloc, "qcow2"),
+    ] {
+        let mut taken = sparse("taken", 64 * MIB);
+        taken.target.preallocation = Some(space);
+        taken.target.format = Some(format.to_owned());
+        full_again(&bed, bed.storage.create(uuid, &taken));
+    }
     assert_eq!(bed.refresh().len(), 1 + copies);
     for copy in 0..copies {
         bed.storage.delete_volume(uuid, &format!("copy{copy}")).unwrap();

@@ -3,6 +3,7 @@
 
 mod bed;
 mod contract;
+mod convert;
 mod full;
 mod hostile;
 mod images;

@@ -16,10 +16,10 @@ use crate::samples::Samples;
 const RUNS: usize = 7;
 /// The disk: half of it data, in pieces with holes between them.
 const SIZE: u64 = 2 << 30;
-const PIECE: u64 = 8 << 20;
+pub(super) const PIECE: u64 = 8 << 20;
 const IMAGES: usize = 1000;
 const INFO_RUNS: usize = 3;
-const PEER: &str = "qemu-img";
+pub(super) const PEER: &str = "qemu-img";
 
 pub fn measure() -> Result<Vec<Row>> {
     let directory = tempfile::tempdir()?;
@@ -35,11 +35,16 @@ pub fn measure() -> Result<Vec<Row>> {
 }
 
 fn source(path: &Path) -> Result<()> {
+    pieces(path, SIZE, 2 * PIECE)
+}
+
+/// A file with a piece of data at the start of every `step` bytes, and holes between.
+pub(super) fn pieces(path: &Path, size: u64, step: u64) -> Result<()> {
     let file = File::create(path)?;
-    file.set_len(SIZE)?;
+    file.set_len(size)?;
     let mut number = 1_u64;
     let mut piece = vec![0; PIECE as usize];
-    for offset in (0..SIZE).step_by(2 * PIECE as usize) {
+    for offset in (0..size).step_by(step as usize) {
         for word in piece.as_chunks_mut::<8>().0 {
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             *word = number.to_le_bytes();
@@ -97,7 +102,7 @@ fn info(directory: &Path) -> Result<Row> {
         .against(PEER, theirs.median_ms()))
 }
 
-fn run(directory: &Path, program: &str, arguments: &[&str]) -> Result<()> {
+pub(super) fn run(directory: &Path, program: &str, arguments: &[&str]) -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a bench runs both programs as a user does")]
     let output = Command::new(program)
         .args(arguments)

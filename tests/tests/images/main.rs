@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
+mod killed;
+
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -360,5 +362,16 @@ fn full(desk: &Desk, small: &Path) -> Outcome {
         let space = rustix::fs::statvfs(small)?;
         assert!(space.f_bfree * 10 > space.f_blocks * 9, "the space came back");
     }
+    // A snapshot that finds no room leaves the image as it is.
+    desk.raw("small.raw", 1 << 20, &[(0, 1 << 20, 5)])?;
+    let words = ["-f", "raw", "-O", "qcow2", "-o", "cluster_size=512", "small.raw", "small/disk"];
+    desk.peer(&[&["convert"][..], &words].concat())?;
+    let length = small.join("disk").metadata()?.len();
+    anyhow::ensure!(std::fs::write(small.join("filler"), vec![1; 4 << 20]).is_err(), "the disk is not full");
+    let error = desk.reeve(&["image", "snapshot", "create", "@small/disk", "one"])?.fails(1);
+    assert!(error.contains("small/disk") && error.contains("make room"), "{error}");
+    assert_eq!(small.join("disk").metadata()?.len(), length);
+    desk.peer(&["check", "-q", "small/disk"])?;
+    desk.peer(&["compare", "-q", "-f", "raw", "-F", "qcow2", "small.raw", "small/disk"])?;
     Ok(())
 }
