@@ -44,6 +44,7 @@ mod port_change;
 mod record;
 pub mod record_port;
 mod recover;
+mod secret;
 mod storing;
 mod task;
 pub mod task_port;
@@ -110,6 +111,7 @@ pub struct Actions {
     faults: Arc<dyn FaultPoint>,
     definitions: Arc<Definitions>,
     pending_macs: mac::Pending,
+    secrets: secret::Secrets,
 }
 
 impl Actions {
@@ -131,6 +133,7 @@ impl Actions {
             faults,
             definitions,
             pending_macs,
+            secrets: secret::Secrets::default(),
         }
     }
 

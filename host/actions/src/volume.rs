@@ -3,11 +3,11 @@
 mod content;
 
 use reeve_model::storage::{
-    BackingStore, CreatedVolume, PoolChange, ResizeVolume, TakeVolume, VolumeConfig, VolumeSummary,
-    WipeAlgorithm,
+    BackingStore, CreatedVolume, Encryption, PoolChange, PoolConfig, ResizeVolume, SecretReference,
+    TakeVolume, VolumeConfig, VolumeEncryption, VolumeSummary, WipeAlgorithm,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::{Progress, Resize, Volume};
+use reeve_storage::{Progress, Resize, Volume, VolumeKey};
 use uuid::Uuid;
 
 pub use content::{Incoming, Outgoing};
@@ -72,6 +72,7 @@ impl Actions {
         config.physical = Some(volume.physical);
         config.target.path = Some(volume.path);
         config.target.format = Some(volume.format);
+        config.target.encryption = volume.encryption.map(encryption);
         let extra = Default::default;
         config.backing =
             volume.backing.map(|path| BackingStore { path, format: None, permissions: None, extra: extra() });
@@ -91,12 +92,23 @@ impl Actions {
         refuse_inactive(&record)?;
         let name = config.name.clone();
         let volume = match &options.template {
+            None if config.target.encryption.is_some() => {
+                let key = self.volume_key(&config, record.config()).await?;
+                self.on_storage(move |storage| storage.create_encrypted(uuid, &config, &key)).await?
+            }
             None => self.on_storage(move |storage| storage.create(uuid, &config)).await?,
             Some(template) => {
                 let home = options.template_pool.as_deref().unwrap_or(pool);
                 let (from, _, template) = self.volume_of(actor, Verb::VolumeDownload, home, template)?;
+                let key = match &config.target.encryption {
+                    Some(_) => Some(self.volume_key(&config, record.config()).await?),
+                    None => None,
+                };
                 let progress = Progress::default();
                 let work = move |storage: &reeve_storage::Storage| {
+                    if let Some(key) = &key {
+                        storage.refuse_wrong_key(from, &template, key)?;
+                    }
                     storage.create_from(uuid, &config, (from, &template), &progress)
                 };
                 self.on_storage(work).await?
@@ -104,6 +116,29 @@ impl Actions {
         };
         self.tell_pool(actor, record.config(), PoolChange::VolumeCreated, &name);
         Ok(CreatedVolume { volume: summary(&record, volume), warnings })
+    }
+
+    /// The passphrase that a document names for a volume (guide ch. 13).
+    async fn volume_key(&self, config: &VolumeConfig, pool: &PoolConfig) -> Result<VolumeKey, Error> {
+        let subject = format!("volume '{}' of pool '{}'", config.name, pool.name);
+        let invalid = |reason: String| Error::new(ErrorCode::Invalid, format!("{subject}: {reason}"));
+        let encryption = config.target.encryption.clone().unwrap_or_default();
+        let format = encryption.format.as_deref().unwrap_or("default");
+        if !["luks", "default"].contains(&format) {
+            let reason = format!("an encryption '{format}' can't be made by this version; 'luks' can");
+            return Err(Error::new(ErrorCode::Unsupported, format!("{subject}: {reason}")));
+        }
+        let [reference] = encryption.secrets.as_slice() else {
+            let count = encryption.secrets.len();
+            return Err(invalid(format!(
+                "it names {count} secrets, and one opens it; write <secret type='passphrase' uuid='…'/>"
+            )));
+        };
+        if let Some(kind) = reference.kind.as_deref().filter(|kind| *kind != "passphrase") {
+            return Err(invalid(format!("a secret of type '{kind}' opens nothing; write type='passphrase'")));
+        }
+        let (secret, passphrase) = self.referred_secret(reference, &subject).await?;
+        Ok(VolumeKey { secret, passphrase })
     }
 
     /// Deletes a volume.
@@ -148,8 +183,32 @@ impl Actions {
     }
 }
 
+fn encryption(found: VolumeEncryption) -> Encryption {
+    let kind = Some("passphrase".to_owned());
+    let reference = |uuid: Uuid| SecretReference { kind, uuid: Some(uuid.to_string()), usage: None };
+    Encryption {
+        format: Some(found.format),
+        secrets: found.secret.map(reference).into_iter().collect(),
+        ..Encryption::default()
+    }
+}
+
 fn summary(pool: &Pool, volume: Volume) -> VolumeSummary {
-    let Volume { name, key, path, kind, format, capacity, allocation, physical, backing, fault } = volume;
+    let Volume { name, key, path, kind, format, capacity, allocation, physical, backing, encryption, fault } =
+        volume;
     let pool = pool.config().name.clone();
-    VolumeSummary { name, pool, key, path, kind, format, capacity, allocation, physical, backing, fault }
+    VolumeSummary {
+        name,
+        pool,
+        key,
+        path,
+        kind,
+        format,
+        capacity,
+        allocation,
+        physical,
+        backing,
+        encryption,
+        fault,
+    }
 }

@@ -113,6 +113,21 @@ pub enum Verb {
     /// Read the content of volumes.
     #[serde(rename = "volume:download")]
     VolumeDownload,
+    /// See what secrets there are, without their values.
+    #[serde(rename = "secret:read")]
+    SecretRead,
+    /// Add or replace secrets.
+    #[serde(rename = "secret:define")]
+    SecretDefine,
+    /// Remove secrets with their values.
+    #[serde(rename = "secret:undefine")]
+    SecretUndefine,
+    /// Give secrets their values.
+    #[serde(rename = "secret:set")]
+    SecretSet,
+    /// Read the values of secrets that are not private.
+    #[serde(rename = "secret:reveal")]
+    SecretReveal,
     /// Follow events.
     #[serde(rename = "events:read")]
     EventsRead,
@@ -144,7 +159,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 50] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -181,6 +196,11 @@ impl Verb {
         Self::VolumeDelete,
         Self::VolumeChange,
         Self::VolumeDownload,
+        Self::SecretRead,
+        Self::SecretDefine,
+        Self::SecretUndefine,
+        Self::SecretSet,
+        Self::SecretReveal,
         Self::EventsRead,
         Self::PolicyRead,
         Self::PolicyAdmin,
@@ -231,6 +251,11 @@ impl Verb {
             Self::VolumeDelete => "volume:delete",
             Self::VolumeChange => "volume:change",
             Self::VolumeDownload => "volume:download",
+            Self::SecretRead => "secret:read",
+            Self::SecretDefine => "secret:define",
+            Self::SecretUndefine => "secret:undefine",
+            Self::SecretSet => "secret:set",
+            Self::SecretReveal => "secret:reveal",
             Self::EventsRead => "events:read",
             Self::PolicyRead => "policy:read",
             Self::PolicyAdmin => "policy:admin",

@@ -121,7 +121,12 @@ fn key_of(verb: Verb) -> Option<&'static str> {
         | Verb::VolumeCreate
         | Verb::VolumeDelete
         | Verb::VolumeChange
-        | Verb::VolumeDownload => Some("name"),
+        | Verb::VolumeDownload
+        | Verb::SecretRead
+        | Verb::SecretDefine
+        | Verb::SecretUndefine
+        | Verb::SecretSet
+        | Verb::SecretReveal => Some("name"),
         Verb::DomainRewrite | Verb::FsRead | Verb::FsWrite => Some("path"),
         Verb::KvUse => Some("max-bytes"),
         Verb::NodeRead

@@ -83,9 +83,10 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
     let (hook, subject) = match &event.kind {
         EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
         // The stop is told by `stopping`, which waits for it.
-        // The contract has no hook for storage yet.
+        // The contract has no hook for storage and secrets yet.
         EventKind::Daemon { change: DaemonChange::Stopping }
         | EventKind::Policy { .. }
+        | EventKind::Secret { .. }
         | EventKind::Pool { .. } => return,
         EventKind::Network { name, .. } | EventKind::Filter { name, .. } => {
             (Hook::NetworkEvents, name.as_str())
@@ -121,7 +122,7 @@ async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
             let Some(told) = contract_network_event(&event.kind) else { return };
             (Hook::NetworkEvents, name.clone(), Question::NetworkEvent(told))
         }
-        EventKind::Policy { .. } | EventKind::Pool { .. } => return,
+        EventKind::Policy { .. } | EventKind::Secret { .. } | EventKind::Pool { .. } => return,
     };
     if !active.answers(hook) {
         return;

@@ -68,6 +68,7 @@ impl Files {
             allocation: Bytes(metadata.blocks().saturating_mul(512)),
             physical,
             backing: probed.backing,
+            encryption: probed.encryption,
             fault: probed.fault,
         }
     }
@@ -141,11 +142,13 @@ impl Volumes for Files {
 
     fn create(&self, volume: &VolumeConfig, content: Option<Content<'_>>) -> Result<Volume, StorageError> {
         let subject = self.directory.subject(&volume.name);
-        if volume.target.encryption.is_some() {
-            return Err(StorageError::unsupported(subject, "volumes can't be encrypted by this version"));
-        }
         let found = content.as_ref().map(|content| content.format);
-        let format = volume.target.format.as_deref().or(found).unwrap_or(probe::RAW);
+        let told = volume.target.format.as_deref();
+        let format = match found {
+            // What a document calls raw may be in a container.
+            Some(probe::LUKS) if told.is_none_or(|told| told == probe::RAW) => probe::LUKS,
+            _ => told.or(found).unwrap_or(probe::RAW),
+        };
         if found.is_some_and(|found| found != format) {
             let reason = format!(
                 "it would have to be converted to '{format}', which this version does not; leave <format> out"
@@ -188,6 +191,14 @@ impl Volumes for Files {
             return self.look(name);
         }
         let before = metadata.size();
+        // The header of an encrypted volume is no part of what a guest sees.
+        let capacity = match &volume.encryption {
+            None => capacity,
+            Some(_) => match &volume.fault {
+                None => capacity.saturating_add(before - volume.capacity.0),
+                Some(fault) => return Err(StorageError::conflict(subject, fault)),
+            },
+        };
         let full = StorageError::written(&subject, capacity.saturating_sub(before));
         if allocate_it && capacity > before {
             let allocated = allocate(&file, before, capacity - before);
@@ -230,7 +241,7 @@ fn blank(file: &File, volume: &VolumeConfig, subject: &str) -> Result<(), Storag
 }
 
 /// Takes the blocks of a stretch; zeroes are written where the file system can't promise them.
-fn allocate(file: &File, start: u64, length: u64) -> std::io::Result<()> {
+pub(crate) fn allocate(file: &File, start: u64, length: u64) -> std::io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), start, length) {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
             let zeroes = vec![0; 1 << 20];

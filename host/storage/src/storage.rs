@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_model::storage::{BuildMode, PoolConfig, PoolSpace};
+use reeve_model::storage::{BuildMode, PoolConfig, PoolKind, PoolSpace};
 use uuid::Uuid;
 
 use crate::pool::{self, Pool, Volume, Volumes, subject, volume_subject};
 use crate::{Progress, StorageError};
 
 mod change;
+mod encrypted;
 mod stream;
 
 pub use change::Resize;
+pub use encrypted::VolumeKey;
 
 /// The pools that run on this host. Calls block for as long as the medium takes; those on different volumes don't wait for each other.
 #[derive(Default)]
@@ -184,9 +186,10 @@ impl Storage {
 
     /// Two pools on one source would each take the other's volumes for its own.
     fn refuse_shared(&self, config: &PoolConfig) -> Result<(), StorageError> {
-        let place = |config: &PoolConfig| match config.kind.holds_files() {
-            true => config.target.path.clone(),
-            false => config.source.device().map(str::to_owned),
+        let place = |config: &PoolConfig| match config.kind {
+            PoolKind::Logical => Some(config.source.name.as_ref().unwrap_or(&config.name).clone()),
+            kind if kind.holds_files() => config.target.path.clone(),
+            _ => config.source.device().map(str::to_owned),
         };
         let real =
             |path: String| std::fs::canonicalize(&path).map_or(path, |real| real.display().to_string());

@@ -1,9 +1,11 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
 mod crash;
+mod encrypted;
 mod kinds;
 mod lab;
 mod pools;
+mod secrets;
 mod volumes;
 
 use std::time::Duration;

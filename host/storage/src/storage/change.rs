@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Storage;
 use crate::pool::{Content, Volume};
-use crate::{Progress, StorageError, content, wipe};
+use crate::{Progress, StorageError, content, probe, wipe};
 
 /// How a volume gets another capacity (guide 14.12.7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +26,9 @@ impl Storage {
     pub fn create(&self, pool: Uuid, config: &VolumeConfig) -> Result<Volume, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(&config.name);
+        if config.target.encryption.is_some() {
+            return Err(StorageError::invalid(subject, "an encrypted volume is made with a passphrase"));
+        }
         if config.capacity.is_none() && config.backing.is_none() {
             return Err(StorageError::invalid(
                 subject,
@@ -74,8 +77,15 @@ impl Storage {
         let config = VolumeConfig { capacity: Some(capacity), ..config.clone() };
         let file = source.volumes.open(&from.name, false)?;
         let length = content::size(&file).map_err(StorageError::file(&from.path, "measured"))?;
-        let mut fill = |to: &std::fs::File| content::copy(&file, to, length, true, progress, &subject);
-        let content = Content { format: &from.format, length, fill: &mut fill };
+        let secret = from.encryption.as_ref().and_then(|encryption| encryption.secret);
+        let mut fill = |to: &std::fs::File| {
+            secret.inspect(|secret| probe::mark_secret(to, *secret));
+            content::copy(&file, to, length, true, progress, &subject)
+        };
+        let format = if from.encryption.is_some() { probe::LUKS } else { &from.format };
+        // A container is as much longer as its disk is larger.
+        let length = if from.encryption.is_some() { length + (capacity.0 - from.capacity.0) } else { length };
+        let content = Content { format, length, fill: &mut fill };
         let volume = active.volumes.create(&config, Some(content))?;
         active.note(&config.name, Some(&volume));
         Ok(volume)

@@ -8,3 +8,4 @@ mod hostile;
 mod images;
 mod kinds;
 mod volumes;
+mod walks;
