@@ -14,7 +14,7 @@ use crate::contract::{download, walk};
 const LVM: &str = "/sbin/lvm";
 const TARGET: &str = "iqn.2010-05.com.example:lab";
 
-pub fn run() {
+pub fn all() {
     walk(&mut Bed::new(PoolKind::Logical, Some("lvm2"), 96 * MIB));
     println!("inside: logical keeps to the contract");
     logical();
@@ -30,9 +30,9 @@ fn logical() {
     let device = &bed.device.as_ref().unwrap().device;
     let (uuid, progress) = (bed.uuid(), Progress::default());
     // Guide 12.4, 14.11.2: what a device holds is kept unless it may be destroyed.
-    run("/usr/sbin/mkfs.ext2", &[device]);
+    run("/bin/mkswap", &[device.as_str()]);
     let error = bed.storage.build(&bed.config, BuildMode::NoOverwrite).unwrap_err();
-    assert!(error.to_string().contains("holds ext2 already"), "{error}");
+    assert!(error.to_string().contains("holds swap already"), "{error}");
     bed.storage.build(&bed.config, BuildMode::Overwrite).unwrap();
     bed.storage.build(&bed.config, BuildMode::Keep).unwrap();
     let error = bed.storage.build(&bed.config, BuildMode::Overwrite).unwrap_err();
@@ -52,6 +52,10 @@ fn logical() {
     let config = VolumeConfig { backing: Some(backing), ..VolumeConfig::new("snap", Bytes(4 * MIB)) };
     let snapshot = bed.storage.create(uuid, &config).unwrap();
     assert_eq!(snapshot.backing.as_deref(), Some("/dev/lab/one"));
+    assert_eq!((snapshot.capacity, snapshot.allocation), (Bytes(8 * MIB), Bytes(4 * MIB)));
+    let grown = Resize { capacity: Bytes(12 * MIB), ..Resize::default() };
+    let error = bed.storage.resize(uuid, "snap", grown).unwrap_err();
+    assert!(error.to_string().contains("the size of its origin"), "{error}");
     bed.open("one").write_all_at(b"after!", 0).unwrap();
     assert_eq!(download(&bed.storage, uuid, "snap", (0, Some(6))), b"before");
     let error = bed.storage.delete_volume(uuid, "one").unwrap_err();

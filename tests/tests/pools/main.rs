@@ -76,7 +76,7 @@ fn host() -> anyhow::Result<EmulatedHost> {
 #[test]
 fn pools_of_an_emulated_host() -> anyhow::Result<()> {
     if std::env::var_os(INSIDE).is_some() {
-        inside::run();
+        inside::all();
         return Ok(());
     }
     let host = match host() {

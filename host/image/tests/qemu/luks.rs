@@ -45,7 +45,7 @@ fn qemu_opens_what_is_made_here() {
         tool.ok(&["convert", &object, &secret, &opts, &image, "-O", "raw", "back"]);
         assert!(std::fs::read(tool.path("back")).unwrap() == std::fs::read(tool.path("plain")).unwrap());
         let [object, secret, opts, image] = options("wrong", "ours");
-        let refused = tool.run(&["info", &object, &secret, &opts, &image]);
+        let refused = tool.run(&["convert", &object, &secret, &opts, &image, "-O", "raw", "guessed"]);
         assert!(String::from_utf8_lossy(&refused.stderr).contains("Invalid password"));
         assert!(luks_opens(&tool.file("ours"), PASSPHRASE.as_bytes()).unwrap());
         assert!(!luks_opens(&tool.file("ours"), b"incorrect horse").unwrap());

@@ -35,6 +35,9 @@ pub(super) struct Logical {
     /// The logical volume that it is a snapshot of; empty for none.
     #[serde(default)]
     pub(super) origin: String,
+    /// What a snapshot shows: the size of its origin, whatever it takes itself.
+    #[serde(default, deserialize_with = "bytes_or_none")]
+    pub(super) origin_size: Option<u64>,
     /// Kind, permissions, state and so on, a letter each (lvs(8)).
     #[serde(rename = "lv_attr")]
     pub(super) attributes: String,
@@ -94,11 +97,20 @@ fn read<T: DeserializeOwned>(printed: &[u8]) -> Result<T, String> {
 
 /// A number that LVM writes as a text.
 fn bytes<'de, D: serde::Deserializer<'de>>(text: D) -> Result<u64, D::Error> {
+    let number = bytes_or_none(text)?;
+    number.ok_or_else(|| serde::de::Error::custom("a size is empty"))
+}
+
+/// As [`bytes`]; an empty text where there is nothing to be measured.
+fn bytes_or_none<'de, D: serde::Deserializer<'de>>(text: D) -> Result<Option<u64>, D::Error> {
     let text = <std::borrow::Cow<'de, str>>::deserialize(text)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
     let number: u64 = text.parse().map_err(serde::de::Error::custom)?;
     // No device is larger; sums of two stay within a u64.
     match i64::try_from(number) {
-        Ok(_) => Ok(number),
+        Ok(_) => Ok(Some(number)),
         Err(_) => Err(serde::de::Error::custom(format!("{number} bytes are more than a device has"))),
     }
 }
@@ -115,7 +127,7 @@ mod tests {
           {
               "lv": [
                   {"lv_name":"disk one", "lv_uuid":"3zFNWk", "lv_size":"4194304", "origin":"", "lv_attr":"-wi-a-----", "lv_tags":""},
-                  {"lv_name":"snap", "lv_uuid":"8kjx", "lv_size":"4194304", "origin":"disk", "lv_attr":"swi---s---", "lv_tags":"a,reeve_unfinished"},
+                  {"lv_name":"snap", "lv_uuid":"8kjx", "lv_size":"4194304", "origin":"disk", "origin_size":"8388608", "lv_attr":"swi---s---", "lv_tags":"a,reeve_unfinished"},
                   {"lv_name":"[pool_tmeta]", "lv_uuid":"9kjx", "lv_size":"4194304", "origin":"", "lv_attr":"ewi-ao----", "lv_tags":""}
               ]
           }
@@ -132,6 +144,7 @@ mod tests {
         assert_eq!(found.iter().map(|one| one.size).sum::<u64>(), 3 * 4_194_304);
         let facts: Vec<_> =
             found.iter().map(|one| (one.is_volume(), one.is_active(), one.is_unfinished())).collect();
+        assert_eq!(found[1].origin_size, Some(8 << 20));
         assert_eq!(facts, [(true, true, false), (true, false, true), (false, true, false)]);
         let printed =
             br#"{"report":[{"vg":[{"vg_name":"a","vg_size":"8","vg_free":"0","vg_extent_size":"4"}]}]}"#;

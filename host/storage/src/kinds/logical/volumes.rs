@@ -33,7 +33,7 @@ impl LogicalVolumes {
     }
 
     fn logicals(&self) -> Result<Vec<Logical>, StorageError> {
-        let options = "lv_name,lv_uuid,lv_size,origin,lv_attr,lv_tags";
+        let options = "lv_name,lv_uuid,lv_size,origin,origin_size,lv_attr,lv_tags";
         let mut args = vec!["lvs"];
         args.extend(report::ARGUMENTS);
         args.extend(["-o", options, &self.pool.group]);
@@ -51,7 +51,7 @@ impl LogicalVolumes {
             path,
             kind: VolumeKind::Block,
             format: "raw".to_owned(),
-            capacity: Bytes(found.size),
+            capacity: Bytes(found.origin_size.unwrap_or(found.size)),
             allocation: Bytes(found.size),
             physical: Bytes(found.size),
             backing: Some(&found.origin).filter(|origin| !origin.is_empty()).map(below),
@@ -186,8 +186,10 @@ impl Volumes for LogicalVolumes {
         }
         let group = self.pool.needed_group()?;
         let origin = config.backing.as_ref().map(|_| group.extent);
-        let capacity = config.capacity.map(|capacity| capacity.0).or(origin).unwrap_or_default();
-        let size = self.rounded(&subject, capacity, &group)?;
+        // A snapshot shows the size of its origin; what it takes is for what changes.
+        let room = config.allocation.filter(|_| config.backing.is_some()).or(config.capacity);
+        let room = room.map(|room| room.0).or(origin).unwrap_or_default();
+        let size = self.rounded(&subject, room, &group)?;
         if size > group.free {
             return Err(StorageError::Full { subject, bytes: size });
         }
@@ -211,7 +213,12 @@ impl Volumes for LogicalVolumes {
 
     fn resize(&self, name: &str, capacity: u64, _allocate: bool) -> Result<Volume, StorageError> {
         let subject = self.subject(name);
-        let before = self.find(name)?.capacity.0;
+        let before = self.find(name)?;
+        if before.backing.is_some() {
+            let reason = "it is a snapshot, which has the size of its origin; resize that";
+            return Err(StorageError::unsupported(subject, reason));
+        }
+        let before = before.capacity.0;
         let group = self.pool.needed_group()?;
         let size = self.rounded(&subject, capacity, &group)?;
         if size.saturating_sub(before) > group.free {
