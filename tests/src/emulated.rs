@@ -1,6 +1,7 @@
 //! A whole host emulated by qemu, with an AMD processor that has SVM: its stock `kvm_amd` runs stock guests where the
 //! KVM of the machine that tests can't.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -36,6 +37,8 @@ const KVM_MODULES: [&str; 3] = ["virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", 
 pub struct EmulatedHost {
     kernel: PathBuf,
     files: Archive,
+    /// Libraries that are there already.
+    copied: BTreeSet<PathBuf>,
 }
 
 impl EmulatedHost {
@@ -43,15 +46,36 @@ impl EmulatedHost {
     /// modules (in /modules) there.
     pub fn new(debian: &Debian, init: &str) -> anyhow::Result<Self> {
         run(Path::new("/"), EMULATOR, &["--version"])?;
-        let mut files = archive(debian, init, &KVM_MODULES)?;
-        let reeve = binary()?;
-        files.copy("bin/reeve", &reeve)?;
-        for library in run(Path::new("/"), "ldd", &[&reeve.to_string_lossy()])?.split_whitespace() {
-            if let Some(name) = library.strip_prefix('/') {
-                files.copy(name, Path::new(library))?;
+        let files = archive(debian, init, &KVM_MODULES)?;
+        let mut host = Self { kernel: debian.kernel()?, files, copied: BTreeSet::new() };
+        host.program("bin/reeve", &binary()?, Path::new("/"))?;
+        Ok(host)
+    }
+
+    /// Adds a program with the libraries that it needs: those below `root`, where it has them, or this machine's.
+    pub fn program(&mut self, name: &str, path: &Path, root: &Path) -> anyhow::Result<()> {
+        self.files.copy(name, path)?;
+        let place = |directory: &str| root.join(directory).display().to_string();
+        let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"].map(place).join(":");
+        let places = format!("LD_LIBRARY_PATH={places}");
+        let linked = run(Path::new("/"), "env", &[&places, "ldd", &path.to_string_lossy()])?;
+        anyhow::ensure!(!linked.contains("not found"), "{} lacks libraries: {linked}", path.display());
+        for library in linked.split_whitespace().filter(|word| word.starts_with('/')) {
+            let path = Path::new(library);
+            let inside = path.strip_prefix(root).or_else(|_| path.strip_prefix("/"))?.to_path_buf();
+            if self.copied.insert(inside.clone()) {
+                self.files.copy(&inside.to_string_lossy(), path)?;
             }
         }
-        Ok(Self { kernel: debian.kernel()?, files })
+        Ok(())
+    }
+
+    /// Adds modules, to be loaded in this order after those for KVM.
+    pub fn modules(&mut self, debian: &Debian, paths: &[String]) -> anyhow::Result<()> {
+        for (index, path) in paths.iter().enumerate() {
+            self.files.copy(&format!("modules/more-{index:02}.ko"), &debian.module(path)?)?;
+        }
+        Ok(())
     }
 
     /// Adds a file.

@@ -4,6 +4,7 @@ use reeve_model::domain::{Device, DomainConfig};
 use reeve_model::filter::FilterConfig;
 use reeve_model::host_interface::HostInterfaceConfig;
 use reeve_model::network::{NetworkConfig, NetworkUpdate};
+use reeve_model::secret::SecretConfig;
 use reeve_model::storage::{PoolConfig, VolumeConfig};
 use reeve_model::{Error, ErrorCode};
 use reeve_xml::{ParseOptions, XmlError};
@@ -91,6 +92,18 @@ pub(crate) fn parse_volume(xml: &str, strict: bool) -> Result<(VolumeConfig, Vec
 /// The document of a volume.
 pub(crate) fn format_volume(config: &VolumeConfig) -> String {
     reeve_xml::volume::format(config)
+}
+
+/// Reads a secret document; `strict` makes the first warning an error.
+pub(crate) fn parse_secret(xml: &str, strict: bool) -> Result<(SecretConfig, Vec<String>), Error> {
+    let parsed =
+        reeve_xml::secret::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("secret", &fault))?;
+    Ok((parsed.document, parsed.warnings.iter().map(ToString::to_string).collect()))
+}
+
+/// The document of a secret.
+pub(crate) fn format_secret(config: &SecretConfig) -> String {
+    reeve_xml::secret::format(config)
 }
 
 /// A filter document that was read.

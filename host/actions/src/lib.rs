@@ -46,6 +46,7 @@ mod port_change;
 mod record;
 pub mod record_port;
 mod recover;
+mod secret;
 mod storing;
 mod task;
 pub mod task_port;
@@ -112,6 +113,7 @@ pub struct Actions {
     faults: Arc<dyn FaultPoint>,
     definitions: Arc<Definitions>,
     pending_macs: mac::Pending,
+    secrets: secret::Secrets,
 }
 
 impl Actions {
@@ -133,6 +135,7 @@ impl Actions {
             faults,
             definitions,
             pending_macs,
+            secrets: secret::Secrets::default(),
         }
     }
 

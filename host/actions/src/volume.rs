@@ -5,10 +5,11 @@ mod content;
 mod view;
 
 use reeve_model::storage::{
-    CreatedVolume, PoolChange, ResizeVolume, StorageOperation, TakeVolume, VolumeSummary, WipeAlgorithm,
+    CreatedVolume, PoolChange, PoolConfig, ResizeVolume, StorageOperation, TakeVolume, VolumeConfig,
+    VolumeSummary, WipeAlgorithm,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::{Resize, Volume};
+use reeve_storage::{Resize, Volume, VolumeKey};
 use uuid::Uuid;
 
 pub use content::{Incoming, Outgoing};
@@ -97,23 +98,25 @@ impl Actions {
         let (mut config, intent) = self.ask_volume_create(actor, (uuid, &record), config, source).await?;
         config.target.preallocation = options.preallocation;
         let name = config.name.clone();
-        let volume = match template {
-            None => {
-                let work = move |storage: &reeve_storage::Storage| {
-                    let _kept = intent;
-                    storage.create(uuid, &config)
-                };
-                self.on_storage(work).await?
-            }
-            Some((from, _, template)) => {
-                let job = self.storing.begin(uuid, StorageOperation::CreateFrom, &name);
-                let work = move |storage: &reeve_storage::Storage| {
-                    let _kept = intent;
+        let key = match &config.target.encryption {
+            Some(_) => Some(self.volume_key(&config, record.config()).await?),
+            None => None,
+        };
+        let job = template.as_ref().map(|_| self.storing.begin(uuid, StorageOperation::CreateFrom, &name));
+        let work = move |storage: &reeve_storage::Storage| {
+            let _kept = intent;
+            match (template, key, job) {
+                (Some((from, _, template)), key, Some(job)) => {
+                    if let Some(key) = &key {
+                        storage.refuse_wrong_key(from, &template, key)?;
+                    }
                     storage.create_from(uuid, &config, (from, &template), &job.progress)
-                };
-                self.on_storage(work).await?
+                }
+                (_, Some(key), _) => storage.create_encrypted(uuid, &config, &key),
+                (_, None, _) => storage.create(uuid, &config),
             }
         };
+        let volume = self.on_storage(work).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeCreated, &name);
         Ok(CreatedVolume { volume: summary(&record, volume), warnings })
     }
@@ -133,6 +136,29 @@ impl Actions {
             VolumeConfig { name: self.clone_name(actor, source, Some(pool), taken).await?, ..config };
         config.check().map_err(|broken| Error::new(ErrorCode::Invalid, broken.to_string()))?;
         Ok(config)
+    }
+
+    /// The passphrase that a document names for a volume (guide ch. 13).
+    async fn volume_key(&self, config: &VolumeConfig, pool: &PoolConfig) -> Result<VolumeKey, Error> {
+        let subject = format!("volume '{}' of pool '{}'", config.name, pool.name);
+        let invalid = |reason: String| Error::new(ErrorCode::Invalid, format!("{subject}: {reason}"));
+        let encryption = config.target.encryption.clone().unwrap_or_default();
+        let format = encryption.format.as_deref().unwrap_or("default");
+        if !["luks", "default"].contains(&format) {
+            let reason = format!("an encryption '{format}' can't be made by this version; 'luks' can");
+            return Err(Error::new(ErrorCode::Unsupported, format!("{subject}: {reason}")));
+        }
+        let [reference] = encryption.secrets.as_slice() else {
+            let count = encryption.secrets.len();
+            return Err(invalid(format!(
+                "it names {count} secrets, and one opens it; write <secret type='passphrase' uuid='…'/>"
+            )));
+        };
+        if let Some(kind) = reference.kind.as_deref().filter(|kind| *kind != "passphrase") {
+            return Err(invalid(format!("a secret of type '{kind}' opens nothing; write type='passphrase'")));
+        }
+        let (secret, passphrase) = self.referred_secret(reference, &subject).await?;
+        Ok(VolumeKey { secret, passphrase })
     }
 
     /// Deletes a volume.
@@ -189,7 +215,21 @@ impl Actions {
 }
 
 fn summary(pool: &Pool, volume: Volume) -> VolumeSummary {
-    let Volume { name, key, path, kind, format, capacity, allocation, physical, backing, fault } = volume;
+    let Volume { name, key, path, kind, format, capacity, allocation, physical, backing, encryption, fault } =
+        volume;
     let pool = pool.config().name.clone();
-    VolumeSummary { name, pool, key, path, kind, format, capacity, allocation, physical, backing, fault }
+    VolumeSummary {
+        name,
+        pool,
+        key,
+        path,
+        kind,
+        format,
+        capacity,
+        allocation,
+        physical,
+        backing,
+        encryption,
+        fault,
+    }
 }

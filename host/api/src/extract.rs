@@ -5,7 +5,9 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use reeve_model::secret::SecretValue;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroize;
 
 use crate::error::ApiError;
 
@@ -62,6 +64,22 @@ impl<S: Send + Sync> FromRequest<S> for Xml {
         String::from_utf8(body.into())
             .map(Self)
             .map_err(|error| ApiError::invalid(format!("the document is not UTF-8: {}", error.utf8_error())))
+    }
+}
+
+/// The value of a secret in the body. What was received is cleared.
+pub(crate) struct Value(pub SecretValue);
+
+impl<S: Send + Sync> FromRequest<S> for Value {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = body(request, state).await?;
+        let value = SecretValue::new(body.to_vec());
+        if let Ok(mut received) = body.try_into_mut() {
+            received.zeroize();
+        }
+        value.map(Self).map_err(|length| ApiError::invalid(length.to_string()))
     }
 }
 

@@ -30,6 +30,7 @@ mod peer;
 mod policy;
 mod pool;
 mod routes;
+mod secret;
 mod state;
 mod task;
 mod volume;

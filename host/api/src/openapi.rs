@@ -18,6 +18,7 @@ use utoipa::OpenApi;
         (name = "domains", description = "Virtual machines"),
         (name = "networks", description = "Virtual networks"),
         (name = "storage", description = "Storage pools and their volumes"),
+        (name = "secrets", description = "Passphrases and keys that the host uses"),
         (name = "filters", description = "Packet filters"),
         (name = "interfaces", description = "The host's own network interfaces"),
         (name = "policies", description = "Wasm policies and what they decided"),

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::state::ApiState;
 use crate::{
     artifact, console, domain, events, filter, interface, metrics, network, node, openapi, policy, pool,
-    task, volume,
+    secret, task, volume,
 };
 
 /// Largest document or JSON body.
@@ -92,6 +92,12 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(filter::define))
         .routes(routes!(filter::undefine))
         .routes(routes!(filter::xml))
+        .routes(routes!(secret::list))
+        .routes(routes!(secret::define))
+        .routes(routes!(secret::undefine))
+        .routes(routes!(secret::xml))
+        .routes(routes!(secret::set_value))
+        .routes(routes!(secret::value))
         .routes(routes!(interface::list))
         .routes(routes!(interface::define))
         .routes(routes!(interface::info))

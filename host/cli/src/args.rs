@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
-use crate::{completions, domain, events, iface, image, network, node, nwfilter, policy, pool, vol, xml};
+use crate::{
+    completions, domain, events, iface, image, network, node, nwfilter, policy, pool, secret, vol, xml,
+};
 
 const AFTER_HELP: &str = "\
 Files:
@@ -18,7 +20,7 @@ Exit status:
   0  done
   1  failed
   2  the command line is wrong
-  3  no such domain, network, pool, volume, filter, interface, policy or file
+  3  no such domain, network, pool, volume, secret, filter, interface, policy or file
   4  denied: by authorization or by a policy
   5  the daemon cannot be reached
   6  not possible in this state: exists already, wrong state, busy
@@ -83,6 +85,9 @@ pub enum Command {
     /// Make, copy, fill and look at storage volumes
     #[command(subcommand, visible_alias = "volume")]
     Vol(vol::VolCommand),
+    /// Keep passphrases and keys that the host uses
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Define and look at packet filters
     #[command(subcommand)]
     Nwfilter(nwfilter::FilterCommand),

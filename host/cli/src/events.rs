@@ -113,6 +113,7 @@ fn what(kind: &EventKind) -> String {
         EventKind::Pool { name, change, detail, .. } => {
             format!("storage pool '{name}' {}: '{detail}'", word(change))
         }
+        EventKind::Secret { name, change, .. } => format!("secret '{name}' {}", word(change)),
         EventKind::Filter { name, change, .. } => format!("filter '{name}' {}", word(change)),
         EventKind::Policy { name, change, detail } if detail.is_empty() => {
             format!("policy '{name}' {}", word(change))

@@ -20,6 +20,7 @@ mod output;
 mod policy;
 mod pool;
 mod progress;
+mod secret;
 mod terminal;
 mod vol;
 mod xml;
@@ -52,6 +53,7 @@ async fn dispatch(command: Command, mut context: context::Context) -> anyhow::Re
         Command::Network(command) => command.run(&mut context).await,
         Command::Pool(command) => command.run(&mut context).await,
         Command::Vol(command) => command.run(&mut context).await,
+        Command::Secret(command) => command.run(&mut context).await,
         Command::Nwfilter(command) => command.run(&mut context).await,
         Command::Iface(command) => command.run(&mut context).await,
         Command::Policy(command) => command.run(&mut context).await,

@@ -1,6 +1,6 @@
-//! Raw mode of the terminal on standard input, and whether somebody looks at what is printed.
+//! Raw and silent mode of the terminal on standard input, and whether somebody looks at what is printed.
 
-use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 
 /// The terminal passes every key on while this lives, and is as it was before when it is dropped.
 #[derive(Debug)]
@@ -20,6 +20,16 @@ impl RawMode {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(&stdin, OptionalActions::Drain, &raw)?;
+        Ok(Self { before: Some(before) })
+    }
+
+    /// Hides what is typed, and changes nothing else.
+    pub(crate) fn silent() -> std::io::Result<Self> {
+        let stdin = std::io::stdin();
+        let before = tcgetattr(&stdin)?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&stdin, OptionalActions::Drain, &silent)?;
         Ok(Self { before: Some(before) })
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Payload<'a> {
     Json(Vec<u8>),
     Xml(&'a str),
     Component(Vec<u8>),
+    Bytes(Vec<u8>),
 }
 
 impl Payload<'_> {
@@ -34,13 +35,14 @@ impl Payload<'_> {
             Self::Json(_) => Some("application/json"),
             Self::Xml(_) => Some("application/xml"),
             Self::Component(_) => Some("application/wasm"),
+            Self::Bytes(_) => Some("application/octet-stream"),
         }
     }
 
     fn into_bytes(self) -> Bytes {
         match self {
             Self::Empty => Bytes::new(),
-            Self::Json(bytes) | Self::Component(bytes) => bytes.into(),
+            Self::Json(bytes) | Self::Component(bytes) | Self::Bytes(bytes) => bytes.into(),
             Self::Xml(text) => Bytes::copy_from_slice(text.as_bytes()),
         }
     }

@@ -17,6 +17,7 @@ mod policy;
 mod pool;
 mod query;
 mod record;
+mod secret;
 mod task;
 mod volume;
 

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   ImageFile + Format ── create ──> a new image, whole or not openable
+//!                      ── luks_create, luks_opens ──> an encrypted container, whole or not openable
 //!                      ── info ───> what is known without reading the disk
 //!                      ── open ───> Image: read, write, zero, resize, snapshots, map, rebase, commit
 //! ```
@@ -24,6 +25,7 @@ mod file;
 mod format;
 mod image;
 mod info;
+mod luks;
 mod probe;
 mod qcow2;
 mod raw;
@@ -45,6 +47,7 @@ pub use file::ImageFile;
 pub use format::{Format, UnknownFormat};
 pub use image::{Access, Image, open, open_alone};
 pub use info::{CompressionType, Info, Qcow2Info, info};
+pub use luks::{Effort, LUKS_PAYLOAD, Luks, luks_create, luks_info, luks_opens};
 pub use probe::{Content, Probe, probe};
 pub use qcow2::Snapshot;
 pub use rebase::Progress;

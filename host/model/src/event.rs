@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::network::NetworkChange;
+use crate::secret::SecretChange;
 use crate::storage::PoolChange;
 use crate::{Actor, DomainState, StateReason};
 
@@ -78,6 +79,15 @@ pub enum EventKind {
         change: PoolChange,
         /// Name of the volume; empty for the pool itself.
         detail: String,
+    },
+    /// A secret was defined, removed, or got another value, which is told nobody.
+    Secret {
+        /// Which one.
+        uuid: Uuid,
+        /// What it is for, or its UUID.
+        name: String,
+        /// What happened to it.
+        change: SecretChange,
     },
     /// A policy was loaded, replaced, parked…
     Policy {

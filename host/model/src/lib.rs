@@ -21,6 +21,7 @@ pub mod node;
 pub mod policy;
 mod policy_life;
 pub mod record;
+pub mod secret;
 pub mod state;
 pub mod stats;
 pub mod storage;

@@ -116,6 +116,21 @@ pub enum Verb {
     /// Rewrite the document of a new volume from a guard; subjects are its fields.
     #[serde(rename = "volume:rewrite")]
     VolumeRewrite,
+    /// See what secrets there are, without their values.
+    #[serde(rename = "secret:read")]
+    SecretRead,
+    /// Add or replace secrets.
+    #[serde(rename = "secret:define")]
+    SecretDefine,
+    /// Remove secrets with their values.
+    #[serde(rename = "secret:undefine")]
+    SecretUndefine,
+    /// Give secrets their values.
+    #[serde(rename = "secret:set")]
+    SecretSet,
+    /// Read the values of secrets that are not private.
+    #[serde(rename = "secret:reveal")]
+    SecretReveal,
     /// Follow events.
     #[serde(rename = "events:read")]
     EventsRead,
@@ -147,7 +162,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 51] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -185,6 +200,11 @@ impl Verb {
         Self::VolumeChange,
         Self::VolumeDownload,
         Self::VolumeRewrite,
+        Self::SecretRead,
+        Self::SecretDefine,
+        Self::SecretUndefine,
+        Self::SecretSet,
+        Self::SecretReveal,
         Self::EventsRead,
         Self::PolicyRead,
         Self::PolicyAdmin,
@@ -236,6 +256,11 @@ impl Verb {
             Self::VolumeChange => "volume:change",
             Self::VolumeDownload => "volume:download",
             Self::VolumeRewrite => "volume:rewrite",
+            Self::SecretRead => "secret:read",
+            Self::SecretDefine => "secret:define",
+            Self::SecretUndefine => "secret:undefine",
+            Self::SecretSet => "secret:set",
+            Self::SecretReveal => "secret:reveal",
             Self::EventsRead => "events:read",
             Self::PolicyRead => "policy:read",
             Self::PolicyAdmin => "policy:admin",

@@ -123,7 +123,12 @@ fn keys_of(verb: Verb) -> &'static [&'static str] {
         | Verb::PoolDelete
         | Verb::VolumeRead
         | Verb::VolumeDelete
-        | Verb::VolumeDownload => &["name"],
+        | Verb::VolumeDownload
+        | Verb::SecretRead
+        | Verb::SecretDefine
+        | Verb::SecretUndefine
+        | Verb::SecretSet
+        | Verb::SecretReveal => &["name"],
         Verb::DomainRewrite | Verb::VolumeRewrite | Verb::FsRead | Verb::FsWrite => &["path"],
         Verb::KvUse => &["max-bytes"],
         Verb::NodeRead

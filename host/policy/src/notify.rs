@@ -84,7 +84,10 @@ fn enqueue(shared: &Shared, outboxes: &mut HashMap<String, Outbox>, event: &Arc<
     let (hook, subject) = match &event.kind {
         EventKind::Domain { name, .. } => (Hook::DomainEvents, name.as_str()),
         // The stop is told by `stopping`, which waits for it.
-        EventKind::Daemon { change: DaemonChange::Stopping } | EventKind::Policy { .. } => return,
+        // The contract has no hook for secrets.
+        EventKind::Daemon { change: DaemonChange::Stopping }
+        | EventKind::Policy { .. }
+        | EventKind::Secret { .. } => return,
         EventKind::Pool { name, .. } => (Hook::StorageEvents, name.as_str()),
         EventKind::Network { name, .. } | EventKind::Filter { name, .. } => {
             (Hook::NetworkEvents, name.as_str())
@@ -124,7 +127,7 @@ async fn tell(shared: &Shared, binding: &Arc<Binding>, event: &Event) {
             let Some(told) = contract_storage_event(&event.kind) else { return };
             (Hook::StorageEvents, name.clone(), Question::StorageEvent(told))
         }
-        EventKind::Policy { .. } => return,
+        EventKind::Policy { .. } | EventKind::Secret { .. } => return,
     };
     if !active.answers(hook) {
         return;

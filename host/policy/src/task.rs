@@ -132,6 +132,7 @@ impl Run {
             EventKind::Policy { .. }
             | EventKind::Network { .. }
             | EventKind::Filter { .. }
+            | EventKind::Secret { .. }
             | EventKind::Pool { .. } => return None,
         };
         let detail = serde_json::to_string(event).unwrap_or_default();

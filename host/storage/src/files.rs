@@ -70,6 +70,7 @@ impl Files {
             allocation: Bytes(metadata.blocks().saturating_mul(512)),
             physical,
             backing: probed.backing,
+            encryption: probed.encryption,
             fault: probed.fault,
         }
     }
@@ -143,9 +144,6 @@ impl Volumes for Files {
 
     fn create(&self, volume: &VolumeConfig, content: Option<Content<'_>>) -> Result<Volume, StorageError> {
         let subject = self.directory.subject(&volume.name);
-        if volume.target.encryption.is_some() {
-            return Err(StorageError::unsupported(subject, "volumes can't be encrypted by this version"));
-        }
         let found = content.as_ref().map(|content| content.format);
         let format = found.or(volume.target.format.as_deref()).unwrap_or(probe::RAW);
         let staged = self.directory.stage(&volume.name)?;
@@ -184,6 +182,14 @@ impl Volumes for Files {
             return self.look(name);
         }
         let before = metadata.size();
+        // The header of an encrypted volume is no part of what a guest sees.
+        let capacity = match &volume.encryption {
+            None => capacity,
+            Some(_) => match &volume.fault {
+                None => capacity.saturating_add(before - volume.capacity.0),
+                Some(fault) => return Err(StorageError::conflict(subject, fault)),
+            },
+        };
         let full = StorageError::written(&subject, capacity.saturating_sub(before));
         if allocate_it && capacity > before {
             let allocated = allocate(&file, before, capacity - before);
@@ -249,7 +255,7 @@ fn blank(file: &File, volume: &VolumeConfig, subject: &str) -> Result<(), Storag
 }
 
 /// Takes the blocks of a stretch; zeroes are written where the file system can't promise them.
-fn allocate(file: &File, start: u64, length: u64) -> std::io::Result<()> {
+pub(crate) fn allocate(file: &File, start: u64, length: u64) -> std::io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), start, length) {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => write_zeroes(file, start, length),
         result => Ok(result?),

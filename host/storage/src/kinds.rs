@@ -3,4 +3,6 @@
 pub(crate) mod dir;
 pub(crate) mod disk;
 pub(crate) mod fs;
+pub(crate) mod iscsi;
+pub(crate) mod logical;
 pub(crate) mod netfs;

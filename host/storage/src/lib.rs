@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   Storage ── pools that run ──┬─ dir, fs, netfs ── a directory as a capability ── volumes are files
-//!                               └─ disk ─────────── a partition table ───────────── volumes are partitions
+//!                               ├─ disk ─────────── a partition table ───────────── volumes are partitions
+//!                               ├─ logical ──────── a volume group of LVM ───────── volumes are logical volumes
+//!                               └─ iscsi ────────── a target that is logged in to ─ volumes are its units
 //! ```
 //!
 //! A kind of pool is a `Pool` (its source: build, start, stop, delete) that gives `Volumes` while it runs; `pool::of` is the registry, and says
@@ -10,7 +12,7 @@
 //! finds what is mounted already.
 //!
 //! A volume has its name only when it is whole: a file is made under a name that no volume can have and renamed, a partition is in the table
-//! last. What a crash leaves is removed by the next refresh. Nothing but a regular file, one step below its pool, is a volume of a directory.
+//! last, a logical volume loses its tag. What a crash leaves is removed by the next refresh. Nothing but a regular file, one step below its pool, is a volume of a directory.
 //!
 //! All calls block. They belong to the mount namespace of the process.
 #![forbid(unsafe_code)]
@@ -35,4 +37,4 @@ pub use error::StorageError;
 pub use find::find_sources;
 pub use pool::Volume;
 pub use progress::Progress;
-pub use storage::{Resize, Storage, check};
+pub use storage::{Resize, Storage, VolumeKey, check};

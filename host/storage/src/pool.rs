@@ -4,10 +4,12 @@ use std::fs::File;
 
 use reeve_image::Directories;
 use reeve_model::Bytes;
-use reeve_model::storage::{BuildMode, PoolConfig, PoolKind, PoolSpace, VolumeConfig, VolumeKind};
+use reeve_model::storage::{
+    BuildMode, PoolConfig, PoolKind, PoolSpace, VolumeConfig, VolumeEncryption, VolumeKind,
+};
 
 use crate::details::Details;
-use crate::kinds::{dir, disk, fs, netfs};
+use crate::kinds::{dir, disk, fs, iscsi, logical, netfs};
 use crate::{Progress, StorageError};
 
 /// The source of a pool: it is made, brought into reach, let go and removed.
@@ -91,6 +93,8 @@ pub struct Volume {
     pub physical: Bytes,
     /// The image below an overlay, as the overlay names it.
     pub backing: Option<String>,
+    /// How it is encrypted, if so.
+    pub encryption: Option<VolumeEncryption>,
     /// Why it can't be used as it is, if so.
     pub fault: Option<String>,
 }
@@ -102,6 +106,8 @@ pub(crate) fn of(config: &PoolConfig) -> Result<Box<dyn Pool>, StorageError> {
         PoolKind::Fs => Box::new(fs::FsPool::new(config)?),
         PoolKind::Netfs => Box::new(netfs::NetfsPool::new(config)?),
         PoolKind::Disk => Box::new(disk::DiskPool::new(config)?),
+        PoolKind::Logical => Box::new(logical::LogicalPool::new(config)?),
+        PoolKind::Iscsi => Box::new(iscsi::IscsiPool::new(config)?),
         kind => return Err(StorageError::unsupported(subject(&config.name), refusal(kind))),
     })
 }
@@ -109,13 +115,8 @@ pub(crate) fn of(config: &PoolConfig) -> Result<Box<dyn Pool>, StorageError> {
 /// Why a kind of pool is not served.
 pub(crate) fn refusal(kind: PoolKind) -> String {
     let reason = match kind {
-        PoolKind::Logical => {
-            "needs LVM: this version creates no physical volumes, volume groups and logical volumes; \
-             use a pool of type 'disk' for partitions, or 'fs' on a logical volume that is there already"
-        }
-        PoolKind::Iscsi | PoolKind::IscsiDirect => {
-            "needs an iSCSI initiator: this version does not log in to targets; \
-             log in with the host's own tools and use a pool of type 'disk' or 'fs' on the unit"
+        PoolKind::IscsiDirect => {
+            "needs an iSCSI initiator in the process of the guest, which this version has not; use a pool of type 'iscsi'"
         }
         PoolKind::Scsi => "needs a SCSI host adapter or virtual HBA (NPIV); this version drives none",
         PoolKind::Mpath => {
@@ -144,7 +145,14 @@ mod tests {
 
     #[test]
     fn kinds_that_are_not_served_are_refused_with_a_reason() {
-        let served = [PoolKind::Dir, PoolKind::Fs, PoolKind::Netfs, PoolKind::Disk];
+        let served = [
+            PoolKind::Dir,
+            PoolKind::Fs,
+            PoolKind::Netfs,
+            PoolKind::Disk,
+            PoolKind::Logical,
+            PoolKind::Iscsi,
+        ];
         for (kind, word) in PoolKind::ALL {
             if !served.contains(&kind) {
                 let reason = refusal(kind);

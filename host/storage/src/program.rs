@@ -8,6 +8,9 @@ use reeve_sys::process::{Exit, Run};
 
 use crate::StorageError;
 
+/// The most that a program may print, in bytes: a report on as many volumes as LVM has.
+const OUTPUT: usize = 16 << 20;
+
 /// What a device holds.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
@@ -72,4 +75,24 @@ pub(crate) fn signature(device: &Path, subject: &str) -> Result<Signature, Stora
         (None, Some(table), _) => Signature::Table(table),
         (None, None, _) => Signature::Nothing,
     })
+}
+
+/// Runs a program of the host and gives what it printed; its complaint where it refuses.
+pub(crate) fn run(
+    name: &'static str,
+    args: &[&str],
+    deadline: Duration,
+    subject: &str,
+) -> Result<Vec<u8>, StorageError> {
+    let path = find(name, subject)?;
+    let args = args.iter().map(OsStr::new).collect();
+    let finished = Run { path: &path, args, input: &[], deadline, output_limit: OUTPUT }.finish()?;
+    match finished.succeeded() {
+        true => Ok(finished.stdout),
+        false => Err(StorageError::Program {
+            subject: subject.to_owned(),
+            program: name,
+            complaint: finished.first_line(),
+        }),
+    }
 }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_model::storage::{BackingStore, BuildMode, PoolConfig, PoolSpace, VolumeConfig};
+use reeve_model::storage::{
+    BackingStore, BuildMode, Encryption, PoolConfig, PoolKind, PoolSpace, SecretReference, VolumeConfig,
+    VolumeEncryption,
+};
 use uuid::Uuid;
 
 use crate::pool::{self, Pool, Volume, Volumes, subject, volume_subject};
@@ -11,9 +14,11 @@ use crate::{Progress, StorageError};
 
 mod change;
 mod copy;
+mod encrypted;
 mod stream;
 
 pub use change::Resize;
+pub use encrypted::VolumeKey;
 
 /// The pools that run on this host. Calls block for as long as the medium takes; those on different volumes don't wait for each other.
 #[derive(Default)]
@@ -185,9 +190,10 @@ impl Storage {
 
     /// Two pools on one source would each take the other's volumes for its own.
     fn refuse_shared(&self, config: &PoolConfig) -> Result<(), StorageError> {
-        let place = |config: &PoolConfig| match config.kind.holds_files() {
-            true => config.target.path.clone(),
-            false => config.source.device().map(str::to_owned),
+        let place = |config: &PoolConfig| match config.kind {
+            PoolKind::Logical => Some(config.source.name.as_ref().unwrap_or(&config.name).clone()),
+            kind if kind.holds_files() => config.target.path.clone(),
+            _ => config.source.device().map(str::to_owned),
         };
         let real =
             |path: String| std::fs::canonicalize(&path).map_or(path, |real| real.display().to_string());
@@ -277,6 +283,7 @@ impl Storage {
         config.target = details.target;
         config.target.path = Some(volume.path);
         config.target.format = Some(volume.format);
+        config.target.encryption = volume.encryption.map(encryption);
         let format = details.backing_format;
         let backing = |path| BackingStore { path, format, permissions: None, extra: Default::default() };
         config.backing = volume.backing.map(backing);
@@ -291,5 +298,15 @@ impl Storage {
             let meant = |volume: &&Volume| volume.path == path_or_key || volume.key == path_or_key;
             known.volumes.values().find(meant).map(|volume| (active.config.uuid, volume.name.clone()))
         })
+    }
+}
+
+fn encryption(found: VolumeEncryption) -> Encryption {
+    let kind = Some("passphrase".to_owned());
+    let reference = |uuid: Uuid| SecretReference { kind, uuid: Some(uuid.to_string()), usage: None };
+    Encryption {
+        format: Some(found.format),
+        secrets: found.secret.map(reference).into_iter().collect(),
+        ..Encryption::default()
     }
 }

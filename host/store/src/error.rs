@@ -69,6 +69,19 @@ pub enum StoreError {
         /// What the kernel says.
         source: std::io::Error,
     },
+    /// The key of the host's secrets can't be used.
+    #[error("the key of secrets '{}' can't be used: {reason}", path.display())]
+    Key {
+        /// The key's file.
+        path: PathBuf,
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// The sealed value of a secret does not open.
+    #[error(
+        "the value of secret {0} can't be opened: it was sealed with another key, or changed; set it again"
+    )]
+    Sealed(uuid::Uuid),
     /// A component's bytes are not those it was installed with.
     #[error("the policy component '{}' was changed on disk: its sha256 is {found}; install the policy again", path.display())]
     ComponentChanged {

@@ -21,6 +21,8 @@ mod networks;
 mod policies;
 mod pools;
 mod runtime;
+mod seal;
+mod secrets;
 mod settings;
 mod versions;
 
@@ -38,7 +40,10 @@ pub use networks::{FilterRow, NetworkRow, PortRow};
 pub use policies::PolicyRow;
 pub use pools::PoolRow;
 pub use runtime::RuntimeRow;
+pub use secrets::SecretRow;
 pub use versions::VERSIONS_KEPT;
+
+use seal::Seal;
 
 /// Name of the database in the state directory.
 pub const DATABASE: &str = "state.db";
@@ -57,6 +62,7 @@ struct Inner {
     connection: Mutex<Connection>,
     database: PathBuf,
     components: PathBuf,
+    seal: Seal,
 }
 
 impl Store {
@@ -73,7 +79,8 @@ impl Store {
             })?;
         }
         let connection = migrate::open(&database)?;
-        Ok(Self { inner: Arc::new(Inner { connection: Mutex::new(connection), database, components }) })
+        let seal = Seal::new(directory);
+        Ok(Self { inner: Arc::new(Inner { connection: Mutex::new(connection), database, components, seal }) })
     }
 
     /// Path of the database file.

@@ -5,9 +5,10 @@ use reeve_model::Actor;
 use reeve_model::policy::{
     BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, Outcome, Parked, PolicyMode, PolicyVersion,
 };
+use reeve_model::secret::SecretValue;
 use reeve_store::{
-    DECISIONS_KEPT, DomainRow, InterfaceRow, JournalState, PolicyRow, RuntimeRow, SnapshotKind, SnapshotRow,
-    Store, StoreError, VERSIONS_KEPT,
+    DECISIONS_KEPT, DomainRow, InterfaceRow, JournalState, PolicyRow, RuntimeRow, SecretRow, SnapshotKind,
+    SnapshotRow, Store, StoreError, VERSIONS_KEPT,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -379,4 +380,42 @@ fn threads_share_one_handle() {
         }
     });
     assert_eq!(store.last_decision().unwrap(), 100);
+}
+
+#[test]
+fn secrets_are_kept_sealed() {
+    let (directory, store) = open();
+    let row = |usage: &str| SecretRow {
+        uuid: Uuid::new_v4(),
+        usage: Some(usage.to_owned()),
+        xml: "<secret/>".to_owned(),
+        has_value: false,
+    };
+    let (one, other) = (row("volume /a"), row("volume /b"));
+    store.put_secret(&one).unwrap();
+    store.put_secret(&other).unwrap();
+    assert!(matches!(store.put_secret(&row("volume /a")), Err(StoreError::Taken { .. })));
+    let value = SecretValue::new(b"open sesame".to_vec()).unwrap();
+    assert_eq!(store.secret_value(one.uuid).unwrap(), None);
+    assert!(store.put_secret_value(one.uuid, &value).unwrap());
+    assert!(!store.put_secret_value(Uuid::new_v4(), &value).unwrap());
+    store.put_secret(&SecretRow { xml: "<secret private='yes'/>".to_owned(), ..one.clone() }).unwrap();
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.secret_value(one.uuid).unwrap(), Some(value.clone()));
+    let kept: Vec<_> = store.secrets().unwrap().into_iter().map(|row| (row.usage, row.has_value)).collect();
+    assert_eq!(kept, [(one.usage, true), (other.usage, false)]);
+    // A backup of the database has the value of nobody, and a lost key is not replaced in silence.
+    std::fs::remove_file(directory.path().join("secrets.key")).unwrap();
+    for error in
+        [store.secret_value(one.uuid).unwrap_err(), store.put_secret_value(other.uuid, &value).unwrap_err()]
+    {
+        assert!(
+            error.to_string().contains("secrets.key") && error.to_string().contains("put it back"),
+            "{error}"
+        );
+    }
+    assert!(store.remove_secret(one.uuid).unwrap() && !store.remove_secret(one.uuid).unwrap());
+    assert!(store.put_secret_value(other.uuid, &value).unwrap());
+    assert_eq!(store.secret_value(other.uuid).unwrap(), Some(value));
 }

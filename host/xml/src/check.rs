@@ -4,14 +4,14 @@ use crate::audit::{Depth, audit};
 use crate::error::{Fault, ParseOptions, Warning, XmlError};
 use crate::kind::Kind;
 use crate::suggest::nearest;
-use crate::{domain, filter, host_interface, network, pool, print, tree, volume};
+use crate::{domain, filter, host_interface, network, pool, print, secret, tree, volume};
 
 /// A document that was found to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// What it describes.
     pub kind: Kind,
-    /// The same document in libvirt's layout. A typed one (domain, network, filter, pool, volume, host interface) also gets libvirt's order,
+    /// The same document in libvirt's layout. A typed one (domain, network, filter, pool, volume, secret, host interface) also gets libvirt's order,
     /// units and defaults, and loses comments between typed elements; a UUID that it lacks is not made up.
     pub canonical: String,
     /// What has no effect, in document order.
@@ -62,6 +62,10 @@ pub fn check(text: &str, kind: Option<Kind>) -> Result<Checked, XmlError> {
         Kind::Interface => {
             let parsed = host_interface::parse(text, &options)?;
             Some((host_interface::format(&parsed.document), parsed.warnings))
+        }
+        Kind::Secret => {
+            let parsed = secret::parse(text, &options)?;
+            Some((secret::format_as_written(&parsed.document, had_uuid), parsed.warnings))
         }
         _ => None,
     };

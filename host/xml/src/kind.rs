@@ -76,7 +76,7 @@ impl Kind {
             Self::Filter | Self::FilterBinding => Some(&crate::filter::GRAMMAR),
             Self::Snapshot | Self::Checkpoint => table!("grammar/domainsnapshot.grammar"),
             Self::Backup => table!("grammar/domainbackup.grammar"),
-            Self::Secret => table!("grammar/secret.grammar"),
+            Self::Secret => Some(&crate::secret::GRAMMAR),
             Self::Interface => Some(&crate::host_interface::GRAMMAR),
             Self::NodeDevice => table!("grammar/nodedev.grammar"),
             Self::Capabilities => table!("grammar/capabilities.grammar"),

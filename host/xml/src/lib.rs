@@ -36,6 +36,7 @@ pub mod network;
 pub mod pool;
 mod print;
 mod reader;
+pub mod secret;
 mod suggest;
 mod tree;
 pub mod volume;

@@ -1,11 +1,13 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
 mod crash;
+mod encrypted;
 mod kinds;
 mod lab;
 mod policies;
 mod pools;
 mod progress;
+mod secrets;
 mod volumes;
 
 use std::time::Duration;

@@ -85,11 +85,15 @@ fn documents_are_taken_in_edited_and_refused() -> Outcome {
     let edited = Run::reeve(lab.daemon.root(), &["pool", "edit", "a"], "", &environment)?.ok();
     assert_eq!(edited, "Pool 'a' edited\n");
     assert!(lab.reeve(&["pool", "xml", "a"])?.ok().contains("pictures"));
-    for (kind, reason) in [("logical", "needs LVM"), ("mpath", "advises against"), ("gluster", "is no pool")]
-    {
+    for (kind, reason) in [
+        ("scsi", "virtual HBA"),
+        ("mpath", "advises against"),
+        ("gluster", "is no pool"),
+        ("rbd", "client library"),
+    ] {
         let document = document("b")
             .replace("'dir'", &format!("'{kind}'"))
-            .replace("<target>", "<source><name>v</name></source><target>");
+            .replace("<target>", "<source><adapter name='host1'/><name>v</name></source><target>");
         let said = lab.daemon.reeve_with_input(&["pool", "define", "-"], &document)?.fails(1);
         assert!(said.contains(reason), "{said}");
     }

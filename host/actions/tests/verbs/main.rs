@@ -13,6 +13,7 @@ mod lists;
 mod networks;
 mod node;
 mod policies;
+mod secrets;
 mod storage;
 mod support;
 mod updates;

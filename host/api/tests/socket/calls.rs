@@ -10,6 +10,7 @@ use reeve_model::host_interface::{
 use reeve_model::network::{NetworkFilter, NetworkUpdate, TakeNetwork, UpdateCommand, UpdateSection};
 use reeve_model::node::KsmChange;
 use reeve_model::policy::{BreakerSettings, DecisionFilter, FailureMode, PolicyMode, PolicySettings};
+use reeve_model::secret::{SecretValue, TakeSecret};
 use reeve_model::task::TaskTriggers;
 use reeve_model::watch::LogFilter;
 use reeve_model::{DomainState, ErrorCode};
@@ -229,4 +230,22 @@ async fn filters_are_defined_and_removed() {
     assert_eq!(refused(client.define_filter(&wrong, TakeFilter::default()).await), ErrorCode::Invalid);
     client.undefine_filter("web").await.unwrap();
     assert_eq!(refused(client.undefine_filter("web").await), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn secrets_are_defined_and_their_values_kept() {
+    let host = Host::serve();
+    let client = &host.client;
+    let document = "<secret><usage type='tls'><name>web/key</name></usage></secret>";
+    let defined = client.define_secret(document, TakeSecret::default()).await.unwrap().secret;
+    assert_eq!(client.list_secrets().await.unwrap(), std::slice::from_ref(&defined));
+    assert!(client.secret_xml("web/key").await.unwrap().contains(&defined.uuid.to_string()));
+    assert_eq!(refused(client.secret_value("web/key").await), ErrorCode::WrongState);
+    let value = SecretValue::new((0..=255).collect()).unwrap();
+    client.set_secret_value("web/key", &value).await.unwrap();
+    assert_eq!(client.secret_value(&defined.uuid.to_string()).await.unwrap(), value);
+    let wrong = document.replace("tls", "tsl");
+    assert_eq!(refused(client.define_secret(&wrong, TakeSecret::default()).await), ErrorCode::Invalid);
+    client.undefine_secret("web/key").await.unwrap();
+    assert_eq!(refused(client.undefine_secret("web/key").await), ErrorCode::NotFound);
 }

@@ -122,6 +122,10 @@ impl Show for One {
             ("Format:", row.format.clone()),
         ];
         lines.extend(row.backing.as_ref().map(|backing| ("Backing:", backing.clone())));
+        lines.extend(row.encryption.as_ref().map(|encryption| {
+            let secret = encryption.secret.map_or_else(String::new, |secret| format!(", secret {secret}"));
+            ("Encryption:", format!("{}{secret}", encryption.format))
+        }));
         lines.extend(row.fault.as_ref().map(|fault| ("Fault:", fault.clone())));
         pairs(lines)
     }

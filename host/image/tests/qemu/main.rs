@@ -9,5 +9,6 @@
 mod chain;
 mod convert;
 mod create;
+mod luks;
 mod random;
 mod tool;

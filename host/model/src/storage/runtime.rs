@@ -157,8 +157,21 @@ pub struct VolumeSummary {
     pub physical: Bytes,
     /// The image below an overlay, as the overlay names it.
     pub backing: Option<String>,
+    /// How it is encrypted, if so.
+    #[serde(default)]
+    pub encryption: Option<VolumeEncryption>,
     /// Why it can't be used as it is, if so.
     pub fault: Option<String>,
+}
+
+/// How a volume is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VolumeEncryption {
+    /// `luks`.
+    pub format: String,
+    /// The secret that opens it, where the host noted it.
+    pub secret: Option<Uuid>,
 }
 
 /// How a pool's source is made.

@@ -26,6 +26,9 @@ impl Storage {
     pub fn create(&self, pool: Uuid, config: &VolumeConfig) -> Result<Volume, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(&config.name);
+        if config.target.encryption.is_some() {
+            return Err(StorageError::invalid(subject, "an encrypted volume is made with a passphrase"));
+        }
         if config.capacity.is_none() && config.backing.is_none() {
             return Err(StorageError::invalid(
                 subject,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{Active, Storage};
 use crate::files::image::{self, or_full};
 use crate::pool::{Content, Volume};
-use crate::probe::RAW;
-use crate::{Progress, StorageError, content};
+use crate::probe::{LUKS, RAW};
+use crate::{Progress, StorageError, content, probe};
 
 /// The volume that is copied.
 struct Template<'a> {
@@ -44,6 +44,7 @@ impl Storage {
             return Err(StorageError::invalid(subject, reason));
         }
         let format = match active.config.kind.holds_files() {
+            holds_files if from.encryption.is_some() => encrypted(config, holds_files, &subject)?,
             true => config.target.format.clone().unwrap_or_else(|| from.format.clone()),
             false => RAW.to_owned(),
         };
@@ -66,6 +67,9 @@ impl Template<'_> {
     /// True when its bytes are what a document asks for.
     fn is_such(&self, config: &VolumeConfig, format: &str) -> Result<bool, StorageError> {
         let target = &config.target;
+        if format == LUKS {
+            return Ok(true);
+        }
         if format != self.volume.format
             || target.preallocation.is_some_and(|space| space != Preallocation::Off)
         {
@@ -109,15 +113,19 @@ impl Template<'_> {
         progress: &Progress,
         subject: &str,
     ) -> Result<Volume, StorageError> {
-        let length = content::size(&self.file).map_err(StorageError::file(&self.volume.path, "measured"))?;
+        let size = content::size(&self.file).map_err(StorageError::file(&self.volume.path, "measured"))?;
         let capacity = config.capacity.unwrap_or(self.volume.capacity);
+        let secret = self.volume.encryption.as_ref().and_then(|encryption| encryption.secret);
         let mut fill = |to: &File| {
-            content::copy(&self.file, to, length, true, progress, subject)?;
-            match format != RAW && capacity > self.volume.capacity {
+            secret.inspect(|secret| probe::mark_secret(to, *secret));
+            content::copy(&self.file, to, size, true, progress, subject)?;
+            match ![RAW, LUKS].contains(&format) && capacity > self.volume.capacity {
                 true => self.grow(active, to, format, config, subject),
                 false => Ok(()),
             }
         };
+        // A container is as much longer as its disk is larger.
+        let length = if format == LUKS { size + (capacity.0 - self.volume.capacity.0) } else { size };
         active.volumes.create(config, Some(Content { format, length, fill: &mut fill }))
     }
 
@@ -181,6 +189,20 @@ impl Template<'_> {
         };
         active.volumes.create(config, Some(Content { format, length: 0, fill: &mut fill }))
     }
+}
+
+/// The format of a copy of an encrypted volume. Nobody has its key here, so it stays as it is.
+fn encrypted(config: &VolumeConfig, holds_files: bool, subject: &str) -> Result<String, StorageError> {
+    let target = &config.target;
+    if holds_files
+        && target.format.as_deref().is_none_or(|format| format == RAW)
+        && target.preallocation.is_none_or(|space| space == Preallocation::Off)
+    {
+        return Ok(LUKS.to_owned());
+    }
+    let reason = "a copy of an encrypted volume is encrypted as it is, in a pool of files; leave <format> and the \
+                  preallocation out";
+    Err(StorageError::unsupported(subject, reason))
 }
 
 fn known(format: &str, subject: &str) -> Result<Format, StorageError> {

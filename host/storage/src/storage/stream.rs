@@ -52,8 +52,14 @@ impl Storage {
         let _held = active.hold(name, true)?;
         let file = active.volumes.open(name, true)?;
         let size = content::size(&file).map_err(StorageError::file(&subject, "measured"))?;
+        let before = active.volumes.look(name)?;
+        if before.encryption.is_some() {
+            let reason = "it is encrypted, and what is uploaded would be there in the clear, in place of its keys; \
+                          write into it through a guest that has its passphrase";
+            return Err(StorageError::unsupported(subject, reason));
+        }
         // An image with a format of its own is as long as it is; a raw volume keeps its capacity.
-        let size = if active.volumes.look(name)?.format == "raw" { size } else { i64::MAX as u64 };
+        let size = if before.format == "raw" { size } else { i64::MAX as u64 };
         let room = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
         let room = length.map_or(room, |length| length.min(room));
         let written = upload(input, &file, offset, room, progress, &subject);

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use reeve_model::Bytes;
-use reeve_model::storage::{BuildMode, Permissions, PoolKind, VolumeConfig};
+use reeve_model::storage::{BuildMode, Permissions, PoolKind, PoolSource, SourceAuth, VolumeConfig};
 use reeve_storage::{Progress, Storage, check};
 
 use crate::bed::{Bed, MIB, run, sparse};
@@ -89,8 +89,30 @@ fn what_this_host_cannot_make_is_refused() {
     }
     let mut config = Bed::new(PoolKind::Dir, None, 0).config.clone();
     config.kind = PoolKind::Logical;
-    assert!(check(&config).unwrap_err().to_string().contains("needs LVM"));
-    config.kind = PoolKind::Disk;
+    let error = check(&config).unwrap_err();
+    assert!(error.to_string().contains("are found in '/dev/lab'"), "{error}");
+    config.source.format = Some("lvm1".to_owned());
+    let error = check(&config).unwrap_err();
+    assert!(error.to_string().contains("'lvm2' can"), "{error}");
+    config.kind = PoolKind::Iscsi;
+    config.source.initiator = Some("iqn.2010-05.com.example:host".to_owned());
+    let error = check(&config).unwrap_err();
+    assert!(error.to_string().contains("by its own name"), "{error}");
+    config.source.auth = Some(SourceAuth {
+        kind: "chap".to_owned(),
+        username: Some("me".to_owned()),
+        secret: None,
+        extra: Default::default(),
+    });
+    let error = check(&config).unwrap_err();
+    assert!(error.to_string().contains("every user of the host sees it"), "{error}");
+    if !std::path::Path::new("/usr/sbin/lvm").exists() && !std::path::Path::new("/sbin/lvm").exists() {
+        let mut config = config.clone();
+        (config.kind, config.source, config.target.path) = (PoolKind::Logical, PoolSource::default(), None);
+        let error = check(&config).unwrap_err();
+        assert!(error.to_string().contains("'lvm', which is not installed"), "{error}");
+    }
+    (config.source, config.kind) = (PoolSource::default(), PoolKind::Disk);
     assert!(check(&config).unwrap_err().to_string().contains("found in '/dev'"));
 }
 

@@ -9,3 +9,4 @@ mod hostile;
 mod images;
 mod kinds;
 mod volumes;
+mod walks;

@@ -86,6 +86,7 @@ impl Partitions {
                 allocation: Bytes(slot.length),
                 physical: Bytes(slot.length),
                 backing: None,
+                encryption: None,
                 fault: None,
             };
             volumes.push((slot, volume));
