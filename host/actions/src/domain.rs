@@ -14,6 +14,7 @@ mod stop;
 mod undefine;
 mod update;
 mod update_device;
+mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,6 +37,13 @@ impl Lab {
         self.daemon.reeve(arguments)
     }
 
+    /// Defines a domain.
+    pub fn define(&self, document: &str) -> anyhow::Result<Run> {
+        let run = self.daemon.reeve_with_input(&["domain", "define", "-"], document)?;
+        anyhow::ensure!(run.code == 0, "{run:?}");
+        Ok(run)
+    }
+
     /// What a command says as JSON.
     pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();

@@ -1,8 +1,10 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
 mod crash;
+mod domains;
 mod kinds;
 mod lab;
+mod locks;
 mod pools;
 mod volumes;
 
