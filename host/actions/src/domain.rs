@@ -1,11 +1,16 @@
 //! Verbs on domains, a file a group.
 
+mod clone;
+mod clone_names;
+mod clone_operation;
 mod console;
 mod create;
 mod define;
 mod device;
 mod device_change;
+mod disk;
 mod interface;
+mod media;
 mod read;
 mod run;
 mod settings;
@@ -32,6 +37,7 @@ use crate::policy_port::{GuardRequest, GuardVerdict};
 
 pub use define::EditGuard;
 pub use device::Attachment;
+pub(crate) use clone_operation::Clone;
 pub(crate) use device_change::ChangeDevice;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;

@@ -20,6 +20,7 @@ mod content;
 mod directory;
 mod error;
 mod files;
+mod image_file;
 mod kinds;
 mod pool;
 mod probe;
@@ -30,6 +31,7 @@ mod wipe;
 
 pub use content::Stretch;
 pub use error::StorageError;
+pub use image_file::{ImageSize, ImageSource, copy_image, measure, remove_image};
 pub use pool::Volume;
 pub use progress::Progress;
 pub use storage::{Resize, Storage, check};

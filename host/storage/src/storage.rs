@@ -10,6 +10,7 @@ use crate::pool::{self, Pool, Volume, Volumes, subject, volume_subject};
 use crate::{Progress, StorageError};
 
 mod change;
+mod fill;
 mod stream;
 
 pub use change::Resize;

@@ -37,7 +37,7 @@ impl Actions {
         }
     }
 
-    async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
+    pub(super) async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
         let DiskSource::Volume { pool, volume, found: found @ None } = &mut disk.source else { return Ok(()) };
         let refused = |code, reason: String| {
             Error::new(code, format!("disk '{}' of domain '{domain}': {reason}", disk.target))
