@@ -35,9 +35,9 @@ use crate::Actions;
 use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict};
 
+pub(crate) use clone_operation::Clone;
 pub use define::EditGuard;
 pub use device::Attachment;
-pub(crate) use clone_operation::Clone;
 pub(crate) use device_change::ChangeDevice;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;

@@ -124,7 +124,8 @@ fn place(path: &Path) -> Result<(Directory, String), StorageError> {
     let Some((parent, name)) = parts.filter(|_| path.is_absolute()) else {
         return Err(StorageError::invalid(subject(path), "it is no absolute path of a file"));
     };
-    let parent = parent.to_str().ok_or_else(|| StorageError::invalid(subject(path), "its path is not UTF-8"))?;
+    let parent =
+        parent.to_str().ok_or_else(|| StorageError::invalid(subject(path), "its path is not UTF-8"))?;
     Ok((Directory::open(parent, parent)?, name.to_owned()))
 }
 

@@ -119,7 +119,8 @@ fn kernel_node(found: &Stat) -> Option<PathBuf> {
     let name = told.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
     let node = Path::new("/dev").join(name);
     let there = stat(&node).ok()?;
-    let is_it = FileType::from_raw_mode(there.st_mode) == FileType::BlockDevice && there.st_rdev == found.st_rdev;
+    let is_it =
+        FileType::from_raw_mode(there.st_mode) == FileType::BlockDevice && there.st_rdev == found.st_rdev;
     (is_it && (there.st_dev, there.st_ino) != (found.st_dev, found.st_ino)).then_some(node)
 }
 
@@ -145,8 +146,10 @@ pub fn append(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    const WRITER: ImageAccess = ImageAccess { readonly: false, direct: false, sharing: Sharing::Exclusive, follow: true };
-    const READER: ImageAccess = ImageAccess { readonly: true, direct: false, sharing: Sharing::Shared, follow: true };
+    const WRITER: ImageAccess =
+        ImageAccess { readonly: false, direct: false, sharing: Sharing::Exclusive, follow: true };
+    const READER: ImageAccess =
+        ImageAccess { readonly: true, direct: false, sharing: Sharing::Shared, follow: true };
 
     #[test]
     fn one_image_is_never_written_twice() {

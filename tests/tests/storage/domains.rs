@@ -9,7 +9,9 @@ use crate::{Outcome, PATIENCE};
 
 /// A disk that is a volume of the pool `lab`.
 pub fn volume_disk(volume: &str, target: &str) -> String {
-    format!("<disk type='volume'><source pool='lab' volume='{volume}'/><target dev='{target}' bus='virtio'/></disk>")
+    format!(
+        "<disk type='volume'><source pool='lab' volume='{volume}'/><target dev='{target}' bus='virtio'/></disk>"
+    )
 }
 
 /// A lab with a volume `disk` and a domain `web` on it that writes a word when it runs.
@@ -32,7 +34,10 @@ fn a_volume_of_a_pool_is_a_disk() -> Outcome {
         image.read_exact_at(&mut word, 3 * 512).is_ok() && word == *b"written"
     })?;
     let xml = lab.reeve(&["domain", "xml", "web"])?.ok();
-    assert!(xml.contains("<disk type='volume'") && xml.contains("<source pool='lab' volume='disk'/>"), "{xml}");
+    assert!(
+        xml.contains("<disk type='volume'") && xml.contains("<source pool='lab' volume='disk'/>"),
+        "{xml}"
+    );
     let in_use = |lab: &Lab| -> Outcome {
         for words in [
             &["vol", "delete", "--pool", "lab", "disk"][..],
@@ -62,7 +67,10 @@ fn what_cannot_be_had_is_said() -> Outcome {
     let lab = lab()?;
     lab.reeve(&["pool", "destroy", "lab"])?.ok();
     let said = lab.reeve(&["domain", "start", "web"])?.fails(6);
-    assert!(said.contains("storage pool 'lab' is not active") && said.contains("reeve pool start lab"), "{said}");
+    assert!(
+        said.contains("storage pool 'lab' is not active") && said.contains("reeve pool start lab"),
+        "{said}"
+    );
     let guest = Guest::locate()?.document_with("mail", 64, "", &volume_disk("disk", "vda"));
     let warned = lab.define(&guest)?.stderr;
     assert!(warned.contains("can't be started as it is") && warned.contains("is not active"), "{warned}");
@@ -77,7 +85,10 @@ fn what_cannot_be_had_is_said() -> Outcome {
     let mismatch = guest.replace("volume='disk'/>", "volume='image.qcow2'/><driver type='raw'/>");
     lab.define(&mismatch.replace("mail", "wrong"))?;
     let said = lab.reeve(&["domain", "start", "wrong"])?.fails(7);
-    assert!(said.contains("has the format 'qcow2', not 'raw'") && said.contains("<driver type='qcow2'/>"), "{said}");
+    assert!(
+        said.contains("has the format 'qcow2', not 'raw'") && said.contains("<driver type='qcow2'/>"),
+        "{said}"
+    );
     let qcow2 = guest.replace("volume='disk'/>", "volume='image.qcow2'/>").replace("mail", "image");
     let warned = lab.define(&qcow2)?.stderr;
     assert!(warned.contains("has format 'qcow2': only raw can be run"), "{warned}");

@@ -5,7 +5,8 @@ use std::fs::File;
 use reeve_tests::{Guest, wait};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::lab::Lab;
+use crate::kinds::Loop;
+use crate::lab::{Lab, program};
 use crate::{Outcome, PATIENCE};
 
 /// A lab with an image outside of any pool.
@@ -46,11 +47,12 @@ fn one_writer_many_readers_or_all_who_share() -> Outcome {
     let start = |name: &str| lab.reeve(&["domain", "start", name]);
     let refused = |name: &str| -> Outcome {
         let said = start(name)?.fails(6);
-        let expected = format!("domain '{name}' can't be started: disk vda");
+        let expected = format!("domain '{name}' could not be started: disk vda");
         assert!(said.contains(&expected) && said.contains("in use by another domain"), "{said}");
         Ok(())
     };
-    let destroy = |name: &str| -> Outcome { lab.reeve(&["domain", "destroy", name]).map(|run| drop(run.ok())) };
+    let destroy =
+        |name: &str| -> Outcome { lab.reeve(&["domain", "destroy", name]).map(|run| drop(run.ok())) };
     start("writer")?.ok();
     for name in ["rival", "reader", "sharer"] {
         refused(name)?;
@@ -109,5 +111,31 @@ fn a_lease_outlives_the_daemon_and_not_the_worker() -> Outcome {
         lab.reeve(&["domain", "state", "writer"]).is_ok_and(|run| run.stdout.contains("crashed"))
     })?;
     lab.reeve(&["domain", "start", "writer"])?.fails(6);
+    Ok(())
+}
+
+#[test]
+fn a_device_is_one_by_whatever_node_it_is_named() -> Outcome {
+    let lab = Lab::start()?;
+    let device = Loop::new()?;
+    let number = program("stat", &["--format", "%Hr %Lr", &device.0])?;
+    let node = lab.place.path().join("node").display().to_string();
+    let words: Vec<&str> = [&node, "b"].into_iter().chain(number.split_whitespace()).collect();
+    program("mknod", &words)?;
+    for (name, path) in [("writer", &device.0), ("rival", &node)] {
+        let disk =
+            format!("<disk type='block'><source dev='{path}'/><target dev='vda' bus='virtio'/></disk>");
+        lab.define(&Guest::locate()?.document_with(name, 64, "", &disk))?;
+    }
+    for (first, second) in [("writer", "rival"), ("rival", "writer")] {
+        lab.reeve(&["domain", "start", first])?.ok();
+        let said = lab.reeve(&["domain", "start", second])?.fails(6);
+        assert!(said.contains("in use by another domain"), "{said}");
+        let sizes = lab.json(&["domain", "domblkinfo", first, "vda"])?;
+        assert_eq!(sizes[0]["capacity"], 64 << 20);
+        let said = lab.reeve(&["domain", "blockresize", first, "vda", "128M"])?.fails(7);
+        assert!(said.contains("make that larger first"), "{said}");
+        lab.reeve(&["domain", "destroy", first])?.ok();
+    }
     Ok(())
 }

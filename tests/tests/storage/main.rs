@@ -1,6 +1,8 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
+mod clones;
 mod crash;
+mod disks;
 mod domains;
 mod kinds;
 mod lab;

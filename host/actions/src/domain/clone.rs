@@ -96,7 +96,8 @@ impl Actions {
     async fn standing(&self, actor: &Actor, subject: &Subject) -> Result<Option<Turn>, Error> {
         let phase = || self.domains.phase(subject.uuid).map_err(explain);
         let refused = || {
-            let message = format!("domain '{}' is active, and its disks may change under a copy", subject.name);
+            let message =
+                format!("domain '{}' is active, and its disks may change under a copy", subject.name);
             Error::new(ErrorCode::WrongState, message).with_hint("shut it down, or suspend it, and try again")
         };
         if !phase()?.has_machine() {
@@ -152,13 +153,16 @@ impl Actions {
                         "it is not said where the copy of disk '{target}' of domain '{}' goes",
                         original.name
                     );
-                    let hint = "name a --file for each disk that is copied, or have names made with --auto-clone";
+                    let hint =
+                        "name a --file for each disk that is copied, or have names made with --auto-clone";
                     return Err(Error::new(ErrorCode::Invalid, message).with_hint(hint));
                 }
             };
             if !taken.insert(to.to_string()) {
                 let message = format!("two disks of the clone would both be {to}");
-                return Err(Error::new(ErrorCode::Invalid, message).with_hint("give each disk a --file of its own"));
+                return Err(
+                    Error::new(ErrorCode::Invalid, message).with_hint("give each disk a --file of its own")
+                );
             }
             let is_there = self.is_there(&to).await?;
             if is_there != request.preserve_data {
@@ -168,16 +172,25 @@ impl Actions {
                         "is there already, and nothing is copied over it",
                         "choose another place, or give --preserve-data to take it as it is",
                     ),
-                    false => {
-                        (ErrorCode::NotFound, "is not there to be taken", "leave --preserve-data out to have it made")
-                    }
+                    false => (
+                        ErrorCode::NotFound,
+                        "is not there to be taken",
+                        "leave --preserve-data out to have it made",
+                    ),
                 };
                 let message = format!("{to} for disk '{target}' of domain '{}' {sentence}", clone.name);
                 return Err(Error::new(code, message).with_hint(hint));
             }
             let place = &mut clone.devices.disks[number];
             place.driver.format = disk.driver.format.clone().or_else(|| place.driver.format.clone());
-            let copy = Copy { target: target.clone(), from: source.path, volume, format: source.format, to, is_paused };
+            let copy = Copy {
+                target: target.clone(),
+                from: source.path,
+                volume,
+                format: source.format,
+                to,
+                is_paused,
+            };
             if request.preserve_data {
                 let path = match &copy.to {
                     Place::Volume { pool, name } => {
@@ -220,7 +233,8 @@ impl Actions {
         if path.is_absolute() {
             let pool = volume.and_then(|(pool, _)| storing::find(&self.storing.pools(), &pool.to_string()));
             let home = pool.and_then(|(uuid, pool)| {
-                let target = pool.config().target.path.clone().filter(|_| pool.config().kind.holds_files())?;
+                let target =
+                    pool.config().target.path.clone().filter(|_| pool.config().kind.holds_files())?;
                 Some((uuid, std::fs::canonicalize(target).ok()?))
             });
             let parent = path.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
@@ -233,7 +247,9 @@ impl Actions {
             });
         }
         match volume {
-            Some((pool, _)) if !file.contains('/') => Ok(Place::Volume { pool: *pool, name: file.to_owned() }),
+            Some((pool, _)) if !file.contains('/') => {
+                Ok(Place::Volume { pool: *pool, name: file.to_owned() })
+            }
             _ => {
                 let message = format!(
                     "'{file}' is no place for the copy of disk '{}' of domain '{}'",
@@ -259,7 +275,8 @@ impl Actions {
                 let volumes = self.on_storage(move |storage| storage.volumes(pool)).await?;
                 let place = |name: &str| Place::Volume { pool, name: name.to_owned() };
                 let is_taken = |name: &str| {
-                    volumes.iter().any(|volume| volume.name == name) || taken.contains(&place(name).to_string())
+                    volumes.iter().any(|volume| volume.name == name)
+                        || taken.contains(&place(name).to_string())
                 };
                 clone_names::image(name, original, clone, is_taken).map(|name| place(&name))
             }
@@ -276,8 +293,10 @@ impl Actions {
             _ => None,
         };
         place.ok_or_else(|| {
-            let message = format!("no place was found for a copy of disk '{}' of domain '{original}'", disk.target);
-            Error::new(ErrorCode::Invalid, message).with_hint("name one with --file, or share it with --skip-copy")
+            let message =
+                format!("no place was found for a copy of disk '{}' of domain '{original}'", disk.target);
+            Error::new(ErrorCode::Invalid, message)
+                .with_hint("name one with --file, or share it with --skip-copy")
         })
     }
 
@@ -330,7 +349,9 @@ fn refuse_unknown(original: &DomainConfig, request: &CloneDomain) -> Result<(), 
     }
     if let Some(both) = request.skip_copy.iter().find(|target| request.force_copy.contains(target)) {
         let message = format!("disk '{both}' can't be both shared and copied");
-        return Err(Error::new(ErrorCode::Invalid, message).with_hint("give one of --skip-copy and --force-copy"));
+        return Err(
+            Error::new(ErrorCode::Invalid, message).with_hint("give one of --skip-copy and --force-copy")
+        );
     }
     Ok(())
 }
@@ -353,5 +374,6 @@ fn cannot_copy(original: &DomainConfig, disk: &Disk) -> Error {
         original.name,
         disk.source.kind()
     );
-    Error::new(ErrorCode::Unsupported, message).with_hint(format!("share it with --skip-copy {}", disk.target))
+    Error::new(ErrorCode::Unsupported, message)
+        .with_hint(format!("share it with --skip-copy {}", disk.target))
 }

@@ -28,18 +28,16 @@ pub(super) fn image(
     is_taken: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let (stem, ending) = match name.rsplit_once('.') {
-        Some((stem, ending)) if !stem.is_empty() && ending.len() <= ENDING_MAX => (stem, format!(".{ending}")),
+        Some((stem, ending)) if !stem.is_empty() && ending.len() <= ENDING_MAX => {
+            (stem, format!(".{ending}"))
+        }
         _ => (name, String::new()),
     };
     let base = if stem == original { clone.to_owned() } else { format!("{stem}{WORD}") };
     numbered(0, |number| format!("{base}{number}{ending}"), is_taken)
 }
 
-fn numbered(
-    first: u32,
-    name: impl Fn(&str) -> String,
-    is_taken: impl Fn(&str) -> bool,
-) -> Option<String> {
+fn numbered(first: u32, name: impl Fn(&str) -> String, is_taken: impl Fn(&str) -> bool) -> Option<String> {
     let numbers = first..first.saturating_add(ATTEMPTS);
     let words = numbers.map(|number| if number == 0 { String::new() } else { number.to_string() });
     words.map(|number| name(&number)).find(|name| !is_taken(name))

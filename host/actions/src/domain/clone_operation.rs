@@ -215,7 +215,8 @@ impl Actions {
         let (pool, name) = match &copy.to {
             Place::File { path } => {
                 let to = path.clone();
-                crate::blocking(move || Ok(reeve_storage::copy_image(&source, &to, &Progress::default())?)).await?;
+                crate::blocking(move || Ok(reeve_storage::copy_image(&source, &to, &Progress::default())?))
+                    .await?;
                 self.note_volume(path).await;
                 return Ok(path.display().to_string());
             }
@@ -250,12 +251,14 @@ impl Actions {
 
     /// Tells the pool in whose directory a file was made.
     async fn note_volume(&self, path: &Path) {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+        else {
             return;
         };
         let home = |pool: &storing::Pool| {
             let live = pool.live.as_ref().filter(|live| live.kind.holds_files());
-            live.and_then(|live| live.target.path.as_deref()).is_some_and(|target| Path::new(target) == parent)
+            live.and_then(|live| live.target.path.as_deref())
+                .is_some_and(|target| Path::new(target) == parent)
         };
         let found = self.storing.pools().iter().find(|(_, pool)| home(pool)).map(|(uuid, _)| *uuid);
         if let Some(pool) = found {

@@ -134,7 +134,8 @@ impl Actions {
 
 /// The image of a disk for who reads it; none of an empty drive and of what has no path.
 pub(super) fn image_source(disk: &Disk) -> Option<ImageSource> {
-    let is_volume_file = matches!(&disk.source, DiskSource::Volume { found: Some(found), .. } if found.is_file);
+    let is_volume_file =
+        matches!(&disk.source, DiskSource::Volume { found: Some(found), .. } if found.is_file);
     Some(ImageSource {
         path: PathBuf::from(disk.source.path()?),
         format: disk.driver.format.clone().unwrap_or_else(|| "raw".to_owned()),
@@ -148,7 +149,10 @@ pub(super) fn find<'a>(config: &'a DomainConfig, key: &str) -> Result<&'a Disk, 
     let found = config.devices.disks.iter().find(|disk| DomainDisk::from(*disk).is_named(key));
     found.ok_or_else(|| {
         let message = format!("domain '{}' has no disk '{key}'", config.name);
-        let hint = format!("'reeve domain domblklist {}' shows what it has; name one by its target or path", config.name);
+        let hint = format!(
+            "'reeve domain domblklist {}' shows what it has; name one by its target or path",
+            config.name
+        );
         Error::new(ErrorCode::NotFound, message).with_hint(hint)
     })
 }

@@ -38,15 +38,18 @@ impl Actions {
     }
 
     pub(super) async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
-        let DiskSource::Volume { pool, volume, found: found @ None } = &mut disk.source else { return Ok(()) };
+        let DiskSource::Volume { pool, volume, found: found @ None } = &mut disk.source else {
+            return Ok(());
+        };
         let refused = |code, reason: String| {
             Error::new(code, format!("disk '{}' of domain '{domain}': {reason}", disk.target))
         };
         let record = storing::find(&self.storing.pools(), pool);
         let Some((uuid, record)) = record else {
             let hint = "'reeve pool list --all' shows all storage pools";
-            return Err(refused(ErrorCode::NotFound, format!("storage pool '{pool}' does not exist"))
-                .with_hint(hint));
+            return Err(
+                refused(ErrorCode::NotFound, format!("storage pool '{pool}' does not exist")).with_hint(hint)
+            );
         };
         if record.live.is_none() {
             let hint = format!("start it with 'reeve pool start {pool}'");
@@ -59,7 +62,10 @@ impl Actions {
             .await
             .map_err(|error| refused(error.code, error.message.clone()))?;
         if let Some(fault) = there.fault {
-            return Err(refused(ErrorCode::WrongState, format!("volume '{volume}' of pool '{pool}': {fault}")));
+            return Err(refused(
+                ErrorCode::WrongState,
+                format!("volume '{volume}' of pool '{pool}': {fault}"),
+            ));
         }
         match &disk.driver.format {
             None => disk.driver.format = Some(there.format),

@@ -154,8 +154,9 @@ impl Show for Disks {
     fn human(&self) -> String {
         let source = |disk: &DomainDisk| or_dash(disk.source.clone());
         if self.details {
-            let cells =
-                |disk: &DomainDisk| [disk.kind.clone(), disk.device.clone(), disk.target.clone(), source(disk)];
+            let cells = |disk: &DomainDisk| {
+                [disk.kind.clone(), disk.device.clone(), disk.target.clone(), source(disk)]
+            };
             return table(["Type", "Device", "Target", "Source"], self.disks.iter().map(cells));
         }
         table(["Target", "Source"], self.disks.iter().map(|disk| [disk.target.clone(), source(disk)]))
@@ -183,9 +184,9 @@ impl Show for Sizes {
         };
         if let ([size], true) = (self.sizes.as_slice(), self.is_one) {
             return pairs([
-                ("Capacity:", shown(size.capacity)),
-                ("Allocation:", shown(size.allocation)),
-                ("Physical:", shown(size.physical)),
+                ("Capacity", shown(size.capacity)),
+                ("Allocation", shown(size.allocation)),
+                ("Physical", shown(size.physical)),
             ]);
         }
         let cells = |size: &DiskSize| {
@@ -221,7 +222,9 @@ impl Show for Counters {
         ];
         let lines: Vec<String> = match self.human {
             true => counters.iter().map(|(_, words, value)| format!(" {words:<31} {value}")).collect(),
-            false => counters.iter().map(|(name, _, value)| format!("{} {name} {value}", stats.target)).collect(),
+            false => {
+                counters.iter().map(|(name, _, value)| format!("{} {name} {value}", stats.target)).collect()
+            }
         };
         match self.human {
             true => format!("Device: {}\n{}", stats.target, lines.join("\n")),
@@ -238,7 +241,8 @@ impl Show for Resized {
     const ELEMENT: &'static str = "disk";
 
     fn human(&self) -> String {
-        let size = self.0.capacity.map_or_else(|| "another size".to_owned(), |size| format!("{} bytes", size.0));
+        let size =
+            self.0.capacity.map_or_else(|| "another size".to_owned(), |size| format!("{} bytes", size.0));
         format!("Block device '{}' has {size} now", self.0.target)
     }
 }
@@ -267,7 +271,10 @@ mod tests {
     #[test]
     fn disks_are_listed() {
         let disks = || {
-            vec![disk("vda", "file", "disk", Some("/VirtualMachines/rhel6.img")), disk("hdc", "block", "cdrom", None)]
+            vec![
+                disk("vda", "file", "disk", Some("/VirtualMachines/rhel6.img")),
+                disk("hdc", "block", "cdrom", None),
+            ]
         };
         insta::assert_snapshot!(Format::Table.draw(&Disks { disks: disks(), details: false }).unwrap());
         insta::assert_snapshot!(Format::Table.draw(&Disks { disks: disks(), details: true }).unwrap());

@@ -250,6 +250,8 @@ mod tests {
         insta::assert_snapshot!(document(
             "attach-disk web /dev/sr0 vdc --type cdrom --mode readonly --sourcetype block"
         ));
-        insta::assert_snapshot!(document("attach-disk web data.img vdd --pool default --mode shareable --serial 7"));
+        insta::assert_snapshot!(document(
+            "attach-disk web data.img vdd --pool default --mode shareable --serial 7"
+        ));
     }
 }

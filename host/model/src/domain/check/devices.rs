@@ -128,7 +128,8 @@ fn check_disk(path: &str, disk: &Disk) -> Checked {
     word(format!("{path}/@device"), Some(&disk.device), &["disk", "cdrom", "floppy", "lun"])?;
     if let DiskSource::Volume { pool, volume, .. } = &disk.source {
         if pool.trim().is_empty() || pool.contains('/') || pool.contains(char::is_control) {
-            let message = format!("'{pool}' can't name a storage pool; name one that 'reeve pool list' shows");
+            let message =
+                format!("'{pool}' can't name a storage pool; name one that 'reeve pool list' shows");
             return broken(format!("{path}/source/@pool"), message);
         }
         if let Err(message) = check_volume_name(volume) {

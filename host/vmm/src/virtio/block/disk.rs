@@ -49,7 +49,7 @@ pub enum DiskError {
 #[derive(Debug, thiserror::Error)]
 pub enum ResizeError {
     /// It would lose data.
-    #[error("it has {0} bytes; to make it smaller and lose what is beyond its new end, ask for that")]
+    #[error("it has {0} bytes; to make it smaller and lose what is beyond its new end, give --shrink")]
     Smaller(u64),
     /// The device behind it has fewer bytes.
     #[error("the device behind it has {0} bytes; make that larger first")]

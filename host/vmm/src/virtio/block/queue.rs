@@ -248,7 +248,9 @@ impl BlockHandler {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(_) => Status::Error,
         };
-        let Some(InFlight { request, length, begun, .. }) = self.in_flight[token].take() else { return Ok(true) };
+        let Some(InFlight { request, length, begun, .. }) = self.in_flight[token].take() else {
+            return Ok(true);
+        };
         self.free.push(token);
         let ok = status == Status::Ok;
         if ok {
