@@ -35,7 +35,7 @@ use crate::Actions;
 use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict};
 
-pub(crate) use clone_operation::Clone;
+pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;

@@ -110,7 +110,12 @@ pub fn copy_image(from: &ImageSource, to: &Path, progress: &Progress) -> Result<
 
 /// Removes an image that [`copy_image`] made, and what copies to its directory left that were cut off. No error where it is gone.
 pub fn remove_image(path: &Path) -> Result<(), StorageError> {
-    let (directory, name) = place(path)?;
+    let (directory, name) = match place(path) {
+        Err(StorageError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(());
+        }
+        place => place?,
+    };
     directory.sweep()?;
     match directory.remove(&name) {
         Err(StorageError::Missing(_)) => Ok(()),
@@ -173,6 +178,7 @@ mod tests {
         std::fs::write(dir.path().join(".reeve-new-1"), "half").unwrap();
         remove_image(&to).unwrap();
         remove_image(&to).unwrap();
+        remove_image(&dir.path().join("nowhere/to")).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

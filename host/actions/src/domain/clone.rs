@@ -7,7 +7,6 @@
 //! A guest that is shut off is kept from starting by the lock that its images are read with; one that is paused stays so, since the right
 //! to change it is held.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use uuid::Uuid;
 
-use super::clone_operation::{Clone, Copy, Place};
+use super::clone_operation::{Cloning, DiskCopy, Place};
 use super::disk::image_source;
 use super::{Question, Subject, clone_names, define};
 use crate::error::explain;
@@ -26,9 +25,16 @@ use crate::{Actions, storing};
 
 /// What becomes of the disks of a clone.
 struct DiskPlan {
-    copies: Vec<Copy>,
+    copies: Vec<DiskCopy>,
     disks: Vec<ClonedDisk>,
     warnings: Vec<String>,
+}
+
+/// Names of both domains.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    original: &'a str,
+    clone: &'a str,
 }
 
 impl Actions {
@@ -59,7 +65,7 @@ impl Actions {
         define::check(&config)?;
         let uuid = config.uuid;
         let DiskPlan { copies, mut disks, mut warnings } = plan;
-        let operation = Clone::new(actor, config, copies, turn);
+        let operation = Cloning::new(actor, config, copies, turn);
         let operation = self.perform(actor, operation).await?;
         for disk in &mut disks {
             let made = operation.config().devices.disks.iter().find(|made| made.target == disk.target);
@@ -125,7 +131,7 @@ impl Actions {
     ) -> Result<DiskPlan, Error> {
         refuse_unknown(original, request)?;
         let mut files = request.files.iter();
-        let mut taken = BTreeSet::new();
+        let mut taken = Vec::new();
         let mut plan = DiskPlan { copies: Vec::new(), disks: Vec::new(), warnings: Vec::new() };
         for number in 0..clone.devices.disks.len() {
             let disk = &clone.devices.disks[number];
@@ -140,76 +146,25 @@ impl Actions {
                 plan.disks.push(ClonedDisk { target, source: None, fate: DiskFate::Shared });
                 continue;
             }
-            let mut disk = disk.clone();
-            self.find_disk(&original.name, &mut disk).await?;
-            let source = image_source(&disk).ok_or_else(|| cannot_copy(original, &disk))?;
-            let volume = self.volume_behind(&disk);
-            let names = (original.name.as_str(), clone.name.as_str());
-            let to = match files.next() {
-                Some(file) => self.named_place(original, &disk, file, volume.as_ref())?,
-                None if request.auto => self.free_place(names, &disk, volume.as_ref(), &taken).await?,
-                None => {
-                    let message = format!(
-                        "it is not said where the copy of disk '{target}' of domain '{}' goes",
-                        original.name
-                    );
-                    let hint =
-                        "name a --file for each disk that is copied, or have names made with --auto-clone";
-                    return Err(Error::new(ErrorCode::Invalid, message).with_hint(hint));
-                }
-            };
-            if !taken.insert(to.to_string()) {
-                let message = format!("two disks of the clone would both be {to}");
-                return Err(
-                    Error::new(ErrorCode::Invalid, message).with_hint("give each disk a --file of its own")
-                );
-            }
-            let is_there = self.is_there(&to).await?;
-            if is_there != request.preserve_data {
-                let (code, sentence, hint) = match is_there {
-                    true => (
-                        ErrorCode::AlreadyExists,
-                        "is there already, and nothing is copied over it",
-                        "choose another place, or give --preserve-data to take it as it is",
-                    ),
-                    false => (
-                        ErrorCode::NotFound,
-                        "is not there to be taken",
-                        "leave --preserve-data out to have it made",
-                    ),
-                };
-                let message = format!("{to} for disk '{target}' of domain '{}' {sentence}", clone.name);
-                return Err(Error::new(code, message).with_hint(hint));
-            }
-            let place = &mut clone.devices.disks[number];
-            place.driver.format = disk.driver.format.clone().or_else(|| place.driver.format.clone());
-            let copy = Copy {
-                target: target.clone(),
-                from: source.path,
-                volume,
-                format: source.format,
-                to,
-                is_paused,
-            };
-            if request.preserve_data {
-                let path = match &copy.to {
-                    Place::Volume { pool, name } => {
-                        let (pool, name) = (*pool, name.clone());
-                        self.on_storage(move |storage| storage.volume(pool, &name)).await?.path
-                    }
-                    Place::File { path } => path.display().to_string(),
-                };
-                copy.put(place, path);
-                plan.disks.push(ClonedDisk { target, source: None, fate: DiskFate::Kept });
-                continue;
-            }
+            let names = Names { original: &original.name, clone: &clone.name };
+            let mut copy = self.plan_copy(names, disk.clone(), files.next(), request.auto, &taken).await?;
+            copy.is_paused = is_paused;
+            let path = self.expect_place(names, &copy, request.preserve_data).await?;
             if let (Some((pool, _)), true) = (&copy.volume, is_paused) {
                 self.pool(actor, Verb::VolumeDownload, &pool.to_string())?;
             }
-            let path = copy.to.path(&copy.from);
+            let place = &mut clone.devices.disks[number];
+            if matches!(place.source, DiskSource::Volume { .. }) {
+                // A file elsewhere does not tell it.
+                place.driver.format = Some(copy.format.clone());
+            }
             copy.put(place, path);
-            plan.disks.push(ClonedDisk { target, source: None, fate: DiskFate::Copied });
-            plan.copies.push(copy);
+            taken.push(copy.to.clone());
+            let fate = if request.preserve_data { DiskFate::Kept } else { DiskFate::Copied };
+            plan.disks.push(ClonedDisk { target, source: None, fate });
+            if !request.preserve_data {
+                plan.copies.push(copy);
+            }
         }
         match files.next() {
             None => Ok(plan),
@@ -221,10 +176,72 @@ impl Actions {
         }
     }
 
+    /// A disk of the original and the place of its copy, which no other copy has.
+    async fn plan_copy(
+        &self,
+        names: Names<'_>,
+        mut disk: Disk,
+        file: Option<&String>,
+        auto: bool,
+        taken: &[Place],
+    ) -> Result<DiskCopy, Error> {
+        let Names { original, .. } = names;
+        self.find_disk(original, &mut disk).await?;
+        let source = image_source(&disk).ok_or_else(|| cannot_copy(original, &disk))?;
+        let volume = self.volume_behind(&disk);
+        let to = match file {
+            Some(file) => self.named_place(original, &disk, file, volume.as_ref())?,
+            None if auto => self.free_place(names, &disk, volume.as_ref(), taken).await?,
+            None => {
+                let message = format!(
+                    "it is not said where the copy of disk '{}' of domain '{original}' goes",
+                    disk.target
+                );
+                let hint = "name a --file for each disk that is copied, or have names made with --auto-clone";
+                return Err(Error::new(ErrorCode::Invalid, message).with_hint(hint));
+            }
+        };
+        if taken.contains(&to) {
+            let message = format!("two disks of the clone would both be {to}");
+            return Err(
+                Error::new(ErrorCode::Invalid, message).with_hint("give each disk a --file of its own")
+            );
+        }
+        let (target, from, format) = (disk.target, source.path, source.format);
+        Ok(DiskCopy { target, from, volume, format, to, is_paused: false })
+    }
+
+    /// Refuses a place where something is in the way, or nothing where it is to be taken as it is; the path that it has, or will have.
+    async fn expect_place(&self, names: Names<'_>, copy: &DiskCopy, kept: bool) -> Result<String, Error> {
+        let (code, sentence, hint) = match (self.is_there(&copy.to).await?, kept) {
+            (false, false) => return Ok(copy.to.path(&copy.from)),
+            (true, true) => {
+                return match &copy.to {
+                    Place::File { path } => Ok(path.display().to_string()),
+                    Place::Volume { pool, name } => {
+                        let (pool, name) = (*pool, name.clone());
+                        Ok(self.on_storage(move |storage| storage.volume(pool, &name)).await?.path)
+                    }
+                };
+            }
+            (true, false) => (
+                ErrorCode::AlreadyExists,
+                "is there already, and nothing is copied over it",
+                "choose another place, or give --preserve-data to take it as it is",
+            ),
+            (false, true) => {
+                (ErrorCode::NotFound, "is not there to be taken", "leave --preserve-data out to have it made")
+            }
+        };
+        let message =
+            format!("{} for disk '{}' of domain '{}' {sentence}", copy.to, copy.target, names.clone);
+        Err(Error::new(code, message).with_hint(hint))
+    }
+
     /// The place that a `--file` names: a path, or a volume of the pool that the disk is in.
     fn named_place(
         &self,
-        original: &DomainConfig,
+        original: &str,
         disk: &Disk,
         file: &str,
         volume: Option<&(Uuid, String)>,
@@ -252,8 +269,8 @@ impl Actions {
             }
             _ => {
                 let message = format!(
-                    "'{file}' is no place for the copy of disk '{}' of domain '{}'",
-                    disk.target, original.name
+                    "'{file}' is no place for the copy of disk '{}' of domain '{original}'",
+                    disk.target
                 );
                 let hint = "write an absolute path; a volume of the same pool goes by its name alone";
                 Err(Error::new(ErrorCode::Invalid, message).with_hint(hint))
@@ -264,10 +281,10 @@ impl Actions {
     /// A place beside the original that is free.
     async fn free_place(
         &self,
-        (original, clone): (&str, &str),
+        Names { original, clone }: Names<'_>,
         disk: &Disk,
         volume: Option<&(Uuid, String)>,
-        taken: &BTreeSet<String>,
+        taken: &[Place],
     ) -> Result<Place, Error> {
         let place = match (volume, disk.source.path()) {
             (Some((pool, name)), _) => {
@@ -275,8 +292,7 @@ impl Actions {
                 let volumes = self.on_storage(move |storage| storage.volumes(pool)).await?;
                 let place = |name: &str| Place::Volume { pool, name: name.to_owned() };
                 let is_taken = |name: &str| {
-                    volumes.iter().any(|volume| volume.name == name)
-                        || taken.contains(&place(name).to_string())
+                    volumes.iter().any(|volume| volume.name == name) || taken.contains(&place(name))
                 };
                 clone_names::image(name, original, clone, is_taken).map(|name| place(&name))
             }
@@ -286,7 +302,7 @@ impl Actions {
                 let place = |name: &str| Place::File { path: path.with_file_name(name) };
                 let is_taken = |name: &str| {
                     std::fs::symlink_metadata(path.with_file_name(name)).is_ok()
-                        || taken.contains(&place(name).to_string())
+                        || taken.contains(&place(name))
                 };
                 clone_names::image(name, original, clone, is_taken).map(|name| place(&name))
             }
@@ -367,11 +383,10 @@ fn is_copied(disk: &Disk, request: &CloneDomain) -> Result<bool, Error> {
     Ok(is_forced || !(disk.source.is_empty() || is_own || request.skip_copy.contains(&disk.target)))
 }
 
-fn cannot_copy(original: &DomainConfig, disk: &Disk) -> Error {
+fn cannot_copy(original: &str, disk: &Disk) -> Error {
     let message = format!(
-        "disk '{}' of domain '{}' is of type '{}' and can't be copied",
+        "disk '{}' of domain '{original}' is of type '{}' and can't be copied",
         disk.target,
-        original.name,
         disk.source.kind()
     );
     Error::new(ErrorCode::Unsupported, message)

@@ -20,7 +20,7 @@ use crate::journal::{Next, Operation, Step};
 use crate::{Actions, document, storing};
 
 /// Where a copy goes.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Place {
     /// A volume of a pool.
@@ -58,7 +58,7 @@ impl fmt::Display for Place {
 
 /// A disk that is copied.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Copy {
+pub(crate) struct DiskCopy {
     /// Target of the disk.
     pub target: String,
     /// Path of the original.
@@ -73,7 +73,7 @@ pub(crate) struct Copy {
     pub is_paused: bool,
 }
 
-impl Copy {
+impl DiskCopy {
     fn source(&self) -> ImageSource {
         let (path, format) = (self.from.clone(), self.format.clone());
         ImageSource { path, format, follow: true, locked: !self.is_paused }
@@ -94,10 +94,10 @@ impl Copy {
 
 /// A domain is cloned.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Clone {
+pub(crate) struct Cloning {
     actor: Actor,
     config: DomainConfig,
-    copies: Vec<Copy>,
+    copies: Vec<DiskCopy>,
     /// How many copies are whole.
     done: usize,
     /// The daemon that began is the one that goes on: what failed in it left nothing.
@@ -108,9 +108,9 @@ pub(crate) struct Clone {
     _turn: Option<Turn>,
 }
 
-impl Clone {
+impl Cloning {
     /// Nothing is copied yet.
-    pub fn new(actor: &Actor, config: DomainConfig, copies: Vec<Copy>, turn: Option<Turn>) -> Self {
+    pub fn new(actor: &Actor, config: DomainConfig, copies: Vec<DiskCopy>, turn: Option<Turn>) -> Self {
         Self { actor: actor.clone(), config, copies, done: 0, is_own: true, _turn: turn }
     }
 
@@ -120,7 +120,7 @@ impl Clone {
     }
 }
 
-impl Operation for Clone {
+impl Operation for Cloning {
     const KIND: &'static str = "domain-clone";
 
     fn subject(&self) -> String {
@@ -136,12 +136,12 @@ impl Operation for Clone {
 struct CopyDisks;
 
 #[async_trait]
-impl Step<Clone> for CopyDisks {
+impl Step<Cloning> for CopyDisks {
     fn name(&self) -> &'static str {
         "disks"
     }
 
-    async fn run(&self, actions: &Arc<Actions>, operation: &mut Clone) -> Result<(), Error> {
+    async fn run(&self, actions: &Arc<Actions>, operation: &mut Cloning) -> Result<(), Error> {
         let Some(copy) = operation.copies.get(operation.done) else { return Ok(()) };
         let path = actions.copy_disk(&operation.actor, copy).await?;
         let disks = &mut operation.config.devices.disks;
@@ -159,11 +159,11 @@ impl Step<Clone> for CopyDisks {
         }
     }
 
-    fn goes_on(&self, operation: &Clone) -> bool {
+    fn goes_on(&self, operation: &Cloning) -> bool {
         operation.done < operation.copies.len()
     }
 
-    async fn undo(&self, actions: &Arc<Actions>, operation: &mut Clone) -> Result<(), Error> {
+    async fn undo(&self, actions: &Arc<Actions>, operation: &mut Cloning) -> Result<(), Error> {
         let begun = if operation.is_own { operation.done } else { operation.done + 1 };
         for copy in operation.copies.iter().take(begun) {
             actions.remove_copy(&operation.actor, copy).await?;
@@ -176,23 +176,23 @@ impl Step<Clone> for CopyDisks {
 struct KeepDefinition;
 
 impl KeepDefinition {
-    fn is_kept(actions: &Actions, operation: &Clone) -> bool {
+    fn is_kept(actions: &Actions, operation: &Cloning) -> bool {
         actions.domains.definition(operation.config.uuid).is_ok_and(|found| found.is_some())
     }
 }
 
 #[async_trait]
-impl Step<Clone> for KeepDefinition {
+impl Step<Cloning> for KeepDefinition {
     fn name(&self) -> &'static str {
         "definition"
     }
 
-    async fn run(&self, actions: &Arc<Actions>, operation: &mut Clone) -> Result<(), Error> {
+    async fn run(&self, actions: &Arc<Actions>, operation: &mut Cloning) -> Result<(), Error> {
         let (actor, config) = (operation.actor.clone(), operation.config.clone());
         actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await
     }
 
-    async fn undo(&self, actions: &Arc<Actions>, operation: &mut Clone) -> Result<(), Error> {
+    async fn undo(&self, actions: &Arc<Actions>, operation: &mut Cloning) -> Result<(), Error> {
         if !Self::is_kept(actions, operation) {
             return Ok(());
         }
@@ -200,7 +200,7 @@ impl Step<Clone> for KeepDefinition {
         actions.definitions(move |definitions| definitions.remove(&Actor::Daemon, uuid)).await
     }
 
-    fn after_crash(&self, actions: &Actions, operation: &Clone) -> Next {
+    fn after_crash(&self, actions: &Actions, operation: &Cloning) -> Next {
         match Self::is_kept(actions, operation) {
             true => Next::Forward,
             false => Next::Back,
@@ -210,7 +210,7 @@ impl Step<Clone> for KeepDefinition {
 
 impl Actions {
     /// Makes a copy, which is whole or not there; its path.
-    async fn copy_disk(&self, actor: &Actor, copy: &Copy) -> Result<String, Error> {
+    async fn copy_disk(&self, actor: &Actor, copy: &DiskCopy) -> Result<String, Error> {
         let source = copy.source();
         let (pool, name) = match &copy.to {
             Place::File { path } => {
@@ -269,7 +269,7 @@ impl Actions {
     }
 
     /// Removes a copy, if it is there.
-    async fn remove_copy(&self, actor: &Actor, copy: &Copy) -> Result<(), Error> {
+    async fn remove_copy(&self, actor: &Actor, copy: &DiskCopy) -> Result<(), Error> {
         match &copy.to {
             Place::File { path } => {
                 let path = path.clone();
