@@ -1,11 +1,16 @@
 //! Verbs on domains, a file a group.
 
+mod clone;
+mod clone_names;
+mod clone_operation;
 mod console;
 mod create;
 mod define;
 mod device;
 mod device_change;
+mod disk;
 mod interface;
+mod media;
 mod read;
 mod run;
 mod settings;
@@ -14,6 +19,7 @@ mod stop;
 mod undefine;
 mod update;
 mod update_device;
+mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +35,7 @@ use crate::Actions;
 use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict};
 
+pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;

@@ -41,6 +41,11 @@ pub(crate) trait Step<O>: Send + Sync {
     /// Does it.
     async fn run(&self, actions: &Arc<Actions>, operation: &mut O) -> Result<(), Error>;
 
+    /// True while it has more to do: it is noted with what it did and run again.
+    fn goes_on(&self, _operation: &O) -> bool {
+        false
+    }
+
     /// Takes its effect back.
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut O) -> Result<(), Error>;
 
@@ -98,13 +103,18 @@ impl Actions {
         first: usize,
     ) -> Result<(), Error> {
         for (number, step) in O::steps().iter().enumerate().skip(first) {
-            self.note(id, step.name(), JournalState::Forward, operation).await?;
-            self.pass::<O>(step.name(), ":before");
-            if let Err(error) = step.run(self, operation).await {
-                self.back(id, operation, number).await?;
-                return Err(error);
+            loop {
+                self.note(id, step.name(), JournalState::Forward, operation).await?;
+                self.pass::<O>(step.name(), ":before");
+                if let Err(error) = step.run(self, operation).await {
+                    self.back(id, operation, number).await?;
+                    return Err(error);
+                }
+                self.pass::<O>(step.name(), ":after");
+                if !step.goes_on(operation) {
+                    break;
+                }
             }
-            self.pass::<O>(step.name(), ":after");
         }
         self.store(move |store| store.end_operation(id)).await
     }

@@ -91,6 +91,7 @@ impl Actions {
             domain::Start::KIND => self.settle::<domain::Start>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
+            domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
             domain::UpdateDevice::KIND => self.settle::<domain::UpdateDevice>(row).await,
             kind => {
                 let message = format!("journal entry {} is of the unknown kind '{kind}'", row.id);

@@ -1,6 +1,7 @@
 //! `/v1/domains`: definitions, what is true of them now, and their settings.
 
 mod device;
+mod disk;
 mod interface;
 mod life;
 
@@ -22,6 +23,7 @@ use crate::peer::Caller;
 use crate::state::ApiState;
 
 pub(crate) use device::*;
+pub(crate) use disk::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
 

@@ -1,16 +1,19 @@
 //! `reeve domain …`: a file per command, except for the verbs without options, which share [`life`].
 
 mod autostart;
+mod clone;
 mod console;
 mod create;
 mod define;
 mod device;
+mod disk;
 mod domiftune;
 mod edit;
 mod info;
 mod interface;
 mod life;
 mod list;
+mod media;
 mod setmem;
 mod state;
 mod stats;
@@ -32,6 +35,8 @@ pub enum DomainCommand {
     Define(define::Define),
     /// Start a transient domain from a domain XML document
     Create(create::Create),
+    /// Make another domain of one, with copies of its disks
+    Clone(clone::Clone),
     /// Remove a definition
     Undefine(undefine::Undefine),
     /// Start a defined domain
@@ -76,6 +81,20 @@ pub enum DomainCommand {
     DetachDevice(device::DetachDevice),
     /// Change a device of a domain in place
     UpdateDevice(device::UpdateDevice),
+    /// Plug a disk into a domain
+    AttachDisk(media::AttachDisk),
+    /// Unplug a disk from a domain
+    DetachDisk(media::DetachDisk),
+    /// Change the medium in a drive for CDs or floppies
+    ChangeMedia(media::ChangeMediaOf),
+    /// List the disks of a domain
+    Domblklist(disk::Domblklist),
+    /// Show sizes of the disks of a domain
+    Domblkinfo(disk::Domblkinfo),
+    /// Show counters of a disk
+    Domblkstat(disk::Domblkstat),
+    /// Give a disk of a running domain another size
+    Blockresize(disk::Blockresize),
     /// List the network interfaces of a domain
     Domiflist(interface::Domiflist),
     /// Show addresses of a running guest
@@ -95,6 +114,7 @@ impl DomainCommand {
         match self {
             Self::Define(command) => command.run(context).await,
             Self::Create(command) => command.run(context).await,
+            Self::Clone(command) => command.run(context).await,
             Self::Undefine(command) => command.run(context).await,
             Self::Start(command) => command.run(context).await,
             Self::Shutdown(command) => command.run(context).await,
@@ -116,6 +136,13 @@ impl DomainCommand {
             Self::AttachDevice(command) => command.run(context).await,
             Self::DetachDevice(command) => command.run(context).await,
             Self::UpdateDevice(command) => command.run(context).await,
+            Self::AttachDisk(command) => command.run(context).await,
+            Self::DetachDisk(command) => command.run(context).await,
+            Self::ChangeMedia(command) => command.run(context).await,
+            Self::Domblklist(command) => command.run(context).await,
+            Self::Domblkinfo(command) => command.run(context).await,
+            Self::Domblkstat(command) => command.run(context).await,
+            Self::Blockresize(command) => command.run(context).await,
             Self::Domiflist(command) => command.run(context).await,
             Self::Domifaddr(command) => command.run(context).await,
             Self::Domifstat(command) => command.run(context).await,

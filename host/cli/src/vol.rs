@@ -5,7 +5,7 @@ mod content;
 mod create;
 mod list;
 mod show;
-mod size;
+pub(crate) mod size;
 
 use clap::{Args, Subcommand};
 use reeve_model::storage::VolumeSummary;

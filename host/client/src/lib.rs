@@ -7,6 +7,7 @@
 mod artifact;
 mod connection;
 mod console;
+mod disk;
 mod domain;
 mod error;
 mod events;

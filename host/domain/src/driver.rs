@@ -175,6 +175,10 @@ pub trait Machine: Send + Sync {
     /// Changes what the guest sees of a device: the link state of an interface. Where the frames of an interface go on the host is
     /// not the machine's; who changes it has done so before.
     async fn update_device(&self, old: &Device, new: &Device) -> Result<(), DriverError>;
+
+    /// Gives a disk another capacity, and the file behind it with it; the guest is told. One that would become smaller is refused unless
+    /// `shrink` says that what is beyond its new end may be lost.
+    async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError>;
 }
 
 /// How a guest ended.
@@ -240,8 +244,8 @@ pub enum DriverError {
         /// What the kernel said.
         source: std::io::Error,
     },
-    /// A file of the configuration is in use by another machine.
-    #[error("{what} '{path}' is in use by another domain")]
+    /// A file of the configuration is locked by another machine or operation.
+    #[error("{what} '{path}' is in use by another domain, or by an operation on it")]
     InUse {
         /// What the file is.
         what: String,

@@ -32,6 +32,8 @@ pub(crate) enum Ask {
     Detach(Device),
     Remove(Device),
     Update(Device),
+    /// Target, capacity, and whether it may become smaller.
+    ResizeDisk(String, Bytes, bool),
 }
 
 /// One question to the owner.
@@ -294,6 +296,14 @@ impl Owner {
                     devices::replace(&mut config, &device).map_err(|sentence| self.device(sentence))?;
                 machine.update_device(&old, &new).await.map_err(named("given a changed device"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::ResizeDisk(target, size, shrink) => {
+                let config = self.config();
+                let disk = config.devices.disks.iter().find(|disk| disk.target == target);
+                let disk = disk.ok_or_else(|| self.device(format!("has no disk '{target}'")))?;
+                let resized = machine.resize_disk(disk, size, shrink).await;
+                resized.map_err(named("given a disk of another size"))?;
+                self.note(actor, None, DomainChange::Changed);
             }
             Ask::Destroy => {}
         }

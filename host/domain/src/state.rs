@@ -108,6 +108,11 @@ impl Phase {
         !matches!(self, Self::Off(_) | Self::Crashed(_))
     }
 
+    /// True while there is a machine whose vCPUs the host stopped.
+    pub fn stands_still(self) -> bool {
+        matches!(self, Self::Paused(_) | Self::Preserved(_))
+    }
+
     /// Whether `request` makes sense now; if not, the rest of a sentence that begins with "domain 'NAME' ".
     pub fn permits(self, request: Request) -> Result<(), &'static str> {
         use Request as R;

@@ -180,6 +180,11 @@ impl Turn {
         self.ask(Request::UpdateDevice, Ask::Update(device)).await
     }
 
+    /// Gives the disk with a target another capacity; it becomes smaller only where `shrink` allows it.
+    pub async fn resize_disk(&self, target: &str, size: Bytes, shrink: bool) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::ResizeDisk(target.to_owned(), size, shrink)).await
+    }
+
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {
         let owner = {
             let inner = self.entry.lock();

@@ -8,6 +8,7 @@ pub mod api;
 pub mod cpu_set;
 pub mod device_address;
 pub mod domain;
+pub mod domain_disk;
 pub mod domain_interface;
 pub mod edit;
 pub mod error;

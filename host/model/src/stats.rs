@@ -87,6 +87,15 @@ pub struct DiskStats {
     pub flush_requests: u64,
     /// Requests that ended in an error.
     pub errors: u64,
+    /// Nanoseconds that read requests took together.
+    #[serde(default)]
+    pub read_time_ns: u64,
+    /// Nanoseconds that write requests took together.
+    #[serde(default)]
+    pub write_time_ns: u64,
+    /// Nanoseconds that flush requests took together.
+    #[serde(default)]
+    pub flush_time_ns: u64,
 }
 
 /// Counters of one network interface, seen from the guest.

@@ -15,6 +15,7 @@ use crate::{Progress, StorageError};
 mod change;
 mod copy;
 mod encrypted;
+mod fill;
 mod stream;
 
 pub use change::Resize;

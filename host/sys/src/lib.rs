@@ -5,6 +5,7 @@
 //! [`sysctl::Sysctls::at`]) or a fake ([`link::FakeLinks`], [`nft::FakeNft`], [`traffic::FakeTraffic`]).
 
 pub mod block;
+pub mod busy;
 pub mod cgroup;
 pub mod files;
 pub mod layout;

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, fstat, major, minor, open, stat};
+
+use crate::busy::settled;
 
 /// How an image may be shared while it is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct ImageAccess {
     pub direct: bool,
     /// Who else may have it.
     pub sharing: Sharing,
+    /// The path itself may be a symbolic link.
+    pub follow: bool,
 }
 
 /// An image could not be opened.
@@ -36,6 +40,9 @@ pub enum ImageError {
     /// It is a directory, a pipe or a socket.
     #[error("it is neither a file nor a block device")]
     Kind,
+    /// The path is a link and must not be.
+    #[error("it is a symbolic link, so it is no volume of a directory")]
+    Link,
     /// Its file system can't do without the page cache.
     #[error("its file system can't bypass the page cache (O_DIRECT)")]
     Direct,
@@ -65,16 +72,37 @@ pub fn character_device(path: &Path, write: bool) -> io::Result<OwnedFd> {
 }
 
 /// Opens an image file or block device and locks it. The lock belongs to the open file and goes with the descriptor, also to
-/// another process; it ends when the last copy is closed. It binds only those who lock.
+/// another process; it ends when the last copy is closed. It binds only those who lock. A device is locked at the node that the kernel
+/// made for it, whatever node the path leads to. Waits a moment for a lock that is about to go: a program that is being started
+/// elsewhere holds our descriptors until it runs.
 pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
     let mode = if access.readonly { OFlags::RDONLY } else { OFlags::RDWR };
-    let flags = mode | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let fd = open(path, flags, Mode::empty()).map_err(io::Error::from)?;
-    let kind = FileType::from_raw_mode(fstat(&fd).map_err(io::Error::from)?.st_mode);
-    if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
-        return Err(ImageError::Kind);
+    let link = if access.follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = mode | link | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut fd = open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        rustix::io::Errno::LOOP if !access.follow => ImageError::Link,
+        other => ImageError::Io(other.into()),
+    })?;
+    let found = fstat(&fd).map_err(io::Error::from)?;
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile => {}
+        FileType::BlockDevice => {
+            if let Some(node) = kernel_node(&found) {
+                fd = open(node, flags, Mode::empty()).map_err(io::Error::from)?;
+            }
+        }
+        _ => return Err(ImageError::Kind),
     }
-    lock(&fd, access.sharing)?;
+    let locked = settled(|| match lock(&fd, access.sharing) {
+        Err(ImageError::InUse) => Err(io::ErrorKind::ResourceBusy.into()),
+        Err(ImageError::Io(error)) => Err(error),
+        other => Ok(other),
+    });
+    match locked {
+        Ok(result) => result?,
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Err(ImageError::InUse),
+        Err(error) => return Err(error.into()),
+    }
     let status = if access.direct { OFlags::DIRECT } else { OFlags::empty() };
     rustix::fs::fcntl_setfl(&fd, status).map_err(|errno| match errno {
         rustix::io::Errno::INVAL if access.direct => ImageError::Direct,
@@ -83,7 +111,20 @@ pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
     Ok(fd)
 }
 
-/// Locks an image that is open already, as [`image`] does.
+/// The node of a block device in /dev that has the kernel's name for it, if there is one beside the node that was found. A lock belongs
+/// to a node, so all who lock a device must lock the same one.
+fn kernel_node(found: &Stat) -> Option<PathBuf> {
+    let number = format!("{}:{}", major(found.st_rdev), minor(found.st_rdev));
+    let told = std::fs::read_to_string(format!("/sys/dev/block/{number}/uevent")).ok()?;
+    let name = told.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
+    let node = Path::new("/dev").join(name);
+    let there = stat(&node).ok()?;
+    let is_it =
+        FileType::from_raw_mode(there.st_mode) == FileType::BlockDevice && there.st_rdev == found.st_rdev;
+    (is_it && (there.st_dev, there.st_ino) != (found.st_dev, found.st_ino)).then_some(node)
+}
+
+/// Locks an image that is open already, as [`image`] does; it does not wait.
 pub fn lock(fd: impl AsFd, sharing: Sharing) -> Result<(), ImageError> {
     let operation = match sharing {
         Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
@@ -105,8 +146,10 @@ pub fn append(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    const WRITER: ImageAccess = ImageAccess { readonly: false, direct: false, sharing: Sharing::Exclusive };
-    const READER: ImageAccess = ImageAccess { readonly: true, direct: false, sharing: Sharing::Shared };
+    const WRITER: ImageAccess =
+        ImageAccess { readonly: false, direct: false, sharing: Sharing::Exclusive, follow: true };
+    const READER: ImageAccess =
+        ImageAccess { readonly: true, direct: false, sharing: Sharing::Shared, follow: true };
 
     #[test]
     fn one_image_is_never_written_twice() {
@@ -120,6 +163,41 @@ mod tests {
         drop(passed_on);
         let (_one, _two) = (image(file.path(), READER).unwrap(), image(file.path(), READER).unwrap());
         assert!(matches!(image(file.path(), WRITER), Err(ImageError::InUse)));
+    }
+
+    #[test]
+    fn a_lock_that_goes_in_a_moment_is_waited_for() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let held = image(file.path(), WRITER).unwrap();
+        let (path, (told, begun)) = (file.path().to_owned(), std::sync::mpsc::sync_channel(1));
+        let waiting = std::thread::spawn(move || {
+            told.send(()).unwrap();
+            image(&path, WRITER).map(drop)
+        });
+        begun.recv().unwrap();
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
+        drop(held);
+        assert!(waiting.join().unwrap().is_ok());
+    }
+
+    #[test]
+    fn writers_that_share_may_be_many() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let shared = ImageAccess { sharing: Sharing::Shared, ..WRITER };
+        let (_one, _two) = (image(file.path(), shared).unwrap(), image(file.path(), shared).unwrap());
+        assert!(image(file.path(), READER).is_ok());
+        assert!(matches!(image(file.path(), WRITER), Err(ImageError::InUse)));
+    }
+
+    #[test]
+    fn a_link_is_followed_only_where_it_may_be_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "text").unwrap();
+        std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+        let link = dir.path().join("link");
+        assert!(image(&link, READER).is_ok());
+        assert!(matches!(image(&link, ImageAccess { follow: false, ..READER }), Err(ImageError::Link)));
+        assert!(image(&dir.path().join("file"), ImageAccess { follow: false, ..READER }).is_ok());
     }
 
     #[test]

@@ -107,6 +107,16 @@ pub enum Call {
         /// True plugs it in.
         up: bool,
     },
+    /// Gives a disk another capacity, that of its file with it, and tells the guest.
+    ResizeDisk {
+        /// The alias of the disk.
+        alias: String,
+        /// Bytes, rounded up to whole blocks.
+        bytes: u64,
+        /// It may become smaller, and lose what is beyond its new end.
+        #[serde(default)]
+        shrink: bool,
+    },
     /// Ends the worker process. Only when no machine runs in it.
     Release,
 }
@@ -305,6 +315,15 @@ pub struct DiskStats {
     pub flush_requests: u64,
     /// Requests that ended in an error.
     pub errors: u64,
+    /// Nanoseconds that read requests took together.
+    #[serde(default)]
+    pub read_time_ns: u64,
+    /// Nanoseconds that write requests took together.
+    #[serde(default)]
+    pub write_time_ns: u64,
+    /// Nanoseconds that flush requests took together.
+    #[serde(default)]
+    pub flush_time_ns: u64,
 }
 
 /// Counters of one network interface, seen from the guest.

@@ -162,6 +162,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
     let source = prop_oneof![
         of(path()).prop_map(|path| DiskSource::File { path }),
         of(path()).prop_map(|path| DiskSource::Block { path }),
+        "[a-z<&']{1,8}".prop_map(|name| DiskSource::Volume { pool: name.clone(), volume: name, found: None }),
         Just(DiskSource::Other {
             kind: "network".into(),
             source: Some("<source protocol='nbd'>\n  <host name='a'/>\n</source>".into())

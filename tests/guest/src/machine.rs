@@ -46,6 +46,8 @@ pub struct Machine {
     pub hotplug: Hotplug,
     /// Network devices whose cable was in when it was looked at last.
     links: Vec<bool>,
+    /// Sectors of the disks when they were looked at last.
+    sizes: Vec<u64>,
     cpu: u8,
     /// ACPI interrupts that were looked at.
     served: u64,
@@ -73,6 +75,7 @@ impl Machine {
             bus,
             hotplug,
             links: devices.networks.iter().map(|slot| slot.link_up()).collect(),
+            sizes: devices.disks.iter().map(|slot| slot.capacity()).collect(),
             cpu,
             served,
             total_memory: info.memory.iter().map(|range: &Range| range.bytes).sum(),
@@ -118,6 +121,7 @@ impl Machine {
     pub fn serve(&mut self) -> bool {
         let mut busy = self.serve_acpi();
         self.serve_links();
+        self.serve_sizes();
         if let Some(slot) = &mut self.balloon
             && slot.interrupted()
             && let Err(error) = slot.device.serve(&mut self.memory)
@@ -176,6 +180,18 @@ impl Machine {
         }
     }
 
+    /// Says when a disk was given another size.
+    fn serve_sizes(&mut self) {
+        for index in 0..self.disks.len() {
+            let slot = &mut self.disks[index];
+            if slot.interrupted() && slot.capacity() != self.sizes[index] {
+                self.sizes[index] = slot.capacity();
+                let line = format!("reeve-guest: disk {index} has {} sectors", self.sizes[index]);
+                self.consoles.say(Origin::CommandLine, &line);
+            }
+        }
+    }
+
     /// What is in which slot.
     pub fn slots(&self) -> impl Iterator<Item = (u8, String)> {
         let disks = self.disks.iter().enumerate().map(|(index, disk)| (disk.slot, format!("disk{index}")));
@@ -210,6 +226,7 @@ impl Machine {
             for disk in found.disks {
                 let line = format!("reeve-guest: disk {} is in slot {}", self.disks.len(), disk.slot);
                 self.consoles.say(Origin::CommandLine, &line);
+                self.sizes.push(disk.capacity());
                 self.disks.push(disk);
             }
             for network in found.networks {
@@ -237,6 +254,7 @@ impl Machine {
     pub fn remove(&mut self, slot: u8) {
         if let Some(index) = self.disks.iter().position(|disk| disk.slot == slot) {
             self.disks.remove(index).stop();
+            self.sizes.remove(index);
         } else if let Some(index) = self.networks.iter().position(|network| network.slot == slot) {
             self.networks.remove(index).stop();
             self.links.remove(index);

@@ -4,10 +4,10 @@ use crate::Outcome;
 use crate::lab::{Lab, program};
 
 /// A loop device; gone when dropped.
-struct Loop(String, #[expect(dead_code, reason = "keeps the file")] tempfile::NamedTempFile);
+pub struct Loop(pub String, #[expect(dead_code, reason = "keeps the file")] tempfile::NamedTempFile);
 
 impl Loop {
-    fn new() -> anyhow::Result<Self> {
+    pub fn new() -> anyhow::Result<Self> {
         let file = tempfile::NamedTempFile::new()?;
         file.as_file().set_len(64 << 20)?;
         let path = file.path().display().to_string();

@@ -1,9 +1,13 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
+mod clones;
 mod crash;
+mod disks;
+mod domains;
 mod encrypted;
 mod kinds;
 mod lab;
+mod locks;
 mod policies;
 mod pools;
 mod progress;

@@ -70,9 +70,13 @@ impl Actions {
             Question { hook: Hook::DomainDefine, actor, state, config, device: None, forced: false };
         let config = self.ask(question).await?;
         check(&config)?;
+        let (present, missing) = self.present_volumes(&config).await;
+        let refusals = self.domains.check(&present).into_iter().map(|refusal| refusal.to_string());
         warnings.extend(
-            (self.domains.check(&config).iter())
-                .map(|refusal| format!("it can't be started as it is: {refusal}")),
+            missing
+                .into_iter()
+                .chain(refusals)
+                .map(|reason| format!("it can't be started as it is: {reason}")),
         );
         let uuid = config.uuid;
         let (by, expected) = (actor.clone(), expected.map(str::to_owned));

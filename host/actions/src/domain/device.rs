@@ -100,6 +100,10 @@ impl Actions {
         if live {
             self.permits(&subject, request)?;
         }
+        if live && change == Change::Attach {
+            // What is refused is refused before a policy is asked.
+            self.find_device(&subject.name, &mut device.clone()).await?;
+        }
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         let before = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config);
         let effective = live.then_some(&snapshot.config);

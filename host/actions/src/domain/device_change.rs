@@ -93,7 +93,10 @@ struct ChangeMachine;
 
 impl ChangeMachine {
     async fn make(&self, actions: &Actions, turn: &Turn, operation: &ChangeDevice) -> Result<(), Error> {
-        let device = document::parse_device(&operation.device)?;
+        let mut device = document::parse_device(&operation.device)?;
+        if operation.change == Change::Attach {
+            actions.find_device(turn.name(), &mut device).await?;
+        }
         match (operation.change, device) {
             (Change::Attach, Device::Interface(interface)) => {
                 self.attach_interface(actions, turn, operation, interface).await

@@ -1,7 +1,7 @@
 //! The walk of a start.
 //!
 //! ```text
-//!   authorize ─▶ may it start? ─▶ guard domain-prepare (may rewrite) ─▶ driver's check ─▶ turn on the domain
+//!   authorize ─▶ may it start? ─▶ find volumes ─▶ guard domain-prepare (may rewrite) ─▶ driver's check ─▶ turn on the domain
 //!     ─▶ journal [ guard: domain-start (may still deny) │ machine: directory, disks, taps, cgroup, worker, vCPUs ]
 //! ```
 //! The definition stays as it is: what guards rewrite holds for this run only. The machine is one step because its driver
@@ -62,11 +62,18 @@ impl Actions {
         Err(Error::new(ErrorCode::Busy, message).with_hint("start it when its definition has settled"))
     }
 
-    /// The effective configuration of a start: rewritten by guards, valid, and accepted by its driver.
-    pub(super) async fn prepare(&self, actor: &Actor, config: DomainConfig) -> Result<DomainConfig, Error> {
+    /// The effective configuration of a start: its volumes found, rewritten by guards, valid, and accepted by its driver.
+    pub(super) async fn prepare(
+        &self,
+        actor: &Actor,
+        mut config: DomainConfig,
+    ) -> Result<DomainConfig, Error> {
         let (hook, state) = (Hook::DomainPrepare, DomainState::ShutOff);
-        let config = self.ask(Question { hook, actor, state, config, device: None, forced: false }).await?;
+        self.find_volumes(&mut config).await?;
+        let question = Question { hook, actor, state, config, device: None, forced: false };
+        let mut config = self.ask(question).await?;
         define::check(&config)?;
+        self.find_volumes(&mut config).await?;
         let refusals = self.domains.check(&config);
         if refusals.is_empty() {
             return Ok(config);
@@ -128,7 +135,8 @@ impl Step<Start> for AskGuards {
         let (hook, state, config) = (Hook::DomainStart, DomainState::ShutOff, start.config.clone());
         let question = Question { hook, actor: &start.actor, state, config, device: None, forced: false };
         start.config = actions.ask(question).await?;
-        define::check(&start.config)
+        define::check(&start.config)?;
+        actions.find_volumes(&mut start.config).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {

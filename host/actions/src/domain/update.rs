@@ -7,20 +7,21 @@
 use std::sync::Arc;
 
 use reeve_domain::Request;
-use reeve_model::domain::{Device, Disk, DomainConfig, DomainType, Interface};
+use reeve_model::domain::{Device, DomainConfig, DomainType, Interface};
 use reeve_model::domain_interface::{DomainInterface, SetBandwidth};
 use reeve_model::policy::Hook;
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use super::interface::{no_interface, position};
+use super::media::DiskChange;
 use super::update_device::UpdateDevice;
 use super::{Attachment, Question, Subject, define};
 use crate::error::explain;
 use crate::{Actions, document};
 
 /// What becomes of an interface.
-enum Change {
+pub(super) enum Change {
     /// What a document says.
     Document(Box<Interface>),
     /// The cable is plugged in or pulled.
@@ -30,9 +31,9 @@ enum Change {
 }
 
 /// What becomes of a device, and what it is called.
-enum Update {
+pub(super) enum Update {
     Interface(String, Change),
-    Disk(Box<Disk>),
+    Disk(DiskChange),
 }
 
 impl Actions {
@@ -57,7 +58,7 @@ impl Actions {
                 };
                 Update::Interface(name, Change::Document(Box::new(interface)))
             }
-            Device::Disk(disk) => Update::Disk(Box::new(disk)),
+            Device::Disk(disk) => Update::Disk(DiskChange::Document(Box::new(disk))),
             other => {
                 let message = format!(
                     "<{}> of domain '{}' can't be changed in place: only interfaces and disks can",
@@ -112,7 +113,7 @@ impl Actions {
     }
 
     /// The interface as it is afterwards, where it is one.
-    async fn update(
+    pub(super) async fn update(
         self: &Arc<Self>,
         actor: &Actor,
         subject: &Subject,
@@ -144,18 +145,13 @@ impl Actions {
                     changed = Some(self.plan_live(actor, &snapshot, &name, &change, &mut operation).await?);
                 }
             }
-            Update::Disk(disk) => {
+            Update::Disk(change) => {
                 if live {
-                    let message = format!(
-                        "disk '{}' of domain '{}' can't be changed while the machine runs",
-                        disk.target, subject.name
-                    );
-                    return Err(Error::new(ErrorCode::Unsupported, message)
-                        .with_hint("change the definition with --config: it holds from the next start on"));
+                    return Err(change.refusal(&subject.name));
                 }
                 if let Some(definition) = definition {
                     let mut after = definition.as_ref().clone();
-                    put_disk(&mut after, *disk)?;
+                    change.put(&mut after)?;
                     let after = self.ask_definition(actor, &snapshot, after).await?;
                     operation.definition = Some((definition.as_ref().clone(), after));
                 }
@@ -234,19 +230,6 @@ fn merged(old: &Interface, document: &Interface) -> Interface {
         new.common.extra = old.common.extra.clone();
     }
     new
-}
-
-fn put_disk(config: &mut DomainConfig, mut disk: Disk) -> Result<(), Error> {
-    let found = config.devices.disks.iter().position(|other| other.target == disk.target);
-    let Some(position) = found else {
-        let message = format!("domain '{}' has no disk '{}'", config.name, disk.target);
-        return Err(Error::new(ErrorCode::NotFound, message).with_hint("name it by its target, e.g. vda"));
-    };
-    let place = &mut config.devices.disks[position];
-    disk.common.alias = disk.common.alias.or_else(|| place.common.alias.clone());
-    disk.common.address = disk.common.address.or_else(|| place.common.address.clone());
-    *place = disk;
-    Ok(())
 }
 
 /// Refuses to change what a guest was told when it started.

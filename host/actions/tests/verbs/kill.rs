@@ -2,11 +2,12 @@
 //!
 //! The test runs itself again as a child process whose fault point aborts, then looks at what a fresh host makes of the rest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use reeve_actions::{Attachment, FaultPoint};
+use reeve_model::domain_disk::CloneDomain;
 use reeve_model::{DomainState, Error};
 use tempfile::TempDir;
 
@@ -26,9 +27,10 @@ enum Doing {
     RefusedAttach,
     Detach,
     Update,
+    Clone,
 }
 
-const ALL: [Doing; 8] = [
+const ALL: [Doing; 9] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -37,6 +39,7 @@ const ALL: [Doing; 8] = [
     Doing::RefusedAttach,
     Doing::Detach,
     Doing::Update,
+    Doing::Clone,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -49,6 +52,7 @@ impl Doing {
             Self::Destroy => "domain-destroy",
             Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
             Self::Update => "domain-update-device",
+            Self::Clone => "domain-clone",
         }
     }
 
@@ -56,6 +60,18 @@ impl Doing {
     async fn prepare(self, host: &Host) {
         match self {
             Self::Create => return,
+            Self::Clone => {
+                let images = images(host);
+                std::fs::create_dir(&images).unwrap();
+                let disk = |name: &str, target: &str| {
+                    std::fs::write(images.join(name), [7; 4096]).unwrap();
+                    let path = images.join(name).display().to_string();
+                    format!("<disk><source file='{path}'/><target dev='{target}' bus='virtio'/></disk>")
+                };
+                let disks = disk("web.img", "vda") + &disk("data.img", "vdb");
+                drop(host.define(&ROOT, &document("web", "", &disks), false).await.unwrap());
+                return;
+            }
             Self::FailingStart => {
                 drop(host.define(&ROOT, &document("web", "sim.start-fails=smoke", ""), false).await.unwrap());
             }
@@ -88,6 +104,11 @@ impl Doing {
                 let pulled = NIC.replace("</interface>", "<link state='down'/></interface>");
                 host.update_device(&ROOT, "web", &pulled, both).await.map(drop)
             }
+            Self::Clone => {
+                let request =
+                    CloneDomain { name: Some("twin".to_owned()), auto: true, ..CloneDomain::default() };
+                host.clone_domain(&ROOT, "web", request).await.map(drop)
+            }
         }
     }
 
@@ -119,8 +140,25 @@ impl Doing {
                 assert_eq!(pulled(true), host.store.domains().unwrap()[0].xml.contains("state='down'"));
                 pulled(true)
             }
+            Self::Clone => {
+                let mut names: Vec<String> = std::fs::read_dir(images(host))
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                    .collect();
+                names.sort();
+                let is_defined = host.state(&ROOT, "twin").is_ok();
+                assert_eq!(host.store.domains().unwrap().len(), if is_defined { 2 } else { 1 });
+                let all = ["data-clone.img", "data.img", "twin.img", "web.img"];
+                assert_eq!(names, if is_defined { &all[..] } else { &["data.img", "web.img"] });
+                is_defined
+            }
         }
     }
+}
+
+/// A directory that no pool has.
+fn images(host: &Host) -> PathBuf {
+    Path::new(&host.pool_info(&ROOT, "default").unwrap().path.unwrap()).join("elsewhere")
 }
 
 /// Writes down every point that is passed.
@@ -206,6 +244,7 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
         // It is safe to tell a machine once more.
         Doing::Destroy | Doing::Update => point.contains("machine"),
         Doing::FailingStart | Doing::RefusedAttach => false,
+        Doing::Clone => point.ends_with("definition:after"),
         _ => point.ends_with("machine:after"),
     }
 }

@@ -4,12 +4,13 @@ use std::fmt::Debug;
 
 use reeve_client::{Client, ClientError};
 use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
+use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
 use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
 use reeve_model::install::InstallPolicy;
 use reeve_model::network::RateLimit;
 use reeve_model::policy::PolicyMode;
 use reeve_model::record::{AuditRequest, StartRecording};
-use reeve_model::{DomainState, ErrorCode};
+use reeve_model::{Bytes, DomainState, ErrorCode};
 
 use crate::host::{Host, document};
 
@@ -52,6 +53,46 @@ async fn devices_come_and_go() {
     host.client.detach_device("web", DISK, config).await.unwrap();
     assert!(!xml(&host.client, true).await.contains("vdb"));
     refused(host.client.detach_device("web", DISK, config).await, ErrorCode::NotFound, "'vdb'");
+}
+
+#[tokio::test]
+async fn disks_are_listed_measured_and_changed() {
+    let host = Host::serve();
+    host.define("web").await;
+    let (client, config) = (&host.client, DeviceOptions { config: true, ..DeviceOptions::default() });
+    let drive = "<disk device='cdrom'><target dev='hdc'/></disk>";
+    client.attach_device("web", DISK, config).await.unwrap();
+    client.attach_device("web", drive, config).await.unwrap();
+    let listed = client.domain_disks("web", XmlOptions { inactive: true }).await.unwrap();
+    let seen: Vec<_> =
+        listed.iter().map(|disk| (disk.target.as_str(), disk.source.as_deref(), disk.readonly)).collect();
+    assert_eq!(seen, [("vdb", Some("/none.img"), false), ("hdc", None, true)]);
+    let sizes = client.domain_disk_sizes("web", &DiskFilter::default()).await.unwrap();
+    assert!(sizes[0].fault.as_deref().is_some_and(|fault| fault.contains("'/none.img'")), "{sizes:?}");
+    assert_eq!((sizes[1].capacity, &sizes[1].fault), (None, &None));
+    let named = DiskFilter { disk: Some("/none.img".to_owned()) };
+    refused(client.domain_disk_sizes("web", &named).await, ErrorCode::WrongState, "'/none.img'");
+
+    let disc = Some("/a.iso".to_owned());
+    let insert = ChangeMedia { action: MediaAction::Insert, source: disc, ..ChangeMedia::default() };
+    client.change_media("web", "hdc", &insert, config).await.unwrap();
+    refused(
+        client.change_media("web", "/a.iso", &insert, config).await,
+        ErrorCode::WrongState,
+        "has a medium already",
+    );
+    let resize = ResizeDisk { capacity: Bytes::mib(1), shrink: false };
+    refused(client.resize_disk("web", "vdb", resize).await, ErrorCode::WrongState, "is not running");
+
+    let shared = CloneDomain { auto: true, skip_copy: vec!["vdb".to_owned()], ..CloneDomain::default() };
+    let cloned = client.clone_domain("web", &shared).await.unwrap();
+    assert_eq!(cloned.domain.name, "web-clone");
+    assert!(cloned.disks.iter().all(|disk| disk.fate == DiskFate::Shared), "{:?}", cloned.disks);
+    assert!(cloned.warnings.iter().any(|warning| warning.contains("disk 'vdb'")), "{:?}", cloned.warnings);
+    let copied = CloneDomain { auto: true, ..CloneDomain::default() };
+    refused(client.clone_domain("web", &copied).await, ErrorCode::NotFound, "'/none.img'");
+    client.start_domain("web").await.unwrap();
+    refused(client.clone_domain("web", &shared).await, ErrorCode::WrongState, "is active");
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl UpdateDevice {
 
 /// What is changed.
 #[derive(Debug, Args)]
-struct Scope {
+pub(super) struct Scope {
     /// Change the running machine [default while the domain is active]
     #[arg(long)]
     live: bool,
@@ -97,7 +97,12 @@ struct Scope {
 }
 
 impl Scope {
-    fn options(&self) -> DeviceOptions {
+    /// True when the definition alone is meant.
+    pub(super) fn is_config(&self) -> bool {
+        self.config && !self.live
+    }
+
+    pub(super) fn options(&self) -> DeviceOptions {
         DeviceOptions { live: self.live, config: self.config, persistent: self.persistent }
     }
 }

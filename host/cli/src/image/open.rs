@@ -32,7 +32,7 @@ pub(crate) struct OpenImage {
 pub(crate) fn file(path: &Path, access: Access) -> anyhow::Result<ImageFile> {
     let write = access == Access::Write;
     let sharing = if write { Sharing::Exclusive } else { Sharing::Shared };
-    let access = ImageAccess { readonly: !write, direct: false, sharing };
+    let access = ImageAccess { readonly: !write, direct: false, sharing, follow: true };
     let opened =
         reeve_sys::open::image(path, access).map_err(|source| OpenImage { file: path.to_owned(), source })?;
     Ok(ImageFile::new(File::from(opened), path.display().to_string())?)

@@ -36,6 +36,7 @@ pub(super) fn all(
     for element in &devices.extra.elements {
         refuse(format!("there is no device <{}>", element_name(element)));
     }
+    refuse_same_image(&devices.disks, refuse);
     let serials = serials(config, sources, refuse);
     let mut list = Vec::new();
     for each in &devices.disks {
@@ -50,6 +51,30 @@ pub(super) fn all(
     }
     keep(balloon(config), &mut list, refuse);
     (serials, list)
+}
+
+/// Two disks of one machine on one image would each find it locked by the other, unless both share it.
+fn refuse_same_image(disks: &[Disk], refuse: &mut impl FnMut(String)) {
+    for (number, disk) in disks.iter().enumerate() {
+        let same = |other: &&Disk| {
+            disk.source.path().is_some()
+                && disk.source.path() == other.source.path()
+                && !(is_shared(disk) && is_shared(other))
+        };
+        if let Some(other) = disks[..number].iter().find(same) {
+            let path = disk.source.path().unwrap_or_default();
+            refuse(format!("disks '{}' and '{}' both are '{path}'", other.target, disk.target));
+        }
+    }
+}
+
+/// Others may have its image too: they all only read, or they all know of each other.
+fn is_shared(disk: &Disk) -> bool {
+    is_readonly(disk) || disk.shareable
+}
+
+fn is_readonly(disk: &Disk) -> bool {
+    disk.readonly || disk.device == "cdrom"
 }
 
 fn keep(
@@ -83,8 +108,12 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
         DiskSource::File { path: None } | DiskSource::Block { path: None } => {
             return Err(format!("disk '{target}' has no source: a virtio disk can't be empty"));
         }
+        DiskSource::Volume { found: Some(found), .. } => PathBuf::from(&found.path),
+        DiskSource::Volume { pool, volume, found: None } => {
+            return Err(format!("disk '{target}': volume '{volume}' of pool '{pool}' was not looked up"));
+        }
         DiskSource::Other { kind, .. } => {
-            return Err(format!("disk '{target}' is of type '{kind}': use file or block"));
+            return Err(format!("disk '{target}' is of type '{kind}': use file, block or volume"));
         }
     };
     if !path.is_absolute() {
@@ -98,12 +127,13 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
         Some("unsafe") => CacheMode::Unsafe,
         Some(other) => return Err(format!("disk '{target}' has cache mode '{other}', which does not exist")),
     };
-    let readonly = disk.readonly || disk.device == "cdrom";
-    let shared = readonly || disk.shareable;
+    let readonly = is_readonly(disk);
+    let follow = !matches!(&disk.source, DiskSource::Volume { found: Some(found), .. } if found.is_file);
     let access = ImageAccess {
         readonly,
+        follow,
         direct: matches!(cache, CacheMode::None | CacheMode::Directsync),
-        sharing: if shared { Sharing::Shared } else { Sharing::Exclusive },
+        sharing: if is_shared(disk) { Sharing::Shared } else { Sharing::Exclusive },
     };
     let fd = sources.add(Source::Image { what: format!("disk {target}"), path, access });
     let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_model::Bytes;
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
@@ -297,6 +297,11 @@ impl Machine for KvmMachine {
         let alias = new.common.alias.clone().unwrap_or_default();
         self.client.ask(Call::SetLink { alias, up }).await
     }
+
+    async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError> {
+        let alias = disk.common.alias.clone().unwrap_or_default();
+        self.client.ask(Call::ResizeDisk { alias, bytes: size.0, shrink }).await
+    }
 }
 
 /// The alias of a device that can be taken out.
@@ -354,6 +359,9 @@ impl KvmMachine {
                     write_bytes: disk.write_bytes,
                     flush_requests: disk.flush_requests,
                     errors: disk.errors,
+                    read_time_ns: disk.read_time_ns,
+                    write_time_ns: disk.write_time_ns,
+                    flush_time_ns: disk.flush_time_ns,
                 })
                 .collect(),
             interfaces: stats

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_model::Bytes;
-use reeve_model::domain::{DomainConfig, Interface, LifecycleAction};
+use reeve_model::domain::{Disk, DomainConfig, Interface, LifecycleAction};
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -306,6 +306,10 @@ impl Machine for SimMachine {
     }
 
     async fn update_device(&self, _old: &Device, _new: &Device) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
+
+    async fn resize_disk(&self, _disk: &Disk, _size: Bytes, _shrink: bool) -> Result<(), DriverError> {
         self.alive().map(drop)
     }
 }

@@ -76,6 +76,16 @@ pub enum DiskSource {
         /// Path of the device node; none is an empty drive.
         path: Option<String>,
     },
+    /// `type='volume'`: a volume of a storage pool.
+    Volume {
+        /// Name of the pool.
+        pool: String,
+        /// Name of the volume.
+        volume: String,
+        /// Where it is; none until the domain gets it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<FoundVolume>,
+    },
     /// Any other type: the word and the `<source>` element's XML text.
     Other {
         /// The `type` attribute.
@@ -83,6 +93,41 @@ pub enum DiskSource {
         /// `<source …/>` as XML text.
         source: Option<String>,
     },
+}
+
+/// Where the volume of a running domain was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundVolume {
+    /// Path on the host.
+    pub path: String,
+    /// It is a file, one step below its pool; else a device node, which a link may lead to.
+    pub is_file: bool,
+}
+
+impl DiskSource {
+    /// Path on the host; none of an empty drive, of a volume that was not looked up, and of what has no path.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::File { path } | Self::Block { path } => path.as_deref(),
+            Self::Volume { found, .. } => found.as_ref().map(|found| found.path.as_str()),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// The word of its type.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Block { .. } => "block",
+            Self::Volume { .. } => "volume",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+
+    /// True for a drive without a medium.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::File { path: None } | Self::Block { path: None })
+    }
 }
 
 /// `<disk>` (guide 20.16.1).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use reeve_model::DomainState;
-use reeve_model::domain::{DiskSource, DomainConfig};
+use reeve_model::domain::DomainConfig;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use crate::bindings::reeve::domain::config;
@@ -33,10 +33,7 @@ fn contract_disk(disk: &reeve_model::domain::Disk) -> config::Disk {
     config::Disk {
         target: disk.target.clone(),
         device: disk.device.clone(),
-        source: match &disk.source {
-            DiskSource::File { path } | DiskSource::Block { path } => path.clone(),
-            DiskSource::Other { .. } => None,
-        },
+        source: disk.source.path().map(str::to_owned),
         format: disk.driver.format.clone(),
         cache: disk.driver.cache.clone(),
         bus: disk.bus.clone(),

@@ -15,7 +15,7 @@ use crate::memory::Memory;
 use crate::pci::{ConfigPorts, Ecam, Ejected, PciAddress, PciAddressError, PciError, RootComplex};
 use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
 use crate::virtio::balloon::{Balloon, BalloonControl};
-use crate::virtio::block::{Block, BlockMetrics, Disk, DiskError, DiskOptions};
+use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
@@ -41,6 +41,17 @@ pub enum DeviceError {
     /// The device is no network interface.
     #[error("device '{0}' is no network interface")]
     NoInterface(String),
+    /// The device is no disk.
+    #[error("device '{0}' is no disk")]
+    NoDisk(String),
+    /// The disk named by its alias can't have that size.
+    #[error("device '{alias}': {cause}")]
+    Size {
+        /// The disk.
+        alias: String,
+        /// Reason.
+        cause: ResizeError,
+    },
 }
 
 /// Why one device can't be had.
@@ -93,7 +104,7 @@ struct Plugged {
 }
 
 enum Handle {
-    Disk(Arc<BlockMetrics>),
+    Disk(Arc<BlockMetrics>, Arc<BlockControl>),
     Interface(Arc<NetMetrics>, Arc<NetControl>),
     Balloon(BalloonControl),
     Other,
@@ -174,6 +185,16 @@ impl Devices {
         Ok(())
     }
 
+    /// Gives a disk another capacity and tells the guest.
+    pub(super) fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Disk(_, control) => control
+                .resize(bytes, shrink)
+                .map_err(|cause| DeviceError::Size { alias: alias.to_owned(), cause }),
+            _ => Err(DeviceError::NoDisk(alias.to_owned())),
+        }
+    }
+
     fn find(&self, alias: &str) -> Result<&Plugged, DeviceError> {
         let found = self.plugged.iter().find(|plugged| plugged.alias == alias);
         found.ok_or_else(|| DeviceError::NoDevice(alias.to_owned()))
@@ -212,7 +233,7 @@ impl Devices {
     pub(super) fn add_stats(&self, stats: &mut Stats) {
         for Plugged { alias, handle, .. } in &self.plugged {
             match handle {
-                Handle::Disk(metrics) => stats.disks.push(disk_stats(alias, metrics)),
+                Handle::Disk(metrics, _) => stats.disks.push(disk_stats(alias, metrics)),
                 Handle::Interface(metrics, _) => stats.interfaces.push(interface_stats(alias, metrics)),
                 Handle::Balloon(balloon) => {
                     stats.balloon = Some(BalloonStats {
@@ -251,8 +272,8 @@ fn block(board: &Board<'_>, config: &BlockConfig) -> Result<Made, DeviceCause> {
         discard: config.discard,
     };
     let block = Block::new(Disk::new(board.fds.file(config.fd)?, options)?);
-    let metrics = block.metrics();
-    Ok((Box::new(block), Handle::Disk(metrics)))
+    let handle = Handle::Disk(block.metrics(), block.control());
+    Ok((Box::new(block), handle))
 }
 
 fn net(board: &Board<'_>, config: &NetConfig) -> Result<Made, DeviceCause> {
@@ -287,6 +308,9 @@ fn disk_stats(alias: &str, metrics: &BlockMetrics) -> DiskStats {
         write_bytes: metrics.write_bytes.load(Ordering::Relaxed),
         flush_requests: metrics.flush_requests.load(Ordering::Relaxed),
         errors: metrics.errors.load(Ordering::Relaxed),
+        read_time_ns: metrics.read_time_ns.load(Ordering::Relaxed),
+        write_time_ns: metrics.write_time_ns.load(Ordering::Relaxed),
+        flush_time_ns: metrics.flush_time_ns.load(Ordering::Relaxed),
     }
 }
 

@@ -287,6 +287,11 @@ impl Machine {
         Ok(self.devices.set_link(alias, up)?)
     }
 
+    /// Gives a disk another capacity and tells the guest.
+    pub fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), MachineError> {
+        Ok(self.devices.resize_disk(alias, bytes, shrink)?)
+    }
+
     /// The devices.
     pub fn devices(&self) -> &Devices {
         &self.devices

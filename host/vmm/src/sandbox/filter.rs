@@ -63,7 +63,7 @@ const EVERYWHERE: &[libc::c_long] = &[
 /// Consoles: sockets that are already connected.
 const CONSOLE: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_writev];
 
-/// The control socket, and making a device that is plugged into a running machine.
+/// The control socket, making a device that is plugged into a running machine, and giving a disk another size.
 const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_dup,
@@ -71,6 +71,7 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_wait,
     libc::SYS_eventfd2,
+    libc::SYS_ftruncate,
     libc::SYS_getpeername,
     libc::SYS_getsockname,
     libc::SYS_getsockopt,

@@ -254,6 +254,7 @@ impl Worker {
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
             Call::AttachDevice { device } => self.life.attach_device(device, fds)?,
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
+            Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")

@@ -37,6 +37,16 @@ fn read_source(disk: &mut Reader<'_, '_>) -> Result<DiskSource, Fault> {
     Ok(match kind.as_str() {
         "file" => DiskSource::File { path: path("file")? },
         "block" => DiskSource::Block { path: path("dev")? },
+        "volume" => {
+            let example = "add <source pool='default' volume='web.img'/>";
+            let named = |source: &mut Reader<'_, '_>| {
+                Ok((source.required("pool", "default")?, source.required("volume", "web.img")?))
+            };
+            let source = disk.one("source", named)?;
+            let (pool, volume) =
+                source.ok_or_else(|| disk.fault(format!("the disk names no volume; {example}")))?;
+            DiskSource::Volume { pool, volume, found: None }
+        }
         _ => DiskSource::Other { kind, source: disk.fragment("source")? },
     })
 }
@@ -67,6 +77,9 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
     let (kind, source) = match &disk.source {
         DiskSource::File { path: file } => ("file", path("file", file)),
         DiskSource::Block { path: device } => ("block", path("dev", device)),
+        DiskSource::Volume { pool, volume, .. } => {
+            ("volume", Element::new("source").with("pool", pool.clone()).with("volume", volume.clone()))
+        }
         DiskSource::Other { kind, .. } => (kind.as_str(), Element::new("source")),
     };
     let driver = &disk.driver;

@@ -24,13 +24,13 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let count = machine.disks.len();
     let slot =
         machine.disks.get_mut(index as usize).ok_or_else(|| format!("there are only {count} disks"))?;
-    let disk = &mut slot.device;
+    let (capacity, disk) = (slot.capacity(), &mut slot.device);
     match verb {
-        "info" => info(disk, slot.slot),
+        "info" => info(disk, slot.slot, capacity),
         "read" => {
             let (sector, count) = (words.number("SECTOR")?, words.number_or("COUNT", 1)?);
             let mut head = Vec::new();
-            let (sum, us) = read(disk, sector, count, |bytes| {
+            let (sum, us) = read((disk, capacity), sector, count, |bytes| {
                 if head.is_empty() {
                     head.extend_from_slice(&bytes[..32]);
                 }
@@ -39,13 +39,13 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
         }
         "sum" => {
             let sector = words.number_or("SECTOR", 0)?;
-            let rest = disk.capacity().saturating_sub(sector);
-            let (sum, us) = read(disk, sector, words.number_or("COUNT", rest)?, |_| {})?;
+            let rest = capacity.saturating_sub(sector);
+            let (sum, us) = read((disk, capacity), sector, words.number_or("COUNT", rest)?, |_| {})?;
             Ok(format!("sum={sum:016x} us={us}"))
         }
         "write" => {
             let (sector, count) = (words.number("SECTOR")?, words.number("COUNT")?);
-            write(disk, sector, count, words.number("PATTERN")?)
+            write((disk, capacity), sector, count, words.number("PATTERN")?)
         }
         "put" => {
             let sector = words.number("SECTOR")?;
@@ -53,7 +53,7 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             let mut block = [0u8; SECTOR_SIZE];
             let length = text.len().min(SECTOR_SIZE);
             block[..length].copy_from_slice(&text[..length]);
-            check(disk, sector, 1)?;
+            check(capacity, sector, 1)?;
             disk.write_blocks(sector as usize, &block).map_err(|error| error.to_string())?;
             Ok(String::new())
         }
@@ -62,16 +62,21 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     }
 }
 
-fn info(disk: &mut Disk, slot: u8) -> Answer {
+fn info(disk: &mut Disk, slot: u8, capacity: u64) -> Answer {
     let mut id = [0u8; 20];
     let length = disk.device_id(&mut id).unwrap_or(0);
     let access = if disk.readonly() { "ro" } else { "rw" };
-    Ok(format!("sectors={} access={access} slot={slot} id={}", disk.capacity(), printable(&id[..length])))
+    Ok(format!("sectors={capacity} access={access} slot={slot} id={}", printable(&id[..length])))
 }
 
 /// Reads in chunks; checksum and microseconds.
-fn read(disk: &mut Disk, sector: u64, count: u64, mut look: impl FnMut(&[u8])) -> Result<(u64, u64), String> {
-    check(disk, sector, count)?;
+fn read(
+    (disk, capacity): (&mut Disk, u64),
+    sector: u64,
+    count: u64,
+    mut look: impl FnMut(&[u8]),
+) -> Result<(u64, u64), String> {
+    check(capacity, sector, count)?;
     let mut buffer = vec![0u8; CHUNK as usize * SECTOR_SIZE];
     let (mut sum, mut us) = (FNV_START, 0);
     for (at, sectors) in chunks(sector, count) {
@@ -86,8 +91,8 @@ fn read(disk: &mut Disk, sector: u64, count: u64, mut look: impl FnMut(&[u8])) -
 }
 
 /// Fills sectors with a word mixed with each sector's number.
-fn write(disk: &mut Disk, sector: u64, count: u64, pattern: u64) -> Answer {
-    check(disk, sector, count)?;
+fn write((disk, capacity): (&mut Disk, u64), sector: u64, count: u64, pattern: u64) -> Answer {
+    check(capacity, sector, count)?;
     let mut buffer = vec![0u8; CHUNK as usize * SECTOR_SIZE];
     let (mut sum, mut us) = (FNV_START, 0);
     for (at, sectors) in chunks(sector, count) {
@@ -105,10 +110,10 @@ fn write(disk: &mut Disk, sector: u64, count: u64, pattern: u64) -> Answer {
     Ok(format!("sum={sum:016x} us={us}"))
 }
 
-fn check(disk: &Disk, sector: u64, count: u64) -> Result<(), String> {
+fn check(capacity: u64, sector: u64, count: u64) -> Result<(), String> {
     match sector.checked_add(count) {
-        Some(end) if end <= disk.capacity() && count > 0 => Ok(()),
-        _ => Err(format!("the disk has {} sectors", disk.capacity())),
+        Some(end) if end <= capacity && count > 0 => Ok(()),
+        _ => Err(format!("the disk has {capacity} sectors")),
     }
 }
 

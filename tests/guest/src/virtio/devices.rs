@@ -66,6 +66,19 @@ impl Slot<Network> {
     }
 }
 
+impl Slot<Disk> {
+    /// Sectors that the disk has now.
+    pub fn capacity(&self) -> u64 {
+        let half = |offset| self.registers.config_u32(offset).map_or(0, u64::from);
+        half(4) << 32 | half(0)
+    }
+
+    /// Lets requests that are done interrupt, or not; changes of the disk's size always do.
+    pub fn interrupt_on_requests(&self, on: bool) {
+        self.registers.interrupt_on(0, on);
+    }
+}
+
 /// The devices by kind.
 #[derive(Default)]
 pub struct Devices {
@@ -109,8 +122,7 @@ impl Devices {
         let (msix, registers) = (transport.msix(), transport.registers());
         match transport.device_type() {
             DeviceType::Block => {
-                // Requests are waited for by looking at the queue; `irq` lets the interrupt through to test it.
-                transport.mask_interrupts(true);
+                // Requests are waited for by looking at the queue; `irq` lets them interrupt to test that.
                 self.disks.push(Slot::new(Disk::new(transport)?, slot, vector, msix, registers));
             }
             DeviceType::Network => {

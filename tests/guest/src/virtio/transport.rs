@@ -62,6 +62,23 @@ impl Registers {
         unsafe { ((self.common + common::STATUS) as *mut u8).write_volatile(0) }
     }
 
+    /// Lets a queue interrupt, or not.
+    pub fn interrupt_on(self, queue: u16, on: bool) {
+        // SAFETY: the common configuration structure is mapped and longer than both offsets.
+        unsafe {
+            ((self.common + common::QUEUE_SELECT) as *mut u16).write_volatile(queue);
+            let vector = if on { OUR_VECTOR } else { NO_VECTOR };
+            ((self.common + common::QUEUE_VECTOR) as *mut u16).write_volatile(vector);
+        }
+    }
+
+    /// Four bytes of the device's configuration.
+    pub fn config_u32(self, offset: u64) -> Option<u32> {
+        let (address, _) = self.device.filter(|(_, bytes)| offset as usize + 4 <= *bytes)?;
+        // SAFETY: within the mapped device structure.
+        Some(unsafe { ((address + offset) as *const u32).read_volatile() })
+    }
+
     /// Two bytes of the device's configuration.
     pub fn config_u16(self, offset: u64) -> Option<u16> {
         let (address, _) = self.device.filter(|(_, bytes)| offset as usize + 2 <= *bytes)?;
@@ -91,7 +108,7 @@ impl Transport {
         let device = structure(function, 4).map(|(address, bytes, _)| (address, bytes));
         let interrupting_queues = match kind {
             DeviceType::Console | DeviceType::Network => 1 << 0,
-            DeviceType::MemoryBalloon => 0,
+            DeviceType::MemoryBalloon | DeviceType::Block => 0,
             _ => u16::MAX,
         };
         Some(Self {
@@ -105,13 +122,6 @@ impl Transport {
             interrupting_queues,
             notify_addresses: Vec::new(),
         })
-    }
-
-    /// Holds this device's interrupts back, or lets them through again.
-    pub fn mask_interrupts(&self, masked: bool) {
-        if let Some(entry) = self.msix {
-            entry.mask(masked);
-        }
     }
 
     /// The MSI-X entry that carries all of the device's interrupts.

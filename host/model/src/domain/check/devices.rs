@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{CharDevice, Device, DeviceCommon, Devices, Disk, Interface};
+use super::super::{CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Interface};
 use super::{Checked, Violation, broken, word};
 use crate::device_address::DeviceAddress;
 use crate::filter::check_parameters;
 use crate::network::{check_bandwidth, check_vlan};
+use crate::storage::check_volume_name;
 
 pub(super) fn check(devices: &Devices) -> Checked {
     let mut seen = Seen::default();
@@ -125,6 +126,16 @@ fn check_disk(path: &str, disk: &Disk) -> Checked {
         return broken(format!("{path}/target/@dev"), message);
     }
     word(format!("{path}/@device"), Some(&disk.device), &["disk", "cdrom", "floppy", "lun"])?;
+    if let DiskSource::Volume { pool, volume, .. } = &disk.source {
+        if pool.trim().is_empty() || pool.contains('/') || pool.contains(char::is_control) {
+            let message =
+                format!("'{pool}' can't name a storage pool; name one that 'reeve pool list' shows");
+            return broken(format!("{path}/source/@pool"), message);
+        }
+        if let Err(message) = check_volume_name(volume) {
+            return broken(format!("{path}/source/@volume"), message);
+        }
+    }
     let buses = ["virtio", "scsi", "sata", "ide", "usb", "fdc", "sd", "xen", "nvme", "uml"];
     word(format!("{path}/target/@bus"), disk.bus.as_deref(), &buses)?;
     let driver = format!("{path}/driver");

@@ -10,13 +10,14 @@ use virtio_bindings::virtio_blk::{
 use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
 use virtio_queue::Queue;
 
-use super::disk::{Disk, SECTOR};
+use super::disk::{Disk, ResizeError, SECTOR};
 use super::engine::Engine;
 use super::metrics::BlockMetrics;
 use super::queue::BlockHandler;
 use super::request::{MAX_RANGE_SECTORS, MAX_RANGES};
 use crate::config::CacheMode;
 use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::worker::Worker;
 
 const QUEUE_SIZE: u16 = 256;
@@ -25,6 +26,7 @@ const MAX_SEGMENTS: u32 = QUEUE_SIZE as u32 - 2;
 
 /// Offsets in struct virtio_blk_config.
 const CAPACITY: usize = 0;
+const CAPACITY_END: usize = 8;
 const SEG_MAX: usize = 12;
 const BLK_SIZE: usize = 20;
 const NUM_QUEUES: usize = 34;
@@ -36,9 +38,24 @@ const MAX_WRITE_ZEROES_SEG: usize = 52;
 const WRITE_ZEROES_MAY_UNMAP: usize = 56;
 const CONFIG_SIZE: usize = 60;
 
+/// What the control plane does with a running disk.
+pub struct BlockControl {
+    disk: Arc<Disk>,
+    notifier: ConfigNotifier,
+}
+
+impl BlockControl {
+    /// Gives the disk another capacity and tells the driver, as [`Disk::resize`] does.
+    pub fn resize(&self, bytes: u64, shrink: bool) -> Result<(), ResizeError> {
+        self.disk.resize(bytes, shrink)?;
+        self.notifier.config_changed();
+        Ok(())
+    }
+}
+
 /// A disk.
 pub struct Block {
-    disk: Arc<Disk>,
+    control: Arc<BlockControl>,
     metrics: Arc<BlockMetrics>,
     config: [u8; CONFIG_SIZE],
     engine: Option<Engine>,
@@ -50,13 +67,19 @@ impl Block {
     pub fn new(disk: Disk) -> Self {
         let config = config(&disk);
         let engine = Some(Engine::new(QUEUE_SIZE));
-        Self { disk: Arc::new(disk), metrics: Arc::default(), config, engine, worker: None }
+        let control = BlockControl { disk: Arc::new(disk), notifier: ConfigNotifier::default() };
+        Self { control: Arc::new(control), metrics: Arc::default(), config, engine, worker: None }
     }
 
     /// The same, without io_uring.
     #[cfg(test)]
     pub(super) fn without_ring(disk: Disk) -> Self {
         Self { engine: Some(Engine::Blocking), ..Self::new(disk) }
+    }
+
+    /// The control plane's handle, shared with the running device.
+    pub fn control(&self) -> Arc<BlockControl> {
+        Arc::clone(&self.control)
     }
 
     /// The counters, shared with the running device.
@@ -68,7 +91,6 @@ impl Block {
 fn config(disk: &Disk) -> [u8; CONFIG_SIZE] {
     let mut config = [0; CONFIG_SIZE];
     let mut put = |at: usize, bytes: &[u8]| config[at..at + bytes.len()].copy_from_slice(bytes);
-    put(CAPACITY, &(disk.capacity() / SECTOR).to_le_bytes());
     put(SEG_MAX, &MAX_SEGMENTS.to_le_bytes());
     put(BLK_SIZE, &(disk.block_size() as u32).to_le_bytes());
     put(NUM_QUEUES, &1u16.to_le_bytes());
@@ -92,7 +114,7 @@ impl VirtioDevice for Block {
 
     /// FLUSH is offered when writes may be cached; without it a driver takes every write as done for good.
     fn features(&self) -> u64 {
-        let options = self.disk.options();
+        let options = self.control.disk.options();
         let mut features = 1 << VIRTIO_BLK_F_SEG_MAX | 1 << VIRTIO_BLK_F_BLK_SIZE;
         if options.readonly {
             return features | 1 << VIRTIO_BLK_F_RO;
@@ -112,7 +134,10 @@ impl VirtioDevice for Block {
     }
 
     fn read_config(&self, offset: u64, data: &mut [u8]) {
-        read_bytes(&self.config, offset, data);
+        let mut config = self.config;
+        let sectors = self.control.disk.capacity() / SECTOR;
+        config[CAPACITY..CAPACITY_END].copy_from_slice(&sectors.to_le_bytes());
+        read_bytes(&config, offset, data);
     }
 
     fn write_config(&mut self, _offset: u64, _data: &[u8]) {}
@@ -120,13 +145,15 @@ impl VirtioDevice for Block {
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
         let Some(queue) = activation.take_queue(0) else { return Ok(()) };
         let engine = self.engine.take().unwrap_or_else(|| Engine::new(QUEUE_SIZE));
-        let (disk, metrics) = (Arc::clone(&self.disk), Arc::clone(&self.metrics));
+        let (disk, metrics) = (Arc::clone(&self.control.disk), Arc::clone(&self.metrics));
         let handler = BlockHandler::new(queue, engine, disk, activation.memory, metrics);
-        self.worker = Some(Worker::start("virtio-blk", handler, activation.interrupt)?);
+        self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
+        self.control.notifier.connect(Some(activation.interrupt));
         Ok(())
     }
 
     fn stop(&mut self) -> Vec<(u16, Queue)> {
+        self.control.notifier.connect(None);
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         self.engine = Some(handler.engine);
         vec![handler.queue.into_queue()]

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
 
@@ -44,6 +45,26 @@ pub enum DiskError {
     Empty(u64),
 }
 
+/// Why a disk can't be given another capacity.
+#[derive(Debug, thiserror::Error)]
+pub enum ResizeError {
+    /// It would lose data.
+    #[error("it has {0} bytes; to make it smaller and lose what is beyond its new end, give --shrink")]
+    Smaller(u64),
+    /// The device behind it has fewer bytes.
+    #[error("the device behind it has {0} bytes; make that larger first")]
+    Device(u64),
+    /// It can't be written.
+    #[error("it is read-only")]
+    Readonly,
+    /// No disk has that many bytes.
+    #[error("a disk of {0} bytes is not possible")]
+    Size(u64),
+    /// The kernel refused.
+    #[error("the host refused it: {0}")]
+    Host(#[from] io::Error),
+}
+
 /// What O_DIRECT wants of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Alignment {
@@ -55,7 +76,7 @@ struct Alignment {
 #[derive(Debug)]
 pub struct Disk {
     file: File,
-    capacity: u64,
+    capacity: AtomicU64,
     block_size: u64,
     direct: Option<Alignment>,
     options: DiskOptions,
@@ -74,12 +95,42 @@ impl Disk {
         if capacity == 0 {
             return Err(DiskError::Empty(length));
         }
-        Ok(Self { file, capacity, block_size, direct, options })
+        Ok(Self { file, capacity: AtomicU64::new(capacity), block_size, direct, options })
     }
 
     /// Size in bytes, a multiple of the block size.
     pub fn capacity(&self) -> u64 {
-        self.capacity
+        self.capacity.load(Ordering::Acquire)
+    }
+
+    /// Gives it another capacity, rounded up to whole blocks. A file gets that length; a device must have it. What lies beyond the new
+    /// end of a smaller disk is lost.
+    pub fn resize(&self, bytes: u64, shrink: bool) -> Result<(), ResizeError> {
+        let whole = bytes.checked_next_multiple_of(self.block_size);
+        let possible = whole.filter(|capacity| *capacity > 0 && i64::try_from(*capacity).is_ok());
+        let capacity = possible.ok_or(ResizeError::Size(bytes))?;
+        let before = self.capacity();
+        if self.options.readonly {
+            return Err(ResizeError::Readonly);
+        }
+        if capacity < before && !shrink {
+            return Err(ResizeError::Smaller(before));
+        }
+        if self.file.metadata()?.is_file() {
+            // A guest must not reach what goes, nor what is not there yet.
+            self.capacity.fetch_min(capacity, Ordering::AcqRel);
+            if let Err(error) = self.file.set_len(capacity) {
+                self.capacity.store(before, Ordering::Release);
+                return Err(error.into());
+            }
+        } else {
+            let length = (&self.file).seek(SeekFrom::End(0))?;
+            if capacity > length {
+                return Err(ResizeError::Device(length));
+            }
+        }
+        self.capacity.store(capacity, Ordering::Release);
+        Ok(())
     }
 
     /// Smallest transfer the disk does without reading around it, in bytes.

@@ -15,6 +15,12 @@ pub struct BlockMetrics {
     pub write_bytes: AtomicU64,
     /// Flush requests done.
     pub flush_requests: AtomicU64,
+    /// Nanoseconds from the start of a read request to its end, all of them together.
+    pub read_time_ns: AtomicU64,
+    /// Of write requests.
+    pub write_time_ns: AtomicU64,
+    /// Of flush requests.
+    pub flush_time_ns: AtomicU64,
     /// Requests that ended in an error status.
     pub errors: AtomicU64,
 }

@@ -7,8 +7,8 @@ mod metrics;
 mod queue;
 mod request;
 
-pub use device::Block;
-pub use disk::{Disk, DiskError, DiskOptions};
+pub use device::{Block, BlockControl};
+pub use disk::{Disk, DiskError, DiskOptions, ResizeError};
 pub use metrics::BlockMetrics;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use virtio_bindings::virtio_blk::{VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP};
 use vm_memory::Bytes;
@@ -41,6 +42,7 @@ struct InFlight {
     request: Request,
     length: u32,
     transfer: Transfer,
+    begun: Instant,
 }
 
 /// Owns the queue while the device runs.
@@ -112,7 +114,7 @@ impl BlockHandler {
             Started::Done(status, written) => self.finish(&request, status, written),
             Started::Later(transfer) => {
                 let token = self.free.pop().expect("requests are taken only while there is room");
-                self.in_flight[token] = Some(InFlight { request, length, transfer });
+                self.in_flight[token] = Some(InFlight { request, length, transfer, begun: Instant::now() });
                 self.go_on(token)
             }
         }
@@ -165,6 +167,7 @@ impl BlockHandler {
             return Ok(Started::Later(Transfer { direction, offset, buffers }));
         }
         self.settle()?;
+        let begun = Instant::now();
         let data = &mut request.data;
         let memory = &self.memory;
         let (result, written) = if direction == Direction::Read {
@@ -180,7 +183,7 @@ impl BlockHandler {
         };
         Ok(match result {
             Ok(()) => {
-                self.count(direction, length);
+                self.count(direction, length, begun);
                 Started::Done(Status::Ok, written)
             }
             Err(_) => Started::Done(Status::Error, 0),
@@ -245,31 +248,34 @@ impl BlockHandler {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
             Err(_) => Status::Error,
         };
-        let Some(InFlight { request, length, .. }) = self.in_flight[token].take() else { return Ok(true) };
+        let Some(InFlight { request, length, begun, .. }) = self.in_flight[token].take() else {
+            return Ok(true);
+        };
         self.free.push(token);
         let ok = status == Status::Ok;
         if ok {
-            self.count(direction, u64::from(length));
+            self.count(direction, u64::from(length), begun);
         }
         let written = if ok && direction == Direction::Read { length } else { 0 };
         self.finish(&request, status, written)?;
         Ok(true)
     }
 
-    fn count(&self, direction: Direction, length: u64) {
+    fn count(&self, direction: Direction, length: u64, begun: Instant) {
         let metrics = &self.metrics;
-        let requests = match direction {
+        let (requests, time) = match direction {
             Direction::Read => {
                 BlockMetrics::add(&metrics.read_bytes, length);
-                &metrics.read_requests
+                (&metrics.read_requests, &metrics.read_time_ns)
             }
             Direction::Write => {
                 BlockMetrics::add(&metrics.write_bytes, length);
-                &metrics.write_requests
+                (&metrics.write_requests, &metrics.write_time_ns)
             }
-            Direction::Flush => &metrics.flush_requests,
+            Direction::Flush => (&metrics.flush_requests, &metrics.flush_time_ns),
         };
         BlockMetrics::add(requests, 1);
+        BlockMetrics::add(time, u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Hands a request back with its status.

@@ -32,10 +32,10 @@ fn each_engine(options: &DiskOptions, flags: i32, test: impl Fn(&mut Disked)) {
         let file = image(flags);
         let disk = Disk::new(file.try_clone().unwrap(), options.clone()).unwrap();
         let device = if ring { Block::new(disk) } else { Block::without_ring(disk) };
-        let metrics = device.metrics();
+        let (metrics, control) = (device.metrics(), device.control());
         let mut driver = Driver::new(Box::new(device));
         driver.start(EVENT_IDX, SIZE);
-        test(&mut Disked { driver, file, metrics });
+        test(&mut Disked { driver, file, metrics, control });
     }
 }
 
@@ -43,6 +43,7 @@ struct Disked {
     driver: Driver,
     file: File,
     metrics: std::sync::Arc<BlockMetrics>,
+    control: std::sync::Arc<BlockControl>,
 }
 
 impl Disked {
@@ -105,6 +106,33 @@ fn sectors_are_read_and_written_in_every_cache_mode() {
             assert!(disk.driver.lines.raised(1) > 0, "the driver was interrupted");
         });
     }
+}
+
+#[test]
+fn a_disk_gets_another_size_under_its_driver() {
+    each_engine(&DiskOptions::default(), 0, |disk| {
+        let buffer = disk.driver.buffer(&[0xab; 512]);
+        let (last, beyond) = (DISK_SIZE / 512 - 1, DISK_SIZE / 512);
+        assert_eq!(disk.request(OUT, beyond, &[(buffer, 512)]).0, IOERR);
+        disk.control.resize(2 * DISK_SIZE - 1, false).unwrap();
+        assert_eq!(disk.file.metadata().unwrap().len(), 2 * DISK_SIZE, "whole blocks");
+        assert_eq!(disk.driver.lines.raised(0), 1, "the driver is told");
+        assert_eq!(disk.request(OUT, beyond, &[(buffer, 512)]).0, OK);
+        assert_eq!(disk.on_disk(DISK_SIZE, 512), [0xab; 512]);
+
+        let smaller = disk.control.resize(DISK_SIZE, false).unwrap_err();
+        assert!(matches!(smaller, ResizeError::Smaller(size) if size == 2 * DISK_SIZE), "{smaller}");
+        assert!(matches!(disk.control.resize(0, true), Err(ResizeError::Size(0))));
+        assert!(matches!(disk.control.resize(u64::MAX, false), Err(ResizeError::Size(_))));
+        assert_eq!(disk.driver.lines.raised(0), 1, "what is refused changes nothing");
+        disk.control.resize(DISK_SIZE, true).unwrap();
+        assert_eq!(disk.request(OUT, beyond, &[(buffer, 512)]).0, IOERR);
+        assert_eq!(disk.request(OUT, last, &[(buffer, 512)]).0, OK);
+        assert_eq!(disk.file.metadata().unwrap().len(), DISK_SIZE);
+    });
+    each_engine(&DiskOptions { readonly: true, ..Default::default() }, 0, |disk| {
+        assert!(matches!(disk.control.resize(2 * DISK_SIZE, false), Err(ResizeError::Readonly)));
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::config::{DeviceConfig, DeviceKind, VmConfig};
 use crate::machine::{DeviceError, FdTable, Machine, MachineError};
 use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Event, Failure};
+use crate::virtio::block::ResizeError;
 
 impl Life {
     /// Puts a disk or network interface into the machine and tells the guest.
@@ -70,6 +71,17 @@ impl Life {
         Ok(())
     }
 
+    /// Gives a disk another capacity.
+    pub(in crate::worker) fn resize_disk(
+        &mut self,
+        alias: &str,
+        bytes: u64,
+        shrink: bool,
+    ) -> Result<(), Failure> {
+        self.attend();
+        self.machine()?.resize_disk(alias, bytes, shrink).map_err(machine_failure)
+    }
+
     /// Ends a device that is off the bus.
     pub(super) fn bury(&mut self, ejected: Ejected) {
         let Ejected { slot, function } = ejected;
@@ -104,7 +116,8 @@ pub(super) fn settle_slots(config: &mut VmConfig, slots: &[u8]) {
 pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
     match error {
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
-        DeviceError::NoInterface(_) => ErrorCode::Unsupported,
-        DeviceError::Failed { .. } => ErrorCode::Host,
+        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) => ErrorCode::Unsupported,
+        DeviceError::Size { cause: ResizeError::Host(_), .. } | DeviceError::Failed { .. } => ErrorCode::Host,
+        DeviceError::Size { .. } => ErrorCode::Config,
     }
 }

@@ -1,0 +1,177 @@
+//! What becomes of a disk in a definition: another document, another medium (guide 10.5, 14.4).
+
+use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
+
+use reeve_model::domain::{Disk, DiskSource, DomainConfig};
+use reeve_model::domain_disk::{ChangeMedia, MediaAction};
+use reeve_model::stats::DomainSummary;
+use reeve_model::{Actor, Error, ErrorCode, Verb};
+
+use super::update::Update;
+use super::{Attachment, disk};
+use crate::Actions;
+
+/// A change of one disk.
+pub(super) enum DiskChange {
+    /// What a document says.
+    Document(Box<Disk>),
+    /// Another medium in the drive of that name.
+    Media(String, ChangeMedia),
+}
+
+impl DiskChange {
+    /// Changes the disk in a definition.
+    pub fn put(self, config: &mut DomainConfig) -> Result<(), Error> {
+        match self {
+            Self::Document(disk) => put_document(config, *disk),
+            Self::Media(name, change) => put_medium(config, &name, change),
+        }
+    }
+
+    /// Why a running machine can't have it.
+    pub fn refusal(&self, domain: &str) -> Error {
+        let message = match self {
+            Self::Document(disk) => {
+                format!("disk '{}' of domain '{domain}' can't be changed while the machine runs", disk.target)
+            }
+            Self::Media(name, _) => format!(
+                "the medium in drive '{name}' of domain '{domain}' can't be changed while the machine runs: \
+                 a guest of this host has discs as virtio disks, which have no tray"
+            ),
+        };
+        Error::new(ErrorCode::Unsupported, message)
+            .with_hint("change the definition with --config: it holds from the next start on")
+    }
+}
+
+impl Actions {
+    /// Changes the medium in a drive for CDs or floppies.
+    pub async fn change_media(
+        self: &Arc<Self>,
+        actor: &Actor,
+        key: &str,
+        drive: &str,
+        change: ChangeMedia,
+        attachment: Attachment,
+    ) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainDevice, key)?;
+        let update = Update::Disk(DiskChange::Media(drive.to_owned(), change));
+        self.update(actor, &subject, attachment, update).await?;
+        self.row(subject.uuid)
+    }
+}
+
+fn put_document(config: &mut DomainConfig, mut disk: Disk) -> Result<(), Error> {
+    let found = config.devices.disks.iter().position(|other| other.target == disk.target);
+    let Some(position) = found else {
+        let message = format!("domain '{}' has no disk '{}'", config.name, disk.target);
+        return Err(Error::new(ErrorCode::NotFound, message).with_hint("name it by its target, e.g. vda"));
+    };
+    let place = &mut config.devices.disks[position];
+    disk.common.alias = disk.common.alias.or_else(|| place.common.alias.clone());
+    disk.common.address = disk.common.address.or_else(|| place.common.address.clone());
+    *place = disk;
+    Ok(())
+}
+
+fn put_medium(config: &mut DomainConfig, name: &str, change: ChangeMedia) -> Result<(), Error> {
+    let ChangeMedia { action, source, pool, force } = change;
+    let target = disk::find(config, name)?.target.clone();
+    let domain = &config.name;
+    let refused = |code, sentence: &str, hint: &str| {
+        let message = format!("drive '{target}' of domain '{domain}' {sentence}");
+        Err(Error::new(code, message).with_hint(hint))
+    };
+    let named = config.devices.disks.iter().find(|disk| disk.target == target);
+    let drive = named.expect("it was found by this target");
+    if !matches!(drive.device.as_str(), "cdrom" | "floppy") {
+        return refused(
+            ErrorCode::Invalid,
+            "holds no media: it is a disk",
+            "change it with 'reeve domain update-device', or replace it with detach-disk and attach-disk",
+        );
+    }
+    let is_empty = drive.source.is_empty();
+    let new = match (action, source) {
+        (MediaAction::Eject, Some(_)) => {
+            return refused(ErrorCode::Invalid, "can't be ejected into a source", "leave the source out");
+        }
+        (MediaAction::Eject, None) if is_empty => {
+            return refused(ErrorCode::WrongState, "is empty already", "there is nothing to eject");
+        }
+        (MediaAction::Eject, None) => DiskSource::File { path: None },
+        (MediaAction::Insert | MediaAction::Update, None) => {
+            return refused(ErrorCode::Invalid, "is to get a medium that is not named", "name its source");
+        }
+        (MediaAction::Insert, Some(_)) if !is_empty && !force => {
+            return refused(ErrorCode::WrongState, "has a medium already", "eject it first, or give --force");
+        }
+        (MediaAction::Insert | MediaAction::Update, Some(source)) => medium(source, pool),
+    };
+    let place = config.devices.disks.iter_mut().find(|disk| disk.target == target);
+    place.expect("it was found by this target").source = new;
+    Ok(())
+}
+
+/// The source that a path or volume is.
+fn medium(source: String, pool: Option<String>) -> DiskSource {
+    let is_device =
+        || std::fs::metadata(&source).is_ok_and(|metadata| metadata.file_type().is_block_device());
+    match pool {
+        Some(pool) => DiskSource::Volume { pool, volume: source, found: None },
+        None if is_device() => DiskSource::Block { path: Some(source) },
+        None => DiskSource::File { path: Some(source) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+
+    fn domain(source: &str) -> DomainConfig {
+        let xml = format!(
+            "<domain type='sim'><name>web</name><memory>65536</memory><os><type>hvm</type></os><devices>
+               <disk device='disk'><source file='/a'/><target dev='vda'/></disk>
+               <disk device='cdrom'>{source}<target dev='hdc'/></disk></devices></domain>"
+        );
+        document::parse(&xml, false).unwrap().config
+    }
+
+    fn after(source: &str, action: MediaAction, new: Option<&str>, force: bool) -> Result<DiskSource, Error> {
+        let mut config = domain(source);
+        let source = new.map(str::to_owned);
+        put_medium(&mut config, "hdc", ChangeMedia { action, source, pool: None, force })?;
+        Ok(config.devices.disks[1].source.clone())
+    }
+
+    #[test]
+    fn a_medium_goes_in_and_out() {
+        let (empty, full) = ("", "<source file='/a.iso'/>");
+        let file = |path: Option<&str>| DiskSource::File { path: path.map(str::to_owned) };
+        assert_eq!(after(full, MediaAction::Eject, None, false).unwrap(), file(None));
+        assert_eq!(after(empty, MediaAction::Insert, Some("/b.iso"), false).unwrap(), file(Some("/b.iso")));
+        assert_eq!(after(full, MediaAction::Insert, Some("/b.iso"), true).unwrap(), file(Some("/b.iso")));
+        assert_eq!(after(full, MediaAction::Update, Some("/b.iso"), false).unwrap(), file(Some("/b.iso")));
+        for (source, action, new) in [
+            (empty, MediaAction::Eject, None),
+            (full, MediaAction::Eject, Some("/b.iso")),
+            (full, MediaAction::Insert, Some("/b.iso")),
+            (full, MediaAction::Update, None),
+            (empty, MediaAction::Insert, None),
+        ] {
+            let error = after(source, action, new, false).unwrap_err();
+            assert!(error.message.contains("drive 'hdc' of domain 'web'"), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_drives_have_media() {
+        let mut config = domain("");
+        let error = put_medium(&mut config, "vda", ChangeMedia::default()).unwrap_err();
+        assert!(error.message.contains("holds no media"), "{error}");
+        let error = put_medium(&mut config, "hdd", ChangeMedia::default()).unwrap_err();
+        assert_eq!(error.code, ErrorCode::NotFound);
+    }
+}

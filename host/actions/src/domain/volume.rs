@@ -1,0 +1,85 @@
+//! Disks that are volumes of storage pools: where they are, when a domain gets them.
+
+use reeve_model::domain::{Device, Disk, DiskSource, DomainConfig, FoundVolume};
+use reeve_model::storage::VolumeKind;
+use reeve_model::{Error, ErrorCode};
+
+use crate::{Actions, storing};
+
+impl Actions {
+    /// Looks up every volume of a configuration that was not looked up yet.
+    pub(super) async fn find_volumes(&self, config: &mut DomainConfig) -> Result<(), Error> {
+        for disk in &mut config.devices.disks {
+            self.find_disk(&config.name, disk).await?;
+        }
+        Ok(())
+    }
+
+    /// The configuration with the volumes that are there now, without the disks whose volumes can't be had, and why those can't.
+    pub(super) async fn present_volumes(&self, config: &DomainConfig) -> (DomainConfig, Vec<String>) {
+        let (mut present, mut missing) = (config.clone(), Vec::new());
+        let mut disks = Vec::new();
+        for mut disk in std::mem::take(&mut present.devices.disks) {
+            match self.find_disk(&config.name, &mut disk).await {
+                Ok(()) => disks.push(disk),
+                Err(error) => missing.push(error.message),
+            }
+        }
+        present.devices.disks = disks;
+        (present, missing)
+    }
+
+    /// Looks up the volume of a device, if it is a disk that has one.
+    pub(super) async fn find_device(&self, domain: &str, device: &mut Device) -> Result<(), Error> {
+        match device {
+            Device::Disk(disk) => self.find_disk(domain, disk).await,
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
+        let DiskSource::Volume { pool, volume, found: found @ None } = &mut disk.source else {
+            return Ok(());
+        };
+        let refused = |code, reason: String| {
+            Error::new(code, format!("disk '{}' of domain '{domain}': {reason}", disk.target))
+        };
+        let record = storing::find(&self.storing.pools(), pool);
+        let Some((uuid, record)) = record else {
+            let hint = "'reeve pool list --all' shows all storage pools";
+            return Err(
+                refused(ErrorCode::NotFound, format!("storage pool '{pool}' does not exist")).with_hint(hint)
+            );
+        };
+        if record.live.is_none() {
+            let hint = format!("start it with 'reeve pool start {pool}'");
+            return Err(refused(ErrorCode::WrongState, format!("storage pool '{pool}' is not active"))
+                .with_hint(hint));
+        }
+        let name = volume.clone();
+        let there = self
+            .on_storage(move |storage| storage.volume(uuid, &name))
+            .await
+            .map_err(|error| refused(error.code, error.message.clone()))?;
+        if let Some(fault) = there.fault {
+            return Err(refused(
+                ErrorCode::WrongState,
+                format!("volume '{volume}' of pool '{pool}': {fault}"),
+            ));
+        }
+        match &disk.driver.format {
+            None => disk.driver.format = Some(there.format),
+            Some(told) if *told == there.format => {}
+            Some(told) => {
+                let reason = format!(
+                    "volume '{volume}' of pool '{pool}' has the format '{}', not '{told}'",
+                    there.format
+                );
+                let hint = format!("write <driver type='{}'/>, or leave the type out", there.format);
+                return Err(refused(ErrorCode::Invalid, reason).with_hint(hint));
+            }
+        }
+        *found = Some(FoundVolume { path: there.path, is_file: there.kind == VolumeKind::File });
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! `reeve domain change-media` (guide 14.4), `attach-disk` and `detach-disk` (guide 13.3).
+
+use std::os::unix::fs::FileTypeExt;
+
+use clap::{Args, ValueEnum};
+use reeve_model::domain::{Device, Disk, DiskDriver, DiskSource};
+use reeve_model::domain_disk::{ChangeMedia, MediaAction};
+
+use super::device::Scope;
+use super::disk::Named;
+use super::{Done, Target};
+use crate::context::Context;
+use crate::exit::Usage;
+
+/// Options of `reeve domain change-media`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Guests of this host have discs as virtio disks, which have no tray: the medium of a running machine can't be changed, that of the
+definition can.
+
+Examples:
+  reeve domain change-media web hdc --eject --config
+  reeve domain change-media web hdc /srv/iso/debian.iso --insert --config")]
+pub struct ChangeMediaOf {
+    #[command(flatten)]
+    drive: Named,
+    /// Path of the medium, or name of a volume of --pool
+    #[arg(id = "medium", value_name = "SOURCE")]
+    source: Option<String>,
+    /// The same
+    #[arg(long = "source", value_name = "SOURCE", conflicts_with = "medium")]
+    source_option: Option<String>,
+    /// Pool of the volume
+    #[arg(long)]
+    pool: Option<String>,
+    /// Take the medium out
+    #[arg(long, conflicts_with_all = ["insert", "update"])]
+    eject: bool,
+    /// Put a medium into an empty drive
+    #[arg(long, conflicts_with = "update")]
+    insert: bool,
+    /// Put a medium in the place of what is there [default]
+    #[arg(long)]
+    update: bool,
+    /// Insert whatever is in the drive
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// Options of `reeve domain attach-disk`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  reeve domain attach-disk web /srv/images/data.img vdb --cache none --persistent
+  reeve domain attach-disk web data.img vdb --pool default
+  reeve domain attach-disk web /dev/sr0 vdc --config --type cdrom --mode readonly")]
+pub struct AttachDisk {
+    #[command(flatten)]
+    target: Target,
+    /// Path of an image or block device, or name of a volume of --pool
+    source: String,
+    /// Name of the disk for the guest, such as vdb
+    #[arg(value_name = "TARGET", id = "disk_target")]
+    disk: String,
+    /// Pool of the volume
+    #[arg(long)]
+    pool: Option<String>,
+    /// Bus that the guest sees it on; the target's name tells it otherwise
+    #[arg(long)]
+    targetbus: Option<String>,
+    /// What it is for the guest
+    #[arg(long = "type", value_name = "TYPE", default_value = "disk", value_parser = ["disk", "cdrom", "floppy", "lun"])]
+    device: String,
+    /// Who may write
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// What the source is; looked at where it is not said
+    #[arg(long)]
+    sourcetype: Option<SourceType>,
+    /// Name of the driver, kept in the document
+    #[arg(long)]
+    driver: Option<String>,
+    /// Format of the image
+    #[arg(long)]
+    subdriver: Option<String>,
+    /// Cache mode: none, writethrough, writeback, directsync, unsafe
+    #[arg(long)]
+    cache: Option<String>,
+    /// I/O mode: threads, native, io_uring
+    #[arg(long)]
+    io: Option<String>,
+    /// Serial number that the guest sees
+    #[arg(long)]
+    serial: Option<String>,
+    /// Only print the device document
+    #[arg(long)]
+    print_xml: bool,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// Options of `reeve domain detach-disk`.
+#[derive(Debug, Args)]
+pub struct DetachDisk {
+    #[command(flatten)]
+    disk: Named,
+    /// Only print the device document
+    #[arg(long)]
+    print_xml: bool,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+/// Who may write to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Nobody
+    Readonly,
+    /// Other domains too
+    Shareable,
+}
+
+/// What the source of a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SourceType {
+    /// An image file
+    File,
+    /// A block device
+    Block,
+}
+
+impl ChangeMediaOf {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let action = match (self.eject, self.insert) {
+            (true, _) => MediaAction::Eject,
+            (_, true) => MediaAction::Insert,
+            _ => MediaAction::Update,
+        };
+        let source = self.source.or(self.source_option);
+        if action != MediaAction::Eject && source.is_none() {
+            let message = "there is no medium to put in: name its source".to_owned();
+            return Err(Usage { message, hint: Some("give --eject to take one out") }.into());
+        }
+        let change = ChangeMedia { action, source, pool: self.pool, force: self.force };
+        let Named { target, disk } = self.drive;
+        let row = context.client.change_media(&target.domain, &disk, &change, self.scope.options()).await?;
+        let done = match action {
+            MediaAction::Eject => "has its medium ejected",
+            MediaAction::Insert => "has the medium inserted",
+            MediaAction::Update => "has its medium updated",
+        };
+        context.show(&Done::new(row, done))
+    }
+}
+
+impl AttachDisk {
+    fn disk(&self) -> Disk {
+        let is_block = match self.sourcetype {
+            Some(kind) => kind == SourceType::Block,
+            None => {
+                std::fs::metadata(&self.source).is_ok_and(|metadata| metadata.file_type().is_block_device())
+            }
+        };
+        let source = self.source.clone();
+        Disk {
+            device: self.device.clone(),
+            source: match &self.pool {
+                Some(pool) => DiskSource::Volume { pool: pool.clone(), volume: source, found: None },
+                None if is_block => DiskSource::Block { path: Some(source) },
+                None => DiskSource::File { path: Some(source) },
+            },
+            driver: DiskDriver {
+                name: self.driver.clone(),
+                format: self.subdriver.clone(),
+                cache: self.cache.clone(),
+                io: self.io.clone(),
+                ..DiskDriver::default()
+            },
+            bus: self.targetbus.clone(),
+            readonly: self.mode == Some(Mode::Readonly),
+            shareable: self.mode == Some(Mode::Shareable),
+            serial: self.serial.clone(),
+            ..named(&self.disk)
+        }
+    }
+
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let document = reeve_xml::device::format(&Device::Disk(self.disk()));
+        if self.print_xml {
+            return context.print(document.trim_end());
+        }
+        let domain = &self.target.domain;
+        let row = context.client.attach_device(domain, &document, self.scope.options()).await?;
+        context.show(&Done::new(row, "has the disk now"))
+    }
+}
+
+impl DetachDisk {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let found = self.disk.find(context, self.scope.is_config()).await?;
+        let document = reeve_xml::device::format(&Device::Disk(named(&found.target)));
+        if self.print_xml {
+            return context.print(document.trim_end());
+        }
+        let domain = &self.disk.target.domain;
+        let row = context.client.detach_device(domain, &document, self.scope.options()).await?;
+        context.show(&Done::new(row, "no longer has the disk"))
+    }
+}
+
+/// A disk of which only the target is said.
+fn named(target: &str) -> Disk {
+    Disk {
+        device: "disk".to_owned(),
+        source: DiskSource::File { path: None },
+        driver: DiskDriver::default(),
+        target: target.to_owned(),
+        bus: None,
+        readonly: false,
+        shareable: false,
+        serial: None,
+        common: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        command: AttachDisk,
+    }
+
+    fn document(words: &str) -> String {
+        let line = Line::try_parse_from(words.split(' ')).unwrap();
+        reeve_xml::device::format(&Device::Disk(line.command.disk()))
+    }
+
+    #[test]
+    fn options_become_a_document() {
+        insta::assert_snapshot!(document(
+            "attach-disk web /srv/data.img vdb --cache none --driver qemu --subdriver raw"
+        ));
+        insta::assert_snapshot!(document(
+            "attach-disk web /dev/sr0 vdc --type cdrom --mode readonly --sourcetype block"
+        ));
+        insta::assert_snapshot!(document(
+            "attach-disk web data.img vdd --pool default --mode shareable --serial 7"
+        ));
+    }
+}
