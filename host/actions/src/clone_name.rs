@@ -1,5 +1,7 @@
 //! Names of clones that nobody named: a policy proposes, the host checks; without a policy the name is the original's with `-clone`.
 
+pub(crate) mod free;
+
 use reeve_model::{Actor, Error, ErrorCode};
 
 use crate::Actions;
@@ -21,7 +23,15 @@ impl Actions {
             taken: taken.clone(),
         };
         let Some(name) = self.policy.propose_clone_name(request).await? else {
-            return Ok(default_name(source, &taken));
+            let is_taken = |name: &str| taken.iter().any(|taken| taken == name);
+            let name = match pool {
+                None => free::domain(source, is_taken),
+                Some(_) => free::image(source, None, is_taken),
+            };
+            return name.ok_or_else(|| {
+                let message = format!("no free name was found for a clone of '{source}'");
+                Error::new(ErrorCode::AlreadyExists, message).with_hint("name the clone yourself")
+            });
         };
         if taken.contains(&name) {
             let message =
@@ -29,32 +39,5 @@ impl Actions {
             return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint("name the clone yourself"));
         }
         Ok(name)
-    }
-}
-
-/// The first of `NAME-clone`, `NAME-clone1`… that is free, before an extension.
-fn default_name(source: &str, taken: &[String]) -> String {
-    let (stem, extension) = match source.rfind('.').filter(|dot| *dot > 0) {
-        Some(dot) => source.split_at(dot),
-        None => (source, ""),
-    };
-    let numbered = (1..).map(|number| format!("{stem}-clone{number}{extension}"));
-    let mut names = std::iter::once(format!("{stem}-clone{extension}")).chain(numbered);
-    names.find(|name| !taken.contains(name)).expect("there are more names than are taken")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::default_name;
-
-    #[test]
-    fn the_first_free_name_before_the_extension() {
-        let named = |source: &str, taken: &[&str]| {
-            default_name(source, &taken.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
-        };
-        assert_eq!(named("web", &[]), "web-clone");
-        assert_eq!(named("web", &["web-clone"]), "web-clone1");
-        assert_eq!(named("disk.qcow2", &["disk-clone.qcow2", "disk-clone1.qcow2"]), "disk-clone2.qcow2");
-        assert_eq!(named(".hidden", &[]), ".hidden-clone");
     }
 }

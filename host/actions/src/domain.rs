@@ -1,7 +1,6 @@
 //! Verbs on domains, a file a group.
 
 mod clone;
-mod clone_names;
 mod clone_operation;
 mod console;
 mod create;

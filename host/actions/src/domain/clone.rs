@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use super::clone_operation::{Cloning, DiskCopy, Place};
 use super::disk::image_source;
-use super::{Question, Subject, clone_names, define};
+use super::{Question, Subject, define};
+use crate::clone_name::free;
 use crate::error::explain;
 use crate::{Actions, storing};
 
@@ -46,7 +47,7 @@ impl Actions {
         request: CloneDomain,
     ) -> Result<ClonedDomain, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        let name = self.clone_name(&subject, &request)?;
+        let name = self.domain_clone_name(actor, &subject, &request).await?;
         self.authorize(actor, Verb::DomainDefine, &name)?;
         let turn = self.standing(actor, &subject).await?;
         let definition = self.domains.definition(subject.uuid).map_err(explain)?;
@@ -79,21 +80,23 @@ impl Actions {
         Ok(ClonedDomain { domain: self.row(uuid)?, disks, warnings })
     }
 
-    /// The name that was asked for, or one that is free.
-    fn clone_name(&self, subject: &Subject, request: &CloneDomain) -> Result<String, Error> {
-        let invalid = |message: String, hint: &str| Error::new(ErrorCode::Invalid, message).with_hint(hint);
+    /// The name that was asked for, or one that is free, by policy where one names clones.
+    async fn domain_clone_name(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        request: &CloneDomain,
+    ) -> Result<String, Error> {
         match &request.name {
             Some(name) => Ok(name.clone()),
             None if request.auto => {
-                let is_taken = |name: &str| self.domains.lookup(name).is_ok();
-                clone_names::domain(&subject.name, is_taken).ok_or_else(|| {
-                    let message = format!("no free name was found for a clone of domain '{}'", subject.name);
-                    invalid(message, "give it one with --name")
-                })
+                let taken = self.domains.list().into_iter().map(|domain| domain.name).collect();
+                self.clone_name(actor, &subject.name, None, taken).await
             }
             None => {
                 let message = format!("the clone of domain '{}' is not named", subject.name);
-                Err(invalid(message, "give it a name with --name, or have one made with --auto-clone"))
+                Err(Error::new(ErrorCode::Invalid, message)
+                    .with_hint("give it a name with --name, or have one made with --auto-clone"))
             }
         }
     }
@@ -294,7 +297,7 @@ impl Actions {
                 let is_taken = |name: &str| {
                     volumes.iter().any(|volume| volume.name == name) || taken.contains(&place(name))
                 };
-                clone_names::image(name, original, clone, is_taken).map(|name| place(&name))
+                free::image(name, Some((original, clone)), is_taken).map(|name| place(&name))
             }
             (None, Some(path)) if matches!(disk.source, DiskSource::File { .. }) => {
                 let path = Path::new(path);
@@ -304,7 +307,7 @@ impl Actions {
                     std::fs::symlink_metadata(path.with_file_name(name)).is_ok()
                         || taken.contains(&place(name))
                 };
-                clone_names::image(name, original, clone, is_taken).map(|name| place(&name))
+                free::image(name, Some((original, clone)), is_taken).map(|name| place(&name))
             }
             _ => None,
         };

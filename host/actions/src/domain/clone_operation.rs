@@ -224,9 +224,9 @@ impl Actions {
         };
         if let (Some((home, original)), false) = (&copy.volume, copy.is_paused) {
             let options = TakeVolume {
-                strict: false,
                 template: Some(original.clone()),
                 template_pool: Some(home.to_string()),
+                ..TakeVolume::default()
             };
             let document = volume_document(&name, None);
             let created = self.create_volume(actor, &pool.to_string(), &document, &options).await?;

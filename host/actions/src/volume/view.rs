@@ -112,6 +112,7 @@ fn on_its_way(pool: &str, name: String, capacity: Bytes) -> VolumeView {
         allocation: Bytes(0),
         physical: Bytes(0),
         backing: None,
+        encryption: None,
         fault: None,
         pool: pool.to_owned(),
         name,

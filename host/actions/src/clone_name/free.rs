@@ -1,4 +1,4 @@
-//! Names that a clone and its disks get when nobody names them (guide 3.2.1).
+//! Names that clones and their disks get when neither an operator nor a policy names them (guide 3.2.1).
 
 /// Words that are tried before it is given up.
 const ATTEMPTS: u32 = 1000;
@@ -7,7 +7,7 @@ const ENDING_MAX: usize = 7;
 const WORD: &str = "-clone";
 
 /// The first of `web-clone`, `web-clone1`, `web-clone2`… that is free; of `web-clone` it is `web-clone1`.
-pub(super) fn domain(original: &str, is_taken: impl Fn(&str) -> bool) -> Option<String> {
+pub(crate) fn domain(original: &str, is_taken: impl Fn(&str) -> bool) -> Option<String> {
     let (base, first) = match original.rfind(WORD) {
         Some(at) => match original[at + WORD.len()..].parse::<u32>() {
             Ok(number) => (&original[..at], number.saturating_add(1)),
@@ -19,12 +19,11 @@ pub(super) fn domain(original: &str, is_taken: impl Fn(&str) -> bool) -> Option<
     numbered(first, |number| format!("{base}{WORD}{number}"), is_taken)
 }
 
-/// The name of a copy of an image: of one that is called like the original domain it is called like the clone; else `-clone` comes before
-/// its ending. The first that is free.
-pub(super) fn image(
+/// The name of a copy of an image, `-clone` before its ending; of one that is called like the original of `(original, clone)` it is called
+/// like the clone. The first that is free.
+pub(crate) fn image(
     name: &str,
-    original: &str,
-    clone: &str,
+    domains: Option<(&str, &str)>,
     is_taken: impl Fn(&str) -> bool,
 ) -> Option<String> {
     let (stem, ending) = match name.rsplit_once('.') {
@@ -33,7 +32,10 @@ pub(super) fn image(
         }
         _ => (name, String::new()),
     };
-    let base = if stem == original { clone.to_owned() } else { format!("{stem}{WORD}") };
+    let base = match domains {
+        Some((original, clone)) if stem == original => clone.to_owned(),
+        _ => format!("{stem}{WORD}"),
+    };
     numbered(0, |number| format!("{base}{number}{ending}"), is_taken)
 }
 
@@ -60,13 +62,14 @@ mod tests {
 
     #[test]
     fn an_image_keeps_its_ending() {
-        let free = |name: &str| image(name, "demo", "demo-clone", |_| false).unwrap();
+        let free = |name: &str| image(name, Some(("demo", "demo-clone")), |_| false).unwrap();
         assert_eq!(free("demo.img"), "demo-clone.img");
         assert_eq!(free("data.qcow2"), "data-clone.qcow2");
         assert_eq!(free("data"), "data-clone");
         assert_eq!(free("data.of-the-year"), "data.of-the-year-clone");
         assert_eq!(free(".hidden"), ".hidden-clone");
+        assert_eq!(image("demo.img", None, |_| false).as_deref(), Some("demo-clone.img"));
         let taken = |name: &str| name == "other.img";
-        assert_eq!(image("demo.img", "demo", "other", taken).as_deref(), Some("other1.img"));
+        assert_eq!(image("demo.img", Some(("demo", "other")), taken).as_deref(), Some("other1.img"));
     }
 }
