@@ -111,7 +111,8 @@ impl Directory {
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), StorageError> {
         // Only what could be opened as a volume is removed as one.
-        let file = self.volume(name, false)?;
+        // NFS locks alone only who may write.
+        let file = self.volume(name, true)?;
         let _claimed = claimed(file, true, &self.subject(name), &self.path_of(name))?;
         rustix::fs::unlinkat(&*self.dir, name, AtFlags::empty())
             .map_err(|error| StorageError::file(self.path_of(name), "deleted")(error.into()))?;
@@ -146,7 +147,8 @@ impl Directory {
             if !name.starts_with(UNFINISHED) {
                 continue;
             }
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            // NFS locks alone only who may write.
+            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
             let Ok(fd) = rustix::fs::openat(&*self.dir, &name, flags, Mode::empty()) else { continue };
             let regular = rustix::fs::fstat(&fd)
                 .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
@@ -213,14 +215,15 @@ impl Staged {
         self.file.sync_all().map_err(StorageError::written(&subject, 0))?;
         let file = self.file.try_clone().map_err(StorageError::file(&subject, "opened"))?;
         let unfinished = self.unfinished.as_deref().unwrap_or_default();
-        rustix::fs::renameat_with(
-            &*directory.dir,
-            unfinished,
-            &*directory.dir,
-            &self.name,
-            RenameFlags::NOREPLACE,
-        )
-        .map_err(|error| match error {
+        let dir = &*directory.dir;
+        let renamed = rustix::fs::renameat_with(dir, unfinished, dir, &self.name, RenameFlags::NOREPLACE);
+        let named = match renamed {
+            // NFS knows no such renaming, and links, which never replace either.
+            Err(Errno::INVAL) => rustix::fs::linkat(dir, unfinished, dir, &self.name, AtFlags::empty())
+                .and_then(|()| rustix::fs::unlinkat(dir, unfinished, AtFlags::empty())),
+            renamed => renamed,
+        };
+        named.map_err(|error| match error {
             Errno::EXIST => directory.taken(&self.name),
             error => StorageError::file(directory.path_of(&self.name), "named")(error.into()),
         })?;

@@ -15,14 +15,14 @@ const LVM: &str = "/sbin/lvm";
 const TARGET: &str = "iqn.2010-05.com.example:lab";
 
 pub fn all() {
-    walk(&mut Bed::new(PoolKind::Logical, Some("lvm2"), 96 * MIB));
-    println!("inside: logical keeps to the contract");
-    logical();
-    println!("inside: snapshots, leftovers and what is in use are as LVM has them");
     netfs();
     println!("inside: netfs keeps to the contract");
     iscsi();
     println!("inside: iscsi has the units of its target");
+    walk(&mut Bed::new(PoolKind::Logical, Some("lvm2"), 96 * MIB));
+    println!("inside: logical keeps to the contract");
+    logical();
+    println!("inside: snapshots, leftovers and what is in use are as LVM has them");
 }
 
 fn logical() {
@@ -101,6 +101,7 @@ fn netfs() {
     bed.config.source.dir = Some("/export".to_owned());
     bed.config.source.protocol = Some("4.2".to_owned());
     bed.config.check().unwrap();
+    std::fs::write("/export/.reeve-new-0-first", "half").unwrap();
     walk(&mut bed);
     assert_eq!(std::fs::read_dir("/export").unwrap().count(), 1, "what the walk left is on the server");
 }
