@@ -184,6 +184,7 @@ fn quota_bounds_what_is_made_copied_and_grown() -> Outcome {
     lab.reeve(&overlay)?.fails(4);
     // Two at once, of which one fits: never both.
     let outcomes: Vec<i32> = std::thread::scope(|scope| {
+        let lab = &lab;
         let make = |name| scope.spawn(move || lab.create(name, "2MiB").map(|run| run.code));
         let both = ["p", "q"].map(make);
         both.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
