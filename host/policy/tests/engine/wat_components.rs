@@ -59,9 +59,10 @@ pub fn component(core: &str, world: &str) -> Vec<u8> {
 pub fn component_with(core: &str, world: &str, packages: &[&str]) -> Vec<u8> {
     let mut module = wat::parse_str(core).unwrap();
     let mut resolve = Resolve::default();
-    for package in
-        ["types", "domain", "node", "kv", "log", "clock", "events", "network", "filter", "tune", "hooks"]
-    {
+    for package in [
+        "types", "domain", "node", "kv", "log", "clock", "events", "network", "filter", "storage", "tune",
+        "hooks",
+    ] {
         resolve.push_path(format!("{}/../../wit/{package}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     }
     for (n, package) in packages.iter().enumerate() {
