@@ -42,7 +42,7 @@ fn sound(desk: &Desk, image: &str) -> Outcome {
 /// The image shows one of these disks.
 fn shows(desk: &Desk, image: &str, disks: &[&str]) -> Outcome {
     let same = |disk: &&str| desk.peer(&["compare", "-q", "-f", "qcow2", "-F", "raw", image, disk]).is_ok();
-    anyhow::ensure!(disks.iter().any(|disk| same(disk)), "{image} shows none of {disks:?}");
+    anyhow::ensure!(disks.iter().any(same), "{image} shows none of {disks:?}");
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream;
@@ -12,12 +11,15 @@ use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Method, Request};
 use reeve_model::storage::{Frame, SPARSE_CONTENT, VolumePart};
 use reeve_sys::sparse;
+use tokio::sync::mpsc;
 
 use crate::query::Target;
 use crate::{Client, ClientError};
 
 /// What is read of a file and sent at once.
 const PIECE: usize = 1 << 20;
+/// Pieces that are read before they can be sent.
+const AHEAD: usize = 4;
 
 /// A stretch of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +41,21 @@ impl Client {
         file: File,
     ) -> Result<u64, ClientError> {
         let target = Target::new(&["pools", pool, "volumes", volume, "content"]).with_fields(&part);
-        let source = Source::new(file).map_err(ClientError::protocol)?;
-        let pieces = stream::try_unfold(source, async |source| {
-            // Reading blocks.
-            let next = tokio::task::spawn_blocking(move || source.next());
-            let next = next.await.map_err(io::Error::other)??;
-            io::Result::Ok(next.map(|(bytes, source)| (hyper::body::Frame::data(bytes), source)))
+        let mut source = Source::new(file).map_err(ClientError::protocol)?;
+        let (pieces, waiting) = mpsc::channel(AHEAD);
+        // Reading blocks, and goes on while what was read is sent.
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let next = source.next().transpose();
+                let ended = !matches!(next, Some(Ok(_)));
+                // Nobody waits for a piece when the daemon has refused the others.
+                if next.is_none_or(|next| pieces.blocking_send(next).is_err()) || ended {
+                    return;
+                }
+            }
+        });
+        let pieces = stream::unfold(waiting, async |mut waiting: mpsc::Receiver<io::Result<Bytes>>| {
+            waiting.recv().await.map(|piece| (piece.map(hyper::body::Frame::data), waiting))
         });
         let request = Request::builder()
             .method(Method::PUT)
@@ -85,7 +96,7 @@ impl Client {
 
 /// A file that is sent.
 struct Source {
-    file: Arc<File>,
+    file: File,
     /// Where it ends, and where we are; none where it has no places.
     places: Option<(u64, u64)>,
 }
@@ -93,32 +104,30 @@ struct Source {
 impl Source {
     fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        Ok(Self { file: Arc::new(file), places: metadata.is_file().then_some((metadata.len(), 0)) })
+        Ok(Self { file, places: metadata.is_file().then_some((metadata.len(), 0)) })
     }
 
     /// What is sent next.
-    fn next(mut self) -> io::Result<Option<(Bytes, Self)>> {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
         let Some((end, at)) = &mut self.places else {
             let mut piece = vec![0; PIECE];
-            let count = io::Read::read(&mut &*self.file, &mut piece)?;
-            return Ok((count > 0).then(|| (framed(&piece[..count]), self)));
+            let count = io::Read::read(&mut self.file, &mut piece)?;
+            return Ok((count > 0).then(|| framed(&piece[..count])));
         };
         if at >= end {
             return Ok(None);
         }
-        let stretch = sparse::stretch(&*self.file, *at, *end);
-        let bytes = match stretch.data {
-            false => Bytes::copy_from_slice(&Frame::Hole(stretch.length).encode()),
-            true => {
-                let count = stretch.length.min(PIECE as u64) as usize;
-                let mut piece = vec![0; Frame::LENGTH + count];
-                piece[..Frame::LENGTH].copy_from_slice(&Frame::Data(count as u64).encode());
-                self.file.read_exact_at(&mut piece[Frame::LENGTH..], *at)?;
-                Bytes::from(piece)
-            }
-        };
-        *at += if stretch.data { stretch.length.min(PIECE as u64) } else { stretch.length };
-        Ok(Some((bytes, self)))
+        let stretch = sparse::stretch(&self.file, *at, *end);
+        if !stretch.data {
+            *at += stretch.length;
+            return Ok(Some(Bytes::copy_from_slice(&Frame::Hole(stretch.length).encode())));
+        }
+        let count = stretch.length.min(PIECE as u64);
+        let mut piece = vec![0; Frame::LENGTH + count as usize];
+        piece[..Frame::LENGTH].copy_from_slice(&Frame::Data(count).encode());
+        self.file.read_exact_at(&mut piece[Frame::LENGTH..], *at)?;
+        *at += count;
+        Ok(Some(piece.into()))
     }
 }
 
@@ -204,9 +213,8 @@ mod tests {
         file.write_all_at(&[1; 4096], 4 << 20).unwrap();
         let mut source = Source::new(file).unwrap();
         let mut sent = 0;
-        while let Some((bytes, next)) = source.next().unwrap() {
+        while let Some(bytes) = source.next().unwrap() {
             sent += bytes.len();
-            source = next;
         }
         assert!((4096..1 << 20).contains(&sent), "{sent} bytes were sent");
     }
