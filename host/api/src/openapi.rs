@@ -25,7 +25,12 @@ use utoipa::OpenApi;
         (name = "node", description = "The host machine"),
         (name = "events", description = "What happened"),
     ),
-    components(schemas(reeve_model::Error, reeve_model::ErrorCode)),
+    components(schemas(
+        reeve_model::Error,
+        reeve_model::ErrorCode,
+        // Known from parameters only.
+        reeve_model::storage::Preallocation,
+    )),
 )]
 struct Frame;
 
