@@ -1615,6 +1615,43 @@ export class Subject {
   }
 }
 
+// reeve:hooks/clone-name@0.1.0
+
+/** What is cloned. */
+export enum Cloned {
+  /** A domain. */
+  Domain,
+  /** A volume. */
+  Volume,
+}
+
+/** A clone without a name. */
+export class CloneRequest {
+  constructor(
+    /** What is cloned. */
+    public kind: Cloned,
+    /** Name of the original. */
+    public source: string,
+    /** Pool of a volume; none of a domain. */
+    public pool: string | null,
+    /** Names that are taken: those of all domains, or of all volumes of the pool. */
+    public taken: Array<string>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): CloneRequest {
+    return new CloneRequest(<Cloned><i32>load<u8>(at, 0), abi.loadString(at + 4), abi.loadOption<string>(at + 12, 4, (at: usize): string => abi.loadString(at)), abi.loadList<string>(at + 24, 8, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: CloneRequest): void {
+    store<u8>(at, <u8>it.kind, 0);
+    abi.storeString(at + 4, it.source);
+    abi.storeOption<string>(at + 12, 4, it.pool, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeList<string>(at + 24, it.taken, 8, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
 // reeve:hooks/network-events@0.1.0
 
 /** What happened. */
@@ -1663,6 +1700,67 @@ export class NetworkEvent {
 
   /** For the bindings. */
   static store(at: usize, it: NetworkEvent): void {
+    abi.storeString(at, it.uuid);
+    abi.storeString(at + 8, it.name);
+    store<u8>(at, <u8>it.change, 16);
+    abi.storeString(at + 20, it.detail);
+  }
+}
+
+// reeve:hooks/storage-events@0.1.0
+
+/** What happened. */
+export enum StorageChange {
+  /** A pool was defined or its definition replaced. */
+  Defined,
+  /** The definition of a pool was removed. */
+  Undefined,
+  /** The source of a pool was made. */
+  Built,
+  /** The daemon starts a pool by itself from now on, or not any more. */
+  Updated,
+  /** A pool runs. */
+  Started,
+  /** A pool was stopped. */
+  Stopped,
+  /** The source of a pool was removed. */
+  Deleted,
+  /** The volumes of a pool were read again. */
+  Refreshed,
+  /** Less of a pool is free than the host's configuration says (`low-space-percent`); `detail` is how many bytes. Told once, and again after there was more. */
+  LowSpace,
+  /** A volume was made; `detail` is its name. */
+  VolumeCreated,
+  /** A volume was deleted; `detail` is its name. */
+  VolumeDeleted,
+  /** A volume got another capacity; `detail` is its name. */
+  VolumeResized,
+  /** What a volume held was made unreadable; `detail` is its name. */
+  VolumeWiped,
+  /** What a volume holds was written; `detail` is its name. */
+  VolumeWritten,
+}
+
+/** One event. */
+export class StorageEvent {
+  constructor(
+    /** Identity of the pool. */
+    public uuid: string,
+    /** Its name. */
+    public name: string,
+    /** What happened. */
+    public change: StorageChange,
+    /** More of it; may be empty. */
+    public detail: string,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): StorageEvent {
+    return new StorageEvent(abi.loadString(at), abi.loadString(at + 8), <StorageChange><i32>load<u8>(at, 16), abi.loadString(at + 20));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: StorageEvent): void {
     abi.storeString(at, it.uuid);
     abi.storeString(at + 8, it.name);
     store<u8>(at, <u8>it.change, 16);
@@ -1766,6 +1864,137 @@ export class Occasion {
       case OccasionTag.Domain: { DomainEvent.store(at + 8, it.domain); break; }
       case OccasionTag.Daemon: { store<u8>(at, <u8>it.daemon, 8); break; }
       default: break;
+    }
+  }
+}
+
+// reeve:hooks/volume-create@0.1.0
+
+/** What is about to be made. */
+export class VolumePlan {
+  constructor(
+    /** Name within its pool. */
+    public name: string,
+    /** What a guest will see; none where the host can't tell before it is made. */
+    public capacity: Some<u64> | null,
+    /** What is taken from the pool at once; none preallocates a raw volume whole. */
+    public allocation: Some<u64> | null,
+    /** Format of the image; none is the pool's own. */
+    public format: string | null,
+    /** The image below it, as the document names it; none where it is no overlay. */
+    public backing: string | null,
+    /** The volume that it is a copy of; none where it begins with zeroes. */
+    public source: Volume | null,
+    /** The whole document in canonical form. */
+    public xml: string,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): VolumePlan {
+    return new VolumePlan(abi.loadString(at), abi.loadSome<u64>(at + 8, 8, (at: usize): u64 => load<u64>(at, 0)), abi.loadSome<u64>(at + 24, 8, (at: usize): u64 => load<u64>(at, 0)), abi.loadOption<string>(at + 40, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<string>(at + 52, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<Volume>(at + 64, 8, (at: usize): Volume => Volume.load(at)), abi.loadString(at + 168));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: VolumePlan): void {
+    abi.storeString(at, it.name);
+    abi.storeSome<u64>(at + 8, 8, it.capacity, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    abi.storeSome<u64>(at + 24, 8, it.allocation, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    abi.storeOption<string>(at + 40, 4, it.format, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<string>(at + 52, 4, it.backing, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<Volume>(at + 64, 8, it.source, (at: usize, it: Volume): void => { Volume.store(at, it); });
+    abi.storeString(at + 168, it.xml);
+  }
+}
+
+/** Changes to the document of a volume. What is none stays. Every one that changes something must lie within the policy's `volume:rewrite` grant, whose paths are the names of these fields. */
+export class VolumeChanges {
+  constructor(
+    /** Another name. */
+    public name: string | null,
+    /** Another capacity. */
+    public capacity: Some<u64> | null,
+    /** Another allocation. */
+    public allocation: Some<u64> | null,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): VolumeChanges {
+    return new VolumeChanges(abi.loadOption<string>(at, 4, (at: usize): string => abi.loadString(at)), abi.loadSome<u64>(at + 16, 8, (at: usize): u64 => load<u64>(at, 0)), abi.loadSome<u64>(at + 32, 8, (at: usize): u64 => load<u64>(at, 0)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: VolumeChanges): void {
+    abi.storeOption<string>(at, 4, it.name, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeSome<u64>(at + 16, 8, it.capacity, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    abi.storeSome<u64>(at + 32, 8, it.allocation, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+  }
+}
+
+/** Cases of VolumeVerdict. */
+export enum VolumeVerdictTag {
+  /** No objection. */
+  Allow,
+  /** Stop; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  Deny,
+  /** Go on, with these changes; the result is judged as if an operator had asked for it. */
+  Rewrite,
+}
+
+/** What this guard says. */
+export class VolumeVerdict {
+  /** Stop; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  deny!: string;
+  /** Go on, with these changes; the result is judged as if an operator had asked for it. */
+  rewrite!: VolumeChanges;
+
+  private constructor(readonly tag: VolumeVerdictTag) {}
+
+  /** No objection. */
+  static allow(): VolumeVerdict {
+    return new VolumeVerdict(VolumeVerdictTag.Allow);
+  }
+
+  /** Stop; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  static deny(value: string): VolumeVerdict {
+    const it = new VolumeVerdict(VolumeVerdictTag.Deny);
+    it.deny = value;
+    return it;
+  }
+
+  /** Go on, with these changes; the result is judged as if an operator had asked for it. */
+  static rewrite(value: VolumeChanges): VolumeVerdict {
+    const it = new VolumeVerdict(VolumeVerdictTag.Rewrite);
+    it.rewrite = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): VolumeVerdict {
+    switch (load<u8>(at)) {
+      case 0: return VolumeVerdict.allow();
+      case 1: return VolumeVerdict.deny(abi.loadString(at + 8));
+      case 2: return VolumeVerdict.rewrite(VolumeChanges.load(at + 8));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: VolumeVerdict): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case VolumeVerdictTag.Deny: { abi.storeString(at + 8, it.deny); break; }
+      case VolumeVerdictTag.Rewrite: { VolumeChanges.store(at + 8, it.rewrite); break; }
+      default: break;
+    }
+  }
+
+  /** For the bindings. */
+  static lift(tag: i32, p0: i32, p1: i32, p2: i32, p3: i32, p4: i64, p5: i32, p6: i64): VolumeVerdict {
+    switch (tag) {
+      case 0: return VolumeVerdict.allow();
+      case 1: return VolumeVerdict.deny(abi.liftString(p0, p1));
+      case 2: return VolumeVerdict.rewrite(new VolumeChanges(p0 == 0 ? null : abi.liftString(p1, p2), p3 == 0 ? null : new Some<u64>(<u64>p4), p5 == 0 ? null : new Some<u64>(<u64>p6)));
+      default: return unreachable();
     }
   }
 }
@@ -2258,6 +2487,302 @@ export let ksm: KsmApi = new KsmApi();
 /** For tests: who answers instead of the host. */
 export function setKsm(to: KsmApi): void {
   ksm = to;
+}
+
+// reeve:storage/pools@0.1.0
+
+/** What a pool holds. */
+export class Space {
+  constructor(
+    /** What it can hold. */
+    public capacity: u64,
+    /** What is taken. */
+    public allocation: u64,
+    /** What is free. */
+    public available: u64,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Space {
+    return new Space(load<u64>(at, 0), load<u64>(at, 8), load<u64>(at, 16));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Space): void {
+    store<u64>(at, it.capacity, 0);
+    store<u64>(at, it.allocation, 8);
+    store<u64>(at, it.available, 16);
+  }
+}
+
+/** One pool. */
+export class Pool {
+  constructor(
+    /** Identity. */
+    public uuid: string,
+    /** Unique name. */
+    public name: string,
+    /** What it is made of, the word of its document: `dir`, `fs`, `netfs`, `disk`, `logical`… */
+    public kind: string,
+    /** True while it runs. */
+    public active: bool,
+    /** True when a definition is kept after it stops. */
+    public persistent: bool,
+    /** True when the daemon starts it by itself. */
+    public autostart: bool,
+    /** Directory of its volumes; none where it has none. */
+    public path: string | null,
+    /** What it holds, at its last refresh or change; none while it does not run. */
+    public space: Space | null,
+    /** How many volumes it had then. */
+    public volumes: u32,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Pool {
+    return new Pool(abi.loadString(at), abi.loadString(at + 8), abi.loadString(at + 16), load<u8>(at, 24) != 0, load<u8>(at, 25) != 0, load<u8>(at, 26) != 0, abi.loadOption<string>(at + 28, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<Space>(at + 40, 8, (at: usize): Space => Space.load(at)), load<u32>(at, 72));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Pool): void {
+    abi.storeString(at, it.uuid);
+    abi.storeString(at + 8, it.name);
+    abi.storeString(at + 16, it.kind);
+    store<u8>(at, <u8>it.active, 24);
+    store<u8>(at, <u8>it.persistent, 25);
+    store<u8>(at, <u8>it.autostart, 26);
+    abi.storeOption<string>(at + 28, 4, it.path, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<Space>(at + 40, 8, it.space, (at: usize, it: Space): void => { Space.store(at, it); });
+    store<u32>(at, it.volumes, 72);
+  }
+}
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/pools@0.1.0", "list")
+declare function pools_list(p0: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/pools@0.1.0", "get")
+declare function pools_get(p0: i32, p1: i32, p2: i32): void;
+
+/** The storage pools of this host, to read. Every function needs the grant `pool:read`; a pool outside the grant's subjects is `not-found`. */
+export class PoolsApi {
+  /** All pools by name. */
+  list(): Result<Array<Pool>, HostError> {
+    const ret = abi.allocate(16);
+    pools_list(<i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Array<Pool>, HostError>(abi.loadList<Pool>(ret + 4, 80, (at: usize): Pool => Pool.load(at))) : Result.err<Array<Pool>, HostError>(HostError.load(ret + 4));
+  }
+
+  /** One pool by name. */
+  get(name: string): Result<Pool, HostError> {
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(88);
+    pools_get(<i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Pool, HostError>(Pool.load(ret + 8)) : Result.err<Pool, HostError>(HostError.load(ret + 8));
+  }
+}
+
+/** The storage pools of this host, to read. Every function needs the grant `pool:read`; a pool outside the grant's subjects is `not-found`. */
+export let pools: PoolsApi = new PoolsApi();
+
+/** For tests: who answers instead of the host. */
+export function setPools(to: PoolsApi): void {
+  pools = to;
+}
+
+// reeve:storage/volumes@0.1.0
+
+/** One volume. */
+export class Volume {
+  constructor(
+    /** Name within its pool. */
+    public name: string,
+    /** Name of its pool. */
+    public pool: string,
+    /** Unique on the host. */
+    public key: string,
+    /** Where it is on the host; empty while it is being made. */
+    public path: string,
+    /** Format of the image: `raw`, `qcow2`… */
+    public format: string,
+    /** What a guest sees. Of a volume that is being resized, the larger of what it has and what it gets. */
+    public capacity: u64,
+    /** What it takes of its pool. */
+    public allocation: u64,
+    /** The image below an overlay, as the overlay names it; none where it is no overlay. */
+    public backing: string | null,
+    /** When it was made, or where its file system does not keep that, when it was last changed; none of a device. */
+    public created: Some<u64> | null,
+    /** False while it is being made: nobody can use it yet, but its name and capacity are spoken for. */
+    public complete: bool,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Volume {
+    return new Volume(abi.loadString(at), abi.loadString(at + 8), abi.loadString(at + 16), abi.loadString(at + 24), abi.loadString(at + 32), load<u64>(at, 40), load<u64>(at, 48), abi.loadOption<string>(at + 56, 4, (at: usize): string => abi.loadString(at)), abi.loadSome<u64>(at + 72, 8, (at: usize): u64 => load<u64>(at, 0)), load<u8>(at, 88) != 0);
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Volume): void {
+    abi.storeString(at, it.name);
+    abi.storeString(at + 8, it.pool);
+    abi.storeString(at + 16, it.key);
+    abi.storeString(at + 24, it.path);
+    abi.storeString(at + 32, it.format);
+    store<u64>(at, it.capacity, 40);
+    store<u64>(at, it.allocation, 48);
+    abi.storeOption<string>(at + 56, 4, it.backing, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeSome<u64>(at + 72, 8, it.created, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    store<u8>(at, <u8>it.complete, 88);
+  }
+}
+
+/** What `create` makes. */
+export class NewVolume {
+  constructor(
+    /** Name within its pool. */
+    public name: string,
+    /** What a guest sees. */
+    public capacity: u64,
+    /** What is taken from the pool at once; none preallocates a raw volume whole. */
+    public allocation: Some<u64> | null,
+    /** Format of the image, in pools of files: `raw` or `qcow2`; none is the pool's own. */
+    public format: string | null,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): NewVolume {
+    return new NewVolume(abi.loadString(at), load<u64>(at, 8), abi.loadSome<u64>(at + 16, 8, (at: usize): u64 => load<u64>(at, 0)), abi.loadOption<string>(at + 32, 4, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: NewVolume): void {
+    abi.storeString(at, it.name);
+    store<u64>(at, it.capacity, 8);
+    abi.storeSome<u64>(at + 16, 8, it.allocation, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    abi.storeOption<string>(at + 32, 4, it.format, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "list")
+declare function volumes_list(p0: i32, p1: i32, p2: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "get")
+declare function volumes_get(p0: i32, p1: i32, p2: i32, p3: i32, p4: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "create")
+declare function volumes_create(p0: i32, p1: i32, p2: i32, p3: i32, p4: i64, p5: i32, p6: i64, p7: i32, p8: i32, p9: i32, p10: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "copy")
+declare function volumes_copy(p0: i32, p1: i32, p2: i32, p3: i32, p4: i32, p5: i32, p6: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "resize")
+declare function volumes_resize(p0: i32, p1: i32, p2: i32, p3: i32, p4: i64, p5: i32, p6: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "delete")
+declare function volumes_delete(p0: i32, p1: i32, p2: i32, p3: i32, p4: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "read")
+declare function volumes_read(p0: i32, p1: i32, p2: i32, p3: i32, p4: i64, p5: i32, p6: i32): void;
+
+// @ts-ignore: a decorator of the language
+@external("reeve:storage/volumes@0.1.0", "write")
+declare function volumes_write(p0: i32, p1: i32, p2: i32, p3: i32, p4: i64, p5: i32, p6: i32, p7: i32): void;
+
+/** The volumes of the pools that run. Subjects of every grant are pools: a function needs the grant that stands beside it, for the pool that it names. Functions that read work in every hook; those that change something work in notify hooks, tuners and tasks only, and go the way of every verb: guards are asked, the change is told to all who listen. */
+export class VolumesApi {
+  /** All volumes of a pool by name, those that are being made among them. Needs `volume:read`. */
+  list(pool: string): Result<Array<Volume>, HostError> {
+    const poolBytes = String.UTF8.encode(pool);
+    const ret = abi.allocate(16);
+    volumes_list(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Array<Volume>, HostError>(abi.loadList<Volume>(ret + 4, 96, (at: usize): Volume => Volume.load(at))) : Result.err<Array<Volume>, HostError>(HostError.load(ret + 4));
+  }
+
+  /** One volume, looked at now. Needs `volume:read`. */
+  get(pool: string, name: string): Result<Volume, HostError> {
+    const poolBytes = String.UTF8.encode(pool);
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(104);
+    volumes_get(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Volume, HostError>(Volume.load(ret + 8)) : Result.err<Volume, HostError>(HostError.load(ret + 8));
+  }
+
+  /** Makes a volume of zeroes. Needs `volume:create`; with `max-bytes` in that grant, all volumes of the pool together may have that capacity at most, the new one included. */
+  create(pool: string, volume: NewVolume): Result<Volume, HostError> {
+    const poolBytes = String.UTF8.encode(pool);
+    const volume_name = volume.name;
+    const volume_nameBytes = String.UTF8.encode(volume_name);
+    const volume_capacity = volume.capacity;
+    const volume_allocation = volume.allocation;
+    const volume_format = volume.format;
+    const volume_formatBytes = String.UTF8.encode(volume_format === null ? "" : volume_format);
+    const ret = abi.allocate(104);
+    volumes_create(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(volume_nameBytes), volume_nameBytes.byteLength, <i64>volume_capacity, volume_allocation === null ? 0 : 1, <i64>(volume_allocation === null ? 0 : volume_allocation.value), volume_format === null ? 0 : 1, <i32>changetype<usize>(volume_formatBytes), volume_formatBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Volume, HostError>(Volume.load(ret + 8)) : Result.err<Volume, HostError>(HostError.load(ret + 8));
+  }
+
+  /** Makes a copy of a volume in the same pool, or an overlay's copy over the same image. It is seen when it is whole. Needs `volume:create` as `create` does, and `volume:download`. */
+  copy(pool: string, source: string, name: string): Result<Volume, HostError> {
+    const poolBytes = String.UTF8.encode(pool);
+    const sourceBytes = String.UTF8.encode(source);
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(104);
+    volumes_copy(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(sourceBytes), sourceBytes.byteLength, <i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Volume, HostError>(Volume.load(ret + 8)) : Result.err<Volume, HostError>(HostError.load(ret + 8));
+  }
+
+  /** Gives a volume another capacity; a smaller one only with `shrink`, what is beyond the new end is lost. Needs `volume:change`; with `max-bytes` in that grant, all volumes of the pool together may have that capacity at most when it grows. */
+  resize(pool: string, name: string, capacity: u64, shrink: bool): Result<Volume, HostError> {
+    const poolBytes = String.UTF8.encode(pool);
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(104);
+    volumes_resize(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i64>capacity, shrink ? 1 : 0, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Volume, HostError>(Volume.load(ret + 8)) : Result.err<Volume, HostError>(HostError.load(ret + 8));
+  }
+
+  /** Deletes a volume. Needs `volume:delete`. */
+  delete(pool: string, name: string): HostError | null {
+    const poolBytes = String.UTF8.encode(pool);
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(16);
+    volumes_delete(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i32>ret);
+    return abi.loadOption<HostError>(ret, 4, (at: usize): HostError => HostError.load(at));
+  }
+
+  /** Reads what a volume holds from `offset` on, as it is stored: of a qcow2 image, the image. At most `length` bytes and at most 1 MiB; fewer at its end. Needs `volume:download`. */
+  read(pool: string, name: string, offset: u64, length: u32): Result<Uint8Array, HostError> {
+    const poolBytes = String.UTF8.encode(pool);
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(16);
+    volumes_read(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i64>offset, <i32>length, <i32>ret);
+    return load<u8>(ret, 0) == 0 ? Result.ok<Uint8Array, HostError>(abi.loadBytes(ret + 4)) : Result.err<Uint8Array, HostError>(HostError.load(ret + 4));
+  }
+
+  /** Writes bytes, at most 1 MiB, into a volume from `offset` on, as they are stored; a raw volume does not grow by it. Needs `volume:change`. */
+  write(pool: string, name: string, offset: u64, data: Uint8Array): HostError | null {
+    const poolBytes = String.UTF8.encode(pool);
+    const nameBytes = String.UTF8.encode(name);
+    const ret = abi.allocate(16);
+    volumes_write(<i32>changetype<usize>(poolBytes), poolBytes.byteLength, <i32>changetype<usize>(nameBytes), nameBytes.byteLength, <i64>offset, <i32>data.dataStart, data.length, <i32>ret);
+    return abi.loadOption<HostError>(ret, 4, (at: usize): HostError => HostError.load(at));
+  }
+}
+
+/** The volumes of the pools that run. Subjects of every grant are pools: a function needs the grant that stands beside it, for the pool that it names. Functions that read work in every hook; those that change something work in notify hooks, tuners and tasks only, and go the way of every verb: guards are asked, the change is told to all who listen. */
+export let volumes: VolumesApi = new VolumesApi();
+
+/** For tests: who answers instead of the host. */
+export function setVolumes(to: VolumesApi): void {
+  volumes = to;
 }
 
 // reeve:tune/ksm-tune@0.1.0

@@ -323,6 +323,15 @@ impl<'a> Types<'a> {
                     let values: Vec<_> = flat.iter().map(|_| next()).collect::<Result<_, _>>()?;
                     format!("{name}.lift({})", values.join(", "))
                 }
+                TypeDefKind::Option(of) => {
+                    let some = next()?;
+                    let value = self.lift(of, parameters)?;
+                    let boxed = match self.is_reference(of) {
+                        true => value,
+                        false => format!("new Some<{}>({value})", self.name(of)?),
+                    };
+                    format!("{some} == 0 ? null : {boxed}")
+                }
                 other => return Err(unsupported(format!("a parameter with the type {}", other.as_str()))),
             },
         })
