@@ -62,13 +62,13 @@ function asked(name: string): string {
   return `${names.join(",")} ${<i32>found.value.mode} ${links.join(",")} ${given.join(",")} ${received} ${sent}`;
 }
 
-function number(it: Some<u64> | null): string {
+function figure(it: Some<u64> | null): string {
   return it === null ? "-" : it.value.toString();
 }
 
 function volume(it: Volume): string {
   const parts = [it.pool, it.name, it.key, it.path, it.format, it.capacity.toString(), it.allocation.toString()];
-  return `${parts.join(",")},${optional(it.backing)},${number(it.created)},${bit(it.complete)}`;
+  return `${parts.join(",")},${optional(it.backing)},${figure(it.created)},${bit(it.complete)}`;
 }
 
 export function volumeCreate(ctx: Context, pool: Pool, plan: VolumePlan): VolumeDecision {
@@ -77,13 +77,13 @@ export function volumeCreate(ctx: Context, pool: Pool, plan: VolumePlan): Volume
   const space = pool.space;
   const available = space === null ? "-" : space.available.toString();
   const source = plan.source;
-  const of = `${pool.name} ${pool.kind} ${optional(pool.path)} ${available} ${pool.volumes}`;
-  const wanted = `${plan.name} ${number(plan.capacity)} ${number(plan.allocation)} ${optional(plan.format)} ${optional(plan.backing)}`;
-  return denyVolume(`${of} ${wanted} ${source === null ? "-" : volume(source)}`);
+  const where = `${pool.name} ${pool.kind} ${optional(pool.path)} ${available} ${pool.volumes}`;
+  const wanted = `${plan.name} ${figure(plan.capacity)} ${figure(plan.allocation)} ${optional(plan.format)} ${optional(plan.backing)}`;
+  return denyVolume(`${where} ${wanted} ${source === null ? "-" : volume(source)}`);
 }
 
-export function volumeResize(ctx: Context, pool: Pool, of: Volume, capacity: u64): Decision {
-  return deny(`${pool.name} ${volume(of)} ${capacity}`);
+export function volumeResize(ctx: Context, pool: Pool, it: Volume, capacity: u64): Decision {
+  return deny(`${pool.name} ${volume(it)} ${capacity}`);
 }
 
 export function storageEvents(ctx: Context, event: StorageEvent): Failure | null {
