@@ -45,7 +45,7 @@ pub fn networkEvents(_: reeve.Context, event: networks.NetworkEvent) !void {
     return reeve.fail("{s} {s} {d} {s}", .{ event.uuid, event.name, @intFromEnum(event.change), event.detail });
 }
 
-fn number(it: ?u64) []const u8 {
+fn figure(it: ?u64) []const u8 {
     return if (it) |value| reeve.format("{d}", .{value}) else "-";
 }
 
@@ -59,7 +59,7 @@ fn volume(it: storage.Volume) []const u8 {
         it.capacity,
         it.allocation,
         it.backing orelse "-",
-        number(it.created),
+        figure(it.created),
         @intFromBool(it.complete),
     });
 }
@@ -72,11 +72,11 @@ pub fn volumeCreate(_: reeve.Context, pool: storage.Pool, plan: storage.Plan) !s
         pool.name,
         pool.kind,
         pool.path orelse "-",
-        number(available),
+        figure(available),
         pool.volumes,
         plan.name,
-        number(plan.capacity),
-        number(plan.allocation),
+        figure(plan.capacity),
+        figure(plan.allocation),
         plan.format orelse "-",
         plan.backing orelse "-",
         if (plan.source) |source| volume(source) else "-",
