@@ -419,7 +419,12 @@ fn what_a_guard_denies_stays_where_it_is() -> Outcome {
     lab.reeve(&["domain", "start", "web"])?.ok();
     let before = (lab.xml(&[])?, lab.rules()?, lab.classes("vnet0")?);
     let echo = test_policy("echo")?;
-    lab.reeve(&["policy", "load", &echo.to_string_lossy(), "--grant", "network:read"])?.ok();
+    let echo = echo.to_string_lossy();
+    let mut load = vec!["policy", "load", &*echo];
+    for grant in ["network:read", "pool:read", "volume:read"] {
+        load.extend(["--grant", grant]);
+    }
+    lab.reeve(&load)?.ok();
     let said = lab.update(&interface("network", "other", ""), &["--persistent"])?.fails(4);
     assert!(said.contains("echo") && said.contains("web"), "{said}");
     assert_eq!(lab.bridge_of("vnet0")?, "labbr");
