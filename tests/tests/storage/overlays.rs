@@ -29,7 +29,8 @@ fn write_pattern(bytes: &mut [u8], sector: usize, count: usize, pattern: u64) {
     }
 }
 
-/// None where qemu-img is not installed, which is said. A pool with a raw volume `base`.
+/// None where qemu-img is not installed, which is said; else a pool with a raw volume `base`.
+#[expect(clippy::print_stdout, reason = "what is skipped is said where the test runner looks for it")]
 fn lab(test: &str) -> anyhow::Result<Option<Lab>> {
     if program("qemu-img", &["--version"]).is_err() {
         println!("SKIP C {test}: qemu-img is not installed");
@@ -175,6 +176,18 @@ fn two_domains_share_a_base_that_nobody_writes() -> Outcome {
         write_pattern(&mut twin, 8, 8, pattern);
         assert!(judged(&lab, name, false)? == twin, "{name}");
     }
+    // A clone is an overlay of the same base.
+    lab.reeve(&["domain", "clone", "one", "--name", "copy", "--auto-clone"])?.ok();
+    lab.reeve(&["domain", "start", "copy"])?.ok();
+    lab.console("copy", "", "reeve-guest: ready")?;
+    let said = lab.console("copy", "disk read 0 8\n", "text=")?;
+    let sum = |text: &str| text.split("sum=").nth(1).map(|rest| rest[..16].to_owned());
+    let copied = sum(&said);
+    lab.reeve(&["domain", "destroy", "copy"])?.ok();
+    lab.reeve(&["domain", "start", "one"])?.ok();
+    lab.console("one", "", "reeve-guest: ready")?;
+    assert_eq!(sum(&lab.console("one", "disk read 0 8\n", "text=")?), copied);
+    lab.reeve(&["domain", "destroy", "one"])?.ok();
     lab.reeve(&["domain", "start", "writer"])?.ok();
     let said = lab.reeve(&["domain", "start", "one"])?.fails(6);
     assert!(said.contains("backing file of disk vda") && said.contains("in use by another domain"), "{said}");
