@@ -69,6 +69,11 @@ pub trait Driver: Send + Sync {
     /// Every reason why it would not run this configuration; empty when it would. Touches nothing.
     fn check(&self, config: &DomainConfig) -> Vec<Refusal>;
 
+    /// What it would do in another way than this configuration says: sentences without the domain's name. Touches nothing.
+    fn notes(&self, _config: &DomainConfig) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes a machine with its vCPUs stopped. A failure leaves nothing behind.
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError>;
 

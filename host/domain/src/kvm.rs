@@ -10,6 +10,7 @@
 
 mod client;
 mod devices;
+mod images;
 mod interfaces;
 mod launch;
 mod machine;
@@ -73,6 +74,10 @@ impl Driver for KvmDriver {
 
     fn check(&self, config: &DomainConfig) -> Vec<Refusal> {
         Plan::new(config, &self.config.sandbox).err().unwrap_or_default()
+    }
+
+    fn notes(&self, config: &DomainConfig) -> Vec<String> {
+        devices::notes(&config.devices.disks)
     }
 
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError> {

@@ -171,6 +171,11 @@ impl Domains {
         }
     }
 
+    /// What this host would do in another way than `config` says.
+    pub fn notes(&self, config: &DomainConfig) -> Vec<String> {
+        self.shared.driver(config).map(|driver| driver.notes(config)).unwrap_or_default()
+    }
+
     /// Whether a definition could be added or replaced: name and UUID must belong together.
     pub fn check_identity(&self, config: &DomainConfig) -> Result<(), DomainError> {
         self.shared.read().check_identity(config)

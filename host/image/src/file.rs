@@ -45,6 +45,11 @@ impl ImageFile {
         &self.file
     }
 
+    /// The file itself, to hand it on.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// True for a block device, whose length can't be changed.
     pub fn is_block(&self) -> bool {
         self.block

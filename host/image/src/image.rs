@@ -1,6 +1,7 @@
 //! An open image with its backing chain, read and written as one disk.
 
-use crate::backing::{BackingReference, BackingResolver, MAX_CHAIN};
+use crate::backing::{BackingReference, BackingResolver};
+use crate::chain::{chain, open_chain};
 use crate::error::ImageError;
 use crate::file::ImageFile;
 use crate::format::Format;
@@ -81,8 +82,7 @@ pub fn open(
     access: Access,
     resolver: &dyn BackingResolver,
 ) -> Result<Image, ImageError> {
-    let image = open_alone(file, format, access)?;
-    image.with_backing(resolver)
+    open_chain(chain(file, format, resolver)?, access)
 }
 
 /// Opens an image without its backing file: for everything that looks at this image's own tables. Reading what only the backing file
@@ -100,36 +100,6 @@ pub fn open_alone(file: ImageFile, format: Format, access: Access) -> Result<Ima
 }
 
 impl Image {
-    /// Opens the chain below. Depth is bounded, and a file may be in it once.
-    fn with_backing(self, resolver: &dyn BackingResolver) -> Result<Self, ImageError> {
-        let mut chain = vec![self];
-        let mut seen = vec![chain[0].file().identity()?];
-        loop {
-            let top = &chain[chain.len() - 1];
-            let Some(reference) = top.backing().cloned() else { break };
-            let refused = |reason: String| ImageError::Backing {
-                image: top.name().to_owned(),
-                backing: reference.name.clone(),
-                reason,
-            };
-            if chain.len() >= MAX_CHAIN {
-                return Err(refused(format!("the chain has more than {MAX_CHAIN} images")));
-            }
-            let (file, format) = reference.resolve(top.file(), resolver, false)?;
-            let identity = file.identity()?;
-            if seen.contains(&identity) {
-                return Err(refused("the chain comes back to an image that is in it already".to_owned()));
-            }
-            seen.push(identity);
-            chain.push(open_alone(file, format, Access::Read)?);
-        }
-        let joined = chain
-            .into_iter()
-            .rev()
-            .reduce(|below, above| Self { below: Below::Open(Box::new(below)), ..above });
-        Ok(joined.expect("the chain has the image itself"))
-    }
-
     /// Its file.
     pub fn file(&self) -> &ImageFile {
         match &self.driver {

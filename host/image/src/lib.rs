@@ -9,11 +9,13 @@
 //!                      ── luks_create, luks_opens ──> an encrypted container, whole or not openable
 //!                      ── info ───> what is known without reading the disk
 //!                      ── open ───> Image: read, write, zero, resize, snapshots, map, rebase, commit
+//!                      ── chain ──> the files of its chain, for open_chain in a process that opens nothing
 //! ```
 #![forbid(unsafe_code)]
 
 mod backing;
 mod bench;
+mod chain;
 mod check;
 mod compare;
 mod convert;
@@ -36,6 +38,7 @@ mod zero;
 
 pub use backing::{BackingError, BackingReference, BackingRequest, BackingResolver, MAX_CHAIN, NoBacking};
 pub use bench::BenchOptions;
+pub use chain::{chain, open_chain};
 pub use check::{Check, Repair, check};
 pub use compare::Difference;
 pub use convert::{ConvertOptions, SPARSE, convert};

@@ -79,10 +79,22 @@ pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
     let mode = if access.readonly { OFlags::RDONLY } else { OFlags::RDWR };
     let link = if access.follow { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = mode | link | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut fd = open(path, flags, Mode::empty()).map_err(|errno| match errno {
+    let fd = open(path, flags, Mode::empty()).map_err(|errno| match errno {
         rustix::io::Errno::LOOP if !access.follow => ImageError::Link,
         other => ImageError::Io(other.into()),
     })?;
+    claim(fd, flags, access.sharing, access.direct)
+}
+
+/// Takes a backing file that somebody opened for reading: others may read it and nobody who locks may write it, as if [`image`] had
+/// opened it.
+pub fn backing(fd: OwnedFd) -> Result<OwnedFd, ImageError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    claim(fd, flags, Sharing::Shared, false)
+}
+
+/// Locks what was opened with these flags, at the node that counts.
+fn claim(mut fd: OwnedFd, flags: OFlags, sharing: Sharing, direct: bool) -> Result<OwnedFd, ImageError> {
     let found = fstat(&fd).map_err(io::Error::from)?;
     match FileType::from_raw_mode(found.st_mode) {
         FileType::RegularFile => {}
@@ -93,7 +105,7 @@ pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
         }
         _ => return Err(ImageError::Kind),
     }
-    let locked = settled(|| match lock(&fd, access.sharing) {
+    let locked = settled(|| match lock(&fd, sharing) {
         Err(ImageError::InUse) => Err(io::ErrorKind::ResourceBusy.into()),
         Err(ImageError::Io(error)) => Err(error),
         other => Ok(other),
@@ -103,9 +115,9 @@ pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Err(ImageError::InUse),
         Err(error) => return Err(error.into()),
     }
-    let status = if access.direct { OFlags::DIRECT } else { OFlags::empty() };
+    let status = if direct { OFlags::DIRECT } else { OFlags::empty() };
     rustix::fs::fcntl_setfl(&fd, status).map_err(|errno| match errno {
-        rustix::io::Errno::INVAL if access.direct => ImageError::Direct,
+        rustix::io::Errno::INVAL if direct => ImageError::Direct,
         other => ImageError::Io(other.into()),
     })?;
     Ok(fd)
@@ -163,6 +175,17 @@ mod tests {
         drop(passed_on);
         let (_one, _two) = (image(file.path(), READER).unwrap(), image(file.path(), READER).unwrap());
         assert!(matches!(image(file.path(), WRITER), Err(ImageError::InUse)));
+    }
+
+    #[test]
+    fn a_backing_file_is_read_by_many_and_written_by_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = || backing(File::open(file.path()).unwrap().into());
+        let (_one, _two) = (open().unwrap(), open().unwrap());
+        assert!(matches!(image(file.path(), WRITER), Err(ImageError::InUse)));
+        drop((_one, _two));
+        let _writer = image(file.path(), WRITER).unwrap();
+        assert!(matches!(open(), Err(ImageError::InUse)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use reeve_image::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
@@ -116,7 +117,7 @@ pub struct DeviceConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum DeviceKind {
-    /// A disk in raw format.
+    /// A disk.
     Block(BlockConfig),
     /// A network interface.
     Net(NetConfig),
@@ -132,8 +133,14 @@ pub enum DeviceKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlockConfig {
-    /// The image or block device; opened with O_DIRECT by the daemon for cache modes `none` and `directsync`.
+    /// The image or block device; opened with O_DIRECT by the daemon for cache modes `none` and `directsync` where it is raw.
     pub fd: FdIndex,
+    /// Its format, which is told and never guessed.
+    #[serde(default = "raw", skip_serializing_if = "is_raw")]
+    pub format: Format,
+    /// The backing files of a qcow2 image, from the top down, opened for reading.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backing: Vec<BackingConfig>,
     /// The guest can't write.
     #[serde(default)]
     pub readonly: bool,
@@ -146,6 +153,24 @@ pub struct BlockConfig {
     /// The guest's discard requests free space in the image.
     #[serde(default)]
     pub discard: bool,
+}
+
+/// A backing file of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackingConfig {
+    /// The image or block device.
+    pub fd: FdIndex,
+    /// Its format, as the image above it records it.
+    pub format: Format,
+}
+
+fn raw() -> Format {
+    Format::Raw
+}
+
+fn is_raw(format: &Format) -> bool {
+    *format == Format::Raw
 }
 
 /// Cache modes of a disk (guide 4.1).
@@ -445,12 +470,14 @@ impl DeviceConfig {
 
     fn validate(&self, memory: u64) -> Result<(), ConfigError> {
         match &self.kind {
-            DeviceKind::Block(block) => match &block.serial {
-                Some(serial) if serial.len() > 20 || !serial.is_ascii() => {
-                    Err(self.invalid(format!("serial '{serial}' is longer than 20 ASCII characters")))
-                }
-                _ => Ok(()),
-            },
+            DeviceKind::Block(BlockConfig { serial: Some(serial), .. })
+                if serial.len() > 20 || !serial.is_ascii() =>
+            {
+                Err(self.invalid(format!("serial '{serial}' is longer than 20 ASCII characters")))
+            }
+            DeviceKind::Block(block) if block.format == Format::Raw && !block.backing.is_empty() => {
+                Err(self.invalid("a raw image has no backing file"))
+            }
             DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
                 Err(self.invalid("a multicast MAC address can't be an interface's own"))
             }

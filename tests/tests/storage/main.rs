@@ -8,6 +8,7 @@ mod encrypted;
 mod kinds;
 mod lab;
 mod locks;
+mod overlays;
 mod policies;
 mod pools;
 mod progress;

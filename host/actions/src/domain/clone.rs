@@ -77,6 +77,7 @@ impl Actions {
         warnings.extend(
             missing.into_iter().chain(refusals).map(|why| format!("it can't be started as it is: {why}")),
         );
+        warnings.extend(self.domains.notes(&present));
         Ok(ClonedDomain { domain: self.row(uuid)?, disks, warnings })
     }
 

@@ -78,6 +78,7 @@ impl Actions {
                 .chain(refusals)
                 .map(|reason| format!("it can't be started as it is: {reason}")),
         );
+        warnings.extend(self.domains.notes(&present));
         let uuid = config.uuid;
         let (by, expected) = (actor.clone(), expected.map(str::to_owned));
         self.definitions(move |definitions| definitions.keep(&by, config, expected.as_deref())).await?;

@@ -55,6 +55,7 @@ pub struct ChangeMediaOf {
 Examples:
   reeve domain attach-disk web /srv/images/data.img vdb --cache none --persistent
   reeve domain attach-disk web data.img vdb --pool default
+  reeve domain attach-disk web /srv/images/data.qcow2 vdb --format qcow2
   reeve domain attach-disk web /dev/sr0 vdc --config --type cdrom --mode readonly")]
 pub struct AttachDisk {
     #[command(flatten)]
@@ -82,8 +83,8 @@ pub struct AttachDisk {
     /// Name of the driver, kept in the document
     #[arg(long)]
     driver: Option<String>,
-    /// Format of the image
-    #[arg(long)]
+    /// Format of the image: raw or qcow2
+    #[arg(long, visible_alias = "format")]
     subdriver: Option<String>,
     /// Cache mode: none, writethrough, writeback, directsync, unsafe
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{CharDevice, DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, Rng};
 use reeve_sys::open::{ImageAccess, Sharing};
@@ -100,8 +101,13 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
         return Err(format!("disk '{target}' is a {}: only disks are there", disk.device));
     }
     let format = disk.driver.format.as_deref().unwrap_or("raw");
-    if format != "raw" {
-        return Err(format!("disk '{target}' has format '{format}': only raw can be run"));
+    let Ok(format) = format.parse::<Format>() else {
+        return Err(format!("disk '{target}' has format '{format}': only raw and qcow2 can be run"));
+    };
+    if format == Format::Qcow2 && disk.shareable && !is_readonly(disk) {
+        return Err(format!(
+            "disk '{target}' is shareable and qcow2: only a raw image can be written by several domains"
+        ));
     }
     let path = match &disk.source {
         DiskSource::File { path: Some(path) } | DiskSource::Block { path: Some(path) } => PathBuf::from(path),
@@ -119,26 +125,56 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     if !path.is_absolute() {
         return Err(format!("disk '{target}': '{}' is not an absolute path", path.display()));
     }
-    let cache = match disk.driver.cache.as_deref() {
-        None | Some("default" | "writeback") => CacheMode::Writeback,
-        Some("none") => CacheMode::None,
-        Some("writethrough") => CacheMode::Writethrough,
-        Some("directsync") => CacheMode::Directsync,
-        Some("unsafe") => CacheMode::Unsafe,
-        Some(other) => return Err(format!("disk '{target}' has cache mode '{other}', which does not exist")),
-    };
+    let cache = cache_mode(disk)?;
     let readonly = is_readonly(disk);
     let follow = !matches!(&disk.source, DiskSource::Volume { found: Some(found), .. } if found.is_file);
     let access = ImageAccess {
         readonly,
         follow,
-        direct: matches!(cache, CacheMode::None | CacheMode::Directsync),
+        direct: format == Format::Raw && bypasses(cache),
         sharing: if is_shared(disk) { Sharing::Shared } else { Sharing::Exclusive },
     };
-    let fd = sources.add(Source::Image { what: format!("disk {target}"), path, access });
+    let fd = sources.add(Source::Image { what: format!("disk {target}"), path, access, format });
     let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());
     let discard = disk.driver.discard.as_deref() == Some("unmap");
-    device(&disk.common, DeviceKind::Block(BlockConfig { fd, readonly, serial, cache, discard }))
+    // What is below the image is known when it is opened.
+    let backing = Vec::new();
+    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard };
+    device(&disk.common, DeviceKind::Block(block))
+}
+
+fn cache_mode(disk: &Disk) -> Result<CacheMode, String> {
+    Ok(match disk.driver.cache.as_deref() {
+        None | Some("default" | "writeback") => CacheMode::Writeback,
+        Some("none") => CacheMode::None,
+        Some("writethrough") => CacheMode::Writethrough,
+        Some("directsync") => CacheMode::Directsync,
+        Some("unsafe") => CacheMode::Unsafe,
+        Some(other) => {
+            return Err(format!("disk '{}' has cache mode '{other}', which does not exist", disk.target));
+        }
+    })
+}
+
+fn bypasses(cache: CacheMode) -> bool {
+    matches!(cache, CacheMode::None | CacheMode::Directsync)
+}
+
+/// What is done in another way than the document says.
+pub(super) fn notes(disks: &[Disk]) -> Vec<String> {
+    let note = |disk: &Disk| {
+        let cache = cache_mode(disk).ok().filter(|cache| bypasses(*cache))?;
+        let word = disk.driver.cache.as_deref().filter(|_| disk.driver.format.as_deref() == Some("qcow2"))?;
+        let instead = match cache {
+            CacheMode::Directsync => "'writethrough': every write is on the disk before it is done",
+            _ => "'writeback': the guest's flushes reach the disk",
+        };
+        Some(format!(
+            "disk '{}' has cache mode '{word}', which would bypass the host's page cache; a qcow2 image is run as with {instead}",
+            disk.target
+        ))
+    };
+    disks.iter().filter_map(note).collect()
 }
 
 /// One source of random bytes.

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use reeve_sys::cgroup::Group;
 use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
-use reeve_sys::open::{self, ImageError};
+use reeve_sys::open;
 use reeve_sys::process::{Process, Program};
 use reeve_sys::tap::Tap;
 use reeve_sys::{procfs, tunnel};
-use reeve_vmm::config::VmConfig;
+use reeve_vmm::config::{BackingConfig, DeviceConfig, DeviceKind, FdIndex, VmConfig};
+use reeve_vmm::protocol::MAX_FDS;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::KvmConfig;
-use super::plan::{Plan, Source};
+use super::plan::{Plan, Source, Sources};
+use super::{KvmConfig, images};
 use crate::driver::DriverError;
 use crate::record::WorkerProcess;
 
@@ -93,7 +94,8 @@ impl Site {
         &mut self,
         plan: Plan,
     ) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream, Arc<Process>), DriverError> {
-        let fds = plan.sources.0.iter().map(open_source).collect::<Result<Vec<_>, _>>()?;
+        let mut plan = plan;
+        let fds = open_all(&plan.sources, &mut plan.vm.devices)?;
         let name = self.uuid.to_string();
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
@@ -207,8 +209,42 @@ impl Site {
     }
 }
 
-/// Opens what a worker gets.
-pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
+/// Opens what a worker gets. What is found below images comes last, and their devices are told.
+pub(super) fn open_all(sources: &Sources, devices: &mut [DeviceConfig]) -> Result<Vec<OwnedFd>, DriverError> {
+    let mut fds = Vec::new();
+    let mut chains = Vec::new();
+    for (number, source) in (0..).zip(&sources.0) {
+        match source {
+            Source::Image { what, path, access, format } => {
+                let (fd, below) = images::open(what, path, *access, *format)?;
+                fds.push(fd);
+                chains.push((FdIndex(number), below));
+            }
+            other => fds.push(open_source(other)?),
+        }
+    }
+    for (image, below) in chains {
+        let blocks = devices.iter_mut().filter_map(|device| match &mut device.kind {
+            DeviceKind::Block(block) => Some(block),
+            _ => None,
+        });
+        let Some(block) = blocks.into_iter().find(|block| block.fd == image) else { continue };
+        for (fd, format) in below {
+            block.backing.push(BackingConfig { fd: FdIndex(fds.len() as u32), format });
+            fds.push(fd);
+        }
+    }
+    if fds.len() > MAX_FDS {
+        let sentence = format!(
+            "its disks with their backing files are {} files, and a worker is given {MAX_FDS} at most; make the chains shorter, e.g. with 'reeve image rebase'",
+            fds.len()
+        );
+        return Err(DriverError::Unsupported(sentence));
+    }
+    Ok(fds)
+}
+
+fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
     let failed = |what: &str, path: &Path| {
         let (what, path) = (what.to_owned(), path.display().to_string());
         move |source| DriverError::Open { what, path, source }
@@ -242,11 +278,9 @@ pub(super) fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
         Source::TunnelClient { address } => {
             tunnel::client(*address, CONNECT).map_err(host("a network interface"))
         }
-        Source::Image { what, path, access } => open::image(path, *access).map_err(|error| match error {
-            ImageError::InUse => DriverError::InUse { what: what.clone(), path: path.display().to_string() },
-            ImageError::Io(source) => failed(what, path)(source),
-            other => failed(what, path)(std::io::Error::new(std::io::ErrorKind::InvalidInput, other)),
-        }),
+        Source::Image { what, path, access, format } => {
+            images::open(what, path, *access, *format).map(|(image, _)| image)
+        }
     }
 }
 

@@ -239,8 +239,12 @@ impl Machine for KvmMachine {
                 Err(format!("{} can't be plugged into a running machine", device.describe()))
             }
         };
-        let made = made.map_err(DriverError::Unsupported)?;
-        let fds = launch::blocking(move || sources.0.iter().map(launch::open_source).collect()).await?;
+        let mut made = made.map_err(DriverError::Unsupported)?;
+        let (made, fds) = launch::blocking(move || {
+            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made))?;
+            Ok((made, fds))
+        })
+        .await?;
         self.client.call(Call::AttachDevice { device: made }, fds).await?;
         lock(&self.targets).extend(target(device));
         Ok(())

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 
+use reeve_image::Format;
 use reeve_model::CpuSet;
 use reeve_model::domain::{DomainConfig, LifecycleAction};
 use reeve_sys::open::ImageAccess;
@@ -22,8 +23,8 @@ pub(super) enum Source {
     Kvm,
     /// A file for reading.
     Read { what: String, path: PathBuf },
-    /// A disk image or block device.
-    Image { what: String, path: PathBuf, access: ImageAccess },
+    /// A disk image or block device, with what is below it.
+    Image { what: String, path: PathBuf, access: ImageAccess, format: Format },
     /// A character device for reading.
     Random { path: PathBuf },
     /// A file to append to.

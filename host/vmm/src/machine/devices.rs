@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use reeve_image::{Access, Format, Image, ImageFile};
+
 use super::{Consoles, FdError, FdTable, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
@@ -253,7 +255,7 @@ type Made = (Box<dyn VirtioDevice>, Handle);
 
 fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
     match &device.kind {
-        DeviceKind::Block(config) => block(board, config),
+        DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
         DeviceKind::Net(config) => net(board, config),
         DeviceKind::Rng(config) => {
@@ -264,16 +266,32 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
     }
 }
 
-fn block(board: &Board<'_>, config: &BlockConfig) -> Result<Made, DeviceCause> {
+fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Made, DeviceCause> {
     let options = DiskOptions {
         readonly: config.readonly,
         serial: config.serial.clone().unwrap_or_default(),
         cache: config.cache,
         discard: config.discard,
     };
-    let block = Block::new(Disk::new(board.fds.file(config.fd)?, options)?);
+    let disk = match config.format {
+        Format::Raw => Disk::new(board.fds.file(config.fd)?, options)?,
+        Format::Qcow2 => Disk::in_image(image(board, alias, config)?, options)?,
+    };
+    let block = Block::new(disk);
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
+}
+
+/// The image of a disk on its backing files. The worker knows no paths: errors call them by the disk's alias.
+fn image(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Image, DeviceCause> {
+    let file =
+        |fd, name| Ok::<_, DeviceCause>(ImageFile::new(board.fds.file(fd)?, name).map_err(DiskError::from)?);
+    let mut chain = vec![(file(config.fd, alias.to_owned())?, config.format)];
+    for (number, below) in (1..).zip(&config.backing) {
+        chain.push((file(below.fd, format!("backing file {number} of {alias}"))?, below.format));
+    }
+    let access = if config.readonly { Access::Read } else { Access::Write };
+    Ok(reeve_image::open_chain(chain, access).map_err(DiskError::from)?)
 }
 
 fn net(board: &Board<'_>, config: &NetConfig) -> Result<Made, DeviceCause> {

@@ -63,7 +63,7 @@ const EVERYWHERE: &[libc::c_long] = &[
 /// Consoles: sockets that are already connected.
 const CONSOLE: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_writev];
 
-/// The control socket, making a device that is plugged into a running machine, and giving a disk another size.
+/// The control socket, making a device that is plugged into a running machine, and giving a disk another size, whose image may be qcow2.
 const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_dup,
@@ -71,6 +71,9 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_wait,
     libc::SYS_eventfd2,
+    libc::SYS_fallocate,
+    libc::SYS_fdatasync,
+    libc::SYS_fstat,
     libc::SYS_ftruncate,
     libc::SYS_getpeername,
     libc::SYS_getsockname,
@@ -79,6 +82,7 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_io_uring_setup,
     libc::SYS_lseek,
     libc::SYS_pread64,
+    libc::SYS_pwrite64,
     libc::SYS_recvmsg,
     libc::SYS_sendmsg,
     libc::SYS_setsockopt,
@@ -102,6 +106,7 @@ const DEVICE: &[libc::c_long] = &[
     libc::SYS_epoll_wait,
     libc::SYS_fallocate,
     libc::SYS_fdatasync,
+    libc::SYS_fstat,
     libc::SYS_fsync,
     libc::SYS_io_uring_enter,
     libc::SYS_lseek,

@@ -61,6 +61,9 @@ pub fn enter(config: &SandboxConfig) -> Result<(), SandboxError> {
     // SAFETY: it sets a parameter of the allocator and touches nothing else. Without it the allocator looks the host's CPUs
     // up in /sys when threads are many, and by then that is forbidden.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
+    // SAFETY: as above. Without it the allocator looks in /proc whether the host overcommits memory, before it shrinks the pool of a
+    // thread. What is large is mapped by itself and goes back to the host all the same.
+    unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX) };
     if config.seccomp != SeccompMode::Trap {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         setrlimit(Resource::Core, none).map_err(step("renounce core dumps"))?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 
+use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
     RngConfig, VmConfig,
@@ -19,6 +20,8 @@ fn device(alias: &str, kind: DeviceKind) -> DeviceConfig {
 pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
     let config = BlockConfig {
         fd: FdIndex(fd),
+        format: Format::Raw,
+        backing: Vec::new(),
         readonly: false,
         serial: Some("reeve-0001".to_owned()),
         cache: CacheMode::Writeback,

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
+use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
     NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
@@ -40,7 +41,9 @@ pub fn boot(
 
 pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
-    let block = BlockConfig { fd: FdIndex(fd), readonly: false, serial, cache, discard: true };
+    let (format, backing) = (Format::Raw, Vec::new());
+    let block =
+        BlockConfig { fd: FdIndex(fd), format, backing, readonly: false, serial, cache, discard: true };
     device(alias, None, DeviceKind::Block(block))
 }
 

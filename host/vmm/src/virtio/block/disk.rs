@@ -1,19 +1,22 @@
-//! The file behind a disk, and what can be done with it while one waits for it.
+//! The file or image behind a disk, and what can be done with it while one waits for it.
 
+use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use reeve_image::{Image, ImageError};
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
 
+use super::chained::Chained;
 use crate::config::CacheMode;
 
 /// Bytes of a sector in the virtio protocol, whatever the disk's block size.
 pub(super) const SECTOR: u64 = 512;
 /// Buffer for transfers that cannot go straight to guest memory.
-const BOUNCE_SIZE: u64 = 1 << 20;
+pub(super) const BOUNCE_SIZE: u64 = 1 << 20;
 /// Alignment assumed for O_DIRECT where the kernel does not say.
 const DEFAULT_ALIGNMENT: u64 = 4096;
 const DATA_SYNC: i32 = libc::RWF_DSYNC;
@@ -43,6 +46,9 @@ pub enum DiskError {
     /// It is smaller than one block.
     #[error("a disk image of {0} bytes is smaller than one block")]
     Empty(u64),
+    /// The image or its chain is not what it should be.
+    #[error("{}", whole(.0))]
+    Image(#[from] ImageError),
 }
 
 /// Why a disk can't be given another capacity.
@@ -63,6 +69,14 @@ pub enum ResizeError {
     /// The kernel refused.
     #[error("the host refused it: {0}")]
     Host(#[from] io::Error),
+    /// The image has a format of its own and refused.
+    #[error("{}", whole(.0))]
+    Image(#[from] ImageError),
+}
+
+/// A sentence with its cause.
+fn whole(error: &ImageError) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// What O_DIRECT wants of a transfer.
@@ -72,10 +86,13 @@ struct Alignment {
     offset: u64,
 }
 
-/// A raw image or block device. All transfers are within the capacity: whoever calls checked that.
+/// A raw image or block device, or an image with a format of its own. All transfers are within the capacity: whoever calls checked that.
 #[derive(Debug)]
 pub struct Disk {
+    /// The disk byte for byte, unless there is an image.
     file: File,
+    /// The disk where it is not raw; `file` is the image's own then, for flushes.
+    image: Option<Chained>,
     capacity: AtomicU64,
     block_size: u64,
     direct: Option<Alignment>,
@@ -95,7 +112,25 @@ impl Disk {
         if capacity == 0 {
             return Err(DiskError::Empty(length));
         }
-        Ok(Self { file, capacity: AtomicU64::new(capacity), block_size, direct, options })
+        Ok(Self { file, image: None, capacity: AtomicU64::new(capacity), block_size, direct, options })
+    }
+
+    /// A disk in an image, which was opened for writing unless the disk is read-only. The page cache is never bypassed.
+    pub fn in_image(image: Image, options: DiskOptions) -> Result<Self, DiskError> {
+        let capacity = image.size() / SECTOR * SECTOR;
+        if capacity == 0 {
+            return Err(DiskError::Empty(image.size()));
+        }
+        let file = image.file().file().try_clone().map_err(DiskError::Flags)?;
+        let capacity = AtomicU64::new(capacity);
+        Ok(Self {
+            file,
+            image: Some(Chained::new(image)),
+            capacity,
+            block_size: SECTOR,
+            direct: None,
+            options,
+        })
     }
 
     /// Size in bytes, a multiple of the block size.
@@ -116,7 +151,13 @@ impl Disk {
         if capacity < before && !shrink {
             return Err(ResizeError::Smaller(before));
         }
-        if self.file.metadata()?.is_file() {
+        if let Some(image) = &self.image {
+            self.capacity.fetch_min(capacity, Ordering::AcqRel);
+            if let Err(error) = image.resize(capacity, shrink) {
+                self.capacity.store(image.size() / SECTOR * SECTOR, Ordering::Release);
+                return Err(error.into());
+            }
+        } else if self.file.metadata()?.is_file() {
             // A guest must not reach what goes, nor what is not there yet.
             self.capacity.fetch_min(capacity, Ordering::AcqRel);
             if let Err(error) = self.file.set_len(capacity) {
@@ -162,6 +203,9 @@ impl Disk {
 
     /// Whether a transfer can go straight between these buffers and the file.
     pub(super) fn is_aligned(&self, buffers: &[libc::iovec], offset: u64) -> bool {
+        if self.image.is_some() {
+            return false;
+        }
         let Some(alignment) = self.direct else { return true };
         let fits = |buffer: &libc::iovec| {
             (buffer.iov_base as u64).is_multiple_of(alignment.memory)
@@ -177,12 +221,18 @@ impl Disk {
 
     /// Frees a range: it reads as zero afterwards.
     pub(super) fn punch(&self, offset: u64, length: u64) -> io::Result<()> {
+        if self.image.is_some() {
+            return self.zero(offset, length);
+        }
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         Ok(rustix::fs::fallocate(&self.file, flags, offset, length)?)
     }
 
     /// Makes a range read as zero and keeps it allocated, by whatever way the file has.
     pub(super) fn zero(&self, offset: u64, length: u64) -> io::Result<()> {
+        if let Some(image) = &self.image {
+            return image.zero(offset, length).and_then(|()| self.written());
+        }
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
         match rustix::fs::fallocate(&self.file, flags, offset, length) {
             Ok(()) => Ok(()),
@@ -198,6 +248,9 @@ impl Disk {
         length: u64,
         mut take: impl FnMut(&[u8]),
     ) -> io::Result<()> {
+        if let Some(image) = &self.image {
+            return image.read(offset, length, take);
+        }
         self.around(offset, length, |covered, start, part| {
             self.file.read_exact_at(covered, start)?;
             take(&covered[part]);
@@ -213,6 +266,9 @@ impl Disk {
         length: u64,
         mut fill: impl FnMut(&mut [u8]),
     ) -> io::Result<()> {
+        if let Some(image) = &self.image {
+            return image.write(offset, length, fill).and_then(|()| self.written());
+        }
         self.around(offset, length, |covered, start, part| {
             if part != (0..covered.len()) {
                 self.file.read_exact_at(covered, start)?;
@@ -246,6 +302,11 @@ impl Disk {
 
     fn write_back(&self, data: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(data, offset)?;
+        self.written()
+    }
+
+    /// After every write: where it must, it is on the disk before it is done.
+    fn written(&self) -> io::Result<()> {
         if self.write_flags() == DATA_SYNC { self.file.sync_data() } else { Ok(()) }
     }
 

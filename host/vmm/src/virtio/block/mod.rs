@@ -1,5 +1,6 @@
-//! Virtio block device (virtio 1.2, 5.2): a raw image or a host block device.
+//! Virtio block device (virtio 1.2, 5.2): a raw image, a host block device, or a qcow2 image with its backing files.
 
+mod chained;
 mod device;
 mod disk;
 mod engine;
@@ -11,5 +12,7 @@ pub use device::{Block, BlockControl};
 pub use disk::{Disk, DiskError, DiskOptions, ResizeError};
 pub use metrics::BlockMetrics;
 
+#[cfg(test)]
+mod image_tests;
 #[cfg(test)]
 mod tests;

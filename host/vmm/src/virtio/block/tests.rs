@@ -7,18 +7,18 @@ use crate::config::CacheMode;
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 const SIZE: u16 = 16;
-const IN: u32 = 0;
-const OUT: u32 = 1;
-const FLUSH: u32 = 4;
+pub(super) const IN: u32 = 0;
+pub(super) const OUT: u32 = 1;
+pub(super) const FLUSH: u32 = 4;
 const GET_ID: u32 = 8;
-const DISCARD: u32 = 11;
-const WRITE_ZEROES: u32 = 13;
-const OK: u8 = 0;
-const IOERR: u8 = 1;
+pub(super) const DISCARD: u32 = 11;
+pub(super) const WRITE_ZEROES: u32 = 13;
+pub(super) const OK: u8 = 0;
+pub(super) const IOERR: u8 = 1;
 const UNSUPP: u8 = 2;
-const DISK_SIZE: u64 = 1 << 20;
+pub(super) const DISK_SIZE: u64 = 1 << 20;
 
-fn image(flags: i32) -> File {
+pub(super) fn image(flags: i32) -> File {
     let dir = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR").to_owned() + "/../../target").unwrap();
     let path = dir.path().join("disk.raw");
     let content: Vec<u8> = (0..DISK_SIZE).map(|at| (at / 512) as u8).collect();
@@ -31,23 +31,27 @@ fn each_engine(options: &DiskOptions, flags: i32, test: impl Fn(&mut Disked)) {
     for ring in [true, false] {
         let file = image(flags);
         let disk = Disk::new(file.try_clone().unwrap(), options.clone()).unwrap();
+        test(&mut Disked::start(disk, file, ring));
+    }
+}
+
+pub(super) struct Disked {
+    pub(super) driver: Driver,
+    pub(super) file: File,
+    pub(super) metrics: std::sync::Arc<BlockMetrics>,
+    pub(super) control: std::sync::Arc<BlockControl>,
+}
+
+impl Disked {
+    pub(super) fn start(disk: Disk, file: File, ring: bool) -> Self {
         let device = if ring { Block::new(disk) } else { Block::without_ring(disk) };
         let (metrics, control) = (device.metrics(), device.control());
         let mut driver = Driver::new(Box::new(device));
         driver.start(EVENT_IDX, SIZE);
-        test(&mut Disked { driver, file, metrics, control });
+        Self { driver, file, metrics, control }
     }
-}
 
-struct Disked {
-    driver: Driver,
-    file: File,
-    metrics: std::sync::Arc<BlockMetrics>,
-    control: std::sync::Arc<BlockControl>,
-}
-
-impl Disked {
-    fn request(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> (u8, u32) {
+    pub(super) fn request(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> (u8, u32) {
         let mut header = kind.to_le_bytes().to_vec();
         header.extend([0; 4]);
         header.extend(sector.to_le_bytes());
@@ -61,7 +65,7 @@ impl Disked {
         (self.driver.bytes(status, 1)[0], written)
     }
 
-    fn ranges(&mut self, kind: u32, ranges: &[(u64, u32, u32)]) -> u8 {
+    pub(super) fn ranges(&mut self, kind: u32, ranges: &[(u64, u32, u32)]) -> u8 {
         let raw: Vec<u8> = ranges
             .iter()
             .flat_map(|(sector, count, flags)| {

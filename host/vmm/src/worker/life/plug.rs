@@ -3,6 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 
+use reeve_image::ImageError;
+
 use super::{Life, State, machine_failure};
 use crate::config::{DeviceConfig, DeviceKind, VmConfig};
 use crate::machine::{DeviceError, FdTable, Machine, MachineError};
@@ -117,7 +119,10 @@ pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
     match error {
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
         DeviceError::NoInterface(_) | DeviceError::NoDisk(_) => ErrorCode::Unsupported,
-        DeviceError::Size { cause: ResizeError::Host(_), .. } | DeviceError::Failed { .. } => ErrorCode::Host,
+        DeviceError::Size {
+            cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
+        }
+        | DeviceError::Failed { .. } => ErrorCode::Host,
         DeviceError::Size { .. } => ErrorCode::Config,
     }
 }
