@@ -17,6 +17,8 @@ fn a_pool_from_its_definition_to_its_end() -> Outcome {
     assert!(printed.starts_with("<pool type='dir'>") && printed.contains(&path), "{printed}");
     lab.reeve(&["pool", "info", "guest_images"])?.fails(3);
     assert_eq!(lab.reeve(&define)?.ok(), "Pool 'guest_images' defined\n");
+    let shown = lab.reeve(&["pool", "info", "guest_images"])?.ok();
+    assert!(shown.starts_with("Name:  ") && !shown.contains("::"), "{shown}");
     let info = lab.json(&["pool", "info", "guest_images"])?;
     assert_eq!(
         (&info["active"], &info["autostart"], &info["persistent"]),

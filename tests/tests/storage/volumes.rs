@@ -24,6 +24,7 @@ fn volumes_are_made_shown_and_deleted() -> Outcome {
     assert_eq!(lab.reeve(&["vol", "pool", &path, "--uuid"])?.ok(), lab.reeve(&["pool", "uuid", "lab"])?.ok());
     let info = lab.reeve(&["vol", "info", &path])?.ok();
     assert!(info.contains("8.00 MiB") && info.contains("file"), "{info}");
+    assert!(info.starts_with("Name:  ") && !info.contains("::"), "{info}");
     let listed = lab.reeve(&["vol", "list", "--pool", "lab", "--details"])?.ok();
     assert!(listed.contains("volume1") && listed.contains("raw"), "{listed}");
 

@@ -82,19 +82,19 @@ impl Show for One {
     fn human(&self) -> String {
         let row = &self.row;
         let mut lines = vec![
-            ("Name:", row.name.clone()),
-            ("UUID:", row.uuid.to_string()),
-            ("Type:", row.kind.to_string()),
-            ("State:", if row.active { "running" } else { "inactive" }.to_owned()),
-            ("Persistent:", yes_no(row.persistent).to_owned()),
-            ("Autostart:", yes_no(row.autostart).to_owned()),
+            ("Name", row.name.clone()),
+            ("UUID", row.uuid.to_string()),
+            ("Type", row.kind.to_string()),
+            ("State", if row.active { "running" } else { "inactive" }.to_owned()),
+            ("Persistent", yes_no(row.persistent).to_owned()),
+            ("Autostart", yes_no(row.autostart).to_owned()),
         ];
-        lines.extend(row.path.as_ref().map(|path| ("Path:", path.clone())));
+        lines.extend(row.path.as_ref().map(|path| ("Path", path.clone())));
         if let Some(space) = row.space {
-            lines.push(("Capacity:", two_places(space.capacity)));
-            lines.push(("Allocation:", two_places(space.allocation)));
-            lines.push(("Available:", two_places(space.available)));
-            lines.push(("Volumes:", row.volumes.to_string()));
+            lines.push(("Capacity", two_places(space.capacity)));
+            lines.push(("Allocation", two_places(space.allocation)));
+            lines.push(("Available", two_places(space.available)));
+            lines.push(("Volumes", row.volumes.to_string()));
         }
         pairs(lines)
     }

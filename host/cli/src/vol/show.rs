@@ -115,18 +115,18 @@ impl Show for One {
     fn human(&self) -> String {
         let row = &self.row;
         let mut lines = vec![
-            ("Name:", row.name.clone()),
-            ("Type:", row.kind.to_string()),
-            ("Capacity:", two_places(row.capacity)),
-            ("Allocation:", two_places(row.allocation)),
-            ("Format:", row.format.clone()),
+            ("Name", row.name.clone()),
+            ("Type", row.kind.to_string()),
+            ("Capacity", two_places(row.capacity)),
+            ("Allocation", two_places(row.allocation)),
+            ("Format", row.format.clone()),
         ];
-        lines.extend(row.backing.as_ref().map(|backing| ("Backing:", backing.clone())));
+        lines.extend(row.backing.as_ref().map(|backing| ("Backing", backing.clone())));
         lines.extend(row.encryption.as_ref().map(|encryption| {
             let secret = encryption.secret.map_or_else(String::new, |secret| format!(", secret {secret}"));
-            ("Encryption:", format!("{}{secret}", encryption.format))
+            ("Encryption", format!("{}{secret}", encryption.format))
         }));
-        lines.extend(row.fault.as_ref().map(|fault| ("Fault:", fault.clone())));
+        lines.extend(row.fault.as_ref().map(|fault| ("Fault", fault.clone())));
         pairs(lines)
     }
 }
