@@ -421,7 +421,8 @@ fn what_a_guard_denies_stays_where_it_is() -> Outcome {
     let echo = test_policy("echo")?;
     let echo = echo.to_string_lossy();
     let mut load = vec!["policy", "load", &*echo];
-    for grant in ["network:read", "pool:read", "volume:read"] {
+    let volumes = ["volume:read", "volume:create", "volume:change", "volume:delete", "volume:download"];
+    for grant in ["network:read", "pool:read"].into_iter().chain(volumes) {
         load.extend(["--grant", grant]);
     }
     lab.reeve(&load)?.ok();
