@@ -31,10 +31,8 @@ pub(crate) fn chains(gathering: &Gathering<'_>, rules: &mut Rules) -> Result<(),
         for (chain, list) in jumps {
             let list: Vec<Rule> = list.into_iter().map(|(_, rule)| rule).collect();
             let packets = packets_of(chain.name);
-            if let [only] = &list[..]
-                && let Some(rule) = in_place(&packets, only)
-            {
-                root.push((chain.priority, rule));
+            if let Some(inside) = in_place(&packets, &list) {
+                root.extend(inside.into_iter().map(|rule| (chain.priority, rule)));
                 continue;
             }
             let name = name(chain.name, flow);
@@ -53,17 +51,26 @@ pub(crate) fn chains(gathering: &Gathering<'_>, rules: &mut Rules) -> Result<(),
     Ok(())
 }
 
-/// The one rule of a chain as it stands in `root` in place of the jump: a chain less for the kernel to keep and for a packet to visit.
-/// None when it must stay where it is: `return` there is no `return` here, and a packet has one value of a field only.
-fn in_place(packets: &[Match], rule: &Rule) -> Option<Rule> {
-    let ends = matches!(rule.verdict, Verdict::Accept | Verdict::Drop | Verdict::Reject);
-    let agrees = |asked: &Match| rule.matches.iter().all(|own| own.field != asked.field || own == asked);
-    if !ends || !packets.iter().all(agrees) {
+/// Rules that are no more than this stand in `root` in place of the jump to their chain: a chain less for the kernel to keep and for a
+/// packet to visit.
+const FEW: usize = 2;
+
+/// The rules of a chain as they stand in `root`. None when they must stay where they are: they are many, `return` there is no `return`
+/// here, or a packet would have to have two values of a field.
+fn in_place(packets: &[Match], list: &[Rule]) -> Option<Vec<Rule>> {
+    let fits = |rule: &Rule| {
+        let agrees = |asked: &Match| rule.matches.iter().all(|own| own.field != asked.field || own == asked);
+        matches!(rule.verdict, Verdict::Accept | Verdict::Drop | Verdict::Reject)
+            && packets.iter().all(agrees)
+    };
+    if list.len() > FEW || !list.iter().all(fits) {
         return None;
     }
-    let more = packets.iter().filter(|asked| !rule.matches.contains(asked)).cloned();
-    let matches = more.chain(rule.matches.iter().cloned()).collect();
-    Some(Rule { matches, ..rule.clone() })
+    let with_packets = |rule: &Rule| {
+        let more = packets.iter().filter(|asked| !rule.matches.contains(asked)).cloned();
+        Rule { matches: more.chain(rule.matches.iter().cloned()).collect(), ..rule.clone() }
+    };
+    Some(list.iter().map(with_packets).collect())
 }
 
 fn name(chain: &str, flow: Flow) -> String {

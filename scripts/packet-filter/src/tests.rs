@@ -123,7 +123,7 @@ fn udp() -> Entry {
 }
 
 #[test]
-fn a_rule_that_is_alone_in_its_chain_stands_in_root() {
+fn few_rules_of_a_chain_stand_in_root() {
     let of_chain = |chain, entries| {
         let tree =
             [filter("test", "root", 0, vec![Entry::Reference(1)]), filter("alone", chain, -500, entries)];
@@ -138,6 +138,14 @@ fn a_rule_that_is_alone_in_its_chain_stands_in_root() {
     // What the chain asks and the rule asks too is asked once.
     let rules = of_chain("arp", vec![accept(vec![node("arp", &[("opcode", "Request")])])]);
     assert_eq!(matches(&rules, "root-in"), [[arp, number(Field::ArpOperation, 1)]]);
+
+    let rules = of_chain("arp", vec![requests(), accept(Vec::new())]);
+    let arp = number(Field::EtherType, 0x806);
+    assert_eq!(matches(&rules, "root-in"), [vec![arp.clone(), number(Field::ArpOperation, 1)], vec![arp]]);
+    let verdicts: Vec<&Verdict> = chain(&rules, "root-in").rules.iter().map(|rule| &rule.verdict).collect();
+    assert_eq!(verdicts, [&Verdict::Drop, &Verdict::Accept]);
+    let rules = of_chain("arp", vec![requests(), requests(), accept(Vec::new())]);
+    assert_eq!(chain(&rules, "root-in").rules[0].verdict, Verdict::Jump("arp-in".into()));
 
     // No packet is of both kinds; the kernel's tool would not take such a rule.
     let rules = of_chain("ipv4", vec![accept(vec![node("arp", &[])])]);
@@ -161,7 +169,12 @@ fn chains_are_jumped_to_by_priority_among_the_rules_of_root() {
                 Entry::Reference(2),
             ],
         ),
-        filter("arps", "arp", -500, vec![requests(), rule(Action::Accept, Direction::In, 500, Vec::new())]),
+        filter(
+            "arps",
+            "arp",
+            -500,
+            vec![requests(), requests(), rule(Action::Accept, Direction::In, 500, Vec::new())],
+        ),
         filter("fours", "ipv4", -700, vec![udp(), rule(Action::Accept, Direction::Inout, 500, Vec::new())]),
     ];
     let rules = made(&tree);
