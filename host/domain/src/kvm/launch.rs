@@ -92,9 +92,8 @@ impl Site {
 
     fn prepare_blocking(
         &mut self,
-        plan: Plan,
+        mut plan: Plan,
     ) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream, Arc<Process>), DriverError> {
-        let mut plan = plan;
         let fds = open_all(&plan.sources, &mut plan.vm.devices)?;
         let name = self.uuid.to_string();
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
@@ -214,13 +213,10 @@ pub(super) fn open_all(sources: &Sources, devices: &mut [DeviceConfig]) -> Resul
     let mut fds = Vec::new();
     let mut chains = Vec::new();
     for (number, source) in (0..).zip(&sources.0) {
-        match source {
-            Source::Image { what, path, access, format } => {
-                let (fd, below) = images::open(what, path, *access, *format)?;
-                fds.push(fd);
-                chains.push((FdIndex(number), below));
-            }
-            other => fds.push(open_source(other)?),
+        let (fd, below) = open_source(source)?;
+        fds.push(fd);
+        if !below.is_empty() {
+            chains.push((FdIndex(number), below));
         }
     }
     for (image, below) in chains {
@@ -244,12 +240,13 @@ pub(super) fn open_all(sources: &Sources, devices: &mut [DeviceConfig]) -> Resul
     Ok(fds)
 }
 
-fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
+/// Opens a source, and what is below it where it is an image with backing files.
+fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverError> {
     let failed = |what: &str, path: &Path| {
         let (what, path) = (what.to_owned(), path.display().to_string());
         move |source| DriverError::Open { what, path, source }
     };
-    match source {
+    let opened = match source {
         Source::Kvm => {
             let path = Path::new("/dev/kvm");
             open::character_device(path, true).map_err(failed("KVM device", path))
@@ -279,9 +276,10 @@ fn open_source(source: &Source) -> Result<OwnedFd, DriverError> {
             tunnel::client(*address, CONNECT).map_err(host("a network interface"))
         }
         Source::Image { what, path, access, format } => {
-            images::open(what, path, *access, *format).map(|(image, _)| image)
+            return images::open(what, path, *access, *format);
         }
-    }
+    };
+    Ok((opened?, Vec::new()))
 }
 
 /// Opening a tap set it up: a cable that is pulled is pulled on the host too.
