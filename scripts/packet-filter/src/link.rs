@@ -1,5 +1,7 @@
 //! Protocols of frames: `root` with jumps to the chains of protocols, once for each direction.
 
+use std::borrow::Cow;
+
 use reeve_sdk::Failure;
 use reeve_sdk::filter::Rules;
 use reeve_sdk::filter::ruleset::{Chain, Field, Flow, Layer, Match, Operand, Rule, Verdict};
@@ -51,18 +53,18 @@ pub(crate) fn chains(gathering: &Gathering<'_>, rules: &mut Rules) -> Result<(),
     Ok(())
 }
 
-/// Rules that are no more than this stand in `root` in place of the jump to their chain: a chain less for the kernel to keep and for a
-/// packet to visit.
-const FEW: usize = 2;
+/// Rules that are no more than this stand in `root` in place of the jump to their chain: a chain less for the kernel to keep, whose
+/// changes take longer the more chains and jumps there are. Each costs every packet of another kind a comparison.
+const FEW: usize = 6;
 
 /// The rules of a chain as they stand in `root`. None when they must stay where they are: they are many, `return` there is no `return`
 /// here, or a packet would have to have two values of a field.
 fn in_place(packets: &[Match], list: &[Rule]) -> Option<Vec<Rule>> {
     let fits = |rule: &Rule| {
         let agrees = |asked: &Match| rule.matches.iter().all(|own| own.field != asked.field || own == asked);
-        matches!(rule.verdict, Verdict::Accept | Verdict::Drop | Verdict::Reject)
-            && packets.iter().all(agrees)
+        ends(&rule.verdict) && packets.iter().all(agrees)
     };
+    let list = without_return(reached(list));
     if list.len() > FEW || !list.iter().all(fits) {
         return None;
     }
@@ -71,6 +73,30 @@ fn in_place(packets: &[Match], list: &[Rule]) -> Option<Vec<Rule>> {
         Rule { matches: more.chain(rule.matches.iter().cloned()).collect(), ..rule.clone() }
     };
     Some(list.iter().map(with_packets).collect())
+}
+
+/// True when nothing looks at a packet after this verdict.
+fn ends(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accept | Verdict::Drop | Verdict::Reject)
+}
+
+/// Rules up to the one behind which no packet comes.
+fn reached(list: &[Rule]) -> &[Rule] {
+    let last = list.iter().position(|rule| rule.matches.is_empty() && ends(&rule.verdict));
+    last.map_or(list, |last| &list[..=last])
+}
+
+/// "Return if it is, drop the rest" as "drop if it is not", where these are the same: every frame has the fields that are asked. A
+/// packet without a field fits neither a condition on it nor the opposite.
+fn without_return(list: &[Rule]) -> Cow<'_, [Rule]> {
+    let [back, rest] = list else { return list.into() };
+    let [one] = back.matches.as_slice() else { return list.into() };
+    let of_all_frames = matches!(one.field, Field::EtherSource | Field::EtherDestination | Field::EtherType);
+    if back.verdict != Verdict::Return || !rest.matches.is_empty() || !of_all_frames {
+        return list.into();
+    }
+    let not = Match { negated: !one.negated, ..one.clone() };
+    vec![Rule { matches: vec![not], ..rest.clone() }].into()
 }
 
 fn name(chain: &str, flow: Flow) -> String {

@@ -114,6 +114,11 @@ fn against_its_direction_an_inout_rule_has_source_and_destination_exchanged() {
     assert_eq!(matches(&rules, "root-out"), expected(Field::IpDestination, Field::SourcePort));
 }
 
+/// More rules than stand in root.
+fn many() -> Vec<Entry> {
+    vec![requests(); 7]
+}
+
 fn requests() -> Entry {
     rule(Action::Drop, Direction::In, 400, vec![node("arp", &[("opcode", "Request")])])
 }
@@ -144,8 +149,12 @@ fn few_rules_of_a_chain_stand_in_root() {
     assert_eq!(matches(&rules, "root-in"), [vec![arp.clone(), number(Field::ArpOperation, 1)], vec![arp]]);
     let verdicts: Vec<&Verdict> = chain(&rules, "root-in").rules.iter().map(|rule| &rule.verdict).collect();
     assert_eq!(verdicts, [&Verdict::Drop, &Verdict::Accept]);
-    let rules = of_chain("arp", vec![requests(), requests(), accept(Vec::new())]);
+    let rules = of_chain("arp", many());
     assert_eq!(chain(&rules, "root-in").rules[0].verdict, Verdict::Jump("arp-in".into()));
+    // No packet comes behind a rule for all of them, so there is no more than that.
+    let all = rule(Action::Accept, Direction::In, 100, Vec::new());
+    let rules = of_chain("arp", [vec![all], many()].concat());
+    assert_eq!(matches(&rules, "root-in"), [[number(Field::EtherType, 0x806)]]);
 
     // No packet is of both kinds; the kernel's tool would not take such a rule.
     let rules = of_chain("ipv4", vec![accept(vec![node("arp", &[])])]);
@@ -153,6 +162,32 @@ fn few_rules_of_a_chain_stand_in_root() {
     // It goes back to root, and in root it would leave it.
     let rules = of_chain("ipv4", vec![udp()]);
     assert_eq!(chain(&rules, "root-in").rules[0].verdict, Verdict::Jump("ipv4-in".into()));
+}
+
+#[test]
+fn what_goes_back_to_root_is_the_opposite_of_what_is_dropped() {
+    let of_chain = |chain, protocol, conditions: &[(&str, &str)]| {
+        let entries = vec![
+            rule(Action::Return, Direction::Out, 350, vec![node(protocol, conditions)]),
+            rule(Action::Drop, Direction::Out, 500, Vec::new()),
+        ];
+        made(&[filter("test", "root", 0, vec![Entry::Reference(1)]), filter("own", chain, -800, entries)])
+    };
+    let rules = of_chain("mac", "mac", &[("srcmacaddr", "$MAC")]);
+    let operand = Operand::Mac("52:54:00:00:00:0a".into());
+    let other = Match { field: Field::EtherSource, negated: true, operand };
+    assert_eq!(matches(&rules, "root-out"), [[other]]);
+    assert_eq!((rules.chains.len(), &rules.chains[0].rules[0].verdict), (1, &Verdict::Drop));
+
+    // Two conditions, and a field that a packet of the chain may not have: ARP need not be between Ethernet and IPv4.
+    for (chain_name, protocol, conditions) in [
+        ("mac", "mac", &[("srcmacaddr", "$MAC"), ("protocolid", "0x88b6")][..]),
+        ("arp", "arp", &[("arpsrcipaddr", "10.0.0.1")]),
+    ] {
+        let rules = of_chain(chain_name, protocol, conditions);
+        let jump = Verdict::Jump(format!("{chain_name}-out"));
+        assert_eq!(chain(&rules, "root-out").rules[0].verdict, jump);
+    }
 }
 
 #[test]
@@ -169,12 +204,7 @@ fn chains_are_jumped_to_by_priority_among_the_rules_of_root() {
                 Entry::Reference(2),
             ],
         ),
-        filter(
-            "arps",
-            "arp",
-            -500,
-            vec![requests(), requests(), rule(Action::Accept, Direction::In, 500, Vec::new())],
-        ),
+        filter("arps", "arp", -500, many()),
         filter("fours", "ipv4", -700, vec![udp(), rule(Action::Accept, Direction::Inout, 500, Vec::new())]),
     ];
     let rules = made(&tree);
