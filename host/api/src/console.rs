@@ -6,11 +6,8 @@
 //!   Upgrade: reeve-console                       Upgrade: reeve-console
 //! ```
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, UPGRADE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hyper_util::rt::TokioIo;
 use reeve_model::Error;
 use reeve_model::api::ConsoleOptions;
@@ -19,6 +16,7 @@ use crate::error::ApiError;
 use crate::extract::{Path, Query};
 use crate::peer::Caller;
 use crate::state::ApiState;
+use crate::upgrade;
 
 /// The protocol's name in `Upgrade`.
 const PROTOCOL: &str = "reeve-console";
@@ -43,11 +41,7 @@ pub(crate) async fn open(
     Query(options): Query<ConsoleOptions>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    if !asks_for_console(request.headers()) {
-        let error = Error::new(reeve_model::ErrorCode::Invalid, "a console is opened with an HTTP upgrade");
-        let error = error.with_hint(format!("send 'Connection: upgrade' and 'Upgrade: {PROTOCOL}'"));
-        return Err(ApiError::from(error).with_status(StatusCode::UPGRADE_REQUIRED));
-    }
+    upgrade::demand(request.headers(), PROTOCOL, "a console is opened")?;
     let mut console = state.actions.console(&actor, &domain, options.device.as_deref()).await?;
     let stop = state.stop.clone();
     tokio::spawn(async move {
@@ -58,12 +52,5 @@ pub(crate) async fn open(
             () = stop.cancelled() => {}
         }
     });
-    let headers =
-        [(CONNECTION, HeaderValue::from_static("upgrade")), (UPGRADE, HeaderValue::from_static(PROTOCOL))];
-    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
-}
-
-fn asks_for_console(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
-    upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(PROTOCOL))
+    Ok(upgrade::accepted(PROTOCOL))
 }

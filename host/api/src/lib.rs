@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod extract;
 mod filter;
+mod handed;
 mod interface;
 mod metrics;
 mod network;
@@ -33,6 +34,7 @@ mod routes;
 mod secret;
 mod state;
 mod task;
+mod upgrade;
 mod volume;
 
 use std::sync::Arc;

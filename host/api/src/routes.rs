@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::state::ApiState;
 use crate::{
-    artifact, console, domain, events, filter, interface, metrics, network, node, openapi, policy, pool,
-    secret, task, volume,
+    artifact, console, domain, events, filter, handed, interface, metrics, network, node, openapi, policy,
+    pool, secret, task, volume,
 };
 
 /// Largest document or JSON body.
@@ -93,6 +93,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(volume::wipe))
         .routes(routes!(volume::upload))
         .routes(routes!(volume::download))
+        .routes(routes!(handed::upload))
+        .routes(routes!(handed::download))
         .routes(routes!(filter::list))
         .routes(routes!(filter::define))
         .routes(routes!(filter::undefine))

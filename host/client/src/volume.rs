@@ -1,6 +1,7 @@
 //! Verbs on volumes. `volume` is a name, a path or a key everywhere.
 
 mod content;
+mod handed;
 
 use hyper::Method;
 use reeve_model::storage::{

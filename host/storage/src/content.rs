@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 
 use reeve_model::storage::Frame;
-use reeve_sys::sparse::data_after;
+use reeve_sys::sparse::{begin_writing, data_after};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
@@ -14,7 +14,7 @@ use crate::{Progress, StorageError};
 /// What is read, compared and written at once.
 const STEP: usize = 1 << 20;
 /// Zeroes are looked for in stretches of this size.
-const GRAIN: usize = 64 << 10;
+pub(crate) const GRAIN: usize = 64 << 10;
 
 /// A stretch of a download.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,28 +64,38 @@ pub(crate) fn copy(
             }
             progress.advance(start - at, subject)?;
         }
-        copy_data(from, to, (start, end), blank, progress, subject)?;
+        let stretch = Range { from: start, to: start, length: end - start };
+        copy_data(from, to, stretch, blank, progress, subject)?;
         at = end;
     }
     Ok(())
 }
 
+/// A stretch of one file that becomes a stretch of another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) length: u64,
+}
+
 /// Copies a stretch of data, by the kernel where it can.
-fn copy_data(
+pub(crate) fn copy_data(
     from: &File,
     to: &File,
-    (start, end): (u64, u64),
+    stretch: Range,
     blank: bool,
     progress: &Progress,
     subject: &str,
 ) -> Result<(), StorageError> {
-    let written = StorageError::written(subject, end - start);
-    let mut at = start;
+    let written = StorageError::written(subject, stretch.length);
+    let mut at = 0;
     let mut buffer = Vec::new();
-    while at < end {
+    while at < stretch.length {
+        let left = stretch.length - at;
+        let (mut source, mut target) = (stretch.from + at, stretch.to + at);
         if buffer.is_empty() {
-            let (mut source, mut target) = (at, at);
-            let count = (end - at).min(16 << 20) as usize;
+            let count = left.min(16 << 20) as usize;
             match rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), count) {
                 Ok(0) => {}
                 Ok(copied) => {
@@ -106,9 +116,9 @@ fn copy_data(
             }
             buffer = vec![0; STEP];
         }
-        let count = (end - at).min(STEP as u64) as usize;
-        from.read_exact_at(&mut buffer[..count], at).map_err(StorageError::file(subject, "read"))?;
-        write_sparse(to, &buffer[..count], at, blank).map_err(&written)?;
+        let count = left.min(STEP as u64) as usize;
+        from.read_exact_at(&mut buffer[..count], source).map_err(StorageError::file(subject, "read"))?;
+        write_sparse(to, &buffer[..count], target, blank).map_err(&written)?;
         at += count as u64;
         progress.advance(count as u64, subject)?;
     }
@@ -135,7 +145,7 @@ fn write_sparse(to: &File, bytes: &[u8], at: u64, blank: bool) -> io::Result<()>
     Ok(())
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
@@ -196,11 +206,7 @@ pub(crate) fn upload_sparse(
                 }
             }
             Frame::Hole(length) => {
-                // What is behind the end reads as zeroes when the end is moved.
-                let end = size(to).map_err(StorageError::file(subject, "measured"))?.min(at + length);
-                if end > at {
-                    blank_out(to, at, end - at).map_err(StorageError::written(subject, end - at))?;
-                }
+                leave_out(to, at, length, subject)?;
                 progress.advance(length, subject)?;
             }
         }
@@ -208,6 +214,15 @@ pub(crate) fn upload_sparse(
     }
     settle(to, offset + done, subject)?;
     Ok(done)
+}
+
+/// Makes a stretch read as zeroes that need not be there: what is behind the end does so when the end is moved.
+pub(crate) fn leave_out(to: &File, at: u64, length: u64, subject: &str) -> Result<(), StorageError> {
+    let end = size(to).map_err(StorageError::file(subject, "measured"))?.min(at + length);
+    match end > at {
+        true => blank_out(to, at, end - at).map_err(StorageError::written(subject, end - at)),
+        false => Ok(()),
+    }
 }
 
 fn next_frame(input: &mut dyn Read, subject: &str) -> Result<Option<Frame>, StorageError> {
@@ -253,6 +268,7 @@ fn receive(
         }
         write_sparse(to, &buffer[..filled], offset + done, false)
             .map_err(StorageError::written(subject, filled as u64))?;
+        begin_writing(to, offset + done, filled as u64);
         done += filled as u64;
         progress.advance(filled as u64, subject)?;
     }
@@ -264,7 +280,7 @@ fn too_much(subject: &str, room: u64) -> StorageError {
 }
 
 /// A file that ends in a hole is as long as what was sent; all of it is on the medium.
-fn settle(to: &File, end: u64, subject: &str) -> Result<(), StorageError> {
+pub(crate) fn settle(to: &File, end: u64, subject: &str) -> Result<(), StorageError> {
     let written = StorageError::written(subject, end);
     if size(to).map_err(&written)? < end && to.metadata().is_ok_and(|metadata| metadata.is_file()) {
         to.set_len(end).map_err(&written)?;
@@ -275,8 +291,7 @@ fn settle(to: &File, end: u64, subject: &str) -> Result<(), StorageError> {
 /// Hands a stretch of a volume out, holes as such.
 pub(crate) fn download(
     from: &File,
-    offset: u64,
-    length: u64,
+    (offset, length): (u64, u64),
     sink: &mut dyn FnMut(Stretch<'_>) -> io::Result<()>,
     progress: &Progress,
     subject: &str,

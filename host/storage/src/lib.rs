@@ -24,6 +24,7 @@ mod directory;
 mod error;
 mod files;
 mod find;
+mod handed;
 mod image_file;
 mod kinds;
 mod pool;

@@ -8,6 +8,7 @@ pub mod block;
 pub mod busy;
 pub mod cgroup;
 pub mod files;
+pub mod handed;
 pub mod layout;
 pub mod link;
 pub mod lock;

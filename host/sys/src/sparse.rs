@@ -1,6 +1,6 @@
-//! Where a file has data, and where it has holes.
+//! Where a file has data, and where it has holes; and its way to the medium.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
@@ -42,6 +42,15 @@ pub fn data_after(file: impl AsFd, at: u64, end: u64) -> Option<(u64, u64)> {
         }
     }
     None
+}
+
+/// Lets the kernel begin to bring a stretch to the medium, and does not wait for it: a copy that is synced at its end need not wait for all
+/// of it then. Nothing is promised, so nothing fails.
+pub fn begin_writing(file: impl AsFd, offset: u64, length: u64) {
+    let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else { return };
+    let file = file.as_fd().as_raw_fd();
+    // SAFETY: the call takes no pointers, and the descriptor is borrowed for as long as it goes on.
+    let _ = unsafe { libc::sync_file_range(file, offset, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use reeve_tests::{Run, wait};
 
@@ -81,6 +81,32 @@ fn an_upload_that_is_cut_off_leaves_the_volume_whole() -> Outcome {
     let info = lab.json(&["vol", "info", "--pool", "lab", "a"])?;
     assert_eq!((&info["capacity"], &info["fault"]), (&(8 << 20).into(), &serde_json::Value::Null));
     lab.reeve(&["vol", "delete", "--pool", "lab", "a"])?.ok();
+    Ok(())
+}
+
+#[test]
+fn a_file_that_was_handed_over_is_cut_off_too() -> Outcome {
+    let mut lab = Lab::with_pool()?;
+    lab.reeve(&["vol", "create-as", "lab", "a", &SOURCE.to_string(), "--allocation", "0"])?.ok();
+    let path = lab.place.path().join("file");
+    crate::handed::large(&path, SOURCE as u64 >> 20)?;
+    let (root, name) = (lab.daemon.root().to_owned(), path.display().to_string());
+    let upload = std::thread::spawn(move || {
+        Run::reeve(&root, &["vol", "upload", "--pool", "lab", "a", &name], "", &[])
+    });
+    let begun = || std::fs::metadata(lab.images().join("a")).is_ok_and(|found| found.blocks() > 0);
+    wait::until("the upload has begun", PATIENCE, begun)?;
+    lab.daemon.kill()?;
+    let said = upload.join().expect("the upload's thread lives")?;
+    assert!(!said.stdout.contains("written") && said.code != 0, "{said:?}");
+    lab.daemon.launch()?;
+    // It is the volume that it was, and works; nothing stays locked.
+    assert_eq!(lab.volumes("lab")?, ["a"]);
+    let info = lab.json(&["vol", "info", "--pool", "lab", "a"])?;
+    assert_eq!((&info["capacity"], &info["fault"]), (&SOURCE.into(), &serde_json::Value::Null));
+    let name = path.display().to_string();
+    lab.reeve(&["vol", "upload", "--pool", "lab", "a", &name])?.ok();
+    program("cmp", &[&name, &lab.images().join("a").display().to_string()])?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod crash;
 mod disks;
 mod domains;
 mod encrypted;
+mod handed;
 mod kinds;
 mod lab;
 mod locks;

@@ -2,11 +2,12 @@
 //! faster waits.
 
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use reeve_model::storage::{Frame, PoolChange, StorageOperation, VolumePart};
 use reeve_model::{Actor, Error, Verb};
-use reeve_storage::Stretch;
+use reeve_storage::{Progress, Stretch};
 use tokio::sync::mpsc;
 
 use crate::Actions;
@@ -55,6 +56,28 @@ impl Actions {
         self.upload(actor, (pool, volume), part, incoming, Form::Sparse).await
     }
 
+    /// As [`Self::upload_volume`], of a file that a client handed over. Who drops the future stops the copy.
+    pub async fn upload_volume_file(
+        &self,
+        actor: &Actor,
+        pool: &str,
+        volume: &str,
+        part: VolumePart,
+        file: OwnedFd,
+    ) -> Result<u64, Error> {
+        let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
+        let meant = name.clone();
+        let job = self.storing.begin(uuid, StorageOperation::Upload, &name);
+        let _stop = StopWhenDropped(job.progress.clone());
+        let part = (part.offset, part.length);
+        let work = move |storage: &reeve_storage::Storage| {
+            storage.upload_file(uuid, &meant, part, file, &job.progress)
+        };
+        let written = self.on_storage(work).await?;
+        self.tell_pool(actor, record.config(), PoolChange::VolumeUploaded, &name);
+        Ok(written)
+    }
+
     async fn upload(
         &self,
         actor: &Actor,
@@ -101,6 +124,23 @@ impl Actions {
         self.download(actor, (pool, volume), part, Form::Sparse).await
     }
 
+    /// As [`Self::download_volume`], into a file that a client handed over; tells how many bytes that was. Who drops the future stops the
+    /// copy.
+    pub async fn download_volume_file(
+        &self,
+        actor: &Actor,
+        pool: &str,
+        volume: &str,
+        part: VolumePart,
+        file: OwnedFd,
+    ) -> Result<u64, Error> {
+        let (uuid, _, name) = self.volume_of(actor, Verb::VolumeDownload, pool, volume)?;
+        let job = self.storing.begin(uuid, StorageOperation::Download, &name);
+        let _stop = StopWhenDropped(job.progress.clone());
+        let part = (part.offset, part.length);
+        self.on_storage(move |storage| storage.download_file(uuid, &name, part, file, &job.progress)).await
+    }
+
     async fn download(
         &self,
         actor: &Actor,
@@ -144,6 +184,15 @@ impl Actions {
                 _ => Ok(mpsc::channel(1).1),
             },
         }
+    }
+}
+
+/// Work that nobody waits for any more stops at its next step.
+struct StopWhenDropped(Progress);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 

@@ -68,6 +68,16 @@ async fn pools_and_volumes_from_their_making_to_their_end() {
     };
     client.download_volume("lab", "a b", part, &mut sink).await.unwrap();
     assert!(back == bytes, "what came back is something else");
+    // Nor does a byte of it pass the socket where the file itself is handed over.
+    let other_path = place.path().join("other");
+    let other = std::fs::File::options().read(true).write(true).create_new(true).open(&other_path).unwrap();
+    assert_eq!(client.download_volume_file("lab", "a b", part, &other).await.unwrap(), 1_500_000);
+    assert!(std::fs::read(&other_path).unwrap() == bytes);
+    assert_eq!(client.upload_volume_file("lab", "a b", part, &other).await.unwrap(), 1_500_000);
+    let (pipe, _end) = std::io::pipe().unwrap();
+    let pipe = std::fs::File::from(std::os::fd::OwnedFd::from(pipe));
+    assert_eq!(refused(client.upload_volume_file("lab", "a b", part, &pipe).await), ErrorCode::Unsupported);
+    assert_eq!(refused(client.upload_volume_file("lab", "no", part, &other).await), ErrorCode::NotFound);
     // What does not fit is refused, and said so, though all of it was sent.
     let late = VolumePart { offset: (4 << 20) - 10, length: None };
     assert_eq!(refused(client.upload_volume("lab", "a b", late, open()).await), ErrorCode::Invalid);

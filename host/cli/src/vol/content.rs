@@ -1,12 +1,13 @@
 //! `reeve vol upload` and `download` (guide 14.12.6).
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use reeve_client::Content;
+use reeve_client::{ClientError, Content};
+use reeve_model::ErrorCode;
 use reeve_model::storage::{StorageOperation, VolumePart, VolumeSummary};
 
 use super::Target;
@@ -72,7 +73,16 @@ impl Upload {
         let part = VolumePart { offset: self.offset, length: self.length };
         let total = metadata.is_file().then_some(size);
         let watch = watch(&volume, StorageOperation::Upload, total);
-        let sent = context.client.upload_volume(&volume.pool, &volume.name, part, file);
+        let client = &context.client;
+        let sent = async {
+            if metadata.is_file() {
+                match client.upload_volume_file(&volume.pool, &volume.name, part, &file).await {
+                    Err(error) if must_be_sent(&error) => {}
+                    done => return done,
+                }
+            }
+            client.upload_volume(&volume.pool, &volume.name, part, file).await
+        };
         let written = watched(context, watch, sent).await?;
         say(context, &format!("{written} bytes written to volume '{}'", volume.name))
     }
@@ -82,26 +92,67 @@ impl Download {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let volume = self.target.look(context).await?;
         let name = self.file.display();
-        let mut file = File::create(&self.file).with_context(|| format!("'{name}' can't be written"))?;
+        // What it holds goes when there is something to have in its place.
+        let opened = File::options().write(true).create(true).truncate(false).open(&self.file);
+        let file = opened.with_context(|| format!("'{name}' can't be written"))?;
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let part = VolumePart { offset: self.offset, length: self.length };
-        let mut written = 0;
-        let mut sink = |content: Content| match content {
-            Content::Data(bytes) => {
-                written += bytes.len() as u64;
-                file.write_all(&bytes)
+        let client = &context.client;
+        let received = async {
+            if is_file {
+                match client.download_volume_file(&volume.pool, &volume.name, part, &file).await {
+                    Err(error) if must_be_sent(&error) => {}
+                    done => return done,
+                }
             }
-            Content::Hole(length) => {
-                written += length;
-                let over = i64::try_from(length).map_err(io::Error::other)?;
-                file.seek(SeekFrom::Current(over)).map(drop)
-            }
+            let mut output = Output { file: &file, is_file, written: 0 };
+            let mut sink = |content| output.take(content);
+            client.download_volume(&volume.pool, &volume.name, part, &mut sink).await?;
+            Ok(output.written)
         };
         let watch = watch(&volume, StorageOperation::Download, None);
-        let received = context.client.download_volume(&volume.pool, &volume.name, part, &mut sink);
-        watched(context, watch, received).await?;
-        // A hole at the end is no write.
-        file.set_len(written).with_context(|| format!("'{name}' can't be written"))?;
+        let written = watched(context, watch, received).await?;
+        if is_file {
+            // A hole at the end is no write.
+            file.set_len(written).with_context(|| format!("'{name}' can't be written"))?;
+        }
         say(context, &format!("{written} bytes read from volume '{}'", volume.name))
+    }
+}
+
+/// Whether the daemon does not take the file itself: its content goes through the socket then.
+fn must_be_sent(error: &ClientError) -> bool {
+    error.refusal().is_some_and(|error| error.code == ErrorCode::Unsupported)
+}
+
+/// What is received.
+struct Output<'a> {
+    file: &'a File,
+    /// It can have holes.
+    is_file: bool,
+    written: u64,
+}
+
+impl Output<'_> {
+    fn take(&mut self, content: Content) -> io::Result<()> {
+        if self.is_file && self.written == 0 {
+            self.file.set_len(0)?;
+        }
+        match content {
+            Content::Data(bytes) => {
+                self.written += bytes.len() as u64;
+                self.file.write_all(&bytes)
+            }
+            Content::Hole(length) if self.is_file => {
+                self.written += length;
+                let over = i64::try_from(length).map_err(io::Error::other)?;
+                self.file.seek(SeekFrom::Current(over)).map(drop)
+            }
+            Content::Hole(length) => {
+                self.written += length;
+                io::copy(&mut io::repeat(0).take(length), &mut self.file).map(drop)
+            }
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// An operation that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -55,6 +57,29 @@ impl StorageOperation {
 
 /// Media type of content whose holes are not sent: each stretch begins with a [`Frame`].
 pub const SPARSE_CONTENT: &str = "application/vnd.reeve.sparse";
+
+/// Name in `Upgrade` of the protocol by which a client on the same host hands a file over:
+///
+/// ```text
+///   client ── HTTP upgrade ──> daemon
+///          <── 101, then `r` ──        now the daemon waits for the file
+///          ── `f` with a descriptor ─>
+///          <── Handed as JSON, end ──  a client that leaves before stops the work
+/// ```
+pub const FILE_PROTOCOL: &str = "reeve-file";
+/// The byte by which a daemon asks for the file.
+pub const FILE_READY: u8 = b'r';
+
+/// What became of a file that was handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Handed {
+    /// So many bytes were copied.
+    Done(u64),
+    /// It was not, or not to its end. Where the code is `unsupported` the content can still be sent.
+    Refused(Error),
+}
 
 /// What begins a stretch of sparse content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

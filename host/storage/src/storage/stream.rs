@@ -1,16 +1,19 @@
-//! Clients write and read the content of volumes (guide 14.12.6).
+//! Clients write and read the content of volumes (guide 14.12.6), as a stream or as a file that they hand over (decisions/0014).
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 
+use reeve_sys::handed::{HandedError, Purpose};
 use uuid::Uuid;
 
 use super::Storage;
 use crate::content::{self, Stretch};
-use crate::{Progress, StorageError};
+use crate::{Progress, StorageError, handed};
 
-/// How what comes in is written: input, volume, offset, room, progress, subject.
-type Upload = fn(&mut dyn Read, &File, u64, u64, &Progress, &str) -> Result<u64, StorageError>;
+/// Writes a volume from an offset on, where there is so much room; what it is about is for messages.
+type Upload<'a> = dyn FnMut(&File, u64, u64, &str) -> Result<u64, StorageError> + 'a;
 
 impl Storage {
     /// Writes what is read from `input` into a volume, from `offset` on; more than `length` bytes, where that is given, are refused. Tells how
@@ -19,11 +22,13 @@ impl Storage {
         &self,
         pool: Uuid,
         name: &str,
-        (offset, length): (u64, Option<u64>),
+        part: (u64, Option<u64>),
         input: &mut dyn Read,
         progress: &Progress,
     ) -> Result<u64, StorageError> {
-        self.receive(pool, name, (offset, length), input, progress, content::upload)
+        self.receive(pool, name, part, &mut |volume, offset, room, subject| {
+            content::upload(input, volume, offset, room, progress, subject)
+        })
     }
 
     /// As [`Self::upload`], of content whose holes are not sent ([`reeve_model::storage::Frame`]).
@@ -35,7 +40,40 @@ impl Storage {
         input: &mut dyn Read,
         progress: &Progress,
     ) -> Result<u64, StorageError> {
-        self.receive(pool, name, part, input, progress, content::upload_sparse)
+        self.receive(pool, name, part, &mut |volume, offset, room, subject| {
+            content::upload_sparse(input, volume, offset, room, progress, subject)
+        })
+    }
+
+    /// As [`Self::upload`], of a file that a client handed over ([`reeve_sys::handed`]). One that is larger than what fits is refused before
+    /// anything is written.
+    pub fn upload_file(
+        &self,
+        pool: Uuid,
+        name: &str,
+        part: (u64, Option<u64>),
+        file: OwnedFd,
+        progress: &Progress,
+    ) -> Result<u64, StorageError> {
+        let file = self.accept(pool, name, file, Purpose::Read)?;
+        self.receive(pool, name, part, &mut |volume, offset, room, subject| {
+            handed::upload(&file, volume, offset, room, progress, subject)
+        })
+    }
+
+    fn accept(
+        &self,
+        pool: Uuid,
+        name: &str,
+        file: OwnedFd,
+        purpose: Purpose,
+    ) -> Result<File, StorageError> {
+        let subject = self.active(pool)?.subject(name);
+        reeve_sys::handed::accept(file, purpose).map_err(|error| match error {
+            HandedError::Io(source) => StorageError::file(subject, "compared with a file")(source),
+            HandedError::Access(_) => StorageError::invalid(subject, error.to_string()),
+            HandedError::Kind(_) => StorageError::unsupported(subject, error.to_string()),
+        })
     }
 
     fn receive(
@@ -43,9 +81,7 @@ impl Storage {
         pool: Uuid,
         name: &str,
         (offset, length): (u64, Option<u64>),
-        input: &mut dyn Read,
-        progress: &Progress,
-        upload: Upload,
+        upload: &mut Upload<'_>,
     ) -> Result<u64, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(name);
@@ -62,7 +98,14 @@ impl Storage {
         let size = if before.format == "raw" { size } else { i64::MAX as u64 };
         let room = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
         let room = length.map_or(room, |length| length.min(room));
-        let written = upload(input, &file, offset, room, progress, &subject);
+        // Nothing was taken for it yet, so all of it can be given back.
+        let was_empty = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.blocks() == 0);
+        let written = upload(&file, offset, room, &subject);
+        if was_empty && matches!(written, Err(StorageError::Full { .. })) {
+            // What is half there is of no use to anybody, and its space is.
+            let given_back = file.set_len(0).and_then(|()| file.set_len(before.physical.0));
+            given_back.map_err(StorageError::file(&subject, "made empty again"))?;
+        }
         drop(file);
         if let Ok(volume) = active.volumes.look(name) {
             active.note(name, Some(&volume));
@@ -75,10 +118,38 @@ impl Storage {
         &self,
         pool: Uuid,
         name: &str,
-        (offset, length): (u64, Option<u64>),
+        part: (u64, Option<u64>),
         sink: &mut dyn FnMut(Stretch<'_>) -> io::Result<()>,
         progress: &Progress,
     ) -> Result<(), StorageError> {
+        self.hand_out(pool, name, part, &mut |volume, stretch, subject| {
+            content::download(volume, stretch, sink, progress, subject)
+        })
+    }
+
+    /// As [`Self::download`], into a file that a client handed over ([`reeve_sys::handed`]); what it held before is gone. Tells how many
+    /// bytes that is.
+    pub fn download_file(
+        &self,
+        pool: Uuid,
+        name: &str,
+        part: (u64, Option<u64>),
+        file: OwnedFd,
+        progress: &Progress,
+    ) -> Result<u64, StorageError> {
+        let file = self.accept(pool, name, file, Purpose::Write)?;
+        self.hand_out(pool, name, part, &mut |volume, stretch, subject| {
+            handed::download(volume, stretch, &file, progress, subject)
+        })
+    }
+
+    fn hand_out<T>(
+        &self,
+        pool: Uuid,
+        name: &str,
+        (offset, length): (u64, Option<u64>),
+        read: &mut dyn FnMut(&File, (u64, u64), &str) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(name);
         let _held = active.hold(name, false)?;
@@ -86,7 +157,7 @@ impl Storage {
         let size = content::size(&file).map_err(StorageError::file(&subject, "measured"))?;
         let rest = size.checked_sub(offset).ok_or_else(|| beyond(&subject, offset, size))?;
         let length = length.map_or(rest, |length| length.min(rest));
-        content::download(&file, offset, length, sink, progress, &subject)
+        read(&file, (offset, length), &subject)
     }
 }
 

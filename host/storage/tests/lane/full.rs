@@ -79,7 +79,12 @@ fn whatever_does_not_fit_leaves_nothing_behind() {
     bed.storage.create(uuid, &sparse("thin", 64 * MIB)).unwrap();
     let mut endless = std::io::Read::take(std::io::repeat(9), 64 * MIB);
     let error = bed.storage.upload(uuid, "thin", (0, None), &mut endless, &progress).unwrap_err();
-    assert!(matches!(error, StorageError::Full { .. }), "{error}");
+    // Nothing was in it before, so nothing stays; of a file that is handed over neither.
+    full(error);
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(9), 64 * MIB), &mut file).unwrap();
+    full(bed.storage.upload_file(uuid, "thin", (0, None), file.into(), &progress).unwrap_err());
+    assert_eq!(bed.storage.volume(uuid, "thin").unwrap().capacity, Bytes(64 * MIB));
     bed.storage.delete_volume(uuid, "thin").unwrap();
     assert!(bed.storage.space(uuid).unwrap().available.0 + (64 << 10) >= free.0);
     assert_eq!(bed.path().join("source").metadata().unwrap().size(), 12 * MIB);
