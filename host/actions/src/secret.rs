@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reeve_model::event::EventKind;
-use reeve_model::secret::{DefinedSecret, SecretChange, SecretConfig, SecretSummary, SecretValue};
+use reeve_model::secret::{
+    DefinedSecret, SecretChange, SecretConfig, SecretKind, SecretSummary, SecretValue,
+};
 use reeve_model::storage::SecretReference;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::SecretRow;
@@ -144,17 +146,38 @@ impl Actions {
         reference: &SecretReference,
         subject: &str,
     ) -> Result<(Uuid, SecretValue), Error> {
+        let known = self.referred(reference, subject).await?;
+        let (uuid, name) = (known.config.uuid, known.config.subject());
+        Ok((uuid, self.value_of(known).await?.ok_or_else(|| without_value(&name))?))
+    }
+
+    /// As [`Self::referred_secret`], of a secret that is for this and for nothing else.
+    pub(crate) async fn referred_secret_for(
+        &self,
+        kind: SecretKind,
+        reference: &SecretReference,
+        subject: &str,
+    ) -> Result<SecretValue, Error> {
+        let known = self.referred(reference, subject).await?;
+        let name = known.config.subject();
+        if known.config.usage.as_ref().is_none_or(|usage| usage.kind != kind) {
+            let message = format!("{subject}: secret '{name}' is not for it");
+            let hint = format!("define one with <usage type='{kind}'><{0}>…</{0}></usage>", kind.element());
+            return Err(Error::new(ErrorCode::Invalid, message).with_hint(hint));
+        }
+        self.value_of(known).await?.ok_or_else(|| without_value(&name))
+    }
+
+    async fn referred(&self, reference: &SecretReference, subject: &str) -> Result<Known, Error> {
         let invalid = |reason: String| Error::new(ErrorCode::Invalid, format!("{subject}: {reason}"));
         let key = reference.uuid.as_ref().or(reference.usage.as_ref());
         let key =
             key.ok_or_else(|| invalid("its <secret> names none; write uuid='…' or usage='…'".into()))?;
         let known = self.known_secrets().await?.into_iter().find(|known| is_named(&known.config, key));
-        let known = known.ok_or_else(|| {
+        known.ok_or_else(|| {
             invalid(format!("there is no secret '{key}'"))
                 .with_hint("define it with 'reeve secret define', and give it a value")
-        })?;
-        let (uuid, name) = (known.config.uuid, known.config.subject());
-        Ok((uuid, self.value_of(known).await?.ok_or_else(|| without_value(&name))?))
+        })
     }
 
     async fn value_of(&self, known: Known) -> Result<Option<SecretValue>, Error> {

@@ -4,6 +4,7 @@ use std::fs::File;
 
 use reeve_image::Directories;
 use reeve_model::Bytes;
+use reeve_model::secret::SecretValue;
 use reeve_model::storage::{
     BuildMode, PoolConfig, PoolKind, PoolSpace, VolumeConfig, VolumeEncryption, VolumeKind,
 };
@@ -19,6 +20,11 @@ pub(crate) trait Pool: Send + Sync {
 
     /// Brings the source into reach. No error when it is there already, as after a restart of the daemon.
     fn start(&self) -> Result<Box<dyn Volumes>, StorageError>;
+
+    /// As [`Self::start`], with the value of the secret that its document names.
+    fn start_with(&self, _secret: &SecretValue) -> Result<Box<dyn Volumes>, StorageError> {
+        self.start()
+    }
 
     /// Lets the source go; no data is touched.
     fn stop(&self) -> Result<(), StorageError>;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use reeve_model::secret::SecretValue;
 use reeve_model::storage::{
     BackingStore, BuildMode, Encryption, PoolConfig, PoolKind, PoolSpace, SecretReference, VolumeConfig,
     VolumeEncryption,
@@ -173,10 +174,23 @@ impl Storage {
 
     /// Starts a pool and reads its volumes. One whose source is in reach already, as after a restart of the daemon, is taken over.
     pub fn start(&self, config: &PoolConfig, progress: &Progress) -> Result<(), StorageError> {
+        self.start_with(config, None, progress)
+    }
+
+    /// As [`Self::start`], with the value of the secret that the document names, where it names one.
+    pub fn start_with(
+        &self,
+        config: &PoolConfig,
+        secret: Option<&SecretValue>,
+        progress: &Progress,
+    ) -> Result<(), StorageError> {
         self.refuse_active(config)?;
         self.refuse_shared(config)?;
         let pool = pool::of(config)?;
-        let volumes = pool.start()?;
+        let volumes = match secret {
+            Some(secret) => pool.start_with(secret)?,
+            None => pool.start()?,
+        };
         let active =
             Active { config: config.clone(), pool, volumes, known: Mutex::default(), held: Mutex::default() };
         if let Err(error) = active.refresh(progress) {

@@ -6,6 +6,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::FileType;
+
+use crate::open::kernel_node;
+
 /// `_IO(0x12, 105)` of linux/blkpg.h.
 const BLKPG: libc::Ioctl = 0x1269;
 /// `_IO(0x12, 119)` of linux/fs.h.
@@ -42,8 +46,13 @@ struct Partition {
     volume_name: [u8; 64],
 }
 
-/// Opens a block device. `alone` fails while it is mounted or part of another device, and keeps it from becoming so.
+/// Opens a block device, at the node at which all who lock it do. `alone` fails while it is mounted or part of another device, and keeps it
+/// from becoming so.
 pub fn open(path: &Path, write: bool, alone: bool) -> io::Result<File> {
+    let found = rustix::fs::stat(path)?;
+    let is_block = FileType::from_raw_mode(found.st_mode) == FileType::BlockDevice;
+    let node = is_block.then(|| kernel_node(&found)).flatten();
+    let path = node.as_deref().unwrap_or(path);
     let exclusive = if alone { libc::O_EXCL } else { 0 };
     let mut options = File::options();
     let file = options

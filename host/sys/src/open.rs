@@ -125,7 +125,7 @@ fn claim(mut fd: OwnedFd, flags: OFlags, sharing: Sharing, direct: bool) -> Resu
 
 /// The node of a block device in /dev that has the kernel's name for it, if there is one beside the node that was found. A lock belongs
 /// to a node, so all who lock a device must lock the same one.
-fn kernel_node(found: &Stat) -> Option<PathBuf> {
+pub(crate) fn kernel_node(found: &Stat) -> Option<PathBuf> {
     let number = format!("{}:{}", major(found.st_rdev), minor(found.st_rdev));
     let told = std::fs::read_to_string(format!("/sys/dev/block/{number}/uevent")).ok()?;
     let name = told.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use reeve_model::storage::{PoolConfig, PoolKind, PoolSource, PoolTarget};
 use uuid::Uuid;
 
-use crate::audit::{Depth, audit};
+use crate::audit::{Depth, audit, not_honoured};
 use crate::domain::read_uuid;
 use crate::error::{Fault, ParseOptions, Parsed, XmlError};
 use crate::grammar::Grammar;
@@ -40,7 +40,13 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<PoolConfig>, X
     document
         .check()
         .map_err(|broken| placed(Fault::new(root.offset_of_violation(&broken.path), broken.message)))?;
-    let warnings = audit(text, &root, "/pool", (&GRAMMAR, rule), Depth::NotHonoured);
+    let mut warnings = audit(text, &root, "/pool", (&GRAMMAR, rule), Depth::NotHonoured);
+    // Only who logs in somewhere proves who it is.
+    if document.kind != PoolKind::Iscsi {
+        let sources = root.elements().filter(|child| child.name == "source");
+        let auths = sources.flat_map(|source| source.elements().filter(|child| child.name == "auth"));
+        warnings.extend(auths.map(|auth| not_honoured(text, auth, "/pool/source/auth")));
+    }
     crate::error::finish(document, warnings, options)
 }
 

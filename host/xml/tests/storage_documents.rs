@@ -81,10 +81,15 @@ fn what_has_no_effect_is_kept_and_told() {
         <colour>red</colour></pool>";
     let checked = check(text, None).expect("a good document");
     let paths: Vec<&str> = checked.warnings.iter().map(|warning| warning.path.as_str()).collect();
-    assert_eq!(paths, ["/pool/source/auth", "/pool/refresh", "/pool/colour"]);
+    assert_eq!(paths, ["/pool/refresh", "/pool/colour"]);
     for kept in ["<secret usage='lab'/>", "<volume allocation='capacity'/>", "<colour>red</colour>"] {
         assert!(checked.canonical.contains(kept), "{kept}: {}", checked.canonical);
     }
+    let text = "<pool type='netfs'><name>a</name><source><host name='h'/><dir path='/e'/>
+        <auth type='chap' username='me'><secret usage='lab'/></auth></source><target><path>/srv</path></target></pool>";
+    let checked = check(text, None).expect("a good document");
+    let paths: Vec<&str> = checked.warnings.iter().map(|warning| warning.path.as_str()).collect();
+    assert_eq!(paths, ["/pool/source/auth"]);
 }
 
 #[test]

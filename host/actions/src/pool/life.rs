@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use reeve_model::storage::{BuildMode, DefinedPool, PoolChange, PoolConfig, PoolSummary, StorageOperation};
+use reeve_model::secret::{SecretKind, SecretValue};
+use reeve_model::storage::{
+    BuildMode, DefinedPool, PoolChange, PoolConfig, PoolKind, PoolSummary, StorageOperation,
+};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::Progress;
+use reeve_storage::{Progress, Storage};
 
 use crate::Actions;
 use crate::storing::Pool;
@@ -115,17 +118,29 @@ impl Actions {
         failed
     }
 
+    /// The value of the secret by which a pool's source knows this host, where the document names one.
+    pub(super) async fn pool_secret(&self, config: &PoolConfig) -> Result<Option<SecretValue>, Error> {
+        let Some(auth) = config.source.auth.as_ref().filter(|_| config.kind == PoolKind::Iscsi) else {
+            return Ok(None);
+        };
+        let subject = format!("storage pool '{}'", config.name);
+        let reference = auth.secret.clone().unwrap_or_default();
+        self.referred_secret_for(SecretKind::Iscsi, &reference, &subject).await.map(Some)
+    }
+
     /// Makes it active and notes that. The caller holds the right to change pools.
     async fn bring_up_pool(&self, actor: &Actor, config: &Arc<PoolConfig>) -> Result<(), Error> {
         let uuid = config.uuid;
+        let secret = self.pool_secret(config).await?;
         let live = serde_json::to_string(config.as_ref()).map_err(|fault| {
             Error::new(ErrorCode::Internal, format!("storage pool '{}' can't be noted: {fault}", config.name))
         })?;
         // Noted first: a daemon that dies in between finds it again, and starts it.
         self.store(move |store| store.put_active_pool(uuid, &live)).await?;
         let wanted = Arc::clone(config);
-        if let Err(error) = self.on_storage(move |storage| storage.start(&wanted, &Progress::default())).await
-        {
+        let start =
+            move |storage: &Storage| storage.start_with(&wanted, secret.as_ref(), &Progress::default());
+        if let Err(error) = self.on_storage(start).await {
             self.store(move |store| store.remove_active_pool(uuid)).await?;
             return Err(error);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reeve_model::Error;
 use reeve_model::storage::PoolConfig;
-use reeve_storage::Progress;
+use reeve_storage::{Progress, Storage};
 use reeve_store::PoolRow;
 
 use super::define::row;
@@ -40,7 +40,14 @@ impl Actions {
                 }
             };
             let (uuid, wanted) = (config.uuid, Arc::clone(&config));
-            match self.on_storage(move |storage| storage.start(&wanted, &Progress::default())).await {
+            // A source that is in reach still needs none, as it is where a value was ephemeral.
+            let secret = self.pool_secret(&config).await.unwrap_or_else(|error| {
+                tracing::warn!(pool = config.name, %error, "its secret can't be had");
+                None
+            });
+            let start =
+                move |storage: &Storage| storage.start_with(&wanted, secret.as_ref(), &Progress::default());
+            match self.on_storage(start).await {
                 Ok(()) => {
                     let none = || Pool { definition: None, live: None, autostart: false };
                     pools.entry(uuid).or_insert_with(none).live = Some(config);

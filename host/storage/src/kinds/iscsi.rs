@@ -2,14 +2,17 @@
 //!
 //! `iscsiadm` talks to the initiator's daemon. Which units there are the kernel says, under `/sys/class/iscsi_session`.
 
+mod chap;
 mod session;
 mod units;
 
 use std::time::{Duration, Instant};
 
+use reeve_model::secret::SecretValue;
 use reeve_model::storage::{BuildMode, PoolConfig};
 use reeve_sys::process::{Exit, Run};
 
+use self::chap::Chap;
 use self::units::Units;
 use crate::StorageError;
 use crate::pool::{Pool, Volumes, subject};
@@ -22,9 +25,10 @@ const APPEARING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 const PORT: u16 = 3260;
 
-/// What `iscsiadm` says of a session that is there already, and of what is not there (iscsiadm(8)).
+/// What `iscsiadm` says of a session that is there already, of what is not there, and of a login that was refused (iscsiadm(8)).
 const SESSION_EXISTS: i32 = 15;
 const NO_OBJECTS: i32 = 21;
+const LOGIN_REFUSED: i32 = 24;
 
 /// A target and where it is.
 #[derive(Debug, Clone)]
@@ -35,16 +39,14 @@ pub(crate) struct IscsiPool {
     portal: String,
     /// Directory of stable names of devices.
     directory: Option<String>,
+    /// How the host proves to the target who it is, if it does.
+    chap: Option<Chap>,
 }
 
 impl IscsiPool {
     pub(crate) fn new(config: &PoolConfig) -> Result<Self, StorageError> {
         let subject = subject(&config.name);
-        if config.source.auth.is_some() {
-            let reason = "a password would be on a command line of 'iscsiadm', where every user of the host sees it; \
-                          set node.session.auth in the initiator's configuration, and leave <auth> out";
-            return Err(StorageError::unsupported(subject, reason));
-        }
+        let chap = Chap::of(config)?;
         if config.source.initiator.is_some() {
             let reason = "the host logs in by its own name, which /etc/iscsi/initiatorname.iscsi has; leave <initiator> out";
             return Err(StorageError::unsupported(subject, reason));
@@ -62,6 +64,7 @@ impl IscsiPool {
             target: config.source.device().unwrap_or_default().to_owned(),
             portal,
             directory: config.target.path.clone(),
+            chap,
         })
     }
 
@@ -86,9 +89,85 @@ impl IscsiPool {
         }
     }
 
-    fn node(&self, operation: &str, fine: &[i32]) -> Result<(), StorageError> {
+    /// True unless it fails with a status that is none of a failure here.
+    fn node(&self, operation: &str, fine: &[i32]) -> Result<bool, StorageError> {
         let args = ["--mode", "node", "--targetname", &self.target, "--portal", &self.portal, operation];
-        self.iscsiadm(&args, fine).map(drop)
+        self.iscsiadm(&args, fine).map(|printed| printed.is_some())
+    }
+
+    /// Logs in to a target that is known to the initiator.
+    fn login(&self, secret: Option<&SecretValue>) -> Result<(), StorageError> {
+        let subject = self.subject();
+        let told = match (&self.chap, secret) {
+            (None, _) => None,
+            (Some(_), None) => {
+                let reason = "the value of the secret that its <auth> names is not known";
+                return Err(StorageError::conflict(subject, reason));
+            }
+            (Some(chap), Some(secret)) => {
+                chap.refuse_odd(secret, &self.pool)?;
+                let told = chap.forget(&self.target).and_then(|()| chap.tell(secret, &self.target));
+                Some(told.map_err(StorageError::file("iscsiadm", "given the secret"))?)
+            }
+        };
+        let done = self.node("--login", &[SESSION_EXISTS, LOGIN_REFUSED]);
+        drop(told);
+        if !self.sessions()?.is_empty() && done.is_ok() {
+            return Ok(());
+        }
+        // A session that the initiator goes on to try is none that somebody asked for.
+        if let Err(left) = self.stop() {
+            tracing::warn!("{left}");
+        }
+        done?;
+        let target = &self.target;
+        let reason = match &self.chap {
+            Some(Chap { username }) => format!(
+                "target '{target}' refuses user '{username}' with the value of that secret; set the one that the server \
+                 has with 'reeve secret set-value'"
+            ),
+            None => format!(
+                "target '{target}' refuses this host; where it asks for a name and password, add \
+                 <auth type='chap' username='…'><secret usage='…'/></auth>"
+            ),
+        };
+        Err(StorageError::conflict(subject, reason))
+    }
+
+    fn start_as(&self, secret: Option<&SecretValue>) -> Result<Box<dyn Volumes>, StorageError> {
+        match self.sessions()?.is_empty() {
+            true => {
+                self.discover()?;
+                self.login(secret)?;
+            }
+            false => {
+                if let Some(Err(error)) = self.chap.as_ref().map(|chap| chap.forget(&self.target)) {
+                    tracing::warn!(pool = self.pool, %error, "the initiator's records could not be looked at");
+                }
+            }
+        }
+        let units = Units { pool: self.clone() };
+        let deadline = Instant::now() + APPEARING;
+        while units.found()?.is_empty() && Instant::now() < deadline {
+            std::thread::park_timeout(PAUSE);
+        }
+        Ok(Box::new(units))
+    }
+
+    /// Makes the initiator know the target; fails where the server does not offer it.
+    fn discover(&self) -> Result<(), StorageError> {
+        let args = ["--mode", "discovery", "--type", "sendtargets", "--portal", &self.portal];
+        let printed = self.iscsiadm(&args, &[NO_OBJECTS])?.unwrap_or_default();
+        let offered = session::discovered(&printed);
+        if offered.contains(&self.target) {
+            return Ok(());
+        }
+        let others = match offered.is_empty() {
+            true => "it offers none to this host".to_owned(),
+            false => format!("it offers {}", offered.join(", ")),
+        };
+        let reason = format!("'{}' has no target '{}'; {others}", self.portal, self.target);
+        Err(StorageError::conflict(self.subject(), reason))
     }
 
     /// Numbers of the sessions with the target.
@@ -110,32 +189,17 @@ impl Pool for IscsiPool {
     }
 
     fn start(&self) -> Result<Box<dyn Volumes>, StorageError> {
-        if self.sessions()?.is_empty() {
-            let args = ["--mode", "discovery", "--type", "sendtargets", "--portal", &self.portal];
-            let printed = self.iscsiadm(&args, &[NO_OBJECTS])?.unwrap_or_default();
-            let offered = session::discovered(&printed);
-            if !offered.contains(&self.target) {
-                let others = match offered.is_empty() {
-                    true => "it offers none to this host".to_owned(),
-                    false => format!("it offers {}", offered.join(", ")),
-                };
-                let reason = format!("'{}' has no target '{}'; {others}", self.portal, self.target);
-                return Err(StorageError::conflict(self.subject(), reason));
-            }
-            self.node("--login", &[SESSION_EXISTS])?;
-        }
-        let units = Units { pool: self.clone() };
-        let deadline = Instant::now() + APPEARING;
-        while units.found()?.is_empty() && Instant::now() < deadline {
-            std::thread::park_timeout(PAUSE);
-        }
-        Ok(Box::new(units))
+        self.start_as(None)
+    }
+
+    fn start_with(&self, secret: &SecretValue) -> Result<Box<dyn Volumes>, StorageError> {
+        self.start_as(Some(secret))
     }
 
     fn stop(&self) -> Result<(), StorageError> {
         match self.sessions()?.is_empty() {
             true => Ok(()),
-            false => self.node("--logout", &[NO_OBJECTS]),
+            false => self.node("--logout", &[NO_OBJECTS]).map(drop),
         }
     }
 

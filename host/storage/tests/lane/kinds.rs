@@ -99,13 +99,21 @@ fn what_this_host_cannot_make_is_refused() {
     let error = check(&config).unwrap_err();
     assert!(error.to_string().contains("by its own name"), "{error}");
     config.source.auth = Some(SourceAuth {
-        kind: "chap".to_owned(),
-        username: Some("me".to_owned()),
+        kind: "ceph".to_owned(),
+        username: Some("me too".to_owned()),
         secret: None,
         extra: Default::default(),
     });
-    let error = check(&config).unwrap_err();
-    assert!(error.to_string().contains("every user of the host sees it"), "{error}");
+    for (kind, username, reason) in [
+        ("ceph", "me too", "write type='chap'"),
+        ("chap", "me too", "visible ASCII"),
+        ("chap", "me", "names no secret"),
+    ] {
+        let auth = config.source.auth.as_mut().unwrap();
+        (auth.kind, auth.username) = (kind.to_owned(), Some(username.to_owned()));
+        let error = check(&config).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
     if !std::path::Path::new("/usr/sbin/lvm").exists() && !std::path::Path::new("/sbin/lvm").exists() {
         let mut config = config.clone();
         (config.kind, config.source, config.target.path) = (PoolKind::Logical, PoolSource::default(), None);

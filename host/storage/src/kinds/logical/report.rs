@@ -9,6 +9,14 @@ pub(super) const ARGUMENTS: [&str; 5] = ["--reportformat", "json", "--units", "b
 /// A new logical volume has it until it is filled.
 pub(super) const UNFINISHED: &str = "reeve_unfinished";
 
+/// What a logical volume that grows has in a tag until its new end is cleared: this, and where it ended before.
+const GROWS_FROM: &str = "reeve_grows_from.";
+
+/// The tag of a logical volume that grows.
+pub(super) fn grows_from(bytes: u64) -> String {
+    format!("{GROWS_FROM}{bytes}")
+}
+
 /// A volume group.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Group {
@@ -54,6 +62,12 @@ impl Logical {
 
     pub(super) fn is_unfinished(&self) -> bool {
         self.tags.split(',').any(|tag| tag == UNFINISHED)
+    }
+
+    /// Where it ended before it began to grow.
+    pub(super) fn grew_from(&self) -> Option<u64> {
+        let mut ends = self.tags.split(',').filter_map(|tag| tag.strip_prefix(GROWS_FROM)?.parse().ok());
+        ends.next().filter(|end| (1..=self.size).contains(end))
     }
 
     /// The fifth letter: it has a device.
@@ -145,6 +159,9 @@ mod tests {
         let facts: Vec<_> =
             found.iter().map(|one| (one.is_volume(), one.is_active(), one.is_unfinished())).collect();
         assert_eq!(found[1].origin_size, Some(8 << 20));
+        let grows = |tags: &str| Logical { tags: tags.to_owned(), ..found[0].clone() }.grew_from();
+        assert_eq!(grows(&format!("a,{}", grows_from(1 << 20))), Some(1 << 20));
+        assert_eq!((grows(&grows_from(0)), grows(&grows_from(5 << 20)), grows("")), (None, None, None));
         assert_eq!(facts, [(true, true, false), (true, false, true), (false, true, false)]);
         let printed =
             br#"{"report":[{"vg":[{"vg_name":"a","vg_size":"8","vg_free":"0","vg_extent_size":"4"}]}]}"#;

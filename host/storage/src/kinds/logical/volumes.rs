@@ -134,6 +134,40 @@ impl LogicalVolumes {
         }
     }
 
+    /// Makes it larger. Its new end was another's once, and is cleared; until that is done a tag says where it ended.
+    fn grow(&self, name: &str, before: u64, size: u64, device: &File) -> Result<(), StorageError> {
+        let (full, subject) = (self.pool.full_name(name), self.subject(name));
+        let (tag, bytes) = (report::grows_from(before), format!("{size}b"));
+        self.unfinished().insert(name.to_owned());
+        let grown = (|| {
+            self.pool.lvm_on(&["lvchange", "-q", "--addtag", &tag, &full], &subject)?;
+            self.pool.lvm_on(&["lvextend", "-q", "--size", &bytes, &full], &subject)?;
+            block::zero(device, before, size - before)
+                .map_err(StorageError::file(self.pool.path_of(name), "cleared"))?;
+            self.pool.lvm_on(&["lvchange", "-q", "--deltag", &tag, &full], &subject).map(drop)
+        })();
+        if grown.is_err() {
+            let found = self.logicals().map(|all| all.into_iter().find(|found| found.name == name));
+            if let Err(left) = found.and_then(|found| found.iter().try_for_each(|found| self.ungrow(found))) {
+                tracing::warn!("{left}");
+            }
+        }
+        self.unfinished().remove(name);
+        grown
+    }
+
+    /// Takes back what a volume grew by before it was done.
+    fn ungrow(&self, found: &Logical) -> Result<(), StorageError> {
+        let Some(before) = found.grew_from() else { return Ok(()) };
+        let (full, subject) = (self.pool.full_name(&found.name), self.subject(&found.name));
+        if found.size > before {
+            let bytes = format!("{before}b");
+            self.pool.lvm_on(&["lvreduce", "-q", "-f", "--yes", "--size", &bytes, &full], &subject)?;
+        }
+        let tag = report::grows_from(before);
+        self.pool.lvm_on(&["lvchange", "-q", "--deltag", &tag, &full], &subject).map(drop)
+    }
+
     fn remove(&self, name: &str) -> Result<(), StorageError> {
         let full = self.pool.full_name(name);
         self.pool.lvm_on(&["lvremove", "-q", "--yes", &full], &self.subject(name)).map(drop)
@@ -147,8 +181,14 @@ impl Volumes for LogicalVolumes {
         let found = self.logicals()?;
         progress.expect(found.len() as u64);
         let mut volumes = Vec::with_capacity(found.len());
-        for one in found.into_iter().filter(Logical::is_volume) {
+        for mut one in found.into_iter().filter(Logical::is_volume) {
             progress.advance(1, &self.pool.subject())?;
+            if let Some(before) = one.grew_from().filter(|_| !unfinished.contains(&one.name)) {
+                match self.ungrow(&one) {
+                    Ok(()) => one.size = before,
+                    Err(left) => tracing::warn!("{left}"),
+                }
+            }
             match (one.is_unfinished(), unfinished.contains(&one.name)) {
                 (false, _) => volumes.push(self.volume(one)),
                 (true, true) => {}
@@ -231,12 +271,7 @@ impl Volumes for LogicalVolumes {
             std::cmp::Ordering::Less => {
                 self.pool.lvm_on(&["lvreduce", "-q", "-f", "--yes", "--size", &bytes, &full], &subject)?;
             }
-            std::cmp::Ordering::Greater => {
-                self.pool.lvm_on(&["lvextend", "-q", "--size", &bytes, &full], &subject)?;
-                // The new end was another's once.
-                block::zero(&device, before, size - before)
-                    .map_err(StorageError::file(self.pool.path_of(name), "cleared"))?;
-            }
+            std::cmp::Ordering::Greater => self.grow(name, before, size, &device)?,
         }
         self.look(name)
     }
