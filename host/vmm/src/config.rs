@@ -73,6 +73,31 @@ pub struct MemoryConfig {
     /// Kept in RAM (`<locked/>`); the daemon raises RLIMIT_MEMLOCK of the worker for it.
     #[serde(default)]
     pub locked: bool,
+    /// NUMA nodes of the host it comes from; none leaves that to the kernel.
+    #[serde(default)]
+    pub numa: Option<NumaConfig>,
+}
+
+/// Where guest memory comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NumaConfig {
+    /// How the nodes are used.
+    pub mode: NumaMode,
+    /// Numbers of nodes, each below 1024.
+    pub nodes: Vec<u32>,
+}
+
+/// How NUMA nodes are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NumaMode {
+    /// From these nodes only.
+    Strict,
+    /// From the first of these nodes while it has some.
+    Preferred,
+    /// From each of these nodes in turn.
+    Interleave,
 }
 
 /// What to boot. The protocol is found in the file: a bzImage, or an ELF with a PVH note, or any 64-bit ELF.
@@ -306,6 +331,11 @@ pub enum LifecycleAction {
     Preserve,
 }
 
+impl NumaConfig {
+    /// First number of a node that is refused.
+    pub const LIMIT: u32 = 1024;
+}
+
 impl LifecycleAction {
     fn restart() -> Self {
         Self::Restart
@@ -356,6 +386,9 @@ pub enum ConfigError {
         "huge pages of {0} bytes are not possible for this guest: use 2 MiB or 1 GiB and a multiple of it as memory"
     )]
     HugePages(u64),
+    /// The NUMA nodes can't be.
+    #[error("guest memory must be bound to one NUMA node at least, and their numbers are below {max}", max = NumaConfig::LIMIT)]
+    Nodes,
     /// The vCPU count is out of range.
     #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
     Vcpus(u32),
@@ -398,6 +431,11 @@ impl VmConfig {
             && (!matches!(size, 0x20_0000 | 0x4000_0000) || !memory.is_multiple_of(size))
         {
             return Err(ConfigError::HugePages(size));
+        }
+        if let Some(numa) = &self.memory.numa
+            && (numa.nodes.is_empty() || numa.nodes.iter().any(|node| *node >= NumaConfig::LIMIT))
+        {
+            return Err(ConfigError::Nodes);
         }
         if self.vcpus == 0 || self.vcpus > Self::MAX_VCPUS {
             return Err(ConfigError::Vcpus(self.vcpus));

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::MemoryConfig;
 
 fn memory(bytes: u64) -> Memory {
-    crate::memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false })
+    crate::memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None })
         .unwrap()
 }
 

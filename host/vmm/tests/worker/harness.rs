@@ -304,7 +304,7 @@ pub fn config() -> VmConfig {
     VmConfig {
         name: "test".to_owned(),
         kvm: FdIndex(0),
-        memory: MemoryConfig { bytes: 64 << 20, mergeable: false, hugepages: None, locked: false },
+        memory: MemoryConfig { bytes: 64 << 20, mergeable: false, hugepages: None, locked: false, numa: None },
         vcpus: 1,
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),

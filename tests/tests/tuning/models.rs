@@ -1,0 +1,1 @@
+//! CPU models (guide 14.16).
