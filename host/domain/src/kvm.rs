@@ -9,6 +9,7 @@
 //! the same socket. An end of the connection is an end of the worker.
 
 mod client;
+mod cpu;
 mod devices;
 mod fit;
 mod images;
@@ -82,6 +83,7 @@ impl Driver for KvmDriver {
 
     fn notes(&self, config: &DomainConfig) -> Vec<String> {
         let mut notes = devices::notes(&config.devices.disks);
+        notes.extend(cpu::notes(config.cpu.as_ref(), cpu::host()));
         notes.extend(fit::notes(config, self.config.cgroups.as_ref()));
         notes
     }
@@ -152,7 +154,7 @@ impl KvmDriver {
             DriverError::Rejected(message) => DriverError::Rejected(format!("kernel '{kernel}': {message}")),
             other => site.explain(other),
         })?;
-        let (tuned, wanted) = (site.clone(), fit::followed(config, self.config.cgroups.as_ref()));
+        let (tuned, wanted) = (site.clone(), config.clone());
         launch::blocking(move || tuned.tune_first(&wanted)).await?;
         let status = Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked };
         Ok(KvmMachine::start(client, process, site.clone(), config, &status))

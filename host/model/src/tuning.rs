@@ -203,10 +203,7 @@ impl Tuning {
                 swap_hard_limit: config.memtune.swap_hard_limit,
                 min_guarantee: config.memtune.min_guarantee,
             },
-            block: BlockLimits {
-                weight: config.blkiotune.weight,
-                devices: config.blkiotune.devices.clone(),
-            },
+            block: BlockLimits { weight: config.blkiotune.weight, devices: config.blkiotune.devices.clone() },
             numa: NumaPolicy {
                 mode: config.numatune.nodeset.as_ref().map(|_| config.numatune.strictness().to_owned()),
                 nodeset: config.numatune.nodeset.clone(),

@@ -251,7 +251,8 @@ mod tests {
     }
 
     /// The workstation and the server of the guide.
-    const WORKSTATION: &str = "lahf_lm lm xtpr cx16 ssse3 tm2 est vmx ds_cpl monitor pni pbe tm ht ss sse2 acpi ds clflush apic";
+    const WORKSTATION: &str =
+        "lahf_lm lm xtpr cx16 ssse3 tm2 est vmx ds_cpl monitor pni pbe tm ht ss sse2 acpi ds clflush apic";
     const SERVER: &str = "osvw 3dnowprefetch misalignsse sse4a abm cr8legacy extapic cmp_legacy lahf_lm rdtscp \
                           pdpe1gb popcnt cx16 ht vme";
 
@@ -273,9 +274,24 @@ mod tests {
     #[test]
     fn models_of_the_guide_are_known() {
         for name in [
-            "Opteron_G5", "Opteron_G4", "Opteron_G3", "Opteron_G2", "Opteron_G1", "Westmere", "Haswell",
-            "SandyBridge", "Nehalem", "Penryn", "Conroe", "cpu64-rhel5", "cpu64-rhel6", "qemu32", "qemu64",
-            "pentium3", "phenom", "core2duo",
+            "Opteron_G5",
+            "Opteron_G4",
+            "Opteron_G3",
+            "Opteron_G2",
+            "Opteron_G1",
+            "Westmere",
+            "Haswell",
+            "SandyBridge",
+            "Nehalem",
+            "Penryn",
+            "Conroe",
+            "cpu64-rhel5",
+            "cpu64-rhel6",
+            "qemu32",
+            "qemu64",
+            "pentium3",
+            "phenom",
+            "core2duo",
         ] {
             assert!(model(name).is_ok(), "{name}");
         }
@@ -319,7 +335,9 @@ mod tests {
     #[test]
     fn cpuid_is_read() {
         let words = |leaf: u32, _subleaf: u32| match leaf {
-            0 => [1, u32::from_le_bytes(*b"Genu"), u32::from_le_bytes(*b"ntel"), u32::from_le_bytes(*b"ineI")],
+            0 => {
+                [1, u32::from_le_bytes(*b"Genu"), u32::from_le_bytes(*b"ntel"), u32::from_le_bytes(*b"ineI")]
+            }
             // SSE3, and a bit that only says that something runs below.
             1 => [0, 0, 1 | 1 << 31, 1 << 25],
             // Beyond the last leaf anything may stand.

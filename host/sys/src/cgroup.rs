@@ -347,7 +347,8 @@ mod tests {
         assert_eq!(part.quota().unwrap().quota, None);
         assert_eq!(cgroups.names(), ["web"]);
         if cgroups.has(Controller::Memory) {
-            let limits = MemoryValues { hard: Some(64 << 20), soft: Some(32 << 20), ..MemoryValues::default() };
+            let limits =
+                MemoryValues { hard: Some(64 << 20), soft: Some(32 << 20), ..MemoryValues::default() };
             group.set_memory(limits).unwrap();
             assert_eq!(group.memory().unwrap(), limits);
             group.set_memory(MemoryValues::default()).unwrap();

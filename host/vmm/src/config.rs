@@ -3,12 +3,16 @@
 //!
 //! [`VmConfig::validate`] is the one place that says whether a configuration can be built; it looks at no descriptor.
 
+mod cpu;
+
 use std::collections::BTreeSet;
 
 use reeve_image::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
+
+pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 
 /// Index into the descriptors that came with the message, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +31,9 @@ pub struct VmConfig {
     pub memory: MemoryConfig,
     /// Number of vCPUs, from 1 to [`VmConfig::MAX_VCPUS`].
     pub vcpus: u32,
+    /// What they say they are.
+    #[serde(default)]
+    pub cpu: CpuConfig,
     /// Host CPUs each vCPU thread may run on; a missing or empty list means anywhere the process may.
     #[serde(default)]
     pub vcpu_pinning: Vec<Vec<u32>>,
@@ -392,6 +399,9 @@ pub enum ConfigError {
     /// The vCPU count is out of range.
     #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
     Vcpus(u32),
+    /// The vCPUs can't be what they should be.
+    #[error("the vCPUs are not possible: {0}")]
+    Cpu(String),
     /// The command line is too long or holds a zero byte.
     #[error("the kernel command line of {0} bytes is too long or holds a zero byte (limit {max})", max = layout::CMDLINE_MAX - 1)]
     Cmdline(usize),
@@ -439,6 +449,9 @@ impl VmConfig {
         }
         if self.vcpus == 0 || self.vcpus > Self::MAX_VCPUS {
             return Err(ConfigError::Vcpus(self.vcpus));
+        }
+        if let Some(reason) = self.cpu.fault() {
+            return Err(ConfigError::Cpu(reason));
         }
         let cmdline = &self.boot.cmdline;
         if cmdline.len() >= layout::CMDLINE_MAX || cmdline.contains('\0') {

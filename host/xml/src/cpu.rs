@@ -50,12 +50,19 @@ mod tests {
         for (text, count) in [
             (one.to_owned(), 1),
             (format!("{one}\n{one}"), 2),
-            (format!("<?xml version='1.0'?><capabilities><host>{one}<topology><cpu id='0'/></topology></host></capabilities>"), 1),
+            (
+                format!(
+                    "<?xml version='1.0'?><capabilities><host>{one}<topology><cpu id='0'/></topology></host></capabilities>"
+                ),
+                1,
+            ),
             ("<domain/>".to_owned(), 0),
         ] {
             let found = parse_all(&text).expect("readable");
             assert_eq!(found.len(), count, "{text}");
-            assert!(found.iter().all(|cpu| cpu.model.as_deref() == Some("pentium3") && cpu.features.len() == 1));
+            assert!(
+                found.iter().all(|cpu| cpu.model.as_deref() == Some("pentium3") && cpu.features.len() == 1)
+            );
         }
         assert!(parse_all("<cpu>").is_err());
     }

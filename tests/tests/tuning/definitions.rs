@@ -19,9 +19,13 @@ fn vcpus_are_counted_and_set() -> Outcome {
     assert!(counts.split_whitespace().eq(printed.split(' ')), "{counts}");
     assert_eq!(lab.domain("vcpucount", &["--maximum", "--config"])?, "4\n");
     assert_eq!(lab.domain("vcpucount", &["--active", "--live"])?, "2\n");
-    let setvcpus = |arguments: &[&str]| lab.daemon.reeve(&[&["domain", "setvcpus", "web"][..], arguments].concat());
+    let setvcpus =
+        |arguments: &[&str]| lab.daemon.reeve(&[&["domain", "setvcpus", "web"][..], arguments].concat());
     let refused = setvcpus(&["1", "--live"])?.fails(1);
-    assert!(refused.contains("runs with 2 vCPUs and can't have 1") && refused.contains("--config"), "{refused}");
+    assert!(
+        refused.contains("runs with 2 vCPUs and can't have 1") && refused.contains("--config"),
+        "{refused}"
+    );
     assert!(setvcpus(&["5", "--config"])?.fails(7).contains("not between 1 and 4"));
     assert!(setvcpus(&["0", "--config"])?.code != 0);
     setvcpus(&["2", "--maximum", "--live"])?.fails(2);
@@ -56,7 +60,10 @@ fn memory_is_set_now_and_for_the_next_start() -> Outcome {
     lab.daemon.reeve(&["domain", "setmem", "web", "0"])?.fails(7);
     lab.domain("setmaxmem", &["64M", "--config"])?;
     let xml = lab.domain("xml", &["--inactive"])?;
-    assert!(xml.contains("<currentMemory unit='KiB'>65536</currentMemory>"), "lowered with the maximum: {xml}");
+    assert!(
+        xml.contains("<currentMemory unit='KiB'>65536</currentMemory>"),
+        "lowered with the maximum: {xml}"
+    );
     lab.domain("destroy", &[])?;
     assert!(lab.domain("setmaxmem", &["1024", "--current"])?.contains("at most 1024 KiB"));
     lab.daemon.reeve(&["domain", "setmem", "web", "512", "--live"])?.fails(6);

@@ -16,7 +16,10 @@ fn vcpus_and_the_emulator_run_where_they_are_pinned() -> Outcome {
     let everywhere = cpus.trim();
     assert!(all.contains(&format!("0: {everywhere}")) && all.contains(&format!("1: {everywhere}")), "{all}");
     let said = lab.domain("vcpupin", &["1", "0", "--live", "--config"])?;
-    assert!(said.split_whitespace().eq(format!("VCPU: CPU Affinity {} 1: 0", "-".repeat(34)).split(' ')), "{said}");
+    assert!(
+        said.split_whitespace().eq(format!("VCPU: CPU Affinity {} 1: 0", "-".repeat(34)).split(' ')),
+        "{said}"
+    );
     lab.domain("emulatorpin", &["0", "--live"])?;
     for (name, allowed) in lab.threads()? {
         let expected = if name == "vcpu0" { everywhere } else { "0" };
@@ -43,7 +46,9 @@ fn vcpus_and_the_emulator_run_where_they_are_pinned() -> Outcome {
 #[test]
 fn shares_and_quotas_reach_the_kernel() -> Outcome {
     if hierarchy("cpu").is_none() {
-        println!("SKIP kernel shares_and_quotas_reach_the_kernel: this host has no cpu hierarchy of version 1 for root");
+        println!(
+            "SKIP kernel shares_and_quotas_reach_the_kernel: this host has no cpu hierarchy of version 1 for root"
+        );
         return Ok(());
     }
     let lab = Lab::with("", "")?;
@@ -65,37 +70,42 @@ fn shares_and_quotas_reach_the_kernel() -> Outcome {
     Ok(())
 }
 
-/// A vCPU that is busy all the time gets what its quota says, within 15 %.
+/// A vCPU that is busy all the time gets what its quota says, within 15 %; its shares are such that no other process of a busy machine
+/// takes that away.
 #[test]
 fn a_quota_throttles_a_busy_guest() -> Outcome {
     if hierarchy("cpu").is_none() {
-        println!("SKIP kernel a_quota_throttles_a_busy_guest: this host has no cpu hierarchy of version 1 for root");
+        println!(
+            "SKIP kernel a_quota_throttles_a_busy_guest: this host has no cpu hierarchy of version 1 for root"
+        );
         return Ok(());
     }
-    let lab = Lab::with("", "run=spin+600+1")?;
+    let lab = Lab::with("<cputune><shares>262144</shares></cputune>", "run=spin+600+1")?;
     lab.domain("start", &[])?;
     let share = || -> anyhow::Result<f64> {
         let (before, start) = (lab.vcpu_time(0)?, Instant::now());
-        wait::until("two seconds have passed", PATIENCE, || start.elapsed() > Duration::from_secs(2))?;
+        wait::until("some seconds have passed", PATIENCE, || start.elapsed() > Duration::from_secs(4))?;
         let used = lab.vcpu_time(0)? - before;
         Ok(used as f64 / start.elapsed().as_nanos() as f64)
     };
-    wait::until("the guest is busy", PATIENCE, || share().is_ok_and(|share| share > 0.3))?;
-    lab.domain("schedinfo", &["--set", "vcpu_quota=10000"])?;
+    wait::until("the guest is busy", PATIENCE, || share().is_ok_and(|share| share > 0.5))?;
+    lab.domain("schedinfo", &["--set", "vcpu_quota=30000"])?;
     let mut seen = Vec::new();
-    wait::until("it gets a tenth of a CPU", PATIENCE, || {
+    wait::until("it gets three tenths of a CPU", PATIENCE, || {
         seen.extend(share());
-        seen.last().is_some_and(|share| (share - 0.1).abs() < 0.015)
+        seen.last().is_some_and(|share| (share - 0.3).abs() < 0.045)
     })?;
-    assert!(seen.iter().skip(1).all(|share| *share < 0.115), "never more than the quota: {seen:?}");
+    assert!(seen.iter().all(|share| *share < 0.345), "never more than the quota: {seen:?}");
     lab.domain("schedinfo", &["--set", "vcpu_quota=-1"])?;
-    wait::until("it is busy again", PATIENCE, || share().is_ok_and(|share| share > 0.3))
+    wait::until("it is busy again", PATIENCE, || share().is_ok_and(|share| share > 0.5))
 }
 
 #[test]
 fn memory_limits_reach_the_kernel() -> Outcome {
     if hierarchy("memory").is_none() {
-        println!("SKIP kernel memory_limits_reach_the_kernel: this host has no memory hierarchy of version 1 for root");
+        println!(
+            "SKIP kernel memory_limits_reach_the_kernel: this host has no memory hierarchy of version 1 for root"
+        );
         return Ok(());
     }
     let lab = Lab::with("", "")?;
@@ -113,7 +123,7 @@ fn memory_limits_reach_the_kernel() -> Outcome {
     let refused = lab.daemon.reeve(&swap)?.fails(7);
     assert!(refused.contains("must be above <hard_limit>"), "{refused}");
     let refused = lab.daemon.reeve(&["domain", "memtune", "web", "--min-guarantee", "32M"])?;
-    assert!(refused.stderr.contains("can't be guaranteed"), "{refused:?}");
+    assert!(refused.stderr.contains("its minimum of memory is not guaranteed"), "{refused:?}");
     Ok(())
 }
 
@@ -124,8 +134,8 @@ fn a_hard_limit_is_kept() -> Outcome {
         println!("SKIP kernel a_hard_limit_is_kept: this host has no memory hierarchy of version 1 for root");
         return Ok(());
     }
-    let limits = "<memtune><hard_limit unit='MiB'>32</hard_limit><swap_hard_limit unit='MiB'>33</swap_hard_limit></memtune>";
-    let lab = Lab::with(limits, "run=mem+write+7+56")?;
+    let limits = "<memtune><hard_limit unit='MiB'>24</hard_limit><swap_hard_limit unit='MiB'>25</swap_hard_limit></memtune>";
+    let lab = Lab::with(limits, "run=mem+write+7+45")?;
     lab.domain("start", &[])?;
     let uuid = lab.uuid()?;
     wait::until("the kernel has ended the worker", PATIENCE, || {
@@ -138,7 +148,9 @@ fn a_hard_limit_is_kept() -> Outcome {
 fn block_io_is_weighed_and_limited() -> Outcome {
     let directory = tempfile::tempdir()?;
     let Some(device) = device_below(directory.path())?.filter(|_| hierarchy("blkio").is_some()) else {
-        println!("SKIP kernel block_io_is_weighed_and_limited: no block device or no blkio hierarchy of version 1 for root");
+        println!(
+            "SKIP kernel block_io_is_weighed_and_limited: no block device or no blkio hierarchy of version 1 for root"
+        );
         return Ok(());
     };
     let image = directory.path().join("disk.img");
@@ -202,7 +214,10 @@ fn cpu_time_is_told_by_cpu_and_in_groups() -> Outcome {
     }
     let stats = lab.daemon.reeve(&["domain", "domstats", "web", "--vcpu", "--state"])?.ok();
     assert!(stats.starts_with("Domain: 'web'\n  state.state=1\n"), "{stats}");
-    assert!(stats.contains("vcpu.current=2") && stats.contains("vcpu.1.time=") && !stats.contains("balloon"), "{stats}");
+    assert!(
+        stats.contains("vcpu.current=2") && stats.contains("vcpu.1.time=") && !stats.contains("balloon"),
+        "{stats}"
+    );
     let memory = lab.domain("dommemstat", &[])?;
     assert!(memory.starts_with("actual 65536\nrss "), "{memory}");
     Ok(())

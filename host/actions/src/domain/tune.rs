@@ -15,6 +15,9 @@ use super::{Attachment, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 
+/// Most block devices in one change.
+const MAX_DEVICES: usize = 256;
+
 impl Actions {
     /// What a domain is tuned to: of the running machine as its host says, else of the definition.
     pub async fn tuning(&self, actor: &Actor, key: &str, options: TuneOptions) -> Result<Tuning, Error> {
@@ -50,6 +53,16 @@ impl Actions {
         if change.current_memory == Some(Bytes(0)) {
             let message = format!("domain '{}' can't live with no memory", subject.name);
             return Err(Error::new(ErrorCode::Invalid, message).with_hint("give it a size, e.g. 256MiB"));
+        }
+        if change.vcpu_pins.len() > DomainConfig::MAX_VCPUS as usize
+            || change.block.devices.len() > MAX_DEVICES
+        {
+            let message = format!(
+                "domain '{}' can't be tuned so: there are more than {} pins or {MAX_DEVICES} devices",
+                subject.name,
+                DomainConfig::MAX_VCPUS
+            );
+            return Err(Error::new(ErrorCode::Invalid, message));
         }
         let (live, _) = self.scope(&subject, attachment(options))?;
         let request = if live { Request::Tune } else { Request::Configure };

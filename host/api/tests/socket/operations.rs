@@ -57,6 +57,17 @@ async fn devices_come_and_go() {
 }
 
 #[tokio::test]
+async fn cpus_are_listed_compared_and_put_together() {
+    let host = Host::serve();
+    let client = &host.client;
+    assert!(client.cpu_models().await.unwrap().iter().any(|model| model.name == "Westmere"));
+    let small = "<cpu><model>486</model></cpu>";
+    assert!(client.compare_cpu(small).await.unwrap().missing.is_empty());
+    assert!(client.baseline_cpu(small).await.unwrap().contains("<model>486</model>"));
+    refused(client.compare_cpu("<domain/>").await, ErrorCode::Invalid, "no <cpu>");
+}
+
+#[tokio::test]
 async fn a_domain_is_tuned() {
     let host = Host::serve();
     host.define("web").await;

@@ -127,7 +127,9 @@ fn lines(record: &Record, groups: [bool; 6]) -> Vec<String> {
             ("tx.drop", each.tx_dropped),
         ];
         say(interface, &format!("net.{index}.name"), each.target.clone());
-        numbers.iter().for_each(|(key, value)| say(interface, &format!("net.{index}.{key}"), value.to_string()));
+        numbers
+            .iter()
+            .for_each(|(key, value)| say(interface, &format!("net.{index}.{key}"), value.to_string()));
     }
     say(block, "block.count", stats.disks.len().to_string());
     for (index, each) in stats.disks.iter().enumerate() {
@@ -142,7 +144,9 @@ fn lines(record: &Record, groups: [bool; 6]) -> Vec<String> {
             ("fl.times", each.flush_time_ns),
         ];
         say(block, &format!("block.{index}.name"), each.target.clone());
-        numbers.iter().for_each(|(key, value)| say(block, &format!("block.{index}.{key}"), value.to_string()));
+        numbers
+            .iter()
+            .for_each(|(key, value)| say(block, &format!("block.{index}.{key}"), value.to_string()));
     }
     lines
 }

@@ -135,7 +135,9 @@ pub(super) fn size(text: &str) -> Result<Bytes, String> {
         number.parse().map_err(|_| "a size is a whole number with a unit, e.g. 512M".to_owned())?;
     let unit = if unit.is_empty() { "KiB" } else { unit };
     if Bytes::of_unit(0, unit).is_none() {
-        return Err(format!("'{unit}' is not a unit: use b, KB, KiB, MB, MiB, GB, GiB, TB, TiB, or K, M, G, T"));
+        return Err(format!(
+            "'{unit}' is not a unit: use b, KB, KiB, MB, MiB, GB, GiB, TB, TiB, or K, M, G, T"
+        ));
     }
     let size = Bytes::of_unit(number, unit).and_then(Bytes::round_up_to_kib);
     size.ok_or_else(|| "that is more memory than can be addressed".to_owned())

@@ -90,9 +90,10 @@ fn parameter(text: &str) -> Result<(Parameter, i64), String> {
         ("emulator_quota", Parameter::EmulatorQuota),
     ];
     let (name, value) = text.split_once('=').ok_or("write PARAMETER=VALUE, e.g. cpu_shares=2048")?;
-    let found = names.iter().find(|(each, _)| *each == name).ok_or_else(|| {
-        format!("'{name}' is not one of {}", names.map(|(name, _)| name).join(", "))
-    })?;
+    let found = names
+        .iter()
+        .find(|(each, _)| *each == name)
+        .ok_or_else(|| format!("'{name}' is not one of {}", names.map(|(name, _)| name).join(", ")))?;
     let value: i64 = value.parse().map_err(|_| format!("'{value}' is no whole number"))?;
     let signed = matches!(found.1, Parameter::Quota | Parameter::EmulatorQuota);
     match value < 0 && !signed {
@@ -276,8 +277,7 @@ impl Blkiotune {
         say(self.device_write_bytes_sec, |device, value| device.write_bytes_sec = Some(value));
         say(self.device_read_iops_sec, |device, value| device.read_iops_sec = Some(value));
         say(self.device_write_iops_sec, |device, value| device.write_iops_sec = Some(value));
-        let change =
-            Tuning { block: BlockLimits { weight: self.weight, devices }, ..Tuning::default() };
+        let change = Tuning { block: BlockLimits { weight: self.weight, devices }, ..Tuning::default() };
         let tuning = self.scope.tuning(context, &self.target.domain, change).await?;
         context.show(&Block(tuning.block))
     }
@@ -292,7 +292,11 @@ impl Show for Block {
 
     fn human(&self) -> String {
         let list = |value: fn(&BlkioDevice) -> Option<u64>| {
-            let words = self.0.devices.iter().filter_map(|device| Some(format!("{},{}", device.path, value(device)?)));
+            let words = self
+                .0
+                .devices
+                .iter()
+                .filter_map(|device| Some(format!("{},{}", device.path, value(device)?)));
             Some(words.collect::<Vec<_>>().join(","))
         };
         values([

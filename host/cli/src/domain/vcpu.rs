@@ -54,7 +54,8 @@ impl Setvcpus {
 }
 
 fn no_agent(domain: &str) -> anyhow::Error {
-    let message = format!("the guest of domain '{domain}' can't be asked: this version speaks with no guest agent");
+    let message =
+        format!("the guest of domain '{domain}' can't be asked: this version speaks with no guest agent");
     ClientError::Refused(Error::new(ErrorCode::Unsupported, message)).into()
 }
 
@@ -102,8 +103,8 @@ impl Vcpucount {
             let count = if self.maximum { tuning.max_vcpus } else { tuning.vcpus };
             return context.show(&Number(count.unwrap_or_default()));
         }
-        let active = context.client.domain_info(domain).await?.summary.state.is_active();
-        let persistent = context.client.domain_info(domain).await?.summary.persistent;
+        let row = context.client.domain_info(domain).await?.summary;
+        let (active, persistent) = (row.state.is_active(), row.persistent);
         let mut rows = Vec::new();
         for (word, wanted, options) in [
             ("config", persistent, TuneOptions { live: false, config: true }),

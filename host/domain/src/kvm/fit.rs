@@ -4,6 +4,7 @@ use reeve_model::domain::DomainConfig;
 use reeve_model::{Bytes, CpuSet};
 use reeve_sys::cgroup::{Cgroups, Controller, Version};
 use reeve_sys::files::Tree;
+use rustix::process::{Resource, getrlimit};
 
 use super::tuning;
 
@@ -19,6 +20,7 @@ pub(super) fn online_cpus() -> CpuSet {
 pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<String> {
     let mut all = Vec::new();
     all.extend(huge_pages(config, "nr_hugepages", "reserved"));
+    all.extend(locked(config));
     let cpus = online_cpus();
     let mut pinned = |what: String, set: &CpuSet| {
         if !set.iter().any(|cpu| cpus.contains(cpu)) {
@@ -29,7 +31,9 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
     config.cputune.emulatorpin.iter().for_each(|set| pinned("the emulator".to_owned(), set));
     config.vcpu.cpuset.iter().for_each(|set| pinned("a vCPU".to_owned(), set));
     let nodes = listed("node");
-    if let Some(set) = config.numatune.nodeset.as_ref().filter(|set| !set.iter().all(|node| nodes.contains(node))) {
+    if let Some(set) =
+        config.numatune.nodeset.as_ref().filter(|set| !set.iter().all(|node| nodes.contains(node)))
+    {
         all.push(format!("its memory can't be bound to NUMA nodes {set}: this host has {nodes}"));
     }
     all.extend(unlimited(config, cgroups));
@@ -45,7 +49,9 @@ pub(super) fn notes(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<Str
         all.push("its CPU shares are not followed: workers have no cgroups here".to_owned());
     }
     if memory.soft_limit.is_some() && !has(Controller::Memory) {
-        all.push("its soft limit of memory is not followed: there is no cgroup controller 'memory'".to_owned());
+        all.push(
+            "its soft limit of memory is not followed: there is no cgroup controller 'memory'".to_owned(),
+        );
     }
     let version1 = cgroups.is_none_or(|cgroups| cgroups.version() == Version::V1);
     if memory.min_guarantee.is_some() && version1 {
@@ -82,9 +88,10 @@ pub(super) fn followed(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Doma
 /// Limits that nobody would keep.
 fn unlimited(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Option<String> {
     let config = followed(config, cgroups);
-    let missing = [Controller::Cpu, Controller::Memory, Controller::BlockIo].into_iter().find(|controller| {
-        tuning::needs(&config, *controller) && !cgroups.is_some_and(|cgroups| cgroups.has(*controller))
-    })?;
+    let missing =
+        [Controller::Cpu, Controller::Memory, Controller::BlockIo].into_iter().find(|controller| {
+            tuning::needs(&config, *controller) && !cgroups.is_some_and(|cgroups| cgroups.has(*controller))
+        })?;
     let what = match missing {
         Controller::Memory => "memory (<memtune>)",
         Controller::BlockIo => "block I/O (<blkiotune>)",
@@ -101,7 +108,10 @@ pub(super) fn without_groups(old: &DomainConfig, new: &DomainConfig) -> Option<S
     if same && old.blkiotune == new.blkiotune {
         return unlimited(new, None);
     }
-    Some("it can't be limited: its worker has no cgroups; name a workers.cgroup and run the daemon as root".to_owned())
+    Some(
+        "it can't be limited: its worker has no cgroups; name a workers.cgroup and run the daemon as root"
+            .to_owned(),
+    )
 }
 
 /// Too few huge pages by the count in a file.
@@ -120,6 +130,29 @@ pub(super) fn huge_pages(config: &DomainConfig, file: &str, participle: &str) ->
             pages.number("nr_hugepages").unwrap_or(0) + needed - found,
         )
     })
+}
+
+/// Why the daemon can't have that much memory locked in RAM.
+fn locked(config: &DomainConfig) -> Option<String> {
+    let memory = super::plan::memory(config);
+    let limit = getrlimit(Resource::Memlock).maximum;
+    if !memory.locked || limit.is_none_or(|limit| limit >= memory.bytes) || may_raise_limits() {
+        return None;
+    }
+    Some(format!(
+        "its {} of memory can't be locked: the daemon may have {} locked and may not raise that; give it CAP_SYS_RESOURCE, or start it with a higher limit of locked memory (RLIMIT_MEMLOCK)",
+        Bytes(memory.bytes),
+        Bytes(limit.unwrap_or(0)),
+    ))
+}
+
+/// Whether this process has CAP_SYS_RESOURCE.
+fn may_raise_limits() -> bool {
+    const SYS_RESOURCE: u32 = 24;
+    let status = Tree::new("/proc/self").text("status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> SYS_RESOURCE & 1 == 1)
 }
 
 /// Numbers of the CPUs or NUMA nodes that are online; 0 where the kernel does not say.

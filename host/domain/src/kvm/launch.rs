@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reeve_sys::cgroup::Group;
+use reeve_sys::cgroup::{Cgroups, Group};
 use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open;
 use reeve_sys::process::{Process, Program};
@@ -136,6 +136,11 @@ impl Site {
     fn group(&self) -> Result<Option<Group>, DriverError> {
         let made = self.config.cgroups.as_ref().map(|cgroups| cgroups.create(&self.uuid.to_string()));
         made.transpose().map_err(host("the domain's cgroup"))
+    }
+
+    /// Where groups are made.
+    pub fn cgroups(&self) -> Option<&Cgroups> {
+        self.config.cgroups.as_ref()
     }
 
     /// Its cgroup, if it is there.

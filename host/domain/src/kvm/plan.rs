@@ -9,7 +9,7 @@ use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
-use super::devices;
+use super::{cpu, devices};
 use crate::driver::Refusal;
 use crate::names;
 
@@ -85,6 +85,7 @@ impl Plan {
             kvm,
             memory: memory(config),
             vcpus,
+            cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
             boot,

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use reeve_model::domain::{BlkioDevice, BlkioTune, CpuTune, DomainConfig, MemTune, NumaTune};
-use reeve_model::tuning::{BlockLimits, CpuStats, CpuTime, MemoryLimits, NumaPolicy, Schedule, Tuning, VcpuInfo};
+use reeve_model::tuning::{
+    BlockLimits, CpuStats, CpuTime, MemoryLimits, NumaPolicy, Schedule, Tuning, VcpuInfo,
+};
 use reeve_model::{Bytes, CpuSet};
-use reeve_sys::cgroup::{BlockValues, CgroupError, Controller, DeviceNumber, Group, MemoryValues, Part, Quota};
+use reeve_sys::cgroup::{
+    BlockValues, CgroupError, Controller, DeviceNumber, Group, MemoryValues, Part, Quota,
+};
 use reeve_sys::threads::{self, Thread};
 
 use super::fit;
@@ -33,12 +37,19 @@ fn untuned(config: &DomainConfig) -> DomainConfig {
 impl Site {
     /// Applies a configuration to a worker that was just launched.
     pub fn tune_first(&self, config: &DomainConfig) -> Result<(), DriverError> {
-        self.change(&untuned(config), config, true)
+        let config = fit::followed(config, self.cgroups());
+        self.change(&untuned(&config), &config, true)
     }
 
     /// Changes the worker from what one configuration says to what another does. Stops at the first thing that is refused.
     pub fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
-        self.change(old, new, false)
+        let cgroups = self.cgroups();
+        let (before, after) = (fit::followed(old, cgroups), fit::followed(new, cgroups));
+        if before == after && old != new {
+            let note = fit::notes(new, cgroups).into_iter().next();
+            return Err(DriverError::Unsupported(note.unwrap_or_default()));
+        }
+        self.change(&before, &after, false)
     }
 
     fn change(&self, old: &DomainConfig, new: &DomainConfig, first: bool) -> Result<(), DriverError> {
@@ -46,7 +57,8 @@ impl Site {
         let threads = Threads::of(pid);
         threads.pin(old, new)?;
         let Some(group) = self.found_group() else {
-            return fit::without_groups(old, new).map_or(Ok(()), |sentence| Err(DriverError::Unsupported(sentence)));
+            return fit::without_groups(old, new)
+                .map_or(Ok(()), |sentence| Err(DriverError::Unsupported(sentence)));
         };
         let change = Change { group: &group, threads: &threads, pid, first };
         change.make(old, new).map_err(refused)
@@ -171,47 +183,49 @@ struct Change<'a> {
 impl Change<'_> {
     fn make(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), CgroupError> {
         let Self { group, threads, pid, first } = self;
-    if old.cputune.shares != new.cputune.shares {
-        group.set_shares(new.cputune.shares.unwrap_or(Schedule::SHARES))?;
-    }
-    if limits(&old.memtune) != limits(&new.memtune) {
-        group.set_memory(limits(&new.memtune))?;
-    }
-    if old.blkiotune.weight != new.blkiotune.weight {
-        group.set_block_weight(new.blkiotune.weight.unwrap_or(DEFAULT_WEIGHT))?;
-    }
-    let devices = [&old.blkiotune, &new.blkiotune].into_iter().flat_map(|tune| &tune.devices);
-    let paths: BTreeSet<&str> = devices.map(|device| device.path.as_str()).collect();
-    for path in paths {
-        let (old, new) = (values(&old.blkiotune, path), values(&new.blkiotune, path));
-        if old != new {
-            group.set_block_device(DeviceNumber::of(Path::new(path))?, old, new)?;
+        if old.cputune.shares != new.cputune.shares {
+            group.set_shares(new.cputune.shares.unwrap_or(Schedule::SHARES))?;
         }
-    }
-    let strict = |tune: &NumaTune| tune.nodeset.clone().filter(|_| tune.strictness() == "strict");
-    if let Some(nodes) = strict(&new.numatune).filter(|nodes| strict(&old.numatune).as_ref() != Some(nodes)) {
-        // Without the controller the worker has bound its memory all the same.
-        match group.set_nodes(&nodes.to_string(), &[*pid]) {
-            Err(CgroupError::Missing(_)) if *first => {}
-            set => set?,
+        if limits(&old.memtune) != limits(&new.memtune) {
+            group.set_memory(limits(&new.memtune))?;
         }
-    }
-    let (tune, before) = (&new.cputune, &old.cputune);
-    let quota = quota(tune.period, tune.quota);
-    if quota != self::quota(before.period, before.quota) {
-        for (number, thread) in threads.vcpus() {
-            let part = group.part(&format!("vcpu{number}"))?;
+        if old.blkiotune.weight != new.blkiotune.weight {
+            group.set_block_weight(new.blkiotune.weight.unwrap_or(DEFAULT_WEIGHT))?;
+        }
+        let devices = [&old.blkiotune, &new.blkiotune].into_iter().flat_map(|tune| &tune.devices);
+        let paths: BTreeSet<&str> = devices.map(|device| device.path.as_str()).collect();
+        for path in paths {
+            let (old, new) = (values(&old.blkiotune, path), values(&new.blkiotune, path));
+            if old != new {
+                group.set_block_device(DeviceNumber::of(Path::new(path))?, old, new)?;
+            }
+        }
+        let strict = |tune: &NumaTune| tune.nodeset.clone().filter(|_| tune.strictness() == "strict");
+        if let Some(nodes) =
+            strict(&new.numatune).filter(|nodes| strict(&old.numatune).as_ref() != Some(nodes))
+        {
+            // Without the controller the worker has bound its memory all the same.
+            match group.set_nodes(&nodes.to_string(), &[*pid]) {
+                Err(CgroupError::Missing(_)) if *first => {}
+                set => set?,
+            }
+        }
+        let (tune, before) = (&new.cputune, &old.cputune);
+        let quota = quota(tune.period, tune.quota);
+        if quota != self::quota(before.period, before.quota) {
+            for (number, thread) in threads.vcpus() {
+                let part = group.part(&format!("vcpu{number}"))?;
+                part.set_quota(quota)?;
+                part.add_thread(thread.id)?;
+            }
+        }
+        let quota = self::quota(tune.emulator_period, tune.emulator_quota);
+        if quota != self::quota(before.emulator_period, before.emulator_quota) {
+            let part = group.part(EMULATOR)?;
             part.set_quota(quota)?;
-            part.add_thread(thread.id)?;
+            threads.others().try_for_each(|thread| part.add_thread(thread.id))?;
         }
-    }
-    let quota = self::quota(tune.emulator_period, tune.emulator_quota);
-    if quota != self::quota(before.emulator_period, before.emulator_quota) {
-        let part = group.part(EMULATOR)?;
-        part.set_quota(quota)?;
-        threads.others().try_for_each(|thread| part.add_thread(thread.id))?;
-    }
-    Ok(())
+        Ok(())
     }
 }
 
@@ -219,9 +233,8 @@ fn read_group(group: &Group, config: &DomainConfig, tuning: &mut Tuning) -> Resu
     let part = |name: &str| group.found_part(name).as_ref().map(Part::quota).transpose();
     let none = quota(None, None);
     let (vcpu, emulator) = (part("vcpu0")?.unwrap_or(none), part(EMULATOR)?.unwrap_or(none));
-    let written = |quota: Quota| {
-        Some(quota.quota.and_then(|us| i64::try_from(us).ok()).unwrap_or(Schedule::UNLIMITED))
-    };
+    let written =
+        |quota: Quota| Some(quota.quota.and_then(|us| i64::try_from(us).ok()).unwrap_or(Schedule::UNLIMITED));
     tuning.schedule = Schedule {
         cpu_shares: Some(group.shares()?),
         vcpu_period: Some(vcpu.period),
@@ -242,7 +255,8 @@ fn read_group(group: &Group, config: &DomainConfig, tuning: &mut Tuning) -> Resu
     for BlkioDevice { path, .. } in &config.blkiotune.devices {
         let number = DeviceNumber::of(Path::new(path));
         let found = known(number.and_then(|number| group.block_device(number)))?;
-        let Some(BlockValues { weight, limits: [read_bytes, write_bytes, read_iops, write_iops] }) = found else {
+        let Some(BlockValues { weight, limits: [read_bytes, write_bytes, read_iops, write_iops] }) = found
+        else {
             continue;
         };
         tuning.block.devices.push(BlkioDevice {

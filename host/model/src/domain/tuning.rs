@@ -146,13 +146,8 @@ pub struct BlkioDevice {
 impl BlkioDevice {
     /// True when it says nothing about its device.
     pub fn is_empty(&self) -> bool {
-        let all = [
-            self.weight,
-            self.read_bytes_sec,
-            self.write_bytes_sec,
-            self.read_iops_sec,
-            self.write_iops_sec,
-        ];
+        let all =
+            [self.weight, self.read_bytes_sec, self.write_bytes_sec, self.read_iops_sec, self.write_iops_sec];
         all.iter().all(Option::is_none)
     }
 }

@@ -207,6 +207,7 @@ pub const FEATURES: &[Feature] = &[
     feature(LD_1_EAX, 1, "xsavec"),
     feature(LD_1_EAX, 2, "xgetbv1"),
     feature(LD_1_EAX, 3, "xsaves"),
+    feature(LD_1_EAX, 4, "xfd"),
     feature(X1_EDX, 11, "syscall"),
     feature(X1_EDX, 19, "mp"),
     feature(X1_EDX, 20, "nx"),

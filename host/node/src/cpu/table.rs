@@ -106,7 +106,7 @@ pub(super) const MODELS: &[Entry] = &[
     model("Icelake-Server", INTEL, (6, 134, 0), Some("Icelake-Server-noTSX"),
         "hle rtm"),
     model("SapphireRapids", INTEL, (6, 143, 4), Some("Icelake-Server"),
-        "avx-vnni avx512-bf16 avx512-fp16 amx-bf16 amx-tile amx-int8 serialize tsx-ldtrk bus-lock-detect fzrm fsrs fsrc"),
+        "avx-vnni avx512-bf16 avx512-fp16 amx-bf16 amx-tile amx-int8 serialize tsx-ldtrk bus-lock-detect fzrm fsrs fsrc xfd"),
     model("SapphireRapids-noTSX", INTEL, (6, 143, 4), Some("SapphireRapids"),
         "").less("hle rtm tsx-ldtrk"),
     model("Opteron_G1", AMD, (15, 6, 1), Some("pentium3"),

@@ -136,7 +136,8 @@ impl Group {
             Version::V2 => ["io.bfq.weight", "io.weight"],
         };
         names.into_iter().find(|name| files.has(name)).ok_or_else(|| {
-            let sentence = "block I/O can't be weighed: no I/O scheduler of this kernel knows weights; load bfq";
+            let sentence =
+                "block I/O can't be weighed: no I/O scheduler of this kernel knows weights; load bfq";
             CgroupError::Missing(sentence.to_owned())
         })
     }
