@@ -84,8 +84,6 @@ pub enum DomainCommand {
     Setmem(setmem::Setmem),
     /// Set the maximum memory of a domain
     Setmaxmem(setmem::Setmaxmem),
-    /// Show how much memory a domain uses
-    Dommemstat(setmem::Dommemstat),
     /// Set how many vCPUs a domain has
     Setvcpus(vcpu::Setvcpus),
     /// Show how many vCPUs a domain has
@@ -165,7 +163,6 @@ impl DomainCommand {
             Self::CpuStats(command) => command.run(context).await,
             Self::Setmem(command) => command.run(context).await,
             Self::Setmaxmem(command) => command.run(context).await,
-            Self::Dommemstat(command) => command.run(context).await,
             Self::Setvcpus(command) => command.run(context).await,
             Self::Vcpucount(command) => command.run(context).await,
             Self::Vcpuinfo(command) => command.run(context).await,

@@ -1,7 +1,8 @@
-//! Threads of another process: which there are, what they have used, and which host CPUs they may run on.
+//! Threads of another process: which there are, what they have used, which host CPUs they may run on; and which CPUs there are.
 
 use std::io;
 
+use reeve_model::CpuSet as HostCpus;
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 use crate::files::Tree;
@@ -21,6 +22,22 @@ pub fn of(process: u32) -> Vec<Thread> {
     let tasks = Tree::new(format!("/proc/{process}/task"));
     let named = |id: u32| Some(Thread { process, id, name: tasks.text(format!("{id}/comm")).ok()? });
     tasks.numbered("").into_iter().filter_map(named).collect()
+}
+
+/// CPUs of this host that run; CPU 0 where the kernel does not say.
+pub fn online_cpus() -> HostCpus {
+    online("cpu")
+}
+
+/// NUMA nodes of this host; node 0 where the kernel knows none.
+pub fn online_nodes() -> HostCpus {
+    online("node")
+}
+
+fn online(kind: &str) -> HostCpus {
+    let text = Tree::new("/sys/devices/system").text(format!("{kind}/online"));
+    let listed = text.ok().and_then(|text| text.parse().ok());
+    listed.unwrap_or_else(|| HostCpus::new([0]).expect("0 is a number of a CPU"))
 }
 
 impl Thread {

@@ -4,6 +4,7 @@
 //! [`VmConfig::validate`] is the one place that says whether a configuration can be built; it looks at no descriptor.
 
 mod cpu;
+mod memory;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::layout;
 
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
+pub use memory::{MemoryConfig, NumaConfig, NumaMode};
 
 /// Index into the descriptors that came with the message, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,48 +65,6 @@ pub struct VmConfig {
     /// How the worker locks itself in before the guest runs.
     #[serde(default)]
     pub sandbox: SandboxConfig,
-}
-
-/// Guest memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemoryConfig {
-    /// Size in bytes, a multiple of 1 MiB (of the huge page size when given), at least 4 MiB.
-    pub bytes: u64,
-    /// May be merged by KSM (false for `<nosharepages/>`).
-    #[serde(default)]
-    pub mergeable: bool,
-    /// Huge page size in bytes, 2 MiB or 1 GiB; none means ordinary pages.
-    #[serde(default)]
-    pub hugepages: Option<u64>,
-    /// Kept in RAM (`<locked/>`); the daemon raises RLIMIT_MEMLOCK of the worker for it.
-    #[serde(default)]
-    pub locked: bool,
-    /// NUMA nodes of the host it comes from; none leaves that to the kernel.
-    #[serde(default)]
-    pub numa: Option<NumaConfig>,
-}
-
-/// Where guest memory comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NumaConfig {
-    /// How the nodes are used.
-    pub mode: NumaMode,
-    /// Numbers of nodes, each below 1024.
-    pub nodes: Vec<u32>,
-}
-
-/// How NUMA nodes are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NumaMode {
-    /// From these nodes only.
-    Strict,
-    /// From the first of these nodes while it has some.
-    Preferred,
-    /// From each of these nodes in turn.
-    Interleave,
 }
 
 /// What to boot. The protocol is found in the file: a bzImage, or an ELF with a PVH note, or any 64-bit ELF.
@@ -336,11 +296,6 @@ pub enum LifecycleAction {
     Restart,
     /// The machine is kept, paused, for a look at it.
     Preserve,
-}
-
-impl NumaConfig {
-    /// First number of a node that is refused.
-    pub const LIMIT: u32 = 1024;
 }
 
 impl LifecycleAction {

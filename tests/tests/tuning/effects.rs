@@ -20,12 +20,12 @@ fn vcpus_and_the_emulator_run_where_they_are_pinned() -> Outcome {
         said.split_whitespace().eq(format!("VCPU: CPU Affinity {} 1: 0", "-".repeat(34)).split(' ')),
         "{said}"
     );
-    lab.domain("emulatorpin", &["0", "--live"])?;
+    lab.daemon.reeve(&["domain", "emulatorpin", "web", "0", "--live"])?.ok();
     for (name, allowed) in lab.threads()? {
         let expected = if name == "vcpu0" { everywhere } else { "0" };
         assert_eq!(allowed, expected, "{name}");
     }
-    let info = lab.domain("vcpuinfo", &[])?;
+    let info = lab.daemon.reeve(&["domain", "vcpuinfo", "web"])?.ok();
     assert!(info.contains("State:          running") && info.contains("CPU Affinity:"), "{info}");
     let count = everywhere.rsplit(['-', ',']).next().unwrap_or("0").parse::<usize>()? + 1;
     assert!(info.ends_with(&format!("CPU Affinity:   y{}\n", "-".repeat(count - 1))), "{info}");
@@ -137,7 +137,7 @@ fn a_hard_limit_is_kept() -> Outcome {
     let limits = "<memtune><hard_limit unit='MiB'>24</hard_limit><swap_hard_limit unit='MiB'>25</swap_hard_limit></memtune>";
     let lab = Lab::with(limits, "run=mem+write+7+45")?;
     lab.domain("start", &[])?;
-    let uuid = lab.uuid()?;
+    let uuid = lab.uuid().to_owned();
     wait::until("the kernel has ended the worker", PATIENCE, || {
         lab.domain("state", &[]).is_ok_and(|state| state.starts_with("crashed"))
     })?;
@@ -208,7 +208,7 @@ fn cpu_time_is_told_by_cpu_and_in_groups() -> Outcome {
         let cpus = stats["cpus"].as_array().cloned().unwrap_or_default();
         let sum: u64 = cpus.iter().filter_map(|cpu| cpu["cpu_time_ns"].as_u64()).sum();
         assert_eq!(stats["total"]["cpu_time_ns"].as_u64(), Some(sum), "{stats}");
-        let total = lab.domain("cpu-stats", &["--total"])?;
+        let total = lab.daemon.reeve(&["domain", "cpu-stats", "web", "--total"])?.ok();
         assert!(total.starts_with("Total:") && total.contains("user_time"), "{total}");
         assert!(lab.domain("cpu-stats", &["0", "1"])?.starts_with("CPU0:"));
     }
@@ -218,7 +218,5 @@ fn cpu_time_is_told_by_cpu_and_in_groups() -> Outcome {
         stats.contains("vcpu.current=2") && stats.contains("vcpu.1.time=") && !stats.contains("balloon"),
         "{stats}"
     );
-    let memory = lab.domain("dommemstat", &[])?;
-    assert!(memory.starts_with("actual 65536\nrss "), "{memory}");
     Ok(())
 }

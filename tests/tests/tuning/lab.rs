@@ -11,6 +11,7 @@ pub const CONTROLLERS: [&str; 4] = ["cpu", "cpuacct", "memory", "blkio"];
 
 pub struct Lab {
     pub daemon: Daemon,
+    uuid: String,
 }
 
 impl Lab {
@@ -21,7 +22,10 @@ impl Lab {
 
     /// As [`Self::with`], with devices.
     pub fn with_devices(tuning: &str, cmdline: &str, devices: &str) -> anyhow::Result<Self> {
-        let lab = Self { daemon: Daemon::start()? };
+        let daemon = Daemon::start()?;
+        // No other daemon of this machine has a domain of that UUID: the groups of all are in one directory.
+        let uuid = format!("00000000-0000-4000-8000-{:012x}", daemon.pid());
+        let lab = Self { daemon, uuid };
         lab.define(tuning, cmdline, devices)?;
         Ok(lab)
     }
@@ -31,7 +35,8 @@ impl Lab {
         let serial = "<serial type='pty'><target port='0'/></serial>";
         let devices = format!("{serial}{devices}");
         let document = Guest::locate()?.document_with("web", 64, cmdline, &devices);
-        let document = document.replace("<vcpu>1</vcpu>", &format!("<vcpu>2</vcpu>{tuning}"));
+        let identity = format!("<uuid>{}</uuid><vcpu>2</vcpu>{tuning}", self.uuid);
+        let document = document.replace("<vcpu>1</vcpu>", &identity);
         let run = self.daemon.reeve_with_input(&["domain", "define", "-"], &document)?;
         anyhow::ensure!(run.code == 0, "{run:?}");
         Ok(run)
@@ -55,8 +60,8 @@ impl Lab {
     }
 
     /// UUID of the domain.
-    pub fn uuid(&self) -> anyhow::Result<String> {
-        Ok(self.json("info", &[])?["uuid"].as_str().context("a UUID")?.to_owned())
+    pub fn uuid(&self) -> &str {
+        &self.uuid
     }
 
     /// Threads of the worker: name and the host CPUs that the kernel lets it run on.
@@ -84,7 +89,7 @@ impl Lab {
     /// A file of the worker's group of a controller; none where this host has no such hierarchy of version 1.
     pub fn group_file(&self, controller: &str, file: &str) -> anyhow::Result<Option<String>> {
         let Some(group) = hierarchy(controller) else { return Ok(None) };
-        let path = group.join("reeve").join(self.uuid()?).join(file);
+        let path = group.join("reeve").join(&self.uuid).join(file);
         let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
         Ok(Some(text.trim().to_owned()))
     }

@@ -21,7 +21,7 @@ fn a_document_is_applied_kept_and_cleared() -> Outcome {
     }
     let mut lab = Lab::with(EVERYTHING, "")?;
     lab.domain("start", &[])?;
-    let uuid = lab.uuid()?;
+    let uuid = lab.uuid().to_owned();
     let in_force = |lab: &Lab| -> Outcome {
         assert_eq!(lab.group_file("cpu", "cpu.shares")?.as_deref(), Some("512"));
         for vcpu in ["vcpu0", "vcpu1"] {
@@ -64,7 +64,7 @@ fn groups_go_with_a_killed_worker() -> Outcome {
         );
         return Ok(());
     }
-    let uuid = lab.uuid()?;
+    let uuid = lab.uuid().to_owned();
     let kill = |lab: &Lab| -> Outcome {
         let worker = Pid::from_raw(i32::try_from(lab.worker()?)?);
         kill_process(worker.expect("a process has a number"), Signal::KILL)?;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use reeve_domain::Request;
 use reeve_model::domain::DomainConfig;
 use reeve_model::tuning::{CpuStats, TuneOptions, Tuning, VcpuInfo};
-use reeve_model::{Actor, Bytes, CpuSet, Error, ErrorCode, Verb};
+use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
+use reeve_sys::threads::online_cpus;
 
 use super::device_change::{put_back, replace};
 use super::{Attachment, Subject, define};
@@ -106,8 +107,7 @@ impl Actions {
             let message = format!("domain '{}' is transient: it has no definition", subject.name);
             Error::new(ErrorCode::WrongState, message).with_hint("look at the running machine instead")
         })?;
-        let cpus = CpuSet::new(0..self.node.info()?.cpus.max(1)).expect("a host has a CPU at least");
-        Ok(Tuning::of(&config, &cpus))
+        Ok(Tuning::of(&config, &online_cpus()))
     }
 }
 

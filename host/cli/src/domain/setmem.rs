@@ -1,4 +1,4 @@
-//! `reeve domain setmem`, `setmaxmem` and `dommemstat` (guide 14.5.10, 14.13.7, 14.13.8).
+//! `reeve domain setmem` and `setmaxmem` (guide 14.13.7, 14.13.8).
 
 use clap::Args;
 use reeve_model::Bytes;
@@ -96,34 +96,6 @@ impl Show for Memory {
     fn human(&self) -> String {
         let size = self.size.unwrap_or_default();
         format!("Domain '{}' {} {} KiB of memory", self.domain, self.word, size.as_kib())
-    }
-}
-
-/// Options of `reeve domain dommemstat`.
-#[derive(Debug, Args)]
-pub struct Dommemstat {
-    #[command(flatten)]
-    target: Target,
-}
-
-impl Dommemstat {
-    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let stats = context.client.domain_stats(&self.target.domain).await?;
-        context.show(&Memstat { actual: stats.balloon_current, rss: stats.resident })
-    }
-}
-
-#[derive(Serialize)]
-struct Memstat {
-    actual: Bytes,
-    rss: Bytes,
-}
-
-impl Show for Memstat {
-    const ELEMENT: &'static str = "memory";
-
-    fn human(&self) -> String {
-        format!("actual {}\nrss {}", self.actual.as_kib(), self.rss.as_kib())
     }
 }
 

@@ -48,7 +48,7 @@ fn policies_and_matches() {
     let with = |policy, name| custom_cpu("Nehalem", &[(policy, name)]);
     let exact = planned(&custom_cpu("Nehalem", &[])).unwrap();
     assert_eq!((seen(&exact, "sse4.2"), seen(&exact, "aes")), ((true, false), (false, false)));
-    assert_eq!(seen(&exact, "apic").0, true, "the machine's own stay");
+    assert!(seen(&exact, "apic").0, "the machine's own stay");
     assert_eq!(exact.signature, Some((6, 26, 3)));
     let minimum = CpuConfig { matching: Some("minimum".to_owned()), ..with("disable", "vmx") };
     let minimum = planned(&minimum).unwrap();

@@ -4,17 +4,13 @@ use reeve_model::domain::DomainConfig;
 use reeve_model::{Bytes, CpuSet};
 use reeve_sys::cgroup::{Cgroups, Controller, Version};
 use reeve_sys::files::Tree;
+use reeve_sys::threads::{online_cpus, online_nodes};
 use rustix::process::{Resource, getrlimit};
 
 use super::tuning;
 
 /// Huge pages of all sizes.
 const HUGE_PAGES: &str = "/sys/kernel/mm/hugepages";
-
-/// CPUs of this host that run.
-pub(super) fn online_cpus() -> CpuSet {
-    listed("cpu")
-}
 
 /// Every reason why this host can't give what is asked for; whether something of it is free now is left to the start.
 pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<String> {
@@ -30,7 +26,7 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
     config.cputune.vcpupin.iter().for_each(|pin| pinned(format!("vCPU {}", pin.vcpu), &pin.cpuset));
     config.cputune.emulatorpin.iter().for_each(|set| pinned("the emulator".to_owned(), set));
     config.vcpu.cpuset.iter().for_each(|set| pinned("a vCPU".to_owned(), set));
-    let nodes = listed("node");
+    let nodes = online_nodes();
     if let Some(set) =
         config.numatune.nodeset.as_ref().filter(|set| !set.iter().all(|node| nodes.contains(node)))
     {
@@ -153,11 +149,4 @@ fn may_raise_limits() -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> SYS_RESOURCE & 1 == 1)
-}
-
-/// Numbers of the CPUs or NUMA nodes that are online; 0 where the kernel does not say.
-fn listed(kind: &str) -> CpuSet {
-    let text = Tree::new("/sys/devices/system").text(format!("{kind}/online"));
-    let listed = text.ok().and_then(|text| text.parse().ok());
-    listed.unwrap_or_else(|| CpuSet::new([0]).expect("0 is a number of a CPU"))
 }

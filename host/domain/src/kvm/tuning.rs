@@ -67,7 +67,7 @@ impl Site {
     /// What is in force now, of a machine with this configuration.
     pub fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {
         let threads = Threads::of(self.process()?.pid());
-        let host = fit::online_cpus();
+        let host = threads::online_cpus();
         let mut tuning = Tuning::of(config, &host);
         tuning.max_vcpus = Some(config.vcpu.max);
         for pin in &mut tuning.vcpu_pins {
@@ -91,7 +91,7 @@ impl Site {
     /// The vCPUs by number.
     pub fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
         let threads = Threads::of(self.process()?.pid());
-        let host = fit::online_cpus();
+        let host = threads::online_cpus();
         let info = |thread: &Thread| {
             let (cpu, time_ns) = (thread.last_cpu()?, thread.time_ns()?);
             Some(VcpuInfo { vcpu: number(thread)?, cpu, time_ns, affinity: affinity(thread, &host)? })
@@ -138,7 +138,7 @@ impl Threads {
     }
 
     fn pin(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
-        let host = fit::online_cpus();
+        let host = threads::online_cpus();
         let (old, new) = (Tuning::of(old, &host), Tuning::of(new, &host));
         let pin = |what: String, thread: &Thread, cpus: &CpuSet| {
             thread.set_affinity(cpus.iter()).map_err(|source| DriverError::Host {
