@@ -154,7 +154,7 @@ fn what_makes_no_sense_now_is_a_wrong_state() -> Outcome {
         let said = daemon.reeve(&["domain", verb, "web"])?.fails(6);
         assert!(said.starts_with("error: domain 'web' is not running"), "{verb}: {said}");
     }
-    daemon.reeve(&["domain", "setmem", "web", "128M"])?.fails(6);
+    daemon.reeve(&["domain", "setmem", "web", "128M", "--live"])?.fails(6);
     daemon.reeve(&["domain", "start", "web"])?.ok();
     let said = daemon.reeve(&["domain", "start", "web"])?.fails(6);
     assert!(said.contains("'web'") && said.contains("running"), "{said}");

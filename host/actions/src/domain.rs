@@ -15,6 +15,7 @@ mod run;
 mod settings;
 mod start;
 mod stop;
+mod tune;
 mod undefine;
 mod update;
 mod update_device;

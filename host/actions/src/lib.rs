@@ -20,6 +20,7 @@ mod adapters;
 mod artifact;
 pub mod artifact_port;
 mod clone_name;
+mod cpu;
 mod definitions;
 pub mod diff;
 mod document;

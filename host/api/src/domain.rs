@@ -4,6 +4,7 @@ mod device;
 mod disk;
 mod interface;
 mod life;
+mod tuning;
 
 use axum::Json;
 use axum::extract::State;
@@ -26,6 +27,7 @@ pub(crate) use device::*;
 pub(crate) use disk::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
+pub(crate) use tuning::*;
 
 /// Rows of all domains that pass the filter, by name.
 #[utoipa::path(

@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use reeve_model::Error;
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::node::{CpuComparison, CpuModel, KsmChange, KsmState, NodeInfo, NodeMemory};
 
 use crate::error::ApiError;
-use crate::extract;
+use crate::extract::{self, Xml};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
@@ -70,4 +72,57 @@ pub(crate) async fn set_ksm(
     extract::Json(change): extract::Json<KsmChange>,
 ) -> Result<Json<KsmState>, ApiError> {
     Ok(Json(state.actions.set_ksm(&actor, change)?))
+}
+
+/// Models of CPUs that a document may name.
+#[utoipa::path(
+    get,
+    path = "/v1/node/cpu-models",
+    operation_id = "node_cpu_models",
+    tag = "node",
+    responses((status = OK, body = Vec<CpuModel>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn cpu_models(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<CpuModel>>, ApiError> {
+    Ok(Json(state.actions.cpu_models(&actor)?))
+}
+
+/// Compares a described CPU with that of the host.
+#[utoipa::path(
+    post,
+    path = "/v1/node/cpu-compare",
+    operation_id = "node_compare_cpu",
+    tag = "node",
+    request_body(content = String, content_type = "application/xml", description = "A <cpu>, or a document with one"),
+    responses((status = OK, body = CpuComparison), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn compare_cpu(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Xml(document): Xml,
+) -> Result<Json<CpuComparison>, ApiError> {
+    Ok(Json(state.actions.compare_cpu(&actor, &document)?))
+}
+
+/// The CPU that all described CPUs can be.
+#[utoipa::path(
+    post,
+    path = "/v1/node/cpu-baseline",
+    operation_id = "node_baseline_cpu",
+    tag = "node",
+    request_body(content = String, content_type = "application/xml", description = "Several <cpu>, in documents or not"),
+    responses(
+        (status = OK, body = String, content_type = "application/xml"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
+)]
+pub(crate) async fn baseline_cpu(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Xml(document): Xml,
+) -> Result<impl IntoResponse, ApiError> {
+    let found = state.actions.baseline_cpu(&actor, &document)?;
+    Ok(([(CONTENT_TYPE, "application/xml")], found))
 }

@@ -8,6 +8,7 @@ mod define;
 mod device;
 mod disk;
 mod domiftune;
+mod domstats;
 mod edit;
 mod info;
 mod interface;
@@ -17,7 +18,9 @@ mod media;
 mod setmem;
 mod state;
 mod stats;
+mod tuning;
 mod undefine;
+mod vcpu;
 mod xml;
 
 use clap::{Args, Subcommand};
@@ -73,8 +76,32 @@ pub enum DomainCommand {
     Events(DomainEvents),
     /// Show counters of an active domain
     Stats(stats::Stats),
-    /// Set the memory of an active domain through its balloon
+    /// Show counters of domains, a line a value
+    Domstats(domstats::Domstats),
+    /// Show the CPU time of a domain by host CPU
+    CpuStats(domstats::CpuStatsOf),
+    /// Set the memory of a domain, through its balloon while it is active
     Setmem(setmem::Setmem),
+    /// Set the maximum memory of a domain
+    Setmaxmem(setmem::Setmaxmem),
+    /// Set how many vCPUs a domain has
+    Setvcpus(vcpu::Setvcpus),
+    /// Show how many vCPUs a domain has
+    Vcpucount(vcpu::Vcpucount),
+    /// Show what the vCPUs of an active domain are doing
+    Vcpuinfo(vcpu::Vcpuinfo),
+    /// Show or set the host CPUs of vCPUs
+    Vcpupin(vcpu::Vcpupin),
+    /// Show or set the host CPUs of everything that is no vCPU
+    Emulatorpin(vcpu::Emulatorpin),
+    /// Show or set scheduler parameters
+    Schedinfo(tuning::Schedinfo),
+    /// Show or set limits of memory
+    Memtune(tuning::Memtune),
+    /// Show or set weight and limits of block I/O
+    Blkiotune(tuning::Blkiotune),
+    /// Show or set the NUMA nodes of memory
+    Numatune(tuning::Numatune),
     /// Plug a device into a domain
     AttachDevice(device::AttachDevice),
     /// Unplug a device from a domain
@@ -132,7 +159,19 @@ impl DomainCommand {
             Self::Console(command) => command.run(context).await,
             Self::Events(command) => command.events.of_domain(command.domain).run(context).await,
             Self::Stats(command) => command.run(context).await,
+            Self::Domstats(command) => command.run(context).await,
+            Self::CpuStats(command) => command.run(context).await,
             Self::Setmem(command) => command.run(context).await,
+            Self::Setmaxmem(command) => command.run(context).await,
+            Self::Setvcpus(command) => command.run(context).await,
+            Self::Vcpucount(command) => command.run(context).await,
+            Self::Vcpuinfo(command) => command.run(context).await,
+            Self::Vcpupin(command) => command.run(context).await,
+            Self::Emulatorpin(command) => command.run(context).await,
+            Self::Schedinfo(command) => command.run(context).await,
+            Self::Memtune(command) => command.run(context).await,
+            Self::Blkiotune(command) => command.run(context).await,
+            Self::Numatune(command) => command.run(context).await,
             Self::AttachDevice(command) => command.run(context).await,
             Self::DetachDevice(command) => command.run(context).await,
             Self::UpdateDevice(command) => command.run(context).await,

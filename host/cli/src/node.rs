@@ -1,5 +1,6 @@
 //! `reeve node …`.
 
+mod cpu;
 mod info;
 mod ksm;
 mod memory;
@@ -15,6 +16,12 @@ pub enum NodeCommand {
     Info,
     /// Show how its memory is used
     Memory,
+    /// List CPU models that documents may name
+    CpuModels(cpu::CpuModels),
+    /// Compare a described CPU with that of the host
+    CpuCompare(cpu::CpuCompare),
+    /// Find the CPU that several described ones can be
+    CpuBaseline(cpu::CpuBaseline),
     /// Show or change kernel samepage merging
     Ksm(ksm::Ksm),
 }
@@ -24,6 +31,9 @@ impl NodeCommand {
         match self {
             Self::Info => info::run(context).await,
             Self::Memory => memory::run(context).await,
+            Self::CpuModels(command) => command.run(context).await,
+            Self::CpuCompare(command) => command.run(context).await,
+            Self::CpuBaseline(command) => command.run(context).await,
             Self::Ksm(command) => command.run(context).await,
         }
     }

@@ -98,7 +98,17 @@ impl Client {
 
     /// Sends a request and reads the answer as text.
     pub(crate) async fn text(&self, method: Method, target: Target) -> Result<String, ClientError> {
-        let response = self.send(method, target, Payload::Empty).await?;
+        self.text_of(method, target, Payload::Empty).await
+    }
+
+    /// As [`Self::text`], with a body.
+    pub(crate) async fn text_of(
+        &self,
+        method: Method,
+        target: Target,
+        payload: Payload<'_>,
+    ) -> Result<String, ClientError> {
+        let response = self.send(method, target, payload).await?;
         let body = response.into_body().collect().await?.to_bytes();
         String::from_utf8(body.into()).map_err(ClientError::protocol)
     }

@@ -20,6 +20,7 @@ mod query;
 mod record;
 mod secret;
 mod task;
+mod tuning;
 mod volume;
 
 use std::path::{Path, PathBuf};

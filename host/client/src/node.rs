@@ -1,7 +1,7 @@
 //! The host machine.
 
 use hyper::Method;
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::node::{CpuComparison, CpuModel, KsmChange, KsmState, NodeInfo, NodeMemory};
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -16,6 +16,21 @@ impl Client {
     /// Memory of the host now.
     pub async fn node_memory(&self) -> Result<NodeMemory, ClientError> {
         self.call(Method::GET, Target::new(&["node", "memory"]), Payload::Empty).await
+    }
+
+    /// Models of CPUs that a document may name.
+    pub async fn cpu_models(&self) -> Result<Vec<CpuModel>, ClientError> {
+        self.call(Method::GET, Target::new(&["node", "cpu-models"]), Payload::Empty).await
+    }
+
+    /// Compares the CPU that `xml` describes with that of the host.
+    pub async fn compare_cpu(&self, xml: &str) -> Result<CpuComparison, ClientError> {
+        self.call(Method::POST, Target::new(&["node", "cpu-compare"]), Payload::Xml(xml)).await
+    }
+
+    /// The CPU that all CPUs that `xml` describes can be, as XML text.
+    pub async fn baseline_cpu(&self, xml: &str) -> Result<String, ClientError> {
+        self.text_of(Method::POST, Target::new(&["node", "cpu-baseline"]), Payload::Xml(xml)).await
     }
 
     /// State of kernel samepage merging.

@@ -30,6 +30,8 @@ pub enum Request {
     Wake,
     /// Change the balloon.
     SetMemory,
+    /// Change CPU, memory and block I/O tuning.
+    Tune,
     /// Plug a device.
     AttachDevice,
     /// Unplug a device.
@@ -42,7 +44,7 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
@@ -54,6 +56,7 @@ impl Request {
         Self::Resume,
         Self::Wake,
         Self::SetMemory,
+        Self::Tune,
         Self::AttachDevice,
         Self::DetachDevice,
         Self::UpdateDevice,
@@ -74,6 +77,7 @@ impl Request {
             Self::Resume => "resumed",
             Self::Wake => "woken",
             Self::SetMemory => "given another memory size",
+            Self::Tune => "tuned",
             Self::AttachDevice => "given a device",
             Self::DetachDevice => "relieved of a device",
             Self::UpdateDevice => "given a changed device",
@@ -87,6 +91,7 @@ impl Request {
             self,
             Self::Define
                 | Self::SetMemory
+                | Self::Tune
                 | Self::AttachDevice
                 | Self::DetachDevice
                 | Self::UpdateDevice

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::domain::{CharDevice, Disk, DomainConfig, Interface, Rng};
 use reeve_model::stats::DomainStats;
+use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -163,6 +164,18 @@ pub trait Machine: Send + Sync {
 
     /// Counters as they are now.
     async fn stats(&self) -> Result<DomainStats, DriverError>;
+
+    /// Changes CPU, memory and block I/O tuning from what one configuration says to what another does.
+    async fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError>;
+
+    /// What the host tunes it to now; `config` is the configuration it has.
+    async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError>;
+
+    /// vCPUs by number.
+    async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError>;
+
+    /// CPU time by host CPU.
+    async fn cpu_stats(&self) -> Result<CpuStats, DriverError>;
 
     /// Opens a console or serial by alias; none is the first one.
     async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError>;

@@ -9,12 +9,15 @@
 //! the same socket. An end of the connection is an end of the worker.
 
 mod client;
+mod cpu;
 mod devices;
+mod fit;
 mod images;
 mod interfaces;
 mod launch;
 mod machine;
 mod plan;
+mod tuning;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,11 +76,16 @@ impl Driver for KvmDriver {
     }
 
     fn check(&self, config: &DomainConfig) -> Vec<Refusal> {
-        Plan::new(config, &self.config.sandbox).err().unwrap_or_default()
+        let mut refusals = Plan::new(config, &self.config.sandbox).err().unwrap_or_default();
+        refusals.extend(fit::refusals(config, self.config.cgroups.as_ref()).into_iter().map(Refusal));
+        refusals
     }
 
     fn notes(&self, config: &DomainConfig) -> Vec<String> {
-        devices::notes(&config.devices.disks)
+        let mut notes = devices::notes(&config.devices.disks);
+        notes.extend(cpu::notes(config.cpu.as_ref(), cpu::host()));
+        notes.extend(fit::notes(config, self.config.cgroups.as_ref()));
+        notes
     }
 
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError> {
@@ -85,6 +93,9 @@ impl Driver for KvmDriver {
             DriverError::Unsupported(refusals.into_iter().map(|each| each.0).collect::<Vec<_>>().join("; "))
         };
         let plan = Plan::new(&spec.config, &self.config.sandbox).map_err(refused)?;
+        if let Some(sentence) = fit::huge_pages(&spec.config, "free_hugepages", "free") {
+            return Err(DriverError::Unsupported(sentence));
+        }
         let mut site = self.site(spec.config.uuid);
         match self.launch(&mut site, plan, &spec.config).await {
             Ok(started) => Ok(started),
@@ -143,6 +154,8 @@ impl KvmDriver {
             DriverError::Rejected(message) => DriverError::Rejected(format!("kernel '{kernel}': {message}")),
             other => site.explain(other),
         })?;
+        let (tuned, wanted) = (site.clone(), config.clone());
+        launch::blocking(move || tuned.tune_first(&wanted)).await?;
         let status = Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked };
         Ok(KvmMachine::start(client, process, site.clone(), config, &status))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use reeve_model::domain::DomainConfig;
 use reeve_model::event::DomainChange;
+use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -28,6 +29,7 @@ pub(crate) enum Ask {
     Resume,
     Wake,
     SetMemory(Bytes),
+    Tune(Box<Tuning>),
     Attach(Device),
     Detach(Device),
     Remove(Device),
@@ -268,6 +270,13 @@ impl Owner {
                 }
                 machine.set_balloon(target).await.map_err(named("given another memory size"))?;
                 config.current_memory = target;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::Tune(change) => {
+                let old = self.config();
+                let mut config = old.clone();
+                change.apply(&mut config);
+                machine.tune(&old, &config).await.map_err(named("tuned"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::Attach(device) => {

@@ -8,6 +8,7 @@ use reeve_model::Actor;
 use reeve_model::domain::DomainConfig;
 use reeve_model::event::DomainChange;
 use reeve_model::stats::{DomainInfo, DomainSnapshot, DomainStats, DomainSummary};
+use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -155,6 +156,25 @@ impl Domains {
     pub async fn stats(&self, uuid: Uuid) -> Result<DomainStats, DomainError> {
         let (entry, machine) = self.machine(uuid)?;
         machine.stats().await.map_err(|source| entry.driver_error("measured", source))
+    }
+
+    /// What the host tunes a running domain to.
+    pub async fn tuning(&self, uuid: Uuid) -> Result<Tuning, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        let config = self.snapshot(uuid)?.config;
+        machine.tuning(&config).await.map_err(|source| entry.driver_error("looked at", source))
+    }
+
+    /// vCPUs of a running domain by number.
+    pub async fn vcpus(&self, uuid: Uuid) -> Result<Vec<VcpuInfo>, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.vcpus().await.map_err(|source| entry.driver_error("looked at", source))
+    }
+
+    /// CPU time of a running domain by host CPU.
+    pub async fn cpu_stats(&self, uuid: Uuid) -> Result<CpuStats, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.cpu_stats().await.map_err(|source| entry.driver_error("measured", source))
     }
 
     /// Opens a console or serial of a running domain by alias; none is the first one.

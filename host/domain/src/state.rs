@@ -135,15 +135,15 @@ impl Phase {
             (_, R::Start) => Err("is running already"),
             (
                 Self::Paused(_),
-                R::Resume | R::SetMemory | R::AttachDevice | R::DetachDevice | R::UpdateDevice,
+                R::Resume | R::SetMemory | R::Tune | R::AttachDevice | R::DetachDevice | R::UpdateDevice,
             ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
             (Self::Paused(_), _) => Err("is paused; resume it first"),
-            (Self::PmSuspended, R::Wake | R::SetMemory) => Ok(()),
+            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune) => Ok(()),
             (Self::PmSuspended, _) => Err("is suspended by its guest; wake it first"),
             (_, R::Resume) => Err("is not paused"),
-            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Wake) => Ok(()),
+            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake) => Ok(()),
             (Self::InShutdown, _) => Err("is shutting down"),
             _ => Ok(()),
         }

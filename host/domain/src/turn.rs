@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use reeve_model::domain::DomainConfig;
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -158,6 +159,11 @@ impl Turn {
     /// Asks the balloon for `target` bytes.
     pub async fn set_memory(&self, target: Bytes) -> Result<(), DomainError> {
         self.ask(Request::SetMemory, Ask::SetMemory(target)).await
+    }
+
+    /// Changes CPU, memory and block I/O tuning of the machine.
+    pub async fn tune(&self, change: Tuning) -> Result<(), DomainError> {
+        self.ask(Request::Tune, Ask::Tune(Box::new(change))).await
     }
 
     /// Plugs a device.

@@ -145,6 +145,12 @@ pub struct DomainConfig {
     /// CPU tuning.
     #[serde(default)]
     pub cputune: CpuTune,
+    /// Memory limits.
+    #[serde(default)]
+    pub memtune: MemTune,
+    /// Limits of block I/O.
+    #[serde(default)]
+    pub blkiotune: BlkioTune,
     /// NUMA tuning.
     #[serde(default)]
     pub numatune: NumaTune,

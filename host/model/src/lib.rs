@@ -27,6 +27,7 @@ pub mod state;
 pub mod stats;
 pub mod storage;
 pub mod task;
+pub mod tuning;
 pub mod units;
 pub mod verb;
 pub mod watch;

@@ -32,6 +32,43 @@ pub struct NodeInfo {
     pub kvm: bool,
 }
 
+/// How a described CPU stands to that of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuRelation {
+    /// The host has all of it and nothing more.
+    Identical,
+    /// The host has all of it and more.
+    Superset,
+    /// The host lacks something of it.
+    Incompatible,
+}
+
+/// A described CPU and that of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CpuComparison {
+    /// How they stand.
+    pub relation: CpuRelation,
+    /// Features that the host lacks.
+    pub missing: Vec<String>,
+}
+
+/// A model of CPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CpuModel {
+    /// Its name.
+    pub name: String,
+    /// Maker of such CPUs; none for a model that fits all.
+    pub vendor: Option<String>,
+    /// The host has all of its features.
+    pub usable: bool,
+    /// Features that the host lacks.
+    pub missing: Vec<String>,
+}
+
 /// Memory of the host at one moment, from /proc/meminfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

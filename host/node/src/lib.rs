@@ -3,6 +3,7 @@
 //! Everything is read from files of the kernel below directories that a test can replace ([`Places`]).
 #![forbid(unsafe_code)]
 
+pub mod cpu;
 mod info;
 mod ksm;
 mod memory;

@@ -1,8 +1,24 @@
-//! CPU weight and quota of domains: cgroup v2 where it has the controller, else the v1 cpu hierarchy, else none.
+//! Control groups of domains: weight, quota and time of CPUs, limits of memory and block I/O, NUMA nodes. Version 2 where it has the cpu
+//! controller, else the hierarchies of version 1 that are there, else none.
+//!
+//! ```text
+//!   version 1                                       version 2
+//!   cpu/NAME/UUID           shares                  NAME/UUID            weight, memory.*, io.*, cpuset.*
+//!   cpu/NAME/UUID/vcpu0     quota of a vCPU         NAME/UUID/vcpu0      quota of a vCPU (threaded)
+//!   cpu/NAME/UUID/emulator  quota of the rest       NAME/UUID/emulator   quota of the rest (threaded)
+//!   cpuacct|memory|blkio|cpuset/NAME/UUID
+//! ```
 //!
 //! Hierarchies are found in the mount table and believed only after their file-system magic was checked: /sys/fs/cgroup may be a
 //! tmpfs in which mkdir makes an ordinary directory.
 
+mod account;
+mod block;
+mod cpu;
+mod memory;
+mod nodes;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,23 +26,60 @@ use rustix::fs::{Access, access, statfs};
 
 use crate::files::{FileError, Tree};
 
+pub use account::{CpuTime, CpuUse};
+pub use block::{BlockValues, DeviceNumber};
+pub use cpu::{Part, Quota};
+pub use memory::MemoryValues;
+
 const V2_MAGIC: i64 = 0x6367_7270;
 const V1_MAGIC: i64 = 0x0027_e0eb;
+/// How often a group is made anew whose parent another daemon takes away as empty.
+const TRIES: usize = 16;
 
 /// The version of a hierarchy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// The unified hierarchy.
     V2,
-    /// The cpu hierarchy of version 1.
+    /// A hierarchy a controller.
     V1,
+}
+
+/// What a group can control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Controller {
+    /// Weight and quota of CPU time.
+    Cpu,
+    /// CPU time that was used.
+    Accounting,
+    /// Memory limits.
+    Memory,
+    /// Weight and limits of block I/O.
+    BlockIo,
+    /// NUMA nodes.
+    Nodes,
+}
+
+impl Controller {
+    /// All of them with their names in version 1 and 2; in version 2 CPU time is accounted by the cpu controller.
+    const ALL: [(Self, &str, &str); 5] = [
+        (Self::Cpu, "cpu", "cpu"),
+        (Self::Accounting, "cpuacct", "cpu"),
+        (Self::Memory, "memory", "memory"),
+        (Self::BlockIo, "blkio", "io"),
+        (Self::Nodes, "cpuset", "cpuset"),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(each, ..)| *each == self).map_or("", |(_, name, _)| name)
+    }
 }
 
 /// Where groups of this host are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroups {
     version: Version,
-    base: PathBuf,
+    bases: BTreeMap<Controller, PathBuf>,
 }
 
 /// A group could not be made or changed.
@@ -40,62 +93,102 @@ pub enum CgroupError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The host can't do it.
+    #[error("{0}")]
+    Missing(String),
     /// One of its files was not taken.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
+impl CgroupError {
+    fn no_controller(controller: Controller) -> Self {
+        Self::Missing(format!(
+            "this host has no cgroup controller '{}'; mount it, or enable it in the kernel",
+            controller.name()
+        ))
+    }
+}
+
 impl Cgroups {
-    /// The best writable hierarchy of this host, with `name` as the directory for all groups; none when there is none.
+    /// The best writable hierarchies of this host, with `name` as the directory for all groups; none without the cpu controller.
     pub fn probe(name: &str) -> Option<Self> {
         let mounts = Tree::new("/proc/self").text("mounts").ok()?;
-        let version2 = mounted(&mounts, "cgroup2", None).filter(|path| {
-            let controllers = Tree::new(path).text("cgroup.controllers").unwrap_or_default();
-            controllers.split_whitespace().any(|controller| controller == "cpu") && usable(path, V2_MAGIC)
+        let version2 = mounted(&mounts, "cgroup2", None).filter(|path| usable(path, V2_MAGIC));
+        if let Some(mount) = version2 {
+            let enabled = Tree::new(&mount).text("cgroup.controllers").unwrap_or_default();
+            let enabled: Vec<&str> = enabled.split_whitespace().collect();
+            if enabled.contains(&"cpu") {
+                let there = Controller::ALL.into_iter().filter(|(.., name)| enabled.contains(name));
+                let bases = there.map(|(controller, ..)| (controller, mount.join(name))).collect();
+                return Some(Self { version: Version::V2, bases });
+            }
+        }
+        let bases = Controller::ALL.into_iter().filter_map(|(controller, word, _)| {
+            let mount = mounted(&mounts, "cgroup", Some(word)).filter(|path| usable(path, V1_MAGIC))?;
+            Some((controller, mount.join(name)))
         });
-        let version1 = || mounted(&mounts, "cgroup", Some("cpu")).filter(|path| usable(path, V1_MAGIC));
-        let (version, mount) = match version2 {
-            Some(path) => (Version::V2, path),
-            None => (Version::V1, version1()?),
-        };
-        Some(Self::at(version, mount.join(name)))
+        let bases: BTreeMap<_, _> = bases.collect();
+        bases.contains_key(&Controller::Cpu).then_some(Self { version: Version::V1, bases })
     }
 
-    /// Groups below a given directory, believed without a check.
+    /// Groups below a given directory, believed without a check; in version 1 below a directory a controller.
     pub fn at(version: Version, base: PathBuf) -> Self {
-        Self { version, base }
+        let bases = Controller::ALL.into_iter().map(|(controller, name, _)| match version {
+            Version::V2 => (controller, base.clone()),
+            Version::V1 => (controller, base.join(name)),
+        });
+        Self { version, bases: bases.collect() }
     }
 
-    /// Which version the hierarchy has.
+    /// Which version the hierarchies have.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Makes a group, or takes the one that is there.
+    /// True when groups have this controller.
+    pub fn has(&self, controller: Controller) -> bool {
+        self.bases.contains_key(&controller)
+    }
+
+    /// Makes a group, or takes the one that is there. NUMA nodes of version 1 have theirs when they are set.
     pub fn create(&self, name: &str) -> Result<Group, CgroupError> {
+        let group = self.group(name);
         if self.version == Version::V2 {
-            make(&self.base)?;
-            for directory in self.base.parent().into_iter().chain([self.base.as_path()]) {
-                Tree::new(directory).write("cgroup.subtree_control", "+cpu")?;
+            let base = self.base();
+            make(base)?;
+            for directory in base.parent().into_iter().chain([base]) {
+                for (controller, _, word) in Controller::ALL {
+                    if self.has(controller) {
+                        Tree::new(directory).write("cgroup.subtree_control", format!("+{word}"))?;
+                    }
+                }
             }
-        } else {
-            make(&self.base)?;
         }
-        let path = self.base.join(name);
-        make(&path)?;
-        Ok(Group { version: self.version, path })
+        for (controller, path) in &group.paths {
+            if *controller != Controller::Nodes || self.version == Version::V2 {
+                make_below(path)?;
+            }
+        }
+        Ok(group)
     }
 
     /// The group with this name, there or not; removing it is always right.
     pub fn group(&self, name: &str) -> Group {
-        Group { version: self.version, path: self.base.join(name) }
+        let paths = self.bases.iter().map(|(controller, base)| (*controller, base.join(name)));
+        Group { version: self.version, paths: paths.collect() }
     }
 
     /// Names of all groups.
     pub fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.base).into_iter().flatten().flatten();
-        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        directories.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        let mut names: Vec<String> = self.bases.values().flat_map(|base| directories(base)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn base(&self) -> &Path {
+        self.bases.get(&Controller::Cpu).expect("there are no groups without the cpu controller")
     }
 }
 
@@ -103,39 +196,25 @@ impl Cgroups {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     version: Version,
-    path: PathBuf,
+    paths: BTreeMap<Controller, PathBuf>,
 }
 
 impl Group {
-    /// Where it is.
+    /// Where it is, in version 1 that of the cpu controller.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.paths.get(&Controller::Cpu).expect("there are no groups without the cpu controller")
     }
 
     /// Puts a process with all its threads into it.
     pub fn add(&self, pid: u32) -> Result<(), CgroupError> {
-        Ok(self.files().write("cgroup.procs", pid)?)
-    }
-
-    /// Relative weight in libvirt's scale: 1024 is one share, 2 to 262144.
-    pub fn set_shares(&self, shares: u64) -> Result<(), CgroupError> {
-        let shares = shares.clamp(2, 262_144);
         match self.version {
-            Version::V2 => self.files().write("cpu.weight", 1 + (shares - 2) * 9999 / 262_142)?,
-            Version::V1 => self.files().write("cpu.shares", shares)?,
-        }
-        Ok(())
-    }
-
-    /// Microseconds it may run per period of microseconds; none is no limit.
-    pub fn set_quota(&self, period: u64, quota: Option<u64>) -> Result<(), CgroupError> {
-        match (self.version, quota) {
-            (Version::V2, Some(quota)) => self.files().write("cpu.max", format!("{quota} {period}"))?,
-            (Version::V2, None) => self.files().write("cpu.max", format!("max {period}"))?,
-            (Version::V1, quota) => {
-                self.files().write("cpu.cfs_period_us", period)?;
-                let quota = quota.map_or_else(|| "-1".to_owned(), |quota| quota.to_string());
-                self.files().write("cpu.cfs_quota_us", quota)?;
+            Version::V2 => Tree::new(self.path()).write("cgroup.procs", pid)?,
+            Version::V1 => {
+                for (controller, path) in &self.paths {
+                    if *controller != Controller::Nodes {
+                        Tree::new(path).write("cgroup.procs", pid)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -143,19 +222,37 @@ impl Group {
 
     /// Removes it, and the directory for all groups with the last one. Only when no process is in it; no error when it is gone.
     pub fn remove(&self) -> io::Result<()> {
-        match std::fs::remove_dir(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        if let Some(base) = self.path.parent() {
-            // It is still needed when it is not empty.
-            let _ = std::fs::remove_dir(base);
+        for path in self.paths.values() {
+            for part in directories(path) {
+                remove(&path.join(part))?;
+            }
+            remove(path)?;
+            if let Some(base) = path.parent() {
+                // It is still needed when it is not empty.
+                let _ = std::fs::remove_dir(base);
+            }
         }
         Ok(())
     }
 
-    fn files(&self) -> Tree {
-        Tree::new(&self.path)
+    /// Files of a controller.
+    fn files(&self, controller: Controller) -> Result<Tree, CgroupError> {
+        let path = self.paths.get(&controller).ok_or_else(|| CgroupError::no_controller(controller))?;
+        Ok(Tree::new(path))
+    }
+}
+
+/// Names of the directories in one.
+fn directories(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -166,6 +263,20 @@ fn make(path: &Path) -> Result<(), CgroupError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Makes a group and the directory for all groups, which another daemon may remove in between.
+fn make_below(path: &Path) -> Result<(), CgroupError> {
+    let mut made = Ok(());
+    for _ in 0..TRIES {
+        path.parent().map_or(Ok(()), make)?;
+        made = make(path);
+        match &made {
+            Err(CgroupError::Create { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+    }
+    made
 }
 
 /// The mount point of a file system in the mount table, with an option if asked for.
@@ -210,18 +321,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let group = Cgroups::at(Version::V2, dir.path().to_owned()).group("web");
         std::fs::create_dir(group.path()).unwrap();
-        for file in ["cpu.weight", "cpu.max"] {
-            std::fs::write(group.path().join(file), "").unwrap();
-        }
+        std::fs::write(group.path().join("cpu.weight"), "").unwrap();
         let files = Tree::new(group.path());
         for (shares, weight) in [(0, 1), (1024, 39), (262_144, 10_000)] {
             group.set_shares(shares).unwrap();
             assert_eq!(files.number("cpu.weight").unwrap(), weight, "{shares} shares");
         }
-        group.set_quota(100_000, Some(50_000)).unwrap();
-        assert_eq!(files.text("cpu.max").unwrap(), "50000 100000");
-        group.set_quota(100_000, None).unwrap();
-        assert_eq!(files.text("cpu.max").unwrap(), "max 100000");
     }
 
     #[test]
@@ -233,12 +338,29 @@ mod tests {
         };
         let group = cgroups.create("web").unwrap();
         group.set_shares(512).unwrap();
-        group.set_quota(100_000, Some(50_000)).unwrap();
-        group.set_quota(100_000, None).unwrap();
-        if cgroups.version() == Version::V1 {
-            assert_eq!(Tree::new(group.path()).number("cpu.shares").unwrap(), 512);
-        }
+        assert_eq!(group.shares().unwrap(), 512);
+        let part = group.part("vcpu0").unwrap();
+        let quota = Quota { period: 50_000, quota: Some(20_000) };
+        part.set_quota(quota).unwrap();
+        assert_eq!(part.quota().unwrap(), quota);
+        part.set_quota(Quota { quota: None, ..quota }).unwrap();
+        assert_eq!(part.quota().unwrap().quota, None);
         assert_eq!(cgroups.names(), ["web"]);
+        if cgroups.has(Controller::Memory) {
+            let limits =
+                MemoryValues { hard: Some(64 << 20), soft: Some(32 << 20), ..MemoryValues::default() };
+            group.set_memory(limits).unwrap();
+            assert_eq!(group.memory().unwrap(), limits);
+            group.set_memory(MemoryValues::default()).unwrap();
+            assert_eq!(group.memory().unwrap(), MemoryValues::default());
+        }
+        if cgroups.has(Controller::Nodes) {
+            group.set_nodes("0", &[]).unwrap();
+            assert_eq!(group.nodes().unwrap().as_deref(), Some("0"));
+        }
+        if cgroups.has(Controller::Accounting) {
+            assert_eq!(group.cpu_use().unwrap().total, CpuTime::default());
+        }
         group.remove().unwrap();
         group.remove().unwrap();
         assert!(!group.path().parent().unwrap().exists());

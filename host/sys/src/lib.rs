@@ -7,6 +7,7 @@
 pub mod block;
 pub mod busy;
 pub mod cgroup;
+pub mod cpuid;
 pub mod files;
 pub mod handed;
 pub mod layout;
@@ -24,6 +25,7 @@ pub mod sandbox;
 pub mod sparse;
 pub mod sysctl;
 pub mod tap;
+pub mod threads;
 pub mod traffic;
 pub mod tunnel;
 pub mod whole;

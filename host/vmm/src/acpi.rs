@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_tables_hang_together_and_their_checksums_are_right() {
-        let config = MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false };
+        let config =
+            MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false, numa: None };
         let memory = crate::memory::allocate(&config).unwrap();
         let rsdp = write_tables(&memory, 254, 4).unwrap();
         let mut bytes = [0; 36];

@@ -3,12 +3,18 @@
 //!
 //! [`VmConfig::validate`] is the one place that says whether a configuration can be built; it looks at no descriptor.
 
+mod cpu;
+mod memory;
+
 use std::collections::BTreeSet;
 
 use reeve_image::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
+
+pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
+pub use memory::{MemoryConfig, NumaConfig, NumaMode};
 
 /// Index into the descriptors that came with the message, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +33,9 @@ pub struct VmConfig {
     pub memory: MemoryConfig,
     /// Number of vCPUs, from 1 to [`VmConfig::MAX_VCPUS`].
     pub vcpus: u32,
+    /// What they say they are.
+    #[serde(default)]
+    pub cpu: CpuConfig,
     /// Host CPUs each vCPU thread may run on; a missing or empty list means anywhere the process may.
     #[serde(default)]
     pub vcpu_pinning: Vec<Vec<u32>>,
@@ -56,23 +65,6 @@ pub struct VmConfig {
     /// How the worker locks itself in before the guest runs.
     #[serde(default)]
     pub sandbox: SandboxConfig,
-}
-
-/// Guest memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MemoryConfig {
-    /// Size in bytes, a multiple of 1 MiB (of the huge page size when given), at least 4 MiB.
-    pub bytes: u64,
-    /// May be merged by KSM (false for `<nosharepages/>`).
-    #[serde(default)]
-    pub mergeable: bool,
-    /// Huge page size in bytes, 2 MiB or 1 GiB; none means ordinary pages.
-    #[serde(default)]
-    pub hugepages: Option<u64>,
-    /// Kept in RAM (`<locked/>`); the daemon raises RLIMIT_MEMLOCK of the worker for it.
-    #[serde(default)]
-    pub locked: bool,
 }
 
 /// What to boot. The protocol is found in the file: a bzImage, or an ELF with a PVH note, or any 64-bit ELF.
@@ -356,9 +348,15 @@ pub enum ConfigError {
         "huge pages of {0} bytes are not possible for this guest: use 2 MiB or 1 GiB and a multiple of it as memory"
     )]
     HugePages(u64),
+    /// The NUMA nodes can't be.
+    #[error("guest memory must be bound to one NUMA node at least, and their numbers are below {max}", max = NumaConfig::LIMIT)]
+    Nodes,
     /// The vCPU count is out of range.
     #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
     Vcpus(u32),
+    /// The vCPUs can't be what they should be.
+    #[error("the vCPUs are not possible: {0}")]
+    Cpu(String),
     /// The command line is too long or holds a zero byte.
     #[error("the kernel command line of {0} bytes is too long or holds a zero byte (limit {max})", max = layout::CMDLINE_MAX - 1)]
     Cmdline(usize),
@@ -399,8 +397,16 @@ impl VmConfig {
         {
             return Err(ConfigError::HugePages(size));
         }
+        if let Some(numa) = &self.memory.numa
+            && (numa.nodes.is_empty() || numa.nodes.iter().any(|node| *node >= NumaConfig::LIMIT))
+        {
+            return Err(ConfigError::Nodes);
+        }
         if self.vcpus == 0 || self.vcpus > Self::MAX_VCPUS {
             return Err(ConfigError::Vcpus(self.vcpus));
+        }
+        if let Some(reason) = self.cpu.fault() {
+            return Err(ConfigError::Cpu(reason));
         }
         let cmdline = &self.boot.cmdline;
         if cmdline.len() >= layout::CMDLINE_MAX || cmdline.contains('\0') {

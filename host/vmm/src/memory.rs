@@ -5,7 +5,7 @@ use std::io;
 use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder};
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
-use crate::config::MemoryConfig;
+use crate::config::{MemoryConfig, NumaConfig, NumaMode};
 use crate::layout;
 
 /// Guest memory. Cheap to clone: regions are shared.
@@ -72,11 +72,33 @@ fn apply(config: &MemoryConfig, region: &GuestRegionMmap<()>) -> Result<(), Memo
         // SAFETY: as above; merged pages are copied on write by the kernel.
         check("merged (KSM)", unsafe { libc::madvise(start, len, libc::MADV_MERGEABLE) })?;
     }
+    if let Some(numa) = &config.numa {
+        let (mode, nodes) = policy(numa);
+        // One more than the number of bits: the kernel does not look at the last one.
+        let bits = nodes.len() * u64::BITS as usize + 1;
+        // SAFETY: as above; `nodes` has the bits that the kernel reads. Nothing is moved, since nothing was touched yet.
+        let bound = unsafe { libc::syscall(libc::SYS_mbind, start, len, mode, nodes.as_ptr(), bits, 0) };
+        check("bound to NUMA nodes", bound as i32)?;
+    }
     if config.locked {
         // SAFETY: as above.
         check("locked", unsafe { libc::mlock(start, len) })?;
     }
     Ok(())
+}
+
+/// A policy as the kernel takes it: its mode, and a bit a node.
+fn policy(numa: &NumaConfig) -> (libc::c_int, [u64; NumaConfig::LIMIT as usize / 64]) {
+    let mut mask = [0; NumaConfig::LIMIT as usize / 64];
+    for node in &numa.nodes {
+        mask[*node as usize / 64] |= 1 << (node % 64);
+    }
+    let mode = match numa.mode {
+        NumaMode::Strict => libc::MPOL_BIND,
+        NumaMode::Preferred => libc::MPOL_PREFERRED,
+        NumaMode::Interleave => libc::MPOL_INTERLEAVE,
+    };
+    (mode, mask)
 }
 
 /// Makes all of guest memory read as zero and gives it back to the host where that is possible. No vCPU and no device

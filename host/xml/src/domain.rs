@@ -4,7 +4,7 @@ mod address;
 mod chardev;
 mod clock;
 mod controller;
-mod cpu;
+pub(crate) mod cpu;
 pub(crate) mod devices;
 mod disk;
 mod interface;
@@ -99,6 +99,8 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
         memory_backing: domain.one("memoryBacking", memory::read_backing)?.unwrap_or_default(),
         vcpu: domain.one("vcpu", cpu::read_vcpu)?.unwrap_or_else(cpu::one_vcpu),
         cputune: domain.one("cputune", tuning::read_cputune)?.unwrap_or_default(),
+        memtune: domain.one("memtune", tuning::read_memtune)?.unwrap_or_default(),
+        blkiotune: domain.one("blkiotune", tuning::read_blkiotune)?.unwrap_or_default(),
         numatune: domain.one("numatune", tuning::read_numatune)?.unwrap_or_default(),
         os,
         features: domain.one("features", os::read_features)?.unwrap_or_default(),
@@ -157,6 +159,8 @@ fn write(domain: &DomainConfig, id: Option<u32>) -> Element<'_> {
         .one(memory::write_size("currentMemory", domain.current_memory))
         .one_unless_empty(memory::write_backing(&domain.memory_backing))
         .one(cpu::write_vcpu(&domain.vcpu))
+        .one_unless_empty(tuning::write_blkiotune(&domain.blkiotune))
+        .one_unless_empty(tuning::write_memtune(&domain.memtune))
         .one_unless_empty(tuning::write_cputune(&domain.cputune))
         .one_unless_empty(tuning::write_numatune(&domain.numatune))
         .one(os::write(&domain.os))

@@ -21,6 +21,7 @@
 
 mod audit;
 mod check;
+pub mod cpu;
 pub mod device;
 pub mod domain;
 mod error;

@@ -5,9 +5,10 @@ use proptest::option::of;
 use proptest::prelude::*;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune, DeviceCommon, Devices,
-    Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features, Interface, LifecycleAction,
-    MemBalloon, MemoryBacking, NumaTune, OsConfig, Rng, RngRate, Timer, VcpuConfig, VcpuPin, Watchdog,
+    BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
+    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
+    Interface, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune, OsConfig, Rng, RngRate, Timer,
+    VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -363,6 +364,8 @@ fn cpu() -> impl Strategy<Value = CpuConfig> {
         .prop_map(|(mode, model, topology, features, extra)| CpuConfig {
             mode,
             matching: None,
+            fallback: model.as_ref().map(|_| "allow".to_owned()),
+            vendor_id: None,
             model,
             vendor: None,
             topology: topology.then_some(CpuTopology { sockets: 8, cores: 8, threads: 1 }),
@@ -399,6 +402,29 @@ fn tuning() -> impl Strategy<Value = (MemoryBacking, NumaTune, ClockConfig, Feat
     (backing, numa, clock, features)
 }
 
+fn limits() -> impl Strategy<Value = (MemTune, BlkioTune)> {
+    let size = || of((1..1_u64 << 40).prop_map(Bytes::kib));
+    let memory = (size(), size(), size(), extra()).prop_map(|(hard, soft, guarantee, extra)| MemTune {
+        hard_limit: hard,
+        soft_limit: soft,
+        swap_hard_limit: hard.map(|hard| Bytes(hard.0 + 1024)),
+        min_guarantee: guarantee,
+        extra,
+    });
+    let device =
+        (100..=1000_u64, of(any::<u64>()), of(any::<u64>())).prop_map(|(weight, bytes, iops)| BlkioDevice {
+            path: "/dev/sda".into(),
+            weight: Some(weight),
+            read_bytes_sec: bytes,
+            write_bytes_sec: bytes,
+            read_iops_sec: iops,
+            write_iops_sec: iops,
+        });
+    let block = (of(100..=1000_u64), vec(device, 0..2), extra())
+        .prop_map(|(weight, devices, extra)| BlkioTune { weight, devices, extra });
+    (memory, block)
+}
+
 fn os() -> impl Strategy<Value = OsConfig> {
     let cmdline = of("[!-~]([ -~]{0,30}[!-~])?");
     (of(word(&["x86_64"])), of(path()), path(), of(path()), cmdline, extra()).prop_map(
@@ -428,43 +454,46 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
     let memory = (1..1_u64 << 40).prop_flat_map(|memory| (Just(memory), 1..=memory));
     let actions = prop::sample::select(LifecycleAction::ALL.map(|(action, _)| action).to_vec());
     let plain = actions.clone().prop_filter("not for crashes only", |action| !action.is_coredump());
-    (identity, memory, vcpus(), of(cpu()), tuning(), os(), (plain, actions), devices(), extra()).prop_map(
-        |(
-            identity,
-            (memory, current),
-            (vcpu, cputune),
-            cpu,
-            tuning,
-            os,
-            (plain, on_crash),
-            devices,
-            extra,
-        )| {
-            let (domain_type, name, uuid, title, description, metadata) = identity;
-            let (memory_backing, numatune, clock, features) = tuning;
-            DomainConfig {
-                domain_type,
-                name,
-                uuid: uuid::Uuid::from_bytes(uuid),
-                title,
-                description,
-                metadata,
-                memory: Bytes::kib(memory),
-                current_memory: Bytes::kib(current),
-                memory_backing,
-                vcpu,
-                cputune,
-                numatune,
-                os,
-                features,
+    (identity, memory, vcpus(), of(cpu()), (tuning(), limits()), os(), (plain, actions), devices(), extra())
+        .prop_map(
+            |(
+                identity,
+                (memory, current),
+                (vcpu, cputune),
                 cpu,
-                clock,
-                on_poweroff: plain,
-                on_reboot: plain,
-                on_crash,
+                tuning,
+                os,
+                (plain, on_crash),
                 devices,
                 extra,
-            }
-        },
-    )
+            )| {
+                let (domain_type, name, uuid, title, description, metadata) = identity;
+                let ((memory_backing, numatune, clock, features), (memtune, blkiotune)) = tuning;
+                DomainConfig {
+                    domain_type,
+                    name,
+                    uuid: uuid::Uuid::from_bytes(uuid),
+                    title,
+                    description,
+                    metadata,
+                    memory: Bytes::kib(memory),
+                    current_memory: Bytes::kib(current),
+                    memory_backing,
+                    vcpu,
+                    cputune,
+                    memtune,
+                    blkiotune,
+                    numatune,
+                    os,
+                    features,
+                    cpu,
+                    clock,
+                    on_poweroff: plain,
+                    on_reboot: plain,
+                    on_crash,
+                    devices,
+                    extra,
+                }
+            },
+        )
 }

@@ -162,7 +162,7 @@ impl Actions {
     }
 
     /// The definition as guards let it be.
-    async fn ask_definition(
+    pub(super) async fn ask_definition(
         &self,
         actor: &Actor,
         snapshot: &DomainSnapshot,

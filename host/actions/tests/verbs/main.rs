@@ -16,4 +16,5 @@ mod policies;
 mod secrets;
 mod storage;
 mod support;
+mod tuning;
 mod updates;

@@ -10,6 +10,7 @@ use reeve_model::install::InstallPolicy;
 use reeve_model::network::RateLimit;
 use reeve_model::policy::PolicyMode;
 use reeve_model::record::{AuditRequest, StartRecording};
+use reeve_model::tuning::{Schedule, TuneOptions, Tuning};
 use reeve_model::{Bytes, DomainState, ErrorCode};
 
 use crate::host::{Host, document};
@@ -53,6 +54,40 @@ async fn devices_come_and_go() {
     host.client.detach_device("web", DISK, config).await.unwrap();
     assert!(!xml(&host.client, true).await.contains("vdb"));
     refused(host.client.detach_device("web", DISK, config).await, ErrorCode::NotFound, "'vdb'");
+}
+
+#[tokio::test]
+async fn cpus_are_listed_compared_and_put_together() {
+    let host = Host::serve();
+    let client = &host.client;
+    assert!(client.cpu_models().await.unwrap().iter().any(|model| model.name == "Westmere"));
+    let small = "<cpu><model>486</model></cpu>";
+    assert!(client.compare_cpu(small).await.unwrap().missing.is_empty());
+    assert!(client.baseline_cpu(small).await.unwrap().contains("<model>486</model>"));
+    refused(client.compare_cpu("<domain/>").await, ErrorCode::Invalid, "no <cpu>");
+}
+
+#[tokio::test]
+async fn a_domain_is_tuned() {
+    let host = Host::serve();
+    host.define("web").await;
+    let client = &host.client;
+    let schedule = Schedule { cpu_shares: Some(2048), ..Schedule::default() };
+    let change = Tuning { schedule, ..Tuning::default() };
+    let options = TuneOptions::default();
+    let tuned = client.tune_domain("web", &change, options).await.unwrap();
+    assert_eq!(tuned.schedule.cpu_shares, Some(2048));
+    assert_eq!(client.domain_tuning("web", options).await.unwrap(), tuned);
+    refused(client.domain_vcpus("web").await, ErrorCode::WrongState, "is not running");
+    refused(client.domain_cpu_stats("web").await, ErrorCode::WrongState, "is not running");
+    client.start_domain("web").await.unwrap();
+    assert_eq!(client.domain_vcpus("web").await.unwrap()[0].vcpu, 0);
+    let stats = client.domain_cpu_stats("web").await.unwrap();
+    assert_eq!(stats.cpus.len(), 1);
+    assert!(client.set_domain_memory("web", Bytes::mib(32)).await.is_ok());
+    let wrong = Tuning { vcpus: Some(9), ..Tuning::default() };
+    let live = TuneOptions { live: true, config: false };
+    refused(client.tune_domain("web", &wrong, live).await, ErrorCode::Invalid, "not between 1 and");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reeve_sys::cgroup::Group;
+use reeve_sys::cgroup::{Cgroups, Group};
 use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open;
 use reeve_sys::process::{Process, Program};
@@ -99,7 +99,7 @@ impl Site {
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
         let log = directory.append(LOG).map_err(host("the worker's log"))?;
-        let group = self.group(&plan)?;
+        let group = self.group()?;
         let process = Process::spawn(&Program {
             path: &self.config.worker,
             args: self.config.worker_args.iter().map(OsStr::new).collect(),
@@ -133,19 +133,20 @@ impl Site {
         Ok(())
     }
 
-    fn group(&self, plan: &Plan) -> Result<Option<Group>, DriverError> {
-        let Some(cgroups) = &self.config.cgroups else { return Ok(None) };
-        let what = host("the domain's cgroup");
-        let made = cgroups.create(&self.uuid.to_string()).and_then(|group| {
-            if let Some(shares) = plan.shares {
-                group.set_shares(shares)?;
-            }
-            if let Some((quota, period)) = plan.quota {
-                group.set_quota(period, Some(quota))?;
-            }
-            Ok(group)
-        });
-        made.map(Some).map_err(what)
+    fn group(&self) -> Result<Option<Group>, DriverError> {
+        let made = self.config.cgroups.as_ref().map(|cgroups| cgroups.create(&self.uuid.to_string()));
+        made.transpose().map_err(host("the domain's cgroup"))
+    }
+
+    /// Where groups are made.
+    pub fn cgroups(&self) -> Option<&Cgroups> {
+        self.config.cgroups.as_ref()
+    }
+
+    /// Its cgroup, if it is there.
+    pub fn found_group(&self) -> Option<Group> {
+        let group = self.config.cgroups.as_ref()?.group(&self.uuid.to_string());
+        group.path().is_dir().then_some(group)
     }
 
     /// Ends the worker if it runs and removes all of it.

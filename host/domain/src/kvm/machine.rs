@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
+use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
 use reeve_vmm::protocol::{self, Answer, Call, Event, PauseReason, Status};
@@ -218,6 +219,26 @@ impl Machine for KvmMachine {
             (Answer::Stats(stats), _) => Ok(self.translate(*stats)),
             (other, _) => Err(DriverError::Worker(format!("its worker answers Stats with {other:?}"))),
         }
+    }
+
+    async fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
+        let (site, old, new) = (self.site.clone(), old.clone(), new.clone());
+        launch::blocking(move || site.tune(&old, &new)).await
+    }
+
+    async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {
+        let (site, config) = (self.site.clone(), config.clone());
+        launch::blocking(move || site.tuning(&config)).await
+    }
+
+    async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
+        let site = self.site.clone();
+        launch::blocking(move || site.vcpus()).await
+    }
+
+    async fn cpu_stats(&self) -> Result<CpuStats, DriverError> {
+        let site = self.site.clone();
+        launch::blocking(move || site.cpu_stats()).await
     }
 
     async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError> {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use reeve_image::Format;
 use reeve_model::CpuSet;
-use reeve_model::domain::{DomainConfig, LifecycleAction};
+use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
-use super::devices;
+use super::{cpu, devices};
 use crate::driver::Refusal;
 use crate::names;
 
@@ -62,9 +62,6 @@ impl Sources {
 pub(super) struct Plan {
     pub vm: VmConfig,
     pub sources: Sources,
-    pub shares: Option<u64>,
-    /// Microseconds per period of microseconds for all vCPUs together.
-    pub quota: Option<(u64, u64)>,
     /// Bytes it may lock in RAM.
     pub locked: Option<u64>,
 }
@@ -88,6 +85,7 @@ impl Plan {
             kvm,
             memory: memory(config),
             vcpus,
+            cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
             boot,
@@ -107,12 +105,8 @@ impl Plan {
         if !refusals.is_empty() {
             return Err(refusals);
         }
-        let period = config.cputune.period.unwrap_or(100_000);
-        let quota =
-            config.cputune.quota.and_then(|quota| u64::try_from(quota).ok()).filter(|quota| *quota > 0);
         let locked = vm.memory.locked.then_some(vm.memory.bytes);
-        let quota = quota.map(|quota| (quota * u64::from(vcpus), period));
-        Ok(Self { vm, sources, shares: config.cputune.shares, quota, locked })
+        Ok(Self { vm, sources, locked })
     }
 }
 
@@ -145,7 +139,7 @@ fn boot(config: &DomainConfig, sources: &mut Sources, refuse: &mut impl FnMut(St
 }
 
 /// Rounded up to what a worker can have, as libvirt does.
-fn memory(config: &DomainConfig) -> vm::MemoryConfig {
+pub(super) fn memory(config: &DomainConfig) -> vm::MemoryConfig {
     let backing = &config.memory_backing;
     let size = |sizes: &Vec<reeve_model::Bytes>| sizes.first().map_or(DEFAULT_HUGE_PAGE, |size| size.0);
     let hugepages = backing.hugepages.as_ref().map(size);
@@ -155,7 +149,17 @@ fn memory(config: &DomainConfig) -> vm::MemoryConfig {
         mergeable: !backing.nosharepages,
         hugepages,
         locked: backing.locked,
+        numa: numa(&config.numatune),
     }
+}
+
+fn numa(tune: &NumaTune) -> Option<vm::NumaConfig> {
+    let mode = match tune.strictness() {
+        "preferred" => vm::NumaMode::Preferred,
+        "interleave" => vm::NumaMode::Interleave,
+        _ => vm::NumaMode::Strict,
+    };
+    tune.nodeset.as_ref().map(|nodes| vm::NumaConfig { mode, nodes: nodes.iter().collect() })
 }
 
 fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {

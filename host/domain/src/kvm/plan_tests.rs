@@ -46,19 +46,19 @@ fn memory_is_rounded_up_and_a_guest_gets_a_balloon() {
 }
 
 #[test]
-fn pins_quota_and_huge_pages_reach_the_worker() {
+fn pins_nodes_and_huge_pages_reach_the_worker() {
     let mut config = document();
     config.vcpu.cpuset = CpuSet::new([0, 1]);
     config.cputune.vcpupin.push(VcpuPin { vcpu: 1, cpuset: CpuSet::new([1]).unwrap() });
-    config.cputune.quota = Some(50_000);
-    config.cputune.shares = Some(2048);
     config.memory = Bytes::mib(64);
     config.memory_backing.hugepages = Some(Vec::new());
     config.memory_backing.locked = true;
+    config.numatune.nodeset = CpuSet::new([0]);
     let plan = plan(&config).unwrap();
     assert_eq!(plan.vm.vcpu_pinning, [vec![0, 1], vec![1]]);
     assert_eq!(plan.vm.emulator_pinning, [0, 1]);
-    assert_eq!((plan.quota, plan.shares), (Some((100_000, 100_000)), Some(2048)));
+    let numa = vm::NumaConfig { mode: vm::NumaMode::Strict, nodes: vec![0] };
+    assert_eq!(plan.vm.memory.numa, Some(numa));
     assert_eq!((plan.vm.memory.hugepages, plan.locked), (Some(2 << 20), Some(64 << 20)));
 }
 

@@ -1,12 +1,13 @@
 //! One simulated machine.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reeve_model::Bytes;
 use reeve_model::domain::{Disk, DomainConfig, Interface, LifecycleAction};
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
+use reeve_model::tuning::{CpuStats, CpuTime, Tuning, VcpuInfo};
+use reeve_model::{Bytes, CpuSet};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -17,6 +18,8 @@ use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent};
 
 /// Bytes a console holds in each direction.
 const CONSOLE_BUFFER: usize = 4096;
+/// The only CPU of the simulated host.
+static HOST_CPU: LazyLock<CpuSet> = LazyLock::new(|| CpuSet::new([0]).expect("0 is a number of a CPU"));
 
 pub(super) struct SimMachine {
     myself: Weak<Self>,
@@ -277,6 +280,27 @@ impl Machine for SimMachine {
             disks: devices.disks.iter().map(|each| disk(&each.target)).collect(),
             interfaces: devices.interfaces.iter().map(interface).collect(),
         })
+    }
+
+    async fn tune(&self, _old: &DomainConfig, _new: &DomainConfig) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
+
+    async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {
+        drop(self.alive()?);
+        Ok(Tuning::of(config, &HOST_CPU))
+    }
+
+    async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
+        let stats = self.stats().await?;
+        let info = |(vcpu, time_ns)| VcpuInfo { vcpu, cpu: 0, time_ns, affinity: HOST_CPU.clone() };
+        Ok((0..).zip(stats.vcpu_time_ns).map(info).collect())
+    }
+
+    async fn cpu_stats(&self) -> Result<CpuStats, DriverError> {
+        let used = self.stats().await?.cpu_time_ns;
+        let time = CpuTime { cpu_time_ns: used, user_ns: used, system_ns: 0 };
+        Ok(CpuStats { cpus: vec![time], total: time })
     }
 
     async fn open_console(&self, _alias: Option<&str>) -> Result<Console, DriverError> {

@@ -13,8 +13,8 @@ use reeve_domain::{
     StartOptions,
 };
 use reeve_model::domain::{
-    ClockConfig, CpuTune, Devices, DomainConfig, DomainType, Extra, Features, LifecycleAction, MemoryBacking,
-    NumaTune, OsConfig, VcpuConfig,
+    BlkioTune, ClockConfig, CpuTune, Devices, DomainConfig, DomainType, Extra, Features, LifecycleAction,
+    MemTune, MemoryBacking, NumaTune, OsConfig, VcpuConfig,
 };
 use reeve_model::event::DomainChange;
 use reeve_model::{Actor, Bytes, DomainState};
@@ -34,6 +34,8 @@ pub fn document(kind: DomainType, name: &str) -> DomainConfig {
         memory_backing: MemoryBacking::default(),
         vcpu: VcpuConfig { max: 1, current: None, placement: None, cpuset: None, extra: Extra::default() },
         cputune: CpuTune::default(),
+        memtune: MemTune::default(),
+        blkiotune: BlkioTune::default(),
         numatune: NumaTune::default(),
         os: OsConfig { os_type: "hvm".to_owned(), ..OsConfig::default() },
         features: Features::default(),

@@ -2,10 +2,11 @@
 //! that policies make.
 
 mod devices;
+mod tuning;
 
 use std::collections::BTreeSet;
 
-use super::{CpuTune, DomainConfig, NumaTune, VcpuConfig};
+use super::DomainConfig;
 use crate::Bytes;
 
 /// A rule that a domain breaks.
@@ -44,8 +45,10 @@ impl DomainConfig {
         self.check_identity()?;
         self.check_memory()?;
         self.check_vcpus()?;
-        check_cputune(&self.cputune, &self.vcpu)?;
-        check_numatune(&self.numatune)?;
+        tuning::check_cputune(&self.cputune, &self.vcpu)?;
+        tuning::check_memtune(&self.memtune)?;
+        tuning::check_blkiotune(&self.blkiotune)?;
+        tuning::check_numatune(&self.numatune)?;
         self.check_actions()?;
         self.check_boot()?;
         devices::check(&self.devices)
@@ -182,55 +185,4 @@ impl DomainConfig {
         }
         Ok(())
     }
-}
-
-fn check_cputune(tune: &CpuTune, vcpu: &VcpuConfig) -> Checked {
-    let mut pinned = BTreeSet::new();
-    for (index, pin) in tune.vcpupin.iter().enumerate() {
-        let path = format!("/domain/cputune/vcpupin[{}]/@vcpu", index + 1);
-        if pin.vcpu >= vcpu.max {
-            let message = format!(
-                "vCPU {} does not exist; the domain has vCPUs 0 to {}",
-                pin.vcpu,
-                vcpu.max.saturating_sub(1)
-            );
-            return broken(path, message);
-        }
-        if !pinned.insert(pin.vcpu) {
-            return broken(path, format!("vCPU {} is pinned twice; keep one <vcpupin>", pin.vcpu));
-        }
-    }
-    if tune.emulatorpin.is_some() && vcpu.placement.as_deref() == Some("auto") {
-        let message = "<emulatorpin> cannot be used with <vcpu placement='auto'>; remove one of them";
-        return broken("/domain/cputune/emulatorpin", message);
-    }
-    for (name, period) in [("period", tune.period), ("emulator_period", tune.emulator_period)] {
-        if period.is_some_and(|period| period != 0 && !(1_000..=1_000_000).contains(&period)) {
-            let message = format!("<{name}> is in microseconds, 1000 to 1000000, or 0 for none");
-            return broken(format!("/domain/cputune/{name}"), message);
-        }
-    }
-    for (name, quota) in [("quota", tune.quota), ("emulator_quota", tune.emulator_quota)] {
-        if quota.is_some_and(|quota| (1..1_000).contains(&quota) || quota > 18_446_744_073_709_551) {
-            let message = format!(
-                "<{name}> is in microseconds, 1000 to 18446744073709551, 0 for none, negative for no limit"
-            );
-            return broken(format!("/domain/cputune/{name}"), message);
-        }
-    }
-    Ok(())
-}
-
-fn check_numatune(tune: &NumaTune) -> Checked {
-    let path = "/domain/numatune/memory";
-    word(
-        format!("{path}/@mode"),
-        tune.mode.as_deref(),
-        &["strict", "preferred", "interleave", "restrictive"],
-    )?;
-    word(format!("{path}/@placement"), tune.placement.as_deref(), &["static", "auto"])?;
-    if tune.placement.as_deref() == Some("static") && tune.nodeset.is_none() {
-        return broken(path, "placement='static' needs a nodeset; add nodeset='…'");
-    }
-    Ok(())
 }

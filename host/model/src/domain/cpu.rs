@@ -43,6 +43,12 @@ pub struct CpuConfig {
     /// `<model>` text.
     #[serde(default)]
     pub model: Option<String>,
+    /// `fallback` of `<model>`: `allow` or `forbid`.
+    #[serde(default)]
+    pub fallback: Option<String>,
+    /// `vendor_id` of `<model>`: the twelve letters that the guest sees.
+    #[serde(default)]
+    pub vendor_id: Option<String>,
     /// `<vendor>` text.
     #[serde(default)]
     pub vendor: Option<String>,

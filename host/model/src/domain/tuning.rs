@@ -1,4 +1,4 @@
-//! `<memoryBacking>`, `<cputune>`, `<numatune>` (guide 20.6 - 20.9).
+//! `<memoryBacking>`, `<cputune>`, `<memtune>`, `<numatune>`, `<blkiotune>` (guide 20.5 - 20.9).
 
 use serde::{Deserialize, Serialize};
 
@@ -53,10 +53,12 @@ pub struct CpuTune {
 
 /// `<vcpupin vcpu='…' cpuset='…'/>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VcpuPin {
     /// vCPU number, from 0.
     pub vcpu: u32,
     /// Host CPUs it may run on.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub cpuset: CpuSet,
 }
 
@@ -75,4 +77,77 @@ pub struct NumaTune {
     /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
+}
+
+impl NumaTune {
+    /// The mode, `strict` where none is written.
+    pub fn strictness(&self) -> &str {
+        self.mode.as_deref().unwrap_or("strict")
+    }
+}
+
+/// `<memtune>`: limits of the whole process, guest memory and overhead together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemTune {
+    /// `<hard_limit>`: most memory.
+    #[serde(default)]
+    pub hard_limit: Option<Bytes>,
+    /// `<soft_limit>`: what it is pushed back to while memory is short.
+    #[serde(default)]
+    pub soft_limit: Option<Bytes>,
+    /// `<swap_hard_limit>`: most memory and swap together.
+    #[serde(default)]
+    pub swap_hard_limit: Option<Bytes>,
+    /// `<min_guarantee>`: memory that is not taken from it.
+    #[serde(default)]
+    pub min_guarantee: Option<Bytes>,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// `<blkiotune>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlkioTune {
+    /// `<weight>` of the domain, 100 to 1000.
+    #[serde(default)]
+    pub weight: Option<u64>,
+    /// `<device>` entries, one a block device of the host.
+    #[serde(default)]
+    pub devices: Vec<BlkioDevice>,
+    /// Everything else.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+/// `<device>` of `<blkiotune>`: a block device of the host that disks of the domain are on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BlkioDevice {
+    /// `<path>`, absolute.
+    pub path: String,
+    /// `<weight>`, 100 to 1000.
+    #[serde(default)]
+    pub weight: Option<u64>,
+    /// `<read_bytes_sec>`.
+    #[serde(default)]
+    pub read_bytes_sec: Option<u64>,
+    /// `<write_bytes_sec>`.
+    #[serde(default)]
+    pub write_bytes_sec: Option<u64>,
+    /// `<read_iops_sec>`.
+    #[serde(default)]
+    pub read_iops_sec: Option<u64>,
+    /// `<write_iops_sec>`.
+    #[serde(default)]
+    pub write_iops_sec: Option<u64>,
+}
+
+impl BlkioDevice {
+    /// True when it says nothing about its device.
+    pub fn is_empty(&self) -> bool {
+        let all =
+            [self.weight, self.read_bytes_sec, self.write_bytes_sec, self.read_iops_sec, self.write_iops_sec];
+        all.iter().all(Option::is_none)
+    }
 }

@@ -4,8 +4,14 @@ use super::*;
 use crate::config::MemoryConfig;
 
 fn memory(bytes: u64) -> Memory {
-    crate::memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false })
-        .unwrap()
+    crate::memory::allocate(&MemoryConfig {
+        bytes,
+        mergeable: false,
+        hugepages: None,
+        locked: false,
+        numa: None,
+    })
+    .unwrap()
 }
 
 fn file(bytes: &[u8]) -> File {

@@ -83,6 +83,16 @@ impl Hypervisor {
         Ok(Self { kvm })
     }
 
+    /// What KVM lets vCPUs say: leaf, subleaf and the registers EAX to EDX.
+    pub fn cpuid(&self) -> Result<Vec<(u32, u32, [u32; 4])>, HypervisorError> {
+        let found = self.kvm.get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES);
+        let found = found.tried_to("list CPU features")?;
+        let entry = |entry: &kvm_bindings::kvm_cpuid_entry2| {
+            (entry.function, entry.index, [entry.eax, entry.ebx, entry.ecx, entry.edx])
+        };
+        Ok(found.as_slice().iter().map(entry).collect())
+    }
+
     /// A machine without memory and vCPUs, with interrupt controllers and timer.
     pub fn create_vm(&self) -> Result<Vm, HypervisorError> {
         Vm::new(&self.kvm)

@@ -10,6 +10,7 @@ use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::interrupts::Interrupts;
 use super::{HypervisorError, PinTrigger, Tried, Vcpu};
+use crate::config::CpuConfig;
 use crate::layout;
 use crate::memory::Memory;
 
@@ -56,9 +57,9 @@ impl Vm {
     }
 
     /// vCPU number `index` of `count`. It waits for INIT and SIPI unless it is the first.
-    pub fn create_vcpu(&self, index: u32, count: u32) -> Result<Vcpu, HypervisorError> {
+    pub fn create_vcpu(&self, index: u32, count: u32, cpu: &CpuConfig) -> Result<Vcpu, HypervisorError> {
         let fd = self.fd.create_vcpu(u64::from(index)).tried_to("create a vCPU")?;
-        let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count)?;
+        let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count, cpu)?;
         fd.set_cpuid2(&cpuid).tried_to("set CPU features")?;
         Ok(Vcpu::new(fd, Arc::clone(&self.msr_numbers)))
     }

@@ -178,7 +178,7 @@ impl Machine {
     ) -> Result<(), MachineError> {
         // All vCPUs exist before the first thread: KVM fixes what they share when one of them is used.
         let vcpus = (0..self.config.vcpus)
-            .map(|index| self.vm.create_vcpu(index, self.config.vcpus))
+            .map(|index| self.vm.create_vcpu(index, self.config.vcpus, &self.config.cpu))
             .collect::<Result<Vec<_>, _>>()?;
         for (index, vcpu) in (0..).zip(vcpus) {
             let cpus = self.config.vcpu_pinning.get(index as usize).cloned().unwrap_or_default();

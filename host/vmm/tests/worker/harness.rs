@@ -11,7 +11,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
-    BootConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode, SerialConfig, VmConfig,
+    BootConfig, CpuConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode, SerialConfig,
+    VmConfig,
 };
 use reeve_vmm::protocol::{
     Answer, Call, Event, Failure, Hello, Message, Request, Stats, Status, VERSION, decode, receive, send,
@@ -304,7 +305,14 @@ pub fn config() -> VmConfig {
     VmConfig {
         name: "test".to_owned(),
         kvm: FdIndex(0),
-        memory: MemoryConfig { bytes: 64 << 20, mergeable: false, hugepages: None, locked: false },
+        memory: MemoryConfig {
+            bytes: 64 << 20,
+            mergeable: false,
+            hugepages: None,
+            locked: false,
+            numa: None,
+        },
+        cpu: CpuConfig::default(),
         vcpus: 1,
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),

@@ -32,11 +32,18 @@ pub(super) fn write_vcpu(vcpu: &VcpuConfig) -> Element<'_> {
         .extra(&vcpu.extra)
 }
 
-pub(super) fn read(cpu: &mut Reader<'_, '_>) -> Result<CpuConfig, Fault> {
+pub(crate) fn read(cpu: &mut Reader<'_, '_>) -> Result<CpuConfig, Fault> {
+    let (mut fallback, mut vendor_id) = (None, None);
+    let model = cpu.one("model", |model| {
+        (fallback, vendor_id) = (model.word("fallback"), model.word("vendor_id"));
+        Ok(model.trimmed())
+    })?;
     Ok(CpuConfig {
         mode: cpu.word("mode"),
         matching: cpu.word("match"),
-        model: cpu.one("model", |model| Ok(model.trimmed()))?.filter(|model| !model.is_empty()),
+        model: model.filter(|model| !model.is_empty()),
+        fallback,
+        vendor_id,
         vendor: cpu.one("vendor", |vendor| Ok(vendor.trimmed()))?.filter(|vendor| !vendor.is_empty()),
         topology: cpu.one("topology", read_topology)?,
         features: cpu.each("feature", |feature| {
@@ -65,17 +72,24 @@ pub(super) fn required<T: FromStr>(element: &mut Reader<'_, '_>, name: &str) -> 
     })
 }
 
-pub(super) fn write(cpu: &CpuConfig) -> Element<'_> {
+pub(crate) fn write(cpu: &CpuConfig) -> Element<'_> {
     let topology = cpu.topology.map(|topology| {
         Element::new("topology")
             .with("sockets", topology.sockets.to_string())
             .with("cores", topology.cores.to_string())
             .with("threads", topology.threads.to_string())
     });
+    let named = cpu.model.is_some() || cpu.fallback.is_some() || cpu.vendor_id.is_some();
+    let model = named.then(|| {
+        Element::new("model")
+            .with_some("fallback", cpu.fallback.as_ref())
+            .with_some("vendor_id", cpu.vendor_id.as_ref())
+            .with_text(cpu.model.clone().unwrap_or_default())
+    });
     let element = Element::new("cpu")
         .with_some("mode", cpu.mode.as_ref())
         .with_some("match", cpu.matching.as_ref())
-        .one_text("model", cpu.model.as_ref())
+        .one_some(model)
         .one_text("vendor", cpu.vendor.as_ref());
     let element = match topology {
         Some(topology) => element.one(topology),

@@ -1,8 +1,9 @@
-//! `<cputune>` and `<numatune>` (guide 20.5, 20.8).
+//! `<cputune>`, `<memtune>`, `<numatune>` and `<blkiotune>` (guide 20.5, 20.7 - 20.9).
 
-use reeve_model::domain::{CpuTune, NumaTune, VcpuPin};
+use reeve_model::domain::{BlkioDevice, BlkioTune, CpuTune, MemTune, NumaTune, VcpuPin};
 
 use super::cpu::required;
+use super::memory::{read_size, write_size};
 use crate::error::Fault;
 use crate::reader::Reader;
 use crate::tree::Element;
@@ -66,4 +67,62 @@ pub(super) fn write_numatune(tune: &NumaTune) -> Element<'_> {
         .with_some("nodeset", tune.nodeset.as_ref())
         .with_some("placement", tune.placement.as_ref());
     Element::new("numatune").one_unless_empty(memory).extra(&tune.extra)
+}
+
+pub(super) fn read_memtune(tune: &mut Reader<'_, '_>) -> Result<MemTune, Fault> {
+    Ok(MemTune {
+        hard_limit: tune.one("hard_limit", read_size)?,
+        soft_limit: tune.one("soft_limit", read_size)?,
+        swap_hard_limit: tune.one("swap_hard_limit", read_size)?,
+        min_guarantee: tune.one("min_guarantee", read_size)?,
+        extra: tune.extra(),
+    })
+}
+
+pub(super) fn write_memtune(tune: &MemTune) -> Element<'_> {
+    Element::new("memtune")
+        .one_some(tune.hard_limit.map(|size| write_size("hard_limit", size)))
+        .one_some(tune.soft_limit.map(|size| write_size("soft_limit", size)))
+        .one_some(tune.min_guarantee.map(|size| write_size("min_guarantee", size)))
+        .one_some(tune.swap_hard_limit.map(|size| write_size("swap_hard_limit", size)))
+        .extra(&tune.extra)
+}
+
+pub(super) fn read_blkiotune(tune: &mut Reader<'_, '_>) -> Result<BlkioTune, Fault> {
+    Ok(BlkioTune {
+        weight: tune.one("weight", Reader::text_number)?,
+        devices: tune.each("device", |device| {
+            let path = device.one("path", |path| Ok(path.trimmed()))?.ok_or_else(|| {
+                device.fault("<device> of <blkiotune> needs a <path>, e.g. <path>/dev/sda</path>")
+            })?;
+            Ok(BlkioDevice {
+                path,
+                weight: device.one("weight", Reader::text_number)?,
+                read_bytes_sec: device.one("read_bytes_sec", Reader::text_number)?,
+                write_bytes_sec: device.one("write_bytes_sec", Reader::text_number)?,
+                read_iops_sec: device.one("read_iops_sec", Reader::text_number)?,
+                write_iops_sec: device.one("write_iops_sec", Reader::text_number)?,
+            })
+        })?,
+        extra: tune.extra(),
+    })
+}
+
+pub(super) fn write_blkiotune(tune: &BlkioTune) -> Element<'_> {
+    let device = |device: &'_ BlkioDevice| {
+        let number = |name: &'static str, value: Option<u64>| {
+            value.map(|value| Element::new(name).with_text(value.to_string()))
+        };
+        Element::new("device")
+            .one(Element::new("path").with_text(device.path.clone()))
+            .one_some(number("weight", device.weight))
+            .one_some(number("read_bytes_sec", device.read_bytes_sec))
+            .one_some(number("write_bytes_sec", device.write_bytes_sec))
+            .one_some(number("read_iops_sec", device.read_iops_sec))
+            .one_some(number("write_iops_sec", device.write_iops_sec))
+    };
+    Element::new("blkiotune")
+        .one_text("weight", tune.weight.as_ref())
+        .each(tune.devices.iter().map(device))
+        .extra(&tune.extra)
 }

@@ -1,0 +1,169 @@
+//! CPU, memory and block I/O of domains are tuned: the definition, the running machine, or both (guide 14.7.2, 14.13, 14.19 - 14.21).
+//!
+//! Guards of `domain-define` are asked about a changed definition, and may rewrite it; a change of the running machine alone is asked of
+//! nobody. The definition is changed first and put back when the machine refuses.
+
+use std::sync::Arc;
+
+use reeve_domain::Request;
+use reeve_model::domain::DomainConfig;
+use reeve_model::tuning::{CpuStats, TuneOptions, Tuning, VcpuInfo};
+use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
+use reeve_sys::threads::online_cpus;
+
+use super::device_change::{put_back, replace};
+use super::{Attachment, Subject, define};
+use crate::Actions;
+use crate::error::explain;
+
+/// Most block devices in one change.
+const MAX_DEVICES: usize = 256;
+
+impl Actions {
+    /// What a domain is tuned to: of the running machine as its host says, else of the definition.
+    pub async fn tuning(&self, actor: &Actor, key: &str, options: TuneOptions) -> Result<Tuning, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        let (live, _) = self.scope(&subject, attachment(options))?;
+        match live {
+            true => self.domains.tuning(subject.uuid).await.map_err(explain),
+            false => self.defined_tuning(&subject),
+        }
+    }
+
+    /// vCPUs of a running domain.
+    pub async fn vcpus(&self, actor: &Actor, key: &str) -> Result<Vec<VcpuInfo>, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        self.domains.vcpus(subject.uuid).await.map_err(explain)
+    }
+
+    /// CPU time of a running domain by host CPU.
+    pub async fn cpu_stats(&self, actor: &Actor, key: &str) -> Result<CpuStats, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        self.domains.cpu_stats(subject.uuid).await.map_err(explain)
+    }
+
+    /// Changes what a domain is tuned to; what it is afterwards, of the running machine where that was changed.
+    pub async fn tune(
+        self: &Arc<Self>,
+        actor: &Actor,
+        key: &str,
+        change: Tuning,
+        options: TuneOptions,
+    ) -> Result<Tuning, Error> {
+        let subject = self.subject(actor, Verb::DomainConfigure, key)?;
+        if change.current_memory == Some(Bytes(0)) {
+            let message = format!("domain '{}' can't live with no memory", subject.name);
+            return Err(Error::new(ErrorCode::Invalid, message).with_hint("give it a size, e.g. 256MiB"));
+        }
+        if change.vcpu_pins.len() > DomainConfig::MAX_VCPUS as usize
+            || change.block.devices.len() > MAX_DEVICES
+        {
+            let message = format!(
+                "domain '{}' can't be tuned so: there are more than {} pins or {MAX_DEVICES} devices",
+                subject.name,
+                DomainConfig::MAX_VCPUS
+            );
+            return Err(Error::new(ErrorCode::Invalid, message));
+        }
+        let (live, _) = self.scope(&subject, attachment(options))?;
+        let request = if live { Request::Tune } else { Request::Configure };
+        self.permits(&subject, request)?;
+        let turn = self.turn(actor, subject.uuid, request).await?;
+        let (live, config) = self.scope(&subject, attachment(options))?;
+        let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
+        if live {
+            refuse_live(&snapshot.config, &change)?;
+        }
+        let mut replaced = None;
+        if let Some(before) = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config) {
+            let mut after = before.as_ref().clone();
+            change.apply(&mut after);
+            let after = self.ask_definition(actor, &snapshot, after).await?;
+            replace(self, actor, &before, after.clone()).await?;
+            replaced = Some((before, after));
+        }
+        if live {
+            let memory = change.current_memory;
+            let change = Tuning { vcpus: None, current_memory: None, ..change };
+            let mut done = turn.tune(change).await;
+            if let (Ok(()), Some(memory)) = (&done, memory) {
+                done = turn.set_memory(memory).await;
+            }
+            if let (Err(_), Some((before, after))) = (&done, &replaced) {
+                put_back(self, before, after).await?;
+            }
+            done.map_err(explain)?;
+        }
+        drop(turn);
+        match live {
+            true => self.domains.tuning(subject.uuid).await.map_err(explain),
+            false => self.defined_tuning(&subject),
+        }
+    }
+
+    fn defined_tuning(&self, subject: &Subject) -> Result<Tuning, Error> {
+        let definition = self.domains.definition(subject.uuid).map_err(explain)?;
+        let config = definition.ok_or_else(|| {
+            let message = format!("domain '{}' is transient: it has no definition", subject.name);
+            Error::new(ErrorCode::WrongState, message).with_hint("look at the running machine instead")
+        })?;
+        Ok(Tuning::of(&config, &online_cpus()))
+    }
+}
+
+fn attachment(options: TuneOptions) -> Attachment {
+    match (options.live, options.config) {
+        (false, false) => Attachment::Current,
+        (true, false) => Attachment::Live,
+        (false, true) => Attachment::Config,
+        (true, true) => Attachment::LiveAndConfig,
+    }
+}
+
+/// Refuses what a machine is built with, and what would break a rule of its document.
+fn refuse_live(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
+    let name = &config.name;
+    let refuse = |code, sentence: String| {
+        let hint = "change the definition with --config: it holds from the next start on";
+        Err(Error::new(code, sentence).with_hint(hint))
+    };
+    if change.max_memory.is_some() {
+        let sentence = format!("the maximum memory of domain '{name}' can't be changed while it runs");
+        return refuse(ErrorCode::Unsupported, sentence);
+    }
+    if change.max_vcpus.is_some() {
+        let sentence = format!("the maximum of vCPUs of domain '{name}' is a matter of its definition");
+        return refuse(ErrorCode::Invalid, sentence);
+    }
+    let mut whole = config.clone();
+    change.apply(&mut whole);
+    define::check(&whole)?;
+    let present = config.vcpu.at_boot();
+    if let Some(count) = change.vcpus.filter(|count| *count != present) {
+        let sentence = format!(
+            "domain '{name}' runs with {present} vCPUs and can't have {count}: vCPUs can't be plugged or unplugged while it runs"
+        );
+        return refuse(ErrorCode::Unsupported, sentence);
+    }
+    if let Some(pin) = change.vcpu_pins.iter().find(|pin| pin.vcpu >= present) {
+        let sentence = format!("domain '{name}' runs without vCPU {}: it has {present}", pin.vcpu);
+        return refuse(ErrorCode::WrongState, sentence);
+    }
+    let (old, new) = (&config.numatune, &whole.numatune);
+    if old.strictness() != new.strictness() {
+        let sentence = format!(
+            "domain '{name}' runs with memory bound '{}'; that can't be changed to '{}' while it runs",
+            old.strictness(),
+            new.strictness()
+        );
+        return refuse(ErrorCode::Unsupported, sentence);
+    }
+    if old.nodeset != new.nodeset && new.strictness() != "strict" {
+        let sentence = format!(
+            "NUMA nodes of domain '{name}' can't be changed while it runs: its memory is bound '{}', not 'strict'",
+            new.strictness()
+        );
+        return refuse(ErrorCode::Unsupported, sentence);
+    }
+    Ok(())
+}

@@ -1,0 +1,342 @@
+//! `reeve domain setvcpus`, `vcpucount`, `vcpuinfo`, `vcpupin` and `emulatorpin` (guide 14.13.2 - 14.13.6).
+
+use clap::Args;
+use reeve_client::ClientError;
+use reeve_model::domain::VcpuPin;
+use reeve_model::tuning::{TuneOptions, Tuning, VcpuInfo};
+use reeve_model::{CpuSet, Error, ErrorCode};
+use serde::Serialize;
+
+use super::Target;
+use super::info::seconds;
+use super::tuning::TuneScope;
+use crate::context::Context;
+use crate::output::{Show, pairs};
+
+/// Options of `reeve domain setvcpus`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+vCPUs can't be plugged into a running machine; --config gives the domain another count from its next start on.
+
+Examples:
+  reeve domain setvcpus web 4 --maximum --config
+  reeve domain setvcpus web 2 --config")]
+pub struct Setvcpus {
+    #[command(flatten)]
+    target: Target,
+    /// How many, at most the maximum
+    count: u32,
+    /// Set the maximum from the next start on; with --config
+    #[arg(long, requires = "config", conflicts_with = "live")]
+    maximum: bool,
+    /// Have the guest agent switch vCPUs on or off
+    #[arg(long, conflicts_with_all = ["config", "maximum"])]
+    guest: bool,
+    #[command(flatten)]
+    scope: TuneScope,
+}
+
+impl Setvcpus {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let domain = &self.target.domain;
+        if self.guest {
+            return Err(no_agent(domain));
+        }
+        let change = match self.maximum {
+            true => Tuning { max_vcpus: Some(self.count), ..Tuning::default() },
+            false => Tuning { vcpus: Some(self.count), ..Tuning::default() },
+        };
+        let tuning = self.scope.tuning(context, domain, change).await?;
+        let Tuning { max_vcpus, vcpus, .. } = tuning;
+        let count = |count: Option<u32>| count.unwrap_or_default();
+        context.show(&Counted { maximum: count(max_vcpus), current: count(vcpus) })
+    }
+}
+
+fn no_agent(domain: &str) -> anyhow::Error {
+    let message =
+        format!("the guest of domain '{domain}' can't be asked: this version speaks with no guest agent");
+    ClientError::Refused(Error::new(ErrorCode::Unsupported, message)).into()
+}
+
+#[derive(Serialize)]
+struct Counted {
+    maximum: u32,
+    current: u32,
+}
+
+impl Show for Counted {
+    const ELEMENT: &'static str = "vcpus";
+
+    fn human(&self) -> String {
+        pairs([("maximum", self.maximum.to_string()), ("current", self.current.to_string())])
+    }
+}
+
+/// Options of `reeve domain vcpucount`.
+#[derive(Debug, Args)]
+pub struct Vcpucount {
+    #[command(flatten)]
+    target: Target,
+    /// Only the maximum, as a number
+    #[arg(long, conflicts_with = "active")]
+    maximum: bool,
+    /// Only what is there, as a number
+    #[arg(long)]
+    active: bool,
+    /// Of the guest's own view
+    #[arg(long)]
+    guest: bool,
+    #[command(flatten)]
+    scope: TuneScope,
+}
+
+impl Vcpucount {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let domain = &self.target.domain;
+        if self.guest {
+            return Err(no_agent(domain));
+        }
+        let options = self.scope.options();
+        if self.maximum || self.active || options != TuneOptions::default() || self.scope.is_current() {
+            let tuning = context.client.domain_tuning(domain, options).await?;
+            let count = if self.maximum { tuning.max_vcpus } else { tuning.vcpus };
+            return context.show(&Number(count.unwrap_or_default()));
+        }
+        let row = context.client.domain_info(domain).await?.summary;
+        let (active, persistent) = (row.state.is_active(), row.persistent);
+        let mut rows = Vec::new();
+        for (word, wanted, options) in [
+            ("config", persistent, TuneOptions { live: false, config: true }),
+            ("live", active, TuneOptions { live: true, config: false }),
+        ] {
+            if wanted {
+                let tuning = context.client.domain_tuning(domain, options).await?;
+                let count = |count: Option<u32>| count.unwrap_or_default();
+                rows.push(Count { of: "maximum", when: word, count: count(tuning.max_vcpus) });
+                rows.push(Count { of: "current", when: word, count: count(tuning.vcpus) });
+            }
+        }
+        rows.sort_by_key(|row| row.of != "maximum");
+        context.show(&Counts(rows))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Number(u32);
+
+impl Show for Number {
+    const ELEMENT: &'static str = "vcpus";
+
+    fn human(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+#[derive(Serialize)]
+struct Count {
+    of: &'static str,
+    when: &'static str,
+    count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Counts(Vec<Count>);
+
+impl Show for Counts {
+    const ELEMENT: &'static str = "vcpus";
+
+    fn human(&self) -> String {
+        let line = |row: &Count| format!("{:12} {:10} {:3}", row.of, row.when, row.count);
+        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Options of `reeve domain vcpuinfo`.
+#[derive(Debug, Args)]
+pub struct Vcpuinfo {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Vcpuinfo {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let vcpus = context.client.domain_vcpus(&self.target.domain).await?;
+        let cpus = context.client.node_info().await?.cpus;
+        context.show(&Vcpus { cpus, vcpus })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Vcpus {
+    #[serde(skip)]
+    cpus: u32,
+    vcpus: Vec<VcpuInfo>,
+}
+
+impl Show for Vcpus {
+    const ELEMENT: &'static str = "vcpus";
+
+    fn human(&self) -> String {
+        let vcpu = |vcpu: &VcpuInfo| {
+            let letter = |cpu| if vcpu.affinity.contains(cpu) { 'y' } else { '-' };
+            pairs([
+                ("VCPU", vcpu.vcpu.to_string()),
+                ("CPU", vcpu.cpu.to_string()),
+                ("State", "running".to_owned()),
+                ("CPU time", seconds(vcpu.time_ns)),
+                ("CPU Affinity", (0..self.cpus).map(letter).collect()),
+            ])
+        };
+        self.vcpus.iter().map(vcpu).collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+/// Options of `reeve domain vcpupin`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a list of CPUs those of the vCPU, or of all vCPUs, are shown.
+
+Examples:
+  reeve domain vcpupin web
+  reeve domain vcpupin web 0 2-3
+  reeve domain vcpupin web --vcpu 1 --cpulist 0-3,^2 --live --config")]
+pub struct Vcpupin {
+    #[command(flatten)]
+    target: Target,
+    /// Number of the vCPU, from 0
+    #[arg(value_name = "VCPU")]
+    number: Option<u32>,
+    /// Host CPUs, e.g. 0-3,^2
+    #[arg(value_name = "CPULIST")]
+    cpus: Option<CpuSet>,
+    /// The same as the second argument
+    #[arg(long, conflicts_with = "number")]
+    vcpu: Option<u32>,
+    /// The same as the third argument
+    #[arg(long, conflicts_with = "cpus")]
+    cpulist: Option<CpuSet>,
+    #[command(flatten)]
+    scope: TuneScope,
+}
+
+impl Vcpupin {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let wanted = self.vcpu.or(self.number);
+        let change = match (wanted, self.cpulist.or(self.cpus)) {
+            (_, None) => Tuning::default(),
+            (Some(vcpu), Some(cpuset)) => {
+                Tuning { vcpu_pins: vec![VcpuPin { vcpu, cpuset }], ..Tuning::default() }
+            }
+            (None, Some(_)) => {
+                let message = "the number of the vCPU to pin is missing".to_owned();
+                return Err(ClientError::Refused(
+                    Error::new(ErrorCode::Invalid, message).with_hint("name it with --vcpu"),
+                )
+                .into());
+            }
+        };
+        let tuning = self.scope.tuning(context, &self.target.domain, change).await?;
+        let mut pins = tuning.vcpu_pins;
+        pins.retain(|pin| wanted.is_none_or(|wanted| pin.vcpu == wanted));
+        context.show(&Pins(pins))
+    }
+}
+
+/// The rule below the heading of pins.
+const RULE: &str = "----------------------------------";
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Pins(Vec<VcpuPin>);
+
+impl Show for Pins {
+    const ELEMENT: &'static str = "vcpus";
+
+    fn human(&self) -> String {
+        let line = |pin: &VcpuPin| format!("{:4}: {}", pin.vcpu, pin.cpuset);
+        let lines = self.0.iter().map(line).collect::<Vec<_>>().join("\n");
+        format!("VCPU: CPU Affinity\n{RULE}\n{lines}")
+    }
+}
+
+/// Options of `reeve domain emulatorpin`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everything in the worker that is no vCPU: its event loop and the threads of its devices.
+
+Examples:
+  reeve domain emulatorpin web
+  reeve domain emulatorpin web 0 --live --config")]
+pub struct Emulatorpin {
+    #[command(flatten)]
+    target: Target,
+    /// Host CPUs, e.g. 0-3,^2
+    #[arg(value_name = "CPULIST")]
+    cpus: Option<CpuSet>,
+    /// The same as the second argument
+    #[arg(long, conflicts_with = "cpus")]
+    cpulist: Option<CpuSet>,
+    #[command(flatten)]
+    scope: TuneScope,
+}
+
+impl Emulatorpin {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let change = Tuning { emulator_pin: self.cpulist.or(self.cpus), ..Tuning::default() };
+        let tuning = self.scope.tuning(context, &self.target.domain, change).await?;
+        context.show(&Emulator { emulator: tuning.emulator_pin })
+    }
+}
+
+#[derive(Serialize)]
+struct Emulator {
+    emulator: Option<CpuSet>,
+}
+
+impl Show for Emulator {
+    const ELEMENT: &'static str = "pins";
+
+    fn human(&self) -> String {
+        let cpus = self.emulator.as_ref().map(CpuSet::to_string).unwrap_or_default();
+        format!("emulator: CPU Affinity\n{RULE}\n   *: {cpus}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vcpus_and_pins_are_drawn_as_the_guide_prints_them() {
+        let affinity: CpuSet = "0-3".parse().unwrap();
+        let vcpu = |vcpu, time_ns| VcpuInfo { vcpu, cpu: 2, time_ns, affinity: affinity.clone() };
+        let vcpus = Vcpus { cpus: 4, vcpus: vec![vcpu(0, 7_152_400_000_000), vcpu(1, 10_889_100_000_000)] };
+        let words: Vec<String> = vcpus.human().split_whitespace().map(str::to_owned).collect();
+        let printed = "VCPU: 0 CPU: 2 State: running CPU time: 7152.4s CPU Affinity: yyyy \
+                       VCPU: 1 CPU: 2 State: running CPU time: 10889.1s CPU Affinity: yyyy";
+        assert_eq!(words.join(" "), printed);
+        let pins = (0..2).map(|vcpu| VcpuPin { vcpu, cpuset: affinity.clone() }).collect();
+        insta::assert_snapshot!(Pins(pins).human(), @r"
+        VCPU: CPU Affinity
+        ----------------------------------
+           0: 0-3
+           1: 0-3
+        ");
+    }
+
+    #[test]
+    fn counts_are_four_lines() {
+        let row = |of, when| Count { of, when, count: 2 };
+        let rows = ["maximum", "current"].into_iter().flat_map(|of| [row(of, "config"), row(of, "live")]);
+        insta::assert_snapshot!(Counts(rows.collect()).human(), @r"
+        maximum      config       2
+        maximum      live         2
+        current      config       2
+        current      live         2
+        ");
+    }
+}

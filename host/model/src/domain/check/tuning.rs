@@ -1,0 +1,100 @@
+//! `<cputune>`, `<memtune>`, `<blkiotune>`, `<numatune>` (guide 20.5, 20.7 - 20.9).
+
+use std::collections::BTreeSet;
+
+use super::{Checked, broken, word};
+use crate::domain::{BlkioTune, CpuTune, MemTune, NumaTune, VcpuConfig};
+
+/// Range of an I/O weight.
+const WEIGHTS: std::ops::RangeInclusive<u64> = 100..=1000;
+
+pub(super) fn check_cputune(tune: &CpuTune, vcpu: &VcpuConfig) -> Checked {
+    let mut pinned = BTreeSet::new();
+    for (index, pin) in tune.vcpupin.iter().enumerate() {
+        let path = format!("/domain/cputune/vcpupin[{}]/@vcpu", index + 1);
+        if pin.vcpu >= vcpu.max {
+            let message = format!(
+                "vCPU {} does not exist; the domain has vCPUs 0 to {}",
+                pin.vcpu,
+                vcpu.max.saturating_sub(1)
+            );
+            return broken(path, message);
+        }
+        if !pinned.insert(pin.vcpu) {
+            return broken(path, format!("vCPU {} is pinned twice; keep one <vcpupin>", pin.vcpu));
+        }
+    }
+    if tune.emulatorpin.is_some() && vcpu.placement.as_deref() == Some("auto") {
+        let message = "<emulatorpin> cannot be used with <vcpu placement='auto'>; remove one of them";
+        return broken("/domain/cputune/emulatorpin", message);
+    }
+    for (name, period) in [("period", tune.period), ("emulator_period", tune.emulator_period)] {
+        if period.is_some_and(|period| period != 0 && !(1_000..=1_000_000).contains(&period)) {
+            let message = format!("<{name}> is in microseconds, 1000 to 1000000, or 0 for none");
+            return broken(format!("/domain/cputune/{name}"), message);
+        }
+    }
+    for (name, quota) in [("quota", tune.quota), ("emulator_quota", tune.emulator_quota)] {
+        if quota.is_some_and(|quota| (1..1_000).contains(&quota) || quota > 18_446_744_073_709_551) {
+            let message = format!(
+                "<{name}> is in microseconds, 1000 to 18446744073709551, 0 for none, negative for no limit"
+            );
+            return broken(format!("/domain/cputune/{name}"), message);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_memtune(tune: &MemTune) -> Checked {
+    let MemTune { hard_limit, swap_hard_limit, .. } = tune;
+    if let (Some(hard), Some(swap)) = (hard_limit, swap_hard_limit)
+        && swap <= hard
+    {
+        let message = format!(
+            "<swap_hard_limit> ({swap}) is for memory and swap together and must be above <hard_limit> ({hard})"
+        );
+        return broken("/domain/memtune/swap_hard_limit", message);
+    }
+    Ok(())
+}
+
+pub(super) fn check_blkiotune(tune: &BlkioTune) -> Checked {
+    let path = "/domain/blkiotune";
+    let weight = |path: String, weight: Option<u64>| match weight {
+        Some(weight) if !WEIGHTS.contains(&weight) => {
+            broken(path, format!("an I/O weight is 100 to 1000, not {weight}"))
+        }
+        _ => Ok(()),
+    };
+    weight(format!("{path}/weight"), tune.weight)?;
+    let mut seen = BTreeSet::new();
+    for (index, device) in tune.devices.iter().enumerate() {
+        let path = format!("{path}/device[{}]", index + 1);
+        weight(format!("{path}/weight"), device.weight)?;
+        if !device.path.starts_with('/') {
+            let message = format!("'{}' is not an absolute path; write e.g. /dev/sda", device.path);
+            return broken(format!("{path}/path"), message);
+        }
+        if device.is_empty() {
+            return broken(path, format!("nothing is said of '{}'; give it a <weight>", device.path));
+        }
+        if !seen.insert(&device.path) {
+            return broken(path, format!("'{}' is named twice; keep one <device>", device.path));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_numatune(tune: &NumaTune) -> Checked {
+    let path = "/domain/numatune/memory";
+    word(
+        format!("{path}/@mode"),
+        tune.mode.as_deref(),
+        &["strict", "preferred", "interleave", "restrictive"],
+    )?;
+    word(format!("{path}/@placement"), tune.placement.as_deref(), &["static", "auto"])?;
+    if tune.placement.as_deref() == Some("static") && tune.nodeset.is_none() {
+        return broken(path, "placement='static' needs a nodeset; add nodeset='…'");
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Threads of another process: which there are, what they have used, which host CPUs they may run on; and which CPUs there are.
+
+use std::io;
+
+use reeve_model::CpuSet as HostCpus;
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
+
+use crate::files::Tree;
+
+/// One thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    process: u32,
+    /// Its number.
+    pub id: u32,
+    /// The name that its process gave it.
+    pub name: String,
+}
+
+/// The threads of a process by number; none when it has ended.
+pub fn of(process: u32) -> Vec<Thread> {
+    let tasks = Tree::new(format!("/proc/{process}/task"));
+    let named = |id: u32| Some(Thread { process, id, name: tasks.text(format!("{id}/comm")).ok()? });
+    tasks.numbered("").into_iter().filter_map(named).collect()
+}
+
+/// CPUs of this host that run; CPU 0 where the kernel does not say.
+pub fn online_cpus() -> HostCpus {
+    online("cpu")
+}
+
+/// NUMA nodes of this host; node 0 where the kernel knows none.
+pub fn online_nodes() -> HostCpus {
+    online("node")
+}
+
+fn online(kind: &str) -> HostCpus {
+    let text = Tree::new("/sys/devices/system").text(format!("{kind}/online"));
+    let listed = text.ok().and_then(|text| text.parse().ok());
+    listed.unwrap_or_else(|| HostCpus::new([0]).expect("0 is a number of a CPU"))
+}
+
+impl Thread {
+    /// Host CPU it ran on last; none when it has ended.
+    pub fn last_cpu(&self) -> Option<u32> {
+        let text = self.files().text("stat").ok()?;
+        // The name in field 2 may hold blanks and parentheses.
+        text.get(text.rfind(')')? + 1..)?.split_whitespace().nth(36)?.parse().ok()
+    }
+
+    /// CPU time in nanoseconds; none when it has ended.
+    pub fn time_ns(&self) -> Option<u64> {
+        self.files().text("schedstat").ok()?.split(' ').next()?.parse().ok()
+    }
+
+    /// Host CPUs it may run on.
+    pub fn affinity(&self) -> io::Result<Vec<u32>> {
+        let set = sched_getaffinity(self.pid()?)?;
+        Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect())
+    }
+
+    /// Restricts it to host CPUs, of which one at least must be there.
+    pub fn set_affinity(&self, cpus: impl IntoIterator<Item = u32>) -> io::Result<()> {
+        let mut set = CpuSet::new();
+        for cpu in cpus {
+            let cpu = cpu as usize;
+            if cpu >= CpuSet::MAX_CPU {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("host CPU {cpu} does not exist"),
+                ));
+            }
+            set.set(cpu);
+        }
+        Ok(sched_setaffinity(self.pid()?, &set)?)
+    }
+
+    fn pid(&self) -> io::Result<Option<Pid>> {
+        let pid = i32::try_from(self.id).ok().and_then(Pid::from_raw);
+        pid.map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    fn files(&self) -> Tree {
+        Tree::new(format!("/proc/{}/task/{}", self.process, self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_found_by_its_name_and_pinned() {
+        let (told, go_on) = std::sync::mpsc::sync_channel::<()>(0);
+        let thread = std::thread::Builder::new().name("pinned".into());
+        let thread = thread.spawn(move || go_on.recv()).unwrap();
+        let all = of(std::process::id());
+        let found = all.iter().find(|thread| thread.name == "pinned").unwrap();
+        let before = found.affinity().unwrap();
+        found.set_affinity([before[0]]).unwrap();
+        assert_eq!(found.affinity().unwrap(), [before[0]]);
+        assert!(found.last_cpu().is_some() && found.time_ns().is_some());
+        assert!(found.set_affinity([5000]).unwrap_err().to_string().contains("host CPU 5000"));
+        told.send(()).unwrap();
+        thread.join().unwrap().unwrap();
+        assert_eq!(of(u32::MAX), []);
+    }
+}
