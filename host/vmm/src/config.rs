@@ -145,6 +145,40 @@ pub struct BlockConfig {
     /// The guest's discard requests free space in the image.
     #[serde(default)]
     pub discard: bool,
+    /// How much may pass.
+    #[serde(default, skip_serializing_if = "DiskLimits::is_none")]
+    pub limits: DiskLimits,
+}
+
+/// Limits of a disk, each for both ways together, for reads and for writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskLimits {
+    /// Bytes a second.
+    pub bytes: [RateLimit; 3],
+    /// Requests a second.
+    pub requests: [RateLimit; 3],
+    /// Bytes that count as one request; 0 for any number of them.
+    #[serde(default)]
+    pub request_bytes: u64,
+}
+
+impl DiskLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A rate, and a higher one for a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// What may pass a second; 0 is no limit.
+    pub rate: u64,
+    /// What may pass a second in a burst; 0 is no burst.
+    pub max: u64,
+    /// How long a burst may last; 0 is one second.
+    pub seconds: u64,
 }
 
 /// A backing file of a disk.

@@ -1,6 +1,8 @@
 //! The areas, a file each.
 
 mod boot;
+mod density;
+mod disk;
 mod filter;
 mod hooks;
 mod host;
@@ -28,12 +30,24 @@ pub enum Area {
     Filter,
     /// Disk images.
     Storage,
+    /// A guest's disk.
+    Disk,
+    /// Many idle domains.
+    Density,
 }
 
 impl Area {
     /// Every area, in the order they are measured.
-    pub const ALL: [Self; 6] =
-        [Self::Hooks, Self::Boot, Self::List, Self::Policy, Self::Filter, Self::Storage];
+    pub const ALL: [Self; 8] = [
+        Self::Hooks,
+        Self::Boot,
+        Self::List,
+        Self::Policy,
+        Self::Filter,
+        Self::Storage,
+        Self::Disk,
+        Self::Density,
+    ];
 
     /// Measures the area.
     pub async fn measure(self) -> Result<Vec<Row>> {
@@ -44,6 +58,8 @@ impl Area {
             Self::Policy => policy::measure().await,
             Self::Filter => filter::measure().await,
             Self::Storage => storage::measure().await,
+            Self::Disk => disk::measure().await,
+            Self::Density => density::measure().await,
         }
     }
 }

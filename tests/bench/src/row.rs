@@ -6,6 +6,8 @@ use serde::Serialize;
 pub const RATE: &str = "1/s";
 /// Millions of bytes a second.
 pub const THROUGHPUT: &str = "MB/s";
+/// Binary ones, of disks.
+pub const MIB_A_SECOND: &str = "MiB/s";
 
 /// One row: ours, and a peer measured in the same run where there is one.
 #[derive(Debug, Clone, Serialize)]
@@ -14,7 +16,7 @@ pub struct Row {
     pub area: &'static str,
     /// Name of the measurement.
     pub name: &'static str,
-    /// Unit of `ours` and `peer`; smaller is better, except for rates (`1/s`, `MB/s`).
+    /// Unit of `ours` and `peer`; smaller is better, except for rates (`1/s`, `MB/s`, `MiB/s`).
     pub unit: &'static str,
     /// Our median.
     pub ours: f64,
@@ -36,8 +38,11 @@ impl Row {
 
     /// The same row against a peer.
     pub fn against(self, peer_name: &'static str, peer: f64) -> Self {
-        let (better, worse) =
-            if [RATE, THROUGHPUT].contains(&self.unit) { (self.ours, peer) } else { (peer, self.ours) };
+        let (better, worse) = if [RATE, THROUGHPUT, MIB_A_SECOND].contains(&self.unit) {
+            (self.ours, peer)
+        } else {
+            (peer, self.ours)
+        };
         let ratio = (worse > 0.0).then(|| better / worse);
         Self { peer: Some(peer), peer_name: Some(peer_name), ratio, ..self }
     }

@@ -2,6 +2,7 @@
 
 mod cpu;
 mod disk;
+mod disk_bench;
 mod lease;
 mod memory;
 mod network;

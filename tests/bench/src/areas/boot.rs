@@ -99,7 +99,7 @@ async fn stop_many(daemon: &Daemon, names: &[String]) -> Result<()> {
 }
 
 /// Bytes resident in `pid` outside the mappings of guest memory, which are the ones of tens of MiB and more.
-fn resident_beside_guest(pid: u32) -> Result<u64> {
+pub(super) fn resident_beside_guest(pid: u32) -> Result<u64> {
     const GUEST_MAPPING_KIB: u64 = 64 * 1024;
     let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps"))?;
     let mut size = 0;

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use virtio_drivers::device::blk::SECTOR_SIZE;
 
-use super::Answer;
+use super::{Answer, disk_bench};
 use crate::clock;
 use crate::machine::Machine;
 use crate::text::{FNV_START, Words, fnv1a};
@@ -17,9 +17,9 @@ use crate::virtio::Disk;
 const CHUNK: u64 = 256;
 
 /// `disk VERB N …` on disk N: `info`, `read N SECTOR [COUNT]` (checksum and first bytes), `write N SECTOR COUNT
-/// PATTERN`, `put N SECTOR TEXT`, `sum N [SECTOR COUNT]` (checksum of a part or all), `flush N`.
+/// PATTERN`, `put N SECTOR TEXT`, `sum N [SECTOR COUNT]` (checksum of a part or all), `flush N`, `bench N …` (how fast it is).
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
-    let verb = words.next("info, read, write, put, sum or flush")?;
+    let verb = words.next("info, read, write, put, sum, flush or bench")?;
     let index = words.number("N")?;
     let count = machine.disks.len();
     let slot =
@@ -58,6 +58,7 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             Ok(String::new())
         }
         "flush" => disk.flush().map(|()| String::new()).map_err(|error| error.to_string()),
+        "bench" => disk_bench::run((disk, capacity), words),
         other => Err(format!("there is no 'disk {other}'")),
     }
 }

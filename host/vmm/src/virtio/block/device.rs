@@ -15,7 +15,9 @@ use super::engine::Engine;
 use super::metrics::BlockMetrics;
 use super::queue::BlockHandler;
 use super::request::{MAX_RANGE_SECTORS, MAX_RANGES};
-use crate::config::CacheMode;
+use super::throttle::Limiter;
+use super::waiting::Waiting;
+use crate::config::{CacheMode, DiskLimits};
 use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::worker::Worker;
@@ -41,6 +43,7 @@ const CONFIG_SIZE: usize = 60;
 /// What the control plane does with a running disk.
 pub struct BlockControl {
     disk: Arc<Disk>,
+    limiter: Arc<Limiter>,
     notifier: ConfigNotifier,
 }
 
@@ -50,6 +53,11 @@ impl BlockControl {
         self.disk.resize(bytes, shrink)?;
         self.notifier.config_changed();
         Ok(())
+    }
+
+    /// Gives the disk other limits; they hold at once.
+    pub fn limit(&self, limits: &DiskLimits) {
+        self.limiter.set(limits);
     }
 }
 
@@ -64,17 +72,18 @@ pub struct Block {
 
 impl Block {
     /// A block device for `disk`. io_uring is set up here, before the process locks itself in.
-    pub fn new(disk: Disk) -> Self {
+    pub fn new(disk: Disk, limits: &DiskLimits) -> io::Result<Self> {
         let config = config(&disk);
         let engine = Some(Engine::new(QUEUE_SIZE));
-        let control = BlockControl { disk: Arc::new(disk), notifier: ConfigNotifier::default() };
-        Self { control: Arc::new(control), metrics: Arc::default(), config, engine, worker: None }
+        let limiter = Arc::new(Limiter::new(limits)?);
+        let control = BlockControl { disk: Arc::new(disk), limiter, notifier: ConfigNotifier::default() };
+        Ok(Self { control: Arc::new(control), metrics: Arc::default(), config, engine, worker: None })
     }
 
     /// The same, without io_uring.
     #[cfg(test)]
-    pub(super) fn without_ring(disk: Disk) -> Self {
-        Self { engine: Some(Engine::Blocking), ..Self::new(disk) }
+    pub(super) fn without_ring(disk: Disk) -> io::Result<Self> {
+        Ok(Self { engine: Some(Engine::Blocking), ..Self::new(disk, &DiskLimits::default())? })
     }
 
     /// The control plane's handle, shared with the running device.
@@ -146,7 +155,8 @@ impl VirtioDevice for Block {
         let Some(queue) = activation.take_queue(0) else { return Ok(()) };
         let engine = self.engine.take().unwrap_or_else(|| Engine::new(QUEUE_SIZE));
         let (disk, metrics) = (Arc::clone(&self.control.disk), Arc::clone(&self.metrics));
-        let handler = BlockHandler::new(queue, engine, disk, activation.memory, metrics);
+        let waiting = Waiting::new(Arc::clone(&self.control.limiter))?;
+        let handler = BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting);
         self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
         self.control.notifier.connect(Some(activation.interrupt));
         Ok(())

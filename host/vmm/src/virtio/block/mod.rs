@@ -7,6 +7,8 @@ mod engine;
 mod metrics;
 mod queue;
 mod request;
+mod throttle;
+mod waiting;
 
 pub use device::{Block, BlockControl};
 pub use disk::{Disk, DiskError, DiskOptions, ResizeError};

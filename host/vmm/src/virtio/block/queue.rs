@@ -13,6 +13,7 @@ use super::disk::{Disk, SECTOR};
 use super::engine::{Direction, Engine, Transfer};
 use super::metrics::BlockMetrics;
 use super::request::{Operation, Range, Request};
+use super::waiting::Waiting;
 use crate::virtio::Memory;
 use crate::virtio::queue::{DeviceQueue, QueueError};
 use crate::virtio::worker::{Handler, Poll, drain};
@@ -55,6 +56,8 @@ pub(super) struct BlockHandler {
     /// Requests in the engine; a token is the position.
     in_flight: Vec<Option<InFlight>>,
     free: Vec<usize>,
+    /// Requests that limits hold back.
+    waiting: Waiting,
     /// Something was handed back since the driver was last told.
     unreported: bool,
 }
@@ -66,6 +69,7 @@ impl BlockHandler {
         disk: Arc<Disk>,
         memory: Memory,
         metrics: Arc<BlockMetrics>,
+        waiting: Waiting,
     ) -> Self {
         let depth = usize::from(queue.size());
         let in_flight = (0..depth).map(|_| None).collect();
@@ -77,6 +81,7 @@ impl BlockHandler {
             metrics,
             in_flight,
             free: (0..depth).collect(),
+            waiting,
             unreported: false,
         }
     }
@@ -87,15 +92,17 @@ impl BlockHandler {
         loop {
             self.queue.disable_notification(&self.memory)?;
             while budget > 0
-                && !self.free.is_empty()
+                && self.has_room()
                 && let Some(chain) = self.queue.pop(&self.memory)?
             {
                 budget -= 1;
                 let request = Request::parse(chain, &self.memory, self.queue.index())?;
-                self.start(request)?;
+                if let Some(request) = self.waiting.admit(request) {
+                    self.start(request)?;
+                }
             }
             self.submit()?;
-            if self.free.is_empty() {
+            if !self.has_room() {
                 return Ok(());
             }
             if budget == 0 {
@@ -106,6 +113,19 @@ impl BlockHandler {
                 return Ok(());
             }
         }
+    }
+
+    /// True while one more request can be in the engine or wait for its turn.
+    fn has_room(&self) -> bool {
+        self.free.len() > self.waiting.len()
+    }
+
+    /// Starts what has waited long enough.
+    fn start_due(&mut self) -> Result<(), QueueError> {
+        while let Some(request) = self.waiting.due() {
+            self.start(request)?;
+        }
+        self.submit()
     }
 
     fn start(&mut self, mut request: Request) -> Result<(), QueueError> {
@@ -337,6 +357,7 @@ impl BlockHandler {
 
 impl Handler for BlockHandler {
     fn register(&mut self, poll: &Poll) -> io::Result<()> {
+        self.waiting.register(poll)?;
         poll.add(self.queue.event().as_raw_fd(), EventSet::IN, QUEUE)?;
         match self.engine.event() {
             Some(event) => poll.add(event.as_raw_fd(), EventSet::IN, ENGINE),
@@ -347,6 +368,8 @@ impl Handler for BlockHandler {
     fn handle(&mut self, token: u64, _ready: EventSet, _poll: &Poll) -> Result<(), QueueError> {
         if token == QUEUE {
             drain(self.queue.event());
+        } else if self.waiting.takes(token) {
+            self.start_due()?;
         } else {
             self.engine.event().into_iter().for_each(drain);
             self.take_completions()?;
@@ -356,6 +379,12 @@ impl Handler for BlockHandler {
     }
 
     fn quiesce(&mut self) {
+        // Who waits for this waits for no limit.
+        for request in self.waiting.take_all() {
+            // An error is the queue's, which is looked at below.
+            let _ = self.start(request);
+        }
+        let _ = self.submit();
         // A queue that cannot take results any more is one the driver broke; the transfers themselves are waited for.
         while self.settle().is_err() {}
         let _ = self.notify();
