@@ -114,6 +114,7 @@ pub struct Actions {
     definitions: Arc<Definitions>,
     pending_macs: mac::Pending,
     secrets: secret::Secrets,
+    conversations: domain::Conversations,
 }
 
 impl Actions {
@@ -136,6 +137,7 @@ impl Actions {
             definitions,
             pending_macs,
             secrets: secret::Secrets::default(),
+            conversations: domain::Conversations::default(),
         }
     }
 

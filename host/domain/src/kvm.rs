@@ -9,6 +9,7 @@
 //! the same socket. An end of the connection is an end of the worker.
 
 mod client;
+mod consoles;
 mod devices;
 mod images;
 mod interfaces;
@@ -90,6 +91,7 @@ impl Driver for KvmDriver {
             Ok(started) => Ok(started),
             Err(error) => {
                 site.clear().await;
+                consoles::remove_sockets(&spec.config);
                 Err(error)
             }
         }
@@ -101,6 +103,7 @@ impl Driver for KvmDriver {
             Ok(started) => Ok(started),
             Err(error) => {
                 site.clear().await;
+                consoles::remove_sockets(&record.config);
                 Err(error)
             }
         }

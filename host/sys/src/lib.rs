@@ -20,6 +20,7 @@ pub mod packet;
 pub mod process;
 pub mod procfs;
 pub mod sandbox;
+pub mod socket;
 pub mod sparse;
 pub mod sysctl;
 pub mod tap;
