@@ -1,5 +1,6 @@
 //! Verbs on domains, a file a group.
 
+mod agent;
 mod clone;
 mod clone_operation;
 mod console;
@@ -35,6 +36,7 @@ use crate::Actions;
 use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict};
 
+pub(crate) use agent::Conversations;
 pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;

@@ -115,6 +115,7 @@ pub struct Actions {
     definitions: Arc<Definitions>,
     pending_macs: mac::Pending,
     secrets: secret::Secrets,
+    conversations: domain::Conversations,
 }
 
 impl Actions {
@@ -137,6 +138,7 @@ impl Actions {
             definitions,
             pending_macs,
             secrets: secret::Secrets::default(),
+            conversations: domain::Conversations::default(),
         }
     }
 

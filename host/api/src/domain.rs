@@ -1,5 +1,6 @@
 //! `/v1/domains`: definitions, what is true of them now, and their settings.
 
+mod agent;
 mod device;
 mod disk;
 mod interface;
@@ -23,6 +24,7 @@ use crate::extract::{self, Path, Query, Xml};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
+pub(crate) use agent::*;
 pub(crate) use device::*;
 pub(crate) use disk::*;
 pub(crate) use interface::*;

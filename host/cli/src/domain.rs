@@ -1,5 +1,6 @@
 //! `reeve domain …`: a file per command, except for the verbs without options, which share [`life`].
 
+mod agent;
 mod autostart;
 mod clone;
 mod console;
@@ -10,6 +11,7 @@ mod disk;
 mod domiftune;
 mod domstats;
 mod edit;
+mod filesystem;
 mod info;
 mod interface;
 mod life;
@@ -74,6 +76,25 @@ pub enum DomainCommand {
     Console(console::Console),
     /// Follow what happens to a domain
     Events(DomainEvents),
+    /// Have the agent in the guest carry out a command
+    #[command(visible_alias = "agent-command")]
+    QemuAgentCommand(agent::QemuAgentCommand),
+    /// Show or set the clock of a guest, by its agent
+    Domtime(agent::Domtime),
+    /// Show what a guest calls itself, by its agent
+    Domhostname(agent::Domhostname),
+    /// Show which vCPUs a guest uses, or change it, by its agent
+    Guestvcpus(agent::Guestvcpus),
+    /// Give a user of a guest another password, by its agent
+    SetUserPassword(agent::SetGuestPassword),
+    /// List the file systems of a guest, by its agent
+    Domfsinfo(filesystem::Domfsinfo),
+    /// Freeze the file systems of a guest, by its agent
+    Domfsfreeze(filesystem::Domfsfreeze),
+    /// Thaw the file systems of a guest, by its agent
+    Domfsthaw(filesystem::Domfsthaw),
+    /// Have the file systems of a guest give back what they do not need, by its agent
+    Domfstrim(filesystem::Domfstrim),
     /// Show counters of an active domain
     Stats(stats::Stats),
     /// Show counters of domains, a line a value
@@ -158,6 +179,15 @@ impl DomainCommand {
             Self::Autostart(command) => command.run(context).await,
             Self::Console(command) => command.run(context).await,
             Self::Events(command) => command.events.of_domain(command.domain).run(context).await,
+            Self::QemuAgentCommand(command) => command.run(context).await,
+            Self::Domtime(command) => command.run(context).await,
+            Self::Domhostname(command) => command.run(context).await,
+            Self::Guestvcpus(command) => command.run(context).await,
+            Self::SetUserPassword(command) => command.run(context).await,
+            Self::Domfsinfo(command) => command.run(context).await,
+            Self::Domfsfreeze(command) => command.run(context).await,
+            Self::Domfsthaw(command) => command.run(context).await,
+            Self::Domfstrim(command) => command.run(context).await,
             Self::Stats(command) => command.run(context).await,
             Self::Domstats(command) => command.run(context).await,
             Self::CpuStats(command) => command.run(context).await,

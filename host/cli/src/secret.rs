@@ -200,15 +200,28 @@ impl GetValue {
     }
 }
 
-/// A line that somebody types unseen.
 fn asked() -> anyhow::Result<SecretValue> {
+    let line = unseen("Value: ")?;
+    Ok(SecretValue::new(line.trim_end_matches(['\r', '\n']).as_bytes().to_vec())?)
+}
+
+/// What somebody types unseen, or a pipe holds.
+pub(crate) fn typed_or_piped(prompt: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    match io::stdin().is_terminal() {
+        true => Ok(Zeroizing::new(unseen(prompt)?.as_bytes().to_vec())),
+        false => Ok(Zeroizing::new(read_bytes(Path::new("-"))?)),
+    }
+}
+
+/// A line that somebody types unseen.
+fn unseen(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
     let _silent = RawMode::silent().context("the terminal can't be silenced")?;
-    // Standard error is where a prompt goes; without one the value can be typed all the same.
-    let _ = write!(io::stderr(), "Value: ");
+    // Standard error is where a prompt goes; without one it can be typed all the same.
+    let _ = write!(io::stderr(), "{prompt}");
     let mut line = Zeroizing::new(String::new());
     io::stdin().lock().read_line(&mut line).context("cannot read the terminal")?;
     let _ = writeln!(io::stderr());
-    Ok(SecretValue::new(line.trim_end_matches(['\r', '\n']).as_bytes().to_vec())?)
+    Ok(line)
 }
 
 fn say(context: &mut Context, text: &str) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 //! between calls or across a restart of the daemon. Event streams and consoles keep theirs until they are dropped.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod artifact;
 mod connection;
 mod console;

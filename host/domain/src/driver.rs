@@ -180,6 +180,10 @@ pub trait Machine: Send + Sync {
     /// Opens a console or serial by alias; none is the first one.
     async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError>;
 
+    /// Opens the channel that the guest knows by `name`, for a conversation with who has it open in the guest. Refused when nobody has,
+    /// or another program of the host talks through it.
+    async fn open_channel(&self, name: &str) -> Result<Console, DriverError>;
+
     /// Plugs a device.
     async fn attach_device(&self, device: &Device) -> Result<(), DriverError>;
 

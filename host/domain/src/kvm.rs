@@ -9,6 +9,7 @@
 //! the same socket. An end of the connection is an end of the worker.
 
 mod client;
+mod consoles;
 mod cpu;
 mod devices;
 mod fit;
@@ -101,6 +102,7 @@ impl Driver for KvmDriver {
             Ok(started) => Ok(started),
             Err(error) => {
                 site.clear().await;
+                consoles::remove_sockets(&spec.config);
                 Err(error)
             }
         }
@@ -112,6 +114,7 @@ impl Driver for KvmDriver {
             Ok(started) => Ok(started),
             Err(error) => {
                 site.clear().await;
+                consoles::remove_sockets(&record.config);
                 Err(error)
             }
         }

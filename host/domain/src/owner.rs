@@ -22,6 +22,8 @@ use crate::state::{Occurrence, Phase};
 /// What a turn asks of the owner.
 pub(crate) enum Ask {
     Shutdown,
+    ShutdownAsked,
+    ExpectShutdown(bool),
     Reboot,
     Reset,
     Destroy,
@@ -241,6 +243,12 @@ impl Owner {
                 self.rebooting = None;
                 self.note(actor, Some(Occurrence::ShutdownAsked), DomainChange::ShutdownRequested);
             }
+            Ask::ShutdownAsked => {
+                self.shutting_down = Some(actor.clone());
+                self.rebooting = None;
+                self.note(actor, Some(Occurrence::ShutdownAsked), DomainChange::ShutdownRequested);
+            }
+            Ask::ExpectShutdown(expected) => self.shutting_down = expected.then(|| actor.clone()),
             Ask::Reboot => {
                 machine.power_button().await.map_err(named("rebooted"))?;
                 self.rebooting = Some(actor.clone());

@@ -183,6 +183,12 @@ impl Domains {
         machine.open_console(alias).await.map_err(|source| entry.driver_error("given a console", source))
     }
 
+    /// Opens the channel that the guest of a running domain knows by `name`.
+    pub async fn open_channel(&self, uuid: Uuid, name: &str) -> Result<Console, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.open_channel(name).await.map_err(|source| entry.driver_error("given a channel", source))
+    }
+
     /// Every reason why this host would not run `config`; empty when it would.
     pub fn check(&self, config: &DomainConfig) -> Vec<Refusal> {
         match self.shared.driver(config) {

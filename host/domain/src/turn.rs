@@ -122,6 +122,16 @@ impl Turn {
         self.ask(Request::Shutdown, Ask::Shutdown).await
     }
 
+    /// Says that the guest is about to be asked to shut down by other means, so that its end is not nobody's; or that it was not asked.
+    pub async fn expect_shutdown(&self, expected: bool) -> Result<(), DomainError> {
+        self.ask(Request::Shutdown, Ask::ExpectShutdown(expected)).await
+    }
+
+    /// Says that the guest was asked to shut down by other means than the power button.
+    pub async fn shutdown_asked(&self) -> Result<(), DomainError> {
+        self.ask(Request::Shutdown, Ask::ShutdownAsked).await
+    }
+
     /// Asks the guest to reboot.
     pub async fn reboot(&self) -> Result<(), DomainError> {
         self.ask(Request::Reboot, Ask::Reboot).await

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actor;
+pub mod agent;
 pub mod api;
 pub mod cpu_set;
 pub mod device_address;

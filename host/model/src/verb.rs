@@ -35,6 +35,9 @@ pub enum Verb {
     /// Read and write a console.
     #[serde(rename = "domain:console")]
     DomainConsole,
+    /// Ask the agent in a guest, and have it do things.
+    #[serde(rename = "domain:agent")]
+    DomainAgent,
     /// Rewrite a domain document from a guard; subjects are paths.
     #[serde(rename = "domain:rewrite")]
     DomainRewrite,
@@ -162,7 +165,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -173,6 +176,7 @@ impl Verb {
         Self::DomainConfigure,
         Self::DomainDevice,
         Self::DomainConsole,
+        Self::DomainAgent,
         Self::DomainRewrite,
         Self::NodeRead,
         Self::KsmWrite,
@@ -229,6 +233,7 @@ impl Verb {
             Self::DomainConfigure => "domain:configure",
             Self::DomainDevice => "domain:device",
             Self::DomainConsole => "domain:console",
+            Self::DomainAgent => "domain:agent",
             Self::DomainRewrite => "domain:rewrite",
             Self::NodeRead => "node:read",
             Self::KsmWrite => "node.ksm:write",

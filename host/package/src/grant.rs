@@ -105,6 +105,7 @@ fn keys_of(verb: Verb) -> &'static [&'static str] {
         | Verb::DomainConfigure
         | Verb::DomainDevice
         | Verb::DomainConsole
+        | Verb::DomainAgent
         | Verb::NetworkRead
         | Verb::NetworkDefine
         | Verb::NetworkUndefine

@@ -22,6 +22,7 @@ pub mod packet;
 pub mod process;
 pub mod procfs;
 pub mod sandbox;
+pub mod socket;
 pub mod sparse;
 pub mod sysctl;
 pub mod tap;

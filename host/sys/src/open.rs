@@ -71,6 +71,16 @@ pub fn character_device(path: &Path, write: bool) -> io::Result<OwnedFd> {
     }
 }
 
+/// Opens a pipe with a name for writing, whether somebody reads it or not. What nobody takes in time does not fit and is refused.
+pub fn pipe(path: &Path) -> io::Result<OwnedFd> {
+    // For reading too, or it could not be opened while nobody reads it.
+    let fd = open(path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())?;
+    match FileType::from_raw_mode(fstat(&fd)?.st_mode) {
+        FileType::Fifo => Ok(fd),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a named pipe")),
+    }
+}
+
 /// Opens an image file or block device and locks it. The lock belongs to the open file and goes with the descriptor, also to
 /// another process; it ends when the last copy is closed. It binds only those who lock. A device is locked at the node that the kernel
 /// made for it, whatever node the path leads to. Waits a moment for a lock that is about to go: a program that is being started

@@ -87,9 +87,31 @@ pub struct BootConfig {
 pub struct SerialConfig {
     /// Name the console is opened by, e.g. `serial0`.
     pub alias: String,
-    /// Log that receives a copy of everything the guest writes, opened for append.
+    /// Log that receives a copy of everything the guest writes, opened for append; or a pipe, which loses what nobody reads.
     #[serde(default)]
     pub log: Option<FdIndex>,
+    /// Who else may talk to it.
+    #[serde(default)]
+    pub end: ConsoleEnd,
+}
+
+/// Where the bytes of a console go on the host, when the daemon does not have it open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ConsoleEnd {
+    /// Nowhere.
+    #[default]
+    Nobody,
+    /// To who connects: one at a time, the others wait.
+    Listener {
+        /// A stream socket that listens.
+        fd: FdIndex,
+    },
+    /// To one peer, until it hangs up.
+    Peer {
+        /// A stream socket that is connected.
+        fd: FdIndex,
+    },
 }
 
 /// A device on the PCI bus.
@@ -285,6 +307,12 @@ pub struct ConsolePort {
     /// Name the guest sees, e.g. `org.qemu.guest_agent.0`; none for a console.
     #[serde(default)]
     pub name: Option<String>,
+    /// As of a serial port.
+    #[serde(default)]
+    pub log: Option<FdIndex>,
+    /// Who else may talk to it.
+    #[serde(default)]
+    pub end: ConsoleEnd,
 }
 
 /// A source of random bytes.
@@ -503,6 +531,13 @@ impl VmConfig {
     }
 }
 
+/// Longest name of a port.
+const MAX_PORT_NAME: usize = 255;
+
+fn is_port_name(name: &str) -> bool {
+    (1..=MAX_PORT_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 impl DeviceConfig {
     fn invalid(&self, reason: impl Into<String>) -> ConfigError {
         ConfigError::Device { alias: self.alias.clone(), reason: reason.into() }
@@ -524,6 +559,14 @@ impl DeviceConfig {
             DeviceKind::Net(net) if net.mtu < 68 => Err(self.invalid(format!("MTU {} is below 68", net.mtu))),
             DeviceKind::Console(console) if !(1..=16).contains(&console.ports.len()) => {
                 Err(self.invalid(format!("{} console ports: there must be 1 to 16", console.ports.len())))
+            }
+            DeviceKind::Console(console)
+                if console.ports.iter().flat_map(|port| &port.name).any(|name| !is_port_name(name)) =>
+            {
+                Err(self.invalid(format!(
+                    "the name of a port must be 1 to {} printable ASCII characters",
+                    MAX_PORT_NAME
+                )))
             }
             DeviceKind::Rng(RngConfig { rate: Some(rate), .. }) if rate.bytes == 0 || rate.period_ms == 0 => {
                 Err(self.invalid("a rate of 0 bytes or a period of 0 ms is no rate"))

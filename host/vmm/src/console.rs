@@ -5,6 +5,9 @@
 //!   device: input()  <─────────────────── session socket <── client     (pulled when the guest has room)
 //! ```
 //!
+//! What was written before somebody opened a console is replayed to him. A channel carries a conversation: it keeps nothing for
+//! who comes later, and loses nothing of who is there. Its device asks for room before it takes what the guest wrote.
+//!
 //! The console outlives resets of the machine. Everything is non-blocking; the event loop calls [`Console::ready`] when
 //! the session's socket changed (edge-triggered), and devices pull input when they have room again.
 
@@ -25,17 +28,26 @@ pub struct Console {
     alias: String,
     on_output: Wake,
     silent: AtomicBool,
+    /// Somebody in the guest has it open, as far as the guest says.
+    guest_open: AtomicBool,
     state: Mutex<State>,
     wake: Mutex<Option<Wake>>,
 }
 
 struct State {
+    kind: Kind,
     /// The last bytes the guest wrote.
     backlog: VecDeque<u8>,
     /// Bytes the guest wrote altogether.
     written: u64,
     session: Option<Session>,
     log: Option<File>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Console,
+    Channel,
 }
 
 struct Session {
@@ -47,11 +59,21 @@ struct Session {
 impl Console {
     /// A console that calls `on_output` when the guest writes to it for the first time, and copies all output to `log`.
     pub fn new(alias: &str, log: Option<File>, on_output: Wake) -> Arc<Self> {
-        let state = State { backlog: VecDeque::new(), written: 0, session: None, log };
+        Self::of(Kind::Console, alias, log, on_output)
+    }
+
+    /// A channel, with what [`Console::new`] takes.
+    pub fn channel(alias: &str, log: Option<File>, on_output: Wake) -> Arc<Self> {
+        Self::of(Kind::Channel, alias, log, on_output)
+    }
+
+    fn of(kind: Kind, alias: &str, log: Option<File>, on_output: Wake) -> Arc<Self> {
+        let state = State { kind, backlog: VecDeque::new(), written: 0, session: None, log };
         Arc::new(Self {
             alias: alias.to_owned(),
             on_output,
             silent: AtomicBool::new(true),
+            guest_open: AtomicBool::new(false),
             state: Mutex::new(state),
             wake: Mutex::new(None),
         })
@@ -72,12 +94,31 @@ impl Console {
         }
         let mut state = self.state();
         if let Some(log) = &mut state.log
-            && log.write_all(bytes).is_err()
+            && let Err(error) = log.write_all(bytes)
+            && error.kind() != ErrorKind::WouldBlock
         {
             state.log = None;
         }
         state.push(bytes);
         state.flush();
+    }
+
+    /// Whether the device may take `bytes` bytes from the guest now; it is told to ask again by its [`Wake`].
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let state = self.state();
+        let unsent = state.session.as_ref().map_or(0, |session| state.written - session.sent);
+        // What is larger than the backlog goes by itself, and loses its first bytes to a client that is too slow for it.
+        state.kind == Kind::Console || unsent == 0 || unsent + bytes as u64 <= CONSOLE_BACKLOG as u64
+    }
+
+    /// The guest says that somebody in it opened or closed the console.
+    pub fn set_guest_open(&self, open: bool) {
+        self.guest_open.store(open, Ordering::Relaxed);
+    }
+
+    /// Whether somebody in the guest has it open. Only ports of a virtio console are told.
+    pub fn is_guest_open(&self) -> bool {
+        self.guest_open.load(Ordering::Relaxed)
     }
 
     /// Takes what a client wrote, as much as fits `buffer`; 0 when there is nothing now. A device that was told of input
@@ -108,9 +149,12 @@ impl Console {
         *self.wake.lock().unwrap_or_else(PoisonError::into_inner) = wake;
     }
 
-    /// Makes `socket` (non-blocking) the session; one that was open ends. The backlog goes out first.
+    /// Makes `socket` (a stream socket, non-blocking) the session; one that was open ends. The backlog of a console goes out first.
     pub fn open(&self, socket: UnixStream) {
         let mut state = self.state();
+        if state.kind == Kind::Channel {
+            state.backlog.clear();
+        }
         let sent = state.written - state.backlog.len() as u64;
         state.session = Some(Session { socket, sent });
         state.flush();
@@ -131,6 +175,9 @@ impl Console {
 
 impl State {
     fn push(&mut self, bytes: &[u8]) {
+        if self.kind == Kind::Channel && self.session.is_none() {
+            return;
+        }
         self.written += bytes.len() as u64;
         let tail = &bytes[bytes.len().saturating_sub(CONSOLE_BACKLOG)..];
         let overflow = (self.backlog.len() + tail.len()).saturating_sub(CONSOLE_BACKLOG);
@@ -241,6 +288,41 @@ mod tests {
         drop(client);
         assert_eq!(console.input(&mut buffer), 0);
         assert!(!console.is_open());
+    }
+
+    #[test]
+    fn a_channel_replays_nothing_and_waits_for_its_client() {
+        let channel = Console::channel("agent", None, Box::new(|| {}));
+        assert!(channel.has_room(1 << 30));
+        channel.output(b"nobody hears this");
+        let mut client = connect(&channel);
+        let mut taken = 0u32;
+        while channel.has_room(1024) {
+            channel.output(&[taken as u8; 1024]);
+            taken += 1;
+        }
+        for block in 0..taken {
+            assert_eq!(take(&mut client, 1024), [block as u8; 1024], "block {block} of {taken}");
+            channel.ready();
+        }
+        assert!(channel.has_room(1024));
+        channel.output(&[7; 8 * CONSOLE_BACKLOG]);
+        drop(client);
+        channel.ready();
+        assert!(!channel.is_open() && channel.has_room(1 << 30), "the guest does not wait for who is gone");
+    }
+
+    #[test]
+    fn a_log_that_is_full_loses_bytes_and_stays() {
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+        let console = Console::new("serial0", Some(writer.into()), Box::new(|| {}));
+        (0..100).for_each(|_| console.output(&[b'x'; 4096]));
+        let mut reader = File::from(reader);
+        let mut buffer = vec![0; 1 << 20];
+        let full = reader.read(&mut buffer).unwrap();
+        assert!(full < 100 * 4096, "{full}");
+        console.output(b"more");
+        assert_eq!(reader.read(&mut buffer).unwrap(), 4);
     }
 
     #[test]

@@ -86,6 +86,12 @@ pub enum Call {
         /// A serial port or console port.
         alias: String,
     },
+    /// As OpenConsole, of a channel that somebody in the guest has open; refused while a client that came by the channel's
+    /// own socket has it.
+    OpenChannel {
+        /// A port with a name.
+        alias: String,
+    },
     /// Adds a disk or network interface to a machine that was launched, and tells the guest; descriptors come with it.
     AttachDevice {
         /// The device.
@@ -145,7 +151,7 @@ pub enum Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
-    /// Done; there is nothing to say. Carries the socket of OpenConsole.
+    /// Done; there is nothing to say. Carries the socket of OpenConsole and OpenChannel.
     Done,
     /// Who the worker is.
     Hello(Box<Hello>),

@@ -256,13 +256,20 @@ fn char_device(number: u8) -> impl Strategy<Value = CharDevice> {
     (
         word(&["pty", "unix", "null"]),
         of(path()),
+        of(word(&["bind", "connect"])),
+        of(word(&["127.0.0.1", "::1"])),
+        of(word(&["raw", "telnet"])),
         of(word(&["virtio", "serial"])),
         of(any::<u32>()),
         common(number),
     )
-        .prop_map(move |(kind, path, target_type, port, common)| CharDevice {
+        .prop_map(move |(kind, path, mode, host, protocol, target_type, port, common)| CharDevice {
             kind,
             path,
+            mode,
+            service: host.as_ref().map(|_| "2445".to_owned()),
+            host,
+            protocol,
             target_type,
             port,
             name: Some(format!("org.example.{number}")),

@@ -35,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 18] = [
+const PACKAGES: [Package; 19] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -83,6 +83,12 @@ const PACKAGES: [Package; 18] = [
         sign: Sign::Program("busybox"),
         need: Need::Everything,
         why: "as the DHCP client of test networks",
+    },
+    Package {
+        name: "qemu-guest-agent",
+        sign: Sign::Program("qemu-ga"),
+        need: Need::Everything,
+        why: "as the peer of the host's side of guest agents",
     },
     Package {
         name: "python3",

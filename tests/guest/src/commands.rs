@@ -1,5 +1,6 @@
 //! The command language: one line in, one line out, beginning with `ok` or `error`.
 
+mod agent;
 mod cpu;
 mod disk;
 mod disk_bench;
@@ -22,7 +23,7 @@ pub use network::echo_frames;
 type Answer = Result<String, String>;
 
 const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, mem, dirty, disk, net, pci, rng, balloon, \
-     powerbutton, ignore-button, poweroff, reboot, crash";
+     agent, powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -65,6 +66,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),
+        "agent" => agent::execute(machine, &mut words),
         "powerbutton" => {
             Ok(format!("presses={} ignored={}", machine.power.presses, machine.power.ignore_button))
         }

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::serial::{self, Input};
-use crate::virtio::{Console, Slot};
+use crate::virtio::{Console, Ports, Slot};
 
 /// Where a command came from.
 #[derive(Clone, Copy, PartialEq)]
@@ -75,13 +75,18 @@ impl Consoles {
         self.virtio.as_ref().map(|slot| slot.vector)
     }
 
+    /// The other ports of virtio-console.
+    pub fn ports(&mut self) -> Option<&mut Ports> {
+        self.virtio.as_mut()?.device.ports()
+    }
+
     /// Complete lines that arrived since the last call.
     pub fn lines(&mut self) -> Vec<(Origin, String)> {
         let mut lines = Vec::new();
         let serial_line = &mut self.serial_line;
         self.serial.drain(|byte| lines.extend(serial_line.push(byte).map(|line| (Origin::Serial, line))));
         if let Some(slot) = &mut self.virtio {
-            while let Ok(Some(byte)) = slot.device.recv(true) {
+            while let Ok(Some(byte)) = slot.device.byte() {
                 lines.extend(self.virtio_line.push(byte).map(|line| (Origin::Virtio, line)));
             }
         }
@@ -98,7 +103,7 @@ impl Consoles {
         {
             let mut bytes = Vec::from(line.as_bytes());
             bytes.push(b'\n');
-            if let Err(error) = slot.device.send_bytes(&bytes) {
+            if let Err(error) = slot.device.print(&bytes) {
                 serial::print(format_args!("reeve-guest: virtio-console: {error}\n"));
             }
         }

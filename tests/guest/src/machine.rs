@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::acpi::Acpi;
+use crate::agent::{self, Agent};
 use crate::commands;
 use crate::console::{Consoles, Origin};
 use crate::hotplug::{Hotplug, News, slots};
@@ -36,6 +37,8 @@ pub struct Machine {
     pub networks: Vec<Slot<Network>>,
     /// Entropy source.
     pub entropy: Option<Slot<Entropy>>,
+    /// What answers the host on its own channel.
+    pub agent: Agent,
     /// Memory balloon.
     pub balloon: Option<Slot<Balloon>>,
     /// Network devices that answer frames by themselves.
@@ -88,6 +91,7 @@ impl Machine {
             disks: devices.disks,
             networks: devices.networks,
             entropy: devices.entropy,
+            agent: Agent::default(),
             balloon: devices.balloon,
             failed: devices.failed,
         }
@@ -129,6 +133,7 @@ impl Machine {
             self.consoles.say(Origin::CommandLine, &format!("reeve-guest: balloon: {error}"));
         }
         busy |= commands::echo_frames(self);
+        busy |= agent::serve(self);
         for (origin, line) in self.consoles.lines() {
             busy = true;
             commands::run(self, origin, &line);

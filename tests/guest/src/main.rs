@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod acpi;
+mod agent;
 mod boot;
 mod clock;
 mod commands;

@@ -56,6 +56,15 @@ fn number(word: &str) -> Option<u64> {
     }
 }
 
+/// The value of a key in a line of JSON, wherever it is: a number or word as it stands, a text without its quotes.
+pub fn field<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let after = line.split_once(&format!("\"{key}\""))?.1.trim_start().strip_prefix(':')?.trim_start();
+    match after.strip_prefix('"') {
+        Some(text) => text.split('"').next(),
+        None => after.split([',', '}', ']', ' ']).next(),
+    }
+}
+
 /// FNV-1a with 64 bits, the checksum of `disk sum`; start with `FNV_START`.
 pub fn fnv1a(start: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(start, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))

@@ -2,11 +2,15 @@
 //! crate's has no MSI-X and looks the notification address up on every notification.
 
 mod balloon;
+mod console;
 mod devices;
 mod dma;
 mod entropy;
+mod ports;
 mod transport;
 
 pub use balloon::Balloon;
-pub use devices::{Console, Devices, Disk, Network, Slot, read_sector};
+pub use console::Console;
+pub use devices::{Devices, Disk, Network, Slot, read_sector};
 pub use entropy::Entropy;
+pub use ports::Ports;

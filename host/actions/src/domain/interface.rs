@@ -47,11 +47,13 @@ impl Actions {
             let sentence = "is not running".to_owned();
             return Err(explain(DomainError::WrongState { name: subject.name, sentence }));
         }
-        if options.source == AddressSource::Agent {
-            let message = format!("addresses of domain '{}' can't be had from its agent", subject.name);
-            return Err(Error::new(ErrorCode::Unsupported, message)
-                .with_hint("ask for those of the source 'lease' or 'arp': the host talks to no agents"));
-        }
+        let from_agent = match options.source == AddressSource::Agent {
+            true => {
+                self.subject(actor, Verb::DomainAgent, key)?;
+                self.guest_addresses(&subject).await?
+            }
+            false => Vec::new(),
+        };
         let mut interfaces: Vec<DomainInterface> =
             snapshot.config.devices.interfaces.iter().map(DomainInterface::from).collect();
         if let Some(wanted) = &options.interface {
@@ -71,6 +73,11 @@ impl Actions {
                 prefix,
                 hostname,
             };
+            if options.source == AddressSource::Agent {
+                let own = from_agent.iter().filter(|said| said.is_of(mac));
+                addresses.extend(own.map(|said| of_interface(said.ip, said.prefix, None)));
+                continue;
+            }
             if options.source == AddressSource::Arp {
                 let seen = self.seen(subject.uuid, mac).await?;
                 addresses.extend(

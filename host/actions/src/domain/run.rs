@@ -1,10 +1,13 @@
 //! Changing a running machine: reboot, reset, suspend, resume, wake.
 
+use reeve_agent::ShutdownMode as End;
 use reeve_domain::Request;
+use reeve_model::agent::ShutdownOptions;
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, Verb};
 
+use super::agent::Ways;
 use super::Question;
 use crate::Actions;
 use crate::error::explain;
@@ -12,9 +15,23 @@ use crate::error::explain;
 impl Actions {
     /// Asks the guest to reboot.
     pub async fn reboot(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        self.reboot_by(actor, key, &ShutdownOptions::default()).await
+    }
+
+    /// As [`Actions::reboot`], in the ways that are named. What follows is the domain's `<on_reboot>` where the agent does it.
+    pub async fn reboot_by(
+        &self,
+        actor: &Actor,
+        key: &str,
+        options: &ShutdownOptions,
+    ) -> Result<DomainSummary, Error> {
         let subject = self.subject(actor, Verb::DomainShutdown, key)?;
+        let ways = Ways::new(options)?;
         self.permits(&subject, Request::Reboot)?;
-        self.turn(actor, subject.uuid, Request::Reboot).await?.reboot().await.map_err(explain)?;
+        let turn = self.turn(actor, subject.uuid, Request::Reboot).await?;
+        if !self.end_by_agent(&subject, ways, End::Reboot).await? {
+            turn.reboot().await.map_err(explain)?;
+        }
         self.row(subject.uuid)
     }
 

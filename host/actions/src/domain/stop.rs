@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use reeve_agent::ShutdownMode as End;
 use reeve_domain::{Request, Turn};
+use reeve_model::agent::ShutdownOptions;
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, DomainState, Error, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent::{self, Ways};
 use super::{Question, Subject};
 use crate::Actions;
 use crate::error::explain;
@@ -18,10 +21,34 @@ use crate::journal::{Next, Operation, Step};
 impl Actions {
     /// Asks the guest to shut down; it may take its time, or refuse.
     pub async fn shutdown(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        self.shutdown_by(actor, key, &ShutdownOptions::default()).await
+    }
+
+    /// As [`Actions::shutdown`], in the ways that are named.
+    pub async fn shutdown_by(
+        &self,
+        actor: &Actor,
+        key: &str,
+        options: &ShutdownOptions,
+    ) -> Result<DomainSummary, Error> {
         let subject = self.subject(actor, Verb::DomainShutdown, key)?;
+        let ways = Ways::new(options)?;
         self.permits(&subject, Request::Shutdown)?;
-        self.ask_stop(actor, &subject, false).await?;
-        self.turn(actor, subject.uuid, Request::Shutdown).await?.shutdown().await.map_err(explain)?;
+        let before = self.ask_stop(actor, &subject, false).await?;
+        let turn = self.turn(actor, subject.uuid, Request::Shutdown).await?;
+        agent::announce(&turn, true).await;
+        match self.end_by_agent(&subject, ways, End::PowerDown).await {
+            Ok(true) => {
+                // A transient domain may be gone by now.
+                let _ = turn.shutdown_asked().await;
+                return Ok(self.row(subject.uuid).unwrap_or(before));
+            }
+            Ok(false) => turn.shutdown().await.map_err(explain)?,
+            Err(error) => {
+                agent::announce(&turn, false).await;
+                return Err(error);
+            }
+        }
         self.row(subject.uuid)
     }
 

@@ -77,6 +77,7 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     refused(host.resume(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
     let console = host.console(&stranger, "web", None).await.map(drop);
     refused(console, ErrorCode::Denied, &["domain:console"]);
+    refused(host.thaw(&stranger, "web").await, ErrorCode::Denied, &["domain:agent", "'web'"]);
     refused(host.node_info(&stranger), ErrorCode::Denied, &["node:read"]);
     refused(host.set_ksm(&stranger, Default::default()), ErrorCode::Denied, &["node.ksm:write"]);
     refused(host.events(&stranger, None), ErrorCode::Denied, &["events:read"]);

@@ -160,7 +160,7 @@ async fn addresses_are_those_of_a_running_guest() {
     refused(ask(of("vnet9")).await, ErrorCode::NotFound, &["'web'", "'vnet9'"]);
     let from = |source| AddressOptions { source, ..AddressOptions::default() };
     assert!(ask(from(AddressSource::Arp)).await.unwrap().is_empty(), "nobody sent a frame");
-    refused(ask(from(AddressSource::Agent)).await, ErrorCode::Unsupported, &["'web'", "agent"]);
+    refused(ask(from(AddressSource::Agent)).await, ErrorCode::Unsupported, &["'web'", "no channels"]);
     host.destroy(&ROOT, "web").await.unwrap();
     refused(ask(AddressOptions::default()).await, ErrorCode::WrongState, &["domain 'web' is not running"]);
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use reeve_model::Error;
+use reeve_model::agent::ShutdownOptions;
 use reeve_model::api::StartOptions;
 use reeve_model::stats::DomainSummary;
 
@@ -38,15 +39,16 @@ pub(crate) async fn start(
     path = "/v1/domains/{domain}/shutdown",
     operation_id = "domain_shutdown",
     tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
+    params(("domain" = String, Path, description = "Name or UUID"), ShutdownOptions),
     responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn shutdown(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(domain): Path<String>,
+    Query(options): Query<ShutdownOptions>,
 ) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.shutdown(&actor, &domain).await?))
+    Ok(Json(state.actions.shutdown_by(&actor, &domain, &options).await?))
 }
 
 /// Asks the guest to reboot.
@@ -55,15 +57,16 @@ pub(crate) async fn shutdown(
     path = "/v1/domains/{domain}/reboot",
     operation_id = "domain_reboot",
     tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
+    params(("domain" = String, Path, description = "Name or UUID"), ShutdownOptions),
     responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn reboot(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(domain): Path<String>,
+    Query(options): Query<ShutdownOptions>,
 ) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.reboot(&actor, &domain).await?))
+    Ok(Json(state.actions.reboot_by(&actor, &domain, &options).await?))
 }
 
 /// Resets the machine at once, as the button does.

@@ -3,6 +3,9 @@
 use std::fmt::Debug;
 
 use reeve_client::{Client, ClientError};
+use reeve_model::agent::{
+    AgentCommand, FreezeOptions, SetGuestTime, SetGuestVcpus, SetUserPassword, ShutdownOptions, TrimOptions,
+};
 use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
 use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
@@ -173,6 +176,37 @@ async fn a_running_guest_is_asked_and_made_to_begin_again() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("the guest did not shut down");
+}
+
+/// The simulator has no guest and so no agent; a real one is asked in the tests that cross crates.
+#[tokio::test]
+async fn the_agent_of_a_guest_is_asked() {
+    let host = Host::serve();
+    host.define("web").await;
+    let client = &host.client;
+    refused(client.guest_hostname("web").await, ErrorCode::WrongState, "is not running");
+    client.start_domain("web").await.unwrap();
+    let none = "no channels";
+    let ping = AgentCommand { command: serde_json::json!({ "execute": "guest-ping" }), timeout_s: None };
+    refused(client.agent_command("web", &ping).await, ErrorCode::Unsupported, none);
+    refused(client.guest_filesystems("web").await, ErrorCode::Unsupported, none);
+    refused(client.freeze_guest("web", &FreezeOptions::default()).await, ErrorCode::Unsupported, none);
+    refused(client.thaw_guest("web").await, ErrorCode::Unsupported, none);
+    refused(client.trim_guest("web", TrimOptions::default()).await, ErrorCode::Unsupported, none);
+    refused(client.guest_time("web").await, ErrorCode::Unsupported, none);
+    refused(client.set_guest_time("web", SetGuestTime::default()).await, ErrorCode::Unsupported, none);
+    refused(client.guest_hostname("web").await, ErrorCode::Unsupported, none);
+    refused(client.guest_vcpus("web").await, ErrorCode::Unsupported, none);
+    let offline = SetGuestVcpus { numbers: vec![1], online: false };
+    refused(client.set_guest_vcpus("web", &offline).await, ErrorCode::Unsupported, none);
+    let secret = SetUserPassword { password: "hidden-word".to_owned(), encrypted: false };
+    assert!(!format!("{secret:?}").contains("hidden-word"));
+    refused(client.set_guest_password("web", "root", &secret).await, ErrorCode::Unsupported, none);
+    let by = |mode: &str| ShutdownOptions { mode: Some(mode.to_owned()) };
+    refused(client.shutdown_domain_by("web", &by("agent")).await, ErrorCode::Unsupported, none);
+    refused(client.reboot_domain_by("web", &by("signal")).await, ErrorCode::Unsupported, "for containers");
+    refused(client.shutdown_domain_by("web", &by("kindly")).await, ErrorCode::Invalid, "no mode 'kindly'");
+    assert!(client.reboot_domain_by("web", &by("acpi,agent")).await.unwrap().state.is_active());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The verbs of a domain's life that take nothing but the domain.
 
 use clap::Args;
+use reeve_model::agent::ShutdownOptions;
 use reeve_model::api::StartOptions;
 
 use super::{Done, Target};
@@ -26,16 +27,39 @@ macro_rules! verb {
     };
 }
 
-verb!(
+/// A command that asks the guest.
+macro_rules! asked {
+    ($(#[$doc:meta])* $command:ident, $call:ident, $done:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Args)]
+        pub struct $command {
+            #[command(flatten)]
+            target: Target,
+            /// How it may be asked: acpi (the power button), agent, or both separated by a comma [default: agent, else acpi]
+            #[arg(long)]
+            mode: Option<String>,
+        }
+
+        impl $command {
+            pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+                let options = ShutdownOptions { mode: self.mode };
+                let row = context.client.$call(&self.target.domain, &options).await?;
+                context.show(&Done::new(row, $done))
+            }
+        }
+    };
+}
+
+asked!(
     /// The guest may take its time, or refuse: follow it with `reeve domain state`.
     Shutdown,
-    shutdown_domain,
+    shutdown_domain_by,
     "is being shut down"
 );
-verb!(
+asked!(
     /// The guest may take its time, or refuse.
     Reboot,
-    reboot_domain,
+    reboot_domain_by,
     "is being rebooted"
 );
 verb!(

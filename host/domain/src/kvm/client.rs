@@ -255,6 +255,7 @@ fn describe(call: &Call) -> &'static str {
         Call::Stats => "a question for its counters",
         Call::SetBalloon { .. } => "a balloon target",
         Call::OpenConsole { .. } => "a request for a console",
+        Call::OpenChannel { .. } => "a request for a channel",
         Call::AttachDevice { .. } => "a new device",
         Call::DetachDevice { .. } => "the removal of a device",
         Call::ResizeDisk { .. } => "a new size of a disk",

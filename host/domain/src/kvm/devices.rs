@@ -4,20 +4,14 @@ use std::path::PathBuf;
 
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
-use reeve_model::domain::{CharDevice, DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, Rng};
+use reeve_model::domain::{DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, Rng};
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, RngConfig,
-    RngRate, SerialConfig,
+    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, RngConfig, RngRate, SerialConfig,
 };
 
-use super::interfaces;
+use super::{consoles, interfaces};
 use super::plan::{Source, Sources};
-
-/// Alias of the device that carries virtio consoles and channels.
-const VIRTIO_SERIAL: &str = "virtio-serial0";
-/// Alias of a serial port that a `<console>` stands for.
-const FIRST_SERIAL: &str = "serial0";
 
 /// All of them. What the driver has no device for is refused by name.
 pub(super) fn all(
@@ -38,7 +32,7 @@ pub(super) fn all(
         refuse(format!("there is no device <{}>", element_name(element)));
     }
     refuse_same_image(&devices.disks, refuse);
-    let serials = serials(config, sources, refuse);
+    let serials = consoles::serials(config, sources, refuse);
     let mut list = Vec::new();
     for each in &devices.disks {
         keep(disk(each, sources), &mut list, refuse);
@@ -46,7 +40,7 @@ pub(super) fn all(
     for each in &devices.interfaces {
         keep(interfaces::interface(each, sources), &mut list, refuse);
     }
-    keep(console(config), &mut list, refuse);
+    list.extend(consoles::ports(config, sources, refuse));
     for each in &devices.rngs {
         keep(rng(each, sources).map(Some), &mut list, refuse);
     }
@@ -210,92 +204,6 @@ fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
     }
 }
 
-/// Serial ports; a `<console>` of a serial kind without a `<serial>` stands for the first one.
-fn serials(
-    config: &DomainConfig,
-    sources: &mut Sources,
-    refuse: &mut impl FnMut(String),
-) -> Vec<SerialConfig> {
-    let devices = &config.devices;
-    let mut serials = Vec::new();
-    for serial in &devices.serials {
-        let alias = alias(&serial.common);
-        let log = match (serial.kind.as_str(), &serial.path) {
-            ("file", Some(path)) => {
-                Some(sources.add(Source::Log { what: alias.clone(), path: PathBuf::from(path) }))
-            }
-            ("pty" | "null", _) => None,
-            (kind, _) => {
-                refuse(format!("serial port '{alias}' is of type '{kind}': use pty, file or null"));
-                None
-            }
-        };
-        serials.push(SerialConfig { alias, log });
-    }
-    if serials.is_empty() && devices.consoles.iter().any(|console| !is_virtio(console)) {
-        serials.push(SerialConfig { alias: FIRST_SERIAL.to_owned(), log: None });
-    }
-    serials
-}
-
-/// The device with all virtio consoles and channels, consoles first.
-fn console(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
-    let devices = &config.devices;
-    let mut ports = Vec::new();
-    for console in devices.consoles.iter().filter(|console| is_virtio(console)) {
-        ports.push(port(console, None)?);
-    }
-    for channel in &devices.channels {
-        let alias = alias(&channel.common);
-        if channel.target_type.as_deref().is_some_and(|kind| kind != "virtio") {
-            return Err(format!("channel '{alias}' has no virtio target"));
-        }
-        let name = channel.name.clone().ok_or_else(|| format!("channel '{alias}' has no name"))?;
-        ports.push(port(channel, Some(name))?);
-    }
-    if ports.is_empty() {
-        return Ok(None);
-    }
-    let kind = DeviceKind::Console(ConsoleConfig { ports });
-    Ok(Some(DeviceConfig { alias: VIRTIO_SERIAL.to_owned(), slot: None, kind }))
-}
-
-fn port(device: &CharDevice, name: Option<String>) -> Result<ConsolePort, String> {
-    let alias = alias(&device.common);
-    match (device.kind.as_str(), &device.path) {
-        ("pty" | "null", _) | ("unix", None) => Ok(ConsolePort { alias, name }),
-        ("unix", Some(path)) => Err(format!("'{alias}' can't be reached at '{path}': leave its path out")),
-        (kind, _) => Err(format!("'{alias}' is of type '{kind}': use pty")),
-    }
-}
-
-/// The alias of the console that is opened when none is named.
-pub(super) fn first_console(config: &DomainConfig) -> Option<String> {
-    let devices = &config.devices;
-    match devices.consoles.first() {
-        Some(console) if is_virtio(console) => Some(alias(&console.common)),
-        Some(_) => {
-            Some(devices.serials.first().map_or(FIRST_SERIAL.to_owned(), |serial| alias(&serial.common)))
-        }
-        None => devices.serials.first().map(|serial| alias(&serial.common)),
-    }
-}
-
-/// The alias of the port behind a console that an operator names: a serial `<console>` is the first serial port.
-pub(super) fn console_port(config: &DomainConfig, name: &str) -> String {
-    let named = |console: &&CharDevice| console.common.alias.as_deref() == Some(name) && !is_virtio(console);
-    match config.devices.consoles.iter().find(named) {
-        Some(_) => {
-            config.devices.serials.first().map_or(FIRST_SERIAL.to_owned(), |serial| alias(&serial.common))
-        }
-        None => name.to_owned(),
-    }
-}
-
-fn is_virtio(console: &CharDevice) -> bool {
-    console.target_type.as_deref() == Some("virtio")
-}
-
 pub(super) fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceConfig, String> {
     let alias = alias(common);
     let slot = match &common.address {
@@ -306,7 +214,8 @@ pub(super) fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceCo
     Ok(DeviceConfig { alias, slot, kind })
 }
 
-fn alias(common: &DeviceCommon) -> String {
+/// Its alias; every device has got one before it is planned.
+pub(super) fn alias(common: &DeviceCommon) -> String {
     common.alias.clone().unwrap_or_default()
 }
 

@@ -12,7 +12,7 @@ use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open;
 use reeve_sys::process::{Process, Program};
 use reeve_sys::tap::Tap;
-use reeve_sys::{procfs, tunnel};
+use reeve_sys::{procfs, socket, tunnel};
 use reeve_vmm::config::{BackingConfig, DeviceConfig, DeviceKind, FdIndex, VmConfig};
 use reeve_vmm::protocol::MAX_FDS;
 use tracing::warn;
@@ -255,6 +255,11 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         Source::Read { what, path } => open::read_only(path).map_err(failed(what, path)),
         Source::Random { path } => open::character_device(path, false).map_err(failed("rng source", path)),
         Source::Log { what, path } => open::append(path).map(OwnedFd::from).map_err(failed(what, path)),
+        Source::Pipe { what, path } => open::pipe(path).map_err(failed(what, path)),
+        Source::SocketListener { what, path } => socket::listen(path).map_err(failed(what, path)),
+        Source::SocketPeer { what, path } => socket::connect(path).map_err(failed(what, path)),
+        Source::TcpListener { what, address } => tunnel::server(*address).map_err(console(what)),
+        Source::TcpPeer { what, address } => tunnel::client(*address, CONNECT).map_err(console(what)),
         Source::Tap { name, bridge, up } => {
             let tap = Tap::open(name, bridge.as_deref()).map_err(host("a network interface"))?;
             with_link(tap, *up)
@@ -305,6 +310,11 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, DriverError> {
     let ended = |_| DriverError::Lost("the daemon is ending".to_owned());
     tokio::task::spawn_blocking(work).await.map_err(ended)?
+}
+
+fn console<E: std::error::Error + Send + Sync + 'static>(what: &str) -> impl FnOnce(E) -> DriverError {
+    let what = format!("the socket of {what}");
+    move |source| DriverError::Host { what, source: Box::new(source) }
 }
 
 fn host<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl FnOnce(E) -> DriverError {

@@ -19,7 +19,7 @@ use tracing::debug;
 use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
-use super::{devices, interfaces};
+use super::{consoles, devices, interfaces};
 use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, Started, Vcpus};
 use crate::record::WorkerProcess;
 
@@ -208,6 +208,7 @@ impl Machine for KvmMachine {
         // What does not end in time is killed by clear.
         let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         self.site.clear().await;
+        consoles::remove_sockets(&self.config);
     }
 
     async fn set_balloon(&self, target: Bytes) -> Result<(), DriverError> {
@@ -243,11 +244,20 @@ impl Machine for KvmMachine {
 
     async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError> {
         let alias = match alias {
-            Some(alias) => devices::console_port(&self.config, alias),
-            None => devices::first_console(&self.config)
+            Some(alias) => consoles::console_port(&self.config, alias),
+            None => consoles::first_console(&self.config)
                 .ok_or_else(|| DriverError::Unsupported("it has no console and no serial port".to_owned()))?,
         };
         let stream = self.open(Call::OpenConsole { alias }).await?;
+        Ok(Box::new(stream))
+    }
+
+    async fn open_channel(&self, name: &str) -> Result<Console, DriverError> {
+        let alias = consoles::channel(&self.config, name).ok_or_else(|| {
+            let xml = format!("<channel type='unix'><target type='virtio' name='{name}'/></channel>");
+            DriverError::Unsupported(format!("it has no channel '{name}'; its next start has one with {xml}"))
+        })?;
+        let stream = self.open(Call::OpenChannel { alias }).await?;
         Ok(Box::new(stream))
     }
 

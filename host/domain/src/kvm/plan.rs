@@ -29,6 +29,16 @@ pub(super) enum Source {
     Random { path: PathBuf },
     /// A file to append to.
     Log { what: String, path: PathBuf },
+    /// A pipe with a name, for output that may be lost.
+    Pipe { what: String, path: PathBuf },
+    /// A socket that listens at a path.
+    SocketListener { what: String, path: PathBuf },
+    /// A socket that is connected to the one at a path.
+    SocketPeer { what: String, path: PathBuf },
+    /// A TCP socket that listens.
+    TcpListener { what: String, address: SocketAddr },
+    /// A TCP socket that is connected.
+    TcpPeer { what: String, address: SocketAddr },
     /// A tap device, up or down.
     Tap { name: String, bridge: Option<String>, up: bool },
     /// A tap that somebody made for it, up or down.

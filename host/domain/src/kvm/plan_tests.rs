@@ -1,6 +1,6 @@
 use reeve_model::domain::{CharDevice, DeviceCommon, DomainType, VcpuPin};
 use reeve_model::{Bytes, CpuSet};
-use reeve_vmm::config::{DeviceKind, SandboxConfig};
+use reeve_vmm::config::{ConsoleEnd, DeviceKind, SandboxConfig};
 
 use super::*;
 
@@ -18,6 +18,10 @@ fn character(kind: &str, target: Option<&str>, name: Option<&str>) -> CharDevice
     CharDevice {
         kind: kind.to_owned(),
         path: None,
+        mode: None,
+        host: None,
+        service: None,
+        protocol: None,
         target_type: target.map(str::to_owned),
         port: None,
         name: name.map(str::to_owned),
@@ -79,6 +83,80 @@ fn a_serial_console_is_the_first_serial_port_and_channels_follow_virtio_consoles
     assert_eq!(ports, [("console1", None), ("channel0", Some("org.qemu.guest_agent.0"))]);
 }
 
+fn source(kind: &str, mode: Option<&str>, path: Option<&str>) -> CharDevice {
+    let mut device = character(kind, None, Some("org.example.0"));
+    (device.mode, device.path) = (mode.map(str::to_owned), path.map(str::to_owned));
+    device
+}
+
+#[test]
+fn the_hosts_side_of_a_channel_is_a_socket_a_file_or_nobody() {
+    let of = |channel: CharDevice| {
+        let mut config = document();
+        config.devices.channels.push(channel);
+        let plan = plan(&config)?;
+        let port = plan.vm.devices.iter().find_map(|device| match &device.kind {
+            DeviceKind::Console(console) => Some(console.ports[0].clone()),
+            _ => None,
+        });
+        Ok::<_, String>((port.unwrap(), plan.sources.0))
+    };
+    for (kind, mode) in [("pty", None), ("null", None), ("unix", Some("bind"))] {
+        assert_eq!(of(source(kind, mode, None)).unwrap().0.end, ConsoleEnd::Nobody);
+    }
+    let path = PathBuf::from("/run/web.agent");
+    let what = "channel0".to_owned();
+    let (port, sources) = of(source("unix", Some("bind"), Some("/run/web.agent"))).unwrap();
+    let ConsoleEnd::Listener { fd } = port.end else { panic!("{port:?}") };
+    assert_eq!(sources[fd.0 as usize], Source::SocketListener { what: what.clone(), path: path.clone() });
+    let (port, sources) = of(source("unix", Some("connect"), Some("/run/web.agent"))).unwrap();
+    let ConsoleEnd::Peer { fd } = port.end else { panic!("{port:?}") };
+    assert_eq!(sources[fd.0 as usize], Source::SocketPeer { what: what.clone(), path: path.clone() });
+    let (port, sources) = of(source("pipe", None, Some("/run/web.agent"))).unwrap();
+    assert_eq!(sources[port.log.unwrap().0 as usize], Source::Pipe { what: what.clone(), path });
+    let mut tcp = source("tcp", Some("bind"), None);
+    (tcp.host, tcp.service) = (Some("127.0.0.1".to_owned()), Some("2445".to_owned()));
+    let (port, sources) = of(tcp.clone()).unwrap();
+    let ConsoleEnd::Listener { fd } = port.end else { panic!("{port:?}") };
+    let address = "127.0.0.1:2445".parse().unwrap();
+    assert_eq!(sources[fd.0 as usize], Source::TcpListener { what, address });
+    tcp.protocol = Some("telnet".to_owned());
+    assert!(of(tcp.clone()).unwrap_err().contains("speaks 'telnet'"));
+    (tcp.protocol, tcp.host) = (None, Some("localhost".to_owned()));
+    assert!(of(tcp).unwrap_err().contains("no IP address"));
+}
+
+#[test]
+fn what_a_channel_cant_be_is_said_with_the_reason() {
+    let refused = |channels: &[CharDevice]| {
+        let mut config = document();
+        config.devices.channels.extend_from_slice(channels);
+        plan(&config).unwrap_err()
+    };
+    for (kind, reason) in [
+        ("udp", "UDP loses what is said"),
+        ("dev", "locked-in"),
+        ("stdio", "no terminal"),
+        ("vc", "no screen"),
+        ("spicevmc", "SPICE"),
+        ("nonsense", "no such type"),
+    ] {
+        let sentence = refused(&[source(kind, None, None)]);
+        assert!(sentence.contains(reason) && sentence.contains("use pty, unix"), "{sentence}");
+    }
+    assert!(refused(&[source("unix", None, Some("agent"))]).contains("not absolute"));
+    assert!(refused(&[source("unix", Some("connect"), None)]).contains("has no path"));
+    assert!(refused(&[source("unix", Some("listen"), None)]).contains("mode 'listen'"));
+    let two = [source("pty", None, None), source("pty", None, None)];
+    assert!(refused(&two).contains("the second one with the name 'org.example.0'"));
+    let mut forward = source("unix", Some("bind"), Some("/tmp/guestfwd"));
+    forward.target_type = Some("guestfwd".to_owned());
+    assert!(refused(&[forward]).contains("forwards TCP"));
+    let mut config = document();
+    config.devices.consoles = vec![character("pty", None, None), character("pty", Some("serial"), None)];
+    assert!(plan(&config).unwrap_err().contains("the second serial one"));
+}
+
 #[test]
 fn every_reason_is_given_at_once() {
     let mut config = document();
@@ -93,7 +171,7 @@ fn every_reason_is_given_at_once() {
         "os type 'xen'",
         "names no <kernel>",
         "<on_crash> 'coredump-restart'",
-        "serial port 'serial0' is of type 'tcp'",
+        "serial port 'serial0' has no address",
         "no device <graphics>",
     ] {
         assert!(sentences.contains(part), "{part} not in: {sentences}");

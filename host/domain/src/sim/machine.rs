@@ -317,6 +317,10 @@ impl Machine for SimMachine {
         Ok(Box::new(theirs))
     }
 
+    async fn open_channel(&self, _name: &str) -> Result<Console, DriverError> {
+        Err(DriverError::Unsupported("a simulated machine has no channels".to_owned()))
+    }
+
     async fn attach_device(&self, _device: &Device) -> Result<(), DriverError> {
         self.alive().map(drop)
     }

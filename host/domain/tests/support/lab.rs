@@ -78,6 +78,10 @@ pub fn guest_document(name: &str, cmdline: &str) -> DomainConfig {
     config.devices.serials.push(CharDevice {
         kind: "pty".to_owned(),
         path: None,
+        mode: None,
+        host: None,
+        service: None,
+        protocol: None,
         target_type: None,
         port: None,
         name: None,

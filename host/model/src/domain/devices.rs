@@ -259,6 +259,18 @@ pub struct CharDevice {
     /// `<source path='…'>` or `tty` of a pty.
     #[serde(default)]
     pub path: Option<String>,
+    /// `<source mode='…'>`: `bind` or `connect`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// `<source host='…'>` of a TCP connection.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// `<source service='…'>` of a TCP connection: its port.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// `<protocol type='…'>` of a TCP connection: `raw`, `telnet`…
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// `<target type='…'>`: `isa-serial`, `serial`, `virtio`…
     #[serde(default)]
     pub target_type: Option<String>,

@@ -9,17 +9,16 @@
 
 mod plug;
 
-use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::history::History;
-use crate::config::{DeviceKind, LifecycleAction, VmConfig};
+use super::sessions::OwnSocket;
+use crate::config::{ConsoleEnd, DeviceKind, FdIndex, LifecycleAction, VmConfig};
 use crate::console::Console;
 use crate::machine::{
-    Consoles, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals, pin_current_thread,
+    Consoles, FdError, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals, pin_current_thread,
 };
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
@@ -29,6 +28,7 @@ pub(super) struct Life {
     state: State,
     config: Option<VmConfig>,
     consoles: Consoles,
+    ends: Ends,
     signals: Arc<Signals>,
     launched: Instant,
     locked_in: bool,
@@ -37,6 +37,9 @@ pub(super) struct Life {
     /// Events that were not sent to a daemon yet.
     pub(super) fresh: Vec<(u64, Event)>,
 }
+
+/// Own sockets of consoles.
+type Ends = Vec<(Arc<Console>, OwnSocket)>;
 
 enum State {
     Empty,
@@ -51,6 +54,7 @@ impl Life {
             state: State::Empty,
             config: None,
             consoles: Consoles::new(),
+            ends: Ends::new(),
             signals: Arc::new(signals),
             launched: Instant::now(),
             locked_in: false,
@@ -104,7 +108,7 @@ impl Life {
             sandbox::enter(&config.sandbox).map_err(sandbox_failure)?;
             self.locked_in = true;
         }
-        let consoles = self.consoles(&config, &fds)?;
+        let (consoles, ends) = self.consoles(&config, &fds)?;
         let mode = config.sandbox.seccomp;
         let vcpu_filter = ThreadFilter::new(mode, ThreadRole::Vcpu).map_err(sandbox_failure)?;
         let signals = Arc::clone(&self.signals);
@@ -121,6 +125,7 @@ impl Life {
             sandbox_failure(SandboxError::Step { step: "filter its system calls", source })
         })?;
         self.consoles = consoles;
+        self.ends = ends;
         if config.start_paused {
             self.state = State::Paused(Box::new(machine), PauseReason::Asked);
         } else {
@@ -131,36 +136,52 @@ impl Life {
         Ok(())
     }
 
-    fn consoles(&self, config: &VmConfig, fds: &FdTable) -> Result<Consoles, Failure> {
-        let mut consoles = Consoles::new();
-        let mut add = |alias: &String, log: Option<File>| {
+    /// Makes the consoles of a machine, and what is to be served on the host for them.
+    fn consoles(&self, config: &VmConfig, fds: &FdTable) -> Result<(Consoles, Ends), Failure> {
+        let (mut consoles, mut ends) = (Consoles::new(), Ends::new());
+        let mut add = |alias: &String, channel: bool, log: Option<FdIndex>, end: ConsoleEnd| {
             let signals = Arc::clone(&self.signals);
-            let console = Console::new(alias, log, Box::new(move || signals.first_output()));
+            let told = Box::new(move || signals.first_output());
+            let log = log.map(|log| fds.file(log)).transpose()?;
+            let console = match channel {
+                true => Console::channel(alias, log, told),
+                false => Console::new(alias, log, told),
+            };
+            let end = match end {
+                ConsoleEnd::Nobody => None,
+                ConsoleEnd::Listener { fd } => Some(OwnSocket::Listener(fds.get(fd)?)),
+                ConsoleEnd::Peer { fd } => Some(OwnSocket::Peer(fds.get(fd)?)),
+            };
+            ends.extend(end.map(|end| (Arc::clone(&console), end)));
             consoles.insert(alias.clone(), console);
+            Ok(())
         };
-        for serial in &config.serials {
-            let log = serial.log.map(|log| fds.file(log)).transpose();
-            add(&serial.alias, log.map_err(|error| machine_failure(error.into()))?);
-        }
-        for device in &config.devices {
-            if let DeviceKind::Console(console) = &device.kind {
-                console.ports.iter().for_each(|port| add(&port.alias, None));
+        let mut all = || {
+            for serial in &config.serials {
+                add(&serial.alias, false, serial.log, serial.end)?;
             }
-        }
-        Ok(consoles)
+            for device in &config.devices {
+                if let DeviceKind::Console(console) = &device.kind {
+                    for port in &console.ports {
+                        add(&port.alias, port.name.is_some(), port.log, port.end)?;
+                    }
+                }
+            }
+            Ok(())
+        };
+        all().map_err(|error: FdError| machine_failure(error.into()))?;
+        Ok((consoles, ends))
     }
 
-    /// Opens a console and returns both what the event loop must watch and the client's end.
-    pub(super) fn open_console(&self, alias: &str) -> Result<(Arc<Console>, UnixStream, OwnedFd), Failure> {
+    /// A console or channel.
+    pub(super) fn console(&self, alias: &str) -> Result<Arc<Console>, Failure> {
         let unknown = || Failure::new(ErrorCode::NotFound, format!("no console has the alias '{alias}'"));
-        let console = self.consoles.get(alias).ok_or_else(unknown)?;
-        let refused =
-            |error| Failure::new(ErrorCode::Host, format!("console '{alias}' can't be opened: {error}"));
-        let (ours, theirs) = UnixStream::pair().map_err(refused)?;
-        ours.set_nonblocking(true).map_err(refused)?;
-        let watched = ours.try_clone().map_err(refused)?;
-        console.open(ours);
-        Ok((Arc::clone(console), watched, theirs.into()))
+        self.consoles.get(alias).cloned().ok_or_else(unknown)
+    }
+
+    /// What is to be served on the host for the consoles; once after a launch.
+    pub(super) fn take_ends(&mut self) -> Ends {
+        std::mem::take(&mut self.ends)
     }
 
     pub(super) fn pause(&mut self) -> Result<(), Failure> {

@@ -6,24 +6,23 @@
 mod connection;
 mod history;
 mod life;
+mod sessions;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use rustix::net::sockopt;
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
-use crate::console::Console;
 use crate::machine::Signals;
 use crate::protocol::{
     Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
 };
 use connection::{Connection, Filled};
 use life::Life;
+use sessions::Sessions;
 
 /// Descriptor of the listening control socket.
 pub const CONTROL_FD: RawFd = 3;
@@ -82,8 +81,7 @@ pub fn run(listener: UnixListener) -> Result<(), WorkerError> {
         poll,
         life,
         connection: None,
-        sessions: BTreeMap::new(),
-        next_session: FIRST_CONSOLE,
+        sessions: Sessions::new(FIRST_CONSOLE),
     };
     worker.run()
 }
@@ -97,9 +95,7 @@ struct Worker {
     poll: Epoll,
     life: Life,
     connection: Option<Connection>,
-    /// Open console sessions: the socket that is watched, and the console it belongs to.
-    sessions: BTreeMap<u64, (UnixStream, Arc<Console>)>,
-    next_session: u64,
+    sessions: Sessions,
 }
 
 /// What to do with the process after a request.
@@ -126,7 +122,7 @@ impl Worker {
                         Next::GoOn
                     }
                     session => {
-                        self.console_ready(session, event.event_set());
+                        self.sessions.ready(&self.poll, session, event.event_set());
                         Next::GoOn
                     }
                 };
@@ -221,10 +217,16 @@ impl Worker {
                     Failure::new(ErrorCode::BadRequest, "the first request on a connection must be hello");
                 self.answer(id, Err(failure), None);
             }
-            Call::OpenConsole { alias } => match self.open_console(&alias) {
-                Ok(client) => self.answer(id, Ok(Answer::Done), Some(client)),
-                Err(failure) => self.answer(id, Err(failure), None),
-            },
+            Call::OpenConsole { alias } => {
+                let console = self.life.console(&alias);
+                let opened = console.and_then(|console| self.sessions.open(&self.poll, &console));
+                self.answer_with(id, opened);
+            }
+            Call::OpenChannel { alias } => {
+                let console = self.life.console(&alias);
+                let opened = console.and_then(|console| self.sessions.open_channel(&self.poll, &console));
+                self.answer_with(id, opened);
+            }
             Call::Release => match self.life.release() {
                 Ok(()) => {
                     self.answer(id, Ok(Answer::Done), None);
@@ -243,7 +245,14 @@ impl Worker {
 
     fn carry_out(&mut self, call: Call, fds: Vec<OwnedFd>) -> Result<Answer, Failure> {
         match call {
-            Call::Launch { config } => self.life.launch(*config, fds)?,
+            Call::Launch { config } => {
+                self.life.launch(*config, fds)?;
+                for (console, end) in self.life.take_ends() {
+                    self.sessions.serve(&self.poll, console, end).map_err(|error| {
+                        Failure::new(ErrorCode::Host, format!("a console's socket can't be served: {error}"))
+                    })?;
+                }
+            }
             Call::Pause => self.life.pause()?,
             Call::Resume => self.life.resume()?,
             Call::Reset => self.life.reset()?,
@@ -256,7 +265,7 @@ impl Worker {
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
-            Call::Hello { .. } | Call::OpenConsole { .. } | Call::Release => {
+            Call::Hello { .. } | Call::OpenConsole { .. } | Call::OpenChannel { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
             }
         }
@@ -294,25 +303,11 @@ impl Worker {
         }
     }
 
-    fn open_console(&mut self, alias: &str) -> Result<OwnedFd, Failure> {
-        let (console, socket, client) = self.life.open_console(alias)?;
-        let token = self.next_session;
-        let events = EventSet::IN | EventSet::OUT | EventSet::READ_HANG_UP | EventSet::EDGE_TRIGGERED;
-        watch(&self.poll, socket.as_raw_fd(), events, token).map_err(|error| {
-            Failure::new(ErrorCode::Host, format!("console '{alias}' can't be watched: {error}"))
-        })?;
-        // A new session ends the one before.
-        self.sessions.retain(|_, (_, other)| !Arc::ptr_eq(other, &console));
-        self.next_session += 1;
-        self.sessions.insert(token, (socket, console));
-        Ok(client)
-    }
-
-    fn console_ready(&mut self, session: u64, events: EventSet) {
-        let Some((_, console)) = self.sessions.get(&session) else { return };
-        console.ready();
-        if events.intersects(EventSet::HANG_UP | EventSet::ERROR) || !console.is_open() {
-            self.sessions.remove(&session);
+    /// Answers with a descriptor.
+    fn answer_with(&mut self, id: u64, opened: Result<OwnedFd, Failure>) {
+        match opened {
+            Ok(fd) => self.answer(id, Ok(Answer::Done), Some(fd)),
+            Err(failure) => self.answer(id, Err(failure), None),
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use reeve_image::Format;
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
+    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
     RngConfig, VmConfig,
 };
 use reeve_vmm::protocol::{Call, ErrorCode, Event};
@@ -31,7 +31,7 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
 }
 
 pub fn console(alias: &str) -> DeviceConfig {
-    let ports = vec![ConsolePort { alias: format!("{alias}.0"), name: None }];
+    let ports = vec![ConsolePort { alias: format!("{alias}.0"), name: None, log: None, end: ConsoleEnd::Nobody }];
     device(alias, DeviceKind::Console(ConsoleConfig { ports }))
 }
 

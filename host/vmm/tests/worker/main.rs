@@ -8,6 +8,7 @@
 
 mod adoption;
 mod cable;
+mod channels;
 mod harness;
 mod lifecycle;
 mod machine;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use reeve_image::Format;
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
+    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
     NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
@@ -184,7 +184,7 @@ fn frames_travel_between_guest_and_tap() {
 
 #[test]
 fn a_virtio_console_takes_commands_and_outlives_its_clients() {
-    let ports = vec![ConsolePort { alias: "console0".to_owned(), name: None }];
+    let ports = vec![ConsolePort { alias: "console0".to_owned(), name: None, log: None, end: ConsoleEnd::Nobody }];
     let console = device("virtio-serial0", None, DeviceKind::Console(ConsoleConfig { ports }));
     let (mut worker, mut serial) = boot(vec![console], &[], |_| {});
     let mut terminal = worker.console("console0");

@@ -10,7 +10,7 @@ use super::tree::{self, Crate};
 /// The layers of host/ARCHITECTURE.md, lowest first.
 const LAYERS: [&[&str]; 8] = [
     &["model", "sys"],
-    &["xml", "image", "store", "events", "package", "oci"],
+    &["xml", "agent", "image", "store", "events", "package", "oci"],
     &["vmm", "storage", "network", "filter", "node", "migrate"],
     &["domain"],
     &["actions"],

@@ -3,10 +3,11 @@
 use alloc::vec::Vec;
 
 use virtio_drivers::device::blk::{BlkReq, BlkResp, SECTOR_SIZE, VirtIOBlk};
-use virtio_drivers::device::{console::VirtIOConsole, net::VirtIONet};
+use virtio_drivers::device::net::VirtIONet;
 use virtio_drivers::transport::DeviceType;
 
 use super::balloon::Balloon;
+use super::console::Console;
 use super::dma::Identity;
 use super::entropy::Entropy;
 use super::transport::{Registers, Transport};
@@ -21,8 +22,6 @@ const NET_BUFFER: usize = 2048;
 pub type Disk = VirtIOBlk<Identity, Transport>;
 /// A network device.
 pub type Network = VirtIONet<Identity, Transport, NET_QUEUE>;
-/// A console device, of which port 0 is used.
-pub type Console = VirtIOConsole<Identity, Transport>;
 
 /// A driver with what belongs to its place in the machine.
 pub struct Slot<D> {

@@ -38,8 +38,9 @@ impl Control {
         Self { outgoing: VecDeque::new(), ready: vec![false; ports] }
     }
 
-    /// Answers a message of the driver. Unknown ones and ports that do not exist are ignored.
-    pub(super) fn receive(&mut self, message: &[u8; MESSAGE_SIZE], ports: &[PortInfo]) {
+    /// Answers a message of the driver. Unknown ones and ports that do not exist are ignored. The port that somebody in the guest
+    /// opened or closed, if that is what it says.
+    pub(super) fn receive(&mut self, message: &[u8; MESSAGE_SIZE], ports: &[PortInfo]) -> Option<(usize, bool)> {
         let port = u32::from_le_bytes([message[0], message[1], message[2], message[3]]);
         let event = u16::from_le_bytes([message[4], message[5]]);
         let value = u16::from_le_bytes([message[6], message[7]]);
@@ -53,8 +54,10 @@ impl Control {
                     self.introduce(port, info);
                 }
             }
+            PORT_OPEN if (port as usize) < ports.len() => return Some((port as usize, value == 1)),
             _ => {}
         }
+        None
     }
 
     /// Somebody opened or closed the host side of a port. Consoles are always open: their output is kept.

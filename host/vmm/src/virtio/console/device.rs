@@ -66,7 +66,10 @@ impl ConsoleDevice {
 
 impl Drop for ConsoleDevice {
     fn drop(&mut self) {
-        self.ports.iter().for_each(|port| port.console.set_wake(None));
+        for port in &self.ports {
+            port.console.set_wake(None);
+            port.console.set_guest_open(false);
+        }
     }
 }
 
@@ -131,5 +134,6 @@ impl VirtioDevice for ConsoleDevice {
 
     fn reset(&mut self) {
         self.control = None;
+        self.ports.iter().for_each(|port| port.console.set_guest_open(false));
     }
 }

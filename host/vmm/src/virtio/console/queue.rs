@@ -80,30 +80,51 @@ impl ConsoleHandler {
         Ok(())
     }
 
-    /// Gives what the guest wrote to the console.
+    /// Gives what the guest wrote to the console, as far as it has room.
     fn transmit(&mut self, port: usize) -> Result<(), QueueError> {
         let Port { console, transmit: Some(queue), .. } = &mut self.ports[port] else { return Ok(()) };
         let memory = &self.memory;
         let mut buffer = [0; CHUNK];
-        queue.serve(memory, |chain| {
+        let mut taken = false;
+        for _ in 0..queue.size() {
+            queue.disable_notification(memory)?;
+            let mut next = queue.pop(memory)?;
+            if next.is_none() && queue.enable_notification(memory)? {
+                next = queue.pop(memory)?;
+            }
+            let Some(mut chain) = next else { break };
+            if !console.has_room(chain.readable.len() as usize) {
+                // Whoever makes room wakes this thread.
+                queue.unpop();
+                break;
+            }
             loop {
                 match chain.readable.read(memory, &mut buffer) {
-                    0 => return Ok(0),
+                    0 => break,
                     count => console.output(&buffer[..count]),
                 }
             }
-        })?;
+            queue.complete(memory, chain.head, 0)?;
+            taken = true;
+        }
+        if taken {
+            // Whatever is left is looked at in the next round.
+            queue.kick();
+            queue.notify(memory)?;
+        }
         Ok(())
     }
 
     fn hear_control(&mut self) -> Result<(), QueueError> {
         let Some(queue) = &mut self.control_out else { return Ok(()) };
         let infos: Vec<PortInfo> = self.ports.iter().map(|port| port.info.clone()).collect();
-        let (memory, control) = (&self.memory, &mut self.control);
+        let (memory, control, ports) = (&self.memory, &mut self.control, &self.ports);
         queue.serve(memory, |chain| {
             let mut message = [0; MESSAGE_SIZE];
-            if chain.readable.read(memory, &mut message) == MESSAGE_SIZE {
-                control.receive(&message, &infos);
+            if chain.readable.read(memory, &mut message) == MESSAGE_SIZE
+                && let Some((port, open)) = control.receive(&message, &infos)
+            {
+                ports[port].console.set_guest_open(open);
             }
             Ok(0)
         })?;
@@ -134,6 +155,7 @@ impl ConsoleHandler {
     fn woken(&mut self) -> Result<(), QueueError> {
         for port in 0..self.ports.len() {
             self.receive(port)?;
+            self.transmit(port)?;
             let Port { console, info, .. } = &mut self.ports[port];
             let open = console.is_open();
             if open != info.host_open {
