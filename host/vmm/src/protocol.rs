@@ -388,6 +388,8 @@ pub enum ErrorCode {
     NotFound,
     /// This worker can't do it.
     Unsupported,
+    /// Saved state is damaged, or of another machine.
+    Image,
     /// The host refused something (KVM, memory, sandbox).
     Host,
 }

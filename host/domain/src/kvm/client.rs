@@ -231,7 +231,7 @@ pub(super) async fn ended(process: &Process) {
 fn refused(failure: Failure) -> DriverError {
     match failure.code {
         ErrorCode::Unsupported | ErrorCode::NotFound => DriverError::Unsupported(failure.message),
-        ErrorCode::Config | ErrorCode::Kernel => DriverError::Rejected(failure.message),
+        ErrorCode::Config | ErrorCode::Kernel | ErrorCode::Image => DriverError::Rejected(failure.message),
         ErrorCode::BadRequest | ErrorCode::Version | ErrorCode::State | ErrorCode::Host => {
             DriverError::Worker(failure.message)
         }

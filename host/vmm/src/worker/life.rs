@@ -336,6 +336,7 @@ fn machine_failure(error: MachineError) -> Failure {
         MachineError::Fd(_) => ErrorCode::BadRequest,
         MachineError::Boot(_) => ErrorCode::Kernel,
         MachineError::Device(error) => plug::device_code(error),
+        MachineError::State(_) | MachineError::Bridge(_) => ErrorCode::Image,
         MachineError::Memory(_) | MachineError::Hypervisor(_) | MachineError::Thread { .. } => {
             ErrorCode::Host
         }
