@@ -14,6 +14,7 @@
 
 mod memory;
 pub mod section;
+mod stream;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -29,6 +30,7 @@ use crate::pci::{ConfigState, HotplugState};
 use crate::virtio::TransportState;
 pub use memory::{Progress, read_memory, write_memory};
 use section::Kind;
+pub use stream::{StreamReader, StreamWriter};
 
 /// Most devices: one a slot.
 const MAX_DEVICES: u32 = 31;
