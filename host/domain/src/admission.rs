@@ -20,6 +20,8 @@ pub enum Request {
     Reboot,
     /// Press the reset button.
     Reset,
+    /// Save its state to a file and stop it.
+    Save,
     /// Stop by force.
     Destroy,
     /// Stop the vCPUs.
@@ -51,6 +53,7 @@ impl Request {
         Self::Shutdown,
         Self::Reboot,
         Self::Reset,
+        Self::Save,
         Self::Destroy,
         Self::Suspend,
         Self::Resume,
@@ -72,6 +75,7 @@ impl Request {
             Self::Shutdown => "shut down",
             Self::Reboot => "rebooted",
             Self::Reset => "reset",
+            Self::Save => "saved",
             Self::Destroy => "destroyed",
             Self::Suspend => "suspended",
             Self::Resume => "resumed",

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use rustix::net::sockopt;
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
+use crate::config::{FdIndex, VmConfig};
 use crate::machine::Signals;
 use crate::protocol::{
     Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
@@ -243,16 +244,31 @@ impl Worker {
         Next::GoOn
     }
 
+    /// Builds the machine and serves the sockets of its consoles.
+    fn launch(&mut self, config: VmConfig, fds: Vec<OwnedFd>, saved: Option<FdIndex>) -> Result<(), Failure> {
+        self.life.launch(config, fds, saved)?;
+        for (console, end) in self.life.take_ends() {
+            self.sessions.serve(&self.poll, console, end).map_err(|error| {
+                Failure::new(ErrorCode::Host, format!("a console's socket can't be served: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
     fn carry_out(&mut self, call: Call, fds: Vec<OwnedFd>) -> Result<Answer, Failure> {
+        let harmless = matches!(
+            call,
+            Call::Status | Call::Stats | Call::SaveStatus | Call::CancelSave | Call::Resume | Call::Quit
+        );
+        if self.life.is_saving() && !harmless {
+            return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
+        }
         match call {
-            Call::Launch { config } => {
-                self.life.launch(*config, fds)?;
-                for (console, end) in self.life.take_ends() {
-                    self.sessions.serve(&self.poll, console, end).map_err(|error| {
-                        Failure::new(ErrorCode::Host, format!("a console's socket can't be served: {error}"))
-                    })?;
-                }
-            }
+            Call::Launch { config } => self.launch(*config, fds, None)?,
+            Call::Restore { config, state } => self.launch(*config, fds, Some(state))?,
+            Call::Save => self.life.save(fds)?,
+            Call::CancelSave => self.life.cancel_save()?,
+            Call::SaveStatus => return Ok(Answer::Save(self.life.save_status()?)),
             Call::Pause => self.life.pause()?,
             Call::Resume => self.life.resume()?,
             Call::Reset => self.life.reset()?,

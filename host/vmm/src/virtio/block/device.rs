@@ -18,7 +18,7 @@ use super::request::{MAX_RANGE_SECTORS, MAX_RANGES};
 use super::throttle::Limiter;
 use super::waiting::Waiting;
 use crate::config::{CacheMode, DiskLimits};
-use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::worker::Worker;
 
@@ -167,6 +167,20 @@ impl VirtioDevice for Block {
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         self.engine = Some(handler.engine);
         vec![handler.queue.into_queue()]
+    }
+
+    fn state(&self) -> OwnState {
+        OwnState::Block { capacity: self.control.disk.capacity() }
+    }
+
+    /// A disk that grew meanwhile is as one that grew while the guest ran: the driver is told.
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        let now = self.control.disk.capacity();
+        match *state {
+            OwnState::Block { capacity: then } if then > now => Err(OwnStateError::Smaller { now, then }),
+            OwnState::Block { .. } => Ok(()),
+            _ => Err(OwnStateError::Kind),
+        }
     }
 
     fn reset(&mut self) {}
