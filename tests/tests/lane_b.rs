@@ -8,24 +8,34 @@ const HOST_INIT: &str = include_str!("../fixtures/lane-b/host-init");
 const GUEST_INIT: &str = include_str!("../fixtures/lane-b/guest-init");
 const DOMAIN: &str = include_str!("../fixtures/lane-b/linux.xml");
 /// In the order in which they load.
-const GUEST_MODULES: [&str; 8] = [
+const GUEST_MODULES: [&str; 12] = [
     "drivers/virtio/virtio_ring.ko",
     "drivers/virtio/virtio.ko",
     "drivers/virtio/virtio_pci_legacy_dev.ko",
     "drivers/virtio/virtio_pci_modern_dev.ko",
     "drivers/virtio/virtio_pci.ko",
     "drivers/block/virtio_blk.ko",
+    "net/core/failover.ko",
+    "drivers/net/net_failover.ko",
+    "drivers/net/virtio_net.ko",
+    "drivers/char/virtio_console.ko",
     "drivers/acpi/button.ko",
     "drivers/input/evdev.ko",
 ];
+/// For the guest's network.
+const HOST_MODULES: [&str; 2] = ["bridge", "tun"];
 /// About 50 seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 #[test]
 fn real_linux_boots() -> anyhow::Result<()> {
-    let (debian, mut host) = match Debian::obtain()
-        .and_then(|debian| EmulatedHost::new(&debian, HOST_INIT).map(|host| (debian, host)))
-    {
+    let obtained = || {
+        let debian = Debian::obtain()?;
+        let mut host = EmulatedHost::new(&debian, HOST_INIT)?;
+        host.modules(&debian, &debian.modules(&HOST_MODULES)?)?;
+        anyhow::Ok((debian, host))
+    };
+    let (debian, mut host) = match obtained() {
         Ok(parts) => parts,
         Err(error) => {
             println!("SKIP B real_linux_boots: {error:#}");
@@ -40,6 +50,9 @@ fn real_linux_boots() -> anyhow::Result<()> {
         "host: after the boot the domain is running (booted)",
         "guest: boots on 1 vCPU with memory enough",
         "guest: disk of 32768 sectors says written by the host",
+        "guest: host answers 3 of 3",
+        "host: the guest answers 3 of 3",
+        "guest: says this by virtio",
         "guest: typed 42",
         "guest: power button",
         "host: after the button the domain is shut off (power off)",

@@ -1,5 +1,5 @@
-//! Lane B: pools of LVM, NFS and iSCSI, in an emulated host whose kernel has them. The test runs itself there, with the contract that every
-//! kind of pool keeps to.
+//! Lane B: pools of LVM, NFS and iSCSI, in emulated hosts whose kernel has them. The tests run themselves there, with the contracts that
+//! every kind of pool keeps to: of the crate, and of a daemon.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,12 +11,18 @@
 mod bed;
 #[path = "../../../host/storage/tests/lane/contract.rs"]
 mod contract;
+mod daemon;
+#[path = "../storage/contract.rs"]
+mod daemon_contract;
 mod inside;
+#[allow(dead_code, reason = "the tests of this machine use all of it")]
+#[path = "../storage/lab.rs"]
+mod lab;
 
 use std::path::Path;
 use std::time::Duration;
 
-use reeve_tests::{Debian, EmulatedHost};
+use reeve_tests::{Debian, EmulatedHost, Guest};
 
 const INIT: &str = include_str!("../../fixtures/lane-b/pools-init");
 /// Set in the emulated host.
@@ -59,10 +65,15 @@ const PROGRAMS: [&str; 7] = [
 ];
 /// Programs of this machine.
 const OWN: [&str; 2] = ["usr/sbin/losetup", "usr/sbin/blkid"];
-/// About 60 seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(400);
+/// How long a whole host may take. About 60 and 150 seconds on an idle machine.
+const HOST_PATIENCE: Duration = Duration::from_secs(600);
+/// How long an effect that nobody waits for may take there.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-fn host() -> anyhow::Result<EmulatedHost> {
+type Outcome = anyhow::Result<()>;
+
+/// A host that runs one of these tests itself.
+fn host(test: &str) -> anyhow::Result<EmulatedHost> {
     let debian = Debian::obtain()?;
     let root = debian.packages("pools", &PACKAGES)?;
     let mut host = EmulatedHost::new(&debian, INIT)?;
@@ -73,32 +84,58 @@ fn host() -> anyhow::Result<EmulatedHost> {
     for name in OWN {
         host.program(name, &Path::new("/").join(name), Path::new("/"))?;
     }
-    host.program("bin/suite", &std::env::current_exe()?, Path::new("/"))?;
+    host.built("bin/suite", &std::env::current_exe()?)?;
+    host.file("test", test.as_bytes());
+    host.file("guest/reeve-guest.elf", &std::fs::read(Guest::locate()?.kernel())?);
     Ok(host)
 }
 
+/// Runs a test in a host of its own, and looks for its effects on the console.
+fn in_a_host(test: &str, effects: &[&str]) -> Outcome {
+    let host = match host(test) {
+        Ok(host) => host,
+        Err(error) => {
+            println!("SKIP B {test}: {error:#}");
+            return Ok(());
+        }
+    };
+    let console = host.run(HOST_PATIENCE)?;
+    for effect in effects {
+        assert!(console.lines().any(|line| line.ends_with(effect)), "'{effect}' is not in:\n{console}");
+    }
+    Ok(())
+}
+
 #[test]
-fn pools_of_an_emulated_host() -> anyhow::Result<()> {
+fn pools_of_an_emulated_host() -> Outcome {
     if std::env::var_os(INSIDE).is_some() {
         inside::all();
         return Ok(());
     }
-    let host = match host() {
-        Ok(host) => host,
-        Err(error) => {
-            println!("SKIP B pools_of_an_emulated_host: {error:#}");
-            return Ok(());
-        }
-    };
-    let console = host.run(PATIENCE)?;
-    for effect in [
+    let effects = [
         "inside: logical keeps to the contract",
         "inside: snapshots, leftovers and what is in use are as LVM has them",
         "inside: netfs keeps to the contract",
         "inside: iscsi has the units of its target",
         "host: done",
-    ] {
-        assert!(console.lines().any(|line| line.ends_with(effect)), "'{effect}' is not in:\n{console}");
+    ];
+    in_a_host("pools_of_an_emulated_host", &effects)
+}
+
+#[test]
+fn pools_of_a_daemon_in_an_emulated_host() -> Outcome {
+    if std::env::var_os(INSIDE).is_some() {
+        return daemon::all();
     }
-    Ok(())
+    let effects = [
+        "daemon: netfs keeps to the contract",
+        "daemon: logical keeps to the contract",
+        "daemon: iscsi has the units of its target",
+        "daemon: a target knows the host by its secret",
+        "daemon: what is killed leaves nothing half done",
+        "daemon: what is full says so",
+        "daemon: a guest runs on a logical volume",
+        "host: done",
+    ];
+    in_a_host("pools_of_a_daemon_in_an_emulated_host", &effects)
 }

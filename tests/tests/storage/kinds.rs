@@ -1,6 +1,7 @@
 //! Pools of a file system and of a disk, on loop devices, with a restart of the daemon in between.
 
 use crate::Outcome;
+use crate::contract::{Kind, walk};
 use crate::lab::{Lab, program};
 
 /// A loop device; gone when dropped.
@@ -22,43 +23,19 @@ impl Drop for Loop {
     }
 }
 
-/// One life of a pool, with a restart and a kill of the daemon in the middle.
-fn walk(lab: &mut Lab, define: &[&str], volume: &str) -> Outcome {
-    lab.reeve(define)?.ok();
-    lab.reeve(&["pool", "build", "lab", "--no-overwrite"])?.ok();
-    let said = lab.reeve(&["pool", "build", "lab", "--no-overwrite"])?.fails(6);
-    assert!(said.contains("already"), "{said}");
-    lab.reeve(&["pool", "start", "lab"])?.ok();
-    lab.reeve(&["vol", "create-as", "lab", volume, "4M"])?.ok();
-    let file = lab.daemon.file("content", "kept through all of it")?;
-    lab.reeve(&["vol", "upload", "--pool", "lab", volume, &file])?.ok();
-    let path = lab.reeve(&["vol", "path", "--pool", "lab", volume])?.ok();
-    for kill in [false, true] {
-        match kill {
-            true => lab.daemon.kill()?,
-            false => lab.daemon.stop()?,
-        };
-        lab.daemon.launch()?;
-        let info = lab.json(&["pool", "info", "lab"])?;
-        assert_eq!((&info["active"], &info["volumes"]), (&true.into(), &1.into()), "{info}");
-        let back = lab.place.path().join("back").display().to_string();
-        lab.reeve(&["vol", "download", path.trim(), &back, "--length", "22"])?.ok();
-        assert_eq!(std::fs::read_to_string(&back)?, "kept through all of it");
-    }
-    lab.reeve(&["vol", "delete", "--pool", "lab", volume])?.ok();
-    lab.reeve(&["pool", "destroy", "lab"])?.ok();
-    lab.reeve(&["pool", "delete", "lab"])?.ok();
-    lab.reeve(&["pool", "undefine", "lab"])?.ok();
-    Ok(())
+#[test]
+fn a_directory_keeps_to_the_contract() -> Outcome {
+    let mut lab = Lab::start()?;
+    let path = lab.images().display().to_string();
+    walk(&mut lab, &Kind { source: &["dir", "--target", &path], formats: false, grain: 1, alone: false })
 }
 
 #[test]
-fn a_file_system_outlives_its_daemon() -> Outcome {
+fn a_file_system_keeps_to_the_contract() -> Outcome {
     let (device, mut lab) = (Loop::new()?, Lab::start()?);
     let path = lab.images().display().to_string();
-    let define =
-        ["pool", "define-as", "lab", "fs", "-", "-", &device.0, "-", &path, "--source-format", "ext4"];
-    let walked = walk(&mut lab, &define, "volume1");
+    let source = ["fs", "-", "-", &device.0, "-", &path, "--source-format", "ext4"];
+    let walked = walk(&mut lab, &Kind { source: &source, formats: true, grain: 1, alone: true });
     // A test that failed leaves no mount behind.
     if walked.is_err() {
         let _ = program("umount", &[&path]);
@@ -69,19 +46,8 @@ fn a_file_system_outlives_its_daemon() -> Outcome {
 }
 
 #[test]
-fn a_partitioned_disk_outlives_its_daemon() -> Outcome {
+fn a_partitioned_disk_keeps_to_the_contract() -> Outcome {
     let (device, mut lab) = (Loop::new()?, Lab::start()?);
-    let define = [
-        "pool",
-        "define-as",
-        "lab",
-        "disk",
-        "--source-dev",
-        &device.0,
-        "--source-format",
-        "gpt",
-        "--target",
-        "/dev",
-    ];
-    walk(&mut lab, &define, "volume1")
+    let source = ["disk", "--source-dev", &device.0, "--source-format", "gpt", "--target", "/dev"];
+    walk(&mut lab, &Kind { source: &source, formats: true, grain: 1, alone: true })
 }

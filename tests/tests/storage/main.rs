@@ -1,6 +1,7 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
 mod clones;
+mod contract;
 mod crash;
 mod disks;
 mod domains;
