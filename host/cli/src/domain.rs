@@ -9,6 +9,7 @@ mod define;
 mod device;
 mod disk;
 mod domiftune;
+mod dommemstat;
 mod edit;
 mod filesystem;
 mod info;
@@ -16,6 +17,7 @@ mod interface;
 mod life;
 mod list;
 mod media;
+mod screenshot;
 mod setmem;
 mod state;
 mod stats;
@@ -49,6 +51,8 @@ pub enum DomainCommand {
     Reboot(life::Reboot),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
+    /// Send every vCPU a non-maskable interrupt
+    InjectNmi(life::InjectNmi),
     /// Stop the machine at once, as pulling the plug does
     Destroy(life::Destroy),
     /// Stop the vCPUs and keep the memory
@@ -71,6 +75,8 @@ pub enum DomainCommand {
     Autostart(autostart::Autostart),
     /// Connect to the console of a domain
     Console(console::Console),
+    /// Say that a domain has no screen to take a picture of
+    Screenshot(screenshot::Screenshot),
     /// Follow what happens to a domain
     Events(DomainEvents),
     /// Have the agent in the guest carry out a command
@@ -94,6 +100,8 @@ pub enum DomainCommand {
     Domfstrim(filesystem::Domfstrim),
     /// Show counters of an active domain
     Stats(stats::Stats),
+    /// Show what a guest says about its memory, or set how often it is asked
+    Dommemstat(dommemstat::Dommemstat),
     /// Set the memory of an active domain through its balloon
     Setmem(setmem::Setmem),
     /// Plug a device into a domain
@@ -141,6 +149,7 @@ impl DomainCommand {
             Self::Shutdown(command) => command.run(context).await,
             Self::Reboot(command) => command.run(context).await,
             Self::Reset(command) => command.run(context).await,
+            Self::InjectNmi(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,
             Self::Suspend(command) => command.run(context).await,
             Self::Resume(command) => command.run(context).await,
@@ -151,6 +160,7 @@ impl DomainCommand {
             Self::Edit(command) => command.run(context).await,
             Self::Autostart(command) => command.run(context).await,
             Self::Console(command) => command.run(context).await,
+            Self::Screenshot(command) => command.run(context).await,
             Self::Events(command) => command.events.of_domain(command.domain).run(context).await,
             Self::QemuAgentCommand(command) => command.run(context).await,
             Self::Domtime(command) => command.run(context).await,
@@ -162,6 +172,7 @@ impl DomainCommand {
             Self::Domfsthaw(command) => command.run(context).await,
             Self::Domfstrim(command) => command.run(context).await,
             Self::Stats(command) => command.run(context).await,
+            Self::Dommemstat(command) => command.run(context).await,
             Self::Setmem(command) => command.run(context).await,
             Self::AttachDevice(command) => command.run(context).await,
             Self::DetachDevice(command) => command.run(context).await,

@@ -30,6 +30,7 @@ pub(crate) enum Ask {
     Resume,
     Wake,
     SetMemory(Bytes),
+    SetStatsPeriod(u32),
     Attach(Device),
     Detach(Device),
     Remove(Device),
@@ -278,6 +279,14 @@ impl Owner {
                 config.current_memory = target;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
+            Ask::SetStatsPeriod(seconds) => {
+                let mut config = self.config();
+                machine.set_stats_period(seconds).await.map_err(named("asked for statistics"))?;
+                if let Some(balloon) = &mut config.devices.memballoon {
+                    balloon.stats_period = (seconds > 0).then_some(seconds);
+                }
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
             Ask::Attach(device) => {
                 let mut config = self.config();
                 let device = devices::add(&mut config, &device).map_err(|sentence| self.device(sentence))?;
@@ -350,6 +359,15 @@ impl Owner {
                     End::PowerOff | End::Reboot => (Occurrence::KeptOff, DomainChange::Stopped),
                 };
                 self.note(&Actor::Daemon, Some(occurrence), change);
+            }
+            MachineEvent::WatchdogExpired { action } => {
+                warn!(domain = self.entry.name, action, "the watchdog expired: the guest is not heard of");
+            }
+            MachineEvent::PanicHandled => {
+                warn!(domain = self.entry.name, "the guest has panicked and looks at what is left by itself");
+            }
+            MachineEvent::Paused => {
+                self.note(&Actor::Daemon, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             MachineEvent::Suspended => {
                 self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);

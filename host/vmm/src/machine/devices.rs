@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use reeve_image::{Access, Format, Image, ImageFile};
 
-use super::{Consoles, FdError, FdTable, Signals};
+use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
     BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetBackend, NetConfig, VmConfig,
@@ -14,7 +14,10 @@ use crate::console::Console;
 use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
-use crate::pci::{ConfigPorts, Ecam, Ejected, PciAddress, PciAddressError, PciError, RootComplex};
+use crate::pci::{
+    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
+    RootComplex, Watchdog, WatchdogFunction,
+};
 use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
 use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
@@ -88,6 +91,7 @@ pub(super) struct Board<'a> {
     pub fds: &'a FdTable,
     pub consoles: &'a Consoles,
     pub signals: &'a Arc<Signals>,
+    pub chassis: &'a Arc<MachineChassis>,
     pub memory: &'a Memory,
     pub vm: &'a Arc<Vm>,
 }
@@ -109,6 +113,7 @@ enum Handle {
     Disk(Arc<BlockMetrics>, Arc<BlockControl>),
     Interface(Arc<NetMetrics>, Arc<NetControl>),
     Balloon(BalloonControl),
+    Watchdog(Arc<Watchdog>),
     Other,
 }
 
@@ -153,10 +158,9 @@ impl Devices {
         device: &DeviceConfig,
         slot: u8,
     ) -> Result<(PciAddress, Handle), DeviceCause> {
-        let (device, handle) = make(board, device)?;
         let address = PciAddress::new(0, 0, slot, 0)?;
-        let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-        self.root.attach(Some(address), Arc::new(Mutex::new(transport)))?;
+        let (function, handle) = function(board, device)?;
+        self.root.attach(Some(address), function)?;
         Ok((address, handle))
     }
 
@@ -202,6 +206,14 @@ impl Devices {
         found.ok_or_else(|| DeviceError::NoDevice(alias.to_owned()))
     }
 
+    /// The watchdog, if there is one.
+    pub(super) fn watchdog(&self) -> Option<&Arc<Watchdog>> {
+        self.plugged.iter().find_map(|plugged| match &plugged.handle {
+            Handle::Watchdog(watchdog) => Some(watchdog),
+            _ => None,
+        })
+    }
+
     /// The PCI bus.
     pub(super) fn root(&self) -> Arc<RootComplex> {
         Arc::clone(&self.root)
@@ -224,11 +236,19 @@ impl Devices {
 
     /// Asks the guest to keep `bytes` of its memory. False when there is no balloon.
     pub fn set_balloon(&self, bytes: u64) -> bool {
-        let balloon = self.plugged.iter().find_map(|plugged| match &plugged.handle {
+        self.balloon().map(|balloon| balloon.set_target(bytes)).is_some()
+    }
+
+    /// Asks the guest for statistics every so often. False when there is no balloon.
+    pub fn set_stats_period(&self, seconds: u32) -> bool {
+        self.balloon().map(|balloon| balloon.set_period(seconds)).is_some()
+    }
+
+    fn balloon(&self) -> Option<&BalloonControl> {
+        self.plugged.iter().find_map(|plugged| match &plugged.handle {
             Handle::Balloon(balloon) => Some(balloon),
             _ => None,
-        });
-        balloon.map(|balloon| balloon.set_target(bytes)).is_some()
+        })
     }
 
     /// Adds the counters of all devices.
@@ -245,25 +265,41 @@ impl Devices {
                         guest: balloon.statistics(),
                     });
                 }
-                Handle::Other => {}
+                Handle::Watchdog(_) | Handle::Other => {}
             }
         }
     }
 }
 
 type Made = (Box<dyn VirtioDevice>, Handle);
+type Function = Arc<Mutex<dyn PciFunction>>;
 
-fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
-    match &device.kind {
+fn function(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function, Handle), DeviceCause> {
+    let (device, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
         DeviceKind::Net(config) => net(board, config),
         DeviceKind::Rng(config) => {
             let rng = Rng::new(board.fds.file(config.fd)?, config.rate);
-            Ok((Box::new(rng), Handle::Other))
+            Ok::<Made, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
-    }
+        DeviceKind::Watchdog(_) => {
+            let watchdog = Watchdog::new()?;
+            let function = WatchdogFunction::new(Arc::clone(&watchdog));
+            return Ok((Arc::new(Mutex::new(function)), Handle::Watchdog(watchdog)));
+        }
+        DeviceKind::Panic => {
+            let (chassis, signals) = (Arc::clone(board.chassis), Arc::clone(board.signals));
+            let told = move |panic| match panic {
+                Panic::Final => chassis.crash("the guest has panicked".to_owned()),
+                Panic::Handled => signals.panic_handled(),
+            };
+            return Ok((Arc::new(Mutex::new(PanicFunction::new(Box::new(told)))), Handle::Other));
+        }
+    }?;
+    let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
+    Ok((Arc::new(Mutex::new(transport)), handle))
 }
 
 fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Made, DeviceCause> {
@@ -314,6 +350,7 @@ fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Made, DeviceCaus
     let on_change = Box::new(move |bytes| signals.balloon(bytes));
     let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
     let control = balloon.control();
+    control.set_period(config.stats_period.unwrap_or(0));
     Ok((Box::new(balloon), Handle::Balloon(control)))
 }
 

@@ -31,7 +31,7 @@ use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
 use crate::memory::{Memory, MemoryError};
-use crate::pci::{Ejected, HotplugController};
+use crate::pci::{Ejected, HotplugController, Watchdog};
 use crate::protocol::Stats;
 use crate::sandbox::ThreadFilter;
 use crate::{layout, memory};
@@ -105,6 +105,7 @@ pub struct Machine {
     devices: Devices,
     hotplug: Arc<HotplugController>,
     signals: Arc<Signals>,
+    chassis: Arc<MachineChassis>,
 }
 
 impl Machine {
@@ -121,7 +122,15 @@ impl Machine {
         let gate = Arc::new(Gate::new());
         let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
         let buses = Arc::new(Buses::default());
-        let board = devices::Board { config, fds, consoles, signals: &signals, memory: &memory, vm: &vm };
+        let board = devices::Board {
+            config,
+            fds,
+            consoles,
+            signals: &signals,
+            chassis: &chassis,
+            memory: &memory,
+            vm: &vm,
+        };
         let devices = Devices::attach(&board, &slots, &buses.memory)?;
         buses.memory.insert(layout::PCI_ECAM.start, range_len(&layout::PCI_ECAM), devices.ecam())?;
         let ports = PciPorts::new(devices.config_ports(), chassis.clone());
@@ -165,6 +174,7 @@ impl Machine {
             devices,
             hotplug,
             signals,
+            chassis: Arc::clone(&chassis),
         };
         machine.start_vcpus(&chassis, &vcpu_filter)?;
         machine.load()?;
@@ -214,11 +224,23 @@ impl Machine {
     /// Lets the vCPUs run.
     pub fn resume(&self) {
         self.gate.open();
+        self.watchdog().iter().for_each(|watchdog| watchdog.go_on());
     }
 
     /// Stops the vCPUs and waits until they stand still.
     pub fn pause(&self) {
         self.gate.close_and_wait();
+        self.watchdog().iter().for_each(|watchdog| watchdog.halt());
+    }
+
+    /// The watchdog, if there is one.
+    pub fn watchdog(&self) -> Option<&Arc<Watchdog>> {
+        self.devices.watchdog()
+    }
+
+    /// Sends every vCPU a non-maskable interrupt.
+    pub fn inject_nmi(&self) -> Result<(), MachineError> {
+        Ok((0..self.config.vcpus).try_for_each(|index| self.vm.inject_nmi(index))?)
     }
 
     /// Resets the machine and leaves it standing. After an error it can't run any more.
@@ -254,6 +276,7 @@ impl Machine {
             fds,
             consoles: &Consoles::new(),
             signals: &self.signals,
+            chassis: &self.chassis,
             memory: &self.memory,
             vm: &self.vm,
         };

@@ -11,7 +11,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
-    BootConfig, ConsoleEnd, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode, SerialConfig, VmConfig,
+    BootConfig, ConsoleEnd, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode, SerialConfig,
+    VmConfig,
 };
 use reeve_vmm::protocol::{
     Answer, Call, Event, Failure, Hello, Message, Request, Stats, Status, VERSION, decode, receive, send,
