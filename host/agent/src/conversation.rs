@@ -55,7 +55,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Agent<S> {
         };
         let command = plain(command);
         if command.starts_with("guest-sync") {
-            return Err(invalid("is not one of guest-sync and guest-sync-delimited: every conversation begins so"));
+            return Err(invalid(
+                "is not one of guest-sync and guest-sync-delimited: every conversation begins so",
+            ));
         }
         self.ask_object(object, &command, patience).await
     }

@@ -87,7 +87,10 @@ async fn an_answer_has_an_end_and_a_form() {
         (b"[]\n", "it is no object"),
         (b"{\"returns\":1}\n", "neither 'return' nor 'error'"),
         (b"{\"error\":{\"class\":\"CommandNotFound\",\"desc\":\"no\"}}\n", "does not do guest-x: no"),
-        (b"{\"error\":{\"class\":\"GenericError\",\"desc\":\"a\\u001b[2J\"}}\n", "could not do guest-x: a\u{fffd}[2J"),
+        (
+            b"{\"error\":{\"class\":\"GenericError\",\"desc\":\"a\\u001b[2J\"}}\n",
+            "could not do guest-x: a\u{fffd}[2J",
+        ),
         (b"{\"error\":7}\n", "could not do guest-x: "),
     ];
     for (said, expected) in cases {

@@ -22,10 +22,10 @@ mod files;
 mod text;
 mod wire;
 
+pub use commands::{DiskPlace, Executed, Filesystem, Program, ShutdownMode};
 pub use conversation::{Agent, MAX_ANSWER};
 pub use error::AgentError;
 pub use files::{FileHandle, FileMode, Piece};
-pub use commands::{DiskPlace, Executed, Filesystem, Program, ShutdownMode};
 
 /// What the guest calls the channel of its agent.
 pub const CHANNEL: &str = "org.qemu.guest_agent.0";

@@ -21,7 +21,10 @@ mod tests {
     #[test]
     fn no_terminal_obeys_a_guest() {
         assert_eq!(plain("web-1 ünïcode"), "web-1 ünïcode");
-        assert_eq!(plain("a\u{1b}[2Jb\r\n\u{9b}c\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}d");
+        assert_eq!(
+            plain("a\u{1b}[2Jb\r\n\u{9b}c\u{202e}d"),
+            "a\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}d"
+        );
         assert_eq!(plain(&"x".repeat(5000)).len(), LONGEST);
     }
 }

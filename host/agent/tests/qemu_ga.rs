@@ -1,6 +1,10 @@
 //! A conversation with the real agent (Debian's qemu-guest-agent), in a directory of its own. What would change this machine
 //! is blocked in the agent, or not asked.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panic, and starts the peer as a guest does")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panic, and starts the peer as a guest does"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +29,8 @@ struct Peer {
 impl Peer {
     fn start() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let program = ["/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"].into_iter().find(|path| Path::new(path).exists());
+        let program =
+            ["/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"].into_iter().find(|path| Path::new(path).exists());
         let program = program.expect("qemu-ga is missing: 'cargo xtask setup' installs it");
         let process = Command::new(program)
             .args(["--method", "unix-listen", "--block-rpcs", BLOCKED])
@@ -83,13 +88,17 @@ async fn what_a_guest_is_is_told() {
     assert_eq!(agent.os().await.unwrap().kernel.as_deref(), Some(kernel.trim()));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as i64;
     assert!((agent.time().await.unwrap() - now).abs() < 60_000_000_000);
-    let loopback = agent.addresses().await.unwrap().into_iter().find(|address| address.interface == "lo").unwrap();
+    let loopback =
+        agent.addresses().await.unwrap().into_iter().find(|address| address.interface == "lo").unwrap();
     assert_eq!((loopback.ip.to_string().as_str(), loopback.prefix), ("127.0.0.1", 8));
     let vcpus = agent.vcpus().await.unwrap();
     let online = vcpus.iter().filter(|vcpu| vcpu.online).count();
     assert!(online >= std::thread::available_parallelism().unwrap().get(), "{vcpus:?}");
     let filesystems = agent.filesystems().await.unwrap();
-    assert!(filesystems.iter().all(|one| one.mountpoint.starts_with('/') && !one.kind.is_empty()), "{filesystems:?}");
+    assert!(
+        filesystems.iter().all(|one| one.mountpoint.starts_with('/') && !one.kind.is_empty()),
+        "{filesystems:?}"
+    );
     assert!(!agent.is_frozen().await.unwrap());
 }
 

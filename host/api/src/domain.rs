@@ -15,7 +15,8 @@ use axum::response::IntoResponse;
 use reeve_actions::EditGuard;
 use reeve_model::Error;
 use reeve_model::api::{
-    DefineOptions, Defined, DomainFilter, EditOptions, SetAutostart, SetMemory, XmlOptions,
+    DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
+    SetStatsPeriod, XmlOptions,
 };
 use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
 
@@ -190,6 +191,27 @@ pub(crate) async fn set_autostart(
     extract::Json(body): extract::Json<SetAutostart>,
 ) -> Result<Json<DomainSummary>, ApiError> {
     Ok(Json(state.actions.set_autostart(&actor, &domain, body.enabled).await?))
+}
+
+/// Has the guest tell statistics of its memory every so often.
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{domain}/memory-stats",
+    operation_id = "domain_set_stats_period",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID"), DeviceOptions),
+    request_body = SetStatsPeriod,
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn set_stats_period(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    Query(options): Query<DeviceOptions>,
+    extract::Json(body): extract::Json<SetStatsPeriod>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    let to = device::attachment(options);
+    Ok(Json(state.actions.set_stats_period(&actor, &domain, body.seconds, to).await?))
 }
 
 /// Sets the memory of an active domain through its balloon.

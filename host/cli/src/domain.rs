@@ -9,6 +9,7 @@ mod define;
 mod device;
 mod disk;
 mod domiftune;
+mod dommemstat;
 mod domstats;
 mod edit;
 mod filesystem;
@@ -17,6 +18,7 @@ mod interface;
 mod life;
 mod list;
 mod media;
+mod screenshot;
 mod setmem;
 mod state;
 mod stats;
@@ -52,6 +54,8 @@ pub enum DomainCommand {
     Reboot(life::Reboot),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
+    /// Send every vCPU a non-maskable interrupt
+    InjectNmi(life::InjectNmi),
     /// Stop the machine at once, as pulling the plug does
     Destroy(life::Destroy),
     /// Stop the vCPUs and keep the memory
@@ -74,6 +78,8 @@ pub enum DomainCommand {
     Autostart(autostart::Autostart),
     /// Connect to the console of a domain
     Console(console::Console),
+    /// Say that a domain has no screen to take a picture of
+    Screenshot(screenshot::Screenshot),
     /// Follow what happens to a domain
     Events(DomainEvents),
     /// Have the agent in the guest carry out a command
@@ -101,6 +107,8 @@ pub enum DomainCommand {
     Domstats(domstats::Domstats),
     /// Show the CPU time of a domain by host CPU
     CpuStats(domstats::CpuStatsOf),
+    /// Show what a guest says about its memory, or set how often it is asked
+    Dommemstat(dommemstat::Dommemstat),
     /// Set the memory of a domain, through its balloon while it is active
     Setmem(setmem::Setmem),
     /// Set the maximum memory of a domain
@@ -168,6 +176,7 @@ impl DomainCommand {
             Self::Shutdown(command) => command.run(context).await,
             Self::Reboot(command) => command.run(context).await,
             Self::Reset(command) => command.run(context).await,
+            Self::InjectNmi(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,
             Self::Suspend(command) => command.run(context).await,
             Self::Resume(command) => command.run(context).await,
@@ -178,6 +187,7 @@ impl DomainCommand {
             Self::Edit(command) => command.run(context).await,
             Self::Autostart(command) => command.run(context).await,
             Self::Console(command) => command.run(context).await,
+            Self::Screenshot(command) => command.run(context).await,
             Self::Events(command) => command.events.of_domain(command.domain).run(context).await,
             Self::QemuAgentCommand(command) => command.run(context).await,
             Self::Domtime(command) => command.run(context).await,
@@ -191,6 +201,7 @@ impl DomainCommand {
             Self::Stats(command) => command.run(context).await,
             Self::Domstats(command) => command.run(context).await,
             Self::CpuStats(command) => command.run(context).await,
+            Self::Dommemstat(command) => command.run(context).await,
             Self::Setmem(command) => command.run(context).await,
             Self::Setmaxmem(command) => command.run(context).await,
             Self::Setvcpus(command) => command.run(context).await,

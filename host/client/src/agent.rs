@@ -65,11 +65,7 @@ impl Client {
     }
 
     /// Has the file systems of the guest give back the blocks that they do not need.
-    pub async fn trim_guest(
-        &self,
-        domain: &str,
-        options: TrimOptions,
-    ) -> Result<Vec<Trimmed>, ClientError> {
+    pub async fn trim_guest(&self, domain: &str, options: TrimOptions) -> Result<Vec<Trimmed>, ClientError> {
         let target = Target::new(&["domains", domain, "filesystems", "trim"]);
         self.call(Method::POST, target, Payload::json(&options)?).await
     }
@@ -81,11 +77,7 @@ impl Client {
     }
 
     /// Sets the clock of the guest; the time it has then.
-    pub async fn set_guest_time(
-        &self,
-        domain: &str,
-        time: SetGuestTime,
-    ) -> Result<GuestTime, ClientError> {
+    pub async fn set_guest_time(&self, domain: &str, time: SetGuestTime) -> Result<GuestTime, ClientError> {
         let target = Target::new(&["domains", domain, "guest-time"]);
         self.call(Method::PUT, target, Payload::json(&time)?).await
     }

@@ -3,8 +3,8 @@
 use hyper::Method;
 use reeve_model::Bytes;
 use reeve_model::api::{
-    DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory, StartOptions,
-    XmlOptions,
+    DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
+    SetStatsPeriod, StartOptions, XmlOptions,
 };
 use reeve_model::domain_interface::{
     AddressOptions, DomainInterface, InterfaceAddress, SetBandwidth, SetLink,
@@ -85,6 +85,22 @@ impl Client {
     /// Resets the machine at once, as the button does.
     pub async fn reset_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
         self.verb(domain, "reset").await
+    }
+
+    /// Sends every vCPU a non-maskable interrupt.
+    pub async fn inject_nmi(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "inject-nmi").await
+    }
+
+    /// Has the guest tell statistics of its memory every so many seconds.
+    pub async fn set_stats_period(
+        &self,
+        domain: &str,
+        seconds: u32,
+        options: DeviceOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "memory-stats"]).with_fields(&options);
+        self.call(Method::PUT, target, Payload::json(&SetStatsPeriod { seconds })?).await
     }
 
     /// Stops the machine at once.

@@ -186,6 +186,12 @@ pub trait Machine: Send + Sync {
     /// Asks the balloon for `target` bytes of guest memory; the guest follows in its own time.
     async fn set_balloon(&self, target: Bytes) -> Result<(), DriverError>;
 
+    /// Has the guest tell statistics of its memory every so many seconds; 0 for only when they are asked for.
+    async fn set_stats_period(&self, seconds: u32) -> Result<(), DriverError>;
+
+    /// Sends every vCPU a non-maskable interrupt.
+    async fn inject_nmi(&self) -> Result<(), DriverError>;
+
     /// Counters as they are now.
     async fn stats(&self) -> Result<DomainStats, DriverError>;
 
@@ -257,6 +263,15 @@ pub enum MachineEvent {
     },
     /// The guest ended and so did its machine; [`Machine::destroy`] gives back the rest.
     Ended(End),
+    /// The watchdog expired; what follows of its action is told by itself.
+    WatchdogExpired {
+        /// The action.
+        action: &'static str,
+    },
+    /// The guest has panicked and looks at what is left by itself.
+    PanicHandled,
+    /// The watchdog stopped the vCPUs.
+    Paused,
     /// The guest suspended itself.
     Suspended,
     /// A suspended guest woke up.
@@ -301,6 +316,9 @@ pub enum DriverError {
     /// The driver or this machine can't do this.
     #[error("{0}")]
     Unsupported(String),
+    /// The guest, or who has what it would need, does not let it do this now.
+    #[error("{0}")]
+    NotNow(String),
     /// A resource of the host could not be had.
     #[error("{what} can't be set up")]
     Host {

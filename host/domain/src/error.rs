@@ -136,7 +136,7 @@ impl DomainError {
                 DriverError::InUse { .. } => ErrorCode::Busy,
                 DriverError::Unsupported(_) => ErrorCode::Unsupported,
                 DriverError::Deadline { .. } => ErrorCode::Deadline,
-                DriverError::Lost(_) => ErrorCode::WrongState,
+                DriverError::Lost(_) | DriverError::NotNow(_) => ErrorCode::WrongState,
                 DriverError::Host { .. } | DriverError::Worker(_) => ErrorCode::Internal,
             },
             Self::Keeper { .. } => ErrorCode::Internal,

@@ -14,6 +14,8 @@ pub(crate) fn assign(config: &mut DomainConfig) {
     count("channel", devices.channels.iter_mut().map(|device| &mut device.common));
     count("rng", devices.rngs.iter_mut().map(|device| &mut device.common));
     count("balloon", devices.memballoon.iter_mut().map(|device| &mut device.common));
+    count("watchdog", devices.watchdog.iter_mut().map(|device| &mut device.common));
+    count("panic", devices.panic.iter_mut().map(|device| &mut device.common));
     let mut taken: Vec<String> = devices.interfaces.iter().filter_map(|each| each.target.clone()).collect();
     for interface in &mut devices.interfaces {
         if interface.target.is_none() {

@@ -37,6 +37,7 @@ pub(crate) enum Ask {
     Wake,
     SetMemory(Bytes),
     Tune(Box<Tuning>),
+    SetStatsPeriod(u32),
     Attach(Device),
     Detach(Device),
     Remove(Device),
@@ -312,6 +313,14 @@ impl Owner {
                 machine.tune(&old, &config).await.map_err(named("tuned"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
+            Ask::SetStatsPeriod(seconds) => {
+                let mut config = self.config();
+                machine.set_stats_period(seconds).await.map_err(named("asked for statistics"))?;
+                if let Some(balloon) = &mut config.devices.memballoon {
+                    balloon.stats_period = (seconds > 0).then_some(seconds);
+                }
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
             Ask::Attach(device) => {
                 let mut config = self.config();
                 let device = devices::add(&mut config, &device).map_err(|sentence| self.device(sentence))?;
@@ -384,6 +393,15 @@ impl Owner {
                     End::PowerOff | End::Reboot => (Occurrence::KeptOff, DomainChange::Stopped),
                 };
                 self.note(&Actor::Daemon, Some(occurrence), change);
+            }
+            MachineEvent::WatchdogExpired { action } => {
+                warn!(domain = self.entry.name, action, "the watchdog expired: the guest is not heard of");
+            }
+            MachineEvent::PanicHandled => {
+                warn!(domain = self.entry.name, "the guest has panicked and looks at what is left by itself");
+            }
+            MachineEvent::Paused => {
+                self.note(&Actor::Daemon, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             MachineEvent::Suspended => {
                 self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);

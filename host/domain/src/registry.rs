@@ -177,6 +177,12 @@ impl Domains {
         machine.cpu_stats().await.map_err(|source| entry.driver_error("measured", source))
     }
 
+    /// Sends every vCPU of a running domain a non-maskable interrupt.
+    pub async fn inject_nmi(&self, uuid: Uuid) -> Result<(), DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.inject_nmi().await.map_err(|source| entry.driver_error("interrupted", source))
+    }
+
     /// Opens a console or serial of a running domain by alias; none is the first one.
     pub async fn open_console(&self, uuid: Uuid, alias: Option<&str>) -> Result<Console, DomainError> {
         let (entry, machine) = self.machine(uuid)?;

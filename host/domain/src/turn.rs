@@ -202,6 +202,11 @@ impl Turn {
         self.ask(Request::Tune, Ask::Tune(Box::new(change))).await
     }
 
+    /// Has the guest tell statistics of its memory every so many seconds.
+    pub async fn set_stats_period(&self, seconds: u32) -> Result<(), DomainError> {
+        self.ask(Request::SetMemory, Ask::SetStatsPeriod(seconds)).await
+    }
+
     /// Plugs a device.
     pub async fn attach_device(&self, device: Device) -> Result<(), DomainError> {
         self.ask(Request::AttachDevice, Ask::Attach(device)).await

@@ -63,6 +63,15 @@ pub struct StartOptions {
     pub paused: bool,
 }
 
+/// How often the guest of a domain tells statistics of its memory by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetStatsPeriod {
+    /// Seconds; 0 for only when they are asked for.
+    pub seconds: u32,
+}
+
 /// How the definition of a domain is replaced.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]

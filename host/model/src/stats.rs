@@ -61,12 +61,41 @@ pub struct DomainStats {
     pub resident: Bytes,
     /// Memory the balloon gives to the guest now.
     pub balloon_current: Bytes,
+    /// What the guest says about its memory, through its balloon.
+    #[serde(default)]
+    pub memory: MemoryStats,
     /// VM exits handled in user space.
     pub exits: u64,
     /// One entry a disk.
     pub disks: Vec<DiskStats>,
     /// One entry an interface.
     pub interfaces: Vec<InterfaceStats>,
+}
+
+/// What a guest says about its memory; none where it does not say. It is asked each time, and the next answer is the newer one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MemoryStats {
+    /// Brought in from swap since its start.
+    pub swap_in: Option<Bytes>,
+    /// Brought out to swap since its start.
+    pub swap_out: Option<Bytes>,
+    /// Page faults that needed a disk.
+    pub major_faults: Option<u64>,
+    /// Page faults that did not.
+    pub minor_faults: Option<u64>,
+    /// Used for nothing at all.
+    pub unused: Option<Bytes>,
+    /// All that it has.
+    pub available: Option<Bytes>,
+    /// What programs could have without swapping.
+    pub usable: Option<Bytes>,
+    /// What could be had by dropping caches of disks.
+    pub disk_caches: Option<Bytes>,
+    /// Huge pages that were had.
+    pub hugetlb_allocations: Option<u64>,
+    /// Huge pages that were not.
+    pub hugetlb_failures: Option<u64>,
 }
 
 /// Counters of one disk.

@@ -40,7 +40,10 @@ pub fn remove_dead(path: &Path) -> io::Result<()> {
         Err(errno) => return Err(errno.into()),
     };
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something there that is no socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "there is something there that is no socket",
+        ));
     }
     match connect_socket(&stream()?, &SocketAddrUnix::new(path)?) {
         Err(Errno::CONNREFUSED) => Ok(unlink(path)?),

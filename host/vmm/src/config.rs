@@ -3,8 +3,10 @@
 //!
 //! [`VmConfig::validate`] is the one place that says whether a configuration can be built; it looks at no descriptor.
 
+mod console;
 mod cpu;
 mod memory;
+mod watchdog;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +14,10 @@ use reeve_image::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
+use console::{MAX_PORT_NAME, is_port_name};
+
+pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
+pub use watchdog::{WatchdogAction, WatchdogConfig};
 
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use memory::{MemoryConfig, NumaConfig, NumaMode};
@@ -95,25 +101,6 @@ pub struct SerialConfig {
     pub end: ConsoleEnd,
 }
 
-/// Where the bytes of a console go on the host, when the daemon does not have it open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ConsoleEnd {
-    /// Nowhere.
-    #[default]
-    Nobody,
-    /// To who connects: one at a time, the others wait.
-    Listener {
-        /// A stream socket that listens.
-        fd: FdIndex,
-    },
-    /// To one peer, until it hangs up.
-    Peer {
-        /// A stream socket that is connected.
-        fd: FdIndex,
-    },
-}
-
 /// A device on the PCI bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,7 +114,7 @@ pub struct DeviceConfig {
     pub kind: DeviceKind,
 }
 
-/// Kinds of devices; all are virtio 1.x.
+/// Kinds of devices; virtio 1.x where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum DeviceKind {
@@ -141,6 +128,10 @@ pub enum DeviceKind {
     Rng(RngConfig),
     /// A memory balloon; at most one.
     Balloon(BalloonConfig),
+    /// A watchdog timer of an Intel 6300ESB; at most one.
+    Watchdog(WatchdogConfig),
+    /// A device that is told of panics (pvpanic); at most one.
+    Panic,
 }
 
 /// A disk.
@@ -290,31 +281,6 @@ fn default_true() -> bool {
     true
 }
 
-/// A virtio console. Port 0 is the console proper; a name makes a port a channel (`/dev/virtio-ports/NAME`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConsoleConfig {
-    /// Ports in order, 1 to 16.
-    pub ports: Vec<ConsolePort>,
-}
-
-/// One port of a virtio console.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConsolePort {
-    /// Name it is opened by with OpenConsole, unique among all aliases.
-    pub alias: String,
-    /// Name the guest sees, e.g. `org.qemu.guest_agent.0`; none for a console.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// As of a serial port.
-    #[serde(default)]
-    pub log: Option<FdIndex>,
-    /// Who else may talk to it.
-    #[serde(default)]
-    pub end: ConsoleEnd,
-}
-
 /// A source of random bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -345,6 +311,9 @@ pub struct BalloonConfig {
     /// The guest is asked for memory statistics.
     #[serde(default)]
     pub stats: bool,
+    /// Seconds after which it is asked by itself, none for when somebody wants to know.
+    #[serde(default)]
+    pub stats_period: Option<u32>,
 }
 
 /// What happens to the machine when its guest ends in some way.
@@ -481,9 +450,16 @@ impl VmConfig {
         for device in &self.devices {
             device.validate(memory)?;
         }
-        if let Some(second) = self.devices.iter().filter(|d| matches!(d.kind, DeviceKind::Balloon(_))).nth(1)
-        {
-            return Err(second.invalid("a guest has one balloon at most"));
+        type IsKind = fn(&DeviceKind) -> bool;
+        let singles: [(&str, IsKind); 3] = [
+            ("balloon", |kind| matches!(kind, DeviceKind::Balloon(_))),
+            ("watchdog", |kind| matches!(kind, DeviceKind::Watchdog(_))),
+            ("panic device", |kind| matches!(kind, DeviceKind::Panic)),
+        ];
+        for (what, is_kind) in singles {
+            if let Some(second) = self.devices.iter().filter(|device| is_kind(&device.kind)).nth(1) {
+                return Err(second.invalid(format!("a guest has one {what} at most")));
+            }
         }
         self.assign_slots()
     }
@@ -529,13 +505,6 @@ impl VmConfig {
         }
         Ok(slots)
     }
-}
-
-/// Longest name of a port.
-const MAX_PORT_NAME: usize = 255;
-
-fn is_port_name(name: &str) -> bool {
-    (1..=MAX_PORT_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl DeviceConfig {

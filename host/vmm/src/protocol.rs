@@ -17,7 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DeviceConfig, FdIndex, VmConfig};
+use crate::config::{DeviceConfig, DiskLimits, FdIndex, VmConfig, WatchdogAction};
 
 mod frame;
 
@@ -121,6 +121,13 @@ pub enum Call {
         /// Takes the device from the guest without asking; it is gone when this is answered.
         #[serde(default)]
         force: bool,
+    },
+    /// Sends every vCPU a non-maskable interrupt.
+    InjectNmi,
+    /// Sets how often the guest is asked for memory statistics by itself.
+    SetStatsPeriod {
+        /// Seconds, 0 for only when Stats is asked.
+        seconds: u32,
     },
     /// Plugs the cable of a network interface in or out. No frame passes while it is out.
     SetLink {
@@ -235,6 +242,8 @@ pub enum PauseReason {
     Saving,
     /// It was saved.
     Saved,
+    /// The watchdog expired, and that is its action. Resume lets the guest go on.
+    Watchdog,
     /// The guest ended and its lifecycle action is to preserve it; Reset or Quit are what is left.
     Preserved {
         /// How it ended.
@@ -288,6 +297,13 @@ pub enum Event {
         /// How it ended.
         end: End,
     },
+    /// The watchdog expired; its action is being carried out.
+    WatchdogExpired {
+        /// The action.
+        action: WatchdogAction,
+    },
+    /// The guest has panicked and looks at what is left by itself.
+    GuestPanicHandled,
     /// The guest changed how much memory it keeps.
     BalloonChanged {
         /// Bytes the guest keeps now.

@@ -7,7 +7,7 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune, OsConfig, Rng, RngRate, Timer,
+    Interface, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune, OsConfig, PanicDevice, Rng, RngRate, Timer,
     VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
@@ -302,12 +302,13 @@ fn devices() -> impl Strategy<Value = Devices> {
         Some("<x-gadget/>"),
         Some("loose words"),
     ]);
-    (of(path()), lists, of(balloon), of(watchdog), other).prop_map(
+    (of(path()), lists, of(balloon), of(watchdog), any::<bool>(), other).prop_map(
         |(
             emulator,
             (disks, controllers, interfaces, (serials, consoles, channels), rngs),
             memballoon,
             watchdog,
+            panic,
             other,
         )| Devices {
             emulator,
@@ -320,6 +321,7 @@ fn devices() -> impl Strategy<Value = Devices> {
             rngs,
             memballoon,
             watchdog,
+            panic: panic.then(|| PanicDevice { model: Some("pvpanic".into()), ..PanicDevice::default() }),
             extra: Extra { attributes: vec![], elements: other.map(str::to_owned).into_iter().collect() },
         },
     )

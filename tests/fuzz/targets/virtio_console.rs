@@ -12,7 +12,7 @@ fuzz_target!(|assault: Assault| {
     let (client, session) = UnixStream::pair().expect("a socket pair");
     session.set_nonblocking(true).expect("a socket can be made so");
     let console = Console::new("console", None, Box::new(|| {}));
-    let channel = Console::new("agent", None, Box::new(|| {}));
+    let channel = Console::channel("agent", None, Box::new(|| {}));
     channel.open(session);
     let ports = vec![
         ConsolePort { console, name: None },

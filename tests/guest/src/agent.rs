@@ -66,6 +66,11 @@ pub fn set_open(machine: &mut Machine, open: bool) -> Result<(), String> {
     ports.set_open(port, open).map_err(|error| format!("{error}"))
 }
 
+/// Whether somebody on the host has the channel open.
+pub fn is_heard(machine: &mut Machine) -> bool {
+    channel(machine).is_some_and(|(ports, port)| ports.is_open(port))
+}
+
 fn channel(machine: &mut Machine) -> Option<(&mut crate::virtio::Ports, usize)> {
     let ports = machine.consoles.ports()?;
     let port = ports.find(CHANNEL)?;

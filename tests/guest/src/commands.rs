@@ -4,6 +4,7 @@ mod agent;
 mod cpu;
 mod disk;
 mod disk_bench;
+mod guard;
 mod lease;
 mod memory;
 mod network;
@@ -24,7 +25,7 @@ pub use network::echo_frames;
 type Answer = Result<String, String>;
 
 const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, \
-     agent, powerbutton, ignore-button, poweroff, reboot, crash";
+     agent, watchdog, panic, nmi, powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -69,6 +70,9 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),
         "agent" => agent::execute(machine, &mut words),
+        "watchdog" => guard::watchdog(machine, &mut words),
+        "panic" => guard::panic(machine, &mut words),
+        "nmi" => guard::nmi(),
         "powerbutton" => {
             Ok(format!("presses={} ignored={}", machine.power.presses, machine.power.ignore_button))
         }

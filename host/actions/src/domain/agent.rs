@@ -25,6 +25,8 @@ use crate::error::explain;
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest time that an operator may give it.
 const MOST_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a question waits for those before it.
+const TURN: Duration = Duration::from_secs(10);
 const INSTALL: &str = "install qemu-guest-agent in the guest and see that its service runs; 'reeve domain qemu-agent-command' asks whether it answers";
 
 /// Who talks to which agent: others wait.
@@ -76,7 +78,11 @@ impl Actions {
     /// A conversation with the agent of a running guest.
     async fn conversation(&self, subject: &Subject) -> Result<Conversation, Error> {
         self.permits(subject, Request::Shutdown)?;
-        let alone = self.conversations.wait(subject.uuid).await;
+        let wait = tokio::time::timeout(TURN, self.conversations.wait(subject.uuid));
+        let alone = wait.await.map_err(|_late| {
+            let message = format!("the agent of domain '{}' is busy with another question", subject.name);
+            Error::new(ErrorCode::Busy, message).with_hint("try again when that is answered")
+        })?;
         let channel = self.domains.open_channel(subject.uuid, CHANNEL).await.map_err(explain)?;
         let agent = Agent::begin(channel).await.map_err(|error| told(&subject.name, error))?;
         Ok(Conversation { agent, domain: subject.name.clone(), _alone: alone })
@@ -120,12 +126,7 @@ impl Actions {
     }
 
     /// Has the file systems of a guest give back the blocks that they do not need.
-    pub async fn trim(
-        &self,
-        actor: &Actor,
-        key: &str,
-        options: TrimOptions,
-    ) -> Result<Vec<Trimmed>, Error> {
+    pub async fn trim(&self, actor: &Actor, key: &str, options: TrimOptions) -> Result<Vec<Trimmed>, Error> {
         let mut asked = self.asked(actor, key).await?;
         asked.agent.trim(options.minimum).await.map_err(|error| asked.told(error))
     }
@@ -142,7 +143,12 @@ impl Actions {
     /// The clock of a guest.
     pub async fn guest_time(&self, actor: &Actor, key: &str) -> Result<GuestTime, Error> {
         let mut asked = self.asked(actor, key).await?;
-        asked.agent.time().await.map(|nanoseconds| GuestTime { nanoseconds }).map_err(|error| asked.told(error))
+        asked
+            .agent
+            .time()
+            .await
+            .map(|nanoseconds| GuestTime { nanoseconds })
+            .map_err(|error| asked.told(error))
     }
 
     /// Sets the clock of a guest; the time it has then.
@@ -154,7 +160,12 @@ impl Actions {
     ) -> Result<GuestTime, Error> {
         let mut asked = self.asked(actor, key).await?;
         asked.agent.set_time(set.nanoseconds).await.map_err(|error| asked.told(error))?;
-        asked.agent.time().await.map(|nanoseconds| GuestTime { nanoseconds }).map_err(|error| asked.told(error))
+        asked
+            .agent
+            .time()
+            .await
+            .map(|nanoseconds| GuestTime { nanoseconds })
+            .map_err(|error| asked.told(error))
     }
 
     /// vCPUs of a guest as it sees them.
@@ -178,7 +189,8 @@ impl Actions {
                 Some(vcpu) if !set.online && vcpu.online && !vcpu.can_offline => "which it can't do without",
                 Some(_) => continue,
             };
-            let message = format!("the guest of domain '{}' was asked for vCPU {number}, {reason}", asked.domain);
+            let message =
+                format!("the guest of domain '{}' was asked for vCPU {number}, {reason}", asked.domain);
             return Err(Error::new(ErrorCode::Invalid, message));
         }
         asked.agent.set_vcpus(&set.numbers, set.online).await.map_err(|error| asked.told(error))?;
@@ -283,9 +295,7 @@ fn target(place: &DiskPlace, config: &DomainConfig) -> Option<String> {
         // A virtio disk tells the first twenty bytes.
         disks.iter().find(|disk| disk.serial.as_deref().is_some_and(|own| own.starts_with(serial)))
     });
-    let at = |disk: &&reeve_model::domain::Disk| {
-        matches!(&disk.common.address, Some(DeviceAddress::Pci { slot, .. }) if Some(*slot) == place.slot)
-    };
+    let at = |disk: &&reeve_model::domain::Disk| matches!(&disk.common.address, Some(DeviceAddress::Pci { slot, .. }) if Some(*slot) == place.slot);
     by_serial.or_else(|| disks.iter().find(at)).map(|disk| disk.target.clone())
 }
 

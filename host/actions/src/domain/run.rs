@@ -7,8 +7,8 @@ use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, Verb};
 
-use super::agent::Ways;
 use super::Question;
+use super::agent::Ways;
 use crate::Actions;
 use crate::error::explain;
 
@@ -44,6 +44,14 @@ impl Actions {
         self.ask(Question { hook: Hook::DomainStop, actor, state, config, device: None, forced: true })
             .await?;
         self.turn(actor, subject.uuid, Request::Reset).await?.reset().await.map_err(explain)?;
+        self.row(subject.uuid)
+    }
+
+    /// Sends every vCPU a non-maskable interrupt; most guests panic by it, or write down what they were doing.
+    pub async fn inject_nmi(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainDestroy, key)?;
+        self.permits(&subject, Request::Reset)?;
+        self.domains.inject_nmi(subject.uuid).await.map_err(explain)?;
         self.row(subject.uuid)
     }
 

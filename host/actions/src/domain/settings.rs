@@ -1,9 +1,12 @@
 //! Settings of a domain: started with the host, balloon.
 
 use reeve_domain::Request;
+use reeve_model::domain::{DeviceCommon, MemBalloon};
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 
+use super::Attachment;
+use super::device_change::replace;
 use crate::Actions;
 use crate::error::explain;
 
@@ -20,6 +23,47 @@ impl Actions {
         let by = actor.clone();
         self.definitions(move |definitions| definitions.set_autostart(&by, uuid, enabled)).await?;
         self.row(uuid)
+    }
+
+    /// Has the guest tell statistics of its memory every so many seconds: the running one, that of the next start, or both.
+    pub async fn set_stats_period(
+        &self,
+        actor: &Actor,
+        key: &str,
+        seconds: u32,
+        to: Attachment,
+    ) -> Result<DomainSummary, Error> {
+        let subject = self.subject(actor, Verb::DomainConfigure, key)?;
+        let active = self.row(subject.uuid)?.id.is_some();
+        let (live, config) = match to {
+            Attachment::Current => (active, !active),
+            Attachment::Live => (true, false),
+            Attachment::Config => (false, true),
+            Attachment::LiveAndConfig => (true, true),
+            Attachment::Persistent => (active, true),
+        };
+        if live {
+            self.permits(&subject, Request::SetMemory)?;
+        }
+        if config {
+            let Some(before) = self.domains.definition(subject.uuid).map_err(explain)? else {
+                let message = format!("domain '{}' is transient: it has no definition", subject.name);
+                return Err(Error::new(ErrorCode::WrongState, message));
+            };
+            let mut after = before.as_ref().clone();
+            let balloon = after.devices.memballoon.get_or_insert_with(|| MemBalloon {
+                model: "virtio".to_owned(),
+                stats_period: None,
+                common: DeviceCommon::default(),
+            });
+            balloon.stats_period = (seconds > 0).then_some(seconds);
+            replace(self, actor, &before, after).await?;
+        }
+        if live {
+            let turn = self.turn(actor, subject.uuid, Request::SetMemory).await?;
+            turn.set_stats_period(seconds).await.map_err(explain)?;
+        }
+        self.row(subject.uuid)
     }
 
     /// Asks the balloon of an active domain for `size`; the guest follows in its own time. The definition stays.

@@ -86,6 +86,23 @@ pub(crate) async fn reset(
     Ok(Json(state.actions.reset(&actor, &domain).await?))
 }
 
+/// Sends every vCPU a non-maskable interrupt.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/inject-nmi",
+    operation_id = "domain_inject_nmi",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn inject_nmi(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.inject_nmi(&actor, &domain).await?))
+}
+
 /// Stops the machine at once.
 #[utoipa::path(
     post,

@@ -167,6 +167,10 @@ async fn a_running_guest_is_asked_and_made_to_begin_again() {
     refused(host.client.reboot_domain("web").await, ErrorCode::WrongState, "'web'");
     host.client.start_domain("web").await.unwrap();
     assert_eq!(host.client.reset_domain("web").await.unwrap().state, DomainState::Running);
+    assert_eq!(host.client.inject_nmi("web").await.unwrap().state, DomainState::Running);
+    let both = DeviceOptions { live: true, config: true, persistent: false };
+    host.client.set_stats_period("web", 10, both).await.unwrap();
+    assert!(xml(&host.client, true).await.contains("<stats period='10'/>"));
     assert!(host.client.reboot_domain("web").await.unwrap().state.is_active());
     host.client.shutdown_domain("web").await.unwrap();
     for _ in 0..200 {

@@ -69,6 +69,12 @@ verb!(
     "reset"
 );
 verb!(
+    /// Most guests panic by it, or write down what they were doing.
+    InjectNmi,
+    inject_nmi,
+    "interrupted"
+);
+verb!(
     /// Nothing in the guest is asked; unwritten data may be lost. The definition stays.
     Destroy,
     destroy_domain,

@@ -100,6 +100,7 @@ mod tests {
             vcpu_time_ns: vec![2_000_000_000, 400_000_000],
             resident: Bytes::mib(61),
             balloon_current: Bytes::mib(256),
+            memory: Default::default(),
             exits: 1234,
             disks: vec![disk],
             interfaces: vec![interface],

@@ -261,6 +261,8 @@ fn describe(call: &Call) -> &'static str {
         Call::Status => "a question for its state",
         Call::Stats => "a question for its counters",
         Call::SetBalloon { .. } => "a balloon target",
+        Call::SetStatsPeriod { .. } => "a period of statistics",
+        Call::InjectNmi => "an interrupt",
         Call::OpenConsole { .. } => "a request for a console",
         Call::OpenChannel { .. } => "a request for a channel",
         Call::AttachDevice { .. } => "a new device",

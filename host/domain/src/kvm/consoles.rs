@@ -80,17 +80,21 @@ pub(super) fn ports(
             Err(sentence) => refuse(format!("channel '{alias}' {sentence}")),
         }
     }
+    if ports.is_empty() {
+        return None;
+    }
     let kind = DeviceKind::Console(ConsoleConfig { ports });
-    let DeviceKind::Console(made) = &kind else { return None };
-    (!made.ports.is_empty()).then(|| DeviceConfig { alias: VIRTIO_SERIAL.to_owned(), slot: None, kind })
+    Some(DeviceConfig { alias: VIRTIO_SERIAL.to_owned(), slot: None, kind })
 }
 
 fn named(channel: &CharDevice) -> Result<String, String> {
     match channel.target_type.as_deref() {
         None | Some("virtio") => {}
         Some("guestfwd") => {
-            return Err("forwards TCP of a guest, which takes a network inside the machine: use an interface"
-                .to_owned());
+            return Err(
+                "forwards TCP of a guest, which takes a network inside the machine: use an interface"
+                    .to_owned(),
+            );
         }
         Some(other) => return Err(format!("has a target of type '{other}': only virtio is there")),
     }
@@ -98,10 +102,7 @@ fn named(channel: &CharDevice) -> Result<String, String> {
 }
 
 /// Where a device's bytes go: a log, and who else than the daemon may talk to it.
-fn host_side(
-    device: &CharDevice,
-    sources: &mut Sources,
-) -> Result<(Option<FdIndex>, ConsoleEnd), String> {
+fn host_side(device: &CharDevice, sources: &mut Sources) -> Result<(Option<FdIndex>, ConsoleEnd), String> {
     let what = alias(&device.common);
     let connects = match device.mode.as_deref() {
         None | Some("bind") => false,

@@ -4,14 +4,17 @@ use std::path::PathBuf;
 
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
-use reeve_model::domain::{DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, Rng};
+use reeve_model::domain::{
+    DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, PanicDevice, Rng, Watchdog,
+};
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, RngConfig, RngRate, SerialConfig,
+    WatchdogAction, WatchdogConfig,
 };
 
-use super::{consoles, interfaces};
 use super::plan::{Source, Sources};
+use super::{consoles, interfaces};
 
 /// All of them. What the driver has no device for is refused by name.
 pub(super) fn all(
@@ -25,11 +28,15 @@ pub(super) fn all(
             refuse(format!("there is no {} controller", controller.kind));
         }
     }
-    if let Some(watchdog) = &devices.watchdog {
-        refuse(format!("there is no watchdog '{}'", watchdog.model));
-    }
     for element in &devices.extra.elements {
-        refuse(format!("there is no device <{}>", element_name(element)));
+        let name = element_name(element);
+        let instead = match name {
+            "vsock" => ": vhost-vsock is not used; a channel carries bytes between host and guest too",
+            "parallel" => ": a serial port or a channel carries bytes too",
+            "graphics" | "video" | "input" => ": a machine has no screen; use a console",
+            _ => "",
+        };
+        refuse(format!("there is no device <{name}>{instead}"));
     }
     refuse_same_image(&devices.disks, refuse);
     let serials = consoles::serials(config, sources, refuse);
@@ -45,6 +52,12 @@ pub(super) fn all(
         keep(rng(each, sources).map(Some), &mut list, refuse);
     }
     keep(balloon(config), &mut list, refuse);
+    for each in &devices.watchdog {
+        keep(watchdog(each).map(Some), &mut list, refuse);
+    }
+    for each in &devices.panic {
+        keep(panic(each).map(Some), &mut list, refuse);
+    }
     (serials, list)
 }
 
@@ -196,11 +209,41 @@ fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
     match balloon.model.as_str() {
         "none" => Ok(None),
         "virtio" => {
-            let stats = balloon.stats_period.is_some();
-            let kind = DeviceKind::Balloon(BalloonConfig { target: config.current_memory.0, stats });
+            let stats_period = balloon.stats_period.filter(|seconds| *seconds > 0);
+            let target = config.current_memory.0;
+            let kind = DeviceKind::Balloon(BalloonConfig { target, stats: true, stats_period });
             device(&balloon.common, kind).map(Some)
         }
         other => Err(format!("the memory balloon is a '{other}': only virtio is there")),
+    }
+}
+
+/// The watchdog, of the model that a stock kernel finds on a PCI bus.
+fn watchdog(watchdog: &Watchdog) -> Result<DeviceConfig, String> {
+    if watchdog.model != "i6300esb" {
+        return Err(format!("the watchdog is an '{}': only i6300esb is there", watchdog.model));
+    }
+    let action = match watchdog.action.as_deref() {
+        None | Some("reset") => WatchdogAction::Reset,
+        Some("shutdown") => WatchdogAction::Shutdown,
+        Some("poweroff") => WatchdogAction::Poweroff,
+        Some("pause") => WatchdogAction::Pause,
+        Some("none") => WatchdogAction::None,
+        Some("inject-nmi") => WatchdogAction::InjectNmi,
+        Some(other) => {
+            return Err(format!(
+                "the watchdog's action '{other}' can't be carried out: use reset, shutdown, poweroff, pause, inject-nmi or none"
+            ));
+        }
+    };
+    device(&watchdog.common, DeviceKind::Watchdog(WatchdogConfig { action }))
+}
+
+/// The device that is told of panics; it is on the PCI bus whatever the document calls it.
+fn panic(panic: &PanicDevice) -> Result<DeviceConfig, String> {
+    match panic.model.as_deref() {
+        None | Some("isa" | "pvpanic") => device(&panic.common, DeviceKind::Panic),
+        Some(other) => Err(format!("the panic device is a '{other}': only pvpanic is there")),
     }
 }
 

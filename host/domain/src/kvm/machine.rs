@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::domain::{Disk, DomainConfig};
-use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
+use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats, MemoryStats};
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
+use reeve_vmm::config::WatchdogAction;
 use reeve_vmm::protocol::{self, Answer, Call, Event, PauseReason, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
@@ -164,6 +165,8 @@ async fn listen(
 ) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
+    // The watchdog's action, until it is known to be done.
+    let mut expired: Option<WatchdogAction> = None;
     while let Some(item) = news.recv().await {
         let event = match item {
             News::Gone(sentence) => {
@@ -183,6 +186,17 @@ async fn listen(
                 Event::GuestCrash { reason } => {
                     end = Some(End::Crash { detail: reason });
                     None
+                }
+                Event::WatchdogExpired { action } => {
+                    expired = Some(action);
+                    Some(MachineEvent::WatchdogExpired { action: word(action) })
+                }
+                Event::GuestPanicHandled => Some(MachineEvent::PanicHandled),
+                Event::Reset if expired.take_if(|action| *action == WatchdogAction::Reset).is_some() => {
+                    Some(MachineEvent::Restarted { after: End::Reboot })
+                }
+                Event::Paused if expired.take_if(|action| *action == WatchdogAction::Pause).is_some() => {
+                    Some(MachineEvent::Paused)
                 }
                 Event::Reset => end.take().map(|after| MachineEvent::Restarted { after }),
                 Event::Paused => end.take().map(|after| MachineEvent::Preserved { after }),
@@ -209,6 +223,17 @@ async fn listen(
         {
             return;
         }
+    }
+}
+
+fn word(action: WatchdogAction) -> &'static str {
+    match action {
+        WatchdogAction::Reset => "reset",
+        WatchdogAction::Shutdown => "shutdown",
+        WatchdogAction::Poweroff => "poweroff",
+        WatchdogAction::Pause => "pause",
+        WatchdogAction::None => "none",
+        WatchdogAction::InjectNmi => "inject-nmi",
     }
 }
 
@@ -269,6 +294,14 @@ impl Machine for KvmMachine {
         self.client.ask(Call::SetBalloon { bytes: target.0 }).await
     }
 
+    async fn set_stats_period(&self, seconds: u32) -> Result<(), DriverError> {
+        self.client.ask(Call::SetStatsPeriod { seconds }).await
+    }
+
+    async fn inject_nmi(&self) -> Result<(), DriverError> {
+        self.client.ask(Call::InjectNmi).await
+    }
+
     async fn stats(&self) -> Result<DomainStats, DriverError> {
         match self.client.call(Call::Stats, Vec::new()).await? {
             (Answer::Stats(stats), _) => Ok(self.translate(*stats)),
@@ -311,7 +344,11 @@ impl Machine for KvmMachine {
             let xml = format!("<channel type='unix'><target type='virtio' name='{name}'/></channel>");
             DriverError::Unsupported(format!("it has no channel '{name}'; its next start has one with {xml}"))
         })?;
-        let stream = self.open(Call::OpenChannel { alias }).await?;
+        let opened = self.open(Call::OpenChannel { alias }).await;
+        let stream = opened.map_err(|error| match error {
+            DriverError::Worker(sentence) => DriverError::NotNow(sentence),
+            other => other,
+        })?;
         Ok(Box::new(stream))
     }
 
@@ -404,6 +441,23 @@ fn removable(device: &Device) -> Result<String, DriverError> {
     }
 }
 
+/// What a guest says about its memory, by the numbers of its balloon (virtio 1.2, 5.5.6.3).
+fn memory_stats(balloon: &protocol::BalloonStats) -> MemoryStats {
+    let value = |wanted: u16| balloon.guest.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
+    MemoryStats {
+        swap_in: value(0).map(Bytes),
+        swap_out: value(1).map(Bytes),
+        major_faults: value(2),
+        minor_faults: value(3),
+        unused: value(4).map(Bytes),
+        available: value(5).map(Bytes),
+        usable: value(6).map(Bytes),
+        disk_caches: value(7).map(Bytes),
+        hugetlb_allocations: value(8),
+        hugetlb_failures: value(9),
+    }
+}
+
 /// Alias and target of a disk or interface.
 fn target(device: &Device) -> Option<(String, String)> {
     let target = match device {
@@ -430,12 +484,14 @@ impl KvmMachine {
     fn translate(&self, stats: protocol::Stats) -> DomainStats {
         let targets = lock(&self.targets).clone();
         let target = |alias: String| targets.get(&alias).cloned().unwrap_or(alias);
-        let balloon = stats.balloon.map_or(self.config.memory.0, |balloon| balloon.actual);
+        let balloon = stats.balloon.as_ref().map_or(self.config.memory.0, |balloon| balloon.actual);
+        let memory = stats.balloon.map(|balloon| memory_stats(&balloon)).unwrap_or_default();
         DomainStats {
             cpu_time_ns: stats.process_time_ns,
             vcpu_time_ns: stats.vcpus.iter().map(|vcpu| vcpu.time_ns).collect(),
             resident: procfs::resident(self.process.pid()).unwrap_or_default(),
             balloon_current: Bytes(balloon),
+            memory,
             exits: stats.vcpus.iter().map(|vcpu| vcpu.exits).sum(),
             disks: stats
                 .disks

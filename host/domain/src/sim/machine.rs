@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_model::domain::{Disk, DomainConfig, Interface, LifecycleAction};
-use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats};
+use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats, MemoryStats};
 use reeve_model::tuning::{CpuStats, CpuTime, Tuning, VcpuInfo};
 use reeve_model::{Bytes, CpuSet};
 use serde::{Deserialize, Serialize};
@@ -302,6 +302,14 @@ impl Machine for SimMachine {
         Ok(())
     }
 
+    async fn set_stats_period(&self, _seconds: u32) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
+
+    async fn inject_nmi(&self) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
+
     async fn stats(&self) -> Result<DomainStats, DriverError> {
         let state = self.alive()?;
         let vcpu = u64::try_from(self.used(&state).as_nanos()).unwrap_or(u64::MAX);
@@ -318,6 +326,7 @@ impl Machine for SimMachine {
             vcpu_time_ns: vec![vcpu; vcpus as usize],
             resident: memory,
             balloon_current: memory,
+            memory: MemoryStats::default(),
             exits: 0,
             disks: devices.disks.iter().map(|each| disk(&each.target)).collect(),
             interfaces: devices.interfaces.iter().map(interface).collect(),

@@ -1,6 +1,8 @@
 //! One device of any kind, and how a device enters and leaves a domain.
 
-use super::{CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, Rng, Watchdog};
+use super::{
+    CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, PanicDevice, Rng, Watchdog,
+};
 
 /// One child of `<devices>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum Device {
     MemBalloon(MemBalloon),
     /// `<watchdog>`.
     Watchdog(Watchdog),
+    /// `<panic>`.
+    Panic(PanicDevice),
     /// A device that no driver of this host runs, as its XML text.
     Other(String),
 }
@@ -59,6 +63,7 @@ impl Device {
             Self::Rng(_) => "rng",
             Self::MemBalloon(_) => "memballoon",
             Self::Watchdog(_) => "watchdog",
+            Self::Panic(_) => "panic",
             Self::Other(_) => "device",
         }
     }
@@ -73,6 +78,7 @@ impl Device {
             Self::Rng(device) => &device.common,
             Self::MemBalloon(device) => &device.common,
             Self::Watchdog(device) => &device.common,
+            Self::Panic(device) => &device.common,
             Self::Other(_) => return None,
         })
     }
@@ -89,10 +95,11 @@ impl Devices {
             .chain(self.rngs.iter().map(|device| &device.common))
             .chain(self.memballoon.iter().map(|device| &device.common))
             .chain(self.watchdog.iter().map(|device| &device.common))
+            .chain(self.panic.iter().map(|device| &device.common))
     }
 
     /// Adds a device after those of its kind. Refuses a target, MAC, alias or controller index that is taken, and a second
-    /// balloon or watchdog; the rest is checked with the whole domain.
+    /// balloon, watchdog or panic device; the rest is checked with the whole domain.
     pub fn insert(&mut self, device: Device) -> Result<(), DeviceConflict> {
         self.refuse_taken(&device)?;
         match device {
@@ -105,6 +112,7 @@ impl Devices {
             Device::Rng(rng) => self.rngs.push(rng),
             Device::MemBalloon(balloon) => self.memballoon = Some(balloon),
             Device::Watchdog(watchdog) => self.watchdog = Some(watchdog),
+            Device::Panic(panic) => self.panic = Some(panic),
             Device::Other(xml) => self.extra.elements.push(xml),
         }
         Ok(())
@@ -144,6 +152,7 @@ impl Devices {
             Device::Watchdog(_) if self.watchdog.is_some() => {
                 Err(DeviceConflict::OnlyOne { element: "watchdog" })
             }
+            Device::Panic(_) if self.panic.is_some() => Err(DeviceConflict::OnlyOne { element: "panic" }),
             _ => Ok(()),
         }
     }
@@ -182,5 +191,6 @@ impl Devices {
             .or_else(|| take(&mut self.rngs, |device| hit(&device.common, &[])).map(Device::Rng))
             .or_else(|| self.memballoon.take_if(|device| hit(&device.common, &[])).map(Device::MemBalloon))
             .or_else(|| self.watchdog.take_if(|device| hit(&device.common, &[])).map(Device::Watchdog))
+            .or_else(|| self.panic.take_if(|device| hit(&device.common, &[])).map(Device::Panic))
     }
 }

@@ -40,6 +40,9 @@ pub struct Devices {
     /// `<watchdog>`.
     #[serde(default)]
     pub watchdog: Option<Watchdog>,
+    /// `<panic>`.
+    #[serde(default)]
+    pub panic: Option<PanicDevice>,
     /// Every other device, as XML text in document order.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
@@ -320,6 +323,17 @@ pub struct MemBalloon {
     /// `<stats period='…'/>` in seconds.
     #[serde(default)]
     pub stats_period: Option<u32>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+/// `<panic>`: the device that the guest tells when it panics.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanicDevice {
+    /// `model`: `isa`, `pvpanic`; none leaves it to the host.
+    #[serde(default)]
+    pub model: Option<String>,
     /// Alias, address and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,

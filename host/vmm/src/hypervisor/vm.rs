@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kvm_bindings::{
-    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_pit_config, kvm_userspace_memory_region,
+    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_msi, kvm_pit_config, kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Kvm, VmFd};
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
@@ -62,6 +62,17 @@ impl Vm {
         let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count, cpu)?;
         fd.set_cpuid2(&cpuid).tried_to("set CPU features")?;
         Ok(Vcpu::new(fd, Arc::clone(&self.msr_numbers)))
+    }
+
+    /// Sends vCPU `index` a non-maskable interrupt, as a message to its local APIC: that needs no vCPU to stop.
+    pub fn inject_nmi(&self, index: u32) -> Result<(), HypervisorError> {
+        const DELIVER_NMI: u32 = 0b100 << 8;
+        let message = kvm_msi {
+            address_lo: layout::LOCAL_APIC as u32 | index << 12,
+            data: DELIVER_NMI,
+            ..Default::default()
+        };
+        self.fd.signal_msi(message).map(drop).tried_to("inject an NMI")
     }
 
     /// A trigger for pin `pin` (0 to 23) of the interrupt controllers.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_image::{Access, Format, Image, ImageFile};
 
-use super::{Consoles, FdError, FdTable, Signals};
+use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
     BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetBackend, NetConfig, VmConfig,
@@ -14,7 +14,10 @@ use crate::console::Console;
 use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
-use crate::pci::{ConfigPorts, Ecam, Ejected, PciAddress, PciAddressError, PciError, RootComplex};
+use crate::pci::{
+    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
+    RootComplex, Watchdog, WatchdogFunction,
+};
 use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
@@ -55,6 +58,9 @@ pub enum DeviceError {
         /// Reason.
         cause: TransportStateError,
     },
+    /// The device named by its alias is none that can be saved.
+    #[error("the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead")]
+    NotSaved(String),
     /// The disk named by its alias can't have that size.
     #[error("device '{alias}': {cause}")]
     Size {
@@ -97,6 +103,7 @@ pub(super) struct Board<'a> {
     pub fds: &'a FdTable,
     pub consoles: &'a Consoles,
     pub signals: &'a Arc<Signals>,
+    pub chassis: &'a Arc<MachineChassis>,
     pub memory: &'a Memory,
     pub vm: &'a Arc<Vm>,
 }
@@ -112,13 +119,15 @@ pub struct Devices {
 struct Plugged {
     alias: String,
     address: PciAddress,
-    transport: Arc<Mutex<PciTransport>>,
+    /// Where it is a virtio device.
+    transport: Option<Arc<Mutex<PciTransport>>>,
     handle: Handle,
 }
 
 impl Plugged {
-    fn transport(&self) -> MutexGuard<'_, PciTransport> {
-        self.transport.lock().unwrap_or_else(PoisonError::into_inner)
+    fn transport(&self) -> Option<MutexGuard<'_, PciTransport>> {
+        let transport = self.transport.as_ref()?;
+        Some(transport.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -126,6 +135,7 @@ enum Handle {
     Disk(Arc<BlockMetrics>, Arc<BlockControl>),
     Interface(Arc<NetMetrics>, Arc<NetControl>),
     Balloon(BalloonControl),
+    Watchdog(Arc<Watchdog>),
     Other,
 }
 
@@ -166,11 +176,9 @@ impl Devices {
 
     fn plug(&self, board: &Board<'_>, device: &DeviceConfig, slot: u8) -> Result<Plugged, DeviceCause> {
         let alias = device.alias.clone();
-        let (device, handle) = make(board, device)?;
         let address = PciAddress::new(0, 0, slot, 0)?;
-        let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-        let transport = Arc::new(Mutex::new(transport));
-        self.root.attach(Some(address), transport.clone())?;
+        let Made { function, transport, handle } = make(board, device)?;
+        self.root.attach(Some(address), function)?;
         Ok(Plugged { alias, address, transport, handle })
     }
 
@@ -216,6 +224,14 @@ impl Devices {
         found.ok_or_else(|| DeviceError::NoDevice(alias.to_owned()))
     }
 
+    /// The watchdog, if there is one.
+    pub(super) fn watchdog(&self) -> Option<&Arc<Watchdog>> {
+        self.plugged.iter().find_map(|plugged| match &plugged.handle {
+            Handle::Watchdog(watchdog) => Some(watchdog),
+            _ => None,
+        })
+    }
+
     /// The PCI bus.
     pub(super) fn root(&self) -> Arc<RootComplex> {
         Arc::clone(&self.root)
@@ -241,21 +257,32 @@ impl Devices {
         self.transports().for_each(|mut transport| transport.resume());
     }
 
+    /// The first device that can't be saved, by its alias: watchdogs and panic devices are no virtio devices.
+    pub(super) fn unsavable(&self) -> Option<&str> {
+        let found = self.plugged.iter().find(|plugged| plugged.transport.is_none());
+        found.map(|plugged| plugged.alias.as_str())
+    }
+
     /// What to save of every device. They must be stopped.
     pub(super) fn state(&self) -> Vec<DeviceState> {
-        let state = |plugged: &Plugged| DeviceState {
-            alias: plugged.alias.clone(),
-            slot: plugged.address.slot(),
-            transport: plugged.transport().state(),
+        let state = |plugged: &Plugged| {
+            Some(DeviceState {
+                alias: plugged.alias.clone(),
+                slot: plugged.address.slot(),
+                transport: plugged.transport()?.state(),
+            })
         };
-        self.plugged.iter().map(state).collect()
+        self.plugged.iter().filter_map(state).collect()
     }
 
     /// Loads what was saved into devices that are as new. They go on when they are resumed.
     pub(super) fn restore(&self, states: &[DeviceState]) -> Result<(), DeviceError> {
         for state in states {
             let plugged = self.find(&state.alias)?;
-            let restored = plugged.transport().restore(&state.transport);
+            let Some(mut transport) = plugged.transport() else {
+                return Err(DeviceError::NotSaved(state.alias.clone()));
+            };
+            let restored = transport.restore(&state.transport);
             restored.map_err(|cause| DeviceError::State { alias: state.alias.clone(), cause })?;
         }
         self.root.remap();
@@ -263,7 +290,7 @@ impl Devices {
     }
 
     fn transports(&self) -> impl Iterator<Item = MutexGuard<'_, PciTransport>> {
-        self.plugged.iter().map(Plugged::transport)
+        self.plugged.iter().filter_map(Plugged::transport)
     }
 
     /// Puts all devices back to power-on. The vCPUs must stand still.
@@ -273,11 +300,19 @@ impl Devices {
 
     /// Asks the guest to keep `bytes` of its memory. False when there is no balloon.
     pub fn set_balloon(&self, bytes: u64) -> bool {
-        let balloon = self.plugged.iter().find_map(|plugged| match &plugged.handle {
+        self.balloon().map(|balloon| balloon.set_target(bytes)).is_some()
+    }
+
+    /// Asks the guest for statistics every so often. False when there is no balloon.
+    pub fn set_stats_period(&self, seconds: u32) -> bool {
+        self.balloon().map(|balloon| balloon.set_period(seconds)).is_some()
+    }
+
+    fn balloon(&self) -> Option<&BalloonControl> {
+        self.plugged.iter().find_map(|plugged| match &plugged.handle {
             Handle::Balloon(balloon) => Some(balloon),
             _ => None,
-        });
-        balloon.map(|balloon| balloon.set_target(bytes)).is_some()
+        })
     }
 
     /// Adds the counters of all devices.
@@ -294,28 +329,53 @@ impl Devices {
                         guest: balloon.statistics(),
                     });
                 }
-                Handle::Other => {}
+                Handle::Watchdog(_) | Handle::Other => {}
             }
         }
     }
 }
 
-type Made = (Box<dyn VirtioDevice>, Handle);
+type Virtio = (Box<dyn VirtioDevice>, Handle);
 
-fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
-    match &device.kind {
+/// A device that is not on the bus yet.
+struct Made {
+    function: Arc<Mutex<dyn PciFunction>>,
+    /// The same, where it is a virtio device.
+    transport: Option<Arc<Mutex<PciTransport>>>,
+    handle: Handle,
+}
+
+fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {{{{
+    let (device, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
         DeviceKind::Net(config) => net(board, config),
         DeviceKind::Rng(config) => {
             let rng = Rng::new(board.fds.file(config.fd)?, config.rate);
-            Ok((Box::new(rng), Handle::Other))
+            Ok::<Virtio, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
-    }
+        DeviceKind::Watchdog(_) => {
+            let watchdog = Watchdog::new()?;
+            let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
+            return Ok(Made { function, transport: None, handle: Handle::Watchdog(watchdog) });
+        }
+        DeviceKind::Panic => {
+            let (chassis, signals) = (Arc::clone(board.chassis), Arc::clone(board.signals));
+            let told = move |panic| match panic {
+                Panic::Final => chassis.crash("the guest has panicked".to_owned()),
+                Panic::Handled => signals.panic_handled(),
+            };
+            let function = Arc::new(Mutex::new(PanicFunction::new(Box::new(told))));
+            return Ok(Made { function, transport: None, handle: Handle::Other });
+        }
+    }?;
+    let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
+    let transport = Arc::new(Mutex::new(transport));
+    Ok(Made { function: transport.clone(), transport: Some(transport), handle })
 }
 
-fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Made, DeviceCause> {
+fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {{{{
     let options = DiskOptions {
         readonly: config.readonly,
         serial: config.serial.clone().unwrap_or_default(),
@@ -343,7 +403,7 @@ fn image(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Image, 
     Ok(reeve_image::open_chain(chain, access).map_err(DiskError::from)?)
 }
 
-fn net(board: &Board<'_>, config: &NetConfig) -> Result<Made, DeviceCause> {
+fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {{{{
     let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
     let backend = match config.backend {
         NetBackend::Tap { fd } => Backend::tap(board.fds.file(fd)?)?,
@@ -358,11 +418,12 @@ fn net(board: &Board<'_>, config: &NetConfig) -> Result<Made, DeviceCause> {
     Ok((Box::new(net), handle))
 }
 
-fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Made, DeviceCause> {
+fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCause> {{{{
     let signals = Arc::clone(board.signals);
     let on_change = Box::new(move |bytes| signals.balloon(bytes));
     let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
     let control = balloon.control();
+    control.set_period(config.stats_period.unwrap_or(0));
     Ok((Box::new(balloon), Handle::Balloon(control)))
 }
 

@@ -33,7 +33,7 @@ use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
 use crate::memory::{Memory, MemoryError};
-use crate::pci::{ConfigStateError, Ejected, HotplugController};
+use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::Stats;
 use crate::sandbox::ThreadFilter;
 use crate::state::StateError;
@@ -117,6 +117,7 @@ pub struct Machine {
     signals: Arc<Signals>,
     /// Devices were stopped, to be saved or because they are as restored; they go on with the vCPUs.
     devices_stopped: AtomicBool,
+    chassis: Arc<MachineChassis>,
 }
 
 impl Machine {
@@ -140,7 +141,15 @@ impl Machine {
         let gate = Arc::new(Gate::new());
         let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
         let buses = Arc::new(Buses::default());
-        let board = devices::Board { config, fds, consoles, signals: &signals, memory: &memory, vm: &vm };
+        let board = devices::Board {
+            config,
+            fds,
+            consoles,
+            signals: &signals,
+            chassis: &chassis,
+            memory: &memory,
+            vm: &vm,
+        };
         let devices = Devices::attach(&board, &slots, &buses.memory)?;
         buses.memory.insert(layout::PCI_ECAM.start, range_len(&layout::PCI_ECAM), devices.ecam())?;
         let ports = PciPorts::new(devices.config_ports(), chassis.clone());
@@ -183,6 +192,7 @@ impl Machine {
             hotplug,
             signals,
             devices_stopped: AtomicBool::new(false),
+            chassis: Arc::clone(&chassis),
         };
         machine.start_vcpus(&chassis, &vcpu_filter)?;
         Ok(machine)
@@ -234,11 +244,23 @@ impl Machine {
             self.devices.resume();
         }
         self.gate.open();
+        self.watchdog().iter().for_each(|watchdog| watchdog.go_on());
     }
 
     /// Stops the vCPUs and waits until they stand still.
     pub fn pause(&self) {
         self.gate.close_and_wait();
+        self.watchdog().iter().for_each(|watchdog| watchdog.halt());
+    }
+
+    /// The watchdog, if there is one.
+    pub fn watchdog(&self) -> Option<&Arc<Watchdog>> {
+        self.devices.watchdog()
+    }
+
+    /// Sends every vCPU a non-maskable interrupt.
+    pub fn inject_nmi(&self) -> Result<(), MachineError> {
+        Ok((0..self.config.vcpus).try_for_each(|index| self.vm.inject_nmi(index))?)
     }
 
     /// Resets the machine and leaves it standing. After an error it can't run any more.
@@ -274,6 +296,7 @@ impl Machine {
             fds,
             consoles: &Consoles::new(),
             signals: &self.signals,
+            chassis: &self.chassis,
             memory: &self.memory,
             vm: &self.vm,
         };

@@ -28,6 +28,9 @@ impl Machine {
 
     /// Everything about the machine but its memory. It is quiesced first and stays so.
     pub fn save(&self) -> Result<MachineState, MachineError> {
+        if let Some(alias) = self.devices.unsavable() {
+            return Err(DeviceError::NotSaved(alias.to_owned()).into());
+        }
         self.quiesce();
         let board = BoardState {
             serials: self.serials.iter().map(|serial| serial.state()).collect(),

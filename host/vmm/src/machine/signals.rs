@@ -30,6 +30,8 @@ pub struct Happened {
     pub balloon: Option<u64>,
     /// The first stop of the guest; what other vCPUs say afterwards does not count.
     pub stop: Option<GuestStop>,
+    /// The guest has panicked and looks at what is left by itself.
+    pub panic_handled: bool,
     /// Functions the guest let go of, at most one a request of the host.
     pub ejected: Vec<Ejected>,
     /// The thread that saves the machine has ended.
@@ -63,6 +65,12 @@ impl Signals {
     /// The guest came to a stop.
     pub fn stop(&self, stop: GuestStop) {
         self.lock().stop.get_or_insert(stop);
+        self.wake();
+    }
+
+    /// The guest has panicked and looks at what is left by itself.
+    pub fn panic_handled(&self) {
+        self.lock().panic_handled = true;
         self.wake();
     }
 

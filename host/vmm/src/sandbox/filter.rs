@@ -91,6 +91,7 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_socketpair,
     libc::SYS_statx,
     libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime,
 ];
 
 /// A vCPU thread registers and starts devices when their drivers do.
@@ -100,6 +101,7 @@ const VCPU: &[libc::c_long] = &[
     libc::SYS_epoll_ctl,
     libc::SYS_eventfd2,
     libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime,
 ];
 
 const DEVICE: &[libc::c_long] = &[

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::FromRawFd;
+use std::os::unix::net::UnixStream;
 
 use proptest::prelude::*;
 use vm_memory::{Bytes, GuestAddress};
@@ -99,11 +100,18 @@ fn block() -> Box<dyn VirtioDevice> {
 }
 
 fn console() -> Box<dyn VirtioDevice> {
-    let port = |name: Option<&str>| ConsolePort {
-        console: Console::new("console", None, Box::new(|| {})),
-        name: name.map(str::to_owned),
-    };
-    Box::new(ConsoleDevice::new(vec![port(None), port(Some("agent"))]).unwrap())
+    let screen = Console::new("console", None, Box::new(|| {}));
+    let channel = Console::channel("agent", None, Box::new(|| {}));
+    // Somebody listens and takes nothing.
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    channel.open(ours);
+    std::mem::forget(theirs);
+    let ports = vec![
+        ConsolePort { console: screen, name: None },
+        ConsolePort { console: channel, name: Some("agent".to_owned()) },
+    ];
+    Box::new(ConsoleDevice::new(ports).unwrap())
 }
 
 fn rng() -> Box<dyn VirtioDevice> {

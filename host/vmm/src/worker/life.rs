@@ -7,6 +7,7 @@
 //!                        └───────────> Ended <──────┘          memory is freed; the worker waits for Release
 //! ```
 
+mod guard;
 mod plug;
 mod save;
 
@@ -19,7 +20,8 @@ use super::sessions::OwnSocket;
 use crate::config::{ConsoleEnd, DeviceKind, FdIndex, LifecycleAction, VmConfig};
 use crate::console::Console;
 use crate::machine::{
-    Consoles, FdError, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals, pin_current_thread,
+    Consoles, FdError, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals,
+    pin_current_thread,
 };
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
@@ -278,6 +280,18 @@ impl Life {
         }
     }
 
+    pub(super) fn set_stats_period(&mut self, seconds: u32) -> Result<(), Failure> {
+        if !self.machine()?.devices().set_stats_period(seconds) {
+            return Err(Failure::new(ErrorCode::NotFound, "the machine has no balloon"));
+        }
+        for device in self.config.iter_mut().flat_map(|config| &mut config.devices) {
+            if let DeviceKind::Balloon(balloon) = &mut device.kind {
+                balloon.stats_period = (seconds > 0).then_some(seconds);
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn set_balloon(&self, bytes: u64) -> Result<(), Failure> {
         let memory = self.config.as_ref().map_or(0, |config| config.memory.bytes);
         if bytes > memory {
@@ -298,7 +312,7 @@ impl Life {
 
     /// Deals with what the machine reported.
     pub(super) fn attend(&mut self) {
-        let Happened { first_output, balloon, stop, ejected, saved } = self.signals.take();
+        let Happened { first_output, balloon, stop, panic_handled, ejected, saved } = self.signals.take();
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
@@ -311,6 +325,9 @@ impl Life {
         }
         if saved {
             self.end_saving();
+        }
+        if panic_handled {
+            self.push(Event::GuestPanicHandled);
         }
         if let Some(stop) = stop {
             self.guest_stopped(stop);

@@ -31,6 +31,7 @@ pub const CONTROL_FD: RawFd = 3;
 const LISTENER: u64 = 0;
 const CONNECTION: u64 = 1;
 const SIGNALS: u64 = 2;
+const WATCHDOG: u64 = 3;
 const FIRST_CONSOLE: u64 = 16;
 const EVENTS_AT_ONCE: usize = 32;
 
@@ -77,13 +78,8 @@ pub fn run(listener: UnixListener) -> Result<(), WorkerError> {
     let poll = Epoll::new()?;
     watch(&poll, life.signals_fd(), EventSet::IN, SIGNALS)?;
     watch(&poll, listener.as_raw_fd(), EventSet::IN, LISTENER)?;
-    let mut worker = Worker {
-        listener,
-        poll,
-        life,
-        connection: None,
-        sessions: Sessions::new(FIRST_CONSOLE),
-    };
+    let mut worker =
+        Worker { listener, poll, life, connection: None, sessions: Sessions::new(FIRST_CONSOLE) };
     worker.run()
 }
 
@@ -120,6 +116,10 @@ impl Worker {
                     CONNECTION => self.serve(),
                     SIGNALS => {
                         self.life.attend();
+                        Next::GoOn
+                    }
+                    WATCHDOG => {
+                        self.life.watchdog_expired();
                         Next::GoOn
                     }
                     session => {
@@ -247,6 +247,11 @@ impl Worker {
     /// Builds the machine and serves the sockets of its consoles.
     fn launch(&mut self, config: VmConfig, fds: Vec<OwnedFd>, saved: Option<FdIndex>) -> Result<(), Failure> {
         self.life.launch(config, fds, saved)?;
+        if let Some(timer) = self.life.watchdog_fd() {
+            watch(&self.poll, timer, EventSet::IN, WATCHDOG).map_err(|error| {
+                Failure::new(ErrorCode::Host, format!("the watchdog can't be watched: {error}"))
+            })?;
+        }
         for (console, end) in self.life.take_ends() {
             self.sessions.serve(&self.poll, console, end).map_err(|error| {
                 Failure::new(ErrorCode::Host, format!("a console's socket can't be served: {error}"))
@@ -275,6 +280,8 @@ impl Worker {
             Call::PowerButton => self.life.press_power_button()?,
             Call::Quit => self.life.quit()?,
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
+            Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
+            Call::InjectNmi => self.life.inject_nmi()?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
             Call::AttachDevice { device } => self.life.attach_device(device, fds)?,

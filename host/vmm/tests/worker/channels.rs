@@ -6,7 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Instant;
 
 use reeve_vmm::config::{
-    ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind, FdIndex, SandboxConfig, SeccompMode, VmConfig,
+    ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind, FdIndex, SandboxConfig, SeccompMode,
+    VmConfig,
 };
 use reeve_vmm::protocol::{Answer, Call, ErrorCode};
 

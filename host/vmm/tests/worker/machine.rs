@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use reeve_image::Format;
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
-    RngConfig, VmConfig,
+    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
+    FdIndex, RngConfig, VmConfig,
 };
 use reeve_vmm::protocol::{Call, ErrorCode, Event};
 
@@ -31,14 +31,15 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
 }
 
 pub fn console(alias: &str) -> DeviceConfig {
-    let ports = vec![ConsolePort { alias: format!("{alias}.0"), name: None, log: None, end: ConsoleEnd::Nobody }];
+    let ports =
+        vec![ConsolePort { alias: format!("{alias}.0"), name: None, log: None, end: ConsoleEnd::Nobody }];
     device(alias, DeviceKind::Console(ConsoleConfig { ports }))
 }
 
 /// A machine with one of everything that needs no network; descriptor 2 is the disk, 3 the random source.
 pub fn full_config() -> VmConfig {
     let mut config = config();
-    let balloon = BalloonConfig { target: config.memory.bytes, stats: true };
+    let balloon = BalloonConfig { target: config.memory.bytes, stats: true, stats_period: None };
     config.devices = vec![
         disk("virtio-disk0", 2),
         console("virtio-console0"),

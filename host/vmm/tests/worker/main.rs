@@ -9,6 +9,7 @@
 mod adoption;
 mod cable;
 mod channels;
+mod guard;
 mod harness;
 mod lifecycle;
 mod machine;

@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use reeve_image::Format;
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
-    NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
+    BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
+    FdIndex, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 
@@ -184,7 +184,8 @@ fn frames_travel_between_guest_and_tap() {
 
 #[test]
 fn a_virtio_console_takes_commands_and_outlives_its_clients() {
-    let ports = vec![ConsolePort { alias: "console0".to_owned(), name: None, log: None, end: ConsoleEnd::Nobody }];
+    let ports =
+        vec![ConsolePort { alias: "console0".to_owned(), name: None, log: None, end: ConsoleEnd::Nobody }];
     let console = device("virtio-serial0", None, DeviceKind::Console(ConsoleConfig { ports }));
     let (mut worker, mut serial) = boot(vec![console], &[], |_| {});
     let mut terminal = worker.console("console0");
@@ -207,7 +208,7 @@ fn a_virtio_console_takes_commands_and_outlives_its_clients() {
 
 #[test]
 fn an_inflated_balloon_lowers_the_memory_of_the_worker() {
-    let balloon = BalloonConfig { target: 256 * MIB, stats: false };
+    let balloon = BalloonConfig { target: 256 * MIB, stats: false, stats_period: None };
     let devices = vec![device("balloon0", None, DeviceKind::Balloon(balloon))];
     let (mut worker, mut terminal) = boot(devices, &[], |config| config.memory.bytes = 256 * MIB);
     terminal.run("mem write 7 192");

@@ -20,6 +20,7 @@ pub(super) fn read(devices: &mut Reader<'_, '_>) -> Result<Devices, Fault> {
         rngs: devices.each("rng", rng::read)?,
         memballoon: devices.one("memballoon", rng::read_balloon)?,
         watchdog: devices.one("watchdog", rng::read_watchdog)?,
+        panic: devices.one("panic", rng::read_panic)?,
         extra: devices.extra(),
     })
 }
@@ -34,6 +35,7 @@ pub(super) fn write(devices: &Devices) -> Element<'_> {
         .each(devices.consoles.iter().map(|device| chardev::write("console", device)))
         .each(devices.channels.iter().map(|device| chardev::write("channel", device)))
         .each(devices.watchdog.iter().map(rng::write_watchdog))
+        .each(devices.panic.iter().map(rng::write_panic))
         .each(devices.memballoon.iter().map(rng::write_balloon))
         .each(devices.rngs.iter().map(rng::write))
         .extra(&devices.extra)
@@ -51,6 +53,7 @@ pub(crate) fn read_one(device: &mut Reader<'_, '_>) -> Result<Device, Fault> {
         "rng" => Device::Rng(rng::read(device)?),
         "memballoon" => Device::MemBalloon(rng::read_balloon(device)?),
         "watchdog" => Device::Watchdog(rng::read_watchdog(device)?),
+        "panic" => Device::Panic(rng::read_panic(device)?),
         _ => Device::Other(print::fragment(&Node::Element(device.element.clone()))),
     })
 }
@@ -67,6 +70,7 @@ pub(crate) fn write_one(device: &Device) -> Result<Element<'_>, &str> {
         Device::Rng(device) => rng::write(device),
         Device::MemBalloon(device) => rng::write_balloon(device),
         Device::Watchdog(device) => rng::write_watchdog(device),
+        Device::Panic(device) => rng::write_panic(device),
         Device::Other(xml) => return Err(xml),
     })
 }

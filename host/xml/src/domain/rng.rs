@@ -1,6 +1,6 @@
-//! `<rng>`, `<memballoon>` and `<watchdog>` (guide 9.6, 20.18, 20.19).
+//! `<rng>`, `<memballoon>`, `<watchdog>` and `<panic>` (guide 9.6, 20.18, 20.19).
 
-use reeve_model::domain::{MemBalloon, Rng, RngRate, Watchdog};
+use reeve_model::domain::{MemBalloon, PanicDevice, Rng, RngRate, Watchdog};
 
 use super::address::{read_common, write_common};
 use super::cpu::required;
@@ -45,6 +45,14 @@ pub(crate) fn write_balloon(balloon: &MemBalloon) -> Element<'_> {
     let stats = Element::new("stats").with_some("period", balloon.stats_period.as_ref());
     let element = Element::new("memballoon").with("model", &balloon.model).one_unless_empty(stats);
     write_common(element, &balloon.common)
+}
+
+pub(crate) fn read_panic(panic: &mut Reader<'_, '_>) -> Result<PanicDevice, Fault> {
+    Ok(PanicDevice { model: panic.word("model"), common: read_common(panic)? })
+}
+
+pub(crate) fn write_panic(panic: &PanicDevice) -> Element<'_> {
+    write_common(Element::new("panic").with_some("model", panic.model.as_ref()), &panic.common)
 }
 
 pub(crate) fn read_watchdog(watchdog: &mut Reader<'_, '_>) -> Result<Watchdog, Fault> {

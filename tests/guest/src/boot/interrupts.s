@@ -25,7 +25,9 @@ interrupt_stubs:
     jmp invalid_opcode
     .endif
     push vector
-    .if vector < 32
+    .if vector == 2
+    jmp nmi
+    .elseif vector < 32
     jmp exception
     .else
     jmp interrupt
@@ -42,6 +44,15 @@ interrupt:                      // rsp: vector, 0, rip, cs, rflags, rsp, ss
     mov ecx, LAPIC_EOI
     mov dword ptr [rcx], 0
     pop rcx
+    pop rax
+    add rsp, 16
+    iretq
+
+nmi:                            // as an interrupt, but nobody waits for its acknowledgement
+    push rax
+    mov rax, [rsp + 8]
+    lock inc qword ptr [interrupt_counts + rax * 8]
+    lock inc qword ptr [interrupts_seen]
     pop rax
     add rsp, 16
     iretq

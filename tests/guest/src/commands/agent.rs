@@ -14,11 +14,12 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
         agent::set_open(machine, open)?;
         return Ok(String::new());
     }
+    let heard = agent::is_heard(machine);
     let told = &machine.agent;
     let trimmed = told.trimmed.map_or("never".into(), |bytes| format!("{bytes}"));
     let password = told.password_of.as_deref().unwrap_or("nobody");
     Ok(format!(
-        "asked={} frozen={} trimmed={trimmed} password={password} offline={:#x}",
+        "asked={} frozen={} trimmed={trimmed} password={password} offline={:#x} heard={heard}",
         told.asked, told.frozen, told.offline
     ))
 }

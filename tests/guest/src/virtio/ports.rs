@@ -9,6 +9,7 @@ use virtio_drivers::transport::{DeviceStatus, Transport as _};
 
 use super::dma::Identity;
 use super::transport::Transport;
+use crate::clock;
 
 const MULTIPORT: u64 = 1 << 1;
 const VERSION_1: u64 = 1 << 32;
@@ -28,6 +29,8 @@ const PORT_READY: u16 = 3;
 const PORT_OPEN: u16 = 6;
 const PORT_NAME: u16 = 7;
 const MESSAGE: usize = 8;
+/// How long the device may take to tell of its ports, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
 
 /// Driver for a console with ports.
 pub struct Ports {
@@ -41,6 +44,7 @@ struct Port {
     receive: Inbox,
     transmit: VirtQueue<Identity, QUEUE>,
     name: Option<String>,
+    added: bool,
     host_open: bool,
 }
 
@@ -109,6 +113,7 @@ impl Ports {
                 receive: Inbox::new(&mut transport, receive)?,
                 transmit: VirtQueue::new(&mut transport, transmit, false, false)?,
                 name: None,
+                added: false,
                 host_open: false,
             });
         }
@@ -119,6 +124,12 @@ impl Ports {
             port.receive.offer(&mut device.transport)?;
         }
         device.say(0, DEVICE_READY, 1)?;
+        // Whoever hears that the guest is ready finds its ports open.
+        let deadline = clock::now() + PATIENCE;
+        while device.ports.iter().any(|port| !port.added) && clock::now() < deadline {
+            device.serve()?;
+            core::hint::spin_loop();
+        }
         Ok(device)
     }
 
@@ -131,6 +142,7 @@ impl Ports {
             let Some(known) = self.ports.get_mut(port as usize) else { continue };
             match u16::from(event) {
                 DEVICE_ADD => {
+                    known.added = true;
                     self.say(port, PORT_READY, 1)?;
                     self.say(port, PORT_OPEN, 1)?;
                 }

@@ -65,6 +65,9 @@ pub(super) fn check(devices: &Devices) -> Checked {
         word(format!("{path}/@action"), watchdog.action.as_deref(), &actions)?;
         seen.common(path, &watchdog.common)?;
     }
+    if let Some(panic) = &devices.panic {
+        seen.common("/domain/devices/panic", &panic.common)?;
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use virtio_bindings::virtio_ids::VIRTIO_ID_BALLOON;
 use virtio_queue::Queue;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use vmm_sys_util::timerfd::TimerFd;
 
 use super::queue::BalloonHandler;
 use super::reclaim::PAGE;
@@ -39,12 +40,18 @@ pub(super) struct Shared {
     statistics: Mutex<Vec<(u16, u64)>>,
     notifier: ConfigNotifier,
     refresh: EventFd,
+    /// Seconds after which the guest is asked by itself, 0 for never.
+    period: AtomicU32,
     on_change: OnChange,
 }
 
 impl Shared {
     pub(super) fn set_statistics(&self, statistics: Vec<(u16, u64)>) {
         *self.statistics.lock().unwrap_or_else(PoisonError::into_inner) = statistics;
+    }
+
+    pub(super) fn period(&self) -> u32 {
+        self.period.load(Ordering::SeqCst)
     }
 
     fn kept(&self, given: u32) -> u64 {
@@ -63,6 +70,13 @@ impl BalloonControl {
         let pages = self.0.memory_bytes.saturating_sub(bytes) / PAGE;
         self.0.wanted.store(u32::try_from(pages).unwrap_or(u32::MAX), Ordering::SeqCst);
         self.0.notifier.config_changed();
+    }
+
+    /// Asks the guest for statistics every so many seconds; 0 for only when somebody wants them.
+    pub fn set_period(&self, seconds: u32) {
+        self.0.period.store(seconds, Ordering::SeqCst);
+        // The thread looks at the period each time it is woken.
+        let _ = self.0.refresh.write(1);
     }
 
     /// Bytes the guest shall keep.
@@ -101,6 +115,7 @@ impl Balloon {
             statistics: Mutex::default(),
             notifier: ConfigNotifier::default(),
             refresh: EventFd::new(EFD_NONBLOCK)?,
+            period: AtomicU32::new(0),
             on_change,
         });
         BalloonControl(Arc::clone(&shared)).set_target(target);
@@ -163,6 +178,7 @@ impl VirtioDevice for Balloon {
             memory: activation.memory,
             shared: Arc::clone(&self.shared),
             refresh: self.shared.refresh.try_clone()?,
+            timer: TimerFd::new()?,
             held: None,
         };
         self.worker = Some(Worker::start("virtio-balloon", handler, Arc::clone(&activation.interrupt))?);

@@ -3,9 +3,11 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::eventfd::EventFd;
+use vmm_sys_util::timerfd::TimerFd;
 
 use super::device::Shared;
 use super::reclaim;
@@ -18,6 +20,7 @@ const DEFLATE: u64 = 1;
 const STATS: u64 = 2;
 const REPORTING: u64 = 3;
 const REFRESH: u64 = 4;
+const TIMER: u64 = 5;
 
 /// Most pages of one request that are looked at; Linux sends 256.
 const MAX_PAGES: usize = 1 << 14;
@@ -36,6 +39,8 @@ pub(super) struct BalloonHandler {
     pub reporting: Option<DeviceQueue>,
     /// Fires when somebody wants new statistics.
     pub refresh: EventFd,
+    /// Fires when the guest is to be asked by itself.
+    pub timer: TimerFd,
     /// The guest's statistics buffer, kept until new ones are wanted.
     pub held: Option<u16>,
 }
@@ -98,6 +103,15 @@ impl BalloonHandler {
         Ok(())
     }
 
+    /// Asks again when the period is over.
+    fn set_timer(&mut self) {
+        let set = match self.shared.period() {
+            0 => self.timer.clear(),
+            seconds => self.timer.reset(Duration::from_secs(seconds.into()), None),
+        };
+        debug_assert!(set.is_ok(), "a timer can be set");
+    }
+
     fn refresh(&mut self) -> Result<(), QueueError> {
         if let (Some(queue), Some(head)) = (&mut self.stats, self.held.take()) {
             queue.complete(&self.memory, head, 0)?;
@@ -115,6 +129,8 @@ impl Handler for BalloonHandler {
                 poll.add(queue.event().as_raw_fd(), EventSet::IN, token)?;
             }
         }
+        self.set_timer();
+        poll.add(self.timer.as_raw_fd(), EventSet::IN, TIMER)?;
         poll.add(self.refresh.as_raw_fd(), EventSet::IN, REFRESH)
     }
 
@@ -137,8 +153,13 @@ impl Handler for BalloonHandler {
                 heard(&self.reporting);
                 self.reported()
             }
+            TIMER => {
+                self.set_timer();
+                self.refresh()
+            }
             _ => {
                 drain(&self.refresh);
+                self.set_timer();
                 self.refresh()
             }
         }

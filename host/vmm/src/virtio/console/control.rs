@@ -79,7 +79,11 @@ impl Control {
 
     /// Answers a message of the driver. Unknown ones and ports that do not exist are ignored. The port that somebody in the guest
     /// opened or closed, if that is what it says.
-    pub(super) fn receive(&mut self, message: &[u8; MESSAGE_SIZE], ports: &[PortInfo]) -> Option<(usize, bool)> {
+    pub(super) fn receive(
+        &mut self,
+        message: &[u8; MESSAGE_SIZE],
+        ports: &[PortInfo],
+    ) -> Option<(usize, bool)> {
         let port = u32::from_le_bytes([message[0], message[1], message[2], message[3]]);
         let event = u16::from_le_bytes([message[4], message[5]]);
         let value = u16::from_le_bytes([message[6], message[7]]);

@@ -1,0 +1,51 @@
+//! What looks after the guest: its watchdog, and the interrupt that can't be masked.
+
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::{Life, State, machine_failure};
+use crate::config::{DeviceKind, WatchdogAction};
+use crate::machine::GuestStop;
+use crate::protocol::{Event, Failure, PauseReason};
+
+impl Life {
+    /// Readable when [`Life::watchdog_expired`] has something to do; closed with the machine.
+    pub(in crate::worker) fn watchdog_fd(&self) -> Option<RawFd> {
+        self.machine().ok()?.watchdog().map(|watchdog| watchdog.as_raw_fd())
+    }
+
+    /// Deals with a watchdog whose time is over.
+    pub(in crate::worker) fn watchdog_expired(&mut self) {
+        let Ok(machine) = self.machine() else { return };
+        if !machine.watchdog().is_some_and(|watchdog| watchdog.expired()) {
+            return;
+        }
+        let mut devices = self.config.iter().flat_map(|config| &config.devices);
+        let action = devices.find_map(|device| match &device.kind {
+            DeviceKind::Watchdog(watchdog) => Some(watchdog.action),
+            _ => None,
+        });
+        let Some(action) = action else { return };
+        self.push(Event::WatchdogExpired { action });
+        match action {
+            WatchdogAction::None => {}
+            // A failed reset ends the machine and says so in its events.
+            WatchdogAction::Reset => drop(self.reset()),
+            WatchdogAction::Shutdown => drop(self.press_power_button()),
+            WatchdogAction::Poweroff => self.guest_stopped(GuestStop::PowerOff),
+            WatchdogAction::Pause => self.replace(|state| match state {
+                State::Running(machine) => {
+                    machine.pause();
+                    (State::Paused(machine, PauseReason::Watchdog), Some(Event::Paused))
+                }
+                other => (other, None),
+            }),
+            // There is nobody who could do more about it.
+            WatchdogAction::InjectNmi => drop(self.inject_nmi()),
+        }
+    }
+
+    /// Sends every vCPU a non-maskable interrupt.
+    pub(in crate::worker) fn inject_nmi(&self) -> Result<(), Failure> {
+        self.machine()?.inject_nmi().map_err(machine_failure)
+    }
+}

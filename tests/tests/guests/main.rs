@@ -1,0 +1,13 @@
+//! What a guest and the host say to each other besides disks and frames: channels, the guest's agent.
+
+mod agent;
+mod channels;
+mod guard;
+mod lab;
+
+use std::time::Duration;
+
+type Outcome = anyhow::Result<()>;
+
+/// How long an effect that nobody waits for may take; machines under test load are slow.
+const PATIENCE: Duration = Duration::from_secs(30);
