@@ -17,7 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DeviceConfig, VmConfig};
+use crate::config::{DeviceConfig, DiskLimits, VmConfig};
 
 mod frame;
 
@@ -116,6 +116,13 @@ pub enum Call {
         /// It may become smaller, and lose what is beyond its new end.
         #[serde(default)]
         shrink: bool,
+    },
+    /// Gives a disk other limits; they hold at once.
+    LimitDisk {
+        /// The alias of the disk.
+        alias: String,
+        /// All of its limits.
+        limits: DiskLimits,
     },
     /// Ends the worker process. Only when no machine runs in it.
     Release,

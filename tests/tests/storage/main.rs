@@ -7,6 +7,7 @@ mod domains;
 mod encrypted;
 mod kinds;
 mod lab;
+mod limits;
 mod locks;
 mod overlays;
 mod policies;

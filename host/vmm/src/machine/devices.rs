@@ -8,7 +8,8 @@ use reeve_image::{Access, Format, Image, ImageFile};
 use super::{Consoles, FdError, FdTable, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetBackend, NetConfig, VmConfig,
+    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, NetBackend, NetConfig,
+    VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -197,6 +198,15 @@ impl Devices {
         }
     }
 
+    /// Gives a disk other limits.
+    pub(super) fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Disk(_, control) => control.limit(limits),
+            _ => return Err(DeviceError::NoDisk(alias.to_owned())),
+        }
+        Ok(())
+    }
+
     fn find(&self, alias: &str) -> Result<&Plugged, DeviceError> {
         let found = self.plugged.iter().find(|plugged| plugged.alias == alias);
         found.ok_or_else(|| DeviceError::NoDevice(alias.to_owned()))
@@ -277,7 +287,7 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Made, D
         Format::Raw => Disk::new(board.fds.file(config.fd)?, options)?,
         Format::Qcow2 => Disk::in_image(image(board, alias, config)?, options)?,
     };
-    let block = Block::new(disk);
+    let block = Block::new(disk, &config.limits)?;
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
 }
