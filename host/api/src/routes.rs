@@ -57,6 +57,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::disk_sizes))
         .routes(routes!(domain::resize_disk))
         .routes(routes!(domain::change_media))
+        .routes(routes!(domain::disk_limits, domain::set_disk_limits))
         .routes(routes!(domain::clone))
         .routes(routes!(domain::interfaces))
         .routes(routes!(domain::addresses))

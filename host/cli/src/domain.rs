@@ -2,6 +2,7 @@
 
 mod agent;
 mod autostart;
+mod blkdeviotune;
 mod clone;
 mod console;
 mod create;
@@ -151,6 +152,8 @@ pub enum DomainCommand {
     Domblkstat(disk::Domblkstat),
     /// Give a disk of a running domain another size
     Blockresize(disk::Blockresize),
+    /// Show or set the limits of a disk
+    Blkdeviotune(blkdeviotune::Blkdeviotune),
     /// List the network interfaces of a domain
     Domiflist(interface::Domiflist),
     /// Show addresses of a running guest
@@ -223,6 +226,7 @@ impl DomainCommand {
             Self::Domblkinfo(command) => command.run(context).await,
             Self::Domblkstat(command) => command.run(context).await,
             Self::Blockresize(command) => command.run(context).await,
+            Self::Blkdeviotune(command) => command.run(context).await,
             Self::Domiflist(command) => command.run(context).await,
             Self::Domifaddr(command) => command.run(context).await,
             Self::Domifstat(command) => command.run(context).await,

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use reeve_model::api::{DeviceOptions, XmlOptions};
+use reeve_model::domain::IoTune;
 use reeve_model::domain_disk::{
     ChangeMedia, CloneDomain, ClonedDomain, DiskFilter, DiskSize, DomainDisk, ResizeDisk,
 };
@@ -41,6 +42,29 @@ impl Client {
     ) -> Result<DiskSize, ClientError> {
         let target = Target::new(&["domains", domain, "disks", disk, "capacity"]);
         self.call(Method::PUT, target, Payload::json(&resize)?).await
+    }
+
+    /// Limits of a disk.
+    pub async fn disk_limits(
+        &self,
+        domain: &str,
+        disk: &str,
+        options: XmlOptions,
+    ) -> Result<IoTune, ClientError> {
+        let target = Target::new(&["domains", domain, "disks", disk, "limits"]).with_fields(&options);
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// Gives a disk other limits; what is not said stays.
+    pub async fn set_disk_limits(
+        &self,
+        domain: &str,
+        disk: &str,
+        limits: &IoTune,
+        options: DeviceOptions,
+    ) -> Result<IoTune, ClientError> {
+        let target = Target::new(&["domains", domain, "disks", disk, "limits"]).with_fields(&options);
+        self.call(Method::PUT, target, Payload::json(limits)?).await
     }
 
     /// Changes the medium in a drive for CDs or floppies.

@@ -51,6 +51,11 @@ pub(crate) fn remove(config: &mut DomainConfig, device: &Device) -> Result<Devic
 /// back both; the rest of a sentence when it is not there or can't be changed.
 pub(crate) fn replace(config: &mut DomainConfig, device: &Device) -> Result<(Device, Device), String> {
     let position = position(config, device).ok_or_else(|| format!("has no {}", device.describe()))?;
+    if let Device::Disk(changed) = device {
+        let place = &mut config.devices.disks[position];
+        let old = std::mem::replace(place, changed.as_ref().clone());
+        return Ok((Device::Disk(Box::new(old)), device.clone()));
+    }
     let Device::Interface(changed) = device else {
         return Err(format!("can't be given another {} while it runs", device.describe()));
     };

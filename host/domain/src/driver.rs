@@ -224,7 +224,7 @@ pub trait Machine: Send + Sync {
     /// Takes a device from the guest without asking.
     async fn remove_device(&self, device: &Device) -> Result<(), DriverError>;
 
-    /// Changes what the guest sees of a device: the link state of an interface. Where the frames of an interface go on the host is
+    /// Changes what the guest sees of a device: the link state of an interface, the limits of a disk. Where the frames of an interface go on the host is
     /// not the machine's; who changes it has done so before.
     async fn update_device(&self, old: &Device, new: &Device) -> Result<(), DriverError>;
 

@@ -137,7 +137,13 @@ impl Phase {
             (_, R::Start) => Err("is running already"),
             (
                 Self::Paused(_),
-                R::Resume | R::Save | R::SetMemory | R::Tune | R::AttachDevice | R::DetachDevice | R::UpdateDevice,
+                R::Resume
+                | R::Save
+                | R::SetMemory
+                | R::Tune
+                | R::AttachDevice
+                | R::DetachDevice
+                | R::UpdateDevice,
             ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),

@@ -4,6 +4,7 @@ mod check;
 mod cpu;
 mod device;
 mod devices;
+mod iotune;
 mod os;
 mod tuning;
 
@@ -11,6 +12,7 @@ pub use check::Violation;
 pub use cpu::*;
 pub use device::{Device, DeviceConflict};
 pub use devices::*;
+pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
 pub use tuning::*;
 

@@ -146,6 +146,13 @@ pub enum Call {
         #[serde(default)]
         shrink: bool,
     },
+    /// Gives a disk other limits; they hold at once.
+    LimitDisk {
+        /// The alias of the disk.
+        alias: String,
+        /// All of its limits.
+        limits: DiskLimits,
+    },
     /// Ends the worker process. Only when no machine runs in it.
     Release,
 }

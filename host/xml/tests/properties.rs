@@ -7,8 +7,8 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune, OsConfig, PanicDevice, Rng, RngRate, Timer,
-    VcpuConfig, VcpuPin, Watchdog,
+    Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune,
+    OsConfig, PanicDevice, Rng, RngRate, Timer, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -178,8 +178,8 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
                 extra,
                 ..DiskDriver::default()
             });
-    let disk = (source, driver, any::<[bool; 2]>(), of("[a-zA-Z0-9]{1,20}"), common(1)).prop_map(
-        |(source, driver, [readonly, shareable], serial, common)| Disk {
+    let disk = (source, driver, any::<[bool; 2]>(), of("[a-zA-Z0-9]{1,20}"), iotune(), common(1)).prop_map(
+        |(source, driver, [readonly, shareable], serial, iotune, common)| Disk {
             device: "disk".into(),
             source,
             driver,
@@ -188,6 +188,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             readonly,
             shareable,
             serial,
+            iotune,
             common,
         },
     );
@@ -197,6 +198,23 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             renumber(&mut disk.common, 1 + index as u8);
         }
         disks
+    })
+}
+
+/// Limits that may stand together.
+fn iotune() -> impl Strategy<Value = IoTune> {
+    let limit = (0_u64..1000, 0_u64..1000, 1_u64..60).prop_map(|(rate, above, length)| match (rate, above) {
+        (0, _) => IoLimit::default(),
+        (rate, 0) => IoLimit { sec: Some(rate), ..IoLimit::default() },
+        (rate, above) => IoLimit { sec: Some(rate), max: Some(rate + above), max_length: Some(length) },
+    });
+    (limit.clone(), limit, any::<bool>(), of(1_u64..9000)).prop_map(|(one, other, of_ways, size_iops_sec)| {
+        let bytes = match of_ways {
+            true => IoLimits { read: one, write: other, ..IoLimits::default() },
+            false => IoLimits { total: one, ..IoLimits::default() },
+        };
+        let iops = IoLimits { total: other, ..IoLimits::default() };
+        IoTune { bytes, iops, size_iops_sec }
     })
 }
 

@@ -140,7 +140,10 @@ fn a_client_hands_over_what_it_may_do_and_no_more() -> Outcome {
     let (read, write) = (File::open(&path)?, File::options().write(true).open(&path)?);
     let said = refused(&lab, "upload-file", &write)?;
     assert_eq!(said.code, ErrorCode::Invalid);
-    assert!(said.message.contains("volume 'a' of pool 'lab'") && said.message.contains("for reading"), "{said}");
+    assert!(
+        said.message.contains("volume 'a' of pool 'lab'") && said.message.contains("for reading"),
+        "{said}"
+    );
     let said = refused(&lab, "download-file", &read)?;
     assert!(said.code == ErrorCode::Invalid && said.message.contains("for writing"), "{said}");
     let place = File::options().read(true).custom_flags(AS_PLACE).open(&path)?;
@@ -166,7 +169,8 @@ fn a_client_hands_over_what_it_may_do_and_no_more() -> Outcome {
     assert!(std::fs::read(&path)?.starts_with(b"text\0"));
     let plain = "GET /v1/pools HTTP/1.1\r\nHost: reeve\r\nConnection: close\r\n\r\n";
     let mut socket = UnixStream::connect(lab.daemon.client().socket())?;
-    socket.write_all(plain.replace("GET /v1/pools", "POST /v1/pools/lab/volumes/a/upload-file").as_bytes())?;
+    socket
+        .write_all(plain.replace("GET /v1/pools", "POST /v1/pools/lab/volumes/a/upload-file").as_bytes())?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
     assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("Upgrade: reeve-file"), "{answer}");

@@ -9,6 +9,7 @@ mod encrypted;
 mod handed;
 mod kinds;
 mod lab;
+mod limits;
 mod locks;
 mod overlays;
 mod policies;

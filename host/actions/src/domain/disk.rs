@@ -11,6 +11,7 @@ use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_storage::ImageSource;
 use uuid::Uuid;
 
+use super::Subject;
 use crate::error::explain;
 use crate::{Actions, storing};
 
@@ -18,17 +19,20 @@ impl Actions {
     /// Disks of a domain in document order: those of its machine while it is active, those of its definition when `inactive` or off.
     pub fn disks(&self, actor: &Actor, key: &str, inactive: bool) -> Result<Vec<DomainDisk>, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        let config = match inactive {
-            false => self.domains.snapshot(subject.uuid).map_err(explain)?.config,
-            true => match self.domains.definition(subject.uuid).map_err(explain)? {
-                Some(definition) => definition.as_ref().clone(),
-                None => {
-                    let message = format!("domain '{}' is transient: it has no definition", subject.name);
-                    return Err(Error::new(ErrorCode::WrongState, message));
-                }
-            },
-        };
+        let config = self.configuration(&subject, inactive)?;
         Ok(config.devices.disks.iter().map(DomainDisk::from).collect())
+    }
+
+    /// The configuration of the machine while it is active, that of the definition when `inactive` or off.
+    pub(super) fn configuration(&self, subject: &Subject, inactive: bool) -> Result<DomainConfig, Error> {
+        if !inactive {
+            return Ok(self.domains.snapshot(subject.uuid).map_err(explain)?.config);
+        }
+        let definition = self.domains.definition(subject.uuid).map_err(explain)?;
+        definition.map(|definition| definition.as_ref().clone()).ok_or_else(|| {
+            let message = format!("domain '{}' is transient: it has no definition", subject.name);
+            Error::new(ErrorCode::WrongState, message)
+        })
     }
 
     /// Sizes of the disks of a domain, or of one that is named; looked at now.

@@ -1,9 +1,9 @@
-//! What becomes of a disk in a definition: another document, another medium (guide 10.5, 14.4).
+//! What becomes of a disk: another document, another medium, other limits (guide 10.5, 14.4, 20.16.1.5).
 
 use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 
-use reeve_model::domain::{Disk, DiskSource, DomainConfig};
+use reeve_model::domain::{Disk, DiskSource, DomainConfig, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, MediaAction};
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
@@ -18,30 +18,36 @@ pub(super) enum DiskChange {
     Document(Box<Disk>),
     /// Another medium in the drive of that name.
     Media(String, ChangeMedia),
+    /// Other limits for the disk of that name.
+    Limits(String, IoTune),
 }
 
 impl DiskChange {
     /// Changes the disk in a definition.
-    pub fn put(self, config: &mut DomainConfig) -> Result<(), Error> {
+    pub fn put(&self, config: &mut DomainConfig) -> Result<(), Error> {
         match self {
-            Self::Document(disk) => put_document(config, *disk),
-            Self::Media(name, change) => put_medium(config, &name, change),
+            Self::Document(disk) => put_document(config, disk.as_ref().clone()),
+            Self::Media(name, change) => put_medium(config, name, change.clone()),
+            Self::Limits(name, limits) => put_limits(config, name, *limits).map(drop),
         }
     }
 
-    /// Why a running machine can't have it.
-    pub fn refusal(&self, domain: &str) -> Error {
+    /// The disk of a running machine as it is and as it becomes.
+    pub fn live(&self, config: &mut DomainConfig) -> Result<(Disk, Disk), Error> {
         let message = match self {
+            Self::Limits(name, limits) => return put_limits(config, name, *limits),
             Self::Document(disk) => {
+                let domain = &config.name;
                 format!("disk '{}' of domain '{domain}' can't be changed while the machine runs", disk.target)
             }
             Self::Media(name, _) => format!(
-                "the medium in drive '{name}' of domain '{domain}' can't be changed while the machine runs: \
-                 a guest of this host has discs as virtio disks, which have no tray"
+                "the medium in drive '{name}' of domain '{}' can't be changed while the machine runs: \
+                 a guest of this host has discs as virtio disks, which have no tray",
+                config.name
             ),
         };
-        Error::new(ErrorCode::Unsupported, message)
-            .with_hint("change the definition with --config: it holds from the next start on")
+        Err(Error::new(ErrorCode::Unsupported, message)
+            .with_hint("change the definition with --config: it holds from the next start on"))
     }
 }
 
@@ -60,6 +66,43 @@ impl Actions {
         self.update(actor, &subject, attachment, update).await?;
         self.row(subject.uuid)
     }
+
+    /// Gives a disk other limits; what is not said stays. The limits as they are afterwards, of the machine where it was changed there.
+    pub async fn set_disk_limits(
+        self: &Arc<Self>,
+        actor: &Actor,
+        key: &str,
+        name: &str,
+        limits: IoTune,
+        attachment: Attachment,
+    ) -> Result<IoTune, Error> {
+        let subject = self.subject(actor, Verb::DomainDevice, key)?;
+        let (live, _) = self.scope(&subject, attachment)?;
+        let update = Update::Disk(DiskChange::Limits(name.to_owned(), limits));
+        self.update(actor, &subject, attachment, update).await?;
+        self.disk_limits(actor, key, name, !live)
+    }
+
+    /// The limits of a disk: those of its machine while it is active, those of its definition when `inactive` or off.
+    pub fn disk_limits(&self, actor: &Actor, key: &str, name: &str, inactive: bool) -> Result<IoTune, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        Ok(disk::find(&self.configuration(&subject, inactive)?, name)?.iotune)
+    }
+}
+
+/// Gives a disk other limits; the disk as it was and as it is.
+fn put_limits(config: &mut DomainConfig, name: &str, limits: IoTune) -> Result<(Disk, Disk), Error> {
+    let target = disk::find(config, name)?.target.clone();
+    let domain = config.name.clone();
+    let place = config.devices.disks.iter_mut().find(|disk| disk.target == target);
+    let place = place.expect("it was found by this target");
+    let old = place.clone();
+    place.iotune = old.iotune.changed_to(limits);
+    place.iotune.check().map_err(|sentence| {
+        let message = format!("disk '{target}' of domain '{domain}' can't have these limits: {sentence}");
+        Error::new(ErrorCode::Invalid, message)
+    })?;
+    Ok((old, place.clone()))
 }
 
 fn put_document(config: &mut DomainConfig, mut disk: Disk) -> Result<(), Error> {

@@ -147,7 +147,9 @@ impl Actions {
             }
             Update::Disk(change) => {
                 if live {
-                    return Err(change.refusal(&subject.name));
+                    let mut whole = snapshot.config.clone();
+                    operation.disk = Some(change.live(&mut whole)?);
+                    define::check(&whole)?;
                 }
                 if let Some(definition) = definition {
                     let mut after = definition.as_ref().clone();

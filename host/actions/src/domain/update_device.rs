@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reeve_domain::{Request, Turn};
-use reeve_model::domain::{DomainConfig, Interface};
+use reeve_domain::{Device, Request, Turn};
+use reeve_model::domain::{Disk, DomainConfig, Interface};
 use reeve_model::{Actor, Error};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -26,6 +26,9 @@ pub(crate) struct UpdateDevice {
     pub live: Option<(Interface, Interface)>,
     /// The host's end of it, where it has one.
     pub port: Option<PortChange>,
+    /// The running disk as it was and as it will be, when it is changed.
+    #[serde(default)]
+    pub disk: Option<(Disk, Disk)>,
     #[serde(skip)]
     turn: Option<Turn>,
 }
@@ -33,19 +36,36 @@ pub(crate) struct UpdateDevice {
 impl UpdateDevice {
     /// Nothing is changed yet.
     pub fn new(actor: &Actor, uuid: Uuid, turn: Turn) -> Self {
-        let (definition, live, port) = (None, None, None);
-        Self { uuid, actor: actor.clone(), definition, live, port, turn: Some(turn) }
+        let (definition, live, port, disk) = (None, None, None, None);
+        Self { uuid, actor: actor.clone(), definition, live, port, disk, turn: Some(turn) }
     }
 
-    /// The running interface as its domain has it now.
-    fn now(&self, actions: &Actions) -> Option<Interface> {
-        let (old, _) = self.live.as_ref()?;
+    /// The running device before, and as it will be.
+    fn change(&self) -> Option<(Device, Device)> {
+        let interface = |interface: &Interface| Device::Interface(Box::new(interface.clone()));
+        let disk = |disk: &Disk| Device::Disk(Box::new(disk.clone()));
+        let interfaces = self.live.as_ref().map(|(old, new)| (interface(old), interface(new)));
+        interfaces.or_else(|| self.disk.as_ref().map(|(old, new)| (disk(old), disk(new))))
+    }
+
+    /// The running device as its domain has it now.
+    fn now(&self, actions: &Actions) -> Option<Device> {
         let found = actions.domains.snapshot(self.uuid).ok().filter(|found| found.summary.id.is_some())?;
-        found.config.devices.interfaces.into_iter().find(|interface| interface.mac == old.mac)
+        let devices = found.config.devices;
+        match self.change()? {
+            (Device::Interface(old), _) => {
+                let mut interfaces = devices.interfaces.into_iter();
+                interfaces.find(|one| one.mac == old.mac).map(|one| Device::Interface(Box::new(one)))
+            }
+            (Device::Disk(old), _) => {
+                let mut disks = devices.disks.into_iter();
+                disks.find(|one| one.target == old.target).map(|one| Device::Disk(Box::new(one)))
+            }
+            _ => None,
+        }
     }
 
-    async fn set(&self, actions: &Actions, interface: &Interface) -> Result<(), Error> {
-        let device = reeve_domain::Device::Interface(Box::new(interface.clone()));
+    async fn set(&self, actions: &Actions, device: Device) -> Result<(), Error> {
         match &self.turn {
             Some(turn) => turn.update_device(device).await.map_err(explain),
             // Another daemon goes on with it.
@@ -127,7 +147,7 @@ impl Step<UpdateDevice> for UpdateMachine {
     }
 
     async fn run(&self, actions: &Arc<Actions>, operation: &mut UpdateDevice) -> Result<(), Error> {
-        if let Some((_, new)) = &operation.live {
+        if let Some((_, new)) = operation.change() {
             operation.set(actions, new).await?;
         }
         if let Some(port) = &operation.port {
@@ -137,15 +157,15 @@ impl Step<UpdateDevice> for UpdateMachine {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut UpdateDevice) -> Result<(), Error> {
-        match (&operation.live, operation.now(actions)) {
-            (Some((old, _)), Some(now)) if *old != now => operation.set(actions, old).await,
+        match (operation.change(), operation.now(actions)) {
+            (Some((old, _)), Some(now)) if old != now => operation.set(actions, old).await,
             _ => Ok(()),
         }
     }
 
     fn after_crash(&self, actions: &Actions, operation: &UpdateDevice) -> Next {
         // The machine may have been told and its record not: to tell it once more does no harm. One that has ended can't be told.
-        match operation.live.is_none() || operation.now(actions).is_some() {
+        match operation.change().is_none() || operation.now(actions).is_some() {
             true => Next::Again,
             false => Next::Back,
         }

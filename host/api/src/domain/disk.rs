@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use reeve_model::Error;
 use reeve_model::api::{DeviceOptions, XmlOptions};
+use reeve_model::domain::IoTune;
 use reeve_model::domain_disk::{
     ChangeMedia, CloneDomain, ClonedDomain, DiskFilter, DiskSize, DomainDisk, ResizeDisk,
 };
@@ -71,6 +72,53 @@ pub(crate) async fn resize_disk(
     extract::Json(body): extract::Json<ResizeDisk>,
 ) -> Result<Json<DiskSize>, ApiError> {
     Ok(Json(state.actions.resize_disk(&actor, &domain, &disk, body).await?))
+}
+
+/// Limits of a disk: those of its machine while it is active, else those of its definition.
+#[utoipa::path(
+    get,
+    path = "/v1/domains/{domain}/disks/{disk}/limits",
+    operation_id = "domain_disk_limits",
+    tag = "domains",
+    params(
+        ("domain" = String, Path, description = "Name or UUID"),
+        ("disk" = String, Path, description = "Target, path or alias"),
+        XmlOptions,
+    ),
+    responses((status = OK, body = IoTune), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn disk_limits(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path((domain, disk)): Path<(String, String)>,
+    Query(options): Query<XmlOptions>,
+) -> Result<Json<IoTune>, ApiError> {
+    Ok(Json(state.actions.disk_limits(&actor, &domain, &disk, options.inactive)?))
+}
+
+/// Gives a disk other limits, in bytes and requests a second; what is not said stays, 0 takes a limit away.
+#[utoipa::path(
+    put,
+    path = "/v1/domains/{domain}/disks/{disk}/limits",
+    operation_id = "domain_set_disk_limits",
+    tag = "domains",
+    params(
+        ("domain" = String, Path, description = "Name or UUID"),
+        ("disk" = String, Path, description = "Target, path or alias"),
+        DeviceOptions,
+    ),
+    request_body = IoTune,
+    responses((status = OK, body = IoTune), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn set_disk_limits(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path((domain, disk)): Path<(String, String)>,
+    Query(options): Query<DeviceOptions>,
+    extract::Json(body): extract::Json<IoTune>,
+) -> Result<Json<IoTune>, ApiError> {
+    let to = attachment(options);
+    Ok(Json(state.actions.set_disk_limits(&actor, &domain, &disk, body, to).await?))
 }
 
 /// Changes the medium in a drive for CDs or floppies.

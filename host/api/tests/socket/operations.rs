@@ -7,6 +7,7 @@ use reeve_model::agent::{
     AgentCommand, FreezeOptions, SetGuestTime, SetGuestVcpus, SetUserPassword, ShutdownOptions, TrimOptions,
 };
 use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
+use reeve_model::domain::{IoLimit, IoLimits, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
 use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
 use reeve_model::install::InstallPolicy;
@@ -119,6 +120,17 @@ async fn disks_are_listed_measured_and_changed() {
         ErrorCode::WrongState,
         "has a medium already",
     );
+    let write = IoLimit { sec: Some(1 << 20), max: Some(4 << 20), max_length: None };
+    let limits = IoTune { bytes: IoLimits { write, ..IoLimits::default() }, ..IoTune::default() };
+    assert_eq!(client.set_disk_limits("web", "vdb", &limits, config).await.unwrap(), limits);
+    let total = IoLimit { sec: Some(1), ..IoLimit::default() };
+    let both = IoTune { bytes: IoLimits { total, ..IoLimits::default() }, ..IoTune::default() };
+    refused(
+        client.set_disk_limits("web", "vdb", &both, config).await,
+        ErrorCode::Invalid,
+        "exclude each other",
+    );
+    assert_eq!(client.disk_limits("web", "vdb", XmlOptions { inactive: true }).await.unwrap(), limits);
     let resize = ResizeDisk { capacity: Bytes::mib(1), shrink: false };
     refused(client.resize_disk("web", "vdb", resize).await, ErrorCode::WrongState, "is not running");
 

@@ -222,6 +222,7 @@ fn named(target: &str) -> Disk {
         readonly: false,
         shareable: false,
         serial: None,
+        iotune: Default::default(),
         common: Default::default(),
     }
 }

@@ -268,6 +268,7 @@ fn describe(call: &Call) -> &'static str {
         Call::AttachDevice { .. } => "a new device",
         Call::DetachDevice { .. } => "the removal of a device",
         Call::ResizeDisk { .. } => "a new size of a disk",
+        Call::LimitDisk { .. } => "other limits of a disk",
         Call::SetLink { .. } => "a change of a link",
         Call::Release => "its release",
     }

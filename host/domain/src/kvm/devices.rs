@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    DeviceCommon, Disk, DiskSource, DomainConfig, MemBalloon, PanicDevice, Rng, Watchdog,
+    DeviceCommon, Disk, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon, PanicDevice, Rng,
+    Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, RngConfig, RngRate, SerialConfig,
-    WatchdogAction, WatchdogConfig,
+    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, RateLimit, RngConfig,
+    RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -146,8 +147,24 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     let discard = disk.driver.discard.as_deref() == Some("unmap");
     // What is below the image is known when it is opened.
     let backing = Vec::new();
-    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard };
+    let limits = limits(&disk.iotune);
+    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits };
     device(&disk.common, DeviceKind::Block(block))
+}
+
+/// The limits of a disk as its worker keeps them.
+pub(super) fn limits(tune: &IoTune) -> DiskLimits {
+    let one = |limit: IoLimit| RateLimit {
+        rate: limit.rate(),
+        max: limit.max.unwrap_or(0),
+        seconds: limit.max_length.unwrap_or(0),
+    };
+    let each = |limits: IoLimits| [limits.total, limits.read, limits.write].map(one);
+    DiskLimits {
+        bytes: each(tune.bytes),
+        requests: each(tune.iops),
+        request_bytes: tune.size_iops_sec.unwrap_or(0),
+    }
 }
 
 fn cache_mode(disk: &Disk) -> Result<CacheMode, String> {

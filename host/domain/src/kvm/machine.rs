@@ -404,6 +404,9 @@ impl Machine for KvmMachine {
     }
 
     async fn update_device(&self, old: &Device, new: &Device) -> Result<(), DriverError> {
+        if let (Device::Disk(old), Device::Disk(new)) = (old, new) {
+            return self.limit_disk(old, new).await;
+        }
         let (Device::Interface(old), Device::Interface(new)) = (old, new) else {
             let sentence = format!("{} can't be changed while the machine runs", new.describe());
             return Err(DriverError::Unsupported(sentence));
@@ -427,6 +430,19 @@ impl Machine for KvmMachine {
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError> {
         let alias = disk.common.alias.clone().unwrap_or_default();
         self.client.ask(Call::ResizeDisk { alias, bytes: size.0, shrink }).await
+    }
+}
+
+impl KvmMachine {
+    /// Gives a disk what it is to have, which may differ in its limits only.
+    async fn limit_disk(&self, old: &Disk, new: &Disk) -> Result<(), DriverError> {
+        if (Disk { iotune: old.iotune, ..new.clone() }) != *old {
+            let sentence =
+                format!("disk '{}' can't be changed while the machine runs, but for its limits", new.target);
+            return Err(DriverError::Unsupported(sentence));
+        }
+        let alias = old.common.alias.clone().unwrap_or_default();
+        self.client.ask(Call::LimitDisk { alias, limits: devices::limits(&new.iotune) }).await
     }
 }
 

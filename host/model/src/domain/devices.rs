@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Extra;
+use super::{Extra, IoTune};
 use crate::device_address::DeviceAddress;
 use crate::filter::FilterReference;
 use crate::network::{Bandwidth, VirtualPort, Vlan};
@@ -157,6 +157,9 @@ pub struct Disk {
     /// `<serial>`, at most 20 bytes reach a virtio guest.
     #[serde(default)]
     pub serial: Option<String>,
+    /// `<iotune>`: how much may pass.
+    #[serde(default, skip_serializing_if = "IoTune::is_empty")]
+    pub iotune: IoTune,
     /// Alias, address, boot order and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,

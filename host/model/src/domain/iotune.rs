@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{ConfigError, at};
-
 /// Limits of a disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -90,24 +88,21 @@ impl IoTune {
     }
 
     /// Refuses numbers that make no sense together.
-    pub fn check(mut self, path: &str) -> Result<(), ConfigError> {
+    pub fn check(mut self) -> Result<(), String> {
         for (name, value) in self.numbers() {
             let most = if name.ends_with("_length") { LONGEST } else { MOST };
             if value.is_some_and(|value| value > most) {
-                return Err(at(path, format!("{name} is more than {most}")));
+                return Err(format!("{name} is more than {most}"));
             }
         }
         for (kind, limits) in [("bytes", self.bytes), ("iops", self.iops)] {
             let ways = [("total", limits.total), ("read", limits.read), ("write", limits.write)];
             for (way, limit) in ways {
-                limit.check(path, &format!("{way}_{kind}_sec"))?;
+                limit.check(&format!("{way}_{kind}_sec"))?;
                 if way != "total" && limit.rate() > 0 && limits.total.rate() > 0 {
-                    return Err(at(
-                        path,
-                        format!(
-                            "total_{kind}_sec and {way}_{kind}_sec exclude each other; give the first or the \
-                             others, and 0 for what is not to be"
-                        ),
+                    return Err(format!(
+                        "total_{kind}_sec and {way}_{kind}_sec exclude each other; give the first or the others, \
+                         and 0 for what is not to be"
                     ));
                 }
             }
@@ -122,7 +117,7 @@ impl IoLimit {
         self.sec.unwrap_or(0)
     }
 
-    fn check(self, path: &str, name: &str) -> Result<(), ConfigError> {
+    fn check(self, name: &str) -> Result<(), String> {
         let max = self.max.unwrap_or(0);
         let sentence = match (self.rate(), max, self.max_length.unwrap_or(0)) {
             (0, 1.., _) => format!("{name}_max needs {name}: a burst is above a limit"),
@@ -130,7 +125,7 @@ impl IoLimit {
             (_, 0, 1..) => format!("{name}_max_length needs {name}_max: it is how long the burst may last"),
             _ => return Ok(()),
         };
-        Err(at(path, sentence))
+        Err(sentence)
     }
 }
 
@@ -169,15 +164,18 @@ mod tests {
     fn what_makes_no_sense_is_refused_by_name() {
         let none = limit(0, 0, 0);
         for (tune, said) in [
-            (of_bytes(limit(1, 0, 0), limit(1, 0, 0)), "total_bytes_sec and read_bytes_sec exclude each other"),
+            (
+                of_bytes(limit(1, 0, 0), limit(1, 0, 0)),
+                "total_bytes_sec and read_bytes_sec exclude each other",
+            ),
             (of_bytes(limit(0, 5, 0), none), "total_bytes_sec_max needs total_bytes_sec"),
             (of_bytes(none, limit(5, 4, 0)), "read_bytes_sec_max is less than read_bytes_sec"),
             (of_bytes(limit(5, 0, 3), none), "total_bytes_sec_max_length needs total_bytes_sec_max"),
             (of_bytes(limit(u64::MAX, 0, 0), none), "total_bytes_sec is more than"),
         ] {
-            let error = tune.check("devices/disk/iotune").unwrap_err().to_string();
+            let error = tune.check().unwrap_err();
             assert!(error.contains(said), "{error}");
         }
-        assert!(of_bytes(limit(5, 10, 3), none).check("x").is_ok());
+        assert!(of_bytes(limit(5, 10, 3), none).check().is_ok());
     }
 }

@@ -61,13 +61,7 @@ impl Storage {
         })
     }
 
-    fn accept(
-        &self,
-        pool: Uuid,
-        name: &str,
-        file: OwnedFd,
-        purpose: Purpose,
-    ) -> Result<File, StorageError> {
+    fn accept(&self, pool: Uuid, name: &str, file: OwnedFd, purpose: Purpose) -> Result<File, StorageError> {
         let subject = self.active(pool)?.subject(name);
         reeve_sys::handed::accept(file, purpose).map_err(|error| match error {
             HandedError::Io(source) => StorageError::file(subject, "compared with a file")(source),

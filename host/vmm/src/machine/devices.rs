@@ -8,7 +8,8 @@ use reeve_image::{Access, Format, Image, ImageFile};
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, NetBackend, NetConfig, VmConfig,
+    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, NetBackend, NetConfig,
+    VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -59,7 +60,9 @@ pub enum DeviceError {
         cause: TransportStateError,
     },
     /// The device named by its alias is none that can be saved.
-    #[error("the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead")]
+    #[error(
+        "the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead"
+    )]
     NotSaved(String),
     /// The disk named by its alias can't have that size.
     #[error("device '{alias}': {cause}")]
@@ -219,6 +222,15 @@ impl Devices {
         }
     }
 
+    /// Gives a disk other limits.
+    pub(super) fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Disk(_, control) => control.limit(limits),
+            _ => return Err(DeviceError::NoDisk(alias.to_owned())),
+        }
+        Ok(())
+    }
+
     fn find(&self, alias: &str) -> Result<&Plugged, DeviceError> {
         let found = self.plugged.iter().find(|plugged| plugged.alias == alias);
         found.ok_or_else(|| DeviceError::NoDevice(alias.to_owned()))
@@ -345,7 +357,7 @@ struct Made {
     handle: Handle,
 }
 
-fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {{{{
+fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
     let (device, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
@@ -375,7 +387,7 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
     Ok(Made { function: transport.clone(), transport: Some(transport), handle })
 }
 
-fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {{{{
+fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {
     let options = DiskOptions {
         readonly: config.readonly,
         serial: config.serial.clone().unwrap_or_default(),
@@ -386,7 +398,7 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         Format::Raw => Disk::new(board.fds.file(config.fd)?, options)?,
         Format::Qcow2 => Disk::in_image(image(board, alias, config)?, options)?,
     };
-    let block = Block::new(disk);
+    let block = Block::new(disk, &config.limits)?;
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
 }
@@ -403,7 +415,7 @@ fn image(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Image, 
     Ok(reeve_image::open_chain(chain, access).map_err(DiskError::from)?)
 }
 
-fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {{{{
+fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {
     let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
     let backend = match config.backend {
         NetBackend::Tap { fd } => Backend::tap(board.fds.file(fd)?)?,
@@ -418,7 +430,7 @@ fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {{{
     Ok((Box::new(net), handle))
 }
 
-fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCause> {{{{
+fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCause> {
     let signals = Arc::clone(board.signals);
     let on_change = Box::new(move |bytes| signals.balloon(bytes));
     let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;

@@ -28,7 +28,7 @@ pub use signals::{GuestStop, Happened, Signals};
 
 use crate::boot::{self, BootError, BootSource};
 use crate::bus::BusError;
-use crate::config::{ConfigError, DeviceConfig, VmConfig};
+use crate::config::{ConfigError, DeviceConfig, DiskLimits, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
@@ -333,6 +333,11 @@ impl Machine {
     /// Gives a disk another capacity and tells the guest.
     pub fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), MachineError> {
         Ok(self.devices.resize_disk(alias, bytes, shrink)?)
+    }
+
+    /// Gives a disk other limits.
+    pub fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), MachineError> {
+        Ok(self.devices.limit_disk(alias, limits)?)
     }
 
     /// The devices.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Machine, MachineError, Parts};
+use super::{DeviceError, Machine, MachineError, Parts};
 use crate::memory::Memory;
 use crate::state::{BoardState, MachineState, Shape, StateError};
 

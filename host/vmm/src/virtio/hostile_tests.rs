@@ -13,6 +13,7 @@ use super::block::{Block, Disk, DiskOptions};
 use super::console::{ConsoleDevice, ConsolePort};
 use super::rng::Rng;
 use super::testing::{Driver, EVENT_IDX, INDIRECT, MEMORY_SIZE, NEXT, WRITE, ring};
+use crate::config::DiskLimits;
 use crate::console::Console;
 
 const SIZE: u16 = 16;
@@ -96,7 +97,8 @@ fn block() -> Box<dyn VirtioDevice> {
     // SAFETY: the name is a C string; the descriptor is new and checked by what follows.
     let file = unsafe { File::from_raw_fd(libc::memfd_create(c"disk".as_ptr(), libc::MFD_CLOEXEC)) };
     file.set_len(1 << 20).unwrap();
-    Box::new(Block::new(Disk::new(file, DiskOptions { discard: true, ..Default::default() }).unwrap()))
+    let disk = Disk::new(file, DiskOptions { discard: true, ..Default::default() }).unwrap();
+    Box::new(Block::new(disk, &DiskLimits::default()).unwrap())
 }
 
 fn console() -> Box<dyn VirtioDevice> {

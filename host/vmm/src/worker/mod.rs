@@ -287,6 +287,7 @@ impl Worker {
             Call::AttachDevice { device } => self.life.attach_device(device, fds)?,
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
+            Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::OpenChannel { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")

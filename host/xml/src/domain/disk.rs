@@ -1,6 +1,6 @@
 //! `<disk>` (guide 20.16.1).
 
-use reeve_model::domain::{Disk, DiskDriver, DiskSource};
+use reeve_model::domain::{Disk, DiskDriver, DiskSource, IoTune};
 
 use super::address::{read_common, write_common};
 use crate::error::Fault;
@@ -20,6 +20,7 @@ pub(crate) fn read(disk: &mut Reader<'_, '_>) -> Result<Disk, Fault> {
         readonly: disk.flag("readonly")? || device == "cdrom",
         shareable: disk.flag("shareable")?,
         serial: disk.one("serial", |serial| Ok(serial.trimmed()))?.filter(|serial| !serial.is_empty()),
+        iotune: disk.one("iotune", read_iotune)?.unwrap_or_default(),
         common: read_common(disk)?,
         device,
         source,
@@ -69,6 +70,21 @@ fn read_driver(driver: &mut Reader<'_, '_>) -> Result<DiskDriver, Fault> {
     })
 }
 
+fn read_iotune(iotune: &mut Reader<'_, '_>) -> Result<IoTune, Fault> {
+    let mut tune = IoTune::default();
+    for (name, value) in tune.numbers() {
+        *value = iotune.one(&name, Reader::text_number)?;
+    }
+    Ok(tune)
+}
+
+fn write_iotune(mut tune: IoTune) -> Element<'static> {
+    let said = tune.numbers().into_iter().filter_map(|(name, value)| Some((name, (*value)?)));
+    said.fold(Element::new("iotune"), |element, (name, value)| {
+        element.one(Element::new(name).with_text(value.to_string()))
+    })
+}
+
 pub(crate) fn write(disk: &Disk) -> Element<'_> {
     let path = |name, path: &'_ Option<String>| match path {
         Some(path) => Element::new("source").with(name, path.clone()),
@@ -104,6 +120,7 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
     let element = element
         .one_flag("readonly", disk.readonly)
         .one_flag("shareable", disk.shareable)
-        .one_text("serial", disk.serial.as_ref());
+        .one_text("serial", disk.serial.as_ref())
+        .one_unless_empty(write_iotune(disk.iotune));
     write_common(element, &disk.common)
 }

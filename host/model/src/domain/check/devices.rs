@@ -154,7 +154,10 @@ fn check_disk(path: &str, disk: &Disk) -> Checked {
         let message = "io='native' needs cache='none' or 'directsync'; change one of them";
         return broken(format!("{driver}/@io"), message);
     }
-    Ok(())
+    match disk.iotune.check() {
+        Ok(()) => Ok(()),
+        Err(message) => broken(format!("{path}/iotune"), message),
+    }
 }
 
 fn check_interface(path: &str, interface: &Interface) -> Checked {

@@ -3,7 +3,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::config::CacheMode;
+use crate::config::{CacheMode, DiskLimits, RateLimit};
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 const SIZE: u16 = 16;
@@ -35,6 +35,45 @@ fn each_engine(options: &DiskOptions, flags: i32, test: impl Fn(&mut Disked)) {
     }
 }
 
+#[test]
+fn requests_wait_for_the_limits_of_their_kind_and_new_limits_hold_at_once() {
+    let file = image(0);
+    let disk = Disk::new(file.try_clone().unwrap(), DiskOptions::default()).unwrap();
+    let mut disked = Disked::start(disk, file, true);
+    // A bucket of one request, and then nothing for an hour.
+    let slow = RateLimit { rate: 1, max: 0, seconds: 0 };
+    let writes = |limit| DiskLimits {
+        bytes: [RateLimit::default(), RateLimit::default(), limit],
+        ..DiskLimits::default()
+    };
+    disked.control.limit(&writes(slow));
+    let data = disked.driver.buffer(&[7; 4096]);
+    assert_eq!(disked.request(OUT, 0, &[(data, 4096)]).0, OK);
+    let waiting = disked.begin(OUT, 8, &[(data, 4096)]);
+    assert_eq!(disked.request(IN, 0, &[(data, 4096)]).0, OK);
+    assert_eq!(disked.driver.bytes(waiting, 1), [0xff]);
+    disked.control.limit(&writes(RateLimit::default()));
+    disked.driver.wait_used(0, SIZE);
+    assert_eq!(disked.driver.bytes(waiting, 1), [OK]);
+}
+
+#[test]
+fn a_disk_that_stops_waits_for_no_limit() {
+    let file = image(0);
+    let disk = Disk::new(file.try_clone().unwrap(), DiskOptions::default()).unwrap();
+    let mut disked = Disked::start(disk, file, true);
+    let slow = RateLimit { rate: 1, max: 0, seconds: 0 };
+    disked.control.limit(&DiskLimits { bytes: [slow; 3], ..DiskLimits::default() });
+    let data = disked.driver.buffer(&[9; 4096]);
+    assert_eq!(disked.request(OUT, 0, &[(data, 4096)]).0, OK);
+    let waiting = disked.begin(OUT, 8, &[(data, 4096)]);
+    disked.driver.transport.pause();
+    assert_eq!(disked.driver.bytes(waiting, 1), [OK]);
+    let mut written = [0; 4096];
+    disked.file.read_exact_at(&mut written, 4096).unwrap();
+    assert_eq!(written, [9; 4096]);
+}
+
 pub(super) struct Disked {
     pub(super) driver: Driver,
     pub(super) file: File,
@@ -44,7 +83,8 @@ pub(super) struct Disked {
 
 impl Disked {
     pub(super) fn start(disk: Disk, file: File, ring: bool) -> Self {
-        let device = if ring { Block::new(disk) } else { Block::without_ring(disk) };
+        let limits = DiskLimits::default();
+        let device = if ring { Block::new(disk, &limits) } else { Block::without_ring(disk) }.unwrap();
         let (metrics, control) = (device.metrics(), device.control());
         let mut driver = Driver::new(Box::new(device));
         driver.start(EVENT_IDX, SIZE);
@@ -52,6 +92,13 @@ impl Disked {
     }
 
     pub(super) fn request(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> (u8, u32) {
+        let status = self.begin(kind, sector, data);
+        let (_, written) = self.driver.wait_used(0, SIZE);
+        (self.driver.bytes(status, 1)[0], written)
+    }
+
+    /// Submits a request; where its status will be.
+    fn begin(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> u64 {
         let mut header = kind.to_le_bytes().to_vec();
         header.extend([0; 4]);
         header.extend(sector.to_le_bytes());
@@ -61,8 +108,7 @@ impl Disked {
         chain.extend(data.iter().map(|(address, length)| (*address, *length, matches!(kind, IN | GET_ID))));
         chain.push((status, 1, true));
         self.driver.submit(0, SIZE, &chain);
-        let (_, written) = self.driver.wait_used(0, SIZE);
-        (self.driver.bytes(status, 1)[0], written)
+        status
     }
 
     pub(super) fn ranges(&mut self, kind: u32, ranges: &[(u64, u32, u32)]) -> u8 {

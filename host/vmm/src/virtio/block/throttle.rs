@@ -215,8 +215,11 @@ mod tests {
     #[test]
     fn large_requests_count_as_several_where_that_is_asked() {
         let start = Instant::now();
-        let limits =
-            DiskLimits { requests: [rate(100), rate(0), rate(0)], request_bytes: 1024, ..DiskLimits::default() };
+        let limits = DiskLimits {
+            requests: [rate(100), rate(0), rate(0)],
+            request_bytes: 1024,
+            ..DiskLimits::default()
+        };
         let requests = passed(&mut Throttle::new(&limits, start), READ, start, 10);
         assert!((250..=255).contains(&requests), "{requests} of 250");
     }

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use reeve_image::ImageError;
 
 use super::{Life, State, machine_failure};
-use crate::config::{DeviceConfig, DeviceKind, VmConfig};
+use crate::config::{DeviceConfig, DeviceKind, DiskLimits, VmConfig};
 use crate::machine::{DeviceError, FdTable, Machine, MachineError};
 use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Event, Failure};
@@ -68,6 +68,19 @@ impl Life {
         for device in devices.filter(|device| device.alias == alias) {
             if let DeviceKind::Net(net) = &mut device.kind {
                 net.link_up = up;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a disk other limits, now and when the machine is built again.
+    pub(in crate::worker) fn limit_disk(&mut self, alias: &str, limits: DiskLimits) -> Result<(), Failure> {
+        self.attend();
+        self.machine()?.limit_disk(alias, &limits).map_err(machine_failure)?;
+        let devices = self.config.iter_mut().flat_map(|config| &mut config.devices);
+        for device in devices.filter(|device| device.alias == alias) {
+            if let DeviceKind::Block(block) = &mut device.kind {
+                block.limits = limits;
             }
         }
         Ok(())
