@@ -46,7 +46,7 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Define,
         Self::Undefine,
         Self::Start,

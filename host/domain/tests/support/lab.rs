@@ -100,6 +100,7 @@ pub fn disk(target: &str, path: &Path) -> Disk {
         readonly: false,
         shareable: false,
         serial: None,
+        iotune: Default::default(),
         common: DeviceCommon::default(),
     }
 }

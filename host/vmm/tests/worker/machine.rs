@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    FdIndex, RngConfig, VmConfig,
+    DiskLimits, FdIndex, RngConfig, VmConfig,
 };
 use reeve_vmm::protocol::{Call, ErrorCode, Event};
 
@@ -26,6 +26,7 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         serial: Some("reeve-0001".to_owned()),
         cache: CacheMode::Writeback,
         discard: false,
+        limits: DiskLimits::default(),
     };
     device(alias, DeviceKind::Block(config))
 }

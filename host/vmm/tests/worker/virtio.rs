@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    FdIndex, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
+    DiskLimits, FdIndex, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 
@@ -42,8 +42,8 @@ pub fn boot(
 pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
     let (format, backing) = (Format::Raw, Vec::new());
-    let block =
-        BlockConfig { fd: FdIndex(fd), format, backing, readonly: false, serial, cache, discard: true };
+    let (fd, limits) = (FdIndex(fd), DiskLimits::default());
+    let block = BlockConfig { fd, format, backing, readonly: false, serial, cache, discard: true, limits };
     device(alias, None, DeviceKind::Block(block))
 }
 
