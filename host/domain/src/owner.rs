@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
 use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
@@ -316,9 +316,9 @@ impl Owner {
             Ask::SetStatsPeriod(seconds) => {
                 let mut config = self.config();
                 machine.set_stats_period(seconds).await.map_err(named("asked for statistics"))?;
-                if let Some(balloon) = &mut config.devices.memballoon {
-                    balloon.stats_period = (seconds > 0).then_some(seconds);
-                }
+                // One that the document does not name is there all the same.
+                let balloon = config.devices.memballoon.get_or_insert_with(MemBalloon::implicit);
+                balloon.stats_period = (seconds > 0).then_some(seconds);
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::Attach(device) => {

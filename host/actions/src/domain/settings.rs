@@ -51,10 +51,10 @@ impl Actions {
                 return Err(Error::new(ErrorCode::WrongState, message));
             };
             let mut after = before.as_ref().clone();
+            // An alias is given at the start.
             let balloon = after.devices.memballoon.get_or_insert_with(|| MemBalloon {
-                model: "virtio".to_owned(),
-                stats_period: None,
                 common: DeviceCommon::default(),
+                ..MemBalloon::implicit()
             });
             balloon.stats_period = (seconds > 0).then_some(seconds);
             replace(self, actor, &before, after).await?;

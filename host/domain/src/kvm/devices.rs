@@ -53,10 +53,10 @@ pub(super) fn all(
         keep(rng(each, sources).map(Some), &mut list, refuse);
     }
     keep(balloon(config), &mut list, refuse);
-    for each in &devices.watchdog {
+    if let Some(each) = &devices.watchdog {
         keep(watchdog(each).map(Some), &mut list, refuse);
     }
-    for each in &devices.panic {
+    if let Some(each) = &devices.panic {
         keep(panic(each).map(Some), &mut list, refuse);
     }
     (serials, list)
@@ -217,12 +217,7 @@ pub(super) fn rng(rng: &Rng, sources: &mut Sources) -> Result<DeviceConfig, Stri
 
 /// As libvirt does, a guest has a balloon unless the document says `none`.
 fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
-    let said = config.devices.memballoon.clone();
-    let balloon = said.unwrap_or_else(|| MemBalloon {
-        model: "virtio".to_owned(),
-        stats_period: None,
-        common: DeviceCommon { alias: Some("balloon0".to_owned()), ..DeviceCommon::default() },
-    });
+    let balloon = config.devices.memballoon.clone().unwrap_or_else(MemBalloon::implicit);
     match balloon.model.as_str() {
         "none" => Ok(None),
         "virtio" => {

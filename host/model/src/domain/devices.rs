@@ -331,6 +331,14 @@ pub struct MemBalloon {
     pub common: DeviceCommon,
 }
 
+impl MemBalloon {
+    /// The balloon that a domain has whose document does not say, as with libvirt.
+    pub fn implicit() -> Self {
+        let common = DeviceCommon { alias: Some("balloon0".to_owned()), ..DeviceCommon::default() };
+        Self { model: "virtio".to_owned(), stats_period: None, common }
+    }
+}
+
 /// `<panic>`: the device that the guest tells when it panics.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PanicDevice {
