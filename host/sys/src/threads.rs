@@ -92,8 +92,11 @@ mod tests {
     #[test]
     fn a_thread_is_found_by_its_name_and_pinned() {
         let (told, go_on) = std::sync::mpsc::sync_channel::<()>(0);
+        let (here, there) = std::sync::mpsc::sync_channel::<()>(0);
         let thread = std::thread::Builder::new().name("pinned".into());
-        let thread = thread.spawn(move || go_on.recv()).unwrap();
+        // It has its name when it says that it is there.
+        let thread = thread.spawn(move || here.send(()).is_ok() && go_on.recv().is_ok()).unwrap();
+        there.recv().unwrap();
         let all = of(std::process::id());
         let found = all.iter().find(|thread| thread.name == "pinned").unwrap();
         let before = found.affinity().unwrap();
@@ -102,7 +105,7 @@ mod tests {
         assert!(found.last_cpu().is_some() && found.time_ns().is_some());
         assert!(found.set_affinity([5000]).unwrap_err().to_string().contains("host CPU 5000"));
         told.send(()).unwrap();
-        thread.join().unwrap().unwrap();
+        assert!(thread.join().unwrap());
         assert_eq!(of(u32::MAX), []);
     }
 }

@@ -78,7 +78,7 @@ fn a_model_is_checked_before_a_start_and_a_guest_runs_with_one() -> Outcome {
     for cpu in [
         "<cpu mode='host-passthrough'/>",
         "<cpu mode='host-model'/>",
-        "<cpu match='exact'><model fallback='allow'>Westmere</model><topology sockets='1' cores='1' threads='2'/></cpu>",
+        "<cpu match='exact'><model fallback='allow'>qemu64</model><topology sockets='1' cores='1' threads='2'/></cpu>",
     ] {
         lab.define(cpu, "run=cpuid", "")?;
         lab.domain("start", &[])?;

@@ -158,6 +158,9 @@ fn usable_model(cpu: &CpuConfig, asked: &'static Model, host: &HostCpu) -> Resul
         Some("forbid") => None,
         _ => cpu::closest(&asked.features.intersection(&host.features), asked.vendor),
     };
+    // A guest of 64 bits can't boot on a CPU of 32.
+    let long = cpu::named("lm").filter(|long| asked.features.contains(long));
+    let closest = closest.filter(|model| long.is_none_or(|long| model.features.contains(long)));
     closest.ok_or_else(|| {
         format!("this host lacks features of CPU model '{}': {}", asked.name, missing.join(", "))
     })

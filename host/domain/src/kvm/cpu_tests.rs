@@ -85,6 +85,10 @@ fn a_model_that_the_host_lacks_falls_back_or_not() {
     );
     assert!(planned(&custom_cpu("Hal9000", &[])).unwrap_err().contains("'Hal9000' is not known"));
     assert_eq!(notes(Some(&custom_cpu("Nehalem", &[])), &westmere()), None);
+    let old = HostCpu { features: cpu::model("pentium3").unwrap().features.clone(), ..westmere() };
+    let mut refusals = Vec::new();
+    plan(Some(&custom_cpu("Conroe", &[])), &vcpus(4), &old, &mut |sentence| refusals.push(sentence));
+    assert!(refusals[0].contains("ssse3") && refusals[0].contains("lm"), "no model of 32 bits: {refusals:?}");
     let amd = CpuConfig { vendor: Some("AMD".to_owned()), ..custom_cpu("Nehalem", &[]) };
     assert!(planned(&amd).unwrap_err().contains("made by AMD"));
 }
