@@ -20,7 +20,8 @@ async fn guest(mut channel: tokio::io::DuplexStream, said: &[u8]) {
         }
     }
     let text = String::from_utf8_lossy(&question);
-    let id: String = text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let id: String =
+        text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     let hello = format!("{{\"return\":{id}}}\n");
     let all = [&[0xff], hello.as_bytes(), said].concat();
     // The host may have hung up.

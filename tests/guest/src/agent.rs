@@ -149,7 +149,9 @@ fn of_guest(machine: &mut Machine, command: &str, line: &str) -> Result<String, 
         "guest-fstrim" => {
             let minimum = field(line, "minimum").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
             machine.agent.trimmed = Some(minimum);
-            let path = |disk: usize| format!("{{\"path\": \"/disk{disk}\", \"trimmed\": 4096, \"minimum\": {minimum}}}");
+            let path = |disk: usize| {
+                format!("{{\"path\": \"/disk{disk}\", \"trimmed\": 4096, \"minimum\": {minimum}}}")
+            };
             format!("{{\"paths\": [{}]}}", list(machine.disks.len(), path))
         }
         "guest-get-fsinfo" => format!("[{}]", list(machine.disks.len(), |disk| filesystem(machine, disk))),
@@ -175,9 +177,22 @@ fn of_guest(machine: &mut Machine, command: &str, line: &str) -> Result<String, 
 
 fn info() -> String {
     const COMMANDS: [&str; 16] = [
-        "guest-sync-delimited", "guest-sync", "guest-ping", "guest-info", "guest-get-host-name", "guest-get-osinfo",
-        "guest-get-time", "guest-set-time", "guest-fsfreeze-status", "guest-fsfreeze-freeze", "guest-fsfreeze-thaw",
-        "guest-fstrim", "guest-get-fsinfo", "guest-network-get-interfaces", "guest-get-vcpus", "guest-set-vcpus",
+        "guest-sync-delimited",
+        "guest-sync",
+        "guest-ping",
+        "guest-info",
+        "guest-get-host-name",
+        "guest-get-osinfo",
+        "guest-get-time",
+        "guest-set-time",
+        "guest-fsfreeze-status",
+        "guest-fsfreeze-freeze",
+        "guest-fsfreeze-thaw",
+        "guest-fstrim",
+        "guest-get-fsinfo",
+        "guest-network-get-interfaces",
+        "guest-get-vcpus",
+        "guest-set-vcpus",
     ];
     let command = |index: usize| {
         format!("{{\"name\": \"{}\", \"enabled\": true, \"success-response\": true}}", COMMANDS[index])
