@@ -6,8 +6,8 @@ use vm_memory::{Bytes, GuestAddress};
 
 use super::*;
 use crate::config::{
-    BalloonConfig, BootConfig, ConsoleConfig, ConsolePort, DeviceConfig, DeviceKind, FdIndex,
-    LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig,
+    BalloonConfig, BootConfig, ConsoleConfig, ConsoleEnd, ConsolePort, CpuConfig, DeviceConfig, DeviceKind,
+    FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig,
 };
 use crate::console::Console;
 use crate::machine::{Consoles, FdTable, Machine, Parts, Signals};
@@ -17,7 +17,8 @@ use crate::sandbox::ThreadFilter;
 const MIB: u64 = 1 << 20;
 
 fn memory(bytes: u64) -> Memory {
-    memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false }).unwrap()
+    memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None })
+        .unwrap()
 }
 
 /// Memory with something in the first, the last and one odd page.
@@ -113,19 +114,28 @@ fn config() -> VmConfig {
     let port = |alias: &str, name: Option<&str>| ConsolePort {
         alias: alias.to_owned(),
         name: name.map(str::to_owned),
+        log: None,
+        end: ConsoleEnd::Nobody,
     };
     let console = ConsoleConfig { ports: vec![port("console0", None), port("a0", Some("agent"))] };
     let rng = RngConfig { fd: FdIndex(2), rate: None };
-    let balloon = BalloonConfig { target: 16 * MIB, stats: true };
+    let balloon = BalloonConfig { target: 16 * MIB, stats: true, stats_period: None };
     VmConfig {
         name: "saved".to_owned(),
         kvm: FdIndex(0),
-        memory: MemoryConfig { bytes: 16 * MIB, mergeable: false, hugepages: None, locked: false },
+        memory: MemoryConfig {
+            bytes: 16 * MIB,
+            mergeable: false,
+            hugepages: None,
+            locked: false,
+            numa: None,
+        },
         vcpus: 2,
+        cpu: CpuConfig::default(),
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: String::new() },
-        serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None }],
+        serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
         devices: vec![
             device("console", DeviceKind::Console(console)),
             device("rng0", DeviceKind::Rng(rng)),
