@@ -73,8 +73,8 @@ fn policies_and_matches() {
 #[test]
 fn a_model_that_the_host_lacks_falls_back_or_not() {
     let haswell = custom_cpu("Haswell", &[]);
-    let plan = planned(&haswell).unwrap();
-    assert_eq!(plan.signature, Some((6, 44, 1)), "Westmere is the closest");
+    let chosen = planned(&haswell).unwrap();
+    assert_eq!(chosen.signature, Some((6, 44, 1)), "Westmere is the closest");
     let note = notes(Some(&haswell), &westmere()).unwrap();
     assert!(note.contains("'Westmere' instead of 'Haswell'") && note.contains("avx2"), "{note}");
     let forbid = CpuConfig { fallback: Some("forbid".to_owned()), ..haswell };
