@@ -12,7 +12,10 @@ mod disk;
 mod interface;
 mod media;
 mod read;
+mod restore;
 mod run;
+mod save;
+mod save_image;
 mod settings;
 mod start;
 mod stop;
@@ -41,6 +44,7 @@ pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;
+pub(crate) use save::Save;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
 pub(crate) use update_device::UpdateDevice;
@@ -144,6 +148,6 @@ impl Actions {
 
     /// The row of a domain as it is now.
     pub(crate) fn row(&self, uuid: Uuid) -> Result<DomainSummary, Error> {
-        Ok(self.domains.snapshot(uuid).map_err(explain)?.summary)
+        Ok(self.with_save(self.domains.snapshot(uuid).map_err(explain)?.summary))
     }
 }

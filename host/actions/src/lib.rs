@@ -54,6 +54,7 @@ pub mod task_port;
 mod volume;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use reeve_domain::Domains;
@@ -94,6 +95,8 @@ pub struct Deps {
     pub networking: Arc<Networking>,
     /// Its storage pools.
     pub storing: Arc<Storing>,
+    /// Directory of managed saves.
+    pub saves: PathBuf,
     /// Which clients may do what.
     pub access: Access,
     /// Where tests make the process die; [`NoFaults`] in the product.
@@ -110,6 +113,7 @@ pub struct Actions {
     node: Arc<dyn NodePort>,
     networking: Arc<Networking>,
     storing: Arc<Storing>,
+    saves: PathBuf,
     access: Access,
     faults: Arc<dyn FaultPoint>,
     definitions: Arc<Definitions>,
@@ -121,7 +125,8 @@ pub struct Actions {
 impl Actions {
     /// The verbs over these parts. Call [`Self::recover`] before the first one.
     pub fn new(deps: Deps) -> Self {
-        let Deps { domains, store, bus, policy, policies, node, networking, storing, access, faults } = deps;
+        let Deps { domains, store, bus, policy, policies, node, networking, storing, saves, access, faults } =
+            deps;
         let definitions = Arc::new(Definitions::new(domains.clone(), store.clone()));
         let pending_macs = mac::Pending::default();
         Self {
@@ -133,6 +138,7 @@ impl Actions {
             node,
             networking,
             storing,
+            saves,
             access,
             faults,
             definitions,

@@ -39,7 +39,7 @@ impl Actions {
         recovery.unreadable.extend(self.recover_interfaces().await?);
         recovery.unreadable.extend(self.recover_pools().await?);
         for row in rows {
-            match self.restore(&row) {
+            match self.load(&row) {
                 Ok(()) => recovery.definitions += 1,
                 Err(error) => {
                     recovery.unreadable.push(format!("domain '{}' was not loaded: {error}", row.name))
@@ -69,7 +69,7 @@ impl Actions {
         Ok(recovery)
     }
 
-    fn restore(&self, row: &DomainRow) -> Result<(), Error> {
+    fn load(&self, row: &DomainRow) -> Result<(), Error> {
         let document = document::parse(&row.xml, false)?;
         self.domains.restore(document.config, row.autostart).map_err(explain)
     }
@@ -89,6 +89,7 @@ impl Actions {
     async fn settle_row(self: &Arc<Self>, row: &JournalRow) -> Result<bool, Error> {
         match row.kind.as_str() {
             domain::Start::KIND => self.settle::<domain::Start>(row).await,
+            domain::Save::KIND => self.settle::<domain::Save>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,

@@ -5,6 +5,7 @@ mod device;
 mod disk;
 mod interface;
 mod life;
+mod save;
 mod tuning;
 
 use axum::Json;
@@ -16,7 +17,7 @@ use reeve_actions::EditGuard;
 use reeve_model::Error;
 use reeve_model::api::{
     DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
-    SetStatsPeriod, XmlOptions,
+    SetStatsPeriod, UndefineOptions, XmlOptions,
 };
 use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
 
@@ -30,6 +31,7 @@ pub(crate) use device::*;
 pub(crate) use disk::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
+pub(crate) use save::*;
 pub(crate) use tuning::*;
 
 /// Rows of all domains that pass the filter, by name.
@@ -102,15 +104,16 @@ pub(crate) async fn info(
     path = "/v1/domains/{domain}",
     operation_id = "domain_undefine",
     tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
+    params(("domain" = String, Path, description = "Name or UUID"), UndefineOptions),
     responses((status = NO_CONTENT, description = "It is gone"), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn undefine(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(domain): Path<String>,
+    Query(options): Query<UndefineOptions>,
 ) -> Result<StatusCode, ApiError> {
-    state.actions.undefine(&actor, &domain).await?;
+    state.actions.undefine_with(&actor, &domain, options).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -19,6 +19,8 @@ mod interface;
 mod life;
 mod list;
 mod media;
+mod save;
+mod save_image;
 mod screenshot;
 mod setmem;
 mod state;
@@ -59,6 +61,20 @@ pub enum DomainCommand {
     InjectNmi(life::InjectNmi),
     /// Stop the machine at once, as pulling the plug does
     Destroy(life::Destroy),
+    /// Save a domain to a file and stop it
+    Save(save::Save),
+    /// Start a domain where a file left it
+    Restore(save::Restore),
+    /// Save a domain and stop it, so that its next start goes on from there
+    Managedsave(save::ManagedSave),
+    /// Forget what a domain was saved as, so that its next start boots
+    ManagedsaveRemove(save::ManagedSaveRemove),
+    /// Print the document in a save image
+    SaveImageDumpxml(save_image::SaveImageDumpxml),
+    /// Replace the document in a save image
+    SaveImageDefine(save_image::SaveImageDefine),
+    /// Change the document in a save image in an editor
+    SaveImageEdit(save_image::SaveImageEdit),
     /// Stop the vCPUs and keep the memory
     Suspend(life::Suspend),
     /// Let the vCPUs of a suspended domain run again
@@ -181,6 +197,13 @@ impl DomainCommand {
             Self::Reset(command) => command.run(context).await,
             Self::InjectNmi(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,
+            Self::Save(command) => command.run(context).await,
+            Self::Restore(command) => command.run(context).await,
+            Self::Managedsave(command) => command.run(context).await,
+            Self::ManagedsaveRemove(command) => command.run(context).await,
+            Self::SaveImageDumpxml(command) => command.run(context).await,
+            Self::SaveImageDefine(command) => command.run(context).await,
+            Self::SaveImageEdit(command) => command.run(context).await,
             Self::Suspend(command) => command.run(context).await,
             Self::Resume(command) => command.run(context).await,
             Self::List(command) => command.run(context).await,
@@ -294,6 +317,7 @@ pub(crate) mod samples {
             persistent: true,
             autostart: true,
             driver: "kvm".into(),
+            managed_save: false,
         }
     }
 
@@ -308,6 +332,7 @@ pub(crate) mod samples {
             persistent: true,
             autostart: false,
             driver: "kvm".into(),
+            managed_save: false,
         }
     }
 }

@@ -4,7 +4,7 @@ use hyper::Method;
 use reeve_model::Bytes;
 use reeve_model::api::{
     DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
-    SetStatsPeriod, StartOptions, XmlOptions,
+    SetStatsPeriod, StartOptions, UndefineOptions, XmlOptions,
 };
 use reeve_model::domain_interface::{
     AddressOptions, DomainInterface, InterfaceAddress, SetBandwidth, SetLink,
@@ -28,7 +28,17 @@ impl Client {
 
     /// Removes a definition.
     pub async fn undefine_domain(&self, domain: &str) -> Result<(), ClientError> {
-        self.send(Method::DELETE, Target::new(&["domains", domain]), Payload::Empty).await.map(drop)
+        self.undefine_domain_with(domain, UndefineOptions::default()).await
+    }
+
+    /// Removes a definition as `options` say.
+    pub async fn undefine_domain_with(
+        &self,
+        domain: &str,
+        options: UndefineOptions,
+    ) -> Result<(), ClientError> {
+        let target = Target::new(&["domains", domain]).with_fields(&options);
+        self.send(Method::DELETE, target, Payload::Empty).await.map(drop)
     }
 
     /// Everything `domain info` shows.

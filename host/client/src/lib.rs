@@ -19,6 +19,7 @@ mod policy;
 mod pool;
 mod query;
 mod record;
+mod save;
 mod secret;
 mod task;
 mod tuning;

@@ -63,6 +63,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         node: Arc::new(Node::new(Places::default())),
         networking: Arc::new(networking),
         storing: Arc::new(Storing::new(layout.lib().join("images"))),
+        saves: layout.lib().join("save"),
         access: access(config),
         faults: Arc::new(NoFaults),
     });

@@ -92,6 +92,8 @@ impl Entry {
             persistent: inner.definition.is_some(),
             autostart: inner.autostart,
             driver: inner.config().map_or_else(String::new, |config| config.domain_type.as_str().to_owned()),
+            // Where saves are kept is not known here.
+            managed_save: false,
         }
     }
 

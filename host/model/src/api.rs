@@ -23,6 +23,9 @@ pub struct DomainFilter {
     /// Only domains with (true) or without (false) autostart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autostart: Option<bool>,
+    /// Only domains with (true) or without (false) a managed save.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_save: Option<bool>,
 }
 
 impl DomainFilter {
@@ -32,6 +35,7 @@ impl DomainFilter {
             && self.state.is_none_or(|state| state == row.state)
             && self.persistent.is_none_or(|persistent| persistent == row.persistent)
             && self.autostart.is_none_or(|autostart| autostart == row.autostart)
+            && self.managed_save.is_none_or(|managed_save| managed_save == row.managed_save)
     }
 }
 
@@ -61,6 +65,23 @@ pub struct StartOptions {
     /// With its vCPUs stopped, until it is resumed.
     #[serde(default)]
     pub paused: bool,
+    /// Forget what was saved of it and boot.
+    #[serde(default)]
+    pub force_boot: bool,
+    /// Read what was saved of it past the page cache of the host.
+    #[serde(default)]
+    pub bypass_cache: bool,
+}
+
+/// How a definition is removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct UndefineOptions {
+    /// Remove its managed save too, which is in the way otherwise.
+    #[serde(default)]
+    pub managed_save: bool,
 }
 
 /// How often the guest of a domain tells statistics of its memory by itself.

@@ -26,6 +26,9 @@ pub struct DomainSummary {
     pub autostart: bool,
     /// Driver that runs it: `kvm` or `sim`.
     pub driver: String,
+    /// True when its next start goes on from a managed save.
+    #[serde(default)]
+    pub managed_save: bool,
 }
 
 /// Everything `domain info` shows.

@@ -23,6 +23,9 @@ pub enum Verb {
     /// Stop or reset a domain by force.
     #[serde(rename = "domain:destroy")]
     DomainDestroy,
+    /// Save to a file and stop.
+    #[serde(rename = "domain:save")]
+    DomainSave,
     /// Pause and resume.
     #[serde(rename = "domain:suspend")]
     DomainSuspend,
@@ -172,6 +175,7 @@ impl Verb {
         Self::DomainStart,
         Self::DomainShutdown,
         Self::DomainDestroy,
+        Self::DomainSave,
         Self::DomainSuspend,
         Self::DomainConfigure,
         Self::DomainDevice,
@@ -229,6 +233,7 @@ impl Verb {
             Self::DomainStart => "domain:start",
             Self::DomainShutdown => "domain:shutdown",
             Self::DomainDestroy => "domain:destroy",
+            Self::DomainSave => "domain:save",
             Self::DomainSuspend => "domain:suspend",
             Self::DomainConfigure => "domain:configure",
             Self::DomainDevice => "domain:device",

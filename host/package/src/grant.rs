@@ -101,6 +101,7 @@ fn keys_of(verb: Verb) -> &'static [&'static str] {
         | Verb::DomainStart
         | Verb::DomainShutdown
         | Verb::DomainDestroy
+        | Verb::DomainSave
         | Verb::DomainSuspend
         | Verb::DomainConfigure
         | Verb::DomainDevice

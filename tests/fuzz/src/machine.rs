@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reeve_vmm::pci::PciFunction;
 use reeve_vmm::pci::msix::{MsiLine, MsiLines, MsiMessage};
-use reeve_vmm::virtio::{Doorbells, Memory, PciTransport, VirtioDevice};
+use reeve_vmm::virtio::{Doorbells, Memory, PciTransport, TransportState, VirtioDevice};
 use vm_memory::{Bytes, GuestAddress};
 use vmm_sys_util::eventfd::EventFd;
 
@@ -88,6 +88,14 @@ impl Machine {
         machine.transport.read_bar(0, QUEUES, &mut queues);
         machine.queues = u16::from_le_bytes(queues);
         machine
+    }
+
+    /// Loads saved state, and lets the device run with it where it takes it.
+    pub fn go_on_from(&mut self, state: &TransportState) {
+        if self.transport.restore(state).is_ok() {
+            self.transport.resume();
+            self.transport.pause();
+        }
     }
 
     /// Goes from reset to DRIVER_OK as a well-behaved driver does, all queues with [`SIZE`] descriptors. Of `features`, it

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use reeve_model::api::Defined;
 use reeve_model::{Actor, Error, Verb};
 
+use super::restore::Origin;
 use crate::Actions;
 use crate::error::explain;
 
@@ -38,7 +39,7 @@ impl Actions {
         let _reserved = self.allocate_macs(actor, &mut config).await?;
         let config = self.prepare(actor, config).await?;
         let turn = self.domains.begin_transient(actor.clone(), &config).map_err(explain)?;
-        let domain = self.bring_up(actor, turn, config, paused).await?;
+        let domain = self.bring_up(actor, turn, config, paused, Origin::Boot).await?;
         Ok(Defined { domain, warnings: document.warnings })
     }
 }

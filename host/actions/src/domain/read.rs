@@ -10,7 +10,7 @@ use crate::{Actions, document};
 impl Actions {
     /// One row a domain, by name; a policy sees those it was granted.
     pub fn list(&self, actor: &Actor) -> Result<Vec<DomainSummary>, Error> {
-        let mut rows = self.domains.list();
+        let mut rows: Vec<_> = self.domains.list().into_iter().map(|row| self.with_save(row)).collect();
         match actor {
             Actor::Policy { name, .. } => {
                 rows.retain(|row| self.policy.permits(name, Verb::DomainRead, &row.name));
@@ -33,7 +33,14 @@ impl Actions {
     /// The row of one domain and its live configuration, or its definition while it is off.
     pub fn snapshot(&self, actor: &Actor, key: &str) -> Result<DomainSnapshot, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        self.domains.snapshot(subject.uuid).map_err(explain)
+        let DomainSnapshot { summary, config } = self.domains.snapshot(subject.uuid).map_err(explain)?;
+        Ok(DomainSnapshot { summary: self.with_save(summary), config })
+    }
+
+    /// A row that knows of a managed save.
+    pub(crate) fn with_save(&self, mut row: DomainSummary) -> DomainSummary {
+        row.managed_save = row.persistent && self.managed_image(row.uuid).exists();
+        row
     }
 
     /// Every domain with its configuration, by name; a policy sees those it was granted.
@@ -51,7 +58,9 @@ impl Actions {
     /// Everything `domain info` shows; asks the machine of an active domain.
     pub async fn info(&self, actor: &Actor, key: &str) -> Result<DomainInfo, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        self.domains.info(subject.uuid).await.map_err(explain)
+        let mut info = self.domains.info(subject.uuid).await.map_err(explain)?;
+        info.summary = self.with_save(info.summary);
+        Ok(info)
     }
 
     /// Counters of an active domain.

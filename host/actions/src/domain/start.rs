@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   authorize ─▶ may it start? ─▶ find volumes ─▶ guard domain-prepare (may rewrite) ─▶ driver's check ─▶ turn on the domain
-//!     ─▶ journal [ guard: domain-start (may still deny) │ machine: directory, disks, taps, cgroup, worker, vCPUs ]
+//!     ─▶ journal [ guard: domain-start (may still deny) │ ports │ machine: directory, disks, taps, cgroup, worker, vCPUs │ image ]
 //! ```
 //! The definition stays as it is: what guards rewrite holds for this run only. The machine is one step because its driver
 //! undoes its own halves, and sweeps those of a killed daemon away at the next start.
@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_domain::{DomainError, Request, StartOptions, Turn};
+use reeve_model::api::StartOptions as StartHow;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 
+use super::restore::Origin;
 use super::{Question, define};
 use crate::Actions;
 use crate::error::explain;
@@ -28,21 +30,28 @@ const ATTEMPTS: usize = 3;
 impl Actions {
     /// Starts a defined domain.
     pub async fn start(self: &Arc<Self>, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
-        self.start_domain(actor, key, false).await
+        self.start_with(actor, key, StartHow::default()).await
     }
 
     /// Starts a defined domain with its vCPUs stopped.
     pub async fn start_paused(self: &Arc<Self>, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
-        self.start_domain(actor, key, true).await
+        self.start_with(actor, key, StartHow { paused: true, ..StartHow::default() }).await
     }
 
-    async fn start_domain(
+    /// Starts a defined domain as `how` says: from its managed save where it has one, which then goes (guide 14.8.3).
+    pub async fn start_with(
         self: &Arc<Self>,
         actor: &Actor,
         key: &str,
-        paused: bool,
+        how: StartHow,
     ) -> Result<DomainSummary, Error> {
         let subject = self.subject(actor, Verb::DomainStart, key)?;
+        let is_saved = self.managed_image(subject.uuid).exists();
+        if is_saved && !how.force_boot {
+            self.permits(&subject, Request::Start)?;
+            return self.start_saved(actor, subject.uuid, how.paused, how.bypass_cache).await;
+        }
+        let origin = if is_saved { Origin::BootAnyway } else { Origin::Boot };
         for _ in 0..ATTEMPTS {
             self.permits(&subject, Request::Start)?;
             let definition = self.domains.definition(subject.uuid).map_err(explain)?;
@@ -55,7 +64,7 @@ impl Actions {
             let turn = self.turn(actor, subject.uuid, Request::Start).await?;
             let now = self.domains.definition(subject.uuid).map_err(explain)?;
             if now.is_some_and(|now| Arc::ptr_eq(&now, &definition)) {
-                return self.bring_up(actor, turn, config, paused).await;
+                return self.bring_up(actor, turn, config, how.paused, origin).await;
             }
         }
         let message = format!("domain '{}' is being redefined all the time", subject.name);
@@ -89,9 +98,10 @@ impl Actions {
         turn: Turn,
         config: DomainConfig,
         paused: bool,
+        origin: Origin,
     ) -> Result<DomainSummary, Error> {
         let uuid = config.uuid;
-        let operation = Start { config, paused, actor: actor.clone(), turn: Some(turn) };
+        let operation = Start { config, paused, origin, actor: actor.clone(), turn: Some(turn) };
         let operation = self.perform(actor, operation).await?;
         let row = self.row(uuid);
         drop(operation);
@@ -104,6 +114,8 @@ impl Actions {
 pub(crate) struct Start {
     config: DomainConfig,
     paused: bool,
+    #[serde(default)]
+    origin: Origin,
     actor: Actor,
     /// The right to change the domain; let go when the operation ends.
     #[serde(skip)]
@@ -118,7 +130,7 @@ impl Operation for Start {
     }
 
     fn steps() -> &'static [&'static dyn Step<Self>] {
-        &[&AskGuards, &PlugPorts, &MakeMachine]
+        &[&AskGuards, &PlugPorts, &MakeMachine, &UseUpImage]
     }
 }
 
@@ -175,7 +187,13 @@ impl Step<Start> for MakeMachine {
     async fn run(&self, _actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
         let turn = start.turn.as_ref().expect("a start that was interrupted is not run again");
         let options = StartOptions { config: start.config.clone(), paused: start.paused };
-        turn.start(options).await.map(drop).map_err(explain)
+        match &start.origin {
+            Origin::Image(image) => {
+                let data = image.data().await?;
+                turn.restore(options, data).await.map(drop).map_err(explain)
+            }
+            Origin::Boot | Origin::BootAnyway => turn.start(options).await.map(drop).map_err(explain),
+        }
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
@@ -193,5 +211,30 @@ impl Step<Start> for MakeMachine {
             Ok(phase) if phase.has_machine() => Next::Forward,
             _ => Next::Back,
         }
+    }
+}
+
+/// A managed save is no more once the domain runs.
+struct UseUpImage;
+
+#[async_trait]
+impl Step<Start> for UseUpImage {
+    fn name(&self) -> &'static str {
+        "image"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        match start.origin.ends_managed_save() {
+            true => actions.discard_managed(start.config.uuid).await.map(drop),
+            false => Ok(()),
+        }
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn after_crash(&self, _actions: &Actions, _start: &Start) -> Next {
+        Next::Again
     }
 }

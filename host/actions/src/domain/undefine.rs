@@ -1,16 +1,35 @@
 //! Removing definitions.
 
 use reeve_domain::Request;
-use reeve_model::{Actor, Error, Verb};
+use reeve_model::api::UndefineOptions;
+use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use crate::Actions;
 
 impl Actions {
     /// Removes a definition. An active domain goes on as a transient one (guide 14.8.5).
     pub async fn undefine(&self, actor: &Actor, key: &str) -> Result<(), Error> {
+        self.undefine_with(actor, key, UndefineOptions::default()).await
+    }
+
+    /// Removes a definition as `options` say (guide 14.8.5).
+    pub async fn undefine_with(
+        &self,
+        actor: &Actor,
+        key: &str,
+        options: UndefineOptions,
+    ) -> Result<(), Error> {
         let subject = self.subject(actor, Verb::DomainUndefine, key)?;
         self.permits(&subject, Request::Undefine)?;
         let turn = self.turn(actor, subject.uuid, Request::Undefine).await?;
+        if options.managed_save {
+            self.discard_managed(subject.uuid).await?;
+        } else if self.managed_image(subject.uuid).exists() {
+            let message =
+                format!("domain '{}' has a managed save, which nobody could start any more", subject.name);
+            return Err(Error::new(ErrorCode::WrongState, message)
+                .with_hint("give --managed-save to remove it too, or start the domain"));
+        }
         let by = actor.clone();
         self.definitions(move |definitions| {
             let removed = definitions.remove(&by, turn.uuid());

@@ -1,6 +1,7 @@
 //! Who may do what.
 
 use reeve_actions::Access;
+use reeve_model::domain_save::SaveOptions;
 use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
@@ -73,6 +74,15 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     refused(host.attach_device(&stranger, "web", "<rng/>").await, ErrorCode::Denied, &["domain:device"]);
     refused(host.shutdown(&stranger, "web").await, ErrorCode::Denied, &["domain:shutdown"]);
     refused(host.reboot(&stranger, "web").await, ErrorCode::Denied, &["domain:shutdown"]);
+    let options = SaveOptions::default();
+    let saved = host.save(&stranger, "web", "/tmp/web.save", None, options).await;
+    refused(saved, ErrorCode::Denied, &["domain:save"]);
+    refused(host.managed_save(&stranger, "web", options).await, ErrorCode::Denied, &["domain:save"]);
+    refused(
+        host.restore(&stranger, "/tmp/web.save", None, options).await,
+        ErrorCode::Denied,
+        &["domain:start"],
+    );
     refused(host.suspend(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
     refused(host.resume(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
     let console = host.console(&stranger, "web", None).await.map(drop);

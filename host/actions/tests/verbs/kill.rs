@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use reeve_actions::{Attachment, FaultPoint};
 use reeve_model::domain_disk::CloneDomain;
+use reeve_model::domain_save::SaveOptions;
 use reeve_model::{DomainState, Error};
 use tempfile::TempDir;
 
@@ -28,9 +29,11 @@ enum Doing {
     Detach,
     Update,
     Clone,
+    Save,
+    StartSaved,
 }
 
-const ALL: [Doing; 9] = [
+const ALL: [Doing; 11] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -40,6 +43,8 @@ const ALL: [Doing; 9] = [
     Doing::Detach,
     Doing::Update,
     Doing::Clone,
+    Doing::Save,
+    Doing::StartSaved,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -48,7 +53,8 @@ impl Doing {
     /// The journaled operation that it is.
     fn kind(self) -> &'static str {
         match self {
-            Self::Start | Self::FailingStart | Self::Create => "domain-start",
+            Self::Start | Self::FailingStart | Self::Create | Self::StartSaved => "domain-start",
+            Self::Save => "domain-save",
             Self::Destroy => "domain-destroy",
             Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
             Self::Update => "domain-update-device",
@@ -80,6 +86,9 @@ impl Doing {
         if !matches!(self, Self::Start | Self::FailingStart) {
             host.start(&ROOT, "web").await.unwrap();
         }
+        if matches!(self, Self::StartSaved) {
+            host.managed_save(&ROOT, "web", SaveOptions::default()).await.unwrap();
+        }
         if matches!(self, Self::Detach) {
             host.attach_device_to(&ROOT, "web", DISK, Attachment::LiveAndConfig).await.unwrap();
         }
@@ -92,7 +101,11 @@ impl Doing {
     async fn run(self, host: &Host) -> Result<(), Error> {
         let both = Attachment::LiveAndConfig;
         match self {
-            Self::Start | Self::FailingStart => host.start(&ROOT, "web").await.map(drop),
+            Self::Start | Self::FailingStart | Self::StartSaved => host.start(&ROOT, "web").await.map(drop),
+            Self::Save => {
+                let file = saved(host).display().to_string();
+                host.save(&ROOT, "web", &file, None, SaveOptions::default()).await.map(drop)
+            }
             Self::Create => host.create(&ROOT, &plain("web"), false).await.map(drop),
             Self::Destroy => host.destroy(&ROOT, "web").await.map(drop),
             Self::Attach => host.attach_device_to(&ROOT, "web", DISK, both).await.map(drop),
@@ -121,6 +134,17 @@ impl Doing {
         match self {
             Self::Start | Self::FailingStart | Self::Create => running,
             Self::Destroy => !running,
+            Self::Save => {
+                assert_eq!(saved(host).exists(), !running, "it runs or it is saved");
+                let files = std::fs::read_dir(saved(host).parent().unwrap()).unwrap();
+                let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+                assert!(!names.into_iter().any(|name| name.contains(".saving-")), "nothing half is left");
+                !running
+            }
+            Self::StartSaved => {
+                assert_eq!(row.managed_save, !running, "what was saved is used once");
+                running
+            }
             Self::Attach | Self::RefusedAttach | Self::Detach => {
                 assert!(running, "a change of devices stops nobody");
                 let has = |inactive| {
@@ -154,6 +178,11 @@ impl Doing {
             }
         }
     }
+}
+
+/// Where a domain is saved to.
+fn saved(host: &Host) -> PathBuf {
+    images(host).with_file_name("web.save")
 }
 
 /// A directory that no pool has.
@@ -245,7 +274,9 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
         Doing::Destroy | Doing::Update => point.contains("machine"),
         Doing::FailingStart | Doing::RefusedAttach => false,
         Doing::Clone => point.ends_with("definition:after"),
-        _ => point.ends_with("machine:after"),
+        // The file that is complete counts.
+        Doing::Save => point.contains("machine") || point.ends_with("image:after"),
+        _ => point.ends_with("machine:after") || point.contains(":image:"),
     }
 }
 

@@ -13,6 +13,7 @@ mod lists;
 mod networks;
 mod node;
 mod policies;
+mod saves;
 mod secrets;
 mod storage;
 mod support;

@@ -73,6 +73,7 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         node: Arc::new(Node::new(setup.places)),
         networking: Arc::new(Networking::kernel(directory, directory)),
         storing: Arc::new(Storing::new(directory)),
+        saves: directory.to_owned(),
         access: setup.access,
         faults: setup.faults,
     }));

@@ -12,7 +12,7 @@ use crate::extract::{Path, Query};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
-/// Starts a defined domain.
+/// Starts a defined domain, from its managed save where it has one.
 #[utoipa::path(
     post,
     path = "/v1/domains/{domain}/start",
@@ -27,10 +27,7 @@ pub(crate) async fn start(
     Path(domain): Path<String>,
     Query(options): Query<StartOptions>,
 ) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(match options.paused {
-        false => state.actions.start(&actor, &domain).await?,
-        true => state.actions.start_paused(&actor, &domain).await?,
-    }))
+    Ok(Json(state.actions.start_with(&actor, &domain, options).await?))
 }
 
 /// Asks the guest to shut down; it may take its time, or refuse.

@@ -58,6 +58,7 @@ impl Host {
             node: Arc::new(Constant),
             networking: Arc::new(Networking::kernel(directory.path(), directory.path())),
             storing: Arc::new(Storing::new(directory.path())),
+            saves: directory.path().to_owned(),
             access: Access::owner_only(own_uid),
             faults: Arc::new(NoFaults),
         }));

@@ -10,6 +10,7 @@ use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
 use reeve_model::domain::{IoLimit, IoLimits, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
 use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
+use reeve_model::domain_save::{RestoredState, SaveFile, SaveOptions};
 use reeve_model::install::InstallPolicy;
 use reeve_model::network::RateLimit;
 use reeve_model::policy::PolicyMode;
@@ -249,4 +250,25 @@ async fn policies_that_are_not_there_are_named() {
     refused(client.audit(audit).await, ErrorCode::NotFound, absent);
     let install = InstallPolicy { reference: "127.0.0.1:1/policies/x:1".into(), ..InstallPolicy::default() };
     refused(client.install_policy(&install).await, ErrorCode::Unsupported, "without the policy engine");
+}
+
+#[tokio::test]
+async fn a_domain_is_saved_to_a_file_and_started_from_it() {
+    let host = Host::serve();
+    host.define("web").await;
+    let (client, place) = (&host.client, tempfile::tempdir().unwrap());
+    let file = SaveFile::at(place.path().join("web.save").to_str().unwrap());
+    client.start_domain("web").await.unwrap();
+    refused(client.save_status("web").await, ErrorCode::WrongState, "is not being saved");
+    refused(client.cancel_save("web").await, ErrorCode::WrongState, "is not being saved");
+    assert_eq!(client.save_domain("web", &file, None).await.unwrap().state, DomainState::ShutOff);
+    let before = client.save_image_xml(&file.path).await.unwrap();
+    let paused = SaveFile { state: Some(RestoredState::Paused), ..file.clone() };
+    client.define_save_image(&paused, &before).await.unwrap();
+    assert_eq!(client.restore_domain(&file, Some(&before)).await.unwrap().state, DomainState::Paused);
+    refused(client.restore_domain(&file, None).await, ErrorCode::WrongState, "is active already");
+    let saved = client.managed_save_domain("web", SaveOptions::default()).await.unwrap();
+    assert!(saved.managed_save);
+    assert!(!client.remove_managed_save("web").await.unwrap().managed_save);
+    refused(client.remove_managed_save("web").await, ErrorCode::NotFound, "has no managed save");
 }

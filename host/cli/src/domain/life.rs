@@ -96,7 +96,8 @@ verb!(
 /// Options of `reeve domain start`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Guard policies are asked first: they may deny the start, or rewrite the configuration it runs with.
+Guard policies are asked first: they may deny the start, or rewrite the configuration it runs with. A domain with a managed save goes
+on from there, and the save is gone.
 
 Examples:
   reeve domain start web
@@ -107,6 +108,12 @@ pub struct Start {
     /// Leave its vCPUs stopped until it is resumed
     #[arg(long)]
     paused: bool,
+    /// Forget its managed save and boot
+    #[arg(long)]
+    force_boot: bool,
+    /// Read its managed save past the page cache of the host
+    #[arg(long, conflicts_with = "force_boot")]
+    bypass_cache: bool,
     /// Connect to the console once it runs
     #[arg(long)]
     console: bool,
@@ -114,10 +121,9 @@ pub struct Start {
 
 impl Start {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let row = context
-            .client
-            .start_domain_with(&self.target.domain, StartOptions { paused: self.paused })
-            .await?;
+        let Self { paused, force_boot, bypass_cache, .. } = self;
+        let options = StartOptions { paused, force_boot, bypass_cache };
+        let row = context.client.start_domain_with(&self.target.domain, options).await?;
         context.show(&Done::new(row, "started"))?;
         if self.console {
             return console::Console::of(self.target.domain).run(context).await;

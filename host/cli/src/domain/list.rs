@@ -37,6 +37,15 @@ pub struct List {
     /// Domains that it does not
     #[arg(long)]
     no_autostart: bool,
+    /// Domains whose next start goes on from a managed save
+    #[arg(long, conflicts_with = "without_managed_save")]
+    with_managed_save: bool,
+    /// Domains that have none
+    #[arg(long)]
+    without_managed_save: bool,
+    /// Show domains that have a managed save as saved
+    #[arg(long)]
+    managed_save: bool,
     #[command(flatten)]
     states: States,
     /// Only the names, a line each
@@ -96,6 +105,8 @@ impl List {
             state: None,
             persistent: (self.persistent || self.transient).then_some(self.persistent),
             autostart: (self.autostart || self.no_autostart).then_some(self.autostart),
+            managed_save: (self.with_managed_save || self.without_managed_save)
+                .then_some(self.with_managed_save),
         }
     }
 
@@ -106,7 +117,7 @@ impl List {
         }
         // As virsh sorts: what runs by its number, then the rest by name.
         rows.sort_by(|a, b| (a.id.unwrap_or(u32::MAX), &a.name).cmp(&(b.id.unwrap_or(u32::MAX), &b.name)));
-        context.show(&Rows { rows, name: self.name, uuid: self.uuid })
+        context.show(&Rows { rows, name: self.name, uuid: self.uuid, saved: self.managed_save })
     }
 }
 
@@ -118,6 +129,9 @@ struct Rows {
     name: bool,
     #[serde(skip)]
     uuid: bool,
+    /// A managed save is shown as the state.
+    #[serde(skip)]
+    saved: bool,
 }
 
 impl Show for Rows {
@@ -132,7 +146,11 @@ impl Show for Rows {
         if self.name || self.uuid {
             return self.rows.iter().map(line).collect();
         }
-        let cells = |row: &DomainSummary| [or_dash(row.id), row.name.clone(), row.state.to_string()];
+        let state = |row: &DomainSummary| match row.state {
+            DomainState::ShutOff if self.saved && row.managed_save => "saved".to_owned(),
+            state => state.to_string(),
+        };
+        let cells = |row: &DomainSummary| [or_dash(row.id), row.name.clone(), state(row)];
         table(["Id", "Name", "State"], self.rows.iter().map(cells))
     }
 }
@@ -145,13 +163,14 @@ mod tests {
 
     #[test]
     fn the_list_looks_like_virsh() {
-        let rows = |name, uuid| Rows { rows: vec![samples::web(), samples::database()], name, uuid };
+        let rows =
+            |name, uuid| Rows { rows: vec![samples::web(), samples::database()], name, uuid, saved: false };
         let all = [
             Format::Table.draw(&rows(false, false)).unwrap(),
             Format::Table.draw(&rows(true, false)).unwrap(),
             Format::Table.draw(&rows(true, true)).unwrap(),
             Format::Json.draw(&rows(false, false)).unwrap(),
-            Format::Table.draw(&Rows { rows: Vec::new(), name: false, uuid: false }).unwrap(),
+            Format::Table.draw(&Rows { rows: Vec::new(), name: false, uuid: false, saved: false }).unwrap(),
         ];
         insta::assert_snapshot!(all.join("\n\n"));
     }

@@ -1,6 +1,7 @@
 //! `reeve domain undefine`.
 
 use clap::Args;
+use reeve_model::api::UndefineOptions;
 
 use super::Target;
 use crate::context::Context;
@@ -11,11 +12,15 @@ use crate::output::Format;
 pub struct Undefine {
     #[command(flatten)]
     target: Target,
+    /// Remove its managed save too, which is in the way otherwise
+    #[arg(long)]
+    managed_save: bool,
 }
 
 impl Undefine {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        context.client.undefine_domain(&self.target.domain).await?;
+        let options = UndefineOptions { managed_save: self.managed_save };
+        context.client.undefine_domain_with(&self.target.domain, options).await?;
         match context.format {
             Format::Table => context.print(&format!("Domain '{}' undefined", self.target.domain)),
             Format::Json | Format::Xml => Ok(()),

@@ -180,6 +180,7 @@ fn summary(guest: &Guest) -> DomainSummary {
         persistent: true,
         autostart: false,
         driver: "sim".to_owned(),
+        managed_save: false,
     }
 }
 

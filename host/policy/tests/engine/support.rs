@@ -87,6 +87,7 @@ impl Host {
             node: Arc::new(Node::new(places)),
             networking: Arc::new(Networking::kernel(directory.path(), directory.path())),
             storing: Arc::new(Storing::new(directory.path())),
+            saves: directory.path().to_owned(),
             access: Access::owner_only(0),
             faults: Arc::new(NoFaults),
         }));

@@ -132,8 +132,8 @@ pub fn read<T: DeserializeOwned>(input: &mut impl Read, kind: Kind) -> Result<T,
     serde_json::from_slice(&body).map_err(|source| StateError::Body { kind: kind as u32, source })
 }
 
-/// Checksum of several pieces.
-pub(super) fn checksum<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> u32 {
+/// Checksum of several pieces, one after the other.
+pub fn checksum<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> u32 {
     let mut hasher = Hasher::new();
     pieces.into_iter().for_each(|piece| hasher.update(piece));
     hasher.finalize()

@@ -1,0 +1,90 @@
+//! Saving and restoring, with the simulator; real guests are in the tests of the whole.
+
+use reeve_model::api::{StartOptions, UndefineOptions};
+use reeve_model::domain_save::{RestoredState, SaveOptions};
+use reeve_model::event::DomainChange as Change;
+use reeve_model::{DomainState, ErrorCode, StateReason};
+
+use crate::support::{ROOT, changes_until, host, plain, refused};
+
+#[tokio::test]
+async fn a_domain_is_saved_and_restored_with_its_events() {
+    let (directory, host) = host();
+    let path = directory.path().join("web.save");
+    let file = path.to_str().unwrap();
+    let defined = host.define(&ROOT, &plain("web"), false).await.unwrap().domain;
+    host.start(&ROOT, "web").await.unwrap();
+    let mut events = host.events(&ROOT, None).unwrap();
+    let options = SaveOptions::default();
+    let row = host.save(&ROOT, "web", file, None, options).await.unwrap();
+    assert_eq!((row.state, row.reason, row.id), (DomainState::ShutOff, StateReason::Saved, None));
+    assert_eq!(changes_until(&mut events, Change::Released).await.last(), Some(&Change::Released));
+    refused(host.save(&ROOT, "web", file, None, options).await, ErrorCode::WrongState, &["is not running"]);
+    let row = host.restore(&ROOT, file, None, options).await.unwrap();
+    assert_eq!((row.state, row.reason, row.id), (DomainState::Running, StateReason::Restored, Some(2)));
+    assert_eq!(row.uuid, defined.uuid);
+    refused(host.restore(&ROOT, file, None, options).await, ErrorCode::WrongState, &["is running already"]);
+    let paused = SaveOptions { state: Some(RestoredState::Paused), ..options };
+    host.save(&ROOT, "web", file, None, paused).await.unwrap();
+    assert_eq!(host.restore(&ROOT, file, None, options).await.unwrap().state, DomainState::Paused);
+    for path in ["web.save", "/", ""] {
+        refused(host.save(&ROOT, "web", path, None, options).await, ErrorCode::Invalid, &["absolute path"]);
+    }
+    let missing = directory.path().join("none/web.save");
+    refused(
+        host.save(&ROOT, "web", missing.to_str().unwrap(), None, options).await,
+        ErrorCode::NotFound,
+        &["can't be made"],
+    );
+    assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::Paused);
+    refused(host.save_status(&ROOT, "web").await, ErrorCode::WrongState, &["is not being saved"]);
+    refused(host.cancel_save(&ROOT, "web").await, ErrorCode::WrongState, &["is not being saved"]);
+    assert!(host.store.open_operations().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_document_may_change_what_the_guest_does_not_see() {
+    let (directory, host) = host();
+    let path = directory.path().join("web.save");
+    let file = path.to_str().unwrap();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    let options = SaveOptions::default();
+    let xml = host.xml(&ROOT, "web", true).unwrap();
+    let other = xml.replace("65536", "131072");
+    refused(host.save(&ROOT, "web", file, Some(&other), options).await, ErrorCode::Invalid, &["memory"]);
+    assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::Running);
+    let titled = xml.replace("<memory", "<title>one</title><memory");
+    host.save(&ROOT, "web", file, Some(&titled), options).await.unwrap();
+    assert!(host.save_image_xml(&ROOT, file).await.unwrap().contains("<title>one</title>"));
+    refused(host.define_save_image(&ROOT, file, &other, None).await, ErrorCode::Invalid, &["memory"]);
+    let again = titled.replace("one", "two");
+    host.define_save_image(&ROOT, file, &again, Some(RestoredState::Paused)).await.unwrap();
+    refused(host.restore(&ROOT, file, Some(&other), options).await, ErrorCode::Invalid, &["memory"]);
+    let row = host.restore(&ROOT, file, None, options).await.unwrap();
+    assert_eq!((row.state, row.reason), (DomainState::Paused, StateReason::Restored));
+    assert!(host.xml(&ROOT, "web", false).unwrap().contains("<title>two</title>"));
+}
+
+#[tokio::test]
+async fn a_managed_save_is_used_by_the_next_start() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    let options = SaveOptions::default();
+    assert!(host.managed_save(&ROOT, "web", options).await.unwrap().managed_save);
+    refused(host.undefine(&ROOT, "web").await, ErrorCode::WrongState, &["managed save"]);
+    let row = host.start(&ROOT, "web").await.unwrap();
+    assert_eq!((row.reason, row.managed_save), (StateReason::Restored, false));
+    host.managed_save(&ROOT, "web", options).await.unwrap();
+    let boot = StartOptions { force_boot: true, ..StartOptions::default() };
+    assert_eq!(host.start_with(&ROOT, "web", boot).await.unwrap().reason, StateReason::Booted);
+    refused(host.remove_managed_save(&ROOT, "web").await, ErrorCode::NotFound, &["no managed save"]);
+    host.managed_save(&ROOT, "web", options).await.unwrap();
+    assert!(!host.remove_managed_save(&ROOT, "web").await.unwrap().managed_save);
+    host.start(&ROOT, "web").await.unwrap();
+    host.managed_save(&ROOT, "web", options).await.unwrap();
+    host.undefine_with(&ROOT, "web", UndefineOptions { managed_save: true }).await.unwrap();
+    host.create(&ROOT, &plain("job"), false).await.unwrap();
+    refused(host.managed_save(&ROOT, "job", options).await, ErrorCode::WrongState, &["transient"]);
+}

@@ -1,0 +1,173 @@
+//! Whoever dies while a domain is saved: it runs on, or it is saved, and nothing half is left.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use reeve_tests::{Run, wait};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::lab::{Lab, entries, field};
+use crate::{Outcome, PATIENCE};
+
+fn unfinished(directory: &Path) -> bool {
+    entries(directory).iter().any(|path| path.display().to_string().contains(".saving-"))
+}
+
+/// Begins a save in the background.
+fn begin(lab: &Lab, words: &[&str]) -> std::thread::JoinHandle<anyhow::Result<Run>> {
+    let (root, words) =
+        (lab.daemon.root().to_owned(), words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+    std::thread::spawn(move || {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Run::reeve(&root, &words, "", &[])
+    })
+}
+
+#[test]
+fn a_daemon_that_is_killed_at_any_moment_leaves_it_running_or_saved() -> Outcome {
+    let mut lab = Lab::start()?;
+    let mut known = lab.boot()?;
+    let (mut ran_on, mut was_saved) = (0, 0);
+    for round in 0..12u64 {
+        let file = lab.file("web.save");
+        let (saves, words) = match round % 2 {
+            0 => (lab.place.path().to_owned(), vec!["domain", "save", "web", file.as_str()]),
+            _ => (lab.daemon.root().join("var/lib/reeve/save"), vec!["domain", "managedsave", "web"]),
+        };
+        let saving = begin(&lab, &words);
+        let began = Instant::now();
+        wait::until("the save begins", PATIENCE, || {
+            unfinished(&saves) || saving.is_finished() || began.elapsed() > Duration::from_millis(500)
+        })?;
+        let pause = Duration::from_millis(round * 12);
+        while began.elapsed() < pause && !saving.is_finished() {
+            std::thread::yield_now();
+        }
+        lab.daemon.kill()?;
+        drop(saving.join().expect("the thread lives"));
+        lab.daemon.launch()?;
+        assert!(!unfinished(&saves), "round {round}: what was not finished is gone");
+        match lab.state()?.as_str() {
+            "running" => {
+                ran_on += 1;
+                assert!(!lab.path("web.save").exists() && lab.managed().is_empty(), "round {round}: both");
+            }
+            "shut-off" if round % 2 == 0 => {
+                was_saved += 1;
+                lab.reeve(&["domain", "restore", &file])?.ok();
+                std::fs::remove_file(&file)?;
+            }
+            "shut-off" => {
+                was_saved += 1;
+                lab.reeve(&["domain", "start", "web"])?.ok();
+            }
+            other => panic!("round {round}: it is {other}"),
+        }
+        lab.remembers(&mut known)?;
+    }
+    assert!(ran_on + was_saved == 12, "{ran_on} times it ran on, {was_saved} times it was saved");
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_is_killed_leaves_no_file() -> Outcome {
+    let lab = Lab::start()?;
+    lab.boot()?;
+    let worker = lab.json(&["domain", "info", "web"])?["worker_pid"].as_i64().unwrap_or_default();
+    let worker = Pid::from_raw(i32::try_from(worker)?).expect("it has a worker");
+    let file = lab.file("web.save");
+    let saving = begin(&lab, &["domain", "save", "web", &file]);
+    wait::until("the save begins", PATIENCE, || unfinished(lab.place.path()) || saving.is_finished())?;
+    // It may have been saved by now, and the process with it.
+    let _ = kill_process(worker, Signal::KILL);
+    let run = saving.join().expect("the thread lives")?;
+    assert!(!unfinished(lab.place.path()));
+    if run.code == 0 {
+        lab.reeve(&["domain", "restore", &file])?.ok();
+        return lab.told("mem verify 0x5151 32").map(drop);
+    }
+    assert!(!lab.path("web.save").exists(), "{run:?}");
+    assert_eq!(lab.state()?, "crashed");
+    Ok(())
+}
+
+/// A file system of a few megabytes, gone with the test.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    fn mount(at: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir(at)?;
+        let path = at.display().to_string();
+        run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path])?;
+        Ok(Self(at.to_owned()))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // What fails here fails in a test that is over.
+        let _ = run("umount", &["-l", &self.0.display().to_string()]);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test sets its place up with the host's programs")]
+fn run(program: &str, arguments: &[&str]) -> Outcome {
+    let status = std::process::Command::new(program).args(arguments).status()?;
+    anyhow::ensure!(status.success(), "{program} ended with {status}");
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_lets_the_domain_run_on() -> Outcome {
+    let lab = Lab::start()?;
+    let mut known = lab.boot()?;
+    let small = Small::mount(&lab.path("small"))?;
+    let file = lab.file("small/web.save");
+    let said = lab.reeve(&["domain", "save", "web", &file])?;
+    assert!(said.code != 0 && said.stderr.contains("No space left on device"), "{said:?}");
+    assert!(entries(&small.0).is_empty(), "the file is gone");
+    assert_eq!(lab.state()?, "running");
+    lab.remembers(&mut known)?;
+    let file = lab.file("web.save");
+    lab.reeve(&["domain", "save", "web", &file])?.ok();
+    lab.reeve(&["domain", "restore", &file])?.ok();
+    lab.remembers(&mut known)
+}
+
+#[test]
+fn a_save_can_be_cancelled_and_nobody_else_changes_the_domain_meanwhile() -> Outcome {
+    let lab = Lab::start()?;
+    lab.define(&lab.document("web").replace("<memory unit='MiB'>64", "<memory unit='MiB'>1024"))?;
+    let mut known = lab.boot()?;
+    lab.told("mem write 0x9 900")?;
+    lab.told("mem write 0x5151 32")?;
+    let file = lab.file("web.save");
+    let saving = begin(&lab, &["domain", "save", "web", &file]);
+    wait::until("the save begins", PATIENCE, || unfinished(lab.place.path()) || saving.is_finished())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = lab.daemon.client();
+    let mut cancelled = false;
+    wait::until("it is cancelled", PATIENCE, || {
+        let asked = runtime.block_on(async {
+            let status = client.save_status("web").await?;
+            assert_eq!(status.total, 1 << 30);
+            client.cancel_save("web").await
+        });
+        cancelled |= asked.is_ok();
+        cancelled || saving.is_finished()
+    })?;
+    let run = saving.join().expect("the thread lives")?;
+    if run.code == 0 {
+        // It was faster than its cancellation.
+        lab.reeve(&["domain", "restore", &file])?.ok();
+    } else {
+        assert!(run.stderr.contains("cancelled"), "{run:?}");
+        assert!(!lab.path("web.save").exists() && !unfinished(lab.place.path()));
+    }
+    assert_eq!(lab.state()?, "running");
+    lab.remembers(&mut known)?;
+    let refused = runtime.block_on(client.save_status("web"));
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(!field(&lab.told("mem info")?, "total").is_empty());
+    Ok(())
+}
