@@ -168,7 +168,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
