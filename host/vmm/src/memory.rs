@@ -1,15 +1,20 @@
 //! Guest memory: anonymous mappings of this process, one a RAM range.
 
+mod dirty;
+
 use std::io;
 
-use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder};
+pub use dirty::{DeviceWrites, DirtyPages};
+
+use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
+use vm_memory::bitmap::Bitmap;
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use crate::config::MemoryConfig;
 use crate::layout;
 
 /// Guest memory. Cheap to clone: regions are shared.
-pub type Memory = vm_memory::GuestMemoryMmap<()>;
+pub type Memory = vm_memory::GuestMemoryMmap<DeviceWrites>;
 
 /// Why guest memory could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +49,7 @@ pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
     };
     let mut regions = Vec::new();
     for (start, bytes) in layout::ram_ranges(config.bytes) {
-        let mapping = MmapRegionBuilder::new_with_bitmap(bytes as usize, ())
+        let mapping = MmapRegionBuilder::new_with_bitmap(bytes as usize, DeviceWrites::with_len(bytes as usize))
             .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
             .with_mmap_flags(flags)
             .build()
@@ -60,7 +65,7 @@ pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
     Ok(memory)
 }
 
-fn apply(config: &MemoryConfig, region: &GuestRegionMmap<()>) -> Result<(), MemoryError> {
+fn apply(config: &MemoryConfig, region: &GuestRegionMmap<DeviceWrites>) -> Result<(), MemoryError> {
     let (start, len) = (region.as_ptr().cast::<libc::c_void>(), region.len() as usize);
     let check = |what, result: i32| match result {
         0 => Ok(()),
@@ -91,5 +96,6 @@ pub fn clear(memory: &Memory) {
             // SAFETY: as above, and the mapping is writable.
             unsafe { std::ptr::write_bytes(start, 0, len) };
         }
+        region.bitmap().mark_dirty(0, len);
     }
 }

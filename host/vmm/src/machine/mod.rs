@@ -30,7 +30,7 @@ use crate::config::{ConfigError, DeviceConfig, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
-use crate::memory::{Memory, MemoryError};
+use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{Ejected, HotplugController};
 use crate::protocol::Stats;
 use crate::sandbox::ThreadFilter;
@@ -290,6 +290,16 @@ impl Machine {
     /// Gives a disk another capacity and tells the guest.
     pub fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), MachineError> {
         Ok(self.devices.resize_disk(alias, bytes, shrink)?)
+    }
+
+    /// Starts or stops noting which pages of guest memory are written.
+    pub fn track_dirty(&self, on: bool) -> Result<(), MachineError> {
+        Ok(self.vm.track_dirty(on)?)
+    }
+
+    /// Pages that were written since the last call.
+    pub fn take_dirty(&self) -> Result<DirtyPages, MachineError> {
+        Ok(self.vm.take_dirty()?)
     }
 
     /// The devices.
