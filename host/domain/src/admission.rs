@@ -20,6 +20,8 @@ pub enum Request {
     Reboot,
     /// Press the reset button.
     Reset,
+    /// Save its state to a file and stop it.
+    Save,
     /// Stop by force.
     Destroy,
     /// Stop the vCPUs.
@@ -42,13 +44,14 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
         Self::Shutdown,
         Self::Reboot,
         Self::Reset,
+        Self::Save,
         Self::Destroy,
         Self::Suspend,
         Self::Resume,
@@ -69,6 +72,7 @@ impl Request {
             Self::Shutdown => "shut down",
             Self::Reboot => "rebooted",
             Self::Reset => "reset",
+            Self::Save => "saved",
             Self::Destroy => "destroyed",
             Self::Suspend => "suspended",
             Self::Resume => "resumed",

@@ -1,6 +1,7 @@
 //! The seam between a domain and what runs it: a [`Driver`] makes or finds a [`Machine`]; the machine says what happens to it.
 
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,6 +78,10 @@ pub trait Driver: Send + Sync {
     /// Makes a machine with its vCPUs stopped. A failure leaves nothing behind.
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError>;
 
+    /// Makes a machine that goes on from what [`Machine::save`] wrote, its vCPUs stopped. A failure leaves nothing behind, and the image as
+    /// it is.
+    async fn restore(&self, spec: StartSpec, image: File) -> Result<Started, DriverError>;
+
     /// Finds the machine of a record that an earlier daemon wrote; [`DriverError::Lost`] when it is gone.
     async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError>;
 
@@ -137,6 +142,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ConsoleStream for T {}
 /// An open console: what the guest writes can be read, what is written reaches the guest.
 pub type Console = Box<dyn ConsoleStream>;
 
+/// How far a save is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaveProgress {
+    /// Bytes of memory that are done.
+    pub done: u64,
+    /// Bytes of memory.
+    pub total: u64,
+}
+
 /// One machine. All calls may overlap; a call on a machine that is gone answers [`DriverError::Lost`].
 #[async_trait]
 pub trait Machine: Send + Sync {
@@ -145,6 +159,16 @@ pub trait Machine: Send + Sync {
 
     /// Lets the vCPUs run.
     async fn resume(&self) -> Result<(), DriverError>;
+
+    /// Stops the machine and writes all of it to `image`, from where that stands. When it failed the machine goes on as before.
+    /// Otherwise it stands still until it is destroyed, or resumed because nobody wants what was written.
+    async fn save(&self, image: File) -> Result<(), DriverError>;
+
+    /// How far a save is; none when there is none.
+    async fn save_progress(&self) -> Option<SaveProgress>;
+
+    /// Gives a save up, which then fails.
+    async fn cancel_save(&self) -> Result<(), DriverError>;
 
     /// Back to power-on state, as the reset button does. vCPUs that the host paused stay stopped; the others run.
     async fn reset(&self) -> Result<(), DriverError>;

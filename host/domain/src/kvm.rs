@@ -16,6 +16,7 @@ mod launch;
 mod machine;
 mod plan;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use async_trait::async_trait;
 use reeve_model::domain::DomainConfig;
 use reeve_sys::cgroup::Cgroups;
 use reeve_sys::layout::Layout;
-use reeve_vmm::config::{DeviceKind, SandboxConfig, VmConfig};
+use reeve_vmm::config::{DeviceKind, FdIndex, SandboxConfig, VmConfig};
 use reeve_vmm::protocol::{Call, Status};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -81,18 +82,11 @@ impl Driver for KvmDriver {
     }
 
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError> {
-        let refused = |refusals: Vec<Refusal>| {
-            DriverError::Unsupported(refusals.into_iter().map(|each| each.0).collect::<Vec<_>>().join("; "))
-        };
-        let plan = Plan::new(&spec.config, &self.config.sandbox).map_err(refused)?;
-        let mut site = self.site(spec.config.uuid);
-        match self.launch(&mut site, plan, &spec.config).await {
-            Ok(started) => Ok(started),
-            Err(error) => {
-                site.clear().await;
-                Err(error)
-            }
-        }
+        self.make(spec, None).await
+    }
+
+    async fn restore(&self, spec: StartSpec, image: File) -> Result<Started, DriverError> {
+        self.make(spec, Some(image)).await
     }
 
     async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError> {
@@ -128,19 +122,44 @@ impl Driver for KvmDriver {
 }
 
 impl KvmDriver {
+    async fn make(&self, spec: StartSpec, image: Option<File>) -> Result<Started, DriverError> {
+        let refused = |refusals: Vec<Refusal>| {
+            DriverError::Unsupported(refusals.into_iter().map(|each| each.0).collect::<Vec<_>>().join("; "))
+        };
+        let plan = Plan::new(&spec.config, &self.config.sandbox).map_err(refused)?;
+        let mut site = self.site(spec.config.uuid);
+        match self.launch(&mut site, plan, &spec.config, image).await {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                site.clear().await;
+                Err(error)
+            }
+        }
+    }
+
     async fn launch(
         &self,
         site: &mut Site,
         plan: Plan,
         config: &DomainConfig,
+        image: Option<File>,
     ) -> Result<Started, DriverError> {
         let kernel = config.os.kernel.clone().unwrap_or_default();
-        let (vm, fds, stream) = site.prepare(plan).await?;
+        let (vm, mut fds, stream) = site.prepare(plan).await?;
         let process = site.process()?;
         let (client, _) = Client::hello(stream, Some(process.clone())).await.map_err(|e| site.explain(e))?;
-        let call = Call::Launch { config: Box::new(vm) };
+        let (machine, restores) = (Box::new(vm), image.is_some());
+        let call = match image {
+            Some(image) => {
+                fds.push(image.into());
+                Call::Restore { config: machine, state: FdIndex(fds.len() as u32 - 1) }
+            }
+            None => Call::Launch { config: machine },
+        };
         client.call(call, fds).await.map_err(|error| match error {
-            DriverError::Rejected(message) => DriverError::Rejected(format!("kernel '{kernel}': {message}")),
+            DriverError::Rejected(message) if !restores => {
+                DriverError::Rejected(format!("kernel '{kernel}': {message}"))
+            }
             other => site.explain(other),
         })?;
         let status = Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked };

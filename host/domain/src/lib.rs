@@ -25,13 +25,14 @@ mod sink;
 mod turn;
 
 pub mod kvm;
+pub mod save_image;
 pub mod sim;
 pub mod state;
 
 pub use admission::Request;
 pub use driver::{
-    Console, ConsoleStream, Device, Driver, DriverError, End, Machine, MachineEvent, Refusal, StartSpec,
-    Started, Vcpus,
+    Console, ConsoleStream, Device, Driver, DriverError, End, Machine, MachineEvent, Refusal, SaveProgress,
+    StartSpec, Started, Vcpus,
 };
 pub use error::DomainError;
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};

@@ -2,6 +2,7 @@
 //!
 //! It is born with a start or an adoption, obeys commands and machine events one after the other, and ends with the machine.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use reeve_model::domain::DomainConfig;
@@ -24,6 +25,10 @@ pub(crate) enum Ask {
     Reboot,
     Reset,
     Destroy,
+    /// Save it; it stands still afterwards.
+    Save(File),
+    /// What was saved counts: end it.
+    EndSaved,
     Suspend,
     Resume,
     Wake,
@@ -54,6 +59,8 @@ pub(crate) struct Birth {
     pub driver: Arc<dyn Driver>,
     pub id: u32,
     pub config: Arc<DomainConfig>,
+    /// What it goes on from.
+    pub image: Option<File>,
     pub paused: bool,
     pub commands: mpsc::Receiver<Command>,
     pub started: oneshot::Sender<Result<(), DomainError>>,
@@ -82,9 +89,9 @@ pub(crate) struct Owner {
 
 /// Makes a machine, lets it run, and stays with it until it ends.
 pub(crate) async fn start(birth: Birth) {
-    let Birth { shared, entry, actor, driver, id, config, paused, commands, started } = birth;
+    let Birth { shared, entry, actor, driver, id, config, image, paused, commands, started } = birth;
     let spec = StartSpec { id, config };
-    match bring_up(&shared, &entry, driver.as_ref(), spec, paused).await {
+    match bring_up(&shared, &entry, driver.as_ref(), spec, image, paused).await {
         Ok(Started { machine, events, .. }) => {
             entry.emit(&entry.lock(), shared.sink.as_ref(), &actor, DomainChange::Started);
             // A caller that stopped waiting does not undo the start.
@@ -161,11 +168,20 @@ async fn bring_up(
     entry: &Entry,
     driver: &dyn Driver,
     spec: StartSpec,
+    image: Option<File>,
     paused: bool,
 ) -> Result<Started, DomainError> {
-    let failed = |source| entry.driver_error("started", source);
+    let (doing, made) = match &image {
+        Some(_) => ("restored", Occurrence::Restored),
+        None => ("started", Occurrence::Made),
+    };
+    let failed = |source| entry.driver_error(doing, source);
     let (id, config) = (spec.id, spec.config.clone());
-    let started = driver.start(spec).await.map_err(failed)?;
+    let started = match image {
+        Some(image) => driver.restore(spec, image).await,
+        None => driver.start(spec).await,
+    };
+    let started = started.map_err(failed)?;
     if !paused && let Err(source) = started.machine.resume().await {
         started.machine.destroy().await;
         return Err(failed(source));
@@ -181,7 +197,7 @@ async fn bring_up(
     };
     if let Err(source) = shared.keeper.keep(&record).await {
         started.machine.destroy().await;
-        return Err(DomainError::Keeper { name: entry.name.clone(), doing: "started", source });
+        return Err(DomainError::Keeper { name: entry.name.clone(), doing, source });
     }
     let mut inner = entry.lock();
     if let Some(live) = &mut inner.live {
@@ -189,7 +205,7 @@ async fn bring_up(
         live.process = started.process;
         live.socket = started.socket.clone();
     }
-    inner.advance(Occurrence::Made);
+    inner.advance(made);
     if !paused {
         inner.advance(Occurrence::Resumed);
     }
@@ -218,6 +234,11 @@ impl Owner {
         let Command { actor, ask, reply } = command;
         if matches!(ask, Ask::Destroy) {
             self.end(&actor, Phase::Off(StateReason::Destroyed), DomainChange::Stopped).await;
+            let _ = reply.send(Ok(()));
+            return Then::End;
+        }
+        if matches!(ask, Ask::EndSaved) {
+            self.end(&actor, Phase::Off(StateReason::Saved), DomainChange::Stopped).await;
             let _ = reply.send(Ok(()));
             return Then::End;
         }
@@ -250,6 +271,10 @@ impl Owner {
             }
             Ask::Suspend => {
                 machine.pause().await.map_err(named("suspended"))?;
+                self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
+            }
+            Ask::Save(image) => {
+                machine.save(image).await.map_err(named("saved"))?;
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             Ask::Resume => {
@@ -305,7 +330,7 @@ impl Owner {
                 resized.map_err(named("given a disk of another size"))?;
                 self.note(actor, None, DomainChange::Changed);
             }
-            Ask::Destroy => {}
+            Ask::Destroy | Ask::EndSaved => {}
         }
         Ok(())
     }
@@ -372,7 +397,7 @@ impl Owner {
         self.machine.destroy().await;
         self.entry.lock().phase = Phase::Starting;
         let spec = StartSpec { id: self.id, config: Arc::new(self.config()) };
-        match bring_up(&self.shared, &self.entry, self.driver.as_ref(), spec, false).await {
+        match bring_up(&self.shared, &self.entry, self.driver.as_ref(), spec, None, false).await {
             Ok(Started { machine, events, .. }) => {
                 (self.machine, self.events) = (machine, events);
                 self.note(&actor, None, DomainChange::Rebooted);

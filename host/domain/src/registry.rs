@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::admission::{Admitted, Refused, Request};
-use crate::driver::{Console, Driver, DriverError, Machine, Refusal};
+use crate::driver::{Console, Driver, DriverError, Machine, Refusal, SaveProgress};
 use crate::entry::Entry;
 use crate::error::DomainError;
 use crate::record::{Keeper, RuntimeRecord};
@@ -288,6 +288,18 @@ impl Domains {
         };
         let (ticket, _) = entry.enter(Request::Start, false)?;
         Ok(Turn::new(self.clone(), entry, actor, ticket))
+    }
+
+    /// How far the save of a domain is; none when it is not being saved.
+    pub async fn save_progress(&self, uuid: Uuid) -> Result<Option<SaveProgress>, DomainError> {
+        let (_, machine) = self.machine(uuid)?;
+        Ok(machine.save_progress().await)
+    }
+
+    /// Gives the save of a domain up.
+    pub async fn cancel_save(&self, uuid: Uuid) -> Result<(), DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.cancel_save().await.map_err(|source| entry.driver_error("kept from being saved", source))
     }
 
     fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {

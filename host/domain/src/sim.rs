@@ -8,6 +8,8 @@ mod clock;
 mod machine;
 mod script;
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,6 +23,8 @@ use clock::Clock;
 use machine::SimMachine;
 use script::Script;
 
+/// Bytes a saved machine has at most.
+const SAVED_MAX: u64 = 4096;
 /// Events that may wait for one owner task.
 const EVENTS: usize = 16;
 
@@ -61,6 +65,32 @@ impl Driver for SimDriver {
             return Err(DriverError::Worker(sentence.clone()));
         }
         Ok(self.make(spec.config, script, Vcpus::Stopped))
+    }
+
+    async fn restore(&self, spec: StartSpec, image: File) -> Result<Started, DriverError> {
+        let script =
+            Script::read(&spec.config).map_err(|wrong| DriverError::Unsupported(wrong.join("; ")))?;
+        let mut text = String::new();
+        let read = image.take(SAVED_MAX).read_to_string(&mut text);
+        let foreign = |_| DriverError::Rejected("what was saved is no simulated machine".to_owned());
+        read.map_err(|_| DriverError::Rejected("what was saved can't be read".to_owned()))?;
+        let saved = serde_json::from_str(&text).map_err(foreign)?;
+        self.clock.sleep(script.start).await;
+        if let Some(sentence) = &script.start_fails {
+            return Err(DriverError::Worker(sentence.clone()));
+        }
+        let (sender, events) = mpsc::channel(EVENTS);
+        let machine = SimMachine::new(spec.config, script, self.clock.clone(), sender);
+        machine.boot(false);
+        machine.go_on_from(&saved);
+        Ok(Started {
+            machine,
+            events,
+            vcpus: Vcpus::Stopped,
+            process: None,
+            socket: None,
+            missing: Vec::new(),
+        })
     }
 
     async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError> {

@@ -49,6 +49,8 @@ pub enum Occurrence {
     StartBegan,
     /// The machine is made, vCPUs stopped.
     Made,
+    /// The machine is made from a saved one, vCPUs stopped.
+    Restored,
     /// Making it failed.
     StartFailed,
     /// vCPUs run.
@@ -135,7 +137,7 @@ impl Phase {
             (_, R::Start) => Err("is running already"),
             (
                 Self::Paused(_),
-                R::Resume | R::SetMemory | R::AttachDevice | R::DetachDevice | R::UpdateDevice,
+                R::Resume | R::Save | R::SetMemory | R::AttachDevice | R::DetachDevice | R::UpdateDevice,
             ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
@@ -155,8 +157,10 @@ impl Phase {
         let next = match (self, occurrence) {
             (Self::Off(_) | Self::Crashed(_), O::StartBegan) => Self::Starting,
             (Self::Starting, O::Made) => Self::Paused(StateReason::Booted),
+            (Self::Starting, O::Restored) => Self::Paused(StateReason::Restored),
             (Self::Starting, O::StartFailed) => Self::Off(StateReason::Failed),
             (Self::Paused(StateReason::Booted), O::Resumed) => Self::Running(StateReason::Booted),
+            (Self::Paused(StateReason::Restored), O::Resumed) => Self::Running(StateReason::Restored),
             (Self::Paused(_), O::Resumed) => Self::Running(StateReason::Unpaused),
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::Paused) => Self::Paused(StateReason::User),
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::ShutdownAsked) => Self::InShutdown,

@@ -16,9 +16,10 @@ const PHASES: [Phase; 11] = [
     Phase::Stopping,
 ];
 
-const OCCURRENCES: [Occurrence; 14] = [
+const OCCURRENCES: [Occurrence; 15] = [
     Occurrence::StartBegan,
     Occurrence::Made,
+    Occurrence::Restored,
     Occurrence::StartFailed,
     Occurrence::Resumed,
     Occurrence::Paused,
@@ -40,6 +41,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::Shutdown,
         R::Reboot,
         R::Reset,
+        R::Save,
         R::Destroy,
         R::Suspend,
         R::Wake,
@@ -54,7 +56,16 @@ const ALLOWED: [&[Request]; 11] = {
         &[],
         LIVE,
         LIVE,
-        &[R::Reset, R::Destroy, R::Resume, R::SetMemory, R::AttachDevice, R::DetachDevice, R::UpdateDevice],
+        &[
+            R::Reset,
+            R::Save,
+            R::Destroy,
+            R::Resume,
+            R::SetMemory,
+            R::AttachDevice,
+            R::DetachDevice,
+            R::UpdateDevice,
+        ],
         &[R::Shutdown, R::Reset, R::Destroy, R::Suspend, R::Wake, R::SetMemory],
         &[R::Reset, R::Destroy, R::Wake, R::SetMemory],
         &[R::Destroy],

@@ -1,5 +1,6 @@
 //! The exclusive right to change one domain, and the changes.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use reeve_model::domain::DomainConfig;
@@ -77,6 +78,19 @@ impl Turn {
 
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
+        self.bring_up(options, None).await
+    }
+
+    /// Makes a machine that goes on from what [`save`](Self::save) wrote. A failure leaves nothing behind, and the image as it is.
+    pub async fn restore(&self, options: StartOptions, image: File) -> Result<DomainSummary, DomainError> {
+        self.bring_up(options, Some(image)).await
+    }
+
+    async fn bring_up(
+        &self,
+        options: StartOptions,
+        image: Option<File>,
+    ) -> Result<DomainSummary, DomainError> {
         let StartOptions { mut config, paused } = options;
         if config.uuid != self.entry.uuid || config.name != self.entry.name {
             return Err(DomainError::Identity { name: self.entry.name.clone(), other: config.name });
@@ -108,6 +122,7 @@ impl Turn {
             driver,
             id,
             config,
+            image,
             paused,
             commands,
             started,
@@ -134,6 +149,17 @@ impl Turn {
     /// Ends the machine by force; nothing of it is left when this returns.
     pub async fn destroy(&self) -> Result<(), DomainError> {
         self.ask(Request::Destroy, Ask::Destroy).await
+    }
+
+    /// Stops the machine and writes all of it to `image`, from where that stands. It then stands still until it is ended with
+    /// [`end_saved`](Self::end_saved), or resumed; after a failure it goes on as before.
+    pub async fn save(&self, image: File) -> Result<(), DomainError> {
+        self.ask(Request::Save, Ask::Save(image)).await
+    }
+
+    /// Ends a machine whose saved state counts from now on; nothing of it is left when this returns.
+    pub async fn end_saved(&self) -> Result<(), DomainError> {
+        self.ask(Request::Save, Ask::EndSaved).await
     }
 
     /// Stops the vCPUs.

@@ -70,6 +70,10 @@ pub enum StateReason {
     PowerOff,
     /// Stopped by force.
     Destroyed,
+    /// Its state was saved to a file.
+    Saved,
+    /// It goes on from a file it was saved to.
+    Restored,
     /// The guest failed: triple fault, emulation failure, panic device.
     GuestCrash,
     /// The worker process ended without being asked to.
@@ -90,6 +94,8 @@ impl StateReason {
             Self::Shutdown => "shutdown",
             Self::PowerOff => "power off",
             Self::Destroyed => "destroyed",
+            Self::Saved => "saved",
+            Self::Restored => "restored",
             Self::GuestCrash => "guest crash",
             Self::WorkerLost => "worker lost",
             Self::Failed => "failed",

@@ -21,5 +21,6 @@ pub mod memory;
 pub mod pci;
 pub mod protocol;
 pub mod sandbox;
+pub mod state;
 pub mod virtio;
 pub mod worker;

@@ -17,7 +17,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DeviceConfig, VmConfig};
+use crate::config::{DeviceConfig, FdIndex, VmConfig};
 
 mod frame;
 
@@ -61,6 +61,22 @@ pub enum Call {
         /// The machine.
         config: Box<VmConfig>,
     },
+    /// As Launch, but the machine goes on where it was saved. The configuration is that of the saved machine; where its disks and
+    /// interfaces are on the host may differ. Answered when all of its memory is there.
+    Restore {
+        /// The machine.
+        config: Box<VmConfig>,
+        /// Where [`Call::Save`] wrote, at the same place.
+        state: FdIndex,
+    },
+    /// Stops the machine and writes its state and memory to the descriptor that comes along: a file at the right place, opened with or
+    /// without O_DIRECT, or a socket. Answered when it has begun; [`Event::SaveEnded`] follows. When it failed the machine
+    /// goes on as before. Otherwise it stands until Quit, or until Resume when what was written is not wanted.
+    Save,
+    /// Answered with [`Answer::Save`] while the machine is being saved.
+    SaveStatus,
+    /// Gives a save up. Resume and Quit do it too.
+    CancelSave,
     /// Stops the vCPUs; answered when all of them stand still. Nothing happens when they do already.
     Pause,
     /// Lets the vCPUs run on.
@@ -153,6 +169,19 @@ pub enum Answer {
     Status(Status),
     /// Counters.
     Stats(Box<Stats>),
+    /// How far a save is.
+    Save(SaveStatus),
+}
+
+/// How far a save is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveStatus {
+    /// Bytes of guest memory.
+    pub total: u64,
+    /// Bytes of it that are done.
+    pub done: u64,
+    /// Bytes of it that were written: pages that are not zero.
+    pub data: u64,
 }
 
 /// Who a worker is.
@@ -196,6 +225,10 @@ pub enum Status {
 pub enum PauseReason {
     /// A Pause, or a start with `start_paused`.
     Asked,
+    /// It is being saved.
+    Saving,
+    /// It was saved.
+    Saved,
     /// The guest ended and its lifecycle action is to preserve it; Reset or Quit are what is left.
     Preserved {
         /// How it ended.
@@ -253,6 +286,13 @@ pub enum Event {
     BalloonChanged {
         /// Bytes the guest keeps now.
         bytes: u64,
+    },
+    /// A save has ended.
+    SaveEnded {
+        /// Bytes of guest memory that were written.
+        bytes: u64,
+        /// Why it was not saved; none when it was.
+        failure: Option<Failure>,
     },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {
@@ -388,6 +428,8 @@ pub enum ErrorCode {
     NotFound,
     /// This worker can't do it.
     Unsupported,
+    /// Saved state is damaged, or of another machine.
+    Image,
     /// The host refused something (KVM, memory, sandbox).
     Host,
 }

@@ -7,6 +7,7 @@ mod memory;
 mod network;
 mod pci;
 mod power;
+mod vectors;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,7 +21,7 @@ pub use network::echo_frames;
 /// What follows `ok` or `error`.
 type Answer = Result<String, String>;
 
-const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, mem, dirty, disk, net, pci, rng, balloon, \
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, \
      powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
@@ -57,6 +58,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "ticks" => cpu::ticks(&mut words),
         "irq" => cpu::interrupts(machine, &mut words),
         "spin" => cpu::spin(machine, &mut words),
+        "vectors" => vectors::execute(machine, origin, &mut words),
         "mem" => memory::execute(machine, &mut words),
         "dirty" => memory::dirty(machine, &mut words),
         "disk" => disk::execute(machine, &mut words),

@@ -20,6 +20,8 @@ use crate::driver::DriverError;
 
 /// How long a worker may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it may take to read a whole saved machine.
+const RESTORE: Duration = Duration::from_secs(3600);
 /// Events that may wait for their reader.
 const EVENTS: usize = 64;
 /// How long the end of a process may follow the end of its connection.
@@ -98,6 +100,7 @@ impl Client {
     pub async fn call(&self, call: Call, fds: Vec<OwnedFd>) -> Outcome {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let what = describe(&call);
+        let patience = if matches!(call, Call::Restore { .. }) { RESTORE } else { PATIENCE };
         let frame =
             protocol::encode(&Request { id, call }).map_err(|e| DriverError::Worker(e.to_string()))?;
         let (told, answer) = oneshot::channel();
@@ -105,7 +108,7 @@ impl Client {
             Some(waiting) => waiting.insert(id, told),
             None => return Err(gone()),
         };
-        let outcome = tokio::time::timeout(PATIENCE, async {
+        let outcome = tokio::time::timeout(patience, async {
             self.send(&frame, &fds).await.map_err(|_| gone())?;
             drop(fds);
             answer.await.unwrap_or_else(|_| Err(gone()))
@@ -114,7 +117,7 @@ impl Client {
             if let Some(waiting) = &mut *lock(&self.waiting) {
                 waiting.remove(&id);
             }
-            Err(DriverError::Deadline { what, seconds: PATIENCE.as_secs() })
+            Err(DriverError::Deadline { what, seconds: patience.as_secs() })
         })
     }
 
@@ -228,10 +231,10 @@ pub(super) async fn ended(process: &Process) {
     }
 }
 
-fn refused(failure: Failure) -> DriverError {
+pub(super) fn refused(failure: Failure) -> DriverError {
     match failure.code {
         ErrorCode::Unsupported | ErrorCode::NotFound => DriverError::Unsupported(failure.message),
-        ErrorCode::Config | ErrorCode::Kernel => DriverError::Rejected(failure.message),
+        ErrorCode::Config | ErrorCode::Kernel | ErrorCode::Image => DriverError::Rejected(failure.message),
         ErrorCode::BadRequest | ErrorCode::Version | ErrorCode::State | ErrorCode::Host => {
             DriverError::Worker(failure.message)
         }
@@ -246,6 +249,10 @@ fn describe(call: &Call) -> &'static str {
     match call {
         Call::Hello { .. } => "a greeting",
         Call::Launch { .. } => "a launch",
+        Call::Restore { .. } => "a restore",
+        Call::Save => "a save",
+        Call::SaveStatus => "a question for its save",
+        Call::CancelSave => "the end of a save",
         Call::Pause => "a pause",
         Call::Resume => "a resume",
         Call::Reset => "a reset",

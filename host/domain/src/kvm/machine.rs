@@ -1,6 +1,7 @@
 //! One machine in a worker, as the domain sees it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
 use super::{devices, interfaces};
-use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, Started, Vcpus};
+use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress, Started, Vcpus};
 use crate::record::WorkerProcess;
 
 /// How long a guest may take to let go of a device.
@@ -37,6 +38,7 @@ pub(super) struct KvmMachine {
     /// Targets of disks and interfaces by alias.
     targets: Mutex<HashMap<String, String>>,
     removals: Arc<Removals>,
+    saves: Arc<Saves>,
 }
 
 /// Who waits for the guest to let go of which device.
@@ -62,6 +64,33 @@ impl Removals {
     }
 }
 
+/// Who waits for the end of a save.
+#[derive(Default)]
+struct Saves(Mutex<Option<oneshot::Sender<Result<(), DriverError>>>>);
+
+impl Saves {
+    /// A save begins, or the machine goes.
+    fn expect(&self) -> oneshot::Receiver<Result<(), DriverError>> {
+        let (told, ended) = oneshot::channel();
+        *lock(&self.0) = Some(told);
+        ended
+    }
+
+    /// It has ended.
+    fn done(&self, failure: Option<protocol::Failure>) {
+        let result = failure.map_or(Ok(()), |failure| Err(client::refused(failure)));
+        if let Some(waiting) = lock(&self.0).take() {
+            // Whoever waited may have gone.
+            let _ = waiting.send(result);
+        }
+    }
+
+    /// Nothing will come any more.
+    fn end(&self) {
+        *lock(&self.0) = None;
+    }
+}
+
 impl KvmMachine {
     /// The machine of a worker that was launched now or earlier.
     pub fn start(
@@ -73,18 +102,19 @@ impl KvmMachine {
     ) -> Started {
         let (sender, events) = mpsc::channel(EVENTS);
         let removals = Arc::<Removals>::default();
+        let saves = Arc::<Saves>::default();
         if let Some(event) = missed(status) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
         if let Some(news) = client.news() {
-            tokio::spawn(listen(news, sender, site.clone(), removals.clone()));
+            tokio::spawn(listen(news, sender, site.clone(), removals.clone(), saves.clone()));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
-        let machine = Arc::new(Self { client, process, site, config, targets, removals });
+        let machine = Arc::new(Self { client, process, site, config, targets, removals, saves });
         let (process, socket) = (Some(recorded), Some(socket));
         Started { machine, events, vcpus, process, socket, missing: Vec::new() }
     }
@@ -129,6 +159,7 @@ async fn listen(
     events: mpsc::Sender<MachineEvent>,
     site: Site,
     removals: Arc<Removals>,
+    saves: Arc<Saves>,
 ) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
@@ -136,6 +167,7 @@ async fn listen(
         let event = match item {
             News::Gone(sentence) => {
                 removals.end();
+                saves.end();
                 Some(MachineEvent::Lost { detail: site.with_log(sentence) })
             }
             News::Event(event) => match event {
@@ -155,7 +187,12 @@ async fn listen(
                 Event::Paused => end.take().map(|after| MachineEvent::Preserved { after }),
                 Event::Ended { end } => {
                     removals.end();
+                    saves.end();
                     ended(end).map(MachineEvent::Ended)
+                }
+                Event::SaveEnded { failure, .. } => {
+                    saves.done(failure);
+                    None
                 }
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
@@ -182,6 +219,23 @@ impl Machine for KvmMachine {
 
     async fn resume(&self) -> Result<(), DriverError> {
         self.client.ask(Call::Resume).await
+    }
+
+    async fn save(&self, image: File) -> Result<(), DriverError> {
+        let ended = self.saves.expect();
+        self.client.call(Call::Save, vec![image.into()]).await?;
+        ended.await.unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being saved".to_owned())))
+    }
+
+    async fn save_progress(&self) -> Option<SaveProgress> {
+        match self.client.call(Call::SaveStatus, Vec::new()).await.ok()? {
+            (Answer::Save(status), _) => Some(SaveProgress { done: status.done, total: status.total }),
+            _ => None,
+        }
+    }
+
+    async fn cancel_save(&self) -> Result<(), DriverError> {
+        self.client.ask(Call::CancelSave).await
     }
 
     async fn reset(&self) -> Result<(), DriverError> {

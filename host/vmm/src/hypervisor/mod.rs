@@ -28,6 +28,9 @@ pub enum HypervisorError {
     /// KVM lacks something that is needed.
     #[error("KVM of this host has no {0}")]
     Missing(&'static str),
+    /// Saved state has a register that no vCPU here has.
+    #[error("the saved vCPU has the register {0:#x}, which this host doesn't have")]
+    Register(u32),
     /// An ioctl failed.
     #[error("KVM can't {what}: {source}")]
     Kvm {

@@ -1,23 +1,33 @@
 //! Everything a vCPU and the in-kernel devices know, as plain data, and the way back.
 
 use kvm_bindings::{
-    KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, Msrs, kvm_debugregs, kvm_irqchip,
-    kvm_lapic_state, kvm_mp_state, kvm_msr_entry, kvm_pit_state2, kvm_regs, kvm_sregs, kvm_vcpu_events,
-    kvm_xcrs, kvm_xsave,
+    KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, Msrs, kvm_clock_data, kvm_debugregs,
+    kvm_irqchip, kvm_lapic_state, kvm_mp_state, kvm_msr_entry, kvm_pit_state2, kvm_regs, kvm_sregs,
+    kvm_vcpu_events, kvm_xcrs, kvm_xsave,
 };
 use kvm_ioctls::{Kvm, VcpuFd};
+use serde::{Deserialize, Serialize};
 
 use super::{HypervisorError, Tried, Vcpu, Vm};
 
 /// Most MSRs read or written at once.
 const MSR_BATCH: usize = 64;
+/// Most MSRs of a saved vCPU; KVM lists some hundred.
+const MAX_MSRS: usize = 4096;
+/// When the timer of the local APIC fires. KVM takes it only when the APIC is in that mode already.
+const MSR_TSC_DEADLINE: u32 = 0x6e0;
+/// The controllers of a machine, in the order they are kept.
+const IRQCHIPS: [u32; 3] = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC];
 
-/// The registers of one vCPU.
+/// The registers of one vCPU. Saved, each structure of KVM is its bytes, which the kernel keeps as they are for good.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VcpuState {
     regs: kvm_regs,
     sregs: kvm_sregs,
     xcrs: kvm_xcrs,
     xsave: Box<kvm_xsave>,
+    #[serde(with = "pairs")]
     msrs: Vec<kvm_msr_entry>,
     lapic: kvm_lapic_state,
     events: kvm_vcpu_events,
@@ -26,10 +36,26 @@ pub struct VcpuState {
 }
 
 /// The interrupt controllers and the timer of a machine.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VmState {
     irqchips: [kvm_irqchip; 3],
     pit: kvm_pit_state2,
+}
+
+/// MSRs as pairs of number and value.
+mod pairs {
+    use kvm_bindings::kvm_msr_entry;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(msrs: &[kvm_msr_entry], to: S) -> Result<S::Ok, S::Error> {
+        msrs.iter().map(|msr| (msr.index, msr.data)).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<kvm_msr_entry>, D::Error> {
+        let pairs = Vec::<(u32, u64)>::deserialize(from)?.into_iter();
+        Ok(pairs.map(|(index, data)| kvm_msr_entry { index, data, ..Default::default() }).collect())
+    }
 }
 
 /// Numbers of the MSRs that KVM says belong to a vCPU's state.
@@ -98,17 +124,35 @@ impl Vcpu {
         unsafe { fd.set_xsave(&state.xsave) }.tried_to("set vCPU floating-point state")?;
         write_msrs(fd, &state.msrs)?;
         fd.set_lapic(&state.lapic).tried_to("set a local APIC")?;
+        let deadline: Vec<_> =
+            state.msrs.iter().filter(|msr| msr.index == MSR_TSC_DEADLINE && msr.data != 0).copied().collect();
+        write_msrs(fd, &deadline)?;
         fd.set_vcpu_events(&state.events).tried_to("set vCPU events")?;
         fd.set_debug_regs(&state.debug_regs).tried_to("set vCPU debug registers")?;
         fd.set_mp_state(state.mp_state).tried_to("set vCPU run state")
+    }
+
+    /// Checks a state that comes from elsewhere: it may set no register that is not part of a vCPU's state on this host.
+    pub fn accepts(&self, state: &VcpuState) -> Result<(), HypervisorError> {
+        let known = |msr: &kvm_msr_entry| self.msr_numbers.contains(&msr.index);
+        match state.msrs.iter().find(|msr| !known(msr)) {
+            _ if state.msrs.len() > MAX_MSRS => Err(HypervisorError::Missing("room for that many registers")),
+            Some(msr) => Err(HypervisorError::Register(msr.index)),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the guest that it stood still for a while, so that it takes the time that passed for no hang.
+    pub fn excuse_pause(&self) {
+        // A guest without the paravirtual clock has no place for it.
+        let _ = self.fd.kvmclock_ctrl();
     }
 }
 
 impl Vm {
     /// Reads the state of the in-kernel devices. All vCPUs must stand still.
     pub fn state(&self) -> Result<VmState, HypervisorError> {
-        let mut irqchips = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC]
-            .map(|chip_id| kvm_irqchip { chip_id, ..Default::default() });
+        let mut irqchips = IRQCHIPS.map(|chip_id| kvm_irqchip { chip_id, ..Default::default() });
         for chip in &mut irqchips {
             self.fd.get_irqchip(chip).tried_to("read an interrupt controller")?;
         }
@@ -117,9 +161,21 @@ impl Vm {
 
     /// Goes back to a state.
     pub fn restore(&self, state: &VmState) -> Result<(), HypervisorError> {
-        for chip in &state.irqchips {
-            self.fd.set_irqchip(chip).tried_to("set an interrupt controller")?;
+        for (chip_id, chip) in IRQCHIPS.into_iter().zip(&state.irqchips) {
+            let chip = kvm_irqchip { chip_id, ..*chip };
+            self.fd.set_irqchip(&chip).tried_to("set an interrupt controller")?;
         }
         self.fd.set_pit2(&state.pit).tried_to("set the timer")
+    }
+
+    /// The paravirtual clock in nanoseconds.
+    pub fn clock(&self) -> Result<u64, HypervisorError> {
+        Ok(self.fd.get_clock().tried_to("read the paravirtual clock")?.clock)
+    }
+
+    /// Lets the paravirtual clock go on from `clock` nanoseconds.
+    pub fn set_clock(&self, clock: u64) -> Result<(), HypervisorError> {
+        let clock = kvm_clock_data { clock, ..Default::default() };
+        self.fd.set_clock(&clock).tried_to("set the paravirtual clock")
     }
 }

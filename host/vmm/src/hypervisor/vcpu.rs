@@ -56,11 +56,16 @@ impl Vcpu {
         self.fd.set_kvm_immediate_exit(0);
     }
 
-    /// Completes a device access that was carried out but not yet seen by the guest, so that registers are consistent.
-    pub fn settle(&mut self) {
-        self.fd.set_kvm_immediate_exit(1);
-        // Returns EINTR by definition; nothing runs in the guest.
-        let _ = self.fd.run();
+    /// Completes a device access that was carried out but not yet seen by the guest, so that registers are consistent. An access
+    /// that crosses a border comes in parts, which are carried out too. Nothing runs in the guest.
+    pub fn settle(&mut self, buses: &Buses) -> Exit {
+        loop {
+            self.fd.set_kvm_immediate_exit(1);
+            match self.run(buses) {
+                Exit::Handled => {}
+                exit => return exit,
+            }
+        }
     }
 
     /// Runs the guest until something happens, and carries out one device access.

@@ -9,9 +9,9 @@ pub(crate) mod serial;
 
 pub use keyboard::Keyboard;
 pub use pci_ports::PciPorts;
-pub use power::{PowerManagement, SLEEP_TYPE_S5};
-pub use rtc::Rtc;
-pub use serial::SerialPort;
+pub use power::{PowerManagement, PowerState, SLEEP_TYPE_S5};
+pub use rtc::{Rtc, RtcState};
+pub use serial::{SerialPort, SerialState};
 
 /// What a guest can ask its machine for.
 pub trait Chassis: Send + Sync {

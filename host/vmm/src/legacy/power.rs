@@ -2,7 +2,9 @@
 //! events, of which there is one: PCI hot-plug.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use super::Chassis;
 use crate::bus::BusDevice;
@@ -39,7 +41,37 @@ pub struct PowerManagement {
     registers: Mutex<Registers>,
     chassis: Arc<dyn Chassis>,
     sci: PinTrigger,
-    started: Instant,
+    timer: Mutex<Timer>,
+}
+
+/// Power management as saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerState {
+    /// PM1 status.
+    pub status: u16,
+    /// PM1 enable.
+    pub enable: u16,
+    /// PM1 control.
+    pub control: u16,
+    /// General-purpose events that happened.
+    pub events: u8,
+    /// General-purpose events the guest enabled.
+    pub events_enabled: u8,
+    /// Nanoseconds the PM timer has run.
+    pub timer_ns: u64,
+}
+
+/// The PM timer: how long it had run when it was set, and when that was.
+struct Timer {
+    before: Duration,
+    since: Instant,
+}
+
+impl Timer {
+    fn elapsed(&self) -> Duration {
+        self.before.saturating_add(self.since.elapsed())
+    }
 }
 
 #[derive(Default)]
@@ -55,7 +87,39 @@ impl PowerManagement {
     /// Power management that interrupts by `sci`.
     pub fn new(chassis: Arc<dyn Chassis>, sci: PinTrigger) -> Arc<Self> {
         let registers = Mutex::default();
-        Arc::new(Self { registers, chassis, sci, started: Instant::now() })
+        let timer = Mutex::new(Timer { before: Duration::ZERO, since: Instant::now() });
+        Arc::new(Self { registers, chassis, sci, timer })
+    }
+
+    /// What to save.
+    pub fn state(&self) -> PowerState {
+        let registers = self.registers();
+        PowerState {
+            status: registers.status,
+            enable: registers.enable,
+            control: registers.control,
+            events: registers.events,
+            events_enabled: registers.events_enabled,
+            timer_ns: u64::try_from(self.timer().elapsed().as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Loads saved state; its interrupt has the level that follows from it.
+    pub fn restore(&self, state: &PowerState) {
+        *self.timer() = Timer { before: Duration::from_nanos(state.timer_ns), since: Instant::now() };
+        let mut registers = self.registers();
+        *registers = Registers {
+            status: state.status,
+            enable: state.enable,
+            control: state.control & !SLEEP_ENABLE,
+            events: state.events,
+            events_enabled: state.events_enabled,
+        };
+        self.update_sci(&registers);
+    }
+
+    fn timer(&self) -> MutexGuard<'_, Timer> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Presses and releases the power button. A guest that did not enable it sees it when it does.
@@ -92,7 +156,7 @@ impl PowerManagement {
     /// All blocks as they read now.
     fn image(&self) -> [u8; LEN] {
         let registers = self.registers();
-        let ticks = self.started.elapsed().as_nanos() * TIMER_HZ / 1_000_000_000;
+        let ticks = self.timer().elapsed().as_nanos() * TIMER_HZ / 1_000_000_000;
         let mut image = [0; LEN];
         image[STATUS..ENABLE].copy_from_slice(&registers.status.to_le_bytes());
         image[ENABLE..ENABLE + 2].copy_from_slice(&registers.enable.to_le_bytes());

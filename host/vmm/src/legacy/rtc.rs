@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::bus::BusDevice;
@@ -22,6 +23,16 @@ pub struct Rtc {
     state: Mutex<State>,
 }
 
+/// The clock as saved. The time is the host's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RtcState {
+    /// Register that is selected, below 128.
+    pub index: u8,
+    /// CMOS memory, 128 bytes.
+    pub memory: Vec<u8>,
+}
+
 struct State {
     index: usize,
     memory: [u8; CMOS_SIZE],
@@ -30,6 +41,25 @@ struct State {
 impl Default for Rtc {
     fn default() -> Self {
         Self { state: Mutex::new(State { index: 0, memory: [0; CMOS_SIZE] }) }
+    }
+}
+
+impl Rtc {
+    /// What to save.
+    pub fn state(&self) -> RtcState {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        RtcState { index: state.index as u8, memory: state.memory.to_vec() }
+    }
+
+    /// Loads saved state. False, with nothing changed, when it is of no such clock.
+    pub fn restore(&self, saved: &RtcState) -> bool {
+        let index = usize::from(saved.index);
+        let Ok(memory) = <[u8; CMOS_SIZE]>::try_from(saved.memory.as_slice()) else { return false };
+        if index >= CMOS_SIZE {
+            return false;
+        }
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State { index, memory };
+        true
     }
 }
 
@@ -102,5 +132,10 @@ mod tests {
         rtc.write(0, &[9]);
         rtc.write(1, &[0]);
         assert_eq!(register(&rtc, 9), shown);
+        let (again, state) = (Rtc::default(), rtc.state());
+        assert!(again.restore(&state));
+        assert_eq!((again.state(), register(&again, 0x7f)), (state.clone(), 0x5a));
+        assert!(!again.restore(&RtcState { index: 128, ..state.clone() }));
+        assert!(!again.restore(&RtcState { memory: vec![0; 127], ..state }));
     }
 }

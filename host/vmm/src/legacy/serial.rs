@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use vm_superio::Serial;
-use vm_superio::serial::NoEvents;
+use vm_superio::serial::{self, NoEvents};
 
 use crate::bus::BusDevice;
 use crate::console::Console;
@@ -18,6 +19,30 @@ pub struct SerialPort {
     uart: Mutex<Serial<PinTrigger, NoEvents, Output>>,
     irq: PinTrigger,
     console: Arc<Console>,
+}
+
+/// A serial port as saved: its registers and receive FIFO.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SerialState {
+    /// Divisor latch.
+    pub divisor: [u8; 2],
+    /// Interrupt enable register.
+    pub interrupt_enable: u8,
+    /// Interrupt identification register.
+    pub interrupt_identification: u8,
+    /// Line control register.
+    pub line_control: u8,
+    /// Line status register.
+    pub line_status: u8,
+    /// Modem control register.
+    pub modem_control: u8,
+    /// Modem status register.
+    pub modem_status: u8,
+    /// Scratch register.
+    pub scratch: u8,
+    /// Receive FIFO, at most 64 bytes.
+    pub fifo: Vec<u8>,
 }
 
 struct Output(Arc<Console>);
@@ -50,6 +75,46 @@ impl SerialPort {
     /// Back to power-on. What waits in the receive FIFO is lost.
     pub fn reset(&self) {
         *self.uart() = Serial::new(self.irq.clone(), Output(Arc::clone(&self.console)));
+    }
+
+    /// What to save.
+    pub fn state(&self) -> SerialState {
+        let state = self.uart().state();
+        SerialState {
+            divisor: [state.baud_divisor_low, state.baud_divisor_high],
+            interrupt_enable: state.interrupt_enable,
+            interrupt_identification: state.interrupt_identification,
+            line_control: state.line_control,
+            line_status: state.line_status,
+            modem_control: state.modem_control,
+            modem_status: state.modem_status,
+            scratch: state.scratch,
+            fifo: state.in_buffer,
+        }
+    }
+
+    /// Loads saved state, and takes more input as far as there is room. False, with nothing changed, when it is of no such port.
+    pub fn restore(&self, state: &SerialState) -> bool {
+        let state = serial::SerialState {
+            baud_divisor_low: state.divisor[0],
+            baud_divisor_high: state.divisor[1],
+            interrupt_enable: state.interrupt_enable,
+            interrupt_identification: state.interrupt_identification,
+            line_control: state.line_control,
+            line_status: state.line_status,
+            modem_control: state.modem_control,
+            modem_status: state.modem_status,
+            scratch: state.scratch,
+            in_buffer: state.fifo.clone(),
+        };
+        let output = Output(Arc::clone(&self.console));
+        let Ok(restored) = Serial::from_state(&state, self.irq.clone(), NoEvents, output) else {
+            return false;
+        };
+        let mut uart = self.uart();
+        *uart = restored;
+        self.fill(&mut uart);
+        true
     }
 
     fn uart(&self) -> MutexGuard<'_, Serial<PinTrigger, NoEvents, Output>> {

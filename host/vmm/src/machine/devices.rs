@@ -1,7 +1,7 @@
 //! The PCI devices of a machine: from their configuration to functions on the bus.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_image::{Access, Format, Image, ImageFile};
 
@@ -16,12 +16,13 @@ use crate::layout;
 use crate::memory::Memory;
 use crate::pci::{ConfigPorts, Ecam, Ejected, PciAddress, PciAddressError, PciError, RootComplex};
 use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
+use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
-use crate::virtio::{PciTransport, TransportError, VirtioDevice};
+use crate::virtio::{PciTransport, TransportError, TransportStateError, VirtioDevice};
 
 /// Why a device can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,14 @@ pub enum DeviceError {
     /// The device is no disk.
     #[error("device '{0}' is no disk")]
     NoDisk(String),
+    /// The device named by its alias can't go on from saved state.
+    #[error("device '{alias}': {cause}")]
+    State {
+        /// The device.
+        alias: String,
+        /// Reason.
+        cause: TransportStateError,
+    },
     /// The disk named by its alias can't have that size.
     #[error("device '{alias}': {cause}")]
     Size {
@@ -95,6 +104,7 @@ pub(super) struct Board<'a> {
 /// The devices of a machine.
 pub struct Devices {
     root: Arc<RootComplex>,
+    config_ports: Arc<ConfigPorts>,
     plugged: Vec<Plugged>,
 }
 
@@ -102,7 +112,14 @@ pub struct Devices {
 struct Plugged {
     alias: String,
     address: PciAddress,
+    transport: Arc<Mutex<PciTransport>>,
     handle: Handle,
+}
+
+impl Plugged {
+    fn transport(&self) -> MutexGuard<'_, PciTransport> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 enum Handle {
@@ -125,7 +142,8 @@ impl Devices {
         memory_bus: &Arc<Bus>,
     ) -> Result<Self, DeviceError> {
         let root = RootComplex::new(Arc::clone(memory_bus), layout::PCI_MMIO32);
-        let mut devices = Self { root, plugged: Vec::new() };
+        let config_ports = Arc::new(ConfigPorts::new(Arc::clone(&root)));
+        let mut devices = Self { root, config_ports, plugged: Vec::new() };
         for (device, slot) in board.config.devices.iter().zip(slots) {
             devices.add(board, device, *slot)?;
         }
@@ -139,25 +157,21 @@ impl Devices {
         device: &DeviceConfig,
         slot: u8,
     ) -> Result<(), DeviceError> {
-        let alias = device.alias.clone();
-        let (address, handle) = self
+        let plugged = self
             .plug(board, device, slot)
-            .map_err(|cause| DeviceError::Failed { alias: alias.clone(), cause })?;
-        self.plugged.push(Plugged { alias, address, handle });
+            .map_err(|cause| DeviceError::Failed { alias: device.alias.clone(), cause })?;
+        self.plugged.push(plugged);
         Ok(())
     }
 
-    fn plug(
-        &self,
-        board: &Board<'_>,
-        device: &DeviceConfig,
-        slot: u8,
-    ) -> Result<(PciAddress, Handle), DeviceCause> {
+    fn plug(&self, board: &Board<'_>, device: &DeviceConfig, slot: u8) -> Result<Plugged, DeviceCause> {
+        let alias = device.alias.clone();
         let (device, handle) = make(board, device)?;
         let address = PciAddress::new(0, 0, slot, 0)?;
         let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-        self.root.attach(Some(address), Arc::new(Mutex::new(transport)))?;
-        Ok((address, handle))
+        let transport = Arc::new(Mutex::new(transport));
+        self.root.attach(Some(address), transport.clone())?;
+        Ok(Plugged { alias, address, transport, handle })
     }
 
     /// The slot of a device.
@@ -213,8 +227,43 @@ impl Devices {
     }
 
     /// PCI configuration space by ports.
-    pub(super) fn config_ports(&self) -> Arc<dyn BusDevice> {
-        Arc::new(ConfigPorts::new(Arc::clone(&self.root)))
+    pub(super) fn config_ports(&self) -> Arc<ConfigPorts> {
+        Arc::clone(&self.config_ports)
+    }
+
+    /// Stops all devices: what is in flight is completed, and memory is not touched any more. The vCPUs must stand still.
+    pub(super) fn pause(&self) {
+        self.transports().for_each(|mut transport| transport.pause());
+    }
+
+    /// Lets devices that were stopped go on.
+    pub(super) fn resume(&self) {
+        self.transports().for_each(|mut transport| transport.resume());
+    }
+
+    /// What to save of every device. They must be stopped.
+    pub(super) fn state(&self) -> Vec<DeviceState> {
+        let state = |plugged: &Plugged| DeviceState {
+            alias: plugged.alias.clone(),
+            slot: plugged.address.slot(),
+            transport: plugged.transport().state(),
+        };
+        self.plugged.iter().map(state).collect()
+    }
+
+    /// Loads what was saved into devices that are as new. They go on when they are resumed.
+    pub(super) fn restore(&self, states: &[DeviceState]) -> Result<(), DeviceError> {
+        for state in states {
+            let plugged = self.find(&state.alias)?;
+            let restored = plugged.transport().restore(&state.transport);
+            restored.map_err(|cause| DeviceError::State { alias: state.alias.clone(), cause })?;
+        }
+        self.root.remap();
+        Ok(())
+    }
+
+    fn transports(&self) -> impl Iterator<Item = MutexGuard<'_, PciTransport>> {
+        self.plugged.iter().map(Plugged::transport)
     }
 
     /// Puts all devices back to power-on. The vCPUs must stand still.

@@ -3,7 +3,7 @@
 //! ```text
 //!             open()                     close() + kick signal
 //!   standing ────────> in KVM_RUN ─────────────────────────────> standing
-//!      │ reset(): every thread puts its vCPU back to power-on
+//!      │ reset(), save(), restore(): every thread does it with its vCPU
 //!      └ end(): every thread ends
 //! ```
 //!
@@ -11,25 +11,35 @@
 //! is not lost. A vCPU thread may close the gate itself (power-off, crash); only the machine opens it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
-use crate::hypervisor::{BootState, HypervisorError, kick_current};
+use crate::hypervisor::{BootState, HypervisorError, VcpuState, kick_current};
 
 /// How often threads that do not come are kicked again.
 const KICK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a thread does after standing.
-#[derive(Debug, PartialEq, Eq)]
 pub enum Order {
     /// Run the guest.
     Run,
-    /// Put the vCPU back to power-on; the first one enters the kernel like this. Then [`Gate::reset_done`].
-    Reset(BootState),
+    /// Do something with the vCPU that stands. Then [`Gate::done`].
+    Do(Task),
     /// End the thread.
     End,
+}
+
+/// What is done with every vCPU while all of them stand.
+#[derive(Clone)]
+pub enum Task {
+    /// Put it back to power-on; the first one enters the kernel like this.
+    Reset(BootState),
+    /// Read its state.
+    Save,
+    /// Give it its state, one of these, in the order of vCPUs.
+    Restore(Arc<Vec<VcpuState>>),
 }
 
 /// The gate of one machine.
@@ -48,12 +58,14 @@ struct State {
     threads: Vec<libc::pthread_t>,
     /// Threads that stand at the gate or are gone for good.
     standing: usize,
-    /// Number of the last reset, and how the first vCPU starts after it.
-    resets: u64,
-    boot: Option<BootState>,
-    /// Threads that carried out the last reset.
-    reset_by: usize,
-    reset_error: Option<HypervisorError>,
+    /// Number of the last task, and what it is.
+    tasks: u64,
+    task: Option<Task>,
+    /// Threads that did it.
+    done_by: usize,
+    /// What threads read, with the number of their vCPU.
+    saved: Vec<(u32, VcpuState)>,
+    error: Option<HypervisorError>,
 }
 
 impl Gate {
@@ -108,15 +120,34 @@ impl Gate {
 
     /// Puts every vCPU back to power-on. All threads must stand.
     pub fn reset(&self, boot: BootState) -> Result<(), HypervisorError> {
+        self.do_task(Task::Reset(boot)).map(drop)
+    }
+
+    /// The state of every vCPU, in their order. All threads must stand.
+    pub fn save(&self) -> Result<Vec<VcpuState>, HypervisorError> {
+        let mut saved = self.do_task(Task::Save)?;
+        saved.sort_by_key(|(index, _)| *index);
+        Ok(saved.into_iter().map(|(_, state)| state).collect())
+    }
+
+    /// Gives every vCPU its state. All threads must stand.
+    pub fn restore(&self, states: Arc<Vec<VcpuState>>) -> Result<(), HypervisorError> {
+        self.do_task(Task::Restore(states)).map(drop)
+    }
+
+    fn do_task(&self, task: Task) -> Result<Vec<(u32, VcpuState)>, HypervisorError> {
         let mut state = self.lock();
-        state.resets += 1;
-        state.boot = Some(boot);
-        state.reset_by = 0;
+        state.tasks += 1;
+        state.task = Some(task);
+        state.done_by = 0;
+        state.saved.clear();
         self.changed.notify_all();
-        while state.reset_by < state.threads.len() {
+        while state.done_by < state.threads.len() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.reset_error.take().map_or(Ok(()), Err)
+        state.task = None;
+        let saved = std::mem::take(&mut state.saved);
+        state.error.take().map_or(Ok(saved), Err)
     }
 
     /// Ends every thread. They are joined afterwards.
@@ -130,8 +161,8 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// A vCPU thread stands at the gate until there is something to do. `resets` counts the resets it has seen.
-    pub fn stand(&self, resets: &mut u64) -> Order {
+    /// A vCPU thread stands at the gate until there is something to do. `tasks` counts the tasks it has seen.
+    pub fn stand(&self, tasks: &mut u64) -> Order {
         let mut state = self.lock();
         state.standing += 1;
         self.changed.notify_all();
@@ -139,12 +170,13 @@ impl Gate {
             if state.ended {
                 return Order::End;
             }
-            if state.resets > *resets
-                && let Some(boot) = state.boot
+            if state.tasks > *tasks
+                && let Some(task) = &state.task
             {
-                *resets = state.resets;
+                let task = task.clone();
+                *tasks = state.tasks;
                 state.standing -= 1;
-                return Order::Reset(boot);
+                return Order::Do(task);
             }
             if state.open {
                 state.standing -= 1;
@@ -154,22 +186,25 @@ impl Gate {
         }
     }
 
-    /// A vCPU thread carried out a reset.
-    pub fn reset_done(&self, result: Result<(), HypervisorError>) {
+    /// The thread of vCPU `index` did what it was told, and read its state where that was the task.
+    pub fn done(&self, index: u32, result: Result<Option<VcpuState>, HypervisorError>) {
         let mut state = self.lock();
-        state.reset_by += 1;
-        if let Err(error) = result {
-            state.reset_error.get_or_insert(error);
+        state.done_by += 1;
+        match result {
+            Ok(saved) => state.saved.extend(saved.map(|saved| (index, saved))),
+            Err(error) => {
+                state.error.get_or_insert(error);
+            }
         }
         self.changed.notify_all();
     }
 
-    /// A vCPU thread is gone without being told to: it counts as standing from now on, and does no resets.
+    /// A vCPU thread is gone without being told to: it counts as standing from now on, and does no tasks.
     pub fn thread_lost(&self) {
         let mut state = self.lock();
         state.standing += 1;
-        state.reset_by += 1;
-        state.reset_error.get_or_insert(HypervisorError::Missing("thread for a vCPU any more"));
+        state.done_by += 1;
+        state.error.get_or_insert(HypervisorError::Missing("thread for a vCPU any more"));
         self.changed.notify_all();
     }
 

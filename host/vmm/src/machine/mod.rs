@@ -10,6 +10,7 @@ mod devices;
 mod fds;
 mod gate;
 mod pinning;
+mod save;
 mod signals;
 mod vcpu_thread;
 
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use chassis::MachineChassis;
 pub use devices::{DeviceError, Devices};
@@ -31,9 +33,10 @@ use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
 use crate::memory::{DirtyPages, Memory, MemoryError};
-use crate::pci::{Ejected, HotplugController};
+use crate::pci::{ConfigStateError, Ejected, HotplugController};
 use crate::protocol::Stats;
 use crate::sandbox::ThreadFilter;
+use crate::state::StateError;
 use crate::{layout, memory};
 use gate::Gate;
 use vcpu_thread::{VcpuTask, VcpuThread};
@@ -62,6 +65,12 @@ pub enum MachineError {
     /// Two devices want the same addresses.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// Saved state is of another machine, or damaged.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Saved state of the host bridge does not fit.
+    #[error("the saved host bridge does not fit: {0}")]
+    Bridge(#[from] ConfigStateError),
     /// A vCPU has no thread.
     #[error("vCPU {index} has no thread: {source}")]
     Thread {
@@ -102,14 +111,24 @@ pub struct Machine {
     buses: Arc<Buses>,
     serials: Vec<Arc<SerialPort>>,
     power: Arc<PowerManagement>,
+    rtc: Arc<Rtc>,
     devices: Devices,
     hotplug: Arc<HotplugController>,
     signals: Arc<Signals>,
+    /// Devices were stopped, to be saved or because they are as restored; they go on with the vCPUs.
+    devices_stopped: AtomicBool,
 }
 
 impl Machine {
     /// Builds a machine, loads its kernel and leaves it standing before the first instruction.
     pub fn build(parts: Parts<'_>) -> Result<Self, MachineError> {
+        let machine = Self::assemble(parts)?;
+        machine.load()?;
+        Ok(machine)
+    }
+
+    /// Puts a machine together, with empty memory.
+    fn assemble(parts: Parts<'_>) -> Result<Self, MachineError> {
         let Parts { config, fds, consoles, signals, vcpu_filter } = parts;
         let slots = config.validate()?;
         let kernel = fds.file(config.boot.kernel)?;
@@ -132,11 +151,8 @@ impl Machine {
         )?;
         let keyboard = Arc::new(Keyboard::new(chassis.clone()));
         buses.port.insert(layout::I8042_PORTS.start, range_len(&layout::I8042_PORTS), keyboard)?;
-        buses.port.insert(
-            layout::RTC_PORTS.start,
-            range_len(&layout::RTC_PORTS),
-            Arc::new(Rtc::default()),
-        )?;
+        let rtc = Arc::new(Rtc::default());
+        buses.port.insert(layout::RTC_PORTS.start, range_len(&layout::RTC_PORTS), rtc.clone())?;
         let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI));
         buses.port.insert(layout::ACPI_PM_PORTS.start, range_len(&layout::ACPI_PM_PORTS), power.clone())?;
         let hotplug = hotplug(&devices, &power, &signals);
@@ -162,12 +178,13 @@ impl Machine {
             buses,
             serials,
             power,
+            rtc,
             devices,
             hotplug,
             signals,
+            devices_stopped: AtomicBool::new(false),
         };
         machine.start_vcpus(&chassis, &vcpu_filter)?;
-        machine.load()?;
         Ok(machine)
     }
 
@@ -213,6 +230,9 @@ impl Machine {
 
     /// Lets the vCPUs run.
     pub fn resume(&self) {
+        if self.devices_stopped.swap(false, Ordering::SeqCst) {
+            self.devices.resume();
+        }
         self.gate.open();
     }
 

@@ -32,6 +32,8 @@ pub struct Happened {
     pub stop: Option<GuestStop>,
     /// Functions the guest let go of, at most one a request of the host.
     pub ejected: Vec<Ejected>,
+    /// The thread that saves the machine has ended.
+    pub saved: bool,
 }
 
 /// The mailbox of the event loop.
@@ -67,6 +69,12 @@ impl Signals {
     /// The guest let go of a function.
     pub fn ejected(&self, ejected: Ejected) {
         self.lock().ejected.push(ejected);
+        self.wake();
+    }
+
+    /// The thread that saves the machine ends.
+    pub fn saved(&self) {
+        self.lock().saved = true;
         self.wake();
     }
 

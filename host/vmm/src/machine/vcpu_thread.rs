@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 
 use super::chassis::MachineChassis;
-use super::gate::{Gate, Order};
+use super::gate::{Gate, Order, Task};
 use super::pinning;
 use crate::hypervisor::{BootState, Buses, Exit, HypervisorError, Vcpu, VcpuState};
 use crate::protocol::VcpuStats;
@@ -97,17 +97,16 @@ fn run(mut task: VcpuTask, exits: &AtomicU64) {
     let VcpuTask { index, vcpu, buses, gate, chassis, .. } = &mut task;
     vcpu.bind_to_thread();
     let power_on = vcpu.state();
-    let mut resets = 0;
+    let mut tasks = 0;
     loop {
         vcpu.clear_kick();
         if !gate.is_open() {
-            vcpu.settle();
-            match gate.stand(&mut resets) {
+            if let Exit::Failed(reason) = vcpu.settle(buses) {
+                chassis.crash(format!("vCPU {index}: {reason}"));
+            }
+            match gate.stand(&mut tasks) {
                 Order::Run => {}
-                Order::Reset(boot) => {
-                    let first = (*index == 0).then_some(boot);
-                    gate.reset_done(reset(vcpu, &power_on, first));
-                }
+                Order::Do(task) => gate.done(*index, carry_out(task, *index, vcpu, &power_on)),
                 Order::End => return,
             }
             continue;
@@ -116,6 +115,26 @@ fn run(mut task: VcpuTask, exits: &AtomicU64) {
             Exit::Handled => drop(exits.fetch_add(1, Ordering::Relaxed)),
             Exit::Interrupted => {}
             Exit::Failed(reason) => chassis.crash(format!("vCPU {index}: {reason}")),
+        }
+    }
+}
+
+fn carry_out(
+    task: Task,
+    index: u32,
+    vcpu: &Vcpu,
+    power_on: &Result<VcpuState, HypervisorError>,
+) -> Result<Option<VcpuState>, HypervisorError> {
+    match task {
+        Task::Reset(boot) => reset(vcpu, power_on, (index == 0).then_some(boot)).map(|()| None),
+        Task::Save => vcpu.state().map(Some),
+        Task::Restore(states) => {
+            let state = states.get(index as usize);
+            let state = state.ok_or(HypervisorError::Missing("saved state for every vCPU"))?;
+            vcpu.accepts(state)?;
+            vcpu.restore(state)?;
+            vcpu.excuse_pause();
+            Ok(None)
         }
     }
 }

@@ -9,6 +9,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 use super::address::PciAddress;
 use super::function::PciFunction;
 use super::root::RootComplex;
@@ -28,18 +30,22 @@ pub struct Ejected {
     pub function: Arc<Mutex<dyn PciFunction>>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Registers {
-    plugged: u32,
-    leaving: u32,
+/// The registers of the controller, a bit a slot; also as they are saved.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HotplugState {
+    /// Slots a function came into.
+    pub plugged: u32,
+    /// Slots the host wants back, or took.
+    pub leaving: u32,
     /// Slots the host asked for and did not get yet.
-    requested: u32,
+    pub requested: u32,
 }
 
 /// The controller of one root complex.
 pub struct HotplugController {
     root: Arc<RootComplex>,
-    registers: Mutex<Registers>,
+    registers: Mutex<HotplugState>,
     bell: Box<dyn Fn() + Send + Sync>,
     on_eject: Box<dyn Fn(Ejected) + Send + Sync>,
 }
@@ -92,7 +98,22 @@ impl HotplugController {
         self.detach(before.requested)
     }
 
-    fn change(&self, slot: u8, change: impl FnOnce(&mut Registers, u32)) {
+    /// What to save.
+    pub fn state(&self) -> HotplugState {
+        *self.lock()
+    }
+
+    /// Loads saved state. There is no slot 0 that could come or go.
+    pub fn restore(&self, state: &HotplugState) {
+        let slots = !bit(0);
+        *self.lock() = HotplugState {
+            plugged: state.plugged & slots,
+            leaving: state.leaving & slots,
+            requested: state.requested & slots,
+        };
+    }
+
+    fn change(&self, slot: u8, change: impl FnOnce(&mut HotplugState, u32)) {
         change(&mut self.lock(), bit(slot));
         (self.bell)();
     }
@@ -106,7 +127,7 @@ impl HotplugController {
         taken.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Registers> {
+    fn lock(&self) -> MutexGuard<'_, HotplugState> {
         self.registers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

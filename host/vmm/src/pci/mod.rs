@@ -22,5 +22,5 @@ pub use address::{PciAddress, PciAddressError};
 pub use config::{ConfigSpace, ConfigState, ConfigStateError, Identity};
 pub use function::PciFunction;
 pub use host_bridge::HostBridge;
-pub use hotplug::{Ejected, HotplugController};
+pub use hotplug::{Ejected, HotplugController, HotplugState};
 pub use root::{ConfigPorts, Ecam, PciError, RootComplex};

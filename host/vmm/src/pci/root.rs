@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::PciAddress;
-use super::config::{BARS, CONFIG_SIZE};
+use super::config::{BARS, CONFIG_SIZE, ConfigSpace, ConfigState, ConfigStateError};
 use super::function::PciFunction;
 use super::host_bridge::HostBridge;
 use crate::bus::{Bus, BusDevice};
@@ -170,11 +170,33 @@ impl RootComplex {
         slots.functions.values_mut().for_each(|slot| self.map(slot));
     }
 
-    /// Brings the memory bus in line with the BARs of all functions, after configuration space was restored.
+    /// Configuration space of the host bridge, to be saved. The other functions save their own.
+    pub fn bridge(&self) -> ConfigState {
+        self.with_bridge(|config| config.state())
+    }
+
+    /// Loads what the host bridge was saved as.
+    pub fn restore_bridge(&self, state: &ConfigState) -> Result<(), ConfigStateError> {
+        self.with_bridge(|config| config.restore(state))
+    }
+
+    fn with_bridge<T>(&self, what: impl FnOnce(&mut ConfigSpace) -> T) -> T {
+        let slots = self.slots();
+        let bridge =
+            slots.functions.get(&PciAddress::HOST_BRIDGE).expect("the host bridge is never detached");
+        what(lock(&bridge.function).config_mut())
+    }
+
+    /// Brings the memory bus in line with the BARs of all functions, after configuration space was restored. All of them leave
+    /// their places before the first takes its own: they may have changed places.
     pub fn remap(&self) {
-        for slot in self.slots().functions.values_mut() {
-            self.map(slot);
+        let mut slots = self.slots();
+        for slot in slots.functions.values_mut() {
+            let mapped: Vec<usize> = (0..BARS).filter(|bar| slot.mapped[*bar].is_some()).collect();
+            self.unmap(slot);
+            mapped.into_iter().for_each(|bar| lock(&slot.function).bar_moved(bar, None));
         }
+        slots.functions.values_mut().for_each(|slot| self.map(slot));
     }
 
     fn read_config(&self, address: PciAddress, offset: usize, data: &mut [u8]) {
@@ -306,9 +328,19 @@ impl ConfigPorts {
         Self { root, address: Mutex::new(0) }
     }
 
+    /// What to save.
+    pub fn address(&self) -> u32 {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Loads what was saved.
+    pub fn set_address(&self, address: u32) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+
     /// Function and register a data access means, None when the address register points nowhere.
     fn target(&self, offset: u64) -> Option<(PciAddress, usize)> {
-        let address = *self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = self.address();
         let bus = address >> 16 & 0xff;
         if address & ADDRESS_ENABLE == 0 || bus != 0 {
             return None;
@@ -321,7 +353,7 @@ impl ConfigPorts {
 impl BusDevice for ConfigPorts {
     fn read(&self, offset: u64, data: &mut [u8]) {
         if offset == 0 && data.len() == 4 {
-            let address = *self.address.lock().unwrap_or_else(PoisonError::into_inner);
+            let address = self.address();
             data.copy_from_slice(&address.to_le_bytes());
         } else if let Some((address, register)) = self.target(offset) {
             self.root.read_config(address, register, data);
@@ -334,7 +366,7 @@ impl BusDevice for ConfigPorts {
         if offset == 0
             && let Ok(bytes) = data.try_into()
         {
-            *self.address.lock().unwrap_or_else(PoisonError::into_inner) = u32::from_le_bytes(bytes);
+            self.set_address(u32::from_le_bytes(bytes));
         } else if let Some((address, register)) = self.target(offset) {
             self.root.write_config(address, register, data);
         }

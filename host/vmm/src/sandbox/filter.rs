@@ -63,10 +63,11 @@ const EVERYWHERE: &[libc::c_long] = &[
 /// Consoles: sockets that are already connected.
 const CONSOLE: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_writev];
 
-/// The control socket, making a device that is plugged into a running machine, and giving a disk another size, whose image may be qcow2.
+/// The control socket, making a device that is plugged into a running machine, starting devices again after a save, and giving a disk another size, whose image may be qcow2.
 const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_dup,
+    libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_wait,
@@ -89,6 +90,7 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_shutdown,
     libc::SYS_socketpair,
     libc::SYS_statx,
+    libc::SYS_timerfd_create,
 ];
 
 /// A vCPU thread registers and starts devices when their drivers do.

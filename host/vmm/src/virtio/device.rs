@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use virtio_queue::Queue;
 
 use super::Memory;
@@ -33,6 +34,62 @@ impl Activation {
     }
 }
 
+/// What a device knows besides what its transport does, as saved. Whether a link is up is the configuration's to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum OwnState {
+    /// Nothing: a network interface, a source of random bytes.
+    Nothing {},
+    /// A disk.
+    Block {
+        /// Its bytes.
+        capacity: u64,
+    },
+    /// A console.
+    Console {
+        /// What was said on the control queues; none before the driver started.
+        conversation: Option<ConversationState>,
+    },
+    /// A balloon.
+    Balloon {
+        /// Pages the guest shall give away.
+        wanted: u32,
+        /// Pages the guest says it gave away.
+        actual: u32,
+    },
+}
+
+/// What was said on the control queues of a console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConversationState {
+    /// Messages to the driver that it did not take yet, oldest first.
+    pub outgoing: Vec<Vec<u8>>,
+    /// Ports the driver has taken over.
+    pub ready: Vec<bool>,
+    /// Ports of which the driver was told that somebody listens.
+    pub open: Vec<bool>,
+}
+
+/// Why a device can't go on from saved state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OwnStateError {
+    /// It is of another kind of device.
+    #[error("the saved state is of another kind of device")]
+    Kind,
+    /// The disk is smaller than what the guest was told.
+    #[error("the disk has {now} bytes now, but {then} when the guest was saved")]
+    Smaller {
+        /// Bytes of the disk.
+        now: u64,
+        /// Bytes it had.
+        then: u64,
+    },
+    /// Something is out of range.
+    #[error("the saved state has {0}")]
+    Range(&'static str),
+}
+
 /// A kind of virtio device. Calls come from vCPU threads and the machine, one at a time.
 pub trait VirtioDevice: Send {
     /// Virtio device id.
@@ -59,6 +116,12 @@ pub trait VirtioDevice: Send {
     /// Ends the device's thread after what is in flight was completed, and returns the queues it had. The next
     /// [`activate`](Self::activate) may come with the same queues (pause, save) or new ones (reset).
     fn stop(&mut self) -> Vec<(u16, Queue)>;
+
+    /// What it knows besides what the transport does, after [`stop`](Self::stop).
+    fn state(&self) -> OwnState;
+
+    /// Goes back to what was saved, before it is activated.
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError>;
 
     /// Forgets what the driver set, after [`stop`](Self::stop).
     fn reset(&mut self);

@@ -57,6 +57,13 @@ impl Interrupt {
         self.raise(self.queue_vector(queue));
     }
 
+    /// Makes the driver look at a queue and at the configuration again, whether there is something new or not: an interrupt may
+    /// have been on its way when the machine was saved.
+    pub(super) fn rouse(&self, queues: impl Iterator<Item = u16>) {
+        queues.for_each(|queue| self.raise(self.queue_vector(queue)));
+        self.config_changed();
+    }
+
     /// The device's configuration space changed.
     pub fn config_changed(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);

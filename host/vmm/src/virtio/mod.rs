@@ -37,5 +37,5 @@ mod hostile_tests;
 pub(crate) mod testing;
 
 pub use crate::memory::Memory;
-pub use device::{Activation, VirtioDevice};
-pub use transport::{Doorbells, PciTransport, TransportError};
+pub use device::{Activation, ConversationState, OwnState, OwnStateError, VirtioDevice};
+pub use transport::{Doorbells, PciTransport, TransportError, TransportState, TransportStateError};

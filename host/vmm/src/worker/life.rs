@@ -8,6 +8,7 @@
 //! ```
 
 mod plug;
+mod save;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -16,13 +17,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::history::History;
-use crate::config::{DeviceKind, LifecycleAction, VmConfig};
+use crate::config::{DeviceKind, FdIndex, LifecycleAction, VmConfig};
 use crate::console::Console;
 use crate::machine::{
     Consoles, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals, pin_current_thread,
 };
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
+use save::{Image, Saving};
 
 /// The machine of a worker, before, during and after its life.
 pub(super) struct Life {
@@ -33,6 +35,7 @@ pub(super) struct Life {
     launched: Instant,
     locked_in: bool,
     last_stats: Stats,
+    saving: Option<Saving>,
     pub(super) history: History,
     /// Events that were not sent to a daemon yet.
     pub(super) fresh: Vec<(u64, Event)>,
@@ -55,6 +58,7 @@ impl Life {
             launched: Instant::now(),
             locked_in: false,
             last_stats: Stats::default(),
+            saving: None,
             history: History::default(),
             fresh: Vec::new(),
         }
@@ -91,26 +95,36 @@ impl Life {
         }
     }
 
-    /// Builds the machine and starts it.
-    pub(super) fn launch(&mut self, mut config: VmConfig, fds: Vec<OwnedFd>) -> Result<(), Failure> {
+    /// Builds the machine and starts it, from its kernel or from saved state.
+    pub(super) fn launch(
+        &mut self,
+        mut config: VmConfig,
+        fds: Vec<OwnedFd>,
+        saved: Option<FdIndex>,
+    ) -> Result<(), Failure> {
         if !matches!(self.state, State::Empty) {
             return Err(Failure::new(ErrorCode::State, "a machine was launched already"));
         }
         self.launched = Instant::now();
-        let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
-        plug::settle_slots(&mut config, &slots);
+        config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         let fds = FdTable::new(fds);
         if !self.locked_in {
             sandbox::enter(&config.sandbox).map_err(sandbox_failure)?;
             self.locked_in = true;
         }
+        let image = saved.map(|index| Image::open(&fds, index, &mut config)).transpose()?;
+        let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        plug::settle_slots(&mut config, &slots);
         let consoles = self.consoles(&config, &fds)?;
         let mode = config.sandbox.seccomp;
         let vcpu_filter = ThreadFilter::new(mode, ThreadRole::Vcpu).map_err(sandbox_failure)?;
         let signals = Arc::clone(&self.signals);
-        let machine =
-            Machine::build(Parts { config: &config, fds: &fds, consoles: &consoles, signals, vcpu_filter })
-                .map_err(machine_failure)?;
+        let parts = Parts { config: &config, fds: &fds, consoles: &consoles, signals, vcpu_filter };
+        let machine = match image {
+            Some(image) => image.build(parts),
+            None => Machine::build(parts),
+        };
+        let machine = machine.map_err(machine_failure)?;
         drop(fds);
         pin_current_thread(&config.emulator_pinning).map_err(|error| {
             Failure::new(ErrorCode::Config, format!("the worker can't be pinned: {error}"))
@@ -177,6 +191,7 @@ impl Life {
 
     pub(super) fn resume(&mut self) -> Result<(), Failure> {
         self.machine()?;
+        self.abandon_save();
         if let State::Paused(_, PauseReason::Preserved { .. }) = &self.state {
             let reason = "the guest has ended and is kept for a look at it; reset or quit the machine";
             return Err(Failure::new(ErrorCode::State, reason));
@@ -227,6 +242,7 @@ impl Life {
 
     pub(super) fn quit(&mut self) -> Result<(), Failure> {
         self.machine()?;
+        self.abandon_save();
         self.end(End::Quit);
         Ok(())
     }
@@ -261,7 +277,7 @@ impl Life {
 
     /// Deals with what the machine reported.
     pub(super) fn attend(&mut self) {
-        let Happened { first_output, balloon, stop, ejected } = self.signals.take();
+        let Happened { first_output, balloon, stop, ejected, saved } = self.signals.take();
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
@@ -271,6 +287,9 @@ impl Life {
         }
         if let Some(bytes) = balloon {
             self.push(Event::BalloonChanged { bytes });
+        }
+        if saved {
+            self.end_saving();
         }
         if let Some(stop) = stop {
             self.guest_stopped(stop);
@@ -336,6 +355,7 @@ fn machine_failure(error: MachineError) -> Failure {
         MachineError::Fd(_) => ErrorCode::BadRequest,
         MachineError::Boot(_) => ErrorCode::Kernel,
         MachineError::Device(error) => plug::device_code(error),
+        MachineError::State(_) | MachineError::Bridge(_) => ErrorCode::Image,
         MachineError::Memory(_) | MachineError::Hypervisor(_) | MachineError::Thread { .. } => {
             ErrorCode::Host
         }

@@ -242,8 +242,19 @@ impl Worker {
     }
 
     fn carry_out(&mut self, call: Call, fds: Vec<OwnedFd>) -> Result<Answer, Failure> {
+        let harmless = matches!(
+            call,
+            Call::Status | Call::Stats | Call::SaveStatus | Call::CancelSave | Call::Resume | Call::Quit
+        );
+        if self.life.is_saving() && !harmless {
+            return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
+        }
         match call {
-            Call::Launch { config } => self.life.launch(*config, fds)?,
+            Call::Launch { config } => self.life.launch(*config, fds, None)?,
+            Call::Restore { config, state } => self.life.launch(*config, fds, Some(state))?,
+            Call::Save => self.life.save(fds)?,
+            Call::CancelSave => self.life.cancel_save()?,
+            Call::SaveStatus => return Ok(Answer::Save(self.life.save_status()?)),
             Call::Pause => self.life.pause()?,
             Call::Resume => self.life.resume()?,
             Call::Reset => self.life.reset()?,

@@ -15,4 +15,5 @@ mod networks;
 mod plug;
 mod refusals;
 mod sandbox;
+mod save;
 mod virtio;

@@ -28,7 +28,7 @@ fn tap_nic(alias: &str) -> DeviceConfig {
     nic(alias, NetBackend::Tap { fd: FdIndex(0) })
 }
 
-fn plug(worker: &mut Worker, device: DeviceConfig, fds: &[&File]) -> Result<(), Failure> {
+pub fn plug(worker: &mut Worker, device: DeviceConfig, fds: &[&File]) -> Result<(), Failure> {
     let fds: Vec<BorrowedFd<'_>> = fds.iter().map(|file| file.as_fd()).collect();
     worker.link.call_with(Call::AttachDevice { device }, &fds).map(drop)
 }

@@ -10,7 +10,7 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use super::queue::BalloonHandler;
 use super::reclaim::PAGE;
-use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::queue::DeviceQueue;
 use crate::virtio::worker::Worker;
@@ -175,6 +175,22 @@ impl VirtioDevice for Balloon {
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         let queues = [handler.inflate, handler.deflate, handler.stats, handler.reporting];
         queues.into_iter().flatten().map(DeviceQueue::into_queue).collect()
+    }
+
+    fn state(&self) -> OwnState {
+        let load = |pages: &AtomicU32| pages.load(Ordering::SeqCst);
+        OwnState::Balloon { wanted: load(&self.shared.wanted), actual: load(&self.shared.actual) }
+    }
+
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        let OwnState::Balloon { wanted, actual } = *state else { return Err(OwnStateError::Kind) };
+        if u64::from(wanted) > self.shared.memory_bytes / PAGE {
+            return Err(OwnStateError::Range("a balloon that is larger than the guest"));
+        }
+        self.shared.wanted.store(wanted, Ordering::SeqCst);
+        self.shared.actual.store(actual, Ordering::SeqCst);
+        (self.shared.on_change)(self.shared.kept(actual));
+        Ok(())
     }
 
     /// A driver that starts again has all its memory.

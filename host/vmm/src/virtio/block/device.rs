@@ -16,7 +16,7 @@ use super::metrics::BlockMetrics;
 use super::queue::BlockHandler;
 use super::request::{MAX_RANGE_SECTORS, MAX_RANGES};
 use crate::config::CacheMode;
-use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::worker::Worker;
 
@@ -157,6 +157,20 @@ impl VirtioDevice for Block {
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         self.engine = Some(handler.engine);
         vec![handler.queue.into_queue()]
+    }
+
+    fn state(&self) -> OwnState {
+        OwnState::Block { capacity: self.control.disk.capacity() }
+    }
+
+    /// A disk that grew meanwhile is as one that grew while the guest ran: the driver is told.
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        let now = self.control.disk.capacity();
+        match *state {
+            OwnState::Block { capacity: then } if then > now => Err(OwnStateError::Smaller { now, then }),
+            OwnState::Block { .. } => Ok(()),
+            _ => Err(OwnStateError::Kind),
+        }
     }
 
     fn reset(&mut self) {}

@@ -10,7 +10,7 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use super::control::{Control, PortInfo};
 use super::queue::{ConsoleHandler, Port};
 use crate::console::Console;
-use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::queue::DeviceQueue;
 use crate::virtio::worker::Worker;
 
@@ -103,16 +103,23 @@ impl VirtioDevice for ConsoleDevice {
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
         let multiport = activation.has(F_MULTIPORT);
         let count = if multiport { self.ports.len() } else { 1 };
+        let control = self.control.take().filter(|control| control.ports() == count);
+        let goes_on = control.is_some();
+        let control = control.unwrap_or_else(|| Control::new(count));
+        // A driver that goes on is told of who came or went meanwhile.
+        let open = |index: usize, console: &Console| {
+            if goes_on { control.knows_open(index) } else { console.is_open() }
+        };
         let port = |(index, port): (usize, &ConsolePort), activation: &mut Activation| Port {
             console: Arc::clone(&port.console),
-            info: PortInfo { name: port.name.clone(), host_open: port.console.is_open() },
+            info: PortInfo { name: port.name.clone(), host_open: open(index, &port.console) },
             receive: activation.take_queue(Self::receive_queue(index)),
             transmit: activation.take_queue(Self::receive_queue(index) + 1),
         };
         let ports: Vec<Port> =
             self.ports.iter().enumerate().take(count).map(|entry| port(entry, &mut activation)).collect();
         let handler = ConsoleHandler {
-            control: self.control.take().unwrap_or_else(|| Control::new(ports.len())),
+            control,
             ports,
             control_in: activation.take_queue(CONTROL_IN),
             control_out: activation.take_queue(CONTROL_OUT),
@@ -120,6 +127,10 @@ impl VirtioDevice for ConsoleDevice {
             wake: self.wake.try_clone()?,
         };
         self.worker = Some(Worker::start("virtio-console", handler, activation.interrupt)?);
+        if goes_on {
+            // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
+            let _ = self.wake.write(1);
+        }
         Ok(())
     }
 
@@ -127,6 +138,18 @@ impl VirtioDevice for ConsoleDevice {
         let Some(mut handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         self.control = Some(std::mem::take(&mut handler.control));
         handler.into_queues().map(DeviceQueue::into_queue).collect()
+    }
+
+    fn state(&self) -> OwnState {
+        OwnState::Console { conversation: self.control.as_ref().map(Control::state) }
+    }
+
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        let OwnState::Console { conversation } = state else { return Err(OwnStateError::Kind) };
+        let ports = self.ports.len();
+        self.control =
+            conversation.as_ref().map(|conversation| Control::restore(conversation, ports)).transpose()?;
+        Ok(())
     }
 
     fn reset(&mut self) {

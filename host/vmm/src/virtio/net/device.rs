@@ -15,7 +15,7 @@ use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 use super::backend::Backend;
 use super::metrics::NetMetrics;
 use super::queue::NetHandler;
-use crate::virtio::device::{Activation, VirtioDevice, read_bytes};
+use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::queue::DeviceQueue;
 use crate::virtio::worker::Worker;
@@ -178,6 +178,14 @@ impl VirtioDevice for Net {
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         self.backend = Some(handler.backend);
         [handler.receive, handler.transmit].into_iter().flatten().map(DeviceQueue::into_queue).collect()
+    }
+
+    fn state(&self) -> OwnState {
+        OwnState::Nothing {}
+    }
+
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        if matches!(state, OwnState::Nothing {}) { Ok(()) } else { Err(OwnStateError::Kind) }
     }
 
     fn reset(&mut self) {}

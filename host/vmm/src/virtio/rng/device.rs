@@ -9,7 +9,7 @@ use virtio_queue::Queue;
 
 use super::queue::{Limit, RngHandler};
 use crate::config::RngRate;
-use crate::virtio::device::{Activation, VirtioDevice};
+use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice};
 use crate::virtio::worker::Worker;
 
 const QUEUE_SIZE: u16 = 64;
@@ -61,6 +61,14 @@ impl VirtioDevice for Rng {
     fn stop(&mut self) -> Vec<(u16, Queue)> {
         let handler = self.worker.take().and_then(Worker::stop);
         handler.map(|handler| handler.queue.into_queue()).into_iter().collect()
+    }
+
+    fn state(&self) -> OwnState {
+        OwnState::Nothing {}
+    }
+
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        if matches!(state, OwnState::Nothing {}) { Ok(()) } else { Err(OwnStateError::Kind) }
     }
 
     fn reset(&mut self) {}

@@ -103,6 +103,8 @@ pub struct PciTransport {
     queues: Vec<Queue>,
     events: Vec<EventFd>,
     running: bool,
+    /// It was loaded from saved state and did not run since.
+    moved: bool,
 }
 
 impl PciTransport {
@@ -145,6 +147,7 @@ impl PciTransport {
             queues: queues.collect(),
             events: events.map_err(TransportError::Event)?,
             running: false,
+            moved: false,
             device,
         })
     }
@@ -159,8 +162,13 @@ impl PciTransport {
 
     /// Lets a paused device go on, if its driver had it running. Idempotent.
     pub fn resume(&mut self) {
+        let moved = std::mem::take(&mut self.moved);
         if self.is_driver_ok() && !self.running && !self.interrupt.needs_reset() {
             self.start();
+            if moved {
+                let ready = (0..).zip(&self.queues).filter(|(_, queue)| queue.ready());
+                self.interrupt.rouse(ready.map(|(index, _)| index));
+            }
         }
     }
 

@@ -1,15 +1,19 @@
 //! A transport as saved, and the way back.
 
 use serde::{Deserialize, Serialize};
+use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_queue::{Queue, QueueT};
 
+use super::common_config::{DRIVER_OK, FEATURES_OK, NEEDS_RESET};
 use super::{PciTransport, Registers};
 use crate::pci::msix::{MsixState, MsixStateError};
 use crate::pci::{ConfigState, ConfigStateError};
+use crate::virtio::device::{OwnState, OwnStateError};
 use crate::virtio::queue::QueueState;
 
 /// Everything the driver can see of a transport and its queues.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TransportState {
     /// Virtio device id, so that state is not loaded into another kind of device.
     pub device: u16,
@@ -35,6 +39,8 @@ pub struct TransportState {
     pub generation: u8,
     /// Whether the device waits for a reset.
     pub needs_reset: bool,
+    /// What the device itself knows.
+    pub own: OwnState,
 }
 
 /// Why saved state cannot be loaded into a transport.
@@ -51,6 +57,9 @@ pub enum TransportStateError {
     /// The driver uses features this device does not offer.
     #[error("saved virtio driver uses features {0:#x} that this device does not have")]
     Features(u64),
+    /// The device status is none that a driver can reach.
+    #[error("saved virtio device status {0:#x} can't be reached")]
+    Status(u8),
     /// Number or sizes of queues differ, or a queue is not valid.
     #[error("saved virtio queues do not fit the device")]
     Queues,
@@ -60,6 +69,9 @@ pub enum TransportStateError {
     /// MSI-X differs.
     #[error(transparent)]
     Msix(#[from] MsixStateError),
+    /// The device can't go on from it.
+    #[error(transparent)]
+    Own(#[from] OwnStateError),
 }
 
 impl PciTransport {
@@ -85,6 +97,7 @@ impl PciTransport {
             isr: self.interrupt.isr(),
             generation: self.interrupt.generation(),
             needs_reset: self.interrupt.needs_reset(),
+            own: self.device.state(),
         }
     }
 
@@ -98,6 +111,13 @@ impl PciTransport {
         if unknown != 0 {
             return Err(TransportStateError::Features(unknown));
         }
+        let (status, modern) = (state.status, state.driver_features & 1 << VIRTIO_F_VERSION_1 != 0);
+        let frozen = status & FEATURES_OK != 0;
+        let reachable =
+            status & NEEDS_RESET == 0 && (!frozen || modern) && (frozen || status & DRIVER_OK == 0);
+        if !reachable {
+            return Err(TransportStateError::Status(status));
+        }
         let queues: Vec<Queue> = state
             .queues
             .iter()
@@ -109,14 +129,17 @@ impl PciTransport {
         if !same_sizes || state.queue_vectors.len() != self.queues.len() {
             return Err(TransportStateError::Queues);
         }
+        self.device.restore(&state.own)?;
         self.config.restore(&state.config)?;
         self.msix.restore(&state.msix)?;
+        self.msix.set_control(self.config.u16_at(self.msix_control));
         self.interrupt.restore(state.isr, state.generation, state.needs_reset);
         self.interrupt.set_config_vector(state.config_vector);
         for (queue, vector) in (0..).zip(&state.queue_vectors) {
             self.interrupt.set_queue_vector(queue, *vector);
         }
         self.queues = queues;
+        self.moved = true;
         self.registers = Registers {
             device_feature_select: state.selects.0,
             driver_feature_select: state.selects.1,

@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::pci::PciFunction;
+use crate::virtio::device::{OwnState, OwnStateError};
 use crate::virtio::interrupt::NO_VECTOR;
 use crate::virtio::testing::{Driver, EVENT_IDX, NEEDS_RESET, VERSION_1, memory, ring};
 
@@ -39,6 +40,12 @@ impl VirtioDevice for Probe {
     }
     fn stop(&mut self) -> Vec<(u16, Queue)> {
         std::mem::take(&mut self.queues)
+    }
+    fn state(&self) -> OwnState {
+        OwnState::Nothing {}
+    }
+    fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
+        if matches!(state, OwnState::Nothing {}) { Ok(()) } else { Err(OwnStateError::Kind) }
     }
     fn reset(&mut self) {
         self.log.lock().unwrap().push("reset".into());
@@ -202,8 +209,12 @@ fn a_running_transport_survives_a_move() {
     to.transport.resume();
     assert_eq!(*moved.lock().unwrap(), ["activate 0x120000008 2"]);
     to.transport.pause();
-    assert_eq!(to.transport.state(), state);
+    let roused = TransportState { isr: state.isr | 2, generation: state.generation + 1, ..state.clone() };
+    assert_eq!(to.transport.state(), roused, "the driver is made to look again");
     for damage in [
+        TransportState { status: 4, ..state.clone() },
+        TransportState { status: 15, driver_features: 1 << 3, ..state.clone() },
+        TransportState { own: OwnState::Block { capacity: 1 }, ..state.clone() },
         TransportState { device: 1, ..state.clone() },
         TransportState { driver_features: 1 << 50, ..state.clone() },
         TransportState { queues: Vec::new(), ..state.clone() },

@@ -123,6 +123,7 @@ pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
         }
         | DeviceError::Failed { .. } => ErrorCode::Host,
+        DeviceError::State { .. } => ErrorCode::Image,
         DeviceError::Size { .. } => ErrorCode::Config,
     }
 }

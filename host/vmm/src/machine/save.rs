@@ -1,0 +1,78 @@
+//! A machine's whole state, taken and given back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Machine, MachineError, Parts};
+use crate::memory::Memory;
+use crate::state::{BoardState, MachineState, Shape, StateError};
+
+impl Machine {
+    /// Puts a machine together that goes on where `state` ends, standing still. Its memory is empty: whoever made it fills it
+    /// before it is resumed. The configuration must have the slots of the state ([`MachineState::settle_slots`]).
+    pub fn restore(parts: Parts<'_>, state: &MachineState) -> Result<Self, MachineError> {
+        state.check(parts.config)?;
+        let machine = Self::assemble(parts)?;
+        machine.give_back(state)?;
+        Ok(machine)
+    }
+
+    /// Stops vCPUs and devices: nothing changes memory or state any more until [`resume`](Self::resume). Requests of the guest
+    /// that are in flight are completed first.
+    pub fn quiesce(&self) {
+        self.pause();
+        if !self.devices_stopped.swap(true, Ordering::SeqCst) {
+            self.devices.pause();
+        }
+    }
+
+    /// Everything about the machine but its memory. It is quiesced first and stays so.
+    pub fn save(&self) -> Result<MachineState, MachineError> {
+        self.quiesce();
+        let board = BoardState {
+            serials: self.serials.iter().map(|serial| serial.state()).collect(),
+            power: self.power.state(),
+            rtc: self.rtc.state(),
+            config_address: self.devices.config_ports().address(),
+            bridge: self.devices.root().bridge(),
+            hotplug: self.hotplug.state(),
+        };
+        Ok(MachineState {
+            shape: Shape { memory: self.config.memory.bytes, vcpus: self.config.vcpus },
+            clock: self.vm.clock()?,
+            // After the vCPUs: what they last did to a device may have moved an interrupt.
+            vcpus: Arc::new(self.gate.save()?),
+            vm: self.vm.state()?,
+            board,
+            devices: self.devices.state(),
+        })
+    }
+
+    /// Guest memory. While the machine is quiesced nobody else uses it.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Interrupt controllers and vCPUs come first: a device may interrupt while it is restored.
+    fn give_back(&self, state: &MachineState) -> Result<(), MachineError> {
+        self.devices_stopped.store(true, Ordering::SeqCst);
+        self.vm.restore(&state.vm)?;
+        self.vm.set_clock(state.clock)?;
+        self.gate.restore(Arc::clone(&state.vcpus))?;
+        let board = &state.board;
+        self.devices.root().restore_bridge(&board.bridge)?;
+        self.devices.config_ports().set_address(board.config_address);
+        self.devices.restore(&state.devices)?;
+        self.hotplug.restore(&board.hotplug);
+        if !self.rtc.restore(&board.rtc) {
+            return Err(StateError::Board("real-time clock").into());
+        }
+        for (port, saved) in self.serials.iter().zip(&board.serials) {
+            if !port.restore(saved) {
+                return Err(StateError::Board("serial port").into());
+            }
+        }
+        self.power.restore(&board.power);
+        Ok(())
+    }
+}
