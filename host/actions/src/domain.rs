@@ -1,5 +1,6 @@
 //! Verbs on domains, a file a group.
 
+mod arrive;
 mod clone;
 mod clone_operation;
 mod console;
@@ -10,6 +11,7 @@ mod device_change;
 mod disk;
 mod interface;
 mod media;
+mod migrate;
 mod read;
 mod run;
 mod settings;
@@ -34,10 +36,12 @@ use crate::Actions;
 use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict};
 
+pub(crate) use arrive::Arrive;
 pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;
+pub(crate) use migrate::{HAND_OVER, Leave};
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
 pub(crate) use update_device::UpdateDevice;

@@ -33,6 +33,7 @@ mod interface;
 mod job;
 mod journal;
 mod mac;
+mod migrating;
 mod network;
 mod networking;
 mod no_policy;
@@ -64,6 +65,7 @@ pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
 pub use domain::{Attachment, EditGuard};
 pub use fault::{FaultPoint, NoFaults};
+pub use migrating::{Migrations, PeerPort};
 pub use networking::Networking;
 pub use no_policy::NoPolicy;
 pub use node_port::NodePort;
@@ -114,6 +116,7 @@ pub struct Actions {
     definitions: Arc<Definitions>,
     pending_macs: mac::Pending,
     secrets: secret::Secrets,
+    migrations: Migrations,
 }
 
 impl Actions {
@@ -136,7 +139,13 @@ impl Actions {
             definitions,
             pending_macs,
             secrets: secret::Secrets::default(),
+            migrations: Migrations::default(),
         }
+    }
+
+    /// With a way to other hosts; without one no guest is moved.
+    pub fn with_migrations(self, migrations: Migrations) -> Self {
+        Self { migrations, ..self }
     }
 
     /// Runs a change of the database on a thread that may block; it ends even when the caller stops waiting.

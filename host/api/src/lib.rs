@@ -23,6 +23,7 @@ mod extract;
 mod filter;
 mod interface;
 mod metrics;
+mod migration;
 mod network;
 mod node;
 mod openapi;

@@ -14,6 +14,7 @@ mod interface;
 mod life;
 mod list;
 mod media;
+mod migrate;
 mod setmem;
 mod state;
 mod stats;
@@ -45,6 +46,18 @@ pub enum DomainCommand {
     Shutdown(life::Shutdown),
     /// Ask the guest to reboot
     Reboot(life::Reboot),
+    /// Move a running domain to another host
+    Migrate(migrate::MigrateDomain),
+    /// Set how long a domain may stand still while it is migrated
+    MigrateSetmaxdowntime(migrate::MigrateSetmaxdowntime),
+    /// Set how fast a domain is migrated at most
+    MigrateSetspeed(migrate::MigrateSetspeed),
+    /// Show how fast a domain is migrated at most
+    MigrateGetspeed(migrate::MigrateGetspeed),
+    /// Show how far the migration of a domain is
+    Domjobinfo(migrate::Domjobinfo),
+    /// End the migration of a domain, which stays
+    Domjobabort(migrate::Domjobabort),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
     /// Stop the machine at once, as pulling the plug does
@@ -119,6 +132,12 @@ impl DomainCommand {
             Self::Start(command) => command.run(context).await,
             Self::Shutdown(command) => command.run(context).await,
             Self::Reboot(command) => command.run(context).await,
+            Self::Migrate(command) => command.run(context).await,
+            Self::MigrateSetmaxdowntime(command) => command.run(context).await,
+            Self::MigrateSetspeed(command) => command.run(context).await,
+            Self::MigrateGetspeed(command) => command.run(context).await,
+            Self::Domjobinfo(command) => command.run(context).await,
+            Self::Domjobabort(command) => command.run(context).await,
             Self::Reset(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,
             Self::Suspend(command) => command.run(context).await,

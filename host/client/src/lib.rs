@@ -12,6 +12,7 @@ mod domain;
 mod error;
 mod events;
 mod interface;
+mod migration;
 mod network;
 mod node;
 mod policy;

@@ -38,13 +38,15 @@ pub enum Request {
     DetachDevice,
     /// Change a device.
     UpdateDevice,
+    /// Move it to another host.
+    Migrate,
     /// Change a setting of the definition, e.g. autostart.
     Configure,
 }
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
@@ -60,6 +62,7 @@ impl Request {
         Self::AttachDevice,
         Self::DetachDevice,
         Self::UpdateDevice,
+        Self::Migrate,
         Self::Configure,
     ];
 
@@ -81,6 +84,7 @@ impl Request {
             Self::AttachDevice => "given a device",
             Self::DetachDevice => "relieved of a device",
             Self::UpdateDevice => "given a changed device",
+            Self::Migrate => "migrated",
             Self::Configure => "configured",
         }
     }

@@ -14,6 +14,7 @@ mod images;
 mod interfaces;
 mod launch;
 mod machine;
+mod migrate;
 mod plan;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::driver::{Driver, DriverError, Refusal, StartSpec, Started};
+use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use client::Client;
 use launch::Site;
@@ -87,6 +89,21 @@ impl Driver for KvmDriver {
 
     async fn restore(&self, spec: StartSpec, image: File) -> Result<Started, DriverError> {
         self.make(spec, Some(image)).await
+    }
+
+    async fn receive(&self, spec: StartSpec, incoming: Incoming) -> Result<Started, DriverError> {
+        let refused = |refusals: Vec<Refusal>| {
+            DriverError::Unsupported(refusals.into_iter().map(|each| each.0).collect::<Vec<_>>().join("; "))
+        };
+        let plan = Plan::new(&spec.config, &self.config.sandbox).map_err(refused)?;
+        let mut site = self.site(spec.config.uuid);
+        match self.await_guest(&mut site, plan, &spec.config, incoming).await {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                site.clear().await;
+                Err(error)
+            }
+        }
     }
 
     async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError> {

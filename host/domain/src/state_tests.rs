@@ -16,12 +16,13 @@ const PHASES: [Phase; 11] = [
     Phase::Stopping,
 ];
 
-const OCCURRENCES: [Occurrence; 15] = [
+const OCCURRENCES: [Occurrence; 16] = [
     Occurrence::StartBegan,
     Occurrence::Made,
     Occurrence::Restored,
     Occurrence::StartFailed,
     Occurrence::Resumed,
+    Occurrence::Arrived,
     Occurrence::Paused,
     Occurrence::ShutdownAsked,
     Occurrence::Reset,
@@ -49,6 +50,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::AttachDevice,
         R::DetachDevice,
         R::UpdateDevice,
+        R::Migrate,
     ];
     [
         &[R::Start],
@@ -65,6 +67,7 @@ const ALLOWED: [&[Request]; 11] = {
             R::AttachDevice,
             R::DetachDevice,
             R::UpdateDevice,
+            R::Migrate,
         ],
         &[R::Shutdown, R::Reset, R::Destroy, R::Suspend, R::Wake, R::SetMemory],
         &[R::Reset, R::Destroy, R::Wake, R::SetMemory],
@@ -132,6 +135,7 @@ fn the_transition_table() {
         (Phase::Starting, O::Made, Phase::Paused(Why::Booted)),
         (Phase::Starting, O::StartFailed, Phase::Off(Why::Failed)),
         (paused, O::Resumed, Phase::Running(Why::Unpaused)),
+        (paused, O::Arrived, Phase::Running(Why::Migrated)),
         (running, O::Halted, Phase::Idle),
         (Phase::Idle, O::Unhalted, Phase::Running(Why::Unknown)),
         (Phase::PmSuspended, O::Woke, Phase::Running(Why::Unknown)),

@@ -87,7 +87,9 @@ impl Controls {
         let since = *state.since.get_or_insert_with(Instant::now);
         let due = Duration::from_secs_f64(state.sent as f64 / bandwidth.max(1) as f64);
         loop {
-            let Some(early) = due.checked_sub(since.elapsed()).filter(|early| !early.is_zero()) else { return };
+            let Some(early) = due.checked_sub(since.elapsed()).filter(|early| !early.is_zero()) else {
+                return;
+            };
             if state.abort.is_some() || state.stop_now || state.since != Some(since) {
                 return;
             }

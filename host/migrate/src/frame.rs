@@ -45,6 +45,12 @@ impl Kind {
     }
 }
 
+/// Three bytes that make a damaged header known before its length is believed.
+fn header_check(kind: u8, length: [u8; 4]) -> [u8; 3] {
+    let [one, two, three, _] = checksum(kind, &length).to_le_bytes();
+    [one, two, three]
+}
+
 fn checksum(kind: u8, payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
@@ -57,7 +63,9 @@ pub(crate) fn write(stream: &mut impl Write, kind: Kind, payload: &[u8]) -> io::
     debug_assert!(payload.len() <= MAX_PAYLOAD, "whoever makes frames keeps them small");
     let mut header = [0; HEADER];
     header[0] = kind as u8;
-    header[4..8].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    let length = (payload.len() as u32).to_le_bytes();
+    header[1..4].copy_from_slice(&header_check(kind as u8, length));
+    header[4..8].copy_from_slice(&length);
     header[8..12].copy_from_slice(&checksum(kind as u8, payload).to_le_bytes());
     stream.write_all(&header)?;
     stream.write_all(payload)
@@ -67,11 +75,11 @@ pub(crate) fn write(stream: &mut impl Write, kind: Kind, payload: &[u8]) -> io::
 pub(crate) fn read(stream: &mut impl Read, payload: &mut Vec<u8>) -> Result<Kind, MigrateError> {
     let mut header = [0; HEADER];
     stream.read_exact(&mut header)?;
-    let [kind, zero @ .., l0, l1, l2, l3, c0, c1, c2, c3] = header;
-    let kind = Kind::from_byte(kind).ok_or(MigrateError::Peer("a frame of an unknown kind"))?;
-    if zero != [0; 3] {
-        return Err(MigrateError::Peer("a frame with flags that are not defined"));
+    let [kind, check @ .., l0, l1, l2, l3, c0, c1, c2, c3] = header;
+    if check != header_check(kind, [l0, l1, l2, l3]) {
+        return Err(MigrateError::Peer("a frame with a damaged header"));
     }
+    let kind = Kind::from_byte(kind).ok_or(MigrateError::Peer("a frame of an unknown kind"))?;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     if length > MAX_PAYLOAD {
         return Err(MigrateError::Peer("a frame that is too large"));
@@ -89,7 +97,8 @@ pub(crate) struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], MigrateError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(MigrateError::Peer("a frame that is cut off"))?;
+        let (taken, rest) =
+            self.0.split_at_checked(count).ok_or(MigrateError::Peer("a frame that is cut off"))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -137,9 +146,13 @@ mod tests {
     fn no_length_takes_more_memory_than_a_frame_may_have() {
         let mut header = [0; HEADER];
         header[0] = Kind::State as u8;
-        header[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        header[1..4].copy_from_slice(&header_check(Kind::State as u8, [0xff; 4]));
+        header[4..8].fill(0xff);
         let mut payload = Vec::new();
-        assert!(matches!(read(&mut header.as_slice(), &mut payload), Err(MigrateError::Peer(_))));
+        assert!(matches!(
+            read(&mut header.as_slice(), &mut payload),
+            Err(MigrateError::Peer("a frame that is too large"))
+        ));
         assert_eq!(payload.capacity(), 0);
     }
 }

@@ -13,7 +13,8 @@
 //!     Go ──>                                    <── Running
 //! ```
 //!
-//! A frame is a header of 12 bytes (kind, three zero bytes, length, CRC-32 of kind and payload; little endian) and a payload of
+//! A frame is a header of 12 bytes (kind, three bytes that check kind and length, length, CRC-32 of kind and
+//! payload; little endian) and a payload of
 //! at most [`MAX_PAYLOAD`] bytes. Everything a peer sends is judged before it counts: kinds out of turn, lengths, checksums,
 //! addresses outside of the guest's memory, pages sent twice in a round, totals that don't match. Pages travel as runs;
 //! a run of zeros travels as its length. Whoever can't go on says `Abort{reason}` if it still can.

@@ -24,7 +24,15 @@ pub(crate) struct Link<S> {
 
 impl<S: Read + Write> Link<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, outgoing: Vec::new(), incoming: Vec::new(), from: 0, payload: Vec::new(), last: Kind::Abort, sent: 0 }
+        Self {
+            stream,
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+            from: 0,
+            payload: Vec::new(),
+            last: Kind::Abort,
+            sent: 0,
+        }
     }
 
     /// Sends a frame, perhaps later.

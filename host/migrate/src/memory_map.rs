@@ -52,7 +52,8 @@ impl MemoryMap {
         if count > MAX_RANGES {
             return Err(WRONG);
         }
-        let ranges = (0..count).map(|_| Ok(fields.u64()?..fields.u64()?)).collect::<Result<_, MigrateError>>()?;
+        let ranges =
+            (0..count).map(|_| Ok(fields.u64()?..fields.u64()?)).collect::<Result<_, MigrateError>>()?;
         Self::new(ranges).ok_or(WRONG)
     }
 
@@ -84,7 +85,8 @@ impl Arrived {
 
     /// Takes a run of whole pages in.
     pub fn take(&mut self, run: &Range<u64>) -> Result<(), MigrateError> {
-        let first = self.map.position(run).ok_or(MigrateError::Peer("a page outside of the guest's memory"))?;
+        let first =
+            self.map.position(run).ok_or(MigrateError::Peer("a page outside of the guest's memory"))?;
         for page in first..first + (run.end - run.start) / PAGE {
             let (word, bit) = (&mut self.words[(page / 64) as usize], 1 << (page % 64));
             if *word & bit != 0 {
@@ -106,6 +108,7 @@ impl Arrived {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some with one")]
 mod tests {
     use super::*;
 

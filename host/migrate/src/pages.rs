@@ -10,9 +10,9 @@ use std::ops::Range;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
+use crate::MigrateError;
 use crate::frame::Fields;
 use crate::memory_map::PAGE;
-use crate::MigrateError;
 
 /// Most pages with contents in one frame.
 pub(crate) const PAGES_A_FRAME: u64 = 256;
@@ -109,7 +109,8 @@ mod tests {
     #[test]
     fn pages_come_back_in_every_encoding() {
         let run = 2 * PAGE..5 * PAGE;
-        let text: Vec<u8> = b"the same words again and again. ".iter().copied().cycle().take(3 * 4096).collect();
+        let text: Vec<u8> =
+            b"the same words again and again. ".iter().copied().cycle().take(3 * 4096).collect();
         let mut payload = Vec::new();
         encode(&run, &text, false, &mut payload);
         assert_eq!(contents(&payload, false).unwrap(), text);
@@ -124,7 +125,8 @@ mod tests {
 
     #[test]
     fn what_can_not_be_packed_travels_as_it_is() {
-        let noise: Vec<u8> = (0..4096u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> =
+            (0..4096u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let mut payload = Vec::new();
         encode(&(0..PAGE), &noise, true, &mut payload);
         assert_eq!(contents(&payload, true).unwrap(), noise);

@@ -12,7 +12,8 @@ use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::pages::{self, PAGES_A_FRAME};
 use crate::{
-    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, Step, Strategy, Subject, VERSION,
+    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, Step, Strategy, Subject,
+    VERSION,
 };
 
 /// Payload of one frame with a part of the state.
@@ -100,7 +101,8 @@ pub fn send<S: Read + Write>(
     controls: &Controls,
 ) -> Result<Sent, MigrateError> {
     let mut link = Link::new(stream);
-    let mut sender = Sender { link: &mut link, guest, controls, compress: false, throttle: 0, scratch: Vec::new() };
+    let mut sender =
+        Sender { link: &mut link, guest, controls, compress: false, throttle: 0, scratch: Vec::new() };
     match sender.move_state(offer, strategy) {
         Ok(stopped) => Ok(match sender.hand_over() {
             Ok(()) => Sent::Running { downtime: stopped.elapsed() },
@@ -210,7 +212,9 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
                 bytes,
                 dirty_pages,
                 bandwidth,
-                expected_downtime: Duration::from_secs_f64((dirty_pages * PAGE) as f64 / bandwidth.max(1) as f64),
+                expected_downtime: Duration::from_secs_f64(
+                    (dirty_pages * PAGE) as f64 / bandwidth.max(1) as f64,
+                ),
                 max_downtime: max_downtime.min(limits.max_downtime),
                 throttle: self.throttle,
             };

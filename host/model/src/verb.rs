@@ -26,6 +26,9 @@ pub enum Verb {
     /// Pause and resume.
     #[serde(rename = "domain:suspend")]
     DomainSuspend,
+    /// Move a domain to another host, or take one in.
+    #[serde(rename = "domain:migrate")]
+    DomainMigrate,
     /// Change balloon, autostart and other settings.
     #[serde(rename = "domain:configure")]
     DomainConfigure,
@@ -162,7 +165,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -170,6 +173,7 @@ impl Verb {
         Self::DomainShutdown,
         Self::DomainDestroy,
         Self::DomainSuspend,
+        Self::DomainMigrate,
         Self::DomainConfigure,
         Self::DomainDevice,
         Self::DomainConsole,
@@ -226,6 +230,7 @@ impl Verb {
             Self::DomainShutdown => "domain:shutdown",
             Self::DomainDestroy => "domain:destroy",
             Self::DomainSuspend => "domain:suspend",
+            Self::DomainMigrate => "domain:migrate",
             Self::DomainConfigure => "domain:configure",
             Self::DomainDevice => "domain:device",
             Self::DomainConsole => "domain:console",

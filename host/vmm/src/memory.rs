@@ -6,8 +6,8 @@ use std::io;
 
 pub use dirty::{DeviceWrites, DirtyPages};
 
-use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
 use vm_memory::bitmap::Bitmap;
+use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use crate::config::MemoryConfig;
@@ -49,11 +49,12 @@ pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
     };
     let mut regions = Vec::new();
     for (start, bytes) in layout::ram_ranges(config.bytes) {
-        let mapping = MmapRegionBuilder::new_with_bitmap(bytes as usize, DeviceWrites::with_len(bytes as usize))
-            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
-            .with_mmap_flags(flags)
-            .build()
-            .map_err(|source| MemoryError::Map { bytes, source })?;
+        let mapping =
+            MmapRegionBuilder::new_with_bitmap(bytes as usize, DeviceWrites::with_len(bytes as usize))
+                .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+                .with_mmap_flags(flags)
+                .build()
+                .map_err(|source| MemoryError::Map { bytes, source })?;
         let region = GuestRegionMmap::new(mapping, GuestAddress(start))
             .expect("RAM ranges end far below the end of the address space");
         regions.push(region);

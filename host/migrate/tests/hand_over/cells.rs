@@ -121,11 +121,16 @@ proptest! {
 fn whatever_a_side_can_not_do_one_side_runs_the_guest() {
     for what in ["track", "take dirty", "stop", "save", "give up"] {
         let (ends, _) = attempt(pair(), (Some(what), None));
-        let (Err(MigrateError::Guest(error)), Err(MigrateError::Refused(told))) = &ends else { panic!("{ends:?}") };
+        let (Err(MigrateError::Guest(error)), Err(MigrateError::Refused(told))) = &ends else {
+            panic!("{ends:?}")
+        };
         assert!(error.0.contains(what) && told.contains(what), "{ends:?}");
     }
     let (ends, _) = attempt(pair(), (None, Some("load")));
     assert!(matches!(&ends.0, Err(MigrateError::Refused(told)) if told.contains("no state")), "{ends:?}");
     let (ends, _) = attempt(pair(), (None, Some("run")));
-    assert!(matches!(&ends, (Ok(Sent::Unconfirmed(_)), Ok(Received::Undecided(MigrateError::Guest(_))))), "{ends:?}");
+    assert!(
+        matches!(&ends, (Ok(Sent::Unconfirmed(_)), Ok(Received::Undecided(MigrateError::Guest(_))))),
+        "{ends:?}"
+    );
 }

@@ -24,8 +24,10 @@ fn crc(kind: u8, payload: &[u8]) -> u32 {
 }
 
 fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![kind, 0, 0, 0];
-    bytes.extend((payload.len() as u32).to_le_bytes());
+    let length = (payload.len() as u32).to_le_bytes();
+    let mut bytes = vec![kind];
+    bytes.extend(&crc(kind, &length).to_le_bytes()[..3]);
+    bytes.extend(length);
     bytes.extend(crc(kind, payload).to_le_bytes());
     bytes.extend(payload);
     bytes
@@ -72,13 +74,20 @@ fn frames_out_of_turn_or_out_of_bounds_are_refused() {
     assert_eq!(said(&[frame(9, &[])]), "a frame out of turn");
     assert_eq!(said(&[frame(1, &[])]), "a frame out of turn");
     assert_eq!(said(&[frame(99, &[])]), "a frame of an unknown kind");
-    let page = |address: u64, count: u32| [&address.to_le_bytes()[..], &count.to_le_bytes(), &[1, 0, 0, 0]].concat();
+    let page =
+        |address: u64, count: u32| [&address.to_le_bytes()[..], &count.to_le_bytes(), &[1, 0, 0, 0]].concat();
     assert_eq!(said(&[frame(3, &page(0, u32::MAX))]), "a page outside of the guest's memory");
     assert_eq!(said(&[frame(3, &page(30 << 12, 1))]), "a page outside of the guest's memory");
-    assert_eq!(said(&[frame(3, &page(0, 2)), frame(3, &page(1 << 12, 1))]), "a page that came before in the same round");
+    assert_eq!(
+        said(&[frame(3, &page(0, 2)), frame(3, &page(1 << 12, 1))]),
+        "a page that came before in the same round"
+    );
     assert_eq!(said(&[frame(4, &1u64.to_le_bytes())]), "a round with another number of pages than it had");
     assert_eq!(said(&[frame(6, b"state"), frame(3, &page(0, 1))]), "a frame out of turn");
-    assert_eq!(said(&[frame(6, b"state"), frame(7, &6u64.to_le_bytes())]), "a state of another size than it had");
+    assert_eq!(
+        said(&[frame(6, b"state"), frame(7, &6u64.to_le_bytes())]),
+        "a state of another size than it had"
+    );
     assert_eq!(said(&[frame(3, &page(0, 1)), frame(7, &0u64.to_le_bytes())]), "a round without an end");
     let part = frame(6, &vec![1; 1 << 20]);
     assert_eq!(said(&vec![part; 65]), "a state that is too large");
@@ -95,7 +104,9 @@ fn another_migration_or_another_guest_is_refused() {
     assert!(matches!(changed(0, b'x'), MigrateError::Peer("a greeting that is no migration")));
     assert!(matches!(changed(8, 2), MigrateError::Version(2, 1)));
     assert!(matches!(changed(18, 1), MigrateError::Peer(why) if why.starts_with("another migration")));
-    assert!(matches!(changed(47, 0x10), MigrateError::Peer(why) if why.starts_with("a guest with other memory")));
+    assert!(
+        matches!(changed(47, 0x10), MigrateError::Peer(why) if why.starts_with("a guest with other memory"))
+    );
 }
 
 #[test]
@@ -118,7 +129,8 @@ fn sentences_of_a_peer_are_cut_and_cleaned() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let world = World::new();
     ours.write_all(&frame(11, b"no\x1b[31m room\n")).unwrap();
-    let error = send(theirs, &offer(), &mut Source::new(&world), &mut Three, &Controls::default()).unwrap_err();
+    let error =
+        send(theirs, &offer(), &mut Source::new(&world), &mut Three, &Controls::default()).unwrap_err();
     assert_eq!(error.to_string(), "the other host gave up: no [31m room ");
 }
 

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use reeve_migrate::{
-    Capabilities, Controls, Limits, MigrateError, Offer, Plan, PreCopy, Received, RoundStats, Sent, Step, Strategy,
-    Subject, receive, send,
+    Capabilities, Controls, Limits, MigrateError, Offer, Plan, PreCopy, Received, RoundStats, Sent, Step,
+    Strategy, Subject, receive, send,
 };
 use uuid::Uuid;
 
@@ -70,7 +70,11 @@ fn a_guest_moves_with_all_that_is_in_it() {
     assert_eq!(world.most_running.load(Ordering::SeqCst), 1);
     let pages: Vec<u64> = source.rounds.iter().map(|round| round.pages).collect();
     assert_eq!(pages, [32, 3, 1]);
-    assert!(source.rounds[0].zero_pages >= 20 && near.sent < 16 << 12, "zeros travel as a number: {}", near.sent);
+    assert!(
+        source.rounds[0].zero_pages >= 20 && near.sent < 16 << 12,
+        "zeros travel as a number: {}",
+        near.sent
+    );
 }
 
 #[test]
@@ -105,12 +109,18 @@ impl Strategy for Asks {
 fn a_strategy_gets_no_more_than_the_operator_allows() {
     let world = World::new();
     let (mut source, mut target) = (Source::new(&world), Target::new(&world));
-    let controls =
-        Controls::new(Limits { max_downtime: Duration::ZERO, max_throttle: 30, max_rounds: 5, bandwidth: None });
+    let controls = Controls::new(Limits {
+        max_downtime: Duration::ZERO,
+        max_throttle: 30,
+        max_rounds: 5,
+        bandwidth: None,
+    });
     let (mut near, mut far) = pair();
     let steps = vec![Step::Throttle(90), Step::SetMaxDowntime(Duration::from_secs(5))];
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Asks(steps), &controls);
-    let (Err(MigrateError::Aborted(reason)), Err(MigrateError::Refused(told))) = ends else { panic!("{ends:?}") };
+    let (Err(MigrateError::Aborted(reason)), Err(MigrateError::Refused(told))) = ends else {
+        panic!("{ends:?}")
+    };
     assert!(reason.contains("after 5 rounds") && told.contains(&reason), "{reason} {told}");
     assert_eq!(source.rounds.iter().map(|round| round.throttle).collect::<Vec<_>>(), [0, 30, 30, 30, 30]);
     assert_eq!(source.throttled, 0, "it is not held back any more");
@@ -124,7 +134,11 @@ fn an_operator_ends_it_or_stops_the_guest_for_it() {
         let world = World::new();
         let (mut source, mut target) = (Source::new(&world), Target::new(&world));
         let controls = Controls::new(Limits { max_downtime: Duration::ZERO, ..Limits::default() });
-        if abort { controls.abort("no time for it") } else { controls.stop_now() }
+        if abort {
+            controls.abort("no time for it")
+        } else {
+            controls.stop_now()
+        }
         let (mut near, mut far) = pair();
         let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Asks(Vec::new()), &controls);
         assert_eq!(world.source_runs.load(Ordering::SeqCst), abort, "{ends:?}");
@@ -138,9 +152,11 @@ fn no_more_goes_over_the_stream_than_it_may() {
     let (mut source, mut target) = (Source::new(&world), Target::new(&world));
     source.memory.lock().unwrap().fill(9);
     source.writes = vec![Vec::new()];
-    let limits = Limits { bandwidth: Some(1 << 20), max_downtime: Duration::from_secs(9), ..Limits::default() };
+    let limits =
+        Limits { bandwidth: Some(1 << 20), max_downtime: Duration::from_secs(9), ..Limits::default() };
     let (mut near, mut far) = pair();
-    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Asks(Vec::new()), &Controls::new(limits));
+    let ends =
+        run((&mut near, &mut far), &mut source, &mut target, &mut Asks(Vec::new()), &Controls::new(limits));
     assert!(matches!(ends, (Ok(_), Ok(_))), "{ends:?}");
     // 128 KiB at 1 MiB a second.
     assert!(source.rounds[0].duration >= Duration::from_millis(120), "{:?}", source.rounds[0]);

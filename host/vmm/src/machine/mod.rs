@@ -35,7 +35,7 @@ use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial
 use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController};
 use crate::protocol::Stats;
-use crate::sandbox::ThreadFilter;
+use crate::sandbox::{self, ThreadFilter, ThreadRole};
 use crate::state::StateError;
 use crate::{layout, memory};
 use gate::Gate;
@@ -310,6 +310,15 @@ impl Machine {
     /// Gives a disk another capacity and tells the guest.
     pub fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), MachineError> {
         Ok(self.devices.resize_disk(alias, bytes, shrink)?)
+    }
+
+    /// Takes hundredths of their time from the vCPUs, so that the guest writes less.
+    pub fn throttle(&self, percent: u8) {
+        if self.gate.throttle(percent) {
+            let gate = Arc::clone(&self.gate);
+            // Without a thread for it the guest is not held back, and the migration goes on as it can.
+            let _ = sandbox::spawn("throttle", ThreadRole::Device, move || gate.remind());
+        }
     }
 
     /// Starts or stops noting which pages of guest memory are written.

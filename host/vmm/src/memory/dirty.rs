@@ -172,4 +172,5 @@ impl Iterator for Runs<'_> {
 
 #[cfg(test)]
 #[path = "dirty_tests.rs"]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some with one")]
 mod tests;

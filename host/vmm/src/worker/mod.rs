@@ -6,6 +6,7 @@
 mod connection;
 mod history;
 mod life;
+mod locks;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
 use crate::console::Console;
 use crate::machine::Signals;
+use crate::migration::Mailbox;
 use crate::protocol::{
     Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
 };
@@ -31,6 +33,7 @@ pub const CONTROL_FD: RawFd = 3;
 const LISTENER: u64 = 0;
 const CONNECTION: u64 = 1;
 const SIGNALS: u64 = 2;
+const MIGRATION: u64 = 3;
 const FIRST_CONSOLE: u64 = 16;
 const EVENTS_AT_ONCE: usize = 32;
 
@@ -73,8 +76,9 @@ fn listener() -> Result<UnixListener, WorkerError> {
 /// Serves daemons that connect to `listener` until one releases the worker.
 pub fn run(listener: UnixListener) -> Result<(), WorkerError> {
     listener.set_nonblocking(true)?;
-    let life = Life::new(Signals::new()?);
+    let life = Life::new(Signals::new()?, Mailbox::new()?);
     let poll = Epoll::new()?;
+    watch(&poll, life.mail_fd(), EventSet::IN, MIGRATION)?;
     watch(&poll, life.signals_fd(), EventSet::IN, SIGNALS)?;
     watch(&poll, listener.as_raw_fd(), EventSet::IN, LISTENER)?;
     let mut worker = Worker {
@@ -122,7 +126,11 @@ impl Worker {
                     LISTENER => self.accept().map(|()| Next::GoOn)?,
                     CONNECTION => self.serve(),
                     SIGNALS => {
-                        self.life.attend();
+                        let _ = self.life.attend();
+                        Next::GoOn
+                    }
+                    MIGRATION => {
+                        self.life.read_mail();
                         Next::GoOn
                     }
                     session => {
@@ -249,6 +257,10 @@ impl Worker {
         if self.life.is_saving() && !harmless {
             return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
         }
+        if self.life.is_migrating() && changes_machine(&call) {
+            let reason = "the guest is being migrated; abort the migration first";
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
         match call {
             Call::Launch { config } => self.life.launch(*config, fds, None)?,
             Call::Restore { config, state } => self.life.launch(*config, fds, Some(state))?,
@@ -262,11 +274,13 @@ impl Worker {
             Call::Quit => self.life.quit()?,
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
+            Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
             Call::AttachDevice { device } => self.life.attach_device(device, fds)?,
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
+            Call::Migrate { order } => self.life.migrate(order, fds)?,
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
             }
@@ -349,6 +363,21 @@ impl Worker {
             self.hang_up();
         }
     }
+}
+
+/// Whether a call changes what a migration is moving.
+fn changes_machine(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Pause
+            | Call::Resume
+            | Call::Reset
+            | Call::AttachDevice { .. }
+            | Call::DetachDevice { .. }
+            | Call::ResizeDisk { .. }
+            | Call::SetLink { .. }
+            | Call::Save
+    )
 }
 
 /// Id of a request that could not be understood otherwise.

@@ -11,6 +11,7 @@ mod cable;
 mod harness;
 mod lifecycle;
 mod machine;
+mod migration;
 mod networks;
 mod plug;
 mod refusals;

@@ -164,7 +164,7 @@ fn what_was_plugged_and_unplugged_stays_so() {
 
 #[test]
 fn a_paused_machine_is_saved_as_such_and_a_save_that_is_not_wanted_changes_nothing() {
-    let mut shelf = Shelf::new();
+    let shelf = Shelf::new();
     let config = full_config();
     let (mut worker, mut terminal) = shelf.launch(&config);
     terminal.run("mem write 0x77 16");
