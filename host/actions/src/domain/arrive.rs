@@ -272,6 +272,8 @@ impl Actions {
                     let since = *whole_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= WORD {
                         whole_since = Some(Instant::now());
+                        // This may take as long as the other host is away: an operator must be able to end the domain.
+                        arrive.turn = None;
                         self.ask_source(arrive).await?;
                     }
                 }

@@ -300,6 +300,8 @@ impl Actions {
             tokio::select! {
                 () = told => {}
                 () = tokio::time::sleep(ASK_AGAIN) => {
+                    // This may take as long as the other host is away: an operator must be able to end the copy.
+                    leave.turn = None;
                     let report = self.migrations.peers.report(&leave.host, leave.migration).await;
                     match report.map(|report| report.stage) {
                         Ok(MigrationStage::Arrived) => return true,
