@@ -1,6 +1,7 @@
 //! Verbs on domains, a file a group.
 
 mod agent;
+mod arrive;
 mod clone;
 mod clone_operation;
 mod console;
@@ -11,6 +12,7 @@ mod device_change;
 mod disk;
 mod interface;
 mod media;
+mod migrate;
 mod read;
 mod restore;
 mod run;
@@ -40,10 +42,12 @@ use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict};
 
 pub(crate) use agent::Conversations;
+pub(crate) use arrive::Arrive;
 pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;
+pub(crate) use migrate::{HAND_OVER, Leave};
 pub(crate) use save::Save;
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;

@@ -34,6 +34,7 @@ mod interface;
 mod job;
 mod journal;
 mod mac;
+mod migrating;
 mod network;
 mod networking;
 mod no_policy;
@@ -66,6 +67,7 @@ pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
 pub use domain::{Attachment, EditGuard};
 pub use fault::{FaultPoint, NoFaults};
+pub use migrating::{Migrations, PeerPort};
 pub use networking::Networking;
 pub use no_policy::NoPolicy;
 pub use node_port::NodePort;
@@ -120,6 +122,7 @@ pub struct Actions {
     pending_macs: mac::Pending,
     secrets: secret::Secrets,
     conversations: domain::Conversations,
+    migrations: Migrations,
 }
 
 impl Actions {
@@ -145,7 +148,13 @@ impl Actions {
             pending_macs,
             secrets: secret::Secrets::default(),
             conversations: domain::Conversations::default(),
+            migrations: Migrations::default(),
         }
+    }
+
+    /// With a way to other hosts; without one no guest is moved.
+    pub fn with_migrations(self, migrations: Migrations) -> Self {
+        Self { migrations, ..self }
     }
 
     /// Runs a change of the database on a thread that may block; it ends even when the caller stops waiting.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use reeve_model::migration::MigrationStage;
 use reeve_model::{Actor, Error, ErrorCode};
-use reeve_store::{DomainRow, JournalRow};
+use reeve_store::{DomainRow, JournalRow, JournalState};
 use uuid::Uuid;
 
 use crate::error::explain;
@@ -94,11 +95,41 @@ impl Actions {
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
             domain::UpdateDevice::KIND => self.settle::<domain::UpdateDevice>(row).await,
+            // These may wait for another host, and the daemon must not wait with them. What is known of them comes first: the
+            // other host may ask as soon as this one serves.
+            domain::Leave::KIND => {
+                let decided = row.step == domain::HAND_OVER && row.state == JournalState::Forward;
+                let stage = if decided { MigrationStage::GivenUp } else { MigrationStage::Unknown };
+                self.settle_later::<domain::Leave>(row, |leave| (leave.migration, stage))
+            }
+            domain::Arrive::KIND => self
+                .settle_later::<domain::Arrive>(row, |arrive| (arrive.migration, MigrationStage::UnderWay)),
             kind => {
                 let message = format!("journal entry {} is of the unknown kind '{kind}'", row.id);
                 Err(Error::new(ErrorCode::Internal, message))
             }
         }
+    }
+}
+
+impl Actions {
+    /// Settles an interrupted migration beside everything else.
+    fn settle_later<O: Operation>(
+        self: &Arc<Self>,
+        row: &JournalRow,
+        known: impl FnOnce(&O) -> (Uuid, MigrationStage),
+    ) -> Result<bool, Error> {
+        if let Ok(operation) = serde_json::from_str::<O>(&row.data) {
+            let (migration, stage) = known(&operation);
+            self.migrations.set_stage(migration, stage);
+        }
+        let (actions, row) = (Arc::clone(self), row.clone());
+        tokio::spawn(async move {
+            if let Err(error) = actions.settle::<O>(&row).await {
+                tracing::warn!(operation = row.id, kind = row.kind, %error, "an interrupted migration was settled");
+            }
+        });
+        Ok(true)
     }
 }
 

@@ -24,6 +24,7 @@ mod filter;
 mod handed;
 mod interface;
 mod metrics;
+mod migration;
 mod network;
 mod node;
 mod openapi;

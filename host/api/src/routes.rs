@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::state::ApiState;
 use crate::{
-    artifact, console, domain, events, filter, handed, interface, metrics, network, node, openapi, policy,
-    pool, secret, task, volume,
+    artifact, console, domain, events, filter, handed, interface, metrics, migration, network, node, openapi,
+    policy, pool, secret, task, volume,
 };
 
 /// Largest document or JSON body.
@@ -63,6 +63,13 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::change_media))
         .routes(routes!(domain::disk_limits, domain::set_disk_limits))
         .routes(routes!(domain::clone))
+        .routes(routes!(migration::migrate))
+        .routes(routes!(migration::job))
+        .routes(routes!(migration::abort_job))
+        .routes(routes!(migration::limits))
+        .routes(routes!(migration::set_limits))
+        .routes(routes!(migration::prepare))
+        .routes(routes!(migration::report))
         .routes(routes!(domain::interfaces))
         .routes(routes!(domain::addresses))
         .routes(routes!(domain::set_interface_link))

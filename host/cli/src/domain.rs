@@ -19,6 +19,7 @@ mod interface;
 mod life;
 mod list;
 mod media;
+mod migrate;
 mod save;
 mod save_image;
 mod screenshot;
@@ -55,6 +56,18 @@ pub enum DomainCommand {
     Shutdown(life::Shutdown),
     /// Ask the guest to reboot
     Reboot(life::Reboot),
+    /// Move a running domain to another host
+    Migrate(migrate::MigrateDomain),
+    /// Set how long a domain may stand still while it is migrated
+    MigrateSetmaxdowntime(migrate::MigrateSetmaxdowntime),
+    /// Set how fast a domain is migrated at most
+    MigrateSetspeed(migrate::MigrateSetspeed),
+    /// Show how fast a domain is migrated at most
+    MigrateGetspeed(migrate::MigrateGetspeed),
+    /// Show how far the migration of a domain is
+    Domjobinfo(migrate::Domjobinfo),
+    /// End the migration of a domain, which stays
+    Domjobabort(migrate::Domjobabort),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
     /// Send every vCPU a non-maskable interrupt
@@ -194,6 +207,12 @@ impl DomainCommand {
             Self::Start(command) => command.run(context).await,
             Self::Shutdown(command) => command.run(context).await,
             Self::Reboot(command) => command.run(context).await,
+            Self::Migrate(command) => command.run(context).await,
+            Self::MigrateSetmaxdowntime(command) => command.run(context).await,
+            Self::MigrateSetspeed(command) => command.run(context).await,
+            Self::MigrateGetspeed(command) => command.run(context).await,
+            Self::Domjobinfo(command) => command.run(context).await,
+            Self::Domjobabort(command) => command.run(context).await,
             Self::Reset(command) => command.run(context).await,
             Self::InjectNmi(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,

@@ -13,6 +13,7 @@ mod domain;
 mod error;
 mod events;
 mod interface;
+mod migration;
 mod network;
 mod node;
 mod policy;

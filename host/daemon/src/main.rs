@@ -3,6 +3,7 @@
 
 mod config;
 mod daemon;
+mod peers;
 mod shutdown;
 mod sniffer;
 mod telemetry;

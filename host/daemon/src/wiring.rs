@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use reeve_actions::{Access, Actions, BusSink, Deps, Networking, NoFaults, StoreKeeper, Storing};
+use reeve_actions::{Access, Actions, BusSink, Deps, Migrations, Networking, NoFaults, StoreKeeper, Storing};
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
@@ -20,6 +20,7 @@ use reeve_vmm::config::SandboxConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::peers::ApiPeers;
 use crate::{sniffer, telemetry};
 
 /// The word that makes this binary a worker.
@@ -67,6 +68,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         access: access(config),
         faults: Arc::new(NoFaults),
     });
+    let actions = actions.with_migrations(migrations(layout)?);
     Ok(Host { actions: Arc::new(actions), policies, api, registry: Arc::new(registry) })
 }
 
@@ -117,6 +119,12 @@ fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
             landlock: workers.landlock,
         },
     }
+}
+
+fn migrations(layout: &Layout) -> anyhow::Result<Migrations> {
+    let run = std::path::absolute(layout.run()).context("cannot tell where this host is")?;
+    let boot_id = reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?;
+    Ok(Migrations::new(Arc::new(ApiPeers), run.join("reeve.sock"), run, boot_id))
 }
 
 fn policies(config: &Config, layout: &Layout) -> anyhow::Result<PolicyConfig> {

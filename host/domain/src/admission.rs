@@ -40,6 +40,8 @@ pub enum Request {
     DetachDevice,
     /// Change a device.
     UpdateDevice,
+    /// Move it to another host.
+    Migrate,
     /// Change a setting of the definition, e.g. autostart.
     Configure,
 }
@@ -63,6 +65,7 @@ impl Request {
         Self::AttachDevice,
         Self::DetachDevice,
         Self::UpdateDevice,
+        Self::Migrate,
         Self::Configure,
     ];
 
@@ -85,6 +88,7 @@ impl Request {
             Self::AttachDevice => "given a device",
             Self::DetachDevice => "relieved of a device",
             Self::UpdateDevice => "given a changed device",
+            Self::Migrate => "migrated",
             Self::Configure => "configured",
         }
     }

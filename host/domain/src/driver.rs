@@ -8,12 +8,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::domain::{CharDevice, Disk, DomainConfig, Interface, Rng};
+use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
+use crate::migration::{self, Incoming, MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::{RuntimeRecord, WorkerProcess};
 
 /// One reason why a driver will not run a configuration: a sentence without the domain's name.
@@ -78,6 +80,11 @@ pub trait Driver: Send + Sync {
 
     /// Makes a machine with its vCPUs stopped. A failure leaves nothing behind.
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError>;
+
+    /// Makes a machine that waits for its guest, vCPUs stopped. A failure leaves nothing behind.
+    async fn receive(&self, _spec: StartSpec, _incoming: Incoming) -> Result<Started, DriverError> {
+        Err(migration::unsupported())
+    }
 
     /// Makes a machine that goes on from what [`Machine::save`] wrote, its vCPUs stopped. A failure leaves nothing behind, and the image as
     /// it is.
@@ -231,6 +238,26 @@ pub trait Machine: Send + Sync {
     /// Gives a disk another capacity, and the file behind it with it; the guest is told. One that would become smaller is refused unless
     /// `shrink` says that what is beyond its new end may be lost.
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError>;
+
+    /// Does something about the move of its guest.
+    async fn migrate(&self, _order: MigrationOrder) -> Result<(), DriverError> {
+        Err(migration::unsupported())
+    }
+
+    /// How far the move of its guest is, as it tells it; none where guests are not moved.
+    fn migration_progress(&self) -> Option<watch::Receiver<MigrationProgress>> {
+        None
+    }
+
+    /// Where its guest is.
+    async fn migration_place(&self) -> Result<MigrationPlace, DriverError> {
+        Err(migration::unsupported())
+    }
+
+    /// Where its devices are on the guest's PCI bus.
+    async fn device_slots(&self) -> Result<Vec<DeviceSlot>, DriverError> {
+        Err(migration::unsupported())
+    }
 }
 
 /// How a guest ended.

@@ -17,6 +17,7 @@ mod images;
 mod interfaces;
 mod launch;
 mod machine;
+mod migrate;
 mod plan;
 mod tuning;
 
@@ -34,6 +35,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::driver::{Driver, DriverError, Refusal, StartSpec, Started};
+use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use client::Client;
 use launch::Site;
@@ -98,6 +100,19 @@ impl Driver for KvmDriver {
         self.make(spec, Some(image)).await
     }
 
+    async fn receive(&self, spec: StartSpec, incoming: Incoming) -> Result<Started, DriverError> {
+        let plan = self.plan(&spec.config)?;
+        let mut site = self.site(spec.config.uuid);
+        match self.await_guest(&mut site, plan, &spec.config, incoming).await {
+            Ok(started) => Ok(started),
+            Err(error) => {
+                site.clear().await;
+                consoles::remove_sockets(&spec.config);
+                Err(error)
+            }
+        }
+    }
+
     async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError> {
         let mut site = self.site(record.uuid);
         match self.reconnect(&mut site, record).await {
@@ -132,14 +147,19 @@ impl Driver for KvmDriver {
 }
 
 impl KvmDriver {
-    async fn make(&self, spec: StartSpec, image: Option<File>) -> Result<Started, DriverError> {
-        let refused = |refusals: Vec<Refusal>| {
+    /// What to launch, on this host as it is now.
+    fn plan(&self, config: &DomainConfig) -> Result<Plan, DriverError> {
+        let plan = Plan::new(config, &self.config.sandbox).map_err(|refusals| {
             DriverError::Unsupported(refusals.into_iter().map(|each| each.0).collect::<Vec<_>>().join("; "))
-        };
-        let plan = Plan::new(&spec.config, &self.config.sandbox).map_err(refused)?;
-        if let Some(sentence) = fit::huge_pages(&spec.config, "free_hugepages", "free") {
-            return Err(DriverError::Unsupported(sentence));
+        })?;
+        match fit::huge_pages(config, "free_hugepages", "free") {
+            Some(sentence) => Err(DriverError::Unsupported(sentence)),
+            None => Ok(plan),
         }
+    }
+
+    async fn make(&self, spec: StartSpec, image: Option<File>) -> Result<Started, DriverError> {
+        let plan = self.plan(&spec.config)?;
         let mut site = self.site(spec.config.uuid);
         match self.launch(&mut site, plan, &spec.config, image).await {
             Ok(started) => Ok(started),

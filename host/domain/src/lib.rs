@@ -16,6 +16,7 @@ mod devices;
 mod driver;
 mod entry;
 mod error;
+pub mod migration;
 mod names;
 mod owner;
 mod record;

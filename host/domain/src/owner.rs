@@ -16,6 +16,7 @@ use crate::devices;
 use crate::driver::{Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started};
 use crate::entry::Entry;
 use crate::error::DomainError;
+use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
@@ -35,6 +36,10 @@ pub(crate) enum Ask {
     Suspend,
     Resume,
     Wake,
+    /// The guest has gone to another host.
+    Depart,
+    /// The guest that was to come, or was to leave, runs here.
+    Arrive,
     SetMemory(Bytes),
     Tune(Box<Tuning>),
     SetStatsPeriod(u32),
@@ -56,6 +61,16 @@ pub(crate) struct Command {
     pub reply: oneshot::Sender<Result<(), DomainError>>,
 }
 
+/// What a machine begins with.
+pub(crate) enum Origin {
+    /// The first instruction of its kernel.
+    Kernel,
+    /// What was saved.
+    Image(File),
+    /// A guest that comes from another host.
+    Host(Incoming),
+}
+
 /// All a start needs.
 pub(crate) struct Birth {
     pub shared: Arc<Shared>,
@@ -64,8 +79,7 @@ pub(crate) struct Birth {
     pub driver: Arc<dyn Driver>,
     pub id: u32,
     pub config: Arc<DomainConfig>,
-    /// What it goes on from.
-    pub image: Option<File>,
+    pub origin: Origin,
     pub paused: bool,
     pub commands: mpsc::Receiver<Command>,
     pub started: oneshot::Sender<Result<(), DomainError>>,
@@ -94,9 +108,9 @@ pub(crate) struct Owner {
 
 /// Makes a machine, lets it run, and stays with it until it ends.
 pub(crate) async fn start(birth: Birth) {
-    let Birth { shared, entry, actor, driver, id, config, image, paused, commands, started } = birth;
+    let Birth { shared, entry, actor, driver, id, config, origin, paused, commands, started } = birth;
     let spec = StartSpec { id, config };
-    match bring_up(&shared, &entry, driver.as_ref(), spec, image, paused).await {
+    match bring_up(&shared, &entry, driver.as_ref(), spec, origin, paused).await {
         Ok(Started { machine, events, .. }) => {
             entry.emit(&entry.lock(), shared.sink.as_ref(), &actor, DomainChange::Started);
             // A caller that stopped waiting does not undo the start.
@@ -173,18 +187,19 @@ async fn bring_up(
     entry: &Entry,
     driver: &dyn Driver,
     spec: StartSpec,
-    image: Option<File>,
+    origin: Origin,
     paused: bool,
 ) -> Result<Started, DomainError> {
-    let (doing, made) = match &image {
-        Some(_) => ("restored", Occurrence::Restored),
-        None => ("started", Occurrence::Made),
+    let (doing, made) = match &origin {
+        Origin::Image(_) => ("restored", Occurrence::Restored),
+        Origin::Kernel | Origin::Host(_) => ("started", Occurrence::Made),
     };
     let failed = |source| entry.driver_error(doing, source);
     let (id, config) = (spec.id, spec.config.clone());
-    let started = match image {
-        Some(image) => driver.restore(spec, image).await,
-        None => driver.start(spec).await,
+    let started = match origin {
+        Origin::Kernel => driver.start(spec).await,
+        Origin::Image(image) => driver.restore(spec, image).await,
+        Origin::Host(incoming) => driver.receive(spec, incoming).await,
     };
     let started = started.map_err(failed)?;
     if !paused && let Err(source) = started.machine.resume().await {
@@ -242,8 +257,13 @@ impl Owner {
             let _ = reply.send(Ok(()));
             return Then::End;
         }
-        if matches!(ask, Ask::EndSaved) {
-            self.end(&actor, Phase::Off(StateReason::Saved), DomainChange::Stopped).await;
+        let ending = match ask {
+            Ask::Depart => Some(StateReason::Migrated),
+            Ask::EndSaved => Some(StateReason::Saved),
+            _ => None,
+        };
+        if let Some(reason) = ending {
+            self.end(&actor, Phase::Off(reason), DomainChange::Stopped).await;
             let _ = reply.send(Ok(()));
             return Then::End;
         }
@@ -356,7 +376,12 @@ impl Owner {
                 resized.map_err(named("given a disk of another size"))?;
                 self.note(actor, None, DomainChange::Changed);
             }
-            Ask::Destroy | Ask::EndSaved => {}
+            Ask::Arrive => {
+                if self.entry.lock().phase.stands_still() {
+                    self.note(actor, Some(Occurrence::Arrived), DomainChange::Resumed);
+                }
+            }
+            Ask::Destroy | Ask::Depart | Ask::EndSaved => {}
         }
         Ok(())
     }
@@ -432,7 +457,7 @@ impl Owner {
         self.machine.destroy().await;
         self.entry.lock().phase = Phase::Starting;
         let spec = StartSpec { id: self.id, config: Arc::new(self.config()) };
-        match bring_up(&self.shared, &self.entry, self.driver.as_ref(), spec, None, false).await {
+        match bring_up(&self.shared, &self.entry, self.driver.as_ref(), spec, Origin::Kernel, false).await {
             Ok(Started { machine, events, .. }) => {
                 (self.machine, self.events) = (machine, events);
                 self.note(&actor, None, DomainChange::Rebooted);

@@ -334,7 +334,7 @@ impl Domains {
         machine.cancel_save().await.map_err(|source| entry.driver_error("kept from being saved", source))
     }
 
-    fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {
+    pub(crate) fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {
         let entry = self.shared.entry(uuid)?;
         let machine = entry.lock().live.as_ref().and_then(|live| live.machine.clone());
         match machine {

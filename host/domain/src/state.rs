@@ -55,6 +55,8 @@ pub enum Occurrence {
     StartFailed,
     /// vCPUs run.
     Resumed,
+    /// A guest that came from another host runs, or one that was to leave stays and runs again.
+    Arrived,
     /// vCPUs stopped.
     Paused,
     /// The power button was pressed.
@@ -143,7 +145,8 @@ impl Phase {
                 | R::Tune
                 | R::AttachDevice
                 | R::DetachDevice
-                | R::UpdateDevice,
+                | R::UpdateDevice
+                | R::Migrate,
             ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
@@ -163,6 +166,7 @@ impl Phase {
         let next = match (self, occurrence) {
             (Self::Off(_) | Self::Crashed(_), O::StartBegan) => Self::Starting,
             (Self::Starting, O::Made) => Self::Paused(StateReason::Booted),
+            (Self::Paused(_), O::Arrived) => Self::Running(StateReason::Migrated),
             (Self::Starting, O::Restored) => Self::Paused(StateReason::Restored),
             (Self::Starting, O::StartFailed) => Self::Off(StateReason::Failed),
             (Self::Paused(StateReason::Booted), O::Resumed) => Self::Running(StateReason::Booted),

@@ -16,12 +16,13 @@ const PHASES: [Phase; 11] = [
     Phase::Stopping,
 ];
 
-const OCCURRENCES: [Occurrence; 15] = [
+const OCCURRENCES: [Occurrence; 16] = [
     Occurrence::StartBegan,
     Occurrence::Made,
     Occurrence::Restored,
     Occurrence::StartFailed,
     Occurrence::Resumed,
+    Occurrence::Arrived,
     Occurrence::Paused,
     Occurrence::ShutdownAsked,
     Occurrence::Reset,
@@ -50,6 +51,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::AttachDevice,
         R::DetachDevice,
         R::UpdateDevice,
+        R::Migrate,
     ];
     [
         &[R::Start],
@@ -67,6 +69,7 @@ const ALLOWED: [&[Request]; 11] = {
             R::AttachDevice,
             R::DetachDevice,
             R::UpdateDevice,
+            R::Migrate,
         ],
         &[R::Shutdown, R::Reset, R::Destroy, R::Suspend, R::Wake, R::SetMemory, R::Tune],
         &[R::Reset, R::Destroy, R::Wake, R::SetMemory, R::Tune],
@@ -134,6 +137,7 @@ fn the_transition_table() {
         (Phase::Starting, O::Made, Phase::Paused(Why::Booted)),
         (Phase::Starting, O::StartFailed, Phase::Off(Why::Failed)),
         (paused, O::Resumed, Phase::Running(Why::Unpaused)),
+        (paused, O::Arrived, Phase::Running(Why::Migrated)),
         (running, O::Halted, Phase::Idle),
         (Phase::Idle, O::Unhalted, Phase::Running(Why::Unknown)),
         (Phase::PmSuspended, O::Woke, Phase::Running(Why::Unknown)),

@@ -15,8 +15,9 @@ use crate::admission::Ticket;
 use crate::driver::Device;
 use crate::entry::{Entry, Live};
 use crate::error::DomainError;
+use crate::migration::Incoming;
 use crate::names;
-use crate::owner::{self, Ask, Birth, Command};
+use crate::owner::{self, Ask, Birth, Command, Origin};
 use crate::registry::Domains;
 use crate::state::{Occurrence, Phase};
 
@@ -79,19 +80,34 @@ impl Turn {
 
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
-        self.bring_up(options, None).await
+        self.bring_up(options, Origin::Kernel).await
     }
 
     /// Makes a machine that goes on from what [`save`](Self::save) wrote. A failure leaves nothing behind, and the image as it is.
     pub async fn restore(&self, options: StartOptions, image: File) -> Result<DomainSummary, DomainError> {
-        self.bring_up(options, Some(image)).await
+        self.bring_up(options, Origin::Image(image)).await
     }
 
-    async fn bring_up(
+    /// Makes a machine that waits for its guest, and answers once it does. It is paused until [`Self::arrive`].
+    pub async fn receive(
         &self,
-        options: StartOptions,
-        image: Option<File>,
+        config: DomainConfig,
+        incoming: Incoming,
     ) -> Result<DomainSummary, DomainError> {
+        self.bring_up(StartOptions { config, paused: true }, Origin::Host(incoming)).await
+    }
+
+    /// Notes that the guest runs here, after it has come or was to leave and stays.
+    pub async fn arrive(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Arrive).await
+    }
+
+    /// Ends the machine of a guest that has gone to another host.
+    pub async fn depart(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::Depart).await
+    }
+
+    async fn bring_up(&self, options: StartOptions, origin: Origin) -> Result<DomainSummary, DomainError> {
         let StartOptions { mut config, paused } = options;
         if config.uuid != self.entry.uuid || config.name != self.entry.name {
             return Err(DomainError::Identity { name: self.entry.name.clone(), other: config.name });
@@ -123,7 +139,7 @@ impl Turn {
             driver,
             id,
             config,
-            image,
+            origin,
             paused,
             commands,
             started,

@@ -19,6 +19,7 @@ pub mod filter;
 pub mod host_interface;
 pub mod install;
 pub mod mac_address;
+pub mod migration;
 pub mod network;
 pub mod node;
 pub mod policy;

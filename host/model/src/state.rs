@@ -78,6 +78,8 @@ pub enum StateReason {
     GuestCrash,
     /// The worker process ended without being asked to.
     WorkerLost,
+    /// It came from another host, or went to one.
+    Migrated,
     /// A start failed half-way and was undone.
     Failed,
 }
@@ -98,6 +100,7 @@ impl StateReason {
             Self::Restored => "restored",
             Self::GuestCrash => "guest crash",
             Self::WorkerLost => "worker lost",
+            Self::Migrated => "migrated",
             Self::Failed => "failed",
         }
     }

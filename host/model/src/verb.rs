@@ -29,6 +29,9 @@ pub enum Verb {
     /// Pause and resume.
     #[serde(rename = "domain:suspend")]
     DomainSuspend,
+    /// Move a domain to another host, or take one in.
+    #[serde(rename = "domain:migrate")]
+    DomainMigrate,
     /// Change balloon, autostart and other settings.
     #[serde(rename = "domain:configure")]
     DomainConfigure,
@@ -168,7 +171,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -177,6 +180,7 @@ impl Verb {
         Self::DomainDestroy,
         Self::DomainSave,
         Self::DomainSuspend,
+        Self::DomainMigrate,
         Self::DomainConfigure,
         Self::DomainDevice,
         Self::DomainConsole,
@@ -235,6 +239,7 @@ impl Verb {
             Self::DomainDestroy => "domain:destroy",
             Self::DomainSave => "domain:save",
             Self::DomainSuspend => "domain:suspend",
+            Self::DomainMigrate => "domain:migrate",
             Self::DomainConfigure => "domain:configure",
             Self::DomainDevice => "domain:device",
             Self::DomainConsole => "domain:console",

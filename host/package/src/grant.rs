@@ -103,6 +103,7 @@ fn keys_of(verb: Verb) -> &'static [&'static str] {
         | Verb::DomainDestroy
         | Verb::DomainSave
         | Verb::DomainSuspend
+        | Verb::DomainMigrate
         | Verb::DomainConfigure
         | Verb::DomainDevice
         | Verb::DomainConsole

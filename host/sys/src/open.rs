@@ -16,6 +16,8 @@ pub enum Sharing {
     Exclusive,
     /// Others that share may have it too.
     Shared,
+    /// It is not locked yet: who gets it locks it before anything of it is used.
+    Later,
 }
 
 /// How to open an image.
@@ -151,6 +153,7 @@ pub fn lock(fd: impl AsFd, sharing: Sharing) -> Result<(), ImageError> {
     let operation = match sharing {
         Sharing::Exclusive => FlockOperation::NonBlockingLockExclusive,
         Sharing::Shared => FlockOperation::NonBlockingLockShared,
+        Sharing::Later => return Ok(()),
     };
     rustix::fs::flock(fd, operation).map_err(|errno| match errno {
         rustix::io::Errno::WOULDBLOCK => ImageError::InUse,

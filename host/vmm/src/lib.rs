@@ -18,6 +18,7 @@ pub mod layout;
 pub mod legacy;
 pub mod machine;
 pub mod memory;
+mod migration;
 pub mod pci;
 pub mod protocol;
 pub mod sandbox;

@@ -1,15 +1,20 @@
 //! Guest memory: anonymous mappings of this process, one a RAM range.
 
+mod dirty;
+
 use std::io;
 
-use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder};
+pub use dirty::{DeviceWrites, DirtyPages};
+
+use vm_memory::bitmap::Bitmap;
+use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use crate::config::{MemoryConfig, NumaConfig, NumaMode};
 use crate::layout;
 
 /// Guest memory. Cheap to clone: regions are shared.
-pub type Memory = vm_memory::GuestMemoryMmap<()>;
+pub type Memory = vm_memory::GuestMemoryMmap<DeviceWrites>;
 
 /// Why guest memory could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +49,12 @@ pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
     };
     let mut regions = Vec::new();
     for (start, bytes) in layout::ram_ranges(config.bytes) {
-        let mapping = MmapRegionBuilder::new_with_bitmap(bytes as usize, ())
-            .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
-            .with_mmap_flags(flags)
-            .build()
-            .map_err(|source| MemoryError::Map { bytes, source })?;
+        let mapping =
+            MmapRegionBuilder::new_with_bitmap(bytes as usize, DeviceWrites::with_len(bytes as usize))
+                .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
+                .with_mmap_flags(flags)
+                .build()
+                .map_err(|source| MemoryError::Map { bytes, source })?;
         let region = GuestRegionMmap::new(mapping, GuestAddress(start))
             .expect("RAM ranges end far below the end of the address space");
         regions.push(region);
@@ -60,7 +66,7 @@ pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
     Ok(memory)
 }
 
-fn apply(config: &MemoryConfig, region: &GuestRegionMmap<()>) -> Result<(), MemoryError> {
+fn apply(config: &MemoryConfig, region: &GuestRegionMmap<DeviceWrites>) -> Result<(), MemoryError> {
     let (start, len) = (region.as_ptr().cast::<libc::c_void>(), region.len() as usize);
     let check = |what, result: i32| match result {
         0 => Ok(()),
@@ -113,5 +119,6 @@ pub fn clear(memory: &Memory) {
             // SAFETY: as above, and the mapping is writable.
             unsafe { std::ptr::write_bytes(start, 0, len) };
         }
+        region.bitmap().mark_dirty(0, len);
     }
 }

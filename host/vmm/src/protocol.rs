@@ -20,9 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::{DeviceConfig, DiskLimits, FdIndex, VmConfig, WatchdogAction};
 
 mod frame;
+mod migration;
 
 pub(crate) use frame::send_first;
 pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
+pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound};
 
 /// Version of this protocol.
 pub const VERSION: u32 = 1;
@@ -89,6 +91,8 @@ pub enum Call {
     Quit,
     /// Answered with [`Answer::Status`].
     Status,
+    /// Answered with [`Answer::Config`].
+    Config,
     /// Answered with [`Answer::Stats`].
     Stats,
     /// Sets the memory the guest shall keep; the balloon takes the rest.
@@ -153,6 +157,11 @@ pub enum Call {
         /// All of its limits.
         limits: DiskLimits,
     },
+    /// Moves the guest to another worker, or takes one in.
+    Migrate {
+        /// What to do.
+        order: MigrationOrder,
+    },
     /// Ends the worker process. Only when no machine runs in it.
     Release,
 }
@@ -187,6 +196,8 @@ pub enum Answer {
     Hello(Box<Hello>),
     /// What the machine is doing.
     Status(Status),
+    /// What the machine is made of, every device with its slot. Indexes of descriptors mean nothing.
+    Config(Box<VmConfig>),
     /// Counters.
     Stats(Box<Stats>),
     /// How far a save is.
@@ -232,6 +243,11 @@ pub enum Status {
         /// Why.
         reason: PauseReason,
     },
+    /// A guest is on its way here; no vCPU has run yet.
+    Incoming {
+        /// All of it is here.
+        whole: bool,
+    },
     /// The machine is gone; the worker waits for Release.
     Ended {
         /// How it ended.
@@ -245,6 +261,11 @@ pub enum Status {
 pub enum PauseReason {
     /// A Pause, or a start with `start_paused`.
     Asked,
+    /// It is being moved to another worker.
+    Migrating {
+        /// How far.
+        phase: MigratingPhase,
+    },
     /// It is being saved.
     Saving,
     /// It was saved.
@@ -256,6 +277,18 @@ pub enum PauseReason {
         /// How it ended.
         end: End,
     },
+}
+
+/// How far the migration of a guest is that stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MigratingPhase {
+    /// The rest of it is being sent.
+    Sending,
+    /// The destination has all of it; the daemon decides.
+    Deciding,
+    /// It is the destination's.
+    GivenUp,
 }
 
 /// How a guest ended.
@@ -315,6 +348,11 @@ pub enum Event {
     BalloonChanged {
         /// Bytes the guest keeps now.
         bytes: u64,
+    },
+    /// Something about a migration.
+    Migration {
+        /// What.
+        news: MigrationNews,
     },
     /// A save has ended.
     SaveEnded {

@@ -3,8 +3,10 @@
 use reeve_actions::Access;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
+use reeve_model::migration::Migrate;
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::networks::{filter, network, new_host};
 use crate::support::{ROOT, Setup, host, host_with, plain, refused};
@@ -85,6 +87,9 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     );
     refused(host.suspend(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
     refused(host.resume(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
+    let migrated = host.migrate(&stranger, "web", Migrate::default()).await;
+    refused(migrated, ErrorCode::Denied, &["domain:migrate"]);
+    refused(host.migration_report(&stranger, Uuid::nil()), ErrorCode::Denied, &["domain:migrate"]);
     let console = host.console(&stranger, "web", None).await.map(drop);
     refused(console, ErrorCode::Denied, &["domain:console"]);
     refused(host.thaw(&stranger, "web").await, ErrorCode::Denied, &["domain:agent", "'web'"]);

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use reeve_actions::{Attachment, FaultPoint};
+use reeve_actions::{Attachment, FaultPoint, NoFaults};
 use reeve_model::domain_disk::CloneDomain;
 use reeve_model::domain_save::SaveOptions;
+use reeve_model::migration::MigrationStage;
 use reeve_model::{DomainState, Error};
+use reeve_store::JournalState;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::support::{Host, ROOT, Setup, document, host_at, plain};
 
@@ -249,6 +252,49 @@ async fn killed_at_every_step() {
         }
     }
     assert!(died >= 20, "only {died} points");
+}
+
+/// A migration takes two hosts with KVM, and is killed there (`tests/tests/migration`). Here is what a fresh host makes of each of
+/// its steps, on both sides: whose the guest is, is what the journal says.
+#[tokio::test]
+async fn an_interrupted_migration_is_whose_the_journal_says() {
+    for (kind, step, state, expected) in [
+        ("domain-migrate", "move", JournalState::Forward, MigrationStage::Unknown),
+        ("domain-migrate", "hand-over", JournalState::Forward, MigrationStage::GivenUp),
+        ("domain-migrate", "hand-over", JournalState::Back, MigrationStage::Unknown),
+        ("domain-arrive", "guard", JournalState::Forward, MigrationStage::Refused),
+        ("domain-arrive", "ports", JournalState::Forward, MigrationStage::Refused),
+    ] {
+        let root = TempDir::new().unwrap();
+        let migration = Uuid::new_v4();
+        {
+            let host = recovered(root.path(), Arc::new(NoFaults)).await;
+            let defined = host.define(&ROOT, &plain("web"), false).await.unwrap();
+            let uuid = defined.domain.uuid;
+            let config = host.domains.definition(uuid).unwrap().unwrap();
+            let data = match kind {
+                "domain-migrate" => serde_json::json!({
+                    "uuid": uuid, "migration": migration, "host": "/nowhere", "undefine": true, "suspend_after": null,
+                    "actor": ROOT, "downtime_us": null,
+                }),
+                _ => serde_json::json!({
+                    "config": config.as_ref(), "migration": migration, "slots": [], "source": "/nowhere",
+                    "paused": false, "persistent": false, "actor": ROOT, "refused": false,
+                }),
+            };
+            let actor = serde_json::to_string(&ROOT).unwrap();
+            let id = host.store.begin_operation(kind, &uuid.to_string(), &actor, &data.to_string()).unwrap();
+            host.store.note_step(id, step, state, &data.to_string()).unwrap();
+        }
+        let host = recovered(root.path(), Arc::new(NoFaults)).await;
+        let started = std::time::Instant::now();
+        // It is settled beside the start of the daemon.
+        while host.migration_report(&ROOT, migration).unwrap().stage != expected {
+            assert!(started.elapsed().as_secs() < 20, "{kind} {step} {state:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert!(host.state(&ROOT, "web").is_ok(), "the definition stays as long as that is not decided");
+    }
 }
 
 /// Every point that an undisturbed run passes.

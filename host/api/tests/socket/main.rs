@@ -3,6 +3,7 @@
 
 mod calls;
 mod host;
+mod migration;
 mod operations;
 mod shape;
 mod storage;

@@ -259,6 +259,8 @@ fn describe(call: &Call) -> &'static str {
         Call::PowerButton => "the power button",
         Call::Quit => "a request to end",
         Call::Status => "a question for its state",
+        Call::Config => "a question for its configuration",
+        Call::Migrate { .. } => "a migration",
         Call::Stats => "a question for its counters",
         Call::SetBalloon { .. } => "a balloon target",
         Call::SetStatsPeriod { .. } => "a period of statistics",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::domain::{Disk, DomainConfig};
+use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats, MemoryStats};
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
@@ -15,14 +16,15 @@ use reeve_sys::procfs;
 use reeve_vmm::config::WatchdogAction;
 use reeve_vmm::protocol::{self, Answer, Call, Event, PauseReason, Status};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::debug;
 
 use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
-use super::{consoles, devices, interfaces};
+use super::{consoles, devices, interfaces, migrate};
 use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress, Started, Vcpus};
+use crate::migration::{MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::WorkerProcess;
 
 /// How long a guest may take to let go of a device.
@@ -40,6 +42,7 @@ pub(super) struct KvmMachine {
     /// Targets of disks and interfaces by alias.
     targets: Mutex<HashMap<String, String>>,
     removals: Arc<Removals>,
+    migration: Arc<watch::Sender<MigrationProgress>>,
     saves: Arc<Saves>,
 }
 
@@ -104,19 +107,27 @@ impl KvmMachine {
     ) -> Started {
         let (sender, events) = mpsc::channel(EVENTS);
         let removals = Arc::<Removals>::default();
+        let migration = Arc::new(watch::Sender::default());
         let saves = Arc::<Saves>::default();
         if let Some(event) = missed(status) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
         if let Some(news) = client.news() {
-            tokio::spawn(listen(news, sender, site.clone(), removals.clone(), saves.clone()));
+            tokio::spawn(listen(
+                news,
+                sender,
+                site.clone(),
+                removals.clone(),
+                saves.clone(),
+                migration.clone(),
+            ));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
-        let machine = Arc::new(Self { client, process, site, config, targets, removals, saves });
+        let machine = Arc::new(Self { client, process, site, config, targets, removals, saves, migration });
         let (process, socket) = (Some(recorded), Some(socket));
         Started { machine, events, vcpus, process, socket, missing: Vec::new() }
     }
@@ -162,6 +173,7 @@ async fn listen(
     site: Site,
     removals: Arc<Removals>,
     saves: Arc<Saves>,
+    migration: Arc<watch::Sender<MigrationProgress>>,
 ) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
@@ -211,6 +223,10 @@ async fn listen(
                 }
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
+                Event::Migration { news } => {
+                    migrate::note(&migration, news);
+                    None
+                }
                 Event::FirstOutput { after_us } => {
                     debug!(after_us, "the guest wrote its first byte");
                     None
@@ -430,6 +446,22 @@ impl Machine for KvmMachine {
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError> {
         let alias = disk.common.alias.clone().unwrap_or_default();
         self.client.ask(Call::ResizeDisk { alias, bytes: size.0, shrink }).await
+    }
+
+    async fn migrate(&self, order: MigrationOrder) -> Result<(), DriverError> {
+        migrate::order(&self.client, &self.migration, order, self.config.memory.0).await
+    }
+
+    fn migration_progress(&self) -> Option<watch::Receiver<MigrationProgress>> {
+        Some(self.migration.subscribe())
+    }
+
+    async fn migration_place(&self) -> Result<MigrationPlace, DriverError> {
+        migrate::place(&self.client).await
+    }
+
+    async fn device_slots(&self) -> Result<Vec<DeviceSlot>, DriverError> {
+        migrate::slots(&self.client).await
     }
 }
 

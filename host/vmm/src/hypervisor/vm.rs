@@ -1,9 +1,11 @@
 //! One virtual machine of KVM: memory slots, interrupt controllers, timer.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use kvm_bindings::{
-    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_PIT_SPEAKER_DUMMY, kvm_msi, kvm_pit_config, kvm_userspace_memory_region,
+    CpuId, KVM_MAX_CPUID_ENTRIES, KVM_MEM_LOG_DIRTY_PAGES, KVM_PIT_SPEAKER_DUMMY, kvm_msi, kvm_pit_config,
+    kvm_userspace_memory_region,
 };
 use kvm_ioctls::{Kvm, VmFd};
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
@@ -12,7 +14,7 @@ use super::interrupts::Interrupts;
 use super::{HypervisorError, PinTrigger, Tried, Vcpu};
 use crate::config::CpuConfig;
 use crate::layout;
-use crate::memory::Memory;
+use crate::memory::{DirtyPages, Memory};
 
 /// One virtual machine.
 pub struct Vm {
@@ -40,19 +42,48 @@ impl Vm {
 
     /// Gives the machine its memory. Once, before the first vCPU runs.
     pub fn set_memory(&mut self, memory: &Memory) -> Result<(), HypervisorError> {
+        self.set_slots(memory, 0)?;
+        self.memory = Some(memory.clone());
+        Ok(())
+    }
+
+    /// Starts or stops noting which pages are written, by vCPUs and by devices. Nothing is noted yet when it starts; the
+    /// vCPUs may run.
+    pub fn track_dirty(&self, on: bool) -> Result<(), HypervisorError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        // Devices first: what one of them writes between both steps is noted, and what is noted too early does no harm.
+        memory.iter().for_each(|region| region.deref().bitmap().track(on));
+        self.set_slots(memory, if on { KVM_MEM_LOG_DIRTY_PAGES } else { 0 })
+    }
+
+    /// Pages that were written since the last call, or since tracking started. A page is read after this, never
+    /// before: what is written meanwhile is in the next answer.
+    pub fn take_dirty(&self) -> Result<DirtyPages, HypervisorError> {
+        let mut dirty = DirtyPages::default();
+        let Some(memory) = &self.memory else { return Ok(dirty) };
+        for (slot, region) in memory.iter().enumerate() {
+            let bytes = region.len() as usize;
+            let mut words =
+                self.fd.get_dirty_log(slot as u32, bytes).tried_to("list the pages the guest has written")?;
+            region.deref().bitmap().take_into(&mut words);
+            dirty.push(region.start_addr().raw_value(), words);
+        }
+        Ok(dirty)
+    }
+
+    fn set_slots(&self, memory: &Memory, flags: u32) -> Result<(), HypervisorError> {
         for (slot, region) in memory.iter().enumerate() {
             let slot = kvm_userspace_memory_region {
                 slot: slot as u32,
-                flags: 0,
+                flags,
                 guest_phys_addr: region.start_addr().raw_value(),
                 memory_size: region.len(),
                 userspace_addr: region.as_ptr() as u64,
             };
             // SAFETY: the range is a whole mapping that `self.memory` keeps alive as long as the VM, and RAM ranges of
-            // the layout don't overlap.
+            // the layout don't overlap. A slot that is there already differs in its flags only.
             unsafe { self.fd.set_user_memory_region(slot) }.tried_to("give the guest its memory")?;
         }
-        self.memory = Some(memory.clone());
         Ok(())
     }
 

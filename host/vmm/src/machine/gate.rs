@@ -10,9 +10,9 @@
 //! A kick is a real-time signal whose handler sets `immediate_exit` of the vCPU, so one that arrives just before KVM_RUN
 //! is not lost. A vCPU thread may close the gate itself (power-off, crash); only the machine opens it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
@@ -20,6 +20,11 @@ use crate::hypervisor::{BootState, HypervisorError, VcpuState, kick_current};
 
 /// How often threads that do not come are kicked again.
 const KICK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a vCPU that is held back runs before it has to rest.
+const RUN: Duration = Duration::from_millis(10);
+/// Most hundredths of its time that a vCPU can lose.
+const MAX_THROTTLE: u8 = 99;
 
 /// What a thread does after standing.
 pub enum Order {
@@ -47,6 +52,8 @@ pub enum Task {
 pub struct Gate {
     /// Copy of `State::open` that is looked at without the lock.
     open: AtomicBool,
+    /// Hundredths of their time that vCPUs rest.
+    throttle: AtomicU8,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -55,6 +62,8 @@ pub struct Gate {
 struct State {
     open: bool,
     ended: bool,
+    /// A thread reminds vCPUs to rest.
+    reminded: bool,
     threads: Vec<libc::pthread_t>,
     /// Threads that stand at the gate or are gone for good.
     standing: usize,
@@ -199,6 +208,46 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Takes hundredths of their time from the vCPUs. True when [`Gate::remind`] must be called by a thread that has nothing
+    /// else to do.
+    pub fn throttle(&self, percent: u8) -> bool {
+        let mut state = self.lock();
+        self.throttle.store(percent.min(MAX_THROTTLE), Ordering::SeqCst);
+        self.changed.notify_all();
+        percent > 0 && !std::mem::replace(&mut state.reminded, true)
+    }
+
+    /// Reminds vCPUs to rest until they need not any more.
+    pub fn remind(&self) {
+        let mut state = self.lock();
+        loop {
+            let percent = self.throttle.load(Ordering::SeqCst);
+            if percent == 0 || state.ended {
+                state.reminded = false;
+                return;
+            }
+            if state.open {
+                state.kick();
+            }
+            let wait = self.changed.wait_timeout(state, RUN + rest(percent));
+            state = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A vCPU that was interrupted rests if it has to, as long as the gate is open.
+    pub fn rest(&self) {
+        let percent = self.throttle.load(Ordering::SeqCst);
+        if percent == 0 {
+            return;
+        }
+        let end = Instant::now() + rest(percent);
+        let mut state = self.lock();
+        while state.open && self.throttle.load(Ordering::SeqCst) > 0 {
+            let Some(left) = end.checked_duration_since(Instant::now()) else { return };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// A vCPU thread is gone without being told to: it counts as standing from now on, and does no tasks.
     pub fn thread_lost(&self) {
         let mut state = self.lock();
@@ -211,6 +260,11 @@ impl Gate {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long a vCPU rests after each run.
+fn rest(percent: u8) -> Duration {
+    RUN * u32::from(percent) / u32::from(100 - percent.min(MAX_THROTTLE))
 }
 
 impl State {

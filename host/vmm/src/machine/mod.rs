@@ -32,10 +32,10 @@ use crate::config::{ConfigError, DeviceConfig, DiskLimits, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
-use crate::memory::{Memory, MemoryError};
+use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::Stats;
-use crate::sandbox::ThreadFilter;
+use crate::sandbox::{self, ThreadFilter, ThreadRole};
 use crate::state::StateError;
 use crate::{layout, memory};
 use gate::Gate;
@@ -338,6 +338,25 @@ impl Machine {
     /// Gives a disk other limits.
     pub fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), MachineError> {
         Ok(self.devices.limit_disk(alias, limits)?)
+    }
+
+    /// Takes hundredths of their time from the vCPUs, so that the guest writes less.
+    pub fn throttle(&self, percent: u8) {
+        if self.gate.throttle(percent) {
+            let gate = Arc::clone(&self.gate);
+            // Without a thread for it the guest is not held back, and the migration goes on as it can.
+            let _ = sandbox::spawn("throttle", ThreadRole::Device, move || gate.remind());
+        }
+    }
+
+    /// Starts or stops noting which pages of guest memory are written.
+    pub fn track_dirty(&self, on: bool) -> Result<(), MachineError> {
+        Ok(self.vm.track_dirty(on)?)
+    }
+
+    /// Pages that were written since the last call.
+    pub fn take_dirty(&self) -> Result<DirtyPages, MachineError> {
+        Ok(self.vm.take_dirty()?)
     }
 
     /// The devices.

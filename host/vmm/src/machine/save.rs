@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{DeviceError, Machine, MachineError, Parts};
+use super::devices::Board;
+use super::{Consoles, DeviceError, FdTable, Machine, MachineError, Parts};
+use crate::config::{DeviceConfig, DeviceKind, VmConfig};
 use crate::memory::Memory;
 use crate::state::{BoardState, MachineState, Shape, StateError};
 
@@ -17,6 +19,38 @@ impl Machine {
         Ok(machine)
     }
 
+    /// Puts a machine together whose guest is still to come, with empty memory. It may not be resumed before it was
+    /// [taken in](Self::take_in).
+    pub fn await_guest(parts: Parts<'_>) -> Result<Self, MachineError> {
+        let mut config = parts.config.clone();
+        config.devices.retain(|device| !comes_last(device));
+        let machine = Self::assemble(Parts { config: &config, ..parts })?;
+        machine.devices_stopped.store(true, Ordering::SeqCst);
+        Ok(machine)
+    }
+
+    /// Gives a machine that awaits its guest everything but memory, which is here already. `config` is what it was made from,
+    /// with the slot of every device.
+    pub fn take_in(
+        &mut self,
+        config: &VmConfig,
+        fds: &FdTable,
+        state: &MachineState,
+    ) -> Result<(), MachineError> {
+        state.check(config)?;
+        let consoles = Consoles::new();
+        let (signals, memory, vm) = (&self.signals, &self.memory, &self.vm);
+        let chassis = &self.chassis;
+        let board = Board { config, fds, consoles: &consoles, signals, chassis, memory, vm };
+        for device in config.devices.iter().filter(|device| comes_last(device)) {
+            if let Some(slot) = device.slot {
+                self.devices.add(&board, device, slot)?;
+            }
+        }
+        self.config = config.clone();
+        self.give_back(state)
+    }
+
     /// Stops vCPUs and devices: nothing changes memory or state any more until [`resume`](Self::resume). Requests of the guest
     /// that are in flight are completed first.
     pub fn quiesce(&self) {
@@ -24,6 +58,11 @@ impl Machine {
         if !self.devices_stopped.swap(true, Ordering::SeqCst) {
             self.devices.pause();
         }
+    }
+
+    /// A device whose state can't be saved, by its alias.
+    pub fn unsavable(&self) -> Option<&str> {
+        self.devices.unsavable()
     }
 
     /// Everything about the machine but its memory. It is quiesced first and stays so.
@@ -78,4 +117,9 @@ impl Machine {
         self.power.restore(&board.power);
         Ok(())
     }
+}
+
+/// Whether a device is made when its guest is here: what is read of an image before is stale once the guest has written more.
+fn comes_last(device: &DeviceConfig) -> bool {
+    matches!(&device.kind, DeviceKind::Block(block) if block.format != reeve_image::Format::Raw)
 }

@@ -113,7 +113,7 @@ fn run(mut task: VcpuTask, exits: &AtomicU64) {
         }
         match vcpu.run(buses) {
             Exit::Handled => drop(exits.fetch_add(1, Ordering::Relaxed)),
-            Exit::Interrupted => {}
+            Exit::Interrupted => gate.rest(),
             Exit::Failed(reason) => chassis.crash(format!("vCPU {index}: {reason}")),
         }
     }

@@ -63,7 +63,8 @@ const EVERYWHERE: &[libc::c_long] = &[
 /// Consoles: sockets that are already connected.
 const CONSOLE: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_writev];
 
-/// The control socket, making a device that is plugged into a running machine, starting devices again after a save, and giving a disk another size, whose image may be qcow2.
+/// The control socket, making a device that is plugged into a running machine, starting devices again after a save, giving a disk another size,
+/// whose image may be qcow2, and handing disks over to another worker.
 const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_dup,
@@ -74,6 +75,7 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_eventfd2,
     libc::SYS_fallocate,
     libc::SYS_fdatasync,
+    libc::SYS_flock,
     libc::SYS_fstat,
     libc::SYS_ftruncate,
     libc::SYS_getpeername,

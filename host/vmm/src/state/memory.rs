@@ -12,7 +12,7 @@ use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::section::{Header, Kind, checksum, read_exact, write_all};
 use super::{PAGE, StateError};
-use crate::memory::Memory;
+use crate::memory::{DeviceWrites, Memory};
 
 /// Most bytes of pages in a frame.
 const BLOCK: usize = 1 << 20;
@@ -133,7 +133,7 @@ fn is_zero(page: &[u8]) -> bool {
 }
 
 /// The bytes of a region.
-fn contents(region: &GuestRegionMmap<()>) -> &[u8] {
+fn contents(region: &GuestRegionMmap<DeviceWrites>) -> &[u8] {
     // SAFETY: the mapping lives as long as the region that is borrowed. The machine stands still and its devices are
     // stopped, as `write_memory` demands, so nobody writes to it meanwhile.
     unsafe { slice::from_raw_parts(region.as_ptr(), region.len() as usize) }

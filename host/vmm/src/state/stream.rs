@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_with_and_without_the_page_cache() {
         let pieces = [3, 5000, BLOCK / 2, 7, BLOCK + 1, 4096];
-        let all: Vec<u8> = (0..pieces.iter().sum::<usize>()).map(|at| (at * 31 >> 3) as u8).collect();
+        let all: Vec<u8> = (0..pieces.iter().sum::<usize>()).map(|at| ((at * 31) >> 3) as u8).collect();
         // A directory of the disk: file systems in memory may not know O_DIRECT.
         let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         for flags in [0, libc::O_DIRECT] {

@@ -1,6 +1,7 @@
 //! A descriptor chain after every address and length in it was checked.
 
 use virtio_queue::DescriptorChain;
+use vm_memory::bitmap::Bitmap;
 use vm_memory::{Bytes, GuestAddress, GuestMemory, Permissions};
 
 use super::Memory;
@@ -165,6 +166,19 @@ impl Segments {
             done += source.len();
         }
         done
+    }
+
+    /// Notes that the buffers that are left were written by way of [`iovecs`](Self::iovecs). After the write: noted
+    /// before, the page could be sent in between.
+    pub fn note_written(&self, memory: &Memory) {
+        for (address, length) in self.parts() {
+            let slices = GuestMemory::get_slices(memory, *address, *length as usize, Permissions::Write)
+                .expect("segments were checked to be guest memory");
+            for slice in slices {
+                let slice = slice.expect("segments were checked to be guest memory");
+                slice.bitmap().mark_dirty(0, slice.len());
+            }
+        }
     }
 
     /// The buffers that are left as host addresses. They are valid as long as `memory` (or a clone of it) lives.

@@ -8,6 +8,7 @@
 //! ```
 
 mod guard;
+mod migrate;
 mod plug;
 mod save;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::history::History;
+use super::locks::DiskLocks;
 use super::sessions::OwnSocket;
 use crate::config::{ConsoleEnd, DeviceKind, FdIndex, LifecycleAction, VmConfig};
 use crate::console::Console;
@@ -23,8 +25,10 @@ use crate::machine::{
     Consoles, FdError, FdTable, GuestStop, Happened, Machine, MachineError, Parts, Signals,
     pin_current_thread,
 };
+use crate::migration::Mailbox;
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
+use migrate::{Arrival, Migrating};
 use save::{Image, Saving};
 
 /// The machine of a worker, before, during and after its life.
@@ -37,6 +41,9 @@ pub(super) struct Life {
     launched: Instant,
     locked_in: bool,
     last_stats: Stats,
+    mailbox: Arc<Mailbox>,
+    migration: Option<Migrating>,
+    locks: DiskLocks,
     saving: Option<Saving>,
     pub(super) history: History,
     /// Events that were not sent to a daemon yet.
@@ -50,11 +57,12 @@ enum State {
     Empty,
     Running(Box<Machine>),
     Paused(Box<Machine>, PauseReason),
+    Incoming(Box<Machine>, Box<Arrival>),
     Ended(End),
 }
 
 impl Life {
-    pub(super) fn new(signals: Signals) -> Self {
+    pub(super) fn new(signals: Signals, mailbox: Mailbox) -> Self {
         Self {
             state: State::Empty,
             config: None,
@@ -64,6 +72,9 @@ impl Life {
             launched: Instant::now(),
             locked_in: false,
             last_stats: Stats::default(),
+            mailbox: Arc::new(mailbox),
+            migration: None,
+            locks: DiskLocks::default(),
             saving: None,
             history: History::default(),
             fresh: Vec::new(),
@@ -75,6 +86,17 @@ impl Life {
         self.signals.as_raw_fd()
     }
 
+    /// Readable when [`Life::read_mail`] has something to do.
+    pub(super) fn mail_fd(&self) -> RawFd {
+        self.mailbox.as_raw_fd()
+    }
+
+    /// The configuration of the machine that is there.
+    pub(super) fn launched_config(&self) -> Result<VmConfig, Failure> {
+        let none = || Failure::new(ErrorCode::State, "no machine was launched yet");
+        self.config.clone().ok_or_else(none)
+    }
+
     pub(super) fn config(&self) -> Option<&VmConfig> {
         self.config.as_ref()
     }
@@ -84,6 +106,7 @@ impl Life {
             State::Empty => Status::Empty,
             State::Running(_) => Status::Running,
             State::Paused(_, reason) => Status::Paused { reason: reason.clone() },
+            State::Incoming(_, arrival) => Status::Incoming { whole: arrival.whole },
             State::Ended(end) => Status::Ended { end: end.clone() },
         }
     }
@@ -97,6 +120,7 @@ impl Life {
         match &self.state {
             State::Running(machine) | State::Paused(machine, _) => Ok(machine),
             State::Empty => Err(Failure::new(ErrorCode::State, "no machine was launched yet")),
+            State::Incoming(..) => Err(Failure::new(ErrorCode::State, "the guest is still on its way here")),
             State::Ended(_) => Err(Failure::new(ErrorCode::State, "the machine has ended")),
         }
     }
@@ -108,40 +132,18 @@ impl Life {
         fds: Vec<OwnedFd>,
         saved: Option<FdIndex>,
     ) -> Result<(), Failure> {
-        if !matches!(self.state, State::Empty) {
-            return Err(Failure::new(ErrorCode::State, "a machine was launched already"));
-        }
-        self.launched = Instant::now();
-        config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        self.begin(&config)?;
         let fds = FdTable::new(fds);
-        if !self.locked_in {
-            sandbox::enter(&config.sandbox).map_err(sandbox_failure)?;
-            self.locked_in = true;
-        }
         let image = saved.map(|index| Image::open(&fds, index, &mut config)).transpose()?;
         let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         plug::settle_slots(&mut config, &slots);
-        let (consoles, ends) = self.consoles(&config, &fds)?;
-        let mode = config.sandbox.seccomp;
-        let vcpu_filter = ThreadFilter::new(mode, ThreadRole::Vcpu).map_err(sandbox_failure)?;
-        let signals = Arc::clone(&self.signals);
-        let parts = Parts { config: &config, fds: &fds, consoles: &consoles, signals, vcpu_filter };
-        let machine = match image {
+        let (machine, consoles) = self.raise(&config, &fds, |parts| match image {
             Some(image) => image.build(parts),
             None => Machine::build(parts),
-        };
-        let machine = machine.map_err(machine_failure)?;
+        })?;
+        self.locks.note(&config.devices, &fds).map_err(|error| machine_failure(error.into()))?;
         drop(fds);
-        pin_current_thread(&config.emulator_pinning).map_err(|error| {
-            Failure::new(ErrorCode::Config, format!("the worker can't be pinned: {error}"))
-        })?;
-        ThreadMaker::start(mode).map_err(sandbox_failure)?;
-        let own_filter = ThreadFilter::new(mode, ThreadRole::EventLoop).map_err(sandbox_failure)?;
-        own_filter.apply().map_err(|source| {
-            sandbox_failure(SandboxError::Step { step: "filter its system calls", source })
-        })?;
         self.consoles = consoles;
-        self.ends = ends;
         if config.start_paused {
             self.state = State::Paused(Box::new(machine), PauseReason::Asked);
         } else {
@@ -150,6 +152,45 @@ impl Life {
         }
         self.config = Some(config);
         Ok(())
+    }
+
+    /// The first thing in the life of a machine. The process is locked in before anything is read that a guest has made.
+    fn begin(&mut self, config: &VmConfig) -> Result<(), Failure> {
+        if !matches!(self.state, State::Empty) {
+            return Err(Failure::new(ErrorCode::State, "a machine was launched already"));
+        }
+        self.launched = Instant::now();
+        config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        if !self.locked_in {
+            sandbox::enter(&config.sandbox).map_err(sandbox_failure)?;
+            self.locked_in = true;
+        }
+        Ok(())
+    }
+
+    /// Makes the machine, and gives up what was needed only for that.
+    fn raise(
+        &mut self,
+        config: &VmConfig,
+        fds: &FdTable,
+        make: impl FnOnce(Parts<'_>) -> Result<Machine, MachineError>,
+    ) -> Result<(Machine, Consoles), Failure> {
+        let (consoles, ends) = self.consoles(config, fds)?;
+        let mode = config.sandbox.seccomp;
+        let vcpu_filter = ThreadFilter::new(mode, ThreadRole::Vcpu).map_err(sandbox_failure)?;
+        let signals = Arc::clone(&self.signals);
+        let parts = Parts { config, fds, consoles: &consoles, signals, vcpu_filter };
+        let machine = make(parts).map_err(machine_failure)?;
+        pin_current_thread(&config.emulator_pinning).map_err(|error| {
+            Failure::new(ErrorCode::Config, format!("the worker can't be pinned: {error}"))
+        })?;
+        ThreadMaker::start(mode).map_err(sandbox_failure)?;
+        let own_filter = ThreadFilter::new(mode, ThreadRole::EventLoop).map_err(sandbox_failure)?;
+        own_filter.apply().map_err(|source| {
+            sandbox_failure(SandboxError::Step { step: "filter its system calls", source })
+        })?;
+        self.ends = ends;
+        Ok((machine, consoles))
     }
 
     /// Makes the consoles of a machine, and what is to be served on the host for them.
@@ -264,7 +305,9 @@ impl Life {
     }
 
     pub(super) fn quit(&mut self) -> Result<(), Failure> {
-        self.machine()?;
+        if !matches!(self.state, State::Incoming(..)) {
+            self.machine()?;
+        }
         self.abandon_save();
         self.end(End::Quit);
         Ok(())
@@ -274,7 +317,7 @@ impl Life {
     pub(super) fn release(&self) -> Result<(), Failure> {
         match self.state {
             State::Empty | State::Ended(_) => Ok(()),
-            State::Running(_) | State::Paused(..) => {
+            State::Running(_) | State::Paused(..) | State::Incoming(..) => {
                 Err(Failure::new(ErrorCode::State, "the machine is still there; quit it first"))
             }
         }
@@ -310,8 +353,8 @@ impl Life {
         self.machine().map_or_else(|_| self.last_stats.clone(), Machine::stats)
     }
 
-    /// Deals with what the machine reported.
-    pub(super) fn attend(&mut self) {
+    /// Deals with what the machine reported. True when the guest came to a stop.
+    pub(super) fn attend(&mut self) -> bool {
         let Happened { first_output, balloon, stop, panic_handled, ejected, saved } = self.signals.take();
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         if let Some(at) = first_output
@@ -329,9 +372,9 @@ impl Life {
         if panic_handled {
             self.push(Event::GuestPanicHandled);
         }
-        if let Some(stop) = stop {
-            self.guest_stopped(stop);
-        }
+        let stopped = stop.is_some();
+        stop.into_iter().for_each(|stop| self.guest_stopped(stop));
+        stopped
     }
 
     fn guest_stopped(&mut self, stop: GuestStop) {
@@ -360,6 +403,8 @@ impl Life {
 
     fn end(&mut self, end: End) {
         self.last_stats = self.stats();
+        self.migration = None;
+        self.locks.clear();
         self.replace(|state| {
             drop(state);
             (State::Ended(end.clone()), Some(Event::Ended { end }))

@@ -6,6 +6,7 @@
 mod connection;
 mod history;
 mod life;
+mod locks;
 mod sessions;
 
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 
 use crate::config::{FdIndex, VmConfig};
 use crate::machine::Signals;
+use crate::migration::Mailbox;
 use crate::protocol::{
     Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
 };
@@ -32,6 +34,7 @@ const LISTENER: u64 = 0;
 const CONNECTION: u64 = 1;
 const SIGNALS: u64 = 2;
 const WATCHDOG: u64 = 3;
+const MIGRATION: u64 = 4;
 const FIRST_CONSOLE: u64 = 16;
 const EVENTS_AT_ONCE: usize = 32;
 
@@ -74,8 +77,9 @@ fn listener() -> Result<UnixListener, WorkerError> {
 /// Serves daemons that connect to `listener` until one releases the worker.
 pub fn run(listener: UnixListener) -> Result<(), WorkerError> {
     listener.set_nonblocking(true)?;
-    let life = Life::new(Signals::new()?);
+    let life = Life::new(Signals::new()?, Mailbox::new()?);
     let poll = Epoll::new()?;
+    watch(&poll, life.mail_fd(), EventSet::IN, MIGRATION)?;
     watch(&poll, life.signals_fd(), EventSet::IN, SIGNALS)?;
     watch(&poll, listener.as_raw_fd(), EventSet::IN, LISTENER)?;
     let mut worker =
@@ -115,7 +119,11 @@ impl Worker {
                     LISTENER => self.accept().map(|()| Next::GoOn)?,
                     CONNECTION => self.serve(),
                     SIGNALS => {
-                        self.life.attend();
+                        let _ = self.life.attend();
+                        Next::GoOn
+                    }
+                    MIGRATION => {
+                        self.life.read_mail();
                         Next::GoOn
                     }
                     WATCHDOG => {
@@ -244,9 +252,13 @@ impl Worker {
         Next::GoOn
     }
 
-    /// Builds the machine and serves the sockets of its consoles.
     fn launch(&mut self, config: VmConfig, fds: Vec<OwnedFd>, saved: Option<FdIndex>) -> Result<(), Failure> {
         self.life.launch(config, fds, saved)?;
+        self.serve_machine()
+    }
+
+    /// Watches what a machine that was just made has for the event loop: its watchdog and the sockets of its consoles.
+    fn serve_machine(&mut self) -> Result<(), Failure> {
         if let Some(timer) = self.life.watchdog_fd() {
             watch(&self.poll, timer, EventSet::IN, WATCHDOG).map_err(|error| {
                 Failure::new(ErrorCode::Host, format!("the watchdog can't be watched: {error}"))
@@ -268,6 +280,10 @@ impl Worker {
         if self.life.is_saving() && !harmless {
             return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
         }
+        if self.life.is_migrating() && changes_machine(&call) {
+            let reason = "the guest is being migrated; abort the migration first";
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
         match call {
             Call::Launch { config } => self.launch(*config, fds, None)?,
             Call::Restore { config, state } => self.launch(*config, fds, Some(state))?,
@@ -283,12 +299,17 @@ impl Worker {
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
+            Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
             Call::AttachDevice { device } => self.life.attach_device(device, fds)?,
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
+            Call::Migrate { order } => {
+                self.life.migrate(order, fds)?;
+                self.serve_machine()?;
+            }
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::OpenChannel { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
             }
@@ -357,6 +378,23 @@ impl Worker {
             self.hang_up();
         }
     }
+}
+
+/// Whether a call changes what a migration is moving.
+fn changes_machine(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Pause
+            | Call::Resume
+            | Call::Reset
+            | Call::AttachDevice { .. }
+            | Call::DetachDevice { .. }
+            | Call::ResizeDisk { .. }
+            | Call::LimitDisk { .. }
+            | Call::SetLink { .. }
+            | Call::InjectNmi
+            | Call::Save
+    )
 }
 
 /// Id of a request that could not be understood otherwise.

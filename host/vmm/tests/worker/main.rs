@@ -13,6 +13,7 @@ mod guard;
 mod harness;
 mod lifecycle;
 mod machine;
+mod migration;
 mod networks;
 mod plug;
 mod refusals;

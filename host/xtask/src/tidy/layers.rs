@@ -10,8 +10,8 @@ use super::tree::{self, Crate};
 /// The layers of host/ARCHITECTURE.md, lowest first.
 const LAYERS: [&[&str]; 8] = [
     &["model", "sys"],
-    &["xml", "agent", "image", "store", "events", "package", "oci"],
-    &["vmm", "storage", "network", "filter", "node", "migrate"],
+    &["xml", "agent", "image", "store", "events", "package", "oci", "migrate"],
+    &["vmm", "storage", "network", "filter", "node"],
     &["domain"],
     &["actions"],
     &["policy"],
@@ -33,7 +33,7 @@ const HOMES: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that stay free of the asynchronous runtime.
-const WITHOUT_TOKIO: [&str; 4] = ["model", "xml", "image", "vmm"];
+const WITHOUT_TOKIO: [&str; 5] = ["model", "xml", "image", "migrate", "vmm"];
 
 /// Builds the project and is part of nothing.
 const OUTSIDE: &str = "xtask";

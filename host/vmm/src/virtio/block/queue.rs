@@ -272,6 +272,10 @@ impl BlockHandler {
             return Ok(true);
         };
         self.free.push(token);
+        if direction == Direction::Read {
+            // Also after an error: part of the data may be there.
+            request.data.note_written(&self.memory);
+        }
         let ok = status == Status::Ok;
         if ok {
             self.count(direction, u64::from(length), begun);

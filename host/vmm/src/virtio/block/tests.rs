@@ -2,6 +2,8 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::atomic::Ordering;
 
+use vm_memory::GuestMemoryBackend as _;
+
 use super::*;
 use crate::config::{CacheMode, DiskLimits, RateLimit};
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
@@ -183,6 +185,24 @@ fn a_disk_gets_another_size_under_its_driver() {
     each_engine(&DiskOptions { readonly: true, ..Default::default() }, 0, |disk| {
         assert!(matches!(disk.control.resize(2 * DISK_SIZE, false), Err(ResizeError::Readonly)));
     });
+}
+
+#[test]
+fn pages_that_a_disk_reads_into_are_noted() {
+    for flags in [0, libc::O_DIRECT] {
+        let cache = if flags == 0 { CacheMode::Writeback } else { CacheMode::None };
+        each_engine(&DiskOptions { cache, ..Default::default() }, flags, |disk| {
+            let target = disk.driver.buffer(&[0; 16384]);
+            let memory = disk.driver.memory.clone();
+            let log = std::ops::Deref::deref(memory.iter().next().unwrap()).bitmap();
+            log.track(true);
+            assert_eq!(disk.request(IN, 0, &[(target, 512), (target + 512, 15872)]).0, OK);
+            let mut words = vec![0; 4096];
+            log.take_into(&mut words);
+            let noted = |address: u64| words[(address >> 18) as usize] >> (address >> 12 & 63) & 1 == 1;
+            assert!((target..target + 16384).step_by(512).all(noted), "{cache:?} {target:#x}");
+        });
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl Life {
         mut device: DeviceConfig,
         fds: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
-        self.attend();
+        let _ = self.attend();
         let machine = self.machine()?;
         if !matches!(device.kind, DeviceKind::Block(_) | DeviceKind::Net(_)) {
             let reason = format!(
@@ -35,14 +35,16 @@ impl Life {
         let slot = *slots.last().expect("every device has a slot");
         settle_slots(&mut config, &slots);
         let machine = self.machine_mut()?;
-        machine.attach_device(&device, slot, &FdTable::new(fds)).map_err(machine_failure)?;
+        let fds = FdTable::new(fds);
+        machine.attach_device(&device, slot, &fds).map_err(machine_failure)?;
+        self.locks.note([&device], &fds).map_err(|error| machine_failure(error.into()))?;
         self.config = Some(config);
         Ok(())
     }
 
     /// Asks the guest to let go of a device, or takes it.
     pub(in crate::worker) fn detach_device(&mut self, alias: &str, force: bool) -> Result<(), Failure> {
-        self.attend();
+        let _ = self.attend();
         let machine = self.machine()?;
         let kind = self.config.iter().flat_map(|config| &config.devices).find(|device| device.alias == alias);
         if let Some(device) = kind
@@ -62,7 +64,7 @@ impl Life {
 
     /// Plugs the cable of a network interface in or out.
     pub(in crate::worker) fn set_link(&mut self, alias: &str, up: bool) -> Result<(), Failure> {
-        self.attend();
+        let _ = self.attend();
         self.machine()?.set_link(alias, up).map_err(machine_failure)?;
         let devices = self.config.iter_mut().flat_map(|config| &mut config.devices);
         for device in devices.filter(|device| device.alias == alias) {
@@ -93,7 +95,7 @@ impl Life {
         bytes: u64,
         shrink: bool,
     ) -> Result<(), Failure> {
-        self.attend();
+        let _ = self.attend();
         self.machine()?.resize_disk(alias, bytes, shrink).map_err(machine_failure)
     }
 
@@ -105,6 +107,7 @@ impl Life {
         drop(function);
         let alias = self.machine_mut().ok().and_then(|machine| machine.forget_device(slot));
         if let Some(alias) = alias {
+            self.locks.forget(&alias);
             if let Some(config) = &mut self.config {
                 config.devices.retain(|device| device.alias != alias);
             }
@@ -115,7 +118,7 @@ impl Life {
     fn machine_mut(&mut self) -> Result<&mut Machine, Failure> {
         match &mut self.state {
             State::Running(machine) | State::Paused(machine, _) => Ok(machine),
-            State::Empty | State::Ended(_) => {
+            State::Empty | State::Incoming(..) | State::Ended(_) => {
                 Err(Failure::new(ErrorCode::State, "there is no machine in the worker"))
             }
         }

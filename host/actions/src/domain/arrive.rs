@@ -1,0 +1,313 @@
+//! Taking a domain in that comes from another host: the destination's side.
+//!
+//! ```text
+//!   authorize ─▶ document ─▶ disks seen by both? ─▶ guards and driver as for a start ─▶ turn ─▶ a socket for the guest
+//!     ─▶ journal [ guard: domain-start │ ports │ machine: a worker that takes the guest, and runs it when it is this host's │ definition ]
+//! ```
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace};
+use reeve_domain::{Request, Turn};
+use reeve_model::domain::DomainConfig;
+use reeve_model::migration::{DeviceSlot, MigrationPrepared, MigrationStage, PrepareMigration};
+use reeve_model::policy::Hook;
+use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use uuid::Uuid;
+
+use super::{Question, Subject, define};
+use crate::Actions;
+use crate::error::explain;
+use crate::journal::{Next, Operation, Step};
+
+/// How long the source may take to connect.
+const CONNECT: Duration = Duration::from_secs(30);
+/// How often a worker is looked at whose guest is on its way.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long a whole guest waits for its source's word before its source's host is asked.
+const WORD: Duration = Duration::from_millis(500);
+/// Caches with which another host sees what was written.
+const SAFE_CACHES: [&str; 2] = ["none", "directsync"];
+
+impl Actions {
+    /// Makes ready for a guest that another host sends.
+    pub async fn prepare_migration(
+        self: &Arc<Self>,
+        actor: &Actor,
+        request: PrepareMigration,
+    ) -> Result<MigrationPrepared, Error> {
+        let config = self.read_document(&request.xml, false)?.config;
+        self.authorize(actor, Verb::DomainMigrate, &config.name)?;
+        self.domains.check_identity(&config).map_err(explain)?;
+        // Before anything is waited for: the one that wants to send it may be this very host.
+        if self.domains.phase(config.uuid).is_ok() {
+            let subject = Subject { uuid: config.uuid, name: config.name.clone() };
+            self.permits(&subject, Request::Start)?;
+        }
+        if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
+            check_caches(&config)?;
+        }
+        let config = self.prepare(actor, config).await?;
+        let turn = match self.domains.definition(config.uuid) {
+            Ok(Some(_)) => self.turn(actor, config.uuid, Request::Start).await?,
+            _ => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,
+        };
+        let migration = request.migration;
+        let socket = self.migrations.run.join(format!("migration-{migration}"));
+        let listener = UnixListener::bind(&socket).map_err(|fault| {
+            let message = format!("no socket for the guest of '{}' can be made: {fault}", config.name);
+            Error::new(ErrorCode::Internal, message)
+        })?;
+        self.migrations.set_stage(migration, MigrationStage::UnderWay);
+        let arrive = Arrive {
+            config,
+            migration,
+            slots: request.slots,
+            source: request.source.into(),
+            paused: request.paused,
+            persistent: request.persistent,
+            actor: actor.clone(),
+            refused: false,
+            turn: Some(turn),
+            stream: None,
+        };
+        let prepared = MigrationPrepared { socket: socket.display().to_string() };
+        tokio::spawn(Arc::clone(self).take_guest(arrive, listener, socket));
+        Ok(prepared)
+    }
+
+    /// Waits for the source, and takes its guest.
+    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, listener: UnixListener, socket: PathBuf) {
+        let accepted = tokio::time::timeout(CONNECT, listener.accept()).await;
+        // It takes one connection.
+        let _ = std::fs::remove_file(&socket);
+        drop(listener);
+        let (name, migration, actor) = (arrive.config.name.clone(), arrive.migration, arrive.actor.clone());
+        let stream = match accepted {
+            Ok(Ok((stream, _))) => stream.into_std().ok(),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        let Some(stream) = stream else {
+            self.migrations.set_stage(migration, MigrationStage::Refused);
+            tracing::warn!(domain = name, "the host that wanted to send the domain did not connect");
+            return;
+        };
+        arrive.stream = Some(stream.into());
+        if let Err(error) = self.perform(&actor, arrive).await {
+            tracing::warn!(domain = name, %error, "a domain did not arrive");
+        }
+    }
+}
+
+/// Disks are the same for both hosts only where neither of them caches what the other writes.
+fn check_caches(config: &DomainConfig) -> Result<(), Error> {
+    let cached = config.devices.disks.iter().find(|disk| {
+        let cache = disk.driver.cache.as_deref().unwrap_or("writeback");
+        !disk.readonly && disk.source.path().is_some() && !SAFE_CACHES.contains(&cache)
+    });
+    let Some(disk) = cached else { return Ok(()) };
+    let message = format!(
+        "domain '{}' can't be migrated safely: disk '{}' is cached, and another host would not see what was written last",
+        config.name, disk.target
+    );
+    Err(Error::new(ErrorCode::Unsupported, message)
+        .with_hint("give the disk cache='none', or use --unsafe when you know that its storage is coherent"))
+}
+
+/// A domain comes from another host.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Arrive {
+    config: DomainConfig,
+    pub(crate) migration: Uuid,
+    slots: Vec<DeviceSlot>,
+    source: PathBuf,
+    paused: bool,
+    persistent: bool,
+    actor: Actor,
+    /// The guest never ran here, and its machine is gone or told never to run it.
+    refused: bool,
+    #[serde(skip)]
+    turn: Option<Turn>,
+    #[serde(skip)]
+    stream: Option<OwnedFd>,
+}
+
+impl Operation for Arrive {
+    const KIND: &'static str = "domain-arrive";
+
+    fn subject(&self) -> String {
+        self.config.uuid.to_string()
+    }
+
+    fn steps() -> &'static [&'static dyn Step<Self>] {
+        &[&AskGuards, &PlugPorts, &TakeIn, &Keep]
+    }
+}
+
+struct AskGuards;
+
+#[async_trait]
+impl Step<Arrive> for AskGuards {
+    fn name(&self) -> &'static str {
+        "guard"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        let (hook, state, config) = (Hook::DomainStart, DomainState::ShutOff, arrive.config.clone());
+        let question = Question { hook, actor: &arrive.actor, state, config, device: None, forced: false };
+        arrive.config = actions.ask(question).await?;
+        define::check(&arrive.config)?;
+        actions.find_volumes(&mut arrive.config).await
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        // Nothing of the guest was taken, or it is known that it never ran.
+        if actions.migrations.stage(arrive.migration) != MigrationStage::Arrived {
+            actions.migrations.set_stage(arrive.migration, MigrationStage::Refused);
+        }
+        Ok(())
+    }
+}
+
+struct PlugPorts;
+
+#[async_trait]
+impl Step<Arrive> for PlugPorts {
+    fn name(&self) -> &'static str {
+        "ports"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        let actor = arrive.actor.clone();
+        actions.plug_all(&actor, &mut arrive.config).await
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        actions.unplug_all(&arrive.actor, arrive.config.uuid, None).await
+    }
+}
+
+/// The guest is here and this host's.
+struct TakeIn;
+
+#[async_trait]
+impl Step<Arrive> for TakeIn {
+    fn name(&self) -> &'static str {
+        "machine"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        if let (Some(stream), Some(turn)) = (arrive.stream.take(), &arrive.turn) {
+            let (migration, slots, paused) = (arrive.migration, arrive.slots.clone(), arrive.paused);
+            let incoming = Incoming { migration, stream, slots, paused };
+            turn.receive(arrive.config.clone(), incoming).await.map_err(explain)?;
+        }
+        actions.wait_for_guest(arrive).await?;
+        actions.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
+        if !arrive.paused {
+            actions.note_arrival(arrive.config.uuid, arrive.turn.as_ref()).await;
+        }
+        Ok(())
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        match &arrive.turn {
+            Some(turn) if turn.check(Request::Destroy).is_ok() => turn.destroy().await.map_err(explain),
+            Some(_) => Ok(()),
+            None => actions.end_machine(arrive.config.uuid).await,
+        }
+    }
+
+    fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
+        Next::Again
+    }
+}
+
+/// It is kept as a definition where that was asked for.
+struct Keep;
+
+#[async_trait]
+impl Step<Arrive> for Keep {
+    fn name(&self) -> &'static str {
+        "definition"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        if !arrive.persistent {
+            return Ok(());
+        }
+        let (by, config) = (arrive.actor.clone(), arrive.config.clone());
+        let kept = actions.definitions(move |definitions| definitions.keep(&by, config, None)).await;
+        if let Err(error) = kept {
+            // The guest runs: it is not ended because of this.
+            tracing::warn!(domain = arrive.config.name, %error, "a domain that has arrived could not be defined");
+        }
+        Ok(())
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, _arrive: &mut Arrive) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
+        Next::Again
+    }
+}
+
+impl Actions {
+    /// Waits until the guest is this host's. Where the stream broke at the end, the source's host is asked, as long as it takes.
+    async fn wait_for_guest(self: &Arc<Self>, arrive: &mut Arrive) -> Result<(), Error> {
+        let uuid = arrive.config.uuid;
+        let mut whole_since: Option<Instant> = None;
+        loop {
+            match self.domains.migration_place(uuid).await {
+                Ok(MigrationPlace::Coming) => {}
+                Ok(MigrationPlace::Waiting) => {
+                    let since = *whole_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= WORD {
+                        whole_since = Some(Instant::now());
+                        // This may take as long as the other host is away: an operator must be able to end the domain.
+                        arrive.turn = None;
+                        self.ask_source(arrive).await?;
+                    }
+                }
+                Ok(MigrationPlace::Ended) | Err(_) => {
+                    if whole_since.is_some() && !arrive.refused {
+                        // It may have run before it ended: the source must not run it again.
+                        self.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
+                    }
+                    let message = format!("the guest of domain '{}' did not come", arrive.config.name);
+                    return Err(Error::new(ErrorCode::Internal, message));
+                }
+                Ok(_) => return Ok(()),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Asks the source's host whether it has given the guest up, and does what follows from that.
+    async fn ask_source(self: &Arc<Self>, arrive: &mut Arrive) -> Result<(), Error> {
+        let uuid = arrive.config.uuid;
+        let report = self.migrations.peers.report(&arrive.source, arrive.migration).await;
+        match report.map(|report| report.stage) {
+            Ok(MigrationStage::GivenUp) => {
+                // It may have heard it by the stream meanwhile.
+                if let Err(error) = self.domains.migrate(uuid, MigrationOrder::Settle(true)).await {
+                    tracing::warn!(domain = arrive.config.name, %error, "a guest that has arrived does not run yet");
+                }
+            }
+            Ok(MigrationStage::Unknown) => {
+                self.domains.migrate(uuid, MigrationOrder::Settle(false)).await.map_err(explain)?;
+                arrive.refused = true;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        Ok(())
+    }
+}

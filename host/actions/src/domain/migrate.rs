@@ -1,0 +1,341 @@
+//! Moving a domain to another host: the source's side.
+//!
+//! ```text
+//!   authorize ─▶ turn on the domain ─▶ the destination makes ready (it asks its own guards)
+//!     ─▶ journal [ move: rounds, guest stopped, the destination has all of it │ hand-over ]
+//! ```
+//! That the journal has noted the step `hand-over` is the decision: from then on the guest is the destination's, whatever dies. Before
+//! that everything is undone by telling the worker to keep its guest.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace};
+use reeve_domain::{Request, Turn};
+use reeve_model::migration::{
+    Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage, PrepareMigration,
+};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::explain;
+use crate::journal::{Next, Operation, Step};
+use crate::migrating::host_of;
+use crate::{Actions, blocking, document};
+
+/// How often the destination is asked what became of the guest.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// How long a worker may take to let its guest run again.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Actions {
+    /// Moves a running domain to another host. An error leaves it here as it was.
+    pub async fn migrate(
+        self: &Arc<Self>,
+        actor: &Actor,
+        key: &str,
+        request: Migrate,
+    ) -> Result<Migrated, Error> {
+        let begun = Instant::now();
+        let subject = self.subject(actor, Verb::DomainMigrate, key)?;
+        self.permits(&subject, Request::Migrate)?;
+        let host = host_of(&request.destination)?;
+        let uuid = subject.uuid;
+        let turn = self.turn(actor, uuid, Request::Migrate).await?;
+        let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
+        let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
+        let migration = Uuid::new_v4();
+        let prepare = PrepareMigration {
+            migration,
+            xml: request.xml.clone().unwrap_or_else(|| document::format(&snapshot.config)),
+            slots: self.domains.device_slots(uuid).await.map_err(explain)?,
+            paused,
+            persistent: request.persistent,
+            source: self.migrations.socket.display().to_string(),
+            boot_id: self.migrations.boot_id.clone(),
+            allow_unsafe: request.allow_unsafe,
+        };
+        self.migrations.set_stage(migration, MigrationStage::UnderWay);
+        let prepared = self.migrations.peers.prepare(&host, &prepare).await;
+        let prepared =
+            prepared.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
+        let connected = blocking(move || Ok(UnixStream::connect(&prepared.socket))).await?;
+        let stream = connected.map_err(|fault| {
+            self.migrations.set_stage(migration, MigrationStage::Unknown);
+            Error::new(ErrorCode::Internal, format!("the destination can't be reached: {fault}"))
+        })?;
+        let operation = Leave {
+            uuid,
+            migration,
+            host,
+            undefine: request.undefine_source,
+            suspend_after: request.suspend_after_s,
+            actor: actor.clone(),
+            downtime_us: None,
+            turn: Some(turn),
+            stream: Some(stream.into()),
+        };
+        let done = self.perform(actor, operation).await?;
+        Ok(Migrated {
+            domain: snapshot.summary,
+            downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
+            total_ms: begun.elapsed().as_secs_f64() * 1000.0,
+        })
+    }
+
+    /// How far the migration of a domain is.
+    pub fn migration_job(&self, actor: &Actor, key: &str) -> Result<MigrationJob, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        let progress = self.domains.migration_progress(subject.uuid).map_err(explain)?;
+        let job = progress.borrow().job.clone();
+        Ok(job)
+    }
+
+    /// Ends the migration of a domain; it stays here.
+    pub async fn abort_migration(&self, actor: &Actor, key: &str) -> Result<(), Error> {
+        let subject = self.subject(actor, Verb::DomainMigrate, key)?;
+        let order = MigrationOrder::Abort("an operator ended it".to_owned());
+        self.domains.migrate(subject.uuid, order).await.map_err(explain)
+    }
+
+    /// What the migration of a domain may cost.
+    pub fn migration_limits(&self, actor: &Actor, key: &str) -> Result<MigrationLimits, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        Ok(self.migrations.limits(subject.uuid))
+    }
+
+    /// Sets what the migration of a domain may cost, also while it moves.
+    pub async fn set_migration_limits(
+        &self,
+        actor: &Actor,
+        key: &str,
+        limits: MigrationLimits,
+    ) -> Result<MigrationLimits, Error> {
+        let subject = self.subject(actor, Verb::DomainMigrate, key)?;
+        self.migrations.set_limits(subject.uuid, limits);
+        let moving = self.domains.migration_progress(subject.uuid);
+        if moving.is_ok_and(|progress| progress.borrow().job.active) {
+            self.domains.migrate(subject.uuid, MigrationOrder::Limit(limits)).await.map_err(explain)?;
+        }
+        Ok(limits)
+    }
+
+    /// How this host sees a migration, for the other host.
+    pub fn migration_report(&self, actor: &Actor, migration: Uuid) -> Result<MigrationReport, Error> {
+        self.authorize(actor, Verb::DomainMigrate, "")?;
+        Ok(MigrationReport { stage: self.migrations.stage(migration) })
+    }
+}
+
+/// A domain goes to another host.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Leave {
+    uuid: Uuid,
+    pub(crate) migration: Uuid,
+    host: PathBuf,
+    undefine: bool,
+    suspend_after: Option<u64>,
+    actor: Actor,
+    downtime_us: Option<u64>,
+    #[serde(skip)]
+    turn: Option<Turn>,
+    #[serde(skip)]
+    stream: Option<OwnedFd>,
+}
+
+impl Operation for Leave {
+    const KIND: &'static str = "domain-migrate";
+
+    fn subject(&self) -> String {
+        self.uuid.to_string()
+    }
+
+    fn steps() -> &'static [&'static dyn Step<Self>] {
+        &[&Move, &HandOver]
+    }
+}
+
+/// Name of the step that is the decision.
+pub(crate) const HAND_OVER: &str = "hand-over";
+
+/// All of the guest is at the destination, and stands still here.
+struct Move;
+
+#[async_trait]
+impl Step<Leave> for Move {
+    fn name(&self) -> &'static str {
+        "move"
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
+        let stream = leave.stream.take().expect("a migration that was interrupted is not run again");
+        let (uuid, migration) = (leave.uuid, leave.migration);
+        let limits = actions.migrations.limits(uuid);
+        let mut progress = actions.domains.migration_progress(uuid).map_err(explain)?;
+        let order = MigrationOrder::Send { migration, stream, limits };
+        actions.domains.migrate(uuid, order).await.map_err(explain)?;
+        let stop_at =
+            leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
+        let mut stopped = false;
+        loop {
+            {
+                let now = progress.borrow_and_update();
+                if now.ready {
+                    return Ok(());
+                }
+                if let Some(end) = &now.end {
+                    return Err(stayed(end));
+                }
+            }
+            let later = tokio::time::Instant::now() + Duration::from_secs(3600);
+            tokio::select! {
+                changed = progress.changed() => {
+                    changed.map_err(|_| Error::new(ErrorCode::Internal, "the domain ended while it was migrated"))?;
+                }
+                () = tokio::time::sleep_until(stop_at.unwrap_or(later)), if !stopped && stop_at.is_some() => {
+                    stopped = true;
+                    actions.domains.migrate(uuid, MigrationOrder::StopNow).await.map_err(explain)?;
+                }
+            }
+        }
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
+        actions.migrations.set_stage(leave.migration, MigrationStage::Unknown);
+        let order = MigrationOrder::Abort("the migration was undone".to_owned());
+        // One that is over is not ended twice.
+        let _ = actions.domains.migrate(leave.uuid, order).await;
+        let begun = Instant::now();
+        while let Ok(place) = actions.domains.migration_place(leave.uuid).await
+            && matches!(place, MigrationPlace::Leaving | MigrationPlace::Undecided)
+            && begun.elapsed() < PATIENCE
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        actions.note_arrival(leave.uuid, leave.turn.as_ref()).await;
+        Ok(())
+    }
+}
+
+fn stayed(end: &MigrationEnd) -> Error {
+    let reason = match end {
+        MigrationEnd::Kept(reason) | MigrationEnd::Unconfirmed(reason) => reason.as_str(),
+        MigrationEnd::Moved(_) => "it was moved by somebody else",
+    };
+    Error::new(ErrorCode::Internal, format!("the domain was not migrated and stays here: {reason}"))
+}
+
+/// The guest is the destination's. This goes on until it is known that it has it.
+struct HandOver;
+
+#[async_trait]
+impl Step<Leave> for HandOver {
+    fn name(&self) -> &'static str {
+        HAND_OVER
+    }
+
+    async fn run(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
+        actions.migrations.set_stage(leave.migration, MigrationStage::GivenUp);
+        // A worker that is gone, or heard it already, decides nothing any more.
+        let _ = actions.domains.migrate(leave.uuid, MigrationOrder::Decide(true)).await;
+        if !actions.wait_for_destination(leave).await {
+            return actions.take_back(leave).await;
+        }
+        // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
+        if leave.undefine {
+            let (by, uuid) = (leave.actor.clone(), leave.uuid);
+            let removed = actions.definitions(move |definitions| definitions.remove(&by, uuid)).await;
+            if let Err(error) = removed {
+                tracing::warn!(%error, "the definition of a domain that has moved could not be removed");
+            }
+        }
+        let departed = match &leave.turn {
+            Some(turn) => turn.depart().await.map_err(explain),
+            None => match actions.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await {
+                Ok(turn) => turn.depart().await.map_err(explain),
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = departed {
+            // Its worker may have ended before; then there is no copy to end.
+            tracing::debug!(%error, "the copy of a domain that has moved is gone already");
+        }
+        Ok(())
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, _leave: &mut Leave) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn after_crash(&self, _actions: &Actions, _leave: &Leave) -> Next {
+        Next::Again
+    }
+}
+
+impl Actions {
+    /// Waits until the destination has the guest, however long that takes; false when it promises that it never had it.
+    async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> bool {
+        let mut progress = self.domains.migration_progress(leave.uuid).ok();
+        loop {
+            if let Some(progress) = &mut progress
+                && let Some(MigrationEnd::Moved(downtime)) = &progress.borrow_and_update().end
+            {
+                leave.downtime_us = Some(*downtime);
+                return true;
+            }
+            let told = async {
+                if let Some(progress) = &mut progress
+                    && progress.changed().await.is_ok()
+                {
+                    return;
+                }
+                // It has told all that it will.
+                std::future::pending().await
+            };
+            tokio::select! {
+                () = told => {}
+                () = tokio::time::sleep(ASK_AGAIN) => {
+                    // This may take as long as the other host is away: an operator must be able to end the copy.
+                    leave.turn = None;
+                    let report = self.migrations.peers.report(&leave.host, leave.migration).await;
+                    match report.map(|report| report.stage) {
+                        Ok(MigrationStage::Arrived) => return true,
+                        Ok(MigrationStage::Refused) => return false,
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// The destination never ran the guest and never will: it goes on here.
+    async fn take_back(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
+        self.migrations.set_stage(leave.migration, MigrationStage::Unknown);
+        self.domains.migrate(leave.uuid, MigrationOrder::TakeBack).await.map_err(explain)?;
+        self.note_arrival(leave.uuid, leave.turn.as_ref()).await;
+        let message = "the domain was not migrated and stays here: the destination could not run it";
+        Err(Error::new(ErrorCode::Internal, message))
+    }
+
+    /// Notes that the guest of a domain runs, if it does.
+    pub(super) async fn note_arrival(&self, uuid: Uuid, turn: Option<&Turn>) {
+        if !matches!(self.domains.migration_place(uuid).await, Ok(MigrationPlace::Here)) {
+            return;
+        }
+        let noted = match turn {
+            Some(turn) => turn.arrive().await.map_err(explain),
+            None => match self.turn(&Actor::Daemon, uuid, Request::Migrate).await {
+                Ok(turn) => turn.arrive().await.map_err(explain),
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%uuid, %error, "it could not be noted that a domain runs");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Migrations through the client. Simulated domains don't move: what moves is in `tests/tests/migration`.
+
+use reeve_client::ClientError;
+use reeve_model::ErrorCode;
+use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use uuid::Uuid;
+
+use crate::host::{Host, document};
+
+fn refused(result: Result<impl std::fmt::Debug, ClientError>) -> ErrorCode {
+    match result.unwrap_err() {
+        ClientError::Refused(error) => error.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn limits_are_kept_and_what_can_not_move_is_refused() {
+    let host = Host::serve();
+    let client = &host.client;
+    host.define("web").await;
+    assert_eq!(client.migration_limits("web").await.unwrap(), MigrationLimits::default());
+    let limits = MigrationLimits { max_downtime_ms: 50, bandwidth_mib: 100, ..MigrationLimits::default() };
+    assert_eq!(client.set_migration_limits("web", limits).await.unwrap(), limits);
+    assert_eq!(client.migration_limits("web").await.unwrap(), limits);
+    assert_eq!(refused(client.migration_limits("nobody").await), ErrorCode::NotFound);
+    let to = |destination: &str| Migrate { destination: destination.to_owned(), ..Migrate::default() };
+    let somewhere = to("reeve+unix:///nowhere/reeve.sock");
+    assert_eq!(
+        refused(client.migrate_domain("web", &somewhere).await),
+        ErrorCode::WrongState,
+        "it does not run"
+    );
+    client.start_domain("web").await.unwrap();
+    assert_eq!(refused(client.migrate_domain("web", &to("elsewhere")).await), ErrorCode::Invalid);
+    assert_eq!(refused(client.migrate_domain("web", &somewhere).await), ErrorCode::Unsupported);
+    assert_eq!(refused(client.domain_job("web").await), ErrorCode::Unsupported);
+    assert_eq!(refused(client.abort_domain_job("web").await), ErrorCode::Unsupported);
+}
+
+#[tokio::test]
+async fn another_host_is_told_what_is_known() {
+    let host = Host::serve();
+    let client = &host.client;
+    assert_eq!(client.migration_report(Uuid::new_v4()).await.unwrap().stage, MigrationStage::Unknown);
+    let prepare = |xml: String| PrepareMigration {
+        migration: Uuid::new_v4(),
+        xml,
+        slots: Vec::new(),
+        paused: false,
+        persistent: false,
+        source: "/nowhere".to_owned(),
+        boot_id: "of another host".to_owned(),
+        allow_unsafe: false,
+    };
+    assert_eq!(refused(client.prepare_migration(&prepare("<domain/>".to_owned())).await), ErrorCode::Invalid);
+    host.define("web").await;
+    client.start_domain("web").await.unwrap();
+    let running = client.prepare_migration(&prepare(document("web"))).await;
+    assert!(matches!(refused(running), ErrorCode::WrongState | ErrorCode::AlreadyExists));
+    let disk = "<disk type='file'><source file='/disk.img'/><target dev='vda' bus='virtio'/></disk>";
+    let cached = document("other").replace("</domain>", &format!("<devices>{disk}</devices></domain>"));
+    assert_eq!(refused(client.prepare_migration(&prepare(cached)).await), ErrorCode::Unsupported);
+}

@@ -1,0 +1,287 @@
+//! `reeve domain migrate` and what steers it (guide 4.4.2, 14.5).
+
+use std::path::PathBuf;
+
+use clap::Args;
+use reeve_model::migration::{Migrate, Migrated, MigrationJob, MigrationLimits};
+use serde::Serialize;
+
+use super::Target;
+use crate::context::{Context, read_document};
+use crate::output::Show;
+
+/// Options of `reeve domain migrate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The guest runs while its memory is sent, stands still for a moment, and goes on at the destination. Exactly one host runs it, whatever
+is killed or cut in between. Its disks must be the same for both hosts.
+
+Examples:
+  reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live --verbose
+  reeve domain migrate web --desturi reeve+unix:///srv/b/run/reeve/reeve.sock --live --persistent --undefinesource
+  reeve domain migrate web --desturi … --live --timeout 30      after 30 s it stands still until all of it is sent")]
+pub struct MigrateDomain {
+    #[command(flatten)]
+    target: Target,
+    /// The other host: reeve+unix:///PATH/TO/reeve.sock
+    #[arg(value_name = "DESTURI", required_unless_present = "desturi")]
+    destination: Option<String>,
+    /// The other host, as virsh names the option
+    #[arg(long, value_name = "URI", conflicts_with = "destination")]
+    desturi: Option<String>,
+    /// The guest runs while its memory is sent; without it, it is stopped first
+    #[arg(long)]
+    live: bool,
+    /// Keep a definition at the destination
+    #[arg(long)]
+    persistent: bool,
+    /// Remove the definition here once it has gone
+    #[arg(long)]
+    undefinesource: bool,
+    /// Leave it suspended at the destination
+    #[arg(long)]
+    suspend: bool,
+    /// File with another domain XML document for the destination; name and UUID stay
+    #[arg(long, value_name = "FILE")]
+    xml: Option<PathBuf>,
+    /// Stop the guest after so many seconds, so that the rest can be sent
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// With --timeout: stop the guest (there is nothing else yet)
+    #[arg(long, requires = "timeout")]
+    timeout_suspend: bool,
+    /// Hold a guest back that writes faster than it is sent
+    #[arg(long)]
+    auto_converge: bool,
+    /// Compress memory where both hosts can
+    #[arg(long)]
+    compressed: bool,
+    /// Don't look at disks: another host may not see what was written last
+    #[arg(long = "unsafe")]
+    allow_unsafe: bool,
+    /// Give up when something goes wrong: always so, for scripts written for virsh
+    #[arg(long)]
+    abort_on_error: bool,
+    /// Say how far it is
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Hundredths of its time that a guest may lose with --auto-converge.
+const CONVERGE: u8 = 90;
+
+impl MigrateDomain {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let xml = match &self.xml {
+            Some(path) => Some(read_document(path)?),
+            None => None,
+        };
+        let domain = &self.target.domain;
+        if self.auto_converge || self.compressed {
+            let mut limits = context.client.migration_limits(domain).await?;
+            limits.compress |= self.compressed;
+            limits.max_throttle = if self.auto_converge { CONVERGE } else { limits.max_throttle };
+            context.client.set_migration_limits(domain, limits).await?;
+        }
+        let request = Migrate {
+            destination: self.destination.or(self.desturi).unwrap_or_default(),
+            persistent: self.persistent,
+            undefine_source: self.undefinesource,
+            suspend: self.suspend,
+            xml,
+            suspend_after_s: if self.live { self.timeout } else { Some(0) },
+            allow_unsafe: self.allow_unsafe,
+        };
+        let client = context.client.clone();
+        let moving = client.migrate_domain(domain, &request);
+        tokio::pin!(moving);
+        let mut shown = 0;
+        let moved = loop {
+            tokio::select! {
+                moved = &mut moving => break moved?,
+                () = tokio::time::sleep(std::time::Duration::from_millis(200)), if self.verbose => {
+                    // It may be over by now.
+                    if let Ok(job) = context.client.domain_job(domain).await && job.round > shown {
+                        shown = job.round;
+                        context.note(&format!("round {}: {} pages are left", job.round, job.dirty_pages));
+                    }
+                }
+            }
+        };
+        context.show(&Moved(moved))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Moved(Migrated);
+
+impl Show for Moved {
+    const ELEMENT: &'static str = "migrated";
+
+    fn human(&self) -> String {
+        let Migrated { domain, downtime_ms, total_ms } = &self.0;
+        match downtime_ms {
+            Some(downtime) => {
+                format!(
+                    "Domain '{}' migrated in {total_ms:.0} ms; it stood still for {downtime:.1} ms",
+                    domain.name
+                )
+            }
+            None => format!("Domain '{}' migrated in {total_ms:.0} ms", domain.name),
+        }
+    }
+}
+
+/// Options of `reeve domain migrate-setmaxdowntime`.
+#[derive(Debug, Args)]
+pub struct MigrateSetmaxdowntime {
+    #[command(flatten)]
+    target: Target,
+    /// Milliseconds that the guest may stand still
+    downtime: u64,
+}
+
+impl MigrateSetmaxdowntime {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let mut limits = context.client.migration_limits(&self.target.domain).await?;
+        limits.max_downtime_ms = self.downtime;
+        context.show(&Limits(context.client.set_migration_limits(&self.target.domain, limits).await?))
+    }
+}
+
+/// Options of `reeve domain migrate-setspeed`.
+#[derive(Debug, Args)]
+pub struct MigrateSetspeed {
+    #[command(flatten)]
+    target: Target,
+    /// MiB a second while the guest runs; 0 is as many as the connection takes
+    bandwidth: u64,
+}
+
+impl MigrateSetspeed {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let mut limits = context.client.migration_limits(&self.target.domain).await?;
+        limits.bandwidth_mib = self.bandwidth;
+        context.show(&Limits(context.client.set_migration_limits(&self.target.domain, limits).await?))
+    }
+}
+
+/// Options of `reeve domain migrate-getspeed`.
+#[derive(Debug, Args)]
+pub struct MigrateGetspeed {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl MigrateGetspeed {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        context.show(&Limits(context.client.migration_limits(&self.target.domain).await?))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Limits(MigrationLimits);
+
+impl Show for Limits {
+    const ELEMENT: &'static str = "migration-limits";
+
+    fn human(&self) -> String {
+        let MigrationLimits { max_downtime_ms, bandwidth_mib, .. } = self.0;
+        let speed = match bandwidth_mib {
+            0 => "unlimited".to_owned(),
+            mib => format!("{mib} MiB/s"),
+        };
+        format!("Speed:        {speed}\nMax downtime: {max_downtime_ms} ms")
+    }
+}
+
+/// Options of `reeve domain domjobinfo`.
+#[derive(Debug, Args)]
+pub struct Domjobinfo {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Domjobinfo {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        context.show(&Job(context.client.domain_job(&self.target.domain).await?))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Job(MigrationJob);
+
+impl Show for Job {
+    const ELEMENT: &'static str = "job";
+
+    fn human(&self) -> String {
+        let job = &self.0;
+        if !job.active && job.round == 0 {
+            return "Job type:          none".to_owned();
+        }
+        let lines = [
+            ("Job type", if job.active { "migration".to_owned() } else { "migration, ended".to_owned() }),
+            ("Time elapsed", format!("{} ms", job.elapsed_ms)),
+            ("Memory iteration", job.round.to_string()),
+            ("Pages sent", job.pages.to_string()),
+            ("Constant pages", job.zero_pages.to_string()),
+            ("Data sent", format!("{:.3} MiB", job.bytes as f64 / f64::from(1 << 20))),
+            ("Pages remaining", job.dirty_pages.to_string()),
+            ("Memory bandwidth", format!("{:.3} MiB/s", job.bandwidth as f64 / f64::from(1 << 20))),
+            ("Expected downtime", format!("{} ms", job.expected_downtime_ms)),
+            ("Auto converge", format!("{} %", job.throttle)),
+        ];
+        lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:"))).join("\n")
+    }
+}
+
+/// Options of `reeve domain domjobabort`.
+#[derive(Debug, Args)]
+pub struct Domjobabort {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Domjobabort {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        context.client.abort_domain_job(&self.target.domain).await?;
+        context.note(&format!("The migration of domain '{}' is being ended", self.target.domain));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_and_limits_are_shown_as_virsh_does() {
+        let job = MigrationJob {
+            active: true,
+            elapsed_ms: 1200,
+            round: 2,
+            pages: 70000,
+            zero_pages: 60000,
+            bytes: 41 << 20,
+            dirty_pages: 12,
+            bandwidth: 500 << 20,
+            expected_downtime_ms: 1,
+            throttle: 0,
+        };
+        let shown = Job(job).human();
+        for line in [
+            "Job type:          migration",
+            "Memory iteration:  2",
+            "Data sent:         41.000 MiB",
+            "Memory bandwidth:  500.000 MiB/s",
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{shown}");
+        }
+        assert_eq!(Job(MigrationJob::default()).human(), "Job type:          none");
+        let limits = Limits(MigrationLimits { bandwidth_mib: 5, ..MigrationLimits::default() }).human();
+        assert_eq!(limits, "Speed:        5 MiB/s\nMax downtime: 300 ms");
+    }
+}

@@ -1,0 +1,58 @@
+//! Moving domains between hosts. `domain` is a name or a UUID.
+
+use hyper::Method;
+use reeve_model::migration::{
+    Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
+};
+use uuid::Uuid;
+
+use crate::connection::Payload;
+use crate::query::Target;
+use crate::{Client, ClientError};
+
+impl Client {
+    /// Moves a running domain to another host; answered when it runs there.
+    pub async fn migrate_domain(&self, domain: &str, request: &Migrate) -> Result<Migrated, ClientError> {
+        self.call(Method::POST, Target::new(&["domains", domain, "migrate"]), Payload::json(request)?).await
+    }
+
+    /// How far the migration of a domain is, or the last one was.
+    pub async fn domain_job(&self, domain: &str) -> Result<MigrationJob, ClientError> {
+        self.call(Method::GET, Target::new(&["domains", domain, "job"]), Payload::Empty).await
+    }
+
+    /// Ends the migration of a domain, which stays.
+    pub async fn abort_domain_job(&self, domain: &str) -> Result<(), ClientError> {
+        self.send(Method::DELETE, Target::new(&["domains", domain, "job"]), Payload::Empty).await.map(drop)
+    }
+
+    /// What a migration of a domain may cost.
+    pub async fn migration_limits(&self, domain: &str) -> Result<MigrationLimits, ClientError> {
+        let target = Target::new(&["domains", domain, "migration-limits"]);
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// Sets what a migration of a domain may cost.
+    pub async fn set_migration_limits(
+        &self,
+        domain: &str,
+        limits: MigrationLimits,
+    ) -> Result<MigrationLimits, ClientError> {
+        let target = Target::new(&["domains", domain, "migration-limits"]);
+        self.call(Method::PUT, target, Payload::json(&limits)?).await
+    }
+
+    /// Has another host make ready for a guest.
+    pub async fn prepare_migration(
+        &self,
+        request: &PrepareMigration,
+    ) -> Result<MigrationPrepared, ClientError> {
+        self.call(Method::POST, Target::new(&["migrations"]), Payload::json(request)?).await
+    }
+
+    /// How another host sees a migration.
+    pub async fn migration_report(&self, migration: Uuid) -> Result<MigrationReport, ClientError> {
+        let target = Target::new(&["migrations", &migration.to_string()]);
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+}

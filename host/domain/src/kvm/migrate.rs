@@ -1,0 +1,182 @@
+//! Guests that move between workers.
+
+use std::os::fd::OwnedFd;
+
+use reeve_model::domain::DomainConfig;
+use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
+use reeve_sys::open::Sharing;
+use reeve_vmm::config::{self as worker_config, VmConfig};
+use reeve_vmm::protocol::{self as worker, Answer, Call, MigratingPhase, MigrationNews, PauseReason, Status};
+use tokio::sync::watch;
+
+use super::KvmDriver;
+use super::client::Client;
+use super::launch::Site;
+use super::machine::KvmMachine;
+use super::plan::{Plan, Source};
+use crate::driver::{DriverError, Started};
+use crate::migration::{Incoming, MigrationEnd, MigrationOrder, MigrationPlace, MigrationProgress};
+
+const MIB: u64 = 1 << 20;
+const PAGE: u64 = 4096;
+
+impl KvmDriver {
+    /// Starts a worker that waits for its guest.
+    pub(super) async fn await_guest(
+        &self,
+        site: &mut Site,
+        mut plan: Plan,
+        config: &DomainConfig,
+        incoming: Incoming,
+    ) -> Result<Started, DriverError> {
+        let Incoming { migration, stream, slots, paused } = incoming;
+        let shared = leave_unlocked(&mut plan);
+        put_into_slots(&mut plan.vm, &slots);
+        let (vm, mut fds, control) = site.prepare(plan).await?;
+        let process = site.process()?;
+        let greeted = Client::hello(control, Some(process.clone())).await;
+        let (client, _) = greeted.map_err(|error| site.explain(error))?;
+        fds.push(stream);
+        let order = worker::MigrationOrder::Receive { migration, config: Box::new(vm), shared, paused };
+        client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
+        let (tuned, wanted) = (site.clone(), config.clone());
+        launch::blocking(move || tuned.tune_first(&wanted)).await?;
+        let status = Status::Incoming { whole: false };
+        Ok(KvmMachine::start(client, process, site.clone(), config, &status))
+    }
+}
+
+/// The source has the disks locked until it gives its guest up: they are opened here without, and locked by the worker before the
+/// guest runs. Aliases of those that others may write too.
+fn leave_unlocked(plan: &mut Plan) -> Vec<String> {
+    let mut shared = Vec::new();
+    for (number, source) in (0..).zip(&mut plan.sources.0) {
+        let Source::Image { access, .. } = source else { continue };
+        if access.readonly {
+            continue;
+        }
+        let is_it = |device: &&worker_config::DeviceConfig| match &device.kind {
+            worker_config::DeviceKind::Block(block) => block.fd.0 == number,
+            _ => false,
+        };
+        if access.sharing == Sharing::Shared
+            && let Some(device) = plan.vm.devices.iter().find(is_it)
+        {
+            shared.push(device.alias.clone());
+        }
+        access.sharing = Sharing::Later;
+    }
+    shared
+}
+
+fn put_into_slots(config: &mut VmConfig, slots: &[DeviceSlot]) {
+    for device in &mut config.devices {
+        if let Some(at) = slots.iter().find(|slot| slot.alias == device.alias) {
+            device.slot = Some(at.slot);
+        }
+    }
+}
+
+/// What an order is to a worker, with the stream that goes with it.
+fn translate(order: MigrationOrder) -> (worker::MigrationOrder, Vec<OwnedFd>) {
+    let order = match order {
+        MigrationOrder::Send { migration, stream, limits } => {
+            let limits = limits_for_worker(&limits);
+            return (worker::MigrationOrder::Send { migration, limits }, vec![stream]);
+        }
+        MigrationOrder::Limit(limits) => worker::MigrationOrder::Limit { limits: limits_for_worker(&limits) },
+        MigrationOrder::StopNow => worker::MigrationOrder::StopNow,
+        MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
+        MigrationOrder::Decide(given_up) => worker::MigrationOrder::Decide { given_up },
+        MigrationOrder::TakeBack => worker::MigrationOrder::TakeBack,
+        MigrationOrder::Settle(given_up) => worker::MigrationOrder::Settle { given_up },
+    };
+    (order, Vec::new())
+}
+
+fn limits_for_worker(limits: &MigrationLimits) -> worker::MigrationLimits {
+    worker::MigrationLimits {
+        max_downtime_us: limits.max_downtime_ms.saturating_mul(1000),
+        bandwidth: (limits.bandwidth_mib > 0).then_some(limits.bandwidth_mib.saturating_mul(MIB)),
+        max_throttle: limits.max_throttle,
+        max_rounds: limits.max_rounds,
+        compress: limits.compress,
+    }
+}
+
+/// Takes news of the worker into what is known.
+pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationNews) {
+    progress.send_modify(|progress| match news {
+        MigrationNews::Round { round } => {
+            let job = &mut progress.job;
+            job.active = true;
+            job.elapsed_ms = round.elapsed_us / 1000;
+            job.round = round.number;
+            job.pages += round.pages;
+            job.zero_pages += round.zero_pages;
+            job.bytes += round.bytes;
+            job.dirty_pages = round.dirty_pages;
+            job.bandwidth = round.bandwidth;
+            job.expected_downtime_ms = round.expected_downtime_us / 1000;
+            job.throttle = round.throttle;
+        }
+        MigrationNews::Ready { .. } => progress.ready = true,
+        MigrationNews::Moved { downtime_us } => progress.end = Some(MigrationEnd::Moved(downtime_us)),
+        MigrationNews::Unconfirmed { reason } => progress.end = Some(MigrationEnd::Unconfirmed(reason)),
+        MigrationNews::Kept { reason } => progress.end = Some(MigrationEnd::Kept(reason)),
+        // Where the guest is tells the rest.
+        MigrationNews::Stopped
+        | MigrationNews::Arrived
+        | MigrationNews::Undecided { .. }
+        | MigrationNews::Discarded { .. } => {}
+    });
+    if progress.borrow().end.is_some() {
+        progress.send_modify(|progress| progress.job.active = false);
+    }
+}
+
+/// Orders something of the worker.
+pub(super) async fn order(
+    client: &Client,
+    progress: &watch::Sender<MigrationProgress>,
+    order: MigrationOrder,
+    memory: u64,
+) -> Result<(), DriverError> {
+    if matches!(order, MigrationOrder::Send { .. }) {
+        let job = MigrationJob { active: true, dirty_pages: memory / PAGE, ..MigrationJob::default() };
+        progress.send_replace(MigrationProgress { job, ..MigrationProgress::default() });
+    }
+    let (order, fds) = translate(order);
+    client.call(Call::Migrate { order }, fds).await.map(drop)
+}
+
+/// Where the guest of a worker is.
+pub(super) async fn place(client: &Client) -> Result<MigrationPlace, DriverError> {
+    let status = match client.call(Call::Status, Vec::new()).await? {
+        (Answer::Status(status), _) => status,
+        (other, _) => return Err(DriverError::Worker(format!("its worker answers Status with {other:?}"))),
+    };
+    Ok(match status {
+        Status::Empty | Status::Ended { .. } => MigrationPlace::Ended,
+        Status::Incoming { whole: false } => MigrationPlace::Coming,
+        Status::Incoming { whole: true } => MigrationPlace::Waiting,
+        Status::Running => MigrationPlace::Here,
+        Status::Paused { reason: PauseReason::Migrating { phase } } => match phase {
+            MigratingPhase::Sending => MigrationPlace::Leaving,
+            MigratingPhase::Deciding => MigrationPlace::Undecided,
+            MigratingPhase::GivenUp => MigrationPlace::Gone,
+        },
+        Status::Paused { .. } => MigrationPlace::Here,
+    })
+}
+
+/// Where the devices of a worker's machine are.
+pub(super) async fn slots(client: &Client) -> Result<Vec<DeviceSlot>, DriverError> {
+    let config = match client.call(Call::Config, Vec::new()).await? {
+        (Answer::Config(config), _) => config,
+        (other, _) => return Err(DriverError::Worker(format!("its worker answers Config with {other:?}"))),
+    };
+    let slot =
+        |device: worker_config::DeviceConfig| Some(DeviceSlot { alias: device.alias, slot: device.slot? });
+    Ok(config.devices.into_iter().filter_map(slot).collect())
+}

@@ -1,0 +1,125 @@
+//! A guest that moves between two machines of this kind, as domains and drivers see it.
+
+use std::os::fd::OwnedFd;
+
+use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
+use uuid::Uuid;
+
+use crate::driver::DriverError;
+use crate::error::DomainError;
+use crate::registry::Domains;
+
+/// A guest that comes over a stream.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Names the migration on both hosts.
+    pub migration: Uuid,
+    /// Where it comes from.
+    pub stream: OwnedFd,
+    /// Where its devices are.
+    pub slots: Vec<DeviceSlot>,
+    /// It stands still when it has arrived.
+    pub paused: bool,
+}
+
+/// What is asked of a machine whose guest moves.
+#[derive(Debug)]
+pub enum MigrationOrder {
+    /// Begin to move the guest away.
+    Send {
+        /// Names the migration on both hosts.
+        migration: Uuid,
+        /// Where it goes.
+        stream: OwnedFd,
+        /// What it may cost.
+        limits: MigrationLimits,
+    },
+    /// Other limits.
+    Limit(MigrationLimits),
+    /// Stop the guest after this round.
+    StopNow,
+    /// The guest stays; for this reason.
+    Abort(String),
+    /// The destination has all of it: true when it is written down that the guest is given up.
+    Decide(bool),
+    /// The destination promised that its copy never ran: run the guest again.
+    TakeBack,
+    /// Whether a whole guest that has arrived was given up by its source.
+    Settle(bool),
+}
+
+/// Where a guest is that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationPlace {
+    /// In this machine and nowhere else.
+    Here,
+    /// In this machine, standing still while the destination gets the rest.
+    Leaving,
+    /// In this machine, standing still; the destination waits for the decision.
+    Undecided,
+    /// Given up; a copy is in this machine.
+    Gone,
+    /// On its way to this machine.
+    Coming,
+    /// All of it is in this machine, and whose it is was not said.
+    Waiting,
+    /// The machine has ended.
+    Ended,
+}
+
+/// How far a migration is, as the machine told it last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MigrationProgress {
+    /// Counters.
+    pub job: MigrationJob,
+    /// The destination has all of it, and the machine waits for [`MigrationOrder::Decide`].
+    pub ready: bool,
+    /// How it ended, when it has.
+    pub end: Option<MigrationEnd>,
+}
+
+/// How a migration ended for a machine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MigrationEnd {
+    /// The guest runs at the destination; microseconds that it stood still.
+    Moved(u64),
+    /// The guest was given up, and the destination did not say that it runs.
+    Unconfirmed(String),
+    /// The guest stays.
+    Kept(String),
+}
+
+impl Domains {
+    /// Orders something about the migration of a domain.
+    pub async fn migrate(&self, uuid: Uuid, order: MigrationOrder) -> Result<(), DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.migrate(order).await.map_err(|source| entry.driver_error("migrated", source))
+    }
+
+    /// How far the migration of a domain is; changes are seen as they come.
+    pub fn migration_progress(
+        &self,
+        uuid: Uuid,
+    ) -> Result<tokio::sync::watch::Receiver<MigrationProgress>, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        let unsupported = || entry.driver_error("migrated", unsupported());
+        machine.migration_progress().ok_or_else(unsupported)
+    }
+
+    /// Where the guest of a domain is.
+    pub async fn migration_place(&self, uuid: Uuid) -> Result<MigrationPlace, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.migration_place().await.map_err(|source| entry.driver_error("migrated", source))
+    }
+
+    /// Where the devices of a domain are.
+    pub async fn device_slots(&self, uuid: Uuid) -> Result<Vec<DeviceSlot>, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.device_slots().await.map_err(|source| entry.driver_error("migrated", source))
+    }
+}
+
+/// The answer of drivers that move no guests.
+pub(crate) fn unsupported() -> DriverError {
+    DriverError::Unsupported("its driver moves no guests".to_owned())
+}

@@ -1,0 +1,326 @@
+//! The source's side.
+
+use std::io::{Read, Write};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::frame::{Fields, Kind};
+use crate::greeting::{Hello, Welcome};
+use crate::link::Link;
+use crate::memory_map::PAGE;
+use crate::pages::{self, PAGES_A_FRAME};
+use crate::{
+    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, Step, Strategy, Subject,
+    VERSION,
+};
+
+/// Payload of one frame with a part of the state.
+const STATE_PART: usize = 256 << 10;
+/// A round with fewer bytes than this says nothing about the stream.
+const MEASURABLE: u64 = 256 << 10;
+
+/// The guest on the source. Only the migration steers it meanwhile, but it may end by itself; calls then fail.
+pub trait SourceGuest {
+    /// Where its memory is.
+    fn memory(&self) -> MemoryMap;
+
+    /// Copies whole pages out of its memory.
+    fn read(&self, address: u64, pages: &mut [u8]);
+
+    /// Starts noting which pages are written.
+    fn track(&mut self) -> Result<(), GuestError>;
+
+    /// Runs of pages that were written since the last call, in order.
+    fn take_dirty(&mut self) -> Result<Vec<Range<u64>>, GuestError>;
+
+    /// Keeps it from running for that many hundredths of its time.
+    fn throttle(&mut self, percent: u8);
+
+    /// Makes it stand still: no vCPU runs, no device writes, its disks are written out.
+    fn stop(&mut self) -> Result<(), GuestError>;
+
+    /// Everything about it that is not memory. It stands still.
+    fn state(&mut self) -> Result<Vec<u8>, GuestError>;
+
+    /// Makes it durable that this side has given the guest up, then lets go of its disks. An error means that this side surely has
+    /// not given it up; while that is open, this waits.
+    fn give_up(&mut self) -> Result<(), GuestError>;
+
+    /// The migration is over and the guest stays: it is let run again if it was stopped, and not held back or tracked any more.
+    fn keep(&mut self);
+
+    /// Tells how far the migration is.
+    fn report(&mut self, phase: &Phase);
+}
+
+/// How far a migration is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// A round is over.
+    Round(RoundStats),
+    /// The guest stands still; what is left is being sent.
+    Stopped,
+    /// The destination has the whole guest.
+    Ready {
+        /// How long it stands still by now.
+        stopped_for: Duration,
+    },
+}
+
+/// What the source offers.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Names this migration on both sides.
+    pub migration: Uuid,
+    /// What may be used.
+    pub capabilities: Capabilities,
+    /// What is moved.
+    pub subject: Subject,
+}
+
+/// How it went after the point of no return.
+#[derive(Debug)]
+pub enum Sent {
+    /// The destination runs the guest.
+    Running {
+        /// How long it stood still: from the stop to when this side heard that it runs.
+        downtime: Duration,
+    },
+    /// The guest is the destination's, which may not have heard it yet. The paused copy stays until it has said that it runs.
+    Unconfirmed(MigrateError),
+}
+
+/// Moves a guest away. After an error it is the source's as before, and runs if it did.
+pub fn send<S: Read + Write>(
+    stream: S,
+    offer: &Offer,
+    guest: &mut impl SourceGuest,
+    strategy: &mut dyn Strategy,
+    controls: &Controls,
+) -> Result<Sent, MigrateError> {
+    let mut link = Link::new(stream);
+    let mut sender =
+        Sender { link: &mut link, guest, controls, compress: false, throttle: 0, scratch: Vec::new() };
+    match sender.move_state(offer, strategy) {
+        Ok(stopped) => Ok(match sender.hand_over() {
+            Ok(()) => Sent::Running { downtime: stopped.elapsed() },
+            Err(error) => Sent::Unconfirmed(error),
+        }),
+        Err(error) => {
+            sender.guest.keep();
+            link.abort(&error);
+            Err(error)
+        }
+    }
+}
+
+struct Sender<'a, S, G> {
+    link: &'a mut Link<S>,
+    guest: &'a mut G,
+    controls: &'a Controls,
+    compress: bool,
+    throttle: u8,
+    scratch: Vec<u8>,
+}
+
+/// What a round sent.
+#[derive(Default)]
+struct RoundSent {
+    pages: u64,
+    zero_pages: u64,
+}
+
+impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
+    /// Everything up to the point of no return; when the guest was stopped.
+    fn move_state(&mut self, offer: &Offer, strategy: &mut dyn Strategy) -> Result<Instant, MigrateError> {
+        let begun = Instant::now();
+        strategy.precheck(&offer.subject).map_err(MigrateError::Aborted)?;
+        let memory = self.guest.memory();
+        let agreed = self.greet(offer, &memory)?;
+        let plan = strategy.plan(&offer.subject, agreed);
+        let rest = self.rounds(begun, &memory, strategy, plan, agreed)?;
+        let stopped = Instant::now();
+        self.guest.stop()?;
+        self.guest.report(&Phase::Stopped);
+        let rest = join(rest, self.guest.take_dirty()?);
+        self.round(&rest, false)?;
+        let state = self.guest.state()?;
+        for part in state.chunks(STATE_PART) {
+            self.link.send(Kind::State, part)?;
+        }
+        self.link.send(Kind::StateEnd, &(state.len() as u64).to_le_bytes())?;
+        self.link.expect(Kind::Ready)?;
+        self.guest.report(&Phase::Ready { stopped_for: stopped.elapsed() });
+        if let Some(reason) = self.controls.aborted() {
+            return Err(MigrateError::Aborted(reason));
+        }
+        self.guest.give_up()?;
+        Ok(stopped)
+    }
+
+    fn hand_over(&mut self) -> Result<(), MigrateError> {
+        self.link.send(Kind::Go, &[])?;
+        self.link.expect(Kind::Running)
+    }
+
+    fn greet(&mut self, offer: &Offer, memory: &MemoryMap) -> Result<Capabilities, MigrateError> {
+        let hello = Hello {
+            versions: VERSION..=VERSION,
+            capabilities: offer.capabilities,
+            migration: offer.migration,
+            memory: memory.clone(),
+        };
+        self.link.send(Kind::Hello, &hello.encode())?;
+        match self.link.next()? {
+            (Kind::Welcome, payload) => Ok(Welcome::decode(payload, offer.capabilities)?.capabilities),
+            _ => Err(MigrateError::Peer("a frame out of turn")),
+        }
+    }
+
+    /// Rounds while the guest runs; what is left for the last one.
+    fn rounds(
+        &mut self,
+        begun: Instant,
+        memory: &MemoryMap,
+        strategy: &mut dyn Strategy,
+        plan: Plan,
+        agreed: Capabilities,
+    ) -> Result<Vec<Range<u64>>, MigrateError> {
+        self.compress = plan.compress && agreed.zstd;
+        let mut max_downtime = plan.max_downtime;
+        let mut bandwidth = 0;
+        self.guest.track()?;
+        let mut dirty = memory.ranges().to_vec();
+        for number in 1.. {
+            let (at, before) = (Instant::now(), self.link.sent);
+            let sent = self.round(&dirty, true)?;
+            let (duration, bytes) = (at.elapsed(), self.link.sent - before);
+            if bandwidth == 0 || bytes >= MEASURABLE {
+                bandwidth = (bytes as f64 / duration.as_secs_f64().max(1e-6)) as u64;
+            }
+            dirty = self.guest.take_dirty()?;
+            let limits = self.controls.limits();
+            let dirty_pages = count(&dirty);
+            let stats = RoundStats {
+                round: number,
+                elapsed: begun.elapsed(),
+                duration,
+                pages: sent.pages,
+                zero_pages: sent.zero_pages,
+                bytes,
+                dirty_pages,
+                bandwidth,
+                expected_downtime: Duration::from_secs_f64(
+                    (dirty_pages * PAGE) as f64 / bandwidth.max(1) as f64,
+                ),
+                max_downtime: max_downtime.min(limits.max_downtime),
+                throttle: self.throttle,
+            };
+            self.guest.report(&Phase::Round(stats));
+            if self.controls.stops_now() {
+                return Ok(dirty);
+            }
+            match strategy.next_step(&stats) {
+                // Only as long as the operator allows, whatever the strategy thinks of it.
+                Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => return Ok(dirty),
+                Step::Throttle(percent) => {
+                    self.throttle = percent.min(limits.max_throttle);
+                    self.guest.throttle(self.throttle);
+                }
+                Step::SetMaxDowntime(limit) => max_downtime = limit,
+                Step::Compress => self.compress = agreed.zstd,
+                Step::Abort(reason) => return Err(MigrateError::Aborted(reason)),
+                Step::Continue | Step::StopAndCopy | Step::AddStreams(_) | Step::SwitchToPostCopy => {}
+            }
+            if number >= limits.max_rounds {
+                let reason = format!("the guest still writes faster than it is sent after {number} rounds");
+                return Err(MigrateError::Aborted(reason));
+            }
+        }
+        unreachable!("rounds are counted without end")
+    }
+
+    /// Sends pages and waits until the other side has them all.
+    fn round(&mut self, runs: &[Range<u64>], limited: bool) -> Result<RoundSent, MigrateError> {
+        let mut sent = RoundSent::default();
+        for run in runs {
+            let mut start = run.start;
+            while start < run.end {
+                let end = run.end.min(start + PAGES_A_FRAME * PAGE);
+                self.frame_of(start..end, limited, &mut sent)?;
+                start = end;
+            }
+        }
+        self.link.send(Kind::RoundEnd, &sent.pages.to_le_bytes())?;
+        match self.link.next()? {
+            (Kind::RoundAck, payload) => Fields(payload).end()?,
+            _ => return Err(MigrateError::Peer("a frame out of turn")),
+        }
+        Ok(sent)
+    }
+
+    /// Sends up to a frame's worth of pages, zeros apart.
+    fn frame_of(&mut self, run: Range<u64>, limited: bool, sent: &mut RoundSent) -> Result<(), MigrateError> {
+        if limited && let Some(reason) = self.controls.aborted() {
+            return Err(MigrateError::Aborted(reason));
+        }
+        let before = self.link.sent;
+        let mut contents = std::mem::take(&mut self.scratch);
+        contents.resize((run.end - run.start) as usize, 0);
+        self.guest.read(run.start, &mut contents);
+        let mut payload = Vec::new();
+        let mut page = 0;
+        let pages: Vec<bool> = contents.chunks(PAGE as usize).map(pages::is_zero).collect();
+        while page < pages.len() {
+            let zero = pages[page];
+            let alike = pages[page..].iter().take_while(|other| **other == zero).count();
+            let part = run.start + page as u64 * PAGE..run.start + (page + alike) as u64 * PAGE;
+            if zero {
+                pages::encode_zero(&part, &mut payload);
+                sent.zero_pages += alike as u64;
+            } else {
+                let bytes = &contents[page * PAGE as usize..(page + alike) * PAGE as usize];
+                pages::encode(&part, bytes, self.compress, &mut payload);
+            }
+            self.link.send(Kind::Pages, &payload)?;
+            sent.pages += alike as u64;
+            page += alike;
+        }
+        self.scratch = contents;
+        if limited {
+            self.controls.sent(self.link.sent - before);
+        }
+        Ok(())
+    }
+}
+
+fn count(runs: &[Range<u64>]) -> u64 {
+    runs.iter().map(|run| (run.end - run.start) / PAGE).sum()
+}
+
+/// Both lists as one, in order and without a page twice.
+fn join(one: Vec<Range<u64>>, other: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut all = [one, other].concat();
+    all.sort_unstable_by_key(|run| run.start);
+    let mut joined: Vec<Range<u64>> = Vec::with_capacity(all.len());
+    for run in all {
+        match joined.last_mut() {
+            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+            _ => joined.push(run),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_joined_without_a_page_twice() {
+        assert_eq!(join(vec![0..4, 8..12], vec![2..6, 12..16, 20..24]), [0..6, 8..16, 20..24]);
+        assert_eq!(join(vec![0..4, 8..12], Vec::new()), [0..4, 8..12]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Guests that are memory, a state and who runs them.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use reeve_migrate::{GuestError, MemoryMap, PAGE, Phase, RoundStats, SourceGuest, TargetGuest};
+
+pub const STATE: &[u8] = b"registers of a guest";
+/// Two ranges with a gap.
+pub const RANGES: [Range<u64>; 2] = [0..24 * PAGE, 64 * PAGE..72 * PAGE];
+
+pub fn map() -> MemoryMap {
+    MemoryMap::new(RANGES.to_vec()).unwrap()
+}
+
+/// What the world knows of one guest: who runs it, and what the source has written down.
+#[derive(Default)]
+pub struct World {
+    pub source_runs: AtomicBool,
+    pub target_runs: AtomicBool,
+    /// The source's journal: it has given the guest up.
+    pub given_up: AtomicBool,
+    /// Most sides that ran the guest at the same time.
+    pub most_running: AtomicU32,
+}
+
+impl World {
+    pub fn new() -> Arc<Self> {
+        let world = Self::default();
+        world.source_runs.store(true, Ordering::SeqCst);
+        Arc::new(world)
+    }
+
+    pub fn set(&self, side: &AtomicBool, runs: bool) {
+        side.store(runs, Ordering::SeqCst);
+        let both = self.source_runs.load(Ordering::SeqCst) && self.target_runs.load(Ordering::SeqCst);
+        self.most_running.fetch_max(1 + u32::from(both), Ordering::SeqCst);
+    }
+}
+
+/// A source whose guest writes some pages each time somebody looks.
+pub struct Source {
+    pub world: Arc<World>,
+    pub memory: Arc<Mutex<Vec<u8>>>,
+    /// Pages that it writes between two looks, a list a look; the last one stays.
+    pub writes: Vec<Vec<u64>>,
+    dirty: Vec<u64>,
+    looks: usize,
+    pub throttled: u8,
+    pub rounds: Vec<RoundStats>,
+    pub fail: Option<&'static str>,
+}
+
+fn index(page: u64) -> usize {
+    // Pages of the second range follow those of the first.
+    (if page < 24 { page } else { page - 40 }) as usize * PAGE as usize
+}
+
+fn bytes_of(run: &Range<u64>) -> Range<usize> {
+    let start = index(run.start / PAGE);
+    start..start + (run.end - run.start) as usize
+}
+
+impl Source {
+    pub fn new(world: &Arc<World>) -> Self {
+        let mut memory = vec![0; map().bytes() as usize];
+        // Every third page has something in it.
+        for page in (0..memory.len() / PAGE as usize).step_by(3) {
+            memory[page * PAGE as usize..][..100].fill(page as u8 + 1);
+        }
+        Self {
+            world: Arc::clone(world),
+            memory: Arc::new(Mutex::new(memory)),
+            writes: vec![vec![1, 2, 65], vec![2], vec![3]],
+            dirty: Vec::new(),
+            looks: 0,
+            throttled: 0,
+            rounds: Vec::new(),
+            fail: None,
+        }
+    }
+
+    fn guest_writes(&mut self) {
+        if !self.world.source_runs.load(Ordering::SeqCst) {
+            return;
+        }
+        let pages = self.writes.get(self.looks).or(self.writes.last()).cloned().unwrap_or_default();
+        self.looks += 1;
+        let mut memory = self.memory.lock().unwrap();
+        for page in pages {
+            // Now and then a page becomes empty again.
+            let byte = if self.looks.is_multiple_of(3) { 0 } else { self.looks as u8 };
+            memory[index(page)..][..PAGE as usize].fill(byte);
+            self.dirty.push(page);
+        }
+    }
+
+    fn may(&self, what: &'static str) -> Result<(), GuestError> {
+        if self.fail == Some(what) { Err(GuestError(format!("can't {what}"))) } else { Ok(()) }
+    }
+}
+
+impl SourceGuest for Source {
+    fn memory(&self) -> MemoryMap {
+        map()
+    }
+
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        let range = bytes_of(&(address..address + pages.len() as u64));
+        pages.copy_from_slice(&self.memory.lock().unwrap()[range]);
+    }
+
+    fn track(&mut self) -> Result<(), GuestError> {
+        self.may("track")
+    }
+
+    fn take_dirty(&mut self) -> Result<Vec<Range<u64>>, GuestError> {
+        self.may("take dirty")?;
+        self.guest_writes();
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty.dedup();
+        Ok(dirty.into_iter().map(|page| page * PAGE..(page + 1) * PAGE).collect())
+    }
+
+    fn throttle(&mut self, percent: u8) {
+        self.throttled = percent;
+    }
+
+    fn stop(&mut self) -> Result<(), GuestError> {
+        self.guest_writes();
+        self.world.set(&self.world.source_runs, false);
+        self.may("stop")
+    }
+
+    fn state(&mut self) -> Result<Vec<u8>, GuestError> {
+        assert!(!self.world.source_runs.load(Ordering::SeqCst), "a state is of a guest that stands");
+        self.may("save").map(|()| STATE.to_vec())
+    }
+
+    fn give_up(&mut self) -> Result<(), GuestError> {
+        self.may("give up")?;
+        self.world.given_up.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn keep(&mut self) {
+        assert!(!self.world.given_up.load(Ordering::SeqCst), "it was given up");
+        self.throttled = 0;
+        self.world.set(&self.world.source_runs, true);
+    }
+
+    fn report(&mut self, phase: &Phase) {
+        if let Phase::Round(stats) = phase {
+            self.rounds.push(*stats);
+        }
+    }
+}
+
+/// A destination.
+pub struct Target {
+    pub world: Arc<World>,
+    pub memory: Vec<u8>,
+    pub loaded: bool,
+    pub fail: Option<&'static str>,
+}
+
+impl Target {
+    pub fn new(world: &Arc<World>) -> Self {
+        Self { world: Arc::clone(world), memory: vec![0; map().bytes() as usize], loaded: false, fail: None }
+    }
+}
+
+impl TargetGuest for Target {
+    fn memory(&self) -> MemoryMap {
+        map()
+    }
+
+    fn write(&mut self, address: u64, pages: &[u8]) {
+        assert!(!self.loaded);
+        self.memory[bytes_of(&(address..address + pages.len() as u64))].copy_from_slice(pages);
+    }
+
+    fn zero(&mut self, run: Range<u64>) {
+        self.memory[bytes_of(&run)].fill(0);
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<(), GuestError> {
+        if self.fail == Some("load") || state != STATE {
+            return Err(GuestError("this is no state".to_owned()));
+        }
+        self.loaded = true;
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<(), GuestError> {
+        assert!(self.loaded);
+        assert!(self.world.given_up.load(Ordering::SeqCst), "it is not this side's");
+        if self.fail == Some("run") {
+            return Err(GuestError("its disks are in use".to_owned()));
+        }
+        self.world.set(&self.world.target_runs, true);
+        Ok(())
+    }
+}

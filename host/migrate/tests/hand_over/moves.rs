@@ -1,0 +1,163 @@
+//! Moves that go well, and what steers them.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use reeve_migrate::{
+    Capabilities, Controls, Limits, MigrateError, Offer, Plan, PreCopy, Received, RoundStats, Sent, Step,
+    Strategy, Subject, receive, send,
+};
+use uuid::Uuid;
+
+use crate::guests::{Source, Target, World, map};
+use crate::wire::{Wire, pair};
+
+pub const MIGRATION: Uuid = Uuid::from_u128(7);
+
+pub fn offer() -> Offer {
+    let subject = Subject { name: "guest".to_owned(), memory: map().bytes() };
+    Offer { migration: MIGRATION, capabilities: Capabilities::OURS, subject }
+}
+
+/// Three rounds, then the rest.
+pub struct Three;
+
+impl Strategy for Three {
+    fn precheck(&mut self, _: &Subject) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn plan(&mut self, _: &Subject, capabilities: Capabilities) -> Plan {
+        Plan { max_downtime: Duration::from_secs(1), compress: capabilities.zstd }
+    }
+
+    fn next_step(&mut self, stats: &RoundStats) -> Step {
+        if stats.round < 3 { Step::Continue } else { Step::StopAndCopy }
+    }
+}
+
+pub type Ends = (Result<Sent, MigrateError>, Result<Received, MigrateError>);
+
+/// Moves over these wires, one thread a side.
+pub fn run(
+    (near, far): (&mut Wire, &mut Wire),
+    source: &mut Source,
+    target: &mut Target,
+    strategy: &mut dyn Strategy,
+    controls: &Controls,
+) -> Ends {
+    thread::scope(|scope| {
+        let receiver = scope.spawn(|| receive(&mut *far, MIGRATION, Capabilities::OURS, target));
+        let sent = send(&mut *near, &offer(), source, strategy, controls);
+        // A source that is gone has no socket any more.
+        if !matches!(sent, Ok(Sent::Running { .. })) {
+            near.hang_up();
+        }
+        (sent, receiver.join().unwrap())
+    })
+}
+
+#[test]
+fn a_guest_moves_with_all_that_is_in_it() {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    let (mut near, mut far) = pair();
+    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &Controls::default());
+    assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
+    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert!(world.target_runs.load(Ordering::SeqCst) && !world.source_runs.load(Ordering::SeqCst));
+    assert_eq!(world.most_running.load(Ordering::SeqCst), 1);
+    let pages: Vec<u64> = source.rounds.iter().map(|round| round.pages).collect();
+    assert_eq!(pages, [32, 3, 1]);
+    assert!(
+        source.rounds[0].zero_pages >= 20 && near.sent < 16 << 12,
+        "zeros travel as a number: {}",
+        near.sent
+    );
+}
+
+#[test]
+fn without_compression_pages_travel_as_they_are() {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    let (mut near, mut far) = pair();
+    let mut strategy = PreCopy::new(Duration::from_secs(1));
+    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut strategy, &Controls::default());
+    assert!(matches!(ends, (Ok(_), Ok(Received::Running))), "{ends:?}");
+    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert!(near.sent > 11 << 12, "{}", near.sent);
+}
+
+struct Asks(Vec<Step>);
+
+impl Strategy for Asks {
+    fn precheck(&mut self, _: &Subject) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn plan(&mut self, _: &Subject, _: Capabilities) -> Plan {
+        Plan { max_downtime: Duration::from_secs(100), compress: false }
+    }
+
+    fn next_step(&mut self, _: &RoundStats) -> Step {
+        if self.0.is_empty() { Step::StopAndCopy } else { self.0.remove(0) }
+    }
+}
+
+#[test]
+fn a_strategy_gets_no_more_than_the_operator_allows() {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    let controls = Controls::new(Limits {
+        max_downtime: Duration::ZERO,
+        max_throttle: 30,
+        max_rounds: 5,
+        bandwidth: None,
+    });
+    let (mut near, mut far) = pair();
+    let steps = vec![Step::Throttle(90), Step::SetMaxDowntime(Duration::from_secs(5))];
+    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Asks(steps), &controls);
+    let (Err(MigrateError::Aborted(reason)), Err(MigrateError::Refused(told))) = ends else {
+        panic!("{ends:?}")
+    };
+    assert!(reason.contains("after 5 rounds") && told.contains(&reason), "{reason} {told}");
+    assert_eq!(source.rounds.iter().map(|round| round.throttle).collect::<Vec<_>>(), [0, 30, 30, 30, 30]);
+    assert_eq!(source.throttled, 0, "it is not held back any more");
+    assert!(source.rounds.iter().all(|round| round.max_downtime.is_zero()));
+    assert!(world.source_runs.load(Ordering::SeqCst) && !target.loaded);
+}
+
+#[test]
+fn an_operator_ends_it_or_stops_the_guest_for_it() {
+    for abort in [true, false] {
+        let world = World::new();
+        let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+        let controls = Controls::new(Limits { max_downtime: Duration::ZERO, ..Limits::default() });
+        if abort {
+            controls.abort("no time for it")
+        } else {
+            controls.stop_now()
+        }
+        let (mut near, mut far) = pair();
+        let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Asks(Vec::new()), &controls);
+        assert_eq!(world.source_runs.load(Ordering::SeqCst), abort, "{ends:?}");
+        assert_eq!(world.target_runs.load(Ordering::SeqCst), !abort, "{ends:?}");
+    }
+}
+
+#[test]
+fn no_more_goes_over_the_stream_than_it_may() {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    source.memory.lock().unwrap().fill(9);
+    source.writes = vec![Vec::new()];
+    let limits =
+        Limits { bandwidth: Some(1 << 20), max_downtime: Duration::from_secs(9), ..Limits::default() };
+    let (mut near, mut far) = pair();
+    let ends =
+        run((&mut near, &mut far), &mut source, &mut target, &mut Asks(Vec::new()), &Controls::new(limits));
+    assert!(matches!(ends, (Ok(_), Ok(_))), "{ends:?}");
+    // 128 KiB at 1 MiB a second.
+    assert!(source.rounds[0].duration >= Duration::from_millis(120), "{:?}", source.rounds[0]);
+}

@@ -1,0 +1,161 @@
+//! Moving a running domain to another host: what is asked for, and how far it is.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::stats::DomainSummary;
+
+/// What a migration may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct MigrationLimits {
+    /// Milliseconds that the guest may stand still, as far as that can be foreseen.
+    pub max_downtime_ms: u64,
+    /// MiB a second while the guest runs; 0 is as many as the connection takes.
+    pub bandwidth_mib: u64,
+    /// Most hundredths of its time that the guest may lose so that it writes less; 0 never holds it back.
+    pub max_throttle: u8,
+    /// Rounds after which the guest stays where it is.
+    pub max_rounds: u32,
+    /// Memory is compressed where both hosts can.
+    pub compress: bool,
+}
+
+impl Default for MigrationLimits {
+    fn default() -> Self {
+        Self { max_downtime_ms: 300, bandwidth_mib: 0, max_throttle: 0, max_rounds: 100, compress: false }
+    }
+}
+
+/// Body that moves a domain to another host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Migrate {
+    /// The other host: `reeve+unix:///PATH/TO/reeve.sock`.
+    pub destination: String,
+    /// The other host keeps a definition of it.
+    #[serde(default)]
+    pub persistent: bool,
+    /// This host removes its definition when the domain has gone.
+    #[serde(default)]
+    pub undefine_source: bool,
+    /// It stands still at the destination until it is resumed there.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Another document for the destination; name and UUID stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
+    /// Seconds after which the guest is stopped, so that the rest can be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend_after_s: Option<u64>,
+    /// Disks are not looked at: they may be where the destination does not see the same, or in a cache.
+    #[serde(default, rename = "unsafe")]
+    pub allow_unsafe: bool,
+}
+
+/// A domain that has moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Migrated {
+    /// The domain's row at the source, as it was last.
+    pub domain: DomainSummary,
+    /// Milliseconds that the guest stood still; none when that is not known because the connection broke at the end.
+    pub downtime_ms: Option<f64>,
+    /// Milliseconds it took in all.
+    pub total_ms: f64,
+}
+
+/// What a source asks a destination to make ready for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PrepareMigration {
+    /// Names the migration on both hosts.
+    pub migration: Uuid,
+    /// The domain's document.
+    pub xml: String,
+    /// Where devices are on the guest's PCI bus, by alias.
+    pub slots: Vec<DeviceSlot>,
+    /// The guest stands still when it has arrived.
+    pub paused: bool,
+    /// A definition is kept.
+    pub persistent: bool,
+    /// The API socket of the source, to ask whose the guest is.
+    pub source: String,
+    /// Boot id of the source's kernel: files are the same where it is this host's.
+    pub boot_id: String,
+    /// Disks are not looked at.
+    pub allow_unsafe: bool,
+}
+
+/// A device on the guest's PCI bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeviceSlot {
+    /// Its alias.
+    pub alias: String,
+    /// Its slot.
+    pub slot: u8,
+}
+
+/// A destination that is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MigrationPrepared {
+    /// The socket that takes the guest, once.
+    pub socket: String,
+}
+
+/// How a host sees a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum MigrationStage {
+    /// It knows of no such migration.
+    Unknown,
+    /// Source: the guest is its own. Destination: it is on its way.
+    UnderWay,
+    /// Source: it has given the guest up for good.
+    GivenUp,
+    /// Destination: the guest is its own now, whatever became of it since.
+    Arrived,
+    /// Destination: the guest never ran here and never will.
+    Refused,
+}
+
+/// A host's answer about a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MigrationReport {
+    /// How it sees it.
+    pub stage: MigrationStage,
+}
+
+/// How far the migration of a domain is (`domjobinfo`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MigrationJob {
+    /// Whether one is under way.
+    pub active: bool,
+    /// Milliseconds since it began.
+    pub elapsed_ms: u64,
+    /// Round of memory that was sent last.
+    pub round: u32,
+    /// Pages sent so far, zeros included.
+    pub pages: u64,
+    /// Pages of zeros sent so far.
+    pub zero_pages: u64,
+    /// Bytes sent so far.
+    pub bytes: u64,
+    /// Pages that are left as far as is known.
+    pub dirty_pages: u64,
+    /// Bytes a second in the last round.
+    pub bandwidth: u64,
+    /// Milliseconds that the guest would stand still if it were stopped now.
+    pub expected_downtime_ms: u64,
+    /// Hundredths of its time that the guest loses.
+    pub throttle: u8,
+}

@@ -1,0 +1,168 @@
+//! The guest of this worker as a migration sees it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reeve_migrate::{GuestError, MemoryMap, PAGE, Phase, SourceGuest, TargetGuest};
+use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
+
+use super::mailbox::{Ask, Mailbox, Reply};
+use crate::memory::Memory;
+
+/// How long disks may still be locked by the other side, whose last words travel as fast as its lock is gone.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_AGAIN: Duration = Duration::from_millis(5);
+
+fn map(memory: &Memory) -> MemoryMap {
+    let range = |region: &vm_memory::GuestRegionMmap<_>| {
+        let start = region.start_addr().raw_value();
+        start..start + region.len()
+    };
+    MemoryMap::new(memory.iter().map(range).collect()).expect("memory of a machine is whole pages in order")
+}
+
+/// A guest that leaves.
+pub(super) struct Leaving {
+    mailbox: Arc<Mailbox>,
+    memory: Memory,
+}
+
+impl Leaving {
+    pub fn new(mailbox: Arc<Mailbox>, memory: Memory) -> Self {
+        Self { mailbox, memory }
+    }
+
+    pub fn bytes(&self) -> u64 {
+        map(&self.memory).bytes()
+    }
+
+    fn done(&self, ask: Ask) -> Result<(), GuestError> {
+        self.mailbox.ask(ask).map(drop)
+    }
+}
+
+impl SourceGuest for Leaving {
+    fn memory(&self) -> MemoryMap {
+        map(&self.memory)
+    }
+
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        let read = self.memory.read_slice(pages, GuestAddress(address));
+        read.expect("pages that are sent are memory of the guest");
+    }
+
+    fn track(&mut self) -> Result<(), GuestError> {
+        self.done(Ask::Track)
+    }
+
+    fn take_dirty(&mut self) -> Result<Vec<Range<u64>>, GuestError> {
+        match self.mailbox.ask(Ask::TakeDirty)? {
+            Reply::Dirty(runs) => Ok(runs),
+            Reply::Done | Reply::State(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn throttle(&mut self, percent: u8) {
+        // A machine that has ended writes nothing.
+        let _ = self.done(Ask::Throttle(percent));
+    }
+
+    fn stop(&mut self) -> Result<(), GuestError> {
+        self.done(Ask::Stop)
+    }
+
+    fn state(&mut self) -> Result<Vec<u8>, GuestError> {
+        match self.mailbox.ask(Ask::State)? {
+            Reply::State(state) => Ok(state),
+            Reply::Done | Reply::Dirty(_) => Err(GuestError("the machine has no state".to_owned())),
+        }
+    }
+
+    fn give_up(&mut self) -> Result<(), GuestError> {
+        self.done(Ask::GiveUp)
+    }
+
+    fn keep(&mut self) {
+        // A machine that has ended has no guest to keep.
+        let _ = self.done(Ask::Keep);
+    }
+
+    fn report(&mut self, phase: &Phase) {
+        self.mailbox.tell(Ask::Report(phase.clone()));
+    }
+}
+
+/// A guest that arrives. Nobody else uses its memory until it is loaded.
+pub(super) struct Arriving {
+    mailbox: Arc<Mailbox>,
+    memory: Memory,
+    /// First page of each range, counted over all, and which pages were written: all others are zero.
+    written: Vec<u64>,
+}
+
+impl Arriving {
+    pub fn new(mailbox: Arc<Mailbox>, memory: Memory) -> Self {
+        let words = (map(&memory).bytes() / PAGE).div_ceil(64);
+        Self { mailbox, memory, written: vec![0; words as usize] }
+    }
+
+    /// The word and bit of a page.
+    fn place(&self, address: u64) -> (usize, u64) {
+        let mut before = 0;
+        for region in self.memory.iter() {
+            let start = region.start_addr().raw_value();
+            if (start..start + region.len()).contains(&address) {
+                before += address - start;
+                break;
+            }
+            before += region.len();
+        }
+        let page = before / PAGE;
+        ((page / 64) as usize, 1 << (page % 64))
+    }
+
+    fn put(&self, address: u64, bytes: &[u8]) {
+        let written = self.memory.write_slice(bytes, GuestAddress(address));
+        written.expect("pages that arrive were checked to be memory of the guest");
+    }
+}
+
+impl TargetGuest for Arriving {
+    fn memory(&self) -> MemoryMap {
+        map(&self.memory)
+    }
+
+    fn write(&mut self, address: u64, pages: &[u8]) {
+        for page in (address..address + pages.len() as u64).step_by(PAGE as usize) {
+            let (word, bit) = self.place(page);
+            self.written[word] |= bit;
+        }
+        self.put(address, pages);
+    }
+
+    fn zero(&mut self, run: Range<u64>) {
+        for page in run.step_by(PAGE as usize) {
+            let (word, bit) = self.place(page);
+            // A page that nobody touched takes no memory, and stays so.
+            if self.written[word] & bit != 0 {
+                self.put(page, &[0; PAGE as usize]);
+                self.written[word] &= !bit;
+            }
+        }
+    }
+
+    fn load(&mut self, state: &[u8]) -> Result<(), GuestError> {
+        self.mailbox.ask(Ask::Load(state.to_vec())).map(drop)
+    }
+
+    fn run(&mut self) -> Result<(), GuestError> {
+        let begun = Instant::now();
+        loop {
+            match self.mailbox.ask(Ask::Run) {
+                Err(_) if begun.elapsed() < LOCK_PATIENCE => std::thread::park_timeout(LOCK_AGAIN),
+                outcome => return outcome.map(drop),
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Migrations in a worker: a thread of their own speaks with the other side, and asks the event loop by [`Mailbox`] for all that
+//! touches the machine. So there is one thread that changes the machine, and none that waits for the network and does.
+
+mod guests;
+mod mailbox;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reeve_migrate::{Capabilities, Controls, Limits, Offer, PreCopy, Subject};
+use uuid::Uuid;
+
+use crate::memory::Memory;
+use crate::protocol::MigrationLimits;
+use crate::sandbox::{self, ThreadRole};
+use guests::{Arriving, Leaving};
+pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
+
+/// How long the other side may be silent.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// A migration that runs.
+pub(crate) struct Job {
+    controls: Arc<Controls>,
+    stream: UnixStream,
+}
+
+impl Job {
+    /// Starts to move a guest away.
+    pub fn send(
+        migration: Uuid,
+        name: &str,
+        stream: OwnedFd,
+        limits: MigrationLimits,
+        memory: Memory,
+        mailbox: &Arc<Mailbox>,
+    ) -> io::Result<Self> {
+        let (job, stream) = Self::new(stream, limits_of(&limits))?;
+        let controls = Arc::clone(&job.controls);
+        let mut guest = Leaving::new(Arc::clone(mailbox), memory);
+        let subject = Subject { name: name.to_owned(), memory: guest.bytes() };
+        let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
+        let mailbox = Arc::clone(mailbox);
+        let max_downtime = Duration::from_micros(limits.max_downtime_us);
+        let mut strategy = PreCopy::new(max_downtime);
+        strategy.compress = limits.compress;
+        strategy.converge = limits.max_throttle > 0;
+        sandbox::spawn("migration", ThreadRole::Device, move || {
+            let sent = reeve_migrate::send(&stream, &offer, &mut guest, &mut strategy, &controls);
+            mailbox.tell(Ask::Sent(sent));
+        })?;
+        Ok(job)
+    }
+
+    /// Starts to take a guest in.
+    pub fn receive(
+        migration: Uuid,
+        stream: OwnedFd,
+        memory: Memory,
+        mailbox: &Arc<Mailbox>,
+    ) -> io::Result<Self> {
+        let (job, stream) = Self::new(stream, Limits::default())?;
+        let mut guest = Arriving::new(Arc::clone(mailbox), memory);
+        let mailbox = Arc::clone(mailbox);
+        sandbox::spawn("migration", ThreadRole::Device, move || {
+            let received = reeve_migrate::receive(&stream, migration, Capabilities::OURS, &mut guest);
+            mailbox.tell(Ask::Received(received));
+        })?;
+        Ok(job)
+    }
+
+    fn new(stream: OwnedFd, limits: Limits) -> io::Result<(Self, UnixStream)> {
+        // Whatever kind of stream socket it is, reading and writing are the same.
+        let stream = UnixStream::from(stream);
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        stream.set_write_timeout(Some(SILENCE))?;
+        let ours = stream.try_clone()?;
+        Ok((Self { controls: Arc::new(Controls::new(limits)), stream: ours }, stream))
+    }
+
+    /// Other limits from now on.
+    pub fn limit(&self, limits: &MigrationLimits) {
+        self.controls.set(|now| *now = limits_of(limits));
+    }
+
+    /// Stops the guest after this round.
+    pub fn stop_now(&self) {
+        self.controls.stop_now();
+    }
+
+    /// Ends it before the point of no return.
+    pub fn abort(&self, reason: &str) {
+        self.controls.abort(reason);
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        // The thread may wait for the other side, which may wait for this one.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+fn limits_of(limits: &MigrationLimits) -> Limits {
+    Limits {
+        max_downtime: Duration::from_micros(limits.max_downtime_us),
+        bandwidth: limits.bandwidth,
+        max_throttle: limits.max_throttle.min(99),
+        max_rounds: limits.max_rounds,
+    }
+}

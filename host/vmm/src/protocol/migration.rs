@@ -1,0 +1,174 @@
+//! What the daemon and a worker say about a migration.
+//!
+//! ```text
+//!   source's daemon          worker  ══ stream ══  worker          destination's daemon
+//!     Send ──────────────────> │                     │ <─────────────── Receive
+//!     <── Round, …, Stopped    │ ── rounds, state ─> │
+//!     <── Ready                │ <── Ready ───────── │
+//!     (writes down that the guest is given up)
+//!     Decide{given_up} ──────> │ ── Go ────────────> │ ── Arrived ──────>
+//!     <── Moved                │ <── Running ─────── │
+//!     Quit, Release ─────────> │
+//! ```
+//!
+//! Where the stream breaks in between, `reeve_migrate` says whose the guest is; the daemons find it out by `Unconfirmed` and
+//! `Undecided`.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::config::VmConfig;
+
+/// What a daemon orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum MigrationOrder {
+    /// Moves the guest away over the stream that comes with it. Answered when it has begun.
+    Send {
+        /// Names the migration on both sides.
+        migration: Uuid,
+        /// What it may cost.
+        limits: MigrationLimits,
+    },
+    /// Other limits from now on.
+    Limit {
+        /// What it may cost.
+        limits: MigrationLimits,
+    },
+    /// Stops the guest after this round and sends the rest, however much that is.
+    StopNow,
+    /// Ends it, and the guest stays. Refused once the guest was given up.
+    Abort {
+        /// Why, one sentence.
+        reason: String,
+    },
+    /// The answer to [`MigrationNews::Ready`]: whether it is written down that the guest is given up. The disks are free when
+    /// this is answered.
+    Decide {
+        /// True makes it the destination's.
+        given_up: bool,
+    },
+    /// The guest was given up and the destination's daemon promises that its copy never ran and never will: it runs here again.
+    TakeBack,
+    /// Builds a machine for a guest that comes over the stream, which is the last descriptor. Answered when it can come. Once in
+    /// the life of a worker, instead of a launch.
+    Receive {
+        /// Names the migration on both sides.
+        migration: Uuid,
+        /// The machine, every device with its slot.
+        config: Box<VmConfig>,
+        /// Aliases of disks that others may write too.
+        shared: Vec<String>,
+        /// It stands still when it has arrived.
+        paused: bool,
+    },
+    /// The answer to [`MigrationNews::Undecided`]: whether the source has given the guest up. If it has not, it is discarded.
+    Settle {
+        /// True makes it run here.
+        given_up: bool,
+    },
+}
+
+/// What a migration may cost, and how it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationLimits {
+    /// Microseconds that the guest may stand still.
+    pub max_downtime_us: u64,
+    /// Bytes a second while the guest runs; none is as many as it takes.
+    pub bandwidth: Option<u64>,
+    /// Most hundredths of its time that the guest may lose so that it writes less.
+    pub max_throttle: u8,
+    /// Rounds after which it is given up when the guest writes too fast.
+    pub max_rounds: u32,
+    /// Pages are compressed where both sides can.
+    pub compress: bool,
+}
+
+/// What happens to a migration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum MigrationNews {
+    /// A round is over.
+    Round {
+        /// What it did.
+        round: MigrationRound,
+    },
+    /// The guest stands still; the rest is being sent.
+    Stopped,
+    /// The destination has the whole guest. It stands still until [`MigrationOrder::Decide`].
+    Ready {
+        /// Microseconds that it stands still by now.
+        stopped_us: u64,
+    },
+    /// The guest runs at the destination.
+    Moved {
+        /// Microseconds that it stood still.
+        downtime_us: u64,
+    },
+    /// The guest was given up, and the destination has not said that it runs.
+    Unconfirmed {
+        /// What broke, one sentence.
+        reason: String,
+    },
+    /// The guest stays here.
+    Kept {
+        /// Why, one sentence.
+        reason: String,
+    },
+    /// The guest runs here, or stands still as it did.
+    Arrived,
+    /// The guest is here, and it is not known whose it is, or it is this side's and can't run. It stands still until
+    /// [`MigrationOrder::Settle`].
+    Undecided {
+        /// What broke, one sentence.
+        reason: String,
+    },
+    /// The guest did not come. The machine has ended.
+    Discarded {
+        /// Why, one sentence.
+        reason: String,
+    },
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationRound {
+    /// Number of the round, from 1.
+    pub number: u32,
+    /// Microseconds since the migration began.
+    pub elapsed_us: u64,
+    /// Microseconds it took.
+    pub duration_us: u64,
+    /// Pages that were sent, zeros included.
+    pub pages: u64,
+    /// Pages of zeros.
+    pub zero_pages: u64,
+    /// Bytes over the stream.
+    pub bytes: u64,
+    /// Pages that are left.
+    pub dirty_pages: u64,
+    /// Bytes a second.
+    pub bandwidth: u64,
+    /// Microseconds that the guest would stand still if it stopped now.
+    pub expected_downtime_us: u64,
+    /// Hundredths of its time that the guest lost.
+    pub throttle: u8,
+}
+
+impl From<&reeve_migrate::RoundStats> for MigrationRound {
+    fn from(stats: &reeve_migrate::RoundStats) -> Self {
+        let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            number: stats.round,
+            elapsed_us: micros(stats.elapsed),
+            duration_us: micros(stats.duration),
+            pages: stats.pages,
+            zero_pages: stats.zero_pages,
+            bytes: stats.bytes,
+            dirty_pages: stats.dirty_pages,
+            bandwidth: stats.bandwidth,
+            expected_downtime_us: micros(stats.expected_downtime),
+            throttle: stats.throttle,
+        }
+    }
+}

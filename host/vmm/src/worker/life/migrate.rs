@@ -1,0 +1,366 @@
+//! A guest that leaves this worker, and one that comes to it.
+
+use std::os::fd::OwnedFd;
+
+use reeve_migrate::{GuestError, Phase, Received, Sent};
+use uuid::Uuid;
+
+use super::{Life, State, machine_failure, plug};
+use crate::config::VmConfig;
+use crate::machine::{DeviceError, FdTable, Machine, MachineError};
+use crate::migration::{Ask, Job, Letter, Reply};
+use crate::protocol::{
+    End, ErrorCode, Event, Failure, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder,
+    MigrationRound, PauseReason,
+};
+use crate::state::MachineState;
+
+/// A migration of the guest of this worker.
+pub(super) struct Migrating {
+    job: Job,
+    /// It stands still only because of the migration.
+    was_running: bool,
+    /// The thread waits to hear whether the guest is given up.
+    deciding: Option<Letter>,
+    given_up: bool,
+    /// Microseconds that the guest stood still when the destination had all of it.
+    stopped_us: u64,
+}
+
+/// A guest that is to come.
+pub(super) struct Arrival {
+    /// Everything of it is here.
+    pub(super) whole: bool,
+    config: VmConfig,
+    fds: FdTable,
+    shared: Vec<String>,
+    paused: bool,
+}
+
+impl Life {
+    /// Carries out what a daemon orders.
+    pub(in crate::worker) fn migrate(
+        &mut self,
+        order: MigrationOrder,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        match order {
+            MigrationOrder::Send { migration, limits } => self.send_away(migration, limits, fds)?,
+            MigrationOrder::Limit { limits } => self.migrating()?.job.limit(&limits),
+            MigrationOrder::StopNow => self.migrating()?.job.stop_now(),
+            MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
+            MigrationOrder::Decide { given_up } => self.decide(given_up)?,
+            MigrationOrder::TakeBack => self.take_back()?,
+            MigrationOrder::Receive { migration, config, shared, paused } => {
+                self.receive(migration, *config, shared, paused, fds)?;
+            }
+            MigrationOrder::Settle { given_up } => self.settle(given_up)?,
+        }
+        Ok(())
+    }
+
+    /// Whether the guest is being moved away, so that the machine must stay as it is.
+    pub(in crate::worker) fn is_migrating(&self) -> bool {
+        self.migration.is_some()
+    }
+
+    fn migrating(&mut self) -> Result<&mut Migrating, Failure> {
+        let none = || Failure::new(ErrorCode::State, "no migration is under way");
+        self.migration.as_mut().ok_or_else(none)
+    }
+
+    fn send_away(
+        &mut self,
+        migration: Uuid,
+        limits: MigrationLimits,
+        mut fds: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let _ = self.attend();
+        if self.migration.is_some() {
+            return Err(Failure::new(ErrorCode::State, "the guest is being migrated already"));
+        }
+        let (Some(stream), true) = (fds.pop(), fds.is_empty()) else {
+            return Err(Failure::new(ErrorCode::BadRequest, "a migration comes with its stream alone"));
+        };
+        let (machine, was_running) = match &self.state {
+            State::Running(machine) => (machine, true),
+            State::Paused(machine, PauseReason::Asked) => (machine, false),
+            _ => return Err(Failure::new(ErrorCode::State, "there is no guest that could be migrated")),
+        };
+        if let Some(alias) = machine.unsavable() {
+            return Err(machine_failure(DeviceError::NotSaved(alias.to_owned()).into()));
+        }
+        let name = self.config.as_ref().map_or("", |config| config.name.as_str());
+        let job = Job::send(migration, name, stream, limits, machine.memory().clone(), &self.mailbox);
+        let job = job
+            .map_err(|error| Failure::new(ErrorCode::Host, format!("the migration can't begin: {error}")))?;
+        self.migration = Some(Migrating { job, was_running, deciding: None, given_up: false, stopped_us: 0 });
+        Ok(())
+    }
+
+    fn abort_migration(&mut self, reason: &str) -> Result<(), Failure> {
+        let migrating = self.migrating()?;
+        if migrating.given_up {
+            return Err(Failure::new(ErrorCode::State, "the guest is the destination's already"));
+        }
+        migrating.job.abort(reason);
+        if let Some(letter) = migrating.deciding.take() {
+            letter.answer(Err(GuestError(reason.to_owned())));
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, given_up: bool) -> Result<(), Failure> {
+        let migrating = self.migrating()?;
+        let Some(letter) = migrating.deciding.take() else {
+            return Err(Failure::new(ErrorCode::State, "there is nothing to decide about the guest now"));
+        };
+        migrating.given_up = given_up;
+        if given_up {
+            self.locks.release();
+            self.phase(MigratingPhase::GivenUp);
+            letter.answer(Ok(Reply::Done));
+        } else {
+            letter.answer(Err(GuestError("the host did not give the guest up".to_owned())));
+        }
+        Ok(())
+    }
+
+    /// Says in the status how far a guest is that stands still.
+    fn phase(&mut self, phase: MigratingPhase) {
+        if let State::Paused(_, PauseReason::Migrating { phase: now }) = &mut self.state {
+            *now = phase;
+        }
+    }
+
+    fn take_back(&mut self) -> Result<(), Failure> {
+        if !self.migrating()?.given_up {
+            return Err(Failure::new(ErrorCode::State, "the guest was not given up"));
+        }
+        self.locks.take(&[]).map_err(|reason| Failure::new(ErrorCode::Host, reason))?;
+        self.keep();
+        self.migration = None;
+        Ok(())
+    }
+
+    /// The guest stays: it goes on as before.
+    fn keep(&mut self) {
+        let Some(Migrating { was_running, .. }) = self.migration else { return };
+        let Ok(machine) = self.machine() else { return };
+        // The log costs time but harms nobody when KVM does not end it.
+        let _ = machine.track_dirty(false);
+        machine.throttle(0);
+        self.replace(|state| match state {
+            State::Paused(machine, PauseReason::Migrating { .. }) if was_running => {
+                machine.resume();
+                (State::Running(machine), None)
+            }
+            State::Paused(machine, PauseReason::Migrating { .. }) => {
+                (State::Paused(machine, PauseReason::Asked), None)
+            }
+            other => (other, None),
+        });
+    }
+
+    fn receive(
+        &mut self,
+        migration: Uuid,
+        mut config: VmConfig,
+        shared: Vec<String>,
+        paused: bool,
+        mut fds: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let stream = fds.pop();
+        let stream =
+            stream.ok_or_else(|| Failure::new(ErrorCode::BadRequest, "a guest comes over a stream"))?;
+        self.begin(&config)?;
+        let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
+        plug::settle_slots(&mut config, &slots);
+        let fds = FdTable::new(fds);
+        let (machine, consoles) = self.raise(&config, &fds, Machine::await_guest)?;
+        self.locks.note(&config.devices, &fds).map_err(|error| machine_failure(error.into()))?;
+        let job = Job::receive(migration, stream, machine.memory().clone(), &self.mailbox);
+        let job =
+            job.map_err(|error| Failure::new(ErrorCode::Host, format!("the guest can't come: {error}")))?;
+        self.migration =
+            Some(Migrating { job, was_running: !paused, deciding: None, given_up: false, stopped_us: 0 });
+        self.consoles = consoles;
+        self.config = Some(config.clone());
+        let arrival = Arrival { whole: false, config, fds, shared, paused };
+        self.state = State::Incoming(Box::new(machine), Box::new(arrival));
+        Ok(())
+    }
+
+    fn settle(&mut self, given_up: bool) -> Result<(), Failure> {
+        let State::Incoming(_, arrival) = &self.state else {
+            return Err(Failure::new(ErrorCode::State, "no guest is on its way to this worker"));
+        };
+        if !given_up {
+            self.discard("the other host keeps the guest".to_owned());
+            return Ok(());
+        }
+        if !arrival.whole {
+            return Err(Failure::new(ErrorCode::State, "the guest is not here yet"));
+        }
+        self.run_arrived().map_err(|error| Failure::new(ErrorCode::Host, error.0))?;
+        self.migration = None;
+        self.push(Event::Migration { news: MigrationNews::Arrived });
+        Ok(())
+    }
+
+    fn discard(&mut self, reason: String) {
+        self.push(Event::Migration { news: MigrationNews::Discarded { reason } });
+        self.end(End::Quit);
+    }
+
+    /// Answers what the thread of the migration asks.
+    pub(in crate::worker) fn read_mail(&mut self) {
+        while let Some(letter) = self.mailbox.take() {
+            if self.migration.is_none() {
+                letter.answer(Err(GuestError("the migration is over".to_owned())));
+                continue;
+            }
+            match &letter.ask {
+                Ask::GiveUp => self.ask_daemon(letter),
+                Ask::Report(phase) => self.report(phase),
+                Ask::Sent(_) | Ask::Received(_) => self.ended_by(letter.ask),
+                _ => {
+                    let outcome = self.carry_out_ask(&letter.ask);
+                    letter.answer(outcome);
+                }
+            }
+        }
+    }
+
+    fn carry_out_ask(&mut self, ask: &Ask) -> Result<Reply, GuestError> {
+        match ask {
+            Ask::Track => self.leaving()?.track_dirty(true).map_err(guest_error)?,
+            Ask::TakeDirty => {
+                let dirty = self.leaving()?.take_dirty().map_err(guest_error)?;
+                return Ok(Reply::Dirty(dirty.runs().collect()));
+            }
+            Ask::Throttle(percent) => self.leaving()?.throttle(*percent),
+            Ask::Stop => self.stop_for_migration()?,
+            Ask::State => {
+                let state = self.leaving()?.save().map_err(guest_error)?;
+                return Ok(Reply::State(state.to_bytes().map_err(|error| guest_error(error.into()))?));
+            }
+            Ask::Keep => self.keep(),
+            Ask::Load(state) => self.load(state)?,
+            Ask::Run => self.run_arrived()?,
+            Ask::GiveUp | Ask::Report(_) | Ask::Sent(_) | Ask::Received(_) => {}
+        }
+        Ok(Reply::Done)
+    }
+
+    fn leaving(&self) -> Result<&Machine, GuestError> {
+        self.machine().map_err(|failure| GuestError(failure.message))
+    }
+
+    /// Stops the guest. What it did to itself just before comes first: it may end, or start again.
+    fn stop_for_migration(&mut self) -> Result<(), GuestError> {
+        loop {
+            self.leaving()?.pause();
+            if !self.attend() {
+                break;
+            }
+        }
+        self.leaving()?.quiesce();
+        self.replace(|state| match state {
+            State::Running(machine) | State::Paused(machine, PauseReason::Asked) => {
+                let reason = PauseReason::Migrating { phase: MigratingPhase::Sending };
+                (State::Paused(machine, reason), None)
+            }
+            other => (other, None),
+        });
+        match &self.state {
+            State::Paused(_, PauseReason::Migrating { .. }) => Ok(()),
+            _ => Err(GuestError("the guest has ended".to_owned())),
+        }
+    }
+
+    fn ask_daemon(&mut self, letter: Letter) {
+        let Some(migrating) = &mut self.migration else { return };
+        let stopped_us = migrating.stopped_us;
+        migrating.deciding = Some(letter);
+        self.phase(MigratingPhase::Deciding);
+        self.push(Event::Migration { news: MigrationNews::Ready { stopped_us } });
+    }
+
+    fn report(&mut self, phase: &Phase) {
+        let news = match phase {
+            Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
+            Phase::Stopped => MigrationNews::Stopped,
+            Phase::Ready { stopped_for } => {
+                if let Some(migrating) = &mut self.migration {
+                    migrating.stopped_us = micros(*stopped_for);
+                }
+                return;
+            }
+        };
+        self.push(Event::Migration { news });
+    }
+
+    /// The thread is done.
+    fn ended_by(&mut self, ask: Ask) {
+        let news = match ask {
+            Ask::Sent(Ok(Sent::Running { downtime })) => {
+                MigrationNews::Moved { downtime_us: micros(downtime) }
+            }
+            Ask::Sent(Ok(Sent::Unconfirmed(error))) => {
+                MigrationNews::Unconfirmed { reason: error.to_string() }
+            }
+            Ask::Sent(Err(error)) => {
+                self.migration = None;
+                MigrationNews::Kept { reason: error.to_string() }
+            }
+            Ask::Received(Ok(Received::Running)) => {
+                self.migration = None;
+                MigrationNews::Arrived
+            }
+            Ask::Received(Ok(Received::Undecided(error))) => {
+                MigrationNews::Undecided { reason: error.to_string() }
+            }
+            Ask::Received(Err(error)) => return self.discard(error.to_string()),
+            _ => return,
+        };
+        self.push(Event::Migration { news });
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), GuestError> {
+        let State::Incoming(machine, arrival) = &mut self.state else {
+            return Err(GuestError("no guest is on its way to this worker".to_owned()));
+        };
+        let state = MachineState::from_bytes(bytes).map_err(|error| guest_error(error.into()))?;
+        machine.take_in(&arrival.config, &arrival.fds, &state).map_err(guest_error)?;
+        arrival.whole = true;
+        Ok(())
+    }
+
+    /// The guest is this side's: its disks are taken, and it runs unless it stood still before.
+    fn run_arrived(&mut self) -> Result<(), GuestError> {
+        let State::Incoming(_, arrival) = &self.state else {
+            return Err(GuestError("no guest is on its way to this worker".to_owned()));
+        };
+        self.locks.take(&arrival.shared).map_err(GuestError)?;
+        self.replace(|state| match state {
+            State::Incoming(machine, arrival) if arrival.paused => {
+                (State::Paused(machine, PauseReason::Asked), None)
+            }
+            State::Incoming(machine, _) => {
+                machine.resume();
+                (State::Running(machine), None)
+            }
+            other => (other, None),
+        });
+        Ok(())
+    }
+}
+
+fn micros(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn guest_error(error: MachineError) -> GuestError {
+    GuestError(machine_failure(error).message)
+}

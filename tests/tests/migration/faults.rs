@@ -1,0 +1,75 @@
+//! kill -9 in the middle: one host runs the guest, or it ended where its process was killed; never two.
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Outcome;
+use crate::pair::{Pair, state, wait_for, worker};
+
+fn kill(pid: i32) -> Outcome {
+    kill_process(Pid::from_raw(pid).ok_or_else(|| anyhow::anyhow!("no process"))?, Signal::KILL)?;
+    Ok(())
+}
+
+#[test]
+fn the_guest_stays_when_the_worker_at_the_destination_is_killed() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    let run = pair.slowly(|pair| kill(worker(&pair.target)?))?;
+    assert!(run.fails(1).contains("stays here"));
+    wait_for(&pair.target, "absent")?;
+    assert_eq!(state(&pair.source)?, "running");
+    pair.is_intact(&pair.source)
+}
+
+#[test]
+fn nothing_is_left_at_the_destination_when_the_worker_at_the_source_is_killed() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    pair.slowly(|pair| kill(worker(&pair.source)?))?.fails(1);
+    wait_for(&pair.target, "absent")?;
+    wait_for(&pair.source, "crashed")?;
+    pair.source.reeve(&["domain", "start", "guest"])?.ok();
+    Ok(())
+}
+
+#[test]
+fn the_guest_stays_when_the_daemon_at_the_source_is_killed() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    pair.slowly(|pair| {
+        pair.source.kill()?;
+        pair.source.launch()
+    })?
+    .fails(1);
+    wait_for(&pair.target, "absent")?;
+    wait_for(&pair.source, "running")?;
+    pair.is_intact(&pair.source)?;
+    pair.source.reeve(&["domain", "migrate-setspeed", "guest", "0"])?.ok();
+    pair.migrate(&["--live"])?.ok();
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn the_guest_arrives_although_the_daemon_at_the_destination_is_killed() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    pair.slowly(|pair| {
+        pair.target.kill()?;
+        pair.target.launch()
+    })?
+    .ok();
+    wait_for(&pair.target, "running")?;
+    assert_eq!(state(&pair.source)?, "shut-off");
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn a_guest_whose_source_dies_whole_is_never_run_twice() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    pair.slowly(|pair| {
+        let worker = worker(&pair.source)?;
+        pair.source.kill()?;
+        kill(worker)?;
+        wait_for(&pair.target, "absent")?;
+        pair.source.launch()
+    })?
+    .fails(1);
+    assert_ne!(state(&pair.source)?, "running");
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! Moves that go well, and what operators see and say of them.
+
+use reeve_model::api::XmlOptions;
+use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_tests::wait;
+use uuid::Uuid;
+
+use crate::pair::{Pair, is_active, json, say, state, wait_for};
+use crate::{Outcome, PATIENCE};
+
+#[test]
+fn a_guest_moves_there_and_back_with_memory_and_disk() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    let said = pair.migrate(&["--live", "--persistent", "--undefinesource", "--verbose"])?.ok();
+    println!("{said}");
+    assert!(said.contains("Domain 'guest' migrated") && said.contains("it stood still"), "{said}");
+    assert_eq!((state(&pair.source)?, state(&pair.target)?), ("absent".to_owned(), "running".to_owned()));
+    let row = json(&pair.target, &["domain", "info", "guest"])?;
+    assert_eq!((&row["persistent"], &row["reason"]), (&true.into(), &"migrated".into()), "{row}");
+    pair.is_intact(&pair.target)?;
+    pair.turn_around();
+    println!("{}", pair.migrate(&["--live"])?.ok());
+    assert_eq!((state(&pair.source)?, state(&pair.target)?), ("shut-off".to_owned(), "running".to_owned()));
+    assert_eq!(json(&pair.source, &["domain", "info", "guest"])?["reason"], "migrated");
+    assert_eq!(json(&pair.target, &["domain", "info", "guest"])?["persistent"], false);
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn a_guest_that_writes_all_the_time_moves_when_it_is_held_back_or_stopped() -> Outcome {
+    let mut pair = Pair::with_guest(128)?;
+    say(&pair.source, "dirty 200 32 60\n", "")?;
+    println!("{}", pair.migrate(&["--live", "--auto-converge"])?.ok());
+    wait_for(&pair.target, "running")?;
+    pair.turn_around();
+    // It stands still no longer than nothing: only the time-out moves it.
+    pair.source.reeve(&["domain", "migrate-setmaxdowntime", "guest", "0"])?.ok();
+    println!("{}", pair.migrate(&["--live", "--timeout", "1", "--timeout-suspend"])?.ok());
+    wait_for(&pair.target, "running")
+}
+
+#[test]
+fn a_guest_is_suspended_at_its_destination_where_that_is_asked_for() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    pair.migrate(&["--suspend"])?.ok();
+    assert_eq!(state(&pair.target)?, "paused");
+    pair.target.reeve(&["domain", "resume", "guest"])?.ok();
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    let said = pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok();
+    assert!(said.contains("unlimited") && said.contains("300 ms"), "{said}");
+    assert!(pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok().contains("none"));
+    let run = pair.slowly(|pair| {
+        let said = pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok();
+        assert!(said.contains("migration") && said.contains("Memory bandwidth"), "{said}");
+        assert!(pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok().contains("4 MiB/s"));
+        let refused = pair.source.reeve(&["domain", "migrate", "guest", &pair.destination()])?.fails(6);
+        assert!(refused.contains("is busy") || refused.contains("migrated"), "{refused}");
+        pair.source.reeve(&["domain", "domjobabort", "guest"])?.ok();
+        Ok(())
+    })?;
+    let said = run.fails(1);
+    assert!(said.contains("stays here") && said.contains("an operator ended it"), "{said}");
+    wait::until("the destination forgets it", PATIENCE, || {
+        state(&pair.target).is_ok_and(|state| state == "absent")
+    })?;
+    assert!(!is_active(&pair.source)?);
+    assert_eq!(state(&pair.source)?, "running");
+    pair.is_intact(&pair.source)?;
+    // And faster it still can.
+    pair.source.reeve(&["domain", "migrate-setspeed", "guest", "0"])?.ok();
+    pair.migrate(&["--live"])?.ok();
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn what_can_not_be_is_refused_before_anything_moves() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    let wrong = pair.source.reeve(&["domain", "migrate", "guest", "qemu+ssh://host/system"])?.fails(7);
+    assert!(wrong.contains("reeve+unix:///"), "{wrong}");
+    let nobody =
+        pair.source.reeve(&["domain", "migrate", "guest", "reeve+unix:///nowhere/reeve.sock"])?.fails(1);
+    assert!(nobody.contains("does not answer"), "{nobody}");
+    let itself = format!("reeve+unix://{}", pair.source.root().join("run/reeve/reeve.sock").display());
+    pair.source.reeve(&["domain", "migrate", "guest", &itself])?.fails(6);
+    pair.source.reeve(&["domain", "suspend", "guest"])?.ok();
+    pair.source.reeve(&["domain", "resume", "guest"])?.ok();
+    pair.is_intact(&pair.source)
+}
+
+#[test]
+fn the_api_says_what_programs_ask() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (source, target) = (pair.source.client(), pair.target.client());
+    runtime.block_on(async {
+        let limits = MigrationLimits { max_downtime_ms: 100, ..source.migration_limits("guest").await? };
+        assert_eq!(source.set_migration_limits("guest", limits).await?, limits);
+        assert_eq!(source.migration_limits("guest").await?, limits);
+        assert!(!source.domain_job("guest").await?.active);
+        assert!(source.abort_domain_job("guest").await.is_err(), "there is none");
+        let unknown = source.migration_report(Uuid::new_v4()).await?;
+        assert_eq!(unknown.stage, MigrationStage::Unknown);
+        let nonsense = PrepareMigration {
+            migration: Uuid::new_v4(),
+            xml: "<domain/>".to_owned(),
+            slots: Vec::new(),
+            paused: false,
+            persistent: false,
+            source: "/nowhere".to_owned(),
+            boot_id: String::new(),
+            allow_unsafe: false,
+        };
+        assert!(target.prepare_migration(&nonsense).await.is_err());
+        let cached =
+            PrepareMigration { xml: source.domain_xml("guest", XmlOptions::default()).await?, ..nonsense };
+        let refused = target.prepare_migration(&cached).await.unwrap_err();
+        assert!(refused.to_string().contains("disk 'vda' is cached"), "{refused}");
+        let request = Migrate { destination: pair.destination(), ..Migrate::default() };
+        let moved = source.migrate_domain("guest", &request).await?;
+        assert!(moved.downtime_ms.is_some_and(|downtime| downtime < moved.total_ms), "{moved:?}");
+        anyhow::Ok(())
+    })?;
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn an_idle_guest_of_256_mib_stands_still_for_milliseconds() -> Outcome {
+    let mut pair = Pair::with_guest(256)?;
+    for _ in 0..4 {
+        let moved = {
+            let uri = pair.destination();
+            json(&pair.source, &["domain", "migrate", "guest", &uri, "--live", "--persistent"])?
+        };
+        println!("idle 256 MiB: downtime {} ms, total {} ms", moved["downtime_ms"], moved["total_ms"]);
+        pair.turn_around();
+    }
+    pair.is_intact(&pair.source)
+}

@@ -1,0 +1,12 @@
+//! Two real daemons on this machine, and a real guest that moves between them.
+
+mod faults;
+mod life;
+mod pair;
+
+use std::time::Duration;
+
+type Outcome = anyhow::Result<()>;
+
+/// How long an effect that nobody waits for may take; machines under test load are slow.
+const PATIENCE: Duration = Duration::from_secs(60);
