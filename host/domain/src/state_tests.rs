@@ -135,6 +135,7 @@ fn the_transition_table() {
         (off, O::StartBegan, Phase::Starting),
         (crashed, O::StartBegan, Phase::Starting),
         (Phase::Starting, O::Made, Phase::Paused(Why::Booted)),
+        (Phase::Starting, O::Restored, Phase::Paused(Why::Restored)),
         (Phase::Starting, O::StartFailed, Phase::Off(Why::Failed)),
         (paused, O::Resumed, Phase::Running(Why::Unpaused)),
         (paused, O::Arrived, Phase::Running(Why::Migrated)),
