@@ -48,7 +48,7 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Define,
         Self::Undefine,
         Self::Start,

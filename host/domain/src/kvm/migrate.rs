@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::KvmDriver;
 use super::client::Client;
-use super::launch::Site;
+use super::launch::{self, Site};
 use super::machine::KvmMachine;
 use super::plan::{Plan, Source};
 use crate::driver::{DriverError, Started};

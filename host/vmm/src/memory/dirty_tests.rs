@@ -3,14 +3,14 @@ use std::fs::File;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::*;
-use crate::config::MemoryConfig;
+use crate::config::{CpuConfig, MemoryConfig};
 use crate::hypervisor::{BootState, Buses, Exit, Hypervisor, Vm};
 use crate::memory::{self, Memory};
 
 const BYTES: u64 = 4 << 20;
 
 fn memory() -> Memory {
-    let config = MemoryConfig { bytes: BYTES, mergeable: false, hugepages: None, locked: false };
+    let config = MemoryConfig { bytes: BYTES, mergeable: false, hugepages: None, locked: false, numa: None };
     memory::allocate(&config).unwrap()
 }
 
@@ -82,7 +82,7 @@ fn what_guest_and_devices_write_is_reported_once_each() {
     const FIRST: u64 = 0x20_0000;
     let memory = memory();
     let vm = vm(&memory);
-    let mut vcpu = vm.create_vcpu(0, 1).unwrap();
+    let mut vcpu = vm.create_vcpu(0, 1, &CpuConfig::default()).unwrap();
     let buses = Buses::default();
     let mut run = || {
         vcpu.set_boot_state(BootState::Pvh { entry: CODE }).unwrap();
