@@ -136,8 +136,7 @@ fn a_full_disk_lets_the_domain_run_on() -> Outcome {
 
 #[test]
 fn a_save_can_be_cancelled_and_nobody_else_changes_the_domain_meanwhile() -> Outcome {
-    let lab = Lab::start()?;
-    lab.define(&lab.document("web").replace("<memory unit='MiB'>64", "<memory unit='MiB'>1024"))?;
+    let lab = Lab::with_memory(1024)?;
     let mut known = lab.boot()?;
     lab.told("mem write 0x9 900")?;
     lab.told("mem write 0x5151 32")?;

@@ -30,11 +30,17 @@ pub struct Known {
 impl Lab {
     /// A daemon with the domain `web`, which is defined and has the disk `vda`.
     pub fn start() -> anyhow::Result<Self> {
+        Self::with_memory(64)
+    }
+
+    /// One whose domain has so much memory.
+    pub fn with_memory(mib: u64) -> anyhow::Result<Self> {
         let lab = Self { daemon: Daemon::start()?, place: tempfile::tempdir()? };
         for name in ["vda", "vdb"] {
             File::create(lab.path(name))?.set_len(IMAGE)?;
         }
-        lab.define(&lab.document("web"))?;
+        let small = "<memory unit='MiB'>64<";
+        lab.define(&lab.document("web").replace(small, &format!("<memory unit='MiB'>{mib}<")))?;
         Ok(lab)
     }
 
@@ -125,7 +131,7 @@ impl Lab {
     pub fn tell(&self, command: &str, words: &str) -> Outcome {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut said = String::new();
-        let heard = runtime.block_on(tokio::time::timeout(PATIENCE, async {
+        let hear = async {
             let mut console = self.daemon.client().console("web", &ConsoleOptions::default()).await?;
             console.write_all(format!("{command}\n").as_bytes()).await?;
             let mut bytes = [0; 4096];
@@ -135,7 +141,8 @@ impl Lab {
                 said.push_str(&String::from_utf8_lossy(&bytes[..length]));
             }
             anyhow::Ok(())
-        }));
+        };
+        let heard = runtime.block_on(async { tokio::time::timeout(PATIENCE, hear).await });
         heard.map_err(|_late| anyhow::anyhow!("the guest says no more than '{said}'"))?
     }
 

@@ -64,14 +64,14 @@ fn a_guest_goes_on_after_every_way_of_being_saved() -> Outcome {
         lab.ask("balloon").is_ok_and(|said| said.contains("held=2048"))
     })?;
     for way in WAYS {
-        let id = lab.json(&["domain", "info", "web"])?["id"].as_u64();
+        let before = lab.json(&["domain", "info", "web"])?["worker_pid"].as_u64();
         way.leave(&mut lab)?;
         assert_eq!(lab.state()?, "shut-off", "{way:?}");
         assert!(crate::lab::entries(&lab.daemon.root().join("run/reeve/domains")).is_empty(), "{way:?}");
         way.come_back(&lab)?;
         let info = lab.json(&["domain", "info", "web"])?;
         assert_eq!((&info["state"], &info["reason"]), (&"running".into(), &"restored".into()), "{way:?}");
-        assert!(info["id"].as_u64() > id, "{way:?}: {info}");
+        assert_ne!(info["worker_pid"].as_u64(), before, "{way:?}: {info}");
         lab.remembers(&mut known)?;
         assert!(lab.told("disk read 1 9")?.contains("plugged"), "{way:?}");
         assert!(lab.told("balloon")?.contains("held=2048"), "{way:?}");
@@ -98,9 +98,7 @@ fn vector_registers_are_what_they_were() -> Outcome {
 
 #[test]
 fn saving_and_restoring_are_measured() -> Outcome {
-    let lab = Lab::start()?;
-    let document = lab.document("web").replace("<memory unit='MiB'>64", "<memory unit='MiB'>256");
-    lab.define(&document)?;
+    let lab = Lab::with_memory(256)?;
     lab.reeve(&["domain", "start", "web"])?.ok();
     lab.told("mem write 0x1 200")?;
     let file = lab.file("web.save");

@@ -113,7 +113,7 @@ fn the_document_in_an_image_is_shown_replaced_and_edited() -> Outcome {
         Run::reeve(root, &words, "", &[("VISUAL", OsStr::new(script))])
     };
     assert!(edit("true", &[])?.ok().contains("unchanged"));
-    edit("sed -i s,<name>,<title>edited</title><name>,", &["--running"])?.ok();
+    edit("sed -i 's,<name>,<title>edited</title><name>,'", &["--running"])?.ok();
     lab.reeve(&["domain", "restore", &file])?.ok();
     assert_eq!(reason(&lab)?, is("running", "restored"));
     assert!(lab.reeve(&["domain", "xml", "web"])?.ok().contains("<title>edited</title>"));
@@ -176,7 +176,7 @@ fn a_restore_that_fails_leaves_the_image_usable() -> Outcome {
         image.read_exact_at(byte, at)?;
         Ok(image.write_all_at(&[byte[0] ^ 1], at)?)
     };
-    for at in [20, 5000, length / 2] {
+    for at in [20, 4200, length / 2] {
         flip(&mut byte, at)?;
         let said = lab.reeve(&["domain", "restore", &file])?;
         assert!(said.code != 0 && said.stderr.contains("damaged"), "byte {at}: {said:?}");

@@ -29,7 +29,7 @@ fn vcpus_are_counted_and_set() -> Outcome {
     assert!(setvcpus(&["5", "--config"])?.fails(7).contains("not between 1 and 4"));
     assert!(setvcpus(&["0", "--config"])?.code != 0);
     setvcpus(&["2", "--maximum", "--live"])?.fails(2);
-    assert!(setvcpus(&["1", "--guest"])?.fails(1).contains("guest agent"));
+    assert!(setvcpus(&["1", "--guest"])?.fails(1).contains("guestvcpus web"));
     lab.daemon.reeve(&["domain", "vcpucount", "web", "--guest"])?.fails(1);
     lab.domain("setvcpus", &["2", "--live"])?;
     lab.domain("destroy", &[])?;

@@ -54,9 +54,9 @@ impl Setvcpus {
 }
 
 fn no_agent(domain: &str) -> anyhow::Error {
-    let message =
-        format!("the guest of domain '{domain}' can't be asked: this version speaks with no guest agent");
-    ClientError::Refused(Error::new(ErrorCode::Unsupported, message)).into()
+    let message = format!("vCPUs that the guest of domain '{domain}' uses are not counted here");
+    let hint = format!("'reeve domain guestvcpus {domain}' shows and switches them by its agent");
+    ClientError::Refused(Error::new(ErrorCode::Unsupported, message).with_hint(hint)).into()
 }
 
 #[derive(Serialize)]
