@@ -117,7 +117,7 @@ pub struct AddressOptions {
     /// Only of the interface with this target or MAC address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
-    /// Where they are known from; the agent of a guest can't be asked yet.
+    /// Where they are known from.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub source: AddressSource,

@@ -31,6 +31,7 @@ pub struct SaveOptions {
     pub bypass_cache: bool,
     /// What it does once it is restored; none is what it did when it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
     pub state: Option<RestoredState>,
 }
 
@@ -47,6 +48,7 @@ pub struct SaveFile {
     pub bypass_cache: bool,
     /// What it does once it is restored; none is what it did when it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
     pub state: Option<RestoredState>,
 }
 

@@ -30,7 +30,8 @@ impl Client {
         part: VolumePart,
         file: &File,
     ) -> Result<u64, ClientError> {
-        self.hand_over(["pools", pool, "volumes", volume, "upload-file"], part, file).await
+        let target = Target::new(&["pools", pool, "volumes", volume, "upload-file"]).with_fields(&part);
+        self.hand_over(Method::POST, target, file).await
     }
 
     /// Lets the daemon make a file that is open for writing what a volume holds; tells how many bytes that was. What it refuses as
@@ -42,18 +43,14 @@ impl Client {
         part: VolumePart,
         file: &File,
     ) -> Result<u64, ClientError> {
-        self.hand_over(["pools", pool, "volumes", volume, "download-file"], part, file).await
+        let target = Target::new(&["pools", pool, "volumes", volume, "download-file"]).with_fields(&part);
+        self.hand_over(Method::POST, target, file).await
     }
 
-    async fn hand_over(
-        &self,
-        segments: [&str; 5],
-        part: VolumePart,
-        file: &File,
-    ) -> Result<u64, ClientError> {
+    async fn hand_over(&self, method: Method, target: Target, file: &File) -> Result<u64, ClientError> {
         let request = Request::builder()
-            .method(Method::POST)
-            .uri(Target::new(&segments).with_fields(&part).into_string())
+            .method(method)
+            .uri(target.into_string())
             .header(CONNECTION, "upgrade")
             .header(UPGRADE, FILE_PROTOCOL)
             .body(Full::new(Bytes::new()))
