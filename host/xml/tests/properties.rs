@@ -188,7 +188,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             readonly,
             shareable,
             serial,
-            iotune,
+            iotune: Box::new(iotune),
             common,
         },
     );

@@ -48,6 +48,15 @@ fn a_guest_says_what_it_is() -> Outcome {
 }
 
 #[test]
+fn a_guest_that_was_saved_is_asked_as_before() -> Outcome {
+    let lab = lab()?;
+    lab.reeve(&["domain", "managedsave", "web"])?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    assert_eq!(lab.reeve(&["domain", "domhostname", "web"])?.ok(), "reeve-guest\n");
+    Ok(())
+}
+
+#[test]
 fn a_guest_does_what_it_is_asked() -> Outcome {
     let lab = lab()?;
     let frozen = lab.reeve(&["domain", "domfsfreeze", "web"])?.ok();

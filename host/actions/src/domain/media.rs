@@ -86,7 +86,7 @@ impl Actions {
     /// The limits of a disk: those of its machine while it is active, those of its definition when `inactive` or off.
     pub fn disk_limits(&self, actor: &Actor, key: &str, name: &str, inactive: bool) -> Result<IoTune, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        Ok(disk::find(&self.configuration(&subject, inactive)?, name)?.iotune)
+        Ok(*disk::find(&self.configuration(&subject, inactive)?, name)?.iotune)
     }
 }
 
@@ -97,7 +97,7 @@ fn put_limits(config: &mut DomainConfig, name: &str, limits: IoTune) -> Result<(
     let place = config.devices.disks.iter_mut().find(|disk| disk.target == target);
     let place = place.expect("it was found by this target");
     let old = place.clone();
-    place.iotune = old.iotune.changed_to(limits);
+    *place.iotune = old.iotune.changed_to(limits);
     place.iotune.check().map_err(|sentence| {
         let message = format!("disk '{target}' of domain '{domain}' can't have these limits: {sentence}");
         Error::new(ErrorCode::Invalid, message)

@@ -468,7 +468,7 @@ impl Machine for KvmMachine {
 impl KvmMachine {
     /// Gives a disk what it is to have, which may differ in its limits only.
     async fn limit_disk(&self, old: &Disk, new: &Disk) -> Result<(), DriverError> {
-        if (Disk { iotune: old.iotune, ..new.clone() }) != *old {
+        if (Disk { iotune: old.iotune.clone(), ..new.clone() }) != *old {
             let sentence =
                 format!("disk '{}' can't be changed while the machine runs, but for its limits", new.target);
             return Err(DriverError::Unsupported(sentence));

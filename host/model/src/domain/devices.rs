@@ -159,7 +159,7 @@ pub struct Disk {
     pub serial: Option<String>,
     /// `<iotune>`: how much may pass.
     #[serde(default, skip_serializing_if = "IoTune::is_empty")]
-    pub iotune: IoTune,
+    pub iotune: Box<IoTune>,
     /// Alias, address, boot order and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,

@@ -49,6 +49,8 @@ pub enum OwnState {
     Console {
         /// What was said on the control queues; none before the driver started.
         conversation: Option<ConversationState>,
+        /// Ports that somebody in the guest has open.
+        guest_open: Vec<bool>,
     },
     /// A balloon.
     Balloon {

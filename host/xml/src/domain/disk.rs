@@ -20,7 +20,7 @@ pub(crate) fn read(disk: &mut Reader<'_, '_>) -> Result<Disk, Fault> {
         readonly: disk.flag("readonly")? || device == "cdrom",
         shareable: disk.flag("shareable")?,
         serial: disk.one("serial", |serial| Ok(serial.trimmed()))?.filter(|serial| !serial.is_empty()),
-        iotune: disk.one("iotune", read_iotune)?.unwrap_or_default(),
+        iotune: Box::new(disk.one("iotune", read_iotune)?.unwrap_or_default()),
         common: read_common(disk)?,
         device,
         source,
@@ -121,6 +121,6 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
         .one_flag("readonly", disk.readonly)
         .one_flag("shareable", disk.shareable)
         .one_text("serial", disk.serial.as_ref())
-        .one_unless_empty(write_iotune(disk.iotune));
+        .one_unless_empty(write_iotune(*disk.iotune));
     write_common(element, &disk.common)
 }

@@ -144,14 +144,20 @@ impl VirtioDevice for ConsoleDevice {
     }
 
     fn state(&self) -> OwnState {
-        OwnState::Console { conversation: self.control.as_ref().map(Control::state) }
+        let conversation = self.control.as_ref().map(Control::state);
+        let guest_open = self.ports.iter().map(|port| port.console.is_guest_open()).collect();
+        OwnState::Console { conversation, guest_open }
     }
 
     fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
-        let OwnState::Console { conversation } = state else { return Err(OwnStateError::Kind) };
+        let OwnState::Console { conversation, guest_open } = state else { return Err(OwnStateError::Kind) };
         let ports = self.ports.len();
+        if guest_open.len() != ports {
+            return Err(OwnStateError::Range("another number of console ports"));
+        }
         self.control =
             conversation.as_ref().map(|conversation| Control::restore(conversation, ports)).transpose()?;
+        self.ports.iter().zip(guest_open).for_each(|(port, open)| port.console.set_guest_open(*open));
         Ok(())
     }
 
