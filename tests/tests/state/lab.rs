@@ -193,5 +193,5 @@ pub fn entries(directory: &Path) -> Vec<PathBuf> {
 /// A field of an answer.
 pub fn field(answer: &str, name: &str) -> String {
     let words = answer.split_whitespace().filter_map(|word| word.split_once('='));
-    words.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).last().unwrap_or_default()
+    words.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next_back().unwrap_or_default()
 }

@@ -108,10 +108,7 @@ fn saving_and_restoring_are_measured() -> Outcome {
     let start = Instant::now();
     lab.reeve(&["domain", "restore", &file])?.ok();
     let restored = start.elapsed();
-    #[expect(clippy::print_stdout, reason = "it is what the test is for")]
-    {
-        println!("256 MiB, 200 of them written: saved in {saved:?}, restored in {restored:?}");
-    }
+    println!("256 MiB, 200 of them written: saved in {saved:?}, restored in {restored:?}");
     lab.told("mem verify 0x1 200")?;
     Ok(())
 }

@@ -19,7 +19,7 @@ pub(super) enum DiskChange {
     /// Another medium in the drive of that name.
     Media(String, ChangeMedia),
     /// Other limits for the disk of that name.
-    Limits(String, IoTune),
+    Limits(String, Box<IoTune>),
 }
 
 impl DiskChange {
@@ -28,14 +28,14 @@ impl DiskChange {
         match self {
             Self::Document(disk) => put_document(config, disk.as_ref().clone()),
             Self::Media(name, change) => put_medium(config, name, change.clone()),
-            Self::Limits(name, limits) => put_limits(config, name, *limits).map(drop),
+            Self::Limits(name, limits) => put_limits(config, name, **limits).map(drop),
         }
     }
 
     /// The disk of a running machine as it is and as it becomes.
     pub fn live(&self, config: &mut DomainConfig) -> Result<(Disk, Disk), Error> {
         let message = match self {
-            Self::Limits(name, limits) => return put_limits(config, name, *limits),
+            Self::Limits(name, limits) => return put_limits(config, name, **limits),
             Self::Document(disk) => {
                 let domain = &config.name;
                 format!("disk '{}' of domain '{domain}' can't be changed while the machine runs", disk.target)
@@ -78,7 +78,7 @@ impl Actions {
     ) -> Result<IoTune, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
         let (live, _) = self.scope(&subject, attachment)?;
-        let update = Update::Disk(DiskChange::Limits(name.to_owned(), limits));
+        let update = Update::Disk(DiskChange::Limits(name.to_owned(), Box::new(limits)));
         self.update(actor, &subject, attachment, update).await?;
         self.disk_limits(actor, key, name, !live)
     }

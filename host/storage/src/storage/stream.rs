@@ -116,7 +116,7 @@ impl Storage {
         sink: &mut dyn FnMut(Stretch<'_>) -> io::Result<()>,
         progress: &Progress,
     ) -> Result<(), StorageError> {
-        self.hand_out(pool, name, part, &mut |volume, stretch, subject| {
+        self.hand_out(pool, name, part, |volume, stretch, subject| {
             content::download(volume, stretch, sink, progress, subject)
         })
     }
@@ -132,7 +132,7 @@ impl Storage {
         progress: &Progress,
     ) -> Result<u64, StorageError> {
         let file = self.accept(pool, name, file, Purpose::Write)?;
-        self.hand_out(pool, name, part, &mut |volume, stretch, subject| {
+        self.hand_out(pool, name, part, |volume, stretch, subject| {
             handed::download(volume, stretch, &file, progress, subject)
         })
     }
@@ -142,7 +142,7 @@ impl Storage {
         pool: Uuid,
         name: &str,
         (offset, length): (u64, Option<u64>),
-        read: &mut dyn FnMut(&File, (u64, u64), &str) -> Result<T, StorageError>,
+        read: impl FnOnce(&File, (u64, u64), &str) -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(name);

@@ -1,5 +1,6 @@
 //! The console device: with one port by the crate's driver, with several by ours.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use virtio_drivers::device::console::VirtIOConsole;
@@ -11,11 +12,11 @@ use super::transport::Transport;
 /// A console device, of which port 0 is the console.
 pub enum Console {
     /// It has one port.
-    One(VirtIOConsole<Identity, Transport>),
+    One(Box<VirtIOConsole<Identity, Transport>>),
     /// It has several.
     Several {
         /// The device.
-        ports: Ports,
+        ports: Box<Ports>,
         /// What came to port 0 and was not taken.
         typed: VecDeque<u8>,
     },
@@ -25,8 +26,8 @@ impl Console {
     /// Starts the device.
     pub fn new(mut transport: Transport) -> virtio_drivers::Result<Self> {
         Ok(match Ports::are_offered(&mut transport) {
-            true => Self::Several { ports: Ports::new(transport)?, typed: VecDeque::new() },
-            false => Self::One(VirtIOConsole::new(transport)?),
+            true => Self::Several { ports: Box::new(Ports::new(transport)?), typed: VecDeque::new() },
+            false => Self::One(Box::new(VirtIOConsole::new(transport)?)),
         })
     }
 
@@ -56,7 +57,7 @@ impl Console {
     pub fn ports(&mut self) -> Option<&mut Ports> {
         match self {
             Self::One(_) => None,
-            Self::Several { ports, .. } => Some(ports),
+            Self::Several { ports, .. } => Some(ports.as_mut()),
         }
     }
 }
