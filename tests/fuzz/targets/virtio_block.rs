@@ -5,6 +5,7 @@ use std::fs::File;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_fuzz::assault::Assault;
+use reeve_vmm::config::DiskLimits;
 use reeve_vmm::virtio::block::{Block, Disk, DiskOptions};
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -15,6 +16,7 @@ fuzz_target!(|assault: Assault| {
     file.set_len(DISK).expect("the file can be sized");
     let options = DiskOptions { discard: true, ..DiskOptions::default() };
     let disk = Disk::new(file.try_clone().expect("a second descriptor"), options);
-    assault.run(Box::new(Block::new(disk.expect("the file is a disk"))));
+    let block = Block::new(disk.expect("the file is a disk"), &DiskLimits::default());
+    assault.run(Box::new(block.expect("the host has descriptors")));
     assert_eq!(file.metadata().expect("the file is open").len(), DISK);
 });
