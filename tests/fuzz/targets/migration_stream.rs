@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_migrate::{
-    Capabilities, Controls, GuestError, MemoryMap, Offer, PAGE, Phase, PreCopy, Received, SourceGuest, Subject,
-    TargetGuest, receive, send,
+    Capabilities, Controls, GuestError, MemoryMap, Offer, PAGE, Phase, PreCopy, Received, SourceGuest,
+    Subject, TargetGuest, receive, send,
 };
 use uuid::Uuid;
 
