@@ -239,8 +239,10 @@ impl Owner {
             let then = tokio::select! {
                 biased;
                 event = self.events.recv() => {
-                    let lost = || MachineEvent::Lost { detail: "its driver stopped watching it".to_owned() };
-                    self.hear(event.unwrap_or_else(lost)).await
+                    // A driver says that a machine is lost before it stops watching it. One that just stops does so because this
+                    // daemon ends, and domains outlive daemons.
+                    let Some(event) = event else { return };
+                    self.hear(event).await
                 }
                 Some(command) = self.commands.recv() => self.obey(command).await,
             };
