@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use reeve_model::migration::MigrationStage;
-use reeve_model::{Actor, Error, ErrorCode};
+use reeve_model::{Actor, Error, ErrorCode, StateReason};
 use reeve_store::{DomainRow, JournalRow, JournalState};
 use uuid::Uuid;
 
@@ -55,7 +55,8 @@ impl Actions {
                     .map_err(|fault| unreadable(format!("the record of running domain {uuid}"), &fault))?,
             );
         }
-        let found = self.domains.recover(records).await;
+        let meant = open.iter().filter_map(meant_end).collect();
+        let found = self.domains.recover(records, &meant).await;
         (recovery.adopted, recovery.lost, recovery.undone) = (found.adopted, found.lost, found.undone);
         for row in open {
             match self.settle_row(&row).await {
@@ -130,6 +131,18 @@ impl Actions {
             }
         });
         Ok(true)
+    }
+}
+
+/// The domain that an interrupted operation was ending, and why: a machine of it that is gone was not lost.
+fn meant_end(row: &JournalRow) -> Option<(Uuid, StateReason)> {
+    match row.kind.as_str() {
+        domain::Save::KIND => {
+            let save: domain::Save = serde_json::from_str(&row.data).ok()?;
+            Some((save.ends()?, StateReason::Saved))
+        }
+        domain::Destroy::KIND => Some((row.subject.parse().ok()?, StateReason::Destroyed)),
+        _ => None,
     }
 }
 

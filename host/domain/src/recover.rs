@@ -1,5 +1,6 @@
 //! Finding the domains again that an earlier daemon left running.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +9,6 @@ use reeve_model::{Actor, StateReason};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::driver::DriverError;
 use crate::entry::Entry;
 use crate::owner;
 use crate::record::RuntimeRecord;
@@ -28,15 +28,19 @@ pub struct Recovered {
 
 impl Domains {
     /// Takes over what an earlier daemon left running, and ends what it did not finish starting. Call once, after every
-    /// definition was restored.
-    pub async fn recover(&self, records: Vec<RuntimeRecord>) -> Recovered {
+    /// definition was restored. `meant` are those that the earlier daemon was ending, and why: a machine of theirs that is gone was not lost.
+    pub async fn recover(
+        &self,
+        records: Vec<RuntimeRecord>,
+        meant: &BTreeMap<Uuid, StateReason>,
+    ) -> Recovered {
         let known: Vec<Uuid> = records.iter().map(|record| record.uuid).collect();
         let highest = records.iter().map(|record| record.id).max().unwrap_or(0);
         self.shared.next_id.fetch_max(highest + 1, Ordering::Relaxed);
         let mut recovered = Recovered::default();
         for record in records {
             let uuid = record.uuid;
-            if self.recover_one(record).await {
+            if self.recover_one(record, meant.get(&uuid).copied()).await {
                 recovered.adopted.push(uuid);
             } else {
                 recovered.lost.push(uuid);
@@ -48,30 +52,34 @@ impl Domains {
         recovered
     }
 
-    async fn recover_one(&self, record: RuntimeRecord) -> bool {
+    async fn recover_one(&self, record: RuntimeRecord, meant: Option<StateReason>) -> bool {
         let shared = &self.shared;
         let entry = shared.entry_for(&record);
+        let ended = match self.take_over(&entry, record).await {
+            Ok(()) => return true,
+            Err(ended) => meant.map_or(ended, Phase::Off),
+        };
+        let change =
+            if matches!(ended, Phase::Off(_)) { DomainChange::Stopped } else { DomainChange::Crashed };
+        owner::forget(shared, &entry).await;
+        owner::finish(shared, &entry, &Actor::Daemon, ended, change);
+        false
+    }
+
+    /// Takes a machine over; else how it ended, as far as can be told.
+    async fn take_over(&self, entry: &Arc<Entry>, record: RuntimeRecord) -> Result<(), Phase> {
+        let shared = &self.shared;
         if record.boot_id != shared.boot_id {
             info!(domain = entry.name, "the host was restarted while the domain ran");
-            return self.give_up(&entry, Phase::Off(StateReason::Unknown), DomainChange::Stopped).await;
+            return Err(Phase::Off(StateReason::Unknown));
         }
         let Some(driver) = shared.drivers.get(record.driver.as_str()).cloned() else {
             warn!(domain = entry.name, driver = record.driver, "no such driver any more");
-            return self
-                .give_up(&entry, Phase::Crashed(StateReason::WorkerLost), DomainChange::Crashed)
-                .await;
+            return Err(Phase::Crashed(StateReason::WorkerLost));
         };
-        let adopted: Result<(), DriverError> = owner::adopt(shared, &entry, &driver, record).await;
-        let Err(error) = adopted else {
-            return true;
-        };
-        warn!(domain = entry.name, %error, "the machine could not be taken over");
-        self.give_up(&entry, Phase::Crashed(StateReason::WorkerLost), DomainChange::Crashed).await
-    }
-
-    async fn give_up(&self, entry: &Arc<Entry>, last: Phase, change: DomainChange) -> bool {
-        owner::forget(&self.shared, entry).await;
-        owner::finish(&self.shared, entry, &Actor::Daemon, last, change);
-        false
+        owner::adopt(shared, entry, &driver, record).await.map_err(|error| {
+            warn!(domain = entry.name, %error, "the machine could not be taken over");
+            Phase::Crashed(StateReason::WorkerLost)
+        })
     }
 }

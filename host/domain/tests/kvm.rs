@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -244,7 +245,7 @@ fn a_killed_daemon_loses_no_guest() {
         for config in [&lives, &dies, &ends] {
             host.domains.restore(config.clone(), false).unwrap();
         }
-        let recovered = host.domains.recover(kept.records()).await;
+        let recovered = host.domains.recover(kept.records(), &BTreeMap::new()).await;
         assert_eq!(recovered.lost, [dies.uuid]);
         assert_eq!(recovered.undone, [Uuid::from_u128(7)]);
         assert!(recovered.adopted.contains(&lives.uuid) && recovered.adopted.contains(&ends.uuid));

@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -407,7 +408,7 @@ fn a_restarted_daemon_finds_what_was_plugged() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let host = Host::with_records(vec![lab.driver()], kept.clone());
         host.domains.restore(config.clone(), false).unwrap();
-        let recovered = host.domains.recover(kept.records()).await;
+        let recovered = host.domains.recover(kept.records(), &BTreeMap::new()).await;
         assert_eq!(recovered.adopted, [config.uuid]);
         let config = live(&host, config.uuid);
         let disks: Vec<_> = config.devices.disks.iter().map(|disk| disk.target.as_str()).collect();

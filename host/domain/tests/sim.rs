@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -327,24 +328,31 @@ async fn memory_and_devices_of_a_running_domain_change() {
 #[tokio::test]
 async fn a_restarted_daemon_finds_its_domains_again() {
     let first = host();
-    let (kept, lost) = (sim("kept", ""), sim("lost", ""));
-    for config in [&kept, &lost] {
+    let (kept, lost, saved) = (sim("kept", ""), sim("lost", ""), sim("saved", ""));
+    for config in [&kept, &lost, &saved] {
         first.define(config);
         first.start(config.uuid).await.unwrap();
     }
     let mut records = first.kept.records();
     for record in &mut records {
-        if record.uuid == lost.uuid {
+        if record.uuid != kept.uuid {
             record.boot_id = "the-boot-before".to_owned();
         }
     }
     let second = Host::with_records(vec![Arc::new(SimDriver::new(1))], first.kept.clone());
-    second.domains.restore(lost.clone(), false).unwrap();
-    let recovered = second.domains.recover(records).await;
-    assert_eq!((recovered.adopted, recovered.lost), (vec![kept.uuid], vec![lost.uuid]));
+    for config in [&lost, &saved] {
+        second.domains.restore(config.clone(), false).unwrap();
+    }
+    let meant = BTreeMap::from([(kept.uuid, StateReason::Saved), (saved.uuid, StateReason::Saved)]);
+    let recovered = second.domains.recover(records, &meant).await;
+    assert_eq!(recovered.adopted, [kept.uuid], "what is there is taken over, whatever was meant");
+    assert_eq!(recovered.lost.len(), 2);
     assert_eq!(second.domains.phase(kept.uuid).unwrap().reason(), StateReason::Adopted);
     assert_eq!(second.told.changes(kept.uuid), [Change::Reconnected]);
     assert_eq!(second.state(lost.uuid), Some(State::ShutOff));
+    assert_eq!(second.domains.phase(lost.uuid).unwrap().reason(), StateReason::Unknown);
+    assert_eq!(second.domains.phase(saved.uuid).unwrap().reason(), StateReason::Saved);
+    assert_eq!(second.told.changes(saved.uuid), [Change::Stopped]);
     assert_eq!(second.kept.records().len(), 1);
     is_healthy(&second, kept.uuid).await;
     second.define(&sim("new", ""));

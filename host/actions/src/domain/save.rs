@@ -209,6 +209,18 @@ pub(crate) struct Save {
     turn: Option<Turn>,
 }
 
+impl Save {
+    /// The domain is saved, whatever is still to be done.
+    fn is_whole(&self) -> bool {
+        is_written(&self.path, self.token)
+    }
+
+    /// The domain that an interrupted save has to end, if it has.
+    pub fn ends(&self) -> Option<Uuid> {
+        self.is_whole().then_some(self.uuid)
+    }
+}
+
 impl Operation for Save {
     const KIND: &'static str = "domain-save";
 
@@ -267,7 +279,7 @@ impl Step<Save> for WriteImage {
     }
 
     fn after_crash(&self, _actions: &Actions, save: &Save) -> Next {
-        if is_written(&save.path, save.token) { Next::Forward } else { Next::Back }
+        if save.is_whole() { Next::Forward } else { Next::Back }
     }
 }
 
