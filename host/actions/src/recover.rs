@@ -92,6 +92,7 @@ impl Actions {
         match row.kind.as_str() {
             domain::Start::KIND => self.settle::<domain::Start>(row).await,
             domain::Save::KIND => self.settle::<domain::Save>(row).await,
+            domain::Dump::KIND => self.settle::<domain::Dump>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,

@@ -3,6 +3,7 @@
 mod agent;
 mod device;
 mod disk;
+mod dump;
 mod interface;
 mod life;
 mod save;
@@ -29,6 +30,7 @@ use crate::state::ApiState;
 pub(crate) use agent::*;
 pub(crate) use device::*;
 pub(crate) use disk::*;
+pub(crate) use dump::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
 pub(crate) use save::*;

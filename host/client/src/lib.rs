@@ -10,6 +10,7 @@ mod connection;
 mod console;
 mod disk;
 mod domain;
+mod dump;
 mod error;
 mod events;
 mod interface;

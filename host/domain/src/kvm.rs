@@ -19,6 +19,7 @@ mod launch;
 mod machine;
 mod migrate;
 mod plan;
+mod smbios;
 mod tuning;
 
 use std::fs::File;

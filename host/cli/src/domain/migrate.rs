@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use reeve_model::domain_save::SaveStatus;
 use reeve_model::migration::{Migrate, Migrated, MigrationJob, MigrationLimits};
 use serde::Serialize;
 
@@ -206,7 +207,13 @@ pub struct Domjobinfo {
 
 impl Domjobinfo {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        context.show(&Job(context.client.domain_job(&self.target.domain).await?))
+        let job = context.client.domain_job(&self.target.domain).await;
+        if !job.as_ref().is_ok_and(|job| job.active)
+            && let Ok(status) = context.client.save_status(&self.target.domain).await
+        {
+            return context.show(&SaveJob(status));
+        }
+        context.show(&Job(job?))
     }
 }
 
@@ -238,6 +245,27 @@ impl Show for Job {
     }
 }
 
+/// A save or dump.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct SaveJob(SaveStatus);
+
+impl Show for SaveJob {
+    const ELEMENT: &'static str = "job";
+
+    fn human(&self) -> String {
+        let SaveStatus { done, total, dump } = self.0;
+        let mib = |bytes: u64| format!("{:.3} MiB", bytes as f64 / f64::from(1 << 20));
+        let lines = [
+            ("Job type", if dump { "dump" } else { "save" }.to_owned()),
+            ("Memory processed", mib(done)),
+            ("Memory remaining", mib(total.saturating_sub(done))),
+            ("Memory total", mib(total)),
+        ];
+        lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:"))).join("\n")
+    }
+}
+
 /// Options of `reeve domain domjobabort`.
 #[derive(Debug, Args)]
 pub struct Domjobabort {
@@ -247,6 +275,12 @@ pub struct Domjobabort {
 
 impl Domjobabort {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        if let Ok(status) = context.client.save_status(&self.target.domain).await {
+            context.client.cancel_save(&self.target.domain).await?;
+            let what = if status.dump { "dump" } else { "save" };
+            context.note(&format!("The {what} of domain '{}' is being ended", self.target.domain));
+            return Ok(());
+        }
         context.client.abort_domain_job(&self.target.domain).await?;
         context.note(&format!("The migration of domain '{}' is being ended", self.target.domain));
         Ok(())
@@ -278,6 +312,10 @@ mod tests {
             "Data sent:         41.000 MiB",
             "Memory bandwidth:  500.000 MiB/s",
         ] {
+            assert!(shown.lines().any(|shown| shown == line), "{shown}");
+        }
+        let shown = SaveJob(SaveStatus { done: 3 << 20, total: 64 << 20, dump: true }).human();
+        for line in ["Job type:          dump", "Memory remaining:  61.000 MiB"] {
             assert!(shown.lines().any(|shown| shown == line), "{shown}");
         }
         assert_eq!(Job(MigrationJob::default()).human(), "Job type:          none");

@@ -18,6 +18,11 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("domains.autostart", "Start domains that are marked for it when the daemon starts."),
     ("domains.sim-speed", "How many times faster than the wall the clock of simulated domains runs. Read at start only."),
     (
+        "domains.auto-dump-path",
+        "Directory of cores that nobody asked for: of guests that crash with a coredump action, and of those whose watchdog
+         dumps them. Empty: DIR/var/lib/reeve/dump. Read at start only.",
+    ),
+    (
         "policies.tune-interval",
         "Seconds between two rounds of tuners; starts and stops of domains wake them too. Read at start only.
          Policies are the *.wasm files in DIR/etc/reeve/policies.d, bound as DIR/etc/reeve/policies.toml says, and those

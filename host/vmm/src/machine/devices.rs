@@ -1,10 +1,11 @@
 //! The PCI devices of a machine: from their configuration to functions on the bus.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use reeve_image::{Access, Format, Image, ImageFile};
 
+use super::function::{Function, FunctionStateError};
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
@@ -16,8 +17,8 @@ use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
 use crate::pci::{
-    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
-    RootComplex, Watchdog, WatchdogFunction,
+    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, RootComplex,
+    Watchdog, WatchdogFunction,
 };
 use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
 use crate::state::DeviceState;
@@ -26,7 +27,7 @@ use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, D
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
-use crate::virtio::{PciTransport, TransportError, TransportStateError, VirtioDevice};
+use crate::virtio::{PciTransport, TransportError, VirtioDevice};
 
 /// Why a device can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +58,8 @@ pub enum DeviceError {
         /// The device.
         alias: String,
         /// Reason.
-        cause: TransportStateError,
+        cause: FunctionStateError,
     },
-    /// The device named by its alias is none that can be saved.
-    #[error(
-        "the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead"
-    )]
-    NotSaved(String),
     /// The disk named by its alias can't have that size.
     #[error("device '{alias}': {cause}")]
     Size {
@@ -122,16 +118,8 @@ pub struct Devices {
 struct Plugged {
     alias: String,
     address: PciAddress,
-    /// Where it is a virtio device.
-    transport: Option<Arc<Mutex<PciTransport>>>,
+    function: Function,
     handle: Handle,
-}
-
-impl Plugged {
-    fn transport(&self) -> Option<MutexGuard<'_, PciTransport>> {
-        let transport = self.transport.as_ref()?;
-        Some(transport.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 enum Handle {
@@ -180,9 +168,9 @@ impl Devices {
     fn plug(&self, board: &Board<'_>, device: &DeviceConfig, slot: u8) -> Result<Plugged, DeviceCause> {
         let alias = device.alias.clone();
         let address = PciAddress::new(0, 0, slot, 0)?;
-        let Made { function, transport, handle } = make(board, device)?;
-        self.root.attach(Some(address), function)?;
-        Ok(Plugged { alias, address, transport, handle })
+        let (function, handle) = make(board, device)?;
+        self.root.attach(Some(address), function.on_bus())?;
+        Ok(Plugged { alias, address, function, handle })
     }
 
     /// The slot of a device.
@@ -269,32 +257,20 @@ impl Devices {
         self.transports().for_each(|mut transport| transport.resume());
     }
 
-    /// The first device that can't be saved, by its alias: watchdogs and panic devices are no virtio devices.
-    pub(super) fn unsavable(&self) -> Option<&str> {
-        let found = self.plugged.iter().find(|plugged| plugged.transport.is_none());
-        found.map(|plugged| plugged.alias.as_str())
-    }
-
     /// What to save of every device. They must be stopped.
     pub(super) fn state(&self) -> Vec<DeviceState> {
-        let state = |plugged: &Plugged| {
-            Some(DeviceState {
-                alias: plugged.alias.clone(),
-                slot: plugged.address.slot(),
-                transport: plugged.transport()?.state(),
-            })
+        let state = |plugged: &Plugged| DeviceState {
+            alias: plugged.alias.clone(),
+            slot: plugged.address.slot(),
+            function: plugged.function.state(),
         };
-        self.plugged.iter().filter_map(state).collect()
+        self.plugged.iter().map(state).collect()
     }
 
     /// Loads what was saved into devices that are as new. They go on when they are resumed.
     pub(super) fn restore(&self, states: &[DeviceState]) -> Result<(), DeviceError> {
         for state in states {
-            let plugged = self.find(&state.alias)?;
-            let Some(mut transport) = plugged.transport() else {
-                return Err(DeviceError::NotSaved(state.alias.clone()));
-            };
-            let restored = transport.restore(&state.transport);
+            let restored = self.find(&state.alias)?.function.restore(&state.function);
             restored.map_err(|cause| DeviceError::State { alias: state.alias.clone(), cause })?;
         }
         self.root.remap();
@@ -302,7 +278,7 @@ impl Devices {
     }
 
     fn transports(&self) -> impl Iterator<Item = MutexGuard<'_, PciTransport>> {
-        self.plugged.iter().filter_map(Plugged::transport)
+        self.plugged.iter().filter_map(|plugged| plugged.function.transport())
     }
 
     /// Puts all devices back to power-on. The vCPUs must stand still.
@@ -349,15 +325,7 @@ impl Devices {
 
 type Virtio = (Box<dyn VirtioDevice>, Handle);
 
-/// A device that is not on the bus yet.
-struct Made {
-    function: Arc<Mutex<dyn PciFunction>>,
-    /// The same, where it is a virtio device.
-    transport: Option<Arc<Mutex<PciTransport>>>,
-    handle: Handle,
-}
-
-fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
+fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function, Handle), DeviceCause> {
     let (device, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
@@ -370,7 +338,7 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
             let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
-            return Ok(Made { function, transport: None, handle: Handle::Watchdog(watchdog) });
+            return Ok((Function::Watchdog(function), Handle::Watchdog(watchdog)));
         }
         DeviceKind::Panic => {
             let (chassis, signals) = (Arc::clone(board.chassis), Arc::clone(board.signals));
@@ -379,12 +347,11 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
                 Panic::Handled => signals.panic_handled(),
             };
             let function = Arc::new(Mutex::new(PanicFunction::new(Box::new(told))));
-            return Ok(Made { function, transport: None, handle: Handle::Other });
+            return Ok((Function::Panic(function), Handle::Other));
         }
     }?;
     let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-    let transport = Arc::new(Mutex::new(transport));
-    Ok(Made { function: transport.clone(), transport: Some(transport), handle })
+    Ok((Function::Virtio(Arc::new(Mutex::new(transport))), handle))
 }
 
 fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {

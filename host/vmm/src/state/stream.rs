@@ -7,24 +7,24 @@ use std::io::{self, Read, Write};
 use rustix::fs::OFlags;
 
 /// Bytes of a block.
-const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 /// What any disk is content with.
 const ALIGNMENT: usize = 4096;
 
 /// A buffer of one block at an aligned address.
-struct Buffer {
+pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Buffer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bytes = vec![0; BLOCK + ALIGNMENT];
         let start = bytes.as_ptr().align_offset(ALIGNMENT);
         Self { bytes, start }
     }
 
-    fn block(&mut self) -> &mut [u8] {
+    pub(crate) fn block(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..self.start + BLOCK]
     }
 }

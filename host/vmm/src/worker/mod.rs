@@ -21,7 +21,8 @@ use crate::config::{FdIndex, VmConfig};
 use crate::machine::Signals;
 use crate::migration::Mailbox;
 use crate::protocol::{
-    Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
+    Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, MigrationOrder, Request, VERSION,
+    decode,
 };
 use connection::{Connection, Filled};
 use life::Life;
@@ -278,7 +279,7 @@ impl Worker {
             Call::Status | Call::Stats | Call::SaveStatus | Call::CancelSave | Call::Resume | Call::Quit
         );
         if self.life.is_saving() && !harmless {
-            return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
+            return Err(Failure::new(ErrorCode::State, "the machine is being saved or dumped"));
         }
         if self.life.is_migrating() && changes_machine(&call) {
             let reason = "the guest is being migrated; abort the migration first";
@@ -288,6 +289,7 @@ impl Worker {
             Call::Launch { config } => self.launch(*config, fds, None)?,
             Call::Restore { config, state } => self.launch(*config, fds, Some(state))?,
             Call::Save => self.life.save(fds)?,
+            Call::Dump { live } => self.life.dump(fds, live)?,
             Call::CancelSave => self.life.cancel_save()?,
             Call::SaveStatus => return Ok(Answer::Save(self.life.save_status()?)),
             Call::Pause => self.life.pause()?,
@@ -307,8 +309,11 @@ impl Worker {
             Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Migrate { order } => {
+                let comes = matches!(order, MigrationOrder::Receive { .. });
                 self.life.migrate(order, fds)?;
-                self.serve_machine()?;
+                if comes {
+                    self.serve_machine()?;
+                }
             }
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::OpenChannel { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
@@ -394,6 +399,7 @@ fn changes_machine(call: &Call) -> bool {
             | Call::SetLink { .. }
             | Call::InjectNmi
             | Call::Save
+            | Call::Dump { .. }
     )
 }
 

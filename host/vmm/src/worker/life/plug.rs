@@ -134,9 +134,7 @@ pub(super) fn settle_slots(config: &mut VmConfig, slots: &[u8]) {
 pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
     match error {
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
-        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NotSaved(_) => {
-            ErrorCode::Unsupported
-        }
+        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) => ErrorCode::Unsupported,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
         }
