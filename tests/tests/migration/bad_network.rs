@@ -64,8 +64,7 @@ fn a_network_that_breaks_off_leaves_one_guest() -> Outcome {
             run.stderr.trim()
         );
         if relay.has_failed() && at < all / 2 {
-            run.fails(if at < 8000 { run.code.max(1) } else { 1 });
-            assert!(!at_target, "cut at {at}");
+            assert!(run.code != 0 && !at_target, "cut at {at}");
         }
         let host = if at_target { &pair.target } else { &pair.source };
         pair.is_intact(host)?;

@@ -2,7 +2,7 @@
 
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute};
 use uuid::Uuid;
 
 use crate::host::{Host, document};
@@ -50,6 +50,7 @@ async fn another_host_is_told_what_is_known() {
         paused: false,
         persistent: false,
         source: "/nowhere".to_owned(),
+        route: StreamRoute::Socket,
         boot_id: "of another host".to_owned(),
         allow_unsafe: false,
     };
