@@ -7,7 +7,7 @@ use std::path::Path;
 use reeve_tests::{Daemon, Options, Run, wait};
 
 use crate::certificates::Authority;
-use crate::pair::{HOSTS, Pair, free_port, json, network_config, state, wait_for};
+use crate::pair::{HOSTS, Pair, free_port, network_config, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 #[test]
@@ -15,7 +15,7 @@ fn a_guest_moves_over_tls_there_and_back() -> Outcome {
     let mut pair = Pair::over_tls(64)?;
     println!("{}", pair.migrate(&["--live", "--persistent", "--undefinesource", "--p2p"])?.ok());
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("absent".to_owned(), "running".to_owned()));
-    assert_eq!(json(&pair.target, &["domain", "info", "guest"])?["reason"], "migrated");
+    assert_eq!(pair.target.json(&["domain", "info", "guest"])?["reason"], "migrated");
     pair.is_intact(&pair.target)?;
     pair.turn_around();
     // Over a connection of its own, at an address that is not that of the daemon.
