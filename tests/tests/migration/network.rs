@@ -40,10 +40,8 @@ fn a_tunnel_goes_through_the_daemons_on_one_machine_too() -> Outcome {
 fn an_idle_guest_of_256_mib_stands_still_for_milliseconds_over_tls() -> Outcome {
     let mut pair = Pair::over_tls(256)?;
     for _ in 0..4 {
-        let moved = json(
-            &pair.source,
-            &["domain", "migrate", "guest", &pair.destination(), "--live", "--persistent"],
-        )?;
+        let uri = pair.destination();
+        let moved = pair.source.json(&["domain", "migrate", "guest", &uri, "--live", "--persistent"])?;
         println!(
             "idle 256 MiB over TLS: downtime {} ms, total {} ms",
             moved["downtime_ms"], moved["total_ms"]
