@@ -83,6 +83,12 @@ impl Wires {
         Ok(wires)
     }
 
+    /// Frames that the switch got from a port.
+    fn frames_from(&self, port: &str) -> anyhow::Result<u64> {
+        let path = format!("/sys/class/net/{port}/statistics/rx_packets");
+        Ok(self.switch.run(&["cat", &path])?.trim().parse()?)
+    }
+
     /// Waits until the switch has learned that the guest is behind this port.
     fn guest_is_behind(&self, port: &str) -> Outcome {
         let learned = format!("{MAC} dev {port} ");
@@ -100,7 +106,9 @@ fn networks_learn_where_a_guest_is_and_its_traffic_goes_on() -> Outcome {
         "<interface type='bridge'><source bridge='br0'/><mac address='{MAC}'/><model type='virtio'/></interface>"
     );
     let mut pair = pair(hosts(&wires.hosts)?, tempfile::tempdir()?, &interface)?;
-    say(&pair.source, "net 0 send 1 100\n", "ok frames=1")?;
+    // A broadcast of local experiments, which everybody on the way learns from.
+    let frame = format!("ffffffffffff{}88b5{}", MAC.replace(':', ""), "00".repeat(46));
+    say(&pair.source, &format!("net 0 raw {frame}"), "ok bytes=60")?;
     wires.guest_is_behind("one")?;
     for port in ["other", "one"] {
         pair.migrate(&["--live", "--persistent"])?.ok();
@@ -108,7 +116,11 @@ fn networks_learn_where_a_guest_is_and_its_traffic_goes_on() -> Outcome {
         wires.guest_is_behind(port)?;
         pair.turn_around();
         assert_eq!(state(&pair.source)?, "running");
-        say(&pair.source, "net 0 send 5 100\n", "ok frames=5")?;
+        let before = wires.frames_from(port)?;
+        say(&pair.source, &format!("net 0 raw {frame}"), "ok bytes=60")?;
+        wait::until("the guest is heard", PATIENCE, || {
+            wires.frames_from(port).is_ok_and(|now| now > before)
+        })?;
         wires.guest_is_behind(port)?;
     }
     Ok(())
