@@ -75,7 +75,7 @@ fn what_smbios_has_no_place_for_is_refused() -> Outcome {
     let define = |os: &str, after: &str| {
         lab.daemon.reeve_with_input(&["domain", "define", "-"], &document(os, after)?)
     };
-    let said = define("<smbios mode='sysinfo'/>", "")?.fails(1);
+    let said = define("<smbios mode='sysinfo'/>", "")?.fails(7);
     assert!(said.contains("add <sysinfo type='smbios'>"), "{said}");
     // Figure 20.5 of the guide has an entry that its text does not know.
     let unknown = "<sysinfo type='smbios'><system><entry name='vendor'>x</entry></system></sysinfo>";

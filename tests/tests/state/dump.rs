@@ -157,6 +157,12 @@ fn cores(lab: &Lab) -> Vec<String> {
     names.filter(|name| name.starts_with("web-") && name.ends_with(".core")).collect()
 }
 
+/// Another definition in place of the one there is.
+fn redefine(lab: &Lab, document: &str) -> Outcome {
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
+    lab.define(document)
+}
+
 #[test]
 fn a_guest_that_crashes_is_dumped_where_that_is_its_action() -> Outcome {
     let lab = Lab::start()?;
@@ -165,7 +171,7 @@ fn a_guest_that_crashes_is_dumped_where_that_is_its_action() -> Outcome {
         assert!(!document.contains("on_crash"));
         document.replace("<devices>", &format!("<on_crash>{action}</on_crash><devices>"))
     };
-    lab.define(&crashing("coredump-restart"))?;
+    redefine(&lab, &crashing("coredump-restart"))?;
     lab.boot()?;
     let _ = lab.tell("crash", "ok crashing");
     wait::until("it is dumped", PATIENCE, || cores(&lab).len() == 1)?;
@@ -175,7 +181,7 @@ fn a_guest_that_crashes_is_dumped_where_that_is_its_action() -> Outcome {
     assert_eq!(lab.state()?, "running");
     lab.reeve(&["domain", "destroy", "web"])?.ok();
 
-    lab.define(&crashing("coredump-destroy"))?;
+    redefine(&lab, &crashing("coredump-destroy"))?;
     lab.boot()?;
     let _ = lab.tell("crash", "ok crashing");
     wait::until("it has crashed", PATIENCE, || lab.state().is_ok_and(|state| state == "crashed"))?;
@@ -190,7 +196,7 @@ fn a_guest_that_crashes_is_dumped_where_that_is_its_action() -> Outcome {
 fn a_guest_whose_watchdog_expires_while_no_daemon_runs_is_dumped_by_the_next() -> Outcome {
     let mut lab = Lab::start()?;
     let watchdog = "<watchdog model='i6300esb' action='dump'/></devices>";
-    lab.define(&lab.document("web").replace("</devices>", watchdog))?;
+    redefine(&lab, &lab.document("web").replace("</devices>", watchdog))?;
     let mut known = lab.boot()?;
     lab.told("watchdog start 1000")?;
     lab.daemon.kill()?;
