@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   authorize ─▶ guard domain-stop, where it is ended or reset ─▶ turn on the domain
-//!     ─▶ journal [ core: file beside its place, written by the machine, in its place │ after: ended, reset, or nothing ]
+//!     ─▶ journal [ core: file beside its place, written by the machine, in its place │ machine: ended, reset, or nothing ]
 //! ```
 //! A dump that fails leaves no file, and a domain that goes on as before.
 
@@ -168,7 +168,7 @@ struct After;
 #[async_trait]
 impl Step<Dump> for After {
     fn name(&self) -> &'static str {
-        "after"
+        "machine"
     }
 
     async fn run(&self, actions: &Arc<Actions>, dump: &mut Dump) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use reeve_actions::{Attachment, FaultPoint, NoFaults};
 use reeve_model::domain_disk::CloneDomain;
+use reeve_model::domain_dump::{DumpFile, DumpMode};
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::migration::MigrationStage;
 use reeve_model::{DomainState, Error};
@@ -34,9 +35,10 @@ enum Doing {
     Clone,
     Save,
     StartSaved,
+    Dump,
 }
 
-const ALL: [Doing; 11] = [
+const ALL: [Doing; 12] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -48,6 +50,7 @@ const ALL: [Doing; 11] = [
     Doing::Clone,
     Doing::Save,
     Doing::StartSaved,
+    Doing::Dump,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -58,6 +61,7 @@ impl Doing {
         match self {
             Self::Start | Self::FailingStart | Self::Create | Self::StartSaved => "domain-start",
             Self::Save => "domain-save",
+            Self::Dump => "domain-dump",
             Self::Destroy => "domain-destroy",
             Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
             Self::Update => "domain-update-device",
@@ -109,6 +113,12 @@ impl Doing {
                 let file = saved(host).display().to_string();
                 host.save(&ROOT, "web", &file, None, SaveOptions::default()).await.map(drop)
             }
+            Self::Dump => {
+                let path = dumped(host).display().to_string();
+                let mode = Some(DumpMode::Crash);
+                let file = DumpFile { path, memory_only: true, mode, ..DumpFile::default() };
+                host.dump(&ROOT, "web", &file).await.map(drop)
+            }
             Self::Create => host.create(&ROOT, &plain("web"), false).await.map(drop),
             Self::Destroy => host.destroy(&ROOT, "web").await.map(drop),
             Self::Attach => host.attach_device_to(&ROOT, "web", DISK, both).await.map(drop),
@@ -139,9 +149,12 @@ impl Doing {
             Self::Destroy => !running,
             Self::Save => {
                 assert_eq!(saved(host).exists(), !running, "it runs or it is saved");
-                let files = std::fs::read_dir(saved(host).parent().unwrap()).unwrap();
-                let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-                assert!(!names.into_iter().any(|name| name.contains(".saving-")), "nothing half is left");
+                assert!(!is_left(host, ".saving-"), "nothing half is left");
+                !running
+            }
+            Self::Dump => {
+                assert!(dumped(host).exists() || running, "what is ended is dumped");
+                assert!(!is_left(host, ".dumping-"), "nothing half is left");
                 !running
             }
             Self::StartSaved => {
@@ -186,6 +199,17 @@ impl Doing {
 /// Where a domain is saved to.
 fn saved(host: &Host) -> PathBuf {
     images(host).with_file_name("web.save")
+}
+
+/// Where a domain is dumped to.
+fn dumped(host: &Host) -> PathBuf {
+    images(host).with_file_name("web.core")
+}
+
+/// Whether there is a file with that in its name where domains are saved and dumped to.
+fn is_left(host: &Host, part: &str) -> bool {
+    let files = std::fs::read_dir(saved(host).parent().unwrap()).unwrap();
+    files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).any(|name| name.contains(part))
 }
 
 /// A directory that no pool has.
@@ -317,7 +341,7 @@ async fn points(doing: Doing) -> Vec<String> {
 fn must_be_done(doing: Doing, point: &str) -> bool {
     match doing {
         // It is safe to tell a machine once more.
-        Doing::Destroy | Doing::Update => point.contains("machine"),
+        Doing::Destroy | Doing::Update | Doing::Dump => point.contains("machine"),
         Doing::FailingStart | Doing::RefusedAttach => false,
         Doing::Clone => point.ends_with("definition:after"),
         // The file that is complete counts.
