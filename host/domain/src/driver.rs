@@ -255,8 +255,8 @@ pub trait Machine: Send + Sync {
         Err(no_images())
     }
 
-    /// Deletes the snapshot of a name within the image of each disk that has one.
-    async fn drop_disk_snapshots(&self, _disks: &[Disk], _name: &str) -> Result<(), DriverError> {
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    async fn drop_disk_snapshots(&self, _disks: &[Disk], _name: &str, _taken: i64) -> Result<(), DriverError> {
         Err(no_images())
     }
 

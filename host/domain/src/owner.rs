@@ -53,8 +53,8 @@ pub(crate) enum Ask {
     SwitchDisks(Vec<Disk>),
     /// Targets, the name of the snapshot, when it is made.
     SnapshotDisks(Vec<String>, String, i64),
-    /// Targets, and the name of the snapshot.
-    DropDiskSnapshots(Vec<String>, String),
+    /// Targets, the name of the snapshot, when it was made.
+    DropDiskSnapshots(Vec<String>, String, i64),
 }
 
 /// One question to the owner.
@@ -395,9 +395,9 @@ impl Owner {
                 let made = machine.snapshot_disks(&disks, &name, taken).await;
                 made.map_err(named("snapshotted"))?;
             }
-            Ask::DropDiskSnapshots(targets, name) => {
+            Ask::DropDiskSnapshots(targets, name, taken) => {
                 let disks = self.disks(&targets)?;
-                let dropped = machine.drop_disk_snapshots(&disks, &name).await;
+                let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
                 dropped.map_err(named("relieved of a snapshot"))?;
             }
             Ask::Arrive => {

@@ -264,9 +264,14 @@ impl Turn {
         self.ask(Request::UpdateDevice, Ask::SnapshotDisks(targets, name.to_owned(), taken)).await
     }
 
-    /// Deletes the snapshot of a name within the images of the disks with these targets, where there is one.
-    pub async fn drop_disk_snapshots(&self, targets: Vec<String>, name: &str) -> Result<(), DomainError> {
-        self.ask(Request::UpdateDevice, Ask::DropDiskSnapshots(targets, name.to_owned())).await
+    /// Deletes the snapshot of a name and time within the images of the disks with these targets, where there is one.
+    pub async fn drop_disk_snapshots(
+        &self,
+        targets: Vec<String>,
+        name: &str,
+        taken: i64,
+    ) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::DropDiskSnapshots(targets, name.to_owned(), taken)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

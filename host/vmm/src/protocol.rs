@@ -180,6 +180,8 @@ pub enum Call {
         aliases: Vec<String>,
         /// The name of the snapshots.
         name: String,
+        /// When they were made, in seconds since 1970: others of that name stay.
+        taken: i64,
     },
     /// Moves the guest to another worker, or takes one in.
     Migrate {

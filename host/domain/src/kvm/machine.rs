@@ -463,9 +463,9 @@ impl Machine for KvmMachine {
         self.client.ask(Call::SnapshotDisks { aliases, name, taken }).await
     }
 
-    async fn drop_disk_snapshots(&self, disks: &[Disk], name: &str) -> Result<(), DriverError> {
+    async fn drop_disk_snapshots(&self, disks: &[Disk], name: &str, taken: i64) -> Result<(), DriverError> {
         let (aliases, name) = (switch::aliases(disks), name.to_owned());
-        self.client.ask(Call::DropDiskSnapshots { aliases, name }).await
+        self.client.ask(Call::DropDiskSnapshots { aliases, name, taken }).await
     }
 
     async fn migrate(&self, order: MigrationOrder) -> Result<(), DriverError> {

@@ -260,17 +260,22 @@ impl Devices {
         for (number, alias) in aliases.iter().enumerate() {
             if let Err(error) = self.disk(alias)?.snapshot(name, taken) {
                 // What can't be deleted either is found by who reads the image.
-                let _ = self.drop_disk_snapshots(&aliases[..number], name);
+                let _ = self.drop_disk_snapshots(&aliases[..number], name, taken);
                 return Err(DeviceError::Failed { alias: alias.clone(), cause: error.into() });
             }
         }
         Ok(())
     }
 
-    /// Deletes the snapshot of a name within the image of each disk that has one.
-    pub(super) fn drop_disk_snapshots(&self, aliases: &[String], name: &str) -> Result<(), DeviceError> {
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    pub(super) fn drop_disk_snapshots(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: OffsetDateTime,
+    ) -> Result<(), DeviceError> {
         for alias in aliases {
-            let dropped = self.disk(alias)?.drop_snapshot(name);
+            let dropped = self.disk(alias)?.drop_snapshot(name, taken);
             dropped.map_err(|error| DeviceError::Failed { alias: alias.clone(), cause: error.into() })?;
         }
         Ok(())

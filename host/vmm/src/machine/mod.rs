@@ -360,9 +360,14 @@ impl Machine {
         Ok(self.devices.snapshot_disks(aliases, name, taken)?)
     }
 
-    /// Deletes the snapshot of a name within the image of each disk that has one.
-    pub fn drop_disk_snapshots(&self, aliases: &[String], name: &str) -> Result<(), MachineError> {
-        Ok(self.devices.drop_disk_snapshots(aliases, name)?)
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    pub fn drop_disk_snapshots(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: OffsetDateTime,
+    ) -> Result<(), MachineError> {
+        Ok(self.devices.drop_disk_snapshots(aliases, name, taken)?)
     }
 
     /// Gives a disk other limits.

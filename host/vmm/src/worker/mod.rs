@@ -309,7 +309,9 @@ impl Worker {
             Call::SnapshotDisks { aliases, name, taken } => {
                 self.life.snapshot_disks(&aliases, &name, taken)?;
             }
-            Call::DropDiskSnapshots { aliases, name } => self.life.drop_disk_snapshots(&aliases, &name)?,
+            Call::DropDiskSnapshots { aliases, name, taken } => {
+                self.life.drop_disk_snapshots(&aliases, &name, taken)?;
+            }
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Migrate { order } => {
                 self.life.migrate(order, fds)?;

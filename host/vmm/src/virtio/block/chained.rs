@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use reeve_image::{Image, ImageError, ResizeOptions};
+use reeve_image::{Image, ImageError, ResizeOptions, Snapshot};
 use time::OffsetDateTime;
 
 use super::disk::BOUNCE_SIZE;
@@ -68,10 +68,11 @@ impl Chained {
         image.sync()
     }
 
-    /// Deletes the snapshot of a name within the image, if it has one.
-    pub(super) fn drop_snapshot(&self, name: &str) -> Result<(), ImageError> {
+    /// Deletes the snapshot of a name and time within the image, if it has one.
+    pub(super) fn drop_snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), ImageError> {
         let image = &mut self.turn().image;
-        let found = image.snapshots()?.into_iter().find(|snapshot| snapshot.name == name);
+        let is_it = |snapshot: &Snapshot| snapshot.name == name && snapshot.taken == taken;
+        let found = image.snapshots()?.into_iter().find(is_it);
         found.map_or(Ok(()), |snapshot| image.delete_snapshot(&snapshot.id))
     }
 

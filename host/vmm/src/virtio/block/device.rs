@@ -83,9 +83,9 @@ impl BlockControl {
         self.disk().snapshot(name, taken)
     }
 
-    /// Deletes the snapshot of a name within the image of the disk, if it has one.
-    pub fn drop_snapshot(&self, name: &str) -> Result<(), DiskError> {
-        self.disk().drop_snapshot(name)
+    /// Deletes the snapshot of a name and time within the image of the disk, if it has one.
+    pub fn drop_snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
+        self.disk().drop_snapshot(name, taken)
     }
 
     /// Gives the disk other limits; they hold at once.

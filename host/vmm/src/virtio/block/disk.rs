@@ -214,9 +214,9 @@ impl Disk {
         Ok(self.image.as_ref().ok_or(DiskError::Raw)?.snapshot(name, taken)?)
     }
 
-    /// Deletes the snapshot of a name within its image, if it has one.
-    pub(super) fn drop_snapshot(&self, name: &str) -> Result<(), DiskError> {
-        Ok(self.image.as_ref().ok_or(DiskError::Raw)?.drop_snapshot(name)?)
+    /// Deletes the snapshot of a name and time within its image, if it has one.
+    pub(super) fn drop_snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
+        Ok(self.image.as_ref().ok_or(DiskError::Raw)?.drop_snapshot(name, taken)?)
     }
 
     /// Smallest transfer the disk does without reading around it, in bytes.

@@ -36,14 +36,18 @@ impl Life {
         name: &str,
         taken: i64,
     ) -> Result<(), Failure> {
-        let taken = OffsetDateTime::from_unix_timestamp(taken)
-            .map_err(|_| Failure::new(ErrorCode::BadRequest, "the time of a snapshot makes no sense"))?;
+        let taken = moment(taken)?;
         self.standing(|life| life.machine()?.snapshot_disks(aliases, name, taken).map_err(machine_failure))
     }
 
-    /// Deletes the snapshot of a name within the image of each disk that has one.
-    pub(in crate::worker) fn drop_disk_snapshots(&self, aliases: &[String], name: &str) -> Result<(), Failure> {
-        self.machine()?.drop_disk_snapshots(aliases, name).map_err(machine_failure)
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    pub(in crate::worker) fn drop_disk_snapshots(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: i64,
+    ) -> Result<(), Failure> {
+        self.machine()?.drop_disk_snapshots(aliases, name, moment(taken)?).map_err(machine_failure)
     }
 
     /// Does something while vCPUs and devices stand still.
@@ -70,4 +74,9 @@ impl Life {
             }
         }
     }
+}
+
+fn moment(seconds: i64) -> Result<OffsetDateTime, Failure> {
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .map_err(|_| Failure::new(ErrorCode::BadRequest, "the time of a snapshot makes no sense"))
 }
