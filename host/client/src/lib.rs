@@ -22,6 +22,7 @@ mod query;
 mod record;
 mod save;
 mod secret;
+mod snapshot;
 mod task;
 mod tuning;
 mod volume;

@@ -256,7 +256,12 @@ pub trait Machine: Send + Sync {
     }
 
     /// Deletes the snapshot of a name and time within the image of each disk that has one.
-    async fn drop_disk_snapshots(&self, _disks: &[Disk], _name: &str, _taken: i64) -> Result<(), DriverError> {
+    async fn drop_disk_snapshots(
+        &self,
+        _disks: &[Disk],
+        _name: &str,
+        _taken: i64,
+    ) -> Result<(), DriverError> {
         Err(no_images())
     }
 

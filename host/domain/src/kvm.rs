@@ -21,6 +21,7 @@ mod migrate;
 mod plan;
 mod switch;
 mod tuning;
+mod waiting;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -386,17 +386,19 @@ impl Owner {
             }
             Ask::SwitchDisks(new) => {
                 let mut config = self.config();
-                let old = self.switch(&mut config, &new)?;
+                let old = devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
                 machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SnapshotDisks(targets, name, taken) => {
-                let disks = self.disks(&targets)?;
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
                 let made = machine.snapshot_disks(&disks, &name, taken).await;
                 made.map_err(named("snapshotted"))?;
             }
             Ask::DropDiskSnapshots(targets, name, taken) => {
-                let disks = self.disks(&targets)?;
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
                 let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
                 dropped.map_err(named("relieved of a snapshot"))?;
             }
@@ -514,26 +516,6 @@ impl Owner {
         let inner = self.entry.lock();
         let live = inner.live.as_ref().expect("an owned domain is live until its owner ends it");
         live.config.as_ref().clone()
-    }
-
-    /// Disks of the configuration, by target.
-    fn disks(&self, targets: &[String]) -> Result<Vec<Disk>, DomainError> {
-        let config = self.config();
-        let find = |target: &String| {
-            let found = config.devices.disks.iter().find(|disk| disk.target == *target);
-            found.cloned().ok_or_else(|| self.device(format!("has no disk '{target}'")))
-        };
-        targets.iter().map(find).collect()
-    }
-
-    /// Puts disks into a configuration in the place of those with the same targets, which it gives back.
-    fn switch(&self, config: &mut DomainConfig, new: &[Disk]) -> Result<Vec<Disk>, DomainError> {
-        let put = |disk: &Disk| {
-            let place = config.devices.disks.iter_mut().find(|old| old.target == disk.target);
-            let place = place.ok_or_else(|| self.device(format!("has no disk '{}'", disk.target)))?;
-            Ok(std::mem::replace(place, disk.clone()))
-        };
-        new.iter().map(put).collect()
     }
 
     /// Puts a changed configuration in place of the live one, also for the next daemon.

@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use time::OffsetDateTime;
 use virtio_bindings::virtio_blk::{
     VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO, VIRTIO_BLK_F_SEG_MAX,
     VIRTIO_BLK_F_WRITE_ZEROES,
 };
 use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
-use time::OffsetDateTime;
 use virtio_queue::Queue;
 
 use super::disk::{Disk, DiskError, ResizeError, SECTOR};
@@ -109,7 +109,8 @@ impl Block {
         let config = config(&disk);
         let engine = Some(Engine::new(QUEUE_SIZE));
         let limiter = Arc::new(Limiter::new(limits)?);
-        let control = BlockControl { disk: Mutex::new(Arc::new(disk)), limiter, notifier: ConfigNotifier::default() };
+        let control =
+            BlockControl { disk: Mutex::new(Arc::new(disk)), limiter, notifier: ConfigNotifier::default() };
         Ok(Self { control: Arc::new(control), metrics: Arc::default(), config, engine, worker: None })
     }
 
