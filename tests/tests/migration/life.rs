@@ -1,11 +1,11 @@
 //! Moves that go well, and what operators see and say of them.
 
 use reeve_model::api::XmlOptions;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute};
 use reeve_tests::wait;
 use uuid::Uuid;
 
-use crate::pair::{Pair, is_active, json, say, state, wait_for};
+use crate::pair::{Pair, is_active, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 #[test]
@@ -15,14 +15,14 @@ fn a_guest_moves_there_and_back_with_memory_and_disk() -> Outcome {
     println!("{said}");
     assert!(said.contains("Domain 'guest' migrated") && said.contains("it stood still"), "{said}");
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("absent".to_owned(), "running".to_owned()));
-    let row = json(&pair.target, &["domain", "info", "guest"])?;
+    let row = pair.target.json(&["domain", "info", "guest"])?;
     assert_eq!((&row["persistent"], &row["reason"]), (&true.into(), &"migrated".into()), "{row}");
     pair.is_intact(&pair.target)?;
     pair.turn_around();
     println!("{}", pair.migrate(&["--live"])?.ok());
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("shut-off".to_owned(), "running".to_owned()));
-    assert_eq!(json(&pair.source, &["domain", "info", "guest"])?["reason"], "migrated");
-    assert_eq!(json(&pair.target, &["domain", "info", "guest"])?["persistent"], false);
+    assert_eq!(pair.source.json(&["domain", "info", "guest"])?["reason"], "migrated");
+    assert_eq!(pair.target.json(&["domain", "info", "guest"])?["persistent"], false);
     pair.is_intact(&pair.target)
 }
 
@@ -81,7 +81,7 @@ fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
 fn what_can_not_be_is_refused_before_anything_moves() -> Outcome {
     let pair = Pair::with_guest(64)?;
     let wrong = pair.source.reeve(&["domain", "migrate", "guest", "qemu+ssh://host/system"])?.fails(7);
-    assert!(wrong.contains("reeve+unix:///"), "{wrong}");
+    assert!(wrong.contains("without ssh") && wrong.contains("qemu+tls://HOST/system"), "{wrong}");
     let nobody =
         pair.source.reeve(&["domain", "migrate", "guest", "reeve+unix:///nowhere/reeve.sock"])?.fails(1);
     assert!(nobody.contains("does not answer"), "{nobody}");
@@ -105,6 +105,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
         assert!(source.abort_domain_job("guest").await.is_err(), "there is none");
         let unknown = source.migration_report(Uuid::new_v4()).await?;
         assert_eq!(unknown.stage, MigrationStage::Unknown);
+        assert!(target.migration_stream(Uuid::new_v4()).await.is_err(), "nobody waits");
         let nonsense = PrepareMigration {
             migration: Uuid::new_v4(),
             xml: "<domain/>".to_owned(),
@@ -112,6 +113,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
             paused: false,
             persistent: false,
             source: "/nowhere".to_owned(),
+            route: StreamRoute::Socket,
             boot_id: String::new(),
             allow_unsafe: false,
         };
@@ -134,7 +136,7 @@ fn an_idle_guest_of_256_mib_stands_still_for_milliseconds() -> Outcome {
     for _ in 0..4 {
         let moved = {
             let uri = pair.destination();
-            json(&pair.source, &["domain", "migrate", "guest", &uri, "--live", "--persistent"])?
+            pair.source.json(&["domain", "migrate", "guest", &uri, "--live", "--persistent"])?
         };
         println!("idle 256 MiB: downtime {} ms, total {} ms", moved["downtime_ms"], moved["total_ms"]);
         pair.turn_around();

@@ -2,21 +2,25 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use reeve_model::api::ConsoleOptions;
 use reeve_tests::{Daemon, Guest, Options, Run, wait};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::certificates::Authority;
 use crate::{Outcome, PATIENCE};
 
 pub struct Pair {
     pub source: Daemon,
     pub target: Daemon,
     pub place: TempDir,
+    /// Addresses of source and target, where they are not their sockets.
+    pub addresses: Option<(String, String)>,
 }
+
+/// Addresses of this machine that two hosts have.
+pub const HOSTS: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
 impl Pair {
     /// Both daemons; domain `guest` runs at the source, with a pattern in its memory.
@@ -24,7 +28,35 @@ impl Pair {
         // Both hosts are this machine, and would have the domain in the same group.
         let config = "[workers]\ncgroup = ''\n".to_owned();
         let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
-        let pair = Self { source: host()?, target: host()?, place: tempfile::tempdir()? };
+        Self { source: host()?, target: host()?, place: tempfile::tempdir()?, addresses: None }
+            .boot(memory_mib)
+    }
+
+    /// Both daemons, which reach each other over TLS alone.
+    pub fn over_tls(memory_mib: u64) -> anyhow::Result<Self> {
+        let authority = Authority::new()?;
+        let place = tempfile::tempdir()?;
+        for host in HOSTS {
+            authority.issue(&place.path().join(host), host, 2090)?;
+        }
+        Self::with_certificates(place, "")?.boot(memory_mib)
+    }
+
+    /// Both daemons with certificates that are in directories of their names, and more lines for the configuration.
+    pub fn with_certificates(place: TempDir, more: &str) -> anyhow::Result<Self> {
+        let ports = [free_port(HOSTS[0])?, free_port(HOSTS[1])?];
+        let host = |index: usize| {
+            let config = network_config(place.path(), index, ports[index], more);
+            Daemon::start_with(Options { config, ..Options::default() })
+        };
+        let (source, target) = (host(0)?, host(1)?);
+        let [one, other] = [0, 1].map(|index| format!("qemu+tls://{}:{}/system", HOSTS[index], ports[index]));
+        Ok(Self { source, target, place, addresses: Some((one, other)) })
+    }
+
+    /// The domain `guest` is defined and runs at the source, with a pattern in its memory.
+    pub fn boot(self, memory_mib: u64) -> anyhow::Result<Self> {
+        let pair = self;
         File::create(pair.disk())?.set_len(1 << 20)?;
         let devices = format!(
             "<disk type='file'><source file='{}'/><target dev='vda' bus='virtio'/></disk>\
@@ -47,18 +79,28 @@ impl Pair {
     /// Other roles: what was the target is the source.
     pub fn turn_around(&mut self) {
         std::mem::swap(&mut self.source, &mut self.target);
+        if let Some((source, target)) = &mut self.addresses {
+            std::mem::swap(source, target);
+        }
     }
 
     /// The address of the target.
     pub fn destination(&self) -> String {
+        if let Some((_, target)) = &self.addresses {
+            return target.clone();
+        }
         format!("reeve+unix://{}", self.target.root().join("run/reeve/reeve.sock").display())
     }
 
     /// Migrates the guest with these options.
     pub fn migrate(&self, options: &[&str]) -> anyhow::Result<Run> {
-        let uri = self.destination();
+        self.migrate_to(&self.destination(), options)
+    }
+
+    /// Migrates the guest to the host at an address.
+    pub fn migrate_to(&self, uri: &str, options: &[&str]) -> anyhow::Result<Run> {
         let arguments: Vec<&str> =
-            ["domain", "migrate", "guest", uri.as_str()].into_iter().chain(options.iter().copied()).collect();
+            ["domain", "migrate", "guest", uri].into_iter().chain(options.iter().copied()).collect();
         self.source.reeve(&arguments)
     }
 
@@ -91,10 +133,21 @@ impl Pair {
     }
 }
 
-/// What a command says as JSON.
-pub fn json(daemon: &Daemon, arguments: &[&str]) -> anyhow::Result<Value> {
-    let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-    Ok(serde_json::from_str(&daemon.reeve(&arguments)?.ok())?)
+/// The configuration of a host that speaks with others over TLS.
+pub fn network_config(place: &Path, index: usize, port: u16, more: &str) -> String {
+    let (own, other, files) = (HOSTS[index], HOSTS[1 - index], place.join(HOSTS[index]));
+    let files = files.display();
+    let peers = if more.contains("peers") { String::new() } else { format!("peers = ['{other}']\n") };
+    format!(
+        "[workers]\ncgroup = ''\n[migration]\nlisten = '{own}:{port}'\naddress = '{own}:{port}'\n{peers}{more}\n\
+         [migration.tls]\nca = '{files}/ca.pem'\nserver-certificate = '{files}/cert.pem'\nserver-key = '{files}/key.pem'\n\
+         client-certificate = '{files}/cert.pem'\nclient-key = '{files}/key.pem'\n"
+    )
+}
+
+/// A port of this machine that nobody has.
+pub fn free_port(at: &str) -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind((at, 0))?.local_addr()?.port())
 }
 
 /// The state of the guest at a host, `absent` where there is none.
@@ -109,7 +162,7 @@ pub fn state(daemon: &Daemon) -> anyhow::Result<String> {
 
 /// Whether a migration is under way at a host.
 pub fn is_active(daemon: &Daemon) -> anyhow::Result<bool> {
-    Ok(json(daemon, &["domain", "domjobinfo", "guest"])?["active"] == true)
+    Ok(daemon.json(&["domain", "domjobinfo", "guest"])?["active"] == true)
 }
 
 /// Waits for a state of the guest.
@@ -119,33 +172,11 @@ pub fn wait_for(daemon: &Daemon, wanted: &str) -> Outcome {
 
 /// Process id of the worker of the guest.
 pub fn worker(daemon: &Daemon) -> anyhow::Result<i32> {
-    let pid = json(daemon, &["domain", "info", "guest"])?["worker_pid"].as_i64();
+    let pid = daemon.json(&["domain", "info", "guest"])?["worker_pid"].as_i64();
     pid.and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| anyhow::anyhow!("the guest has no worker"))
 }
 
-/// Sends a command to the guest and reads its console until it says these words.
-pub fn say(daemon: &Daemon, command: &str, words: &str) -> anyhow::Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut text = String::new();
-    let read = async {
-        let mut console = daemon.client().console("guest", &ConsoleOptions::default()).await?;
-        let mut bytes = [0; 4096];
-        if !command.is_empty() {
-            // What was said before is no answer.
-            let quiet = std::time::Duration::from_millis(300);
-            while let Ok(length) = tokio::time::timeout(quiet, console.read(&mut bytes)).await {
-                anyhow::ensure!(length? > 0, "the console ended");
-            }
-            console.write_all(command.as_bytes()).await?;
-        }
-        while !text.contains(words) {
-            let length = console.read(&mut bytes).await?;
-            anyhow::ensure!(length > 0, "the console ended after: {text}");
-            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
-        }
-        anyhow::Ok(())
-    };
-    let said = runtime.block_on(async { tokio::time::timeout(PATIENCE, read).await });
-    said.map_err(|_late| anyhow::anyhow!("the guest says no more than this: {text}"))??;
-    Ok(text)
+/// Sends a line to the guest and reads its console until it says these words.
+pub fn say(daemon: &Daemon, line: &str, words: &str) -> anyhow::Result<String> {
+    daemon.console("guest", line, words)
 }
