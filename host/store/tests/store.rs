@@ -386,7 +386,7 @@ fn threads_share_one_handle() {
 fn snapshots_of_a_domain_are_replaced_whole() {
     let (directory, store) = open();
     let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
-    let row = |name: &str, current| DomainSnapshotRow {
+    let row = |name: &str, current: bool| DomainSnapshotRow {
         name: name.to_owned(),
         xml: format!("<domainsnapshot><name>{name}</name></domainsnapshot>"),
         memory: current.then(|| format!("/saves/{name}")),

@@ -8,7 +8,6 @@ use reeve_model::snapshot::{SnapshotRow, SnapshotState};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::Target;
 use super::snapshot::Which;
 use crate::context::Context;
 use crate::output::{Show, moment, or_dash, pairs, table, yes_no};
