@@ -338,7 +338,7 @@ fn what_is_kept_is_shown_edited_and_taken_again() -> Outcome {
             &[("EDITOR", OsStr::new(&editor)), ("VISUAL", OsStr::new(""))],
         )
     };
-    edit("s/first/last/;s/<state>/<description>edited<.description><state>/", &[])?.ok();
+    edit("s|<state>|<description>edited</description><state>|", &[])?.ok();
     let info = lab.reeve(&["domain", "snapshot-info", "web", "c"])?.ok();
     assert!(info.contains("edited"), "{info}");
     assert_ne!(edit("s/>c</>d</", &[])?.code, 0, "the name must stay");
