@@ -7,6 +7,7 @@ mod dump;
 mod interface;
 mod life;
 mod save;
+mod snapshot;
 mod tuning;
 
 use axum::Json;
@@ -34,6 +35,7 @@ pub(crate) use dump::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
 pub(crate) use save::*;
+pub(crate) use snapshot::*;
 pub(crate) use tuning::*;
 
 /// Rows of all domains that pass the filter, by name.

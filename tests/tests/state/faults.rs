@@ -93,10 +93,10 @@ fn a_worker_that_is_killed_leaves_no_file() -> Outcome {
 }
 
 /// A file system of a few megabytes, gone with the test.
-struct Small(std::path::PathBuf);
+pub struct Small(std::path::PathBuf);
 
 impl Small {
-    fn mount(at: &Path) -> anyhow::Result<Self> {
+    pub fn mount(at: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir(at)?;
         let path = at.display().to_string();
         run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path])?;

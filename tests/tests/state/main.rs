@@ -4,6 +4,7 @@ mod dump;
 mod faults;
 mod lab;
 mod life;
+mod snapshots;
 mod verbs;
 
 use std::time::Duration;

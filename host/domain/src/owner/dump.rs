@@ -2,6 +2,7 @@
 //!
 //! The machine stands still until its core is written, also while no daemon runs; the next one writes it.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use reeve_model::domain::LifecycleAction;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::{Owner, Then};
 use crate::core_file::{self, CoreFile, CoreFileError};
 use crate::driver::DriverError;
+use crate::error::DomainError;
 use crate::state::{Occurrence, Phase};
 
 /// Why there is no core.
@@ -27,8 +29,20 @@ enum NoCore {
 }
 
 impl Owner {
+    /// Dumps it where somebody wants it, the guest running on or not.
+    pub(super) async fn dump_to(&self, actor: &Actor, core: File, live: bool) -> Result<(), DomainError> {
+        let dumped = self.machine.dump(core, live).await;
+        dumped.map_err(|source| self.entry.driver_error("dumped", source))?;
+        if !live && !self.entry.lock().phase.stands_still() {
+            self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
+        }
+        Ok(())
+    }
+
     /// A guest has crashed and its machine is kept: dumps it and does what is to follow.
-    pub(super) async fn after_crash(&mut self) -> Then {
+    pub(super) async fn after_crash(&mut self, detail: &str) -> Then {
+        warn!(domain = self.entry.name, detail, "the guest crashed and is dumped");
+        self.entry.lock().advance(Occurrence::KeptCrashed);
         self.dump().await;
         if self.config().on_crash == LifecycleAction::CoredumpRestart {
             match self.machine.reset().await {
