@@ -19,6 +19,7 @@ mod launch;
 mod machine;
 mod migrate;
 mod plan;
+mod switch;
 mod tuning;
 
 use std::fs::File;

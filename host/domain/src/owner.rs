@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use reeve_model::domain::{DomainConfig, MemBalloon};
+use reeve_model::domain::{Disk, DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
 use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
@@ -49,6 +49,12 @@ pub(crate) enum Ask {
     Update(Device),
     /// Target, capacity, and whether it may become smaller.
     ResizeDisk(String, Bytes, bool),
+    /// Disks of the configuration as they are to be, with images that have the same content.
+    SwitchDisks(Vec<Disk>),
+    /// Targets, the name of the snapshot, when it is made.
+    SnapshotDisks(Vec<String>, String, i64),
+    /// Targets, and the name of the snapshot.
+    DropDiskSnapshots(Vec<String>, String),
 }
 
 /// One question to the owner.
@@ -378,6 +384,22 @@ impl Owner {
                 resized.map_err(named("given a disk of another size"))?;
                 self.note(actor, None, DomainChange::Changed);
             }
+            Ask::SwitchDisks(new) => {
+                let mut config = self.config();
+                let old = self.switch(&mut config, &new)?;
+                machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::SnapshotDisks(targets, name, taken) => {
+                let disks = self.disks(&targets)?;
+                let made = machine.snapshot_disks(&disks, &name, taken).await;
+                made.map_err(named("snapshotted"))?;
+            }
+            Ask::DropDiskSnapshots(targets, name) => {
+                let disks = self.disks(&targets)?;
+                let dropped = machine.drop_disk_snapshots(&disks, &name).await;
+                dropped.map_err(named("relieved of a snapshot"))?;
+            }
             Ask::Arrive => {
                 if self.entry.lock().phase.stands_still() {
                     self.note(actor, Some(Occurrence::Arrived), DomainChange::Resumed);
@@ -492,6 +514,26 @@ impl Owner {
         let inner = self.entry.lock();
         let live = inner.live.as_ref().expect("an owned domain is live until its owner ends it");
         live.config.as_ref().clone()
+    }
+
+    /// Disks of the configuration, by target.
+    fn disks(&self, targets: &[String]) -> Result<Vec<Disk>, DomainError> {
+        let config = self.config();
+        let find = |target: &String| {
+            let found = config.devices.disks.iter().find(|disk| disk.target == *target);
+            found.cloned().ok_or_else(|| self.device(format!("has no disk '{target}'")))
+        };
+        targets.iter().map(find).collect()
+    }
+
+    /// Puts disks into a configuration in the place of those with the same targets, which it gives back.
+    fn switch(&self, config: &mut DomainConfig, new: &[Disk]) -> Result<Vec<Disk>, DomainError> {
+        let put = |disk: &Disk| {
+            let place = config.devices.disks.iter_mut().find(|old| old.target == disk.target);
+            let place = place.ok_or_else(|| self.device(format!("has no disk '{}'", disk.target)))?;
+            Ok(std::mem::replace(place, disk.clone()))
+        };
+        new.iter().map(put).collect()
     }
 
     /// Puts a changed configuration in place of the live one, also for the next daemon.

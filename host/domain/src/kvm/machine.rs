@@ -22,7 +22,7 @@ use tracing::debug;
 use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
-use super::{consoles, devices, interfaces, migrate};
+use super::{consoles, devices, interfaces, migrate, switch};
 use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress, Started, Vcpus};
 use crate::migration::{MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::WorkerProcess;
@@ -446,6 +446,26 @@ impl Machine for KvmMachine {
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError> {
         let alias = disk.common.alias.clone().unwrap_or_default();
         self.client.ask(Call::ResizeDisk { alias, bytes: size.0, shrink }).await
+    }
+
+    async fn switch_disks(&self, old: &[Disk], new: &[Disk]) -> Result<(), DriverError> {
+        let (old, new) = (old.to_vec(), new.to_vec());
+        let (disks, fds) = launch::blocking(move || switch::open(&old, &new)).await?;
+        self.client.call(Call::SwitchDisks { disks }, fds).await.map(drop)
+    }
+
+    async fn disk_depths(&self) -> Result<Vec<(String, usize)>, DriverError> {
+        switch::depths(&self.client).await
+    }
+
+    async fn snapshot_disks(&self, disks: &[Disk], name: &str, taken: i64) -> Result<(), DriverError> {
+        let (aliases, name) = (switch::aliases(disks), name.to_owned());
+        self.client.ask(Call::SnapshotDisks { aliases, name, taken }).await
+    }
+
+    async fn drop_disk_snapshots(&self, disks: &[Disk], name: &str) -> Result<(), DriverError> {
+        let (aliases, name) = (switch::aliases(disks), name.to_owned());
+        self.client.ask(Call::DropDiskSnapshots { aliases, name }).await
     }
 
     async fn migrate(&self, order: MigrationOrder) -> Result<(), DriverError> {
