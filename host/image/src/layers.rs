@@ -13,7 +13,6 @@
 use crate::backing::BackingReference;
 use crate::error::ImageError;
 use crate::file::ImageFile;
-use crate::format::Format;
 use crate::image::{Access, Below, Driver, Image, Source, open_alone};
 use crate::qcow2::{Entry, Qcow2};
 use crate::raw::Raw;
@@ -119,7 +118,11 @@ impl Image {
             upper.read(&mut bytes, offset)?;
         }
         let Some(lower) = self.layer_mut(base) else { return Err(missing(self)) };
-        if found.zero { lower.zero(offset, found.length)? } else { lower.write(&bytes, offset)? }
+        if found.zero {
+            lower.zero(offset, found.length)?
+        } else {
+            lower.write(&bytes, offset)?
+        }
         Ok(found.step(offset, bytes.len() as u64))
     }
 
@@ -161,9 +164,8 @@ impl Image {
         reference: Option<BackingReference>,
     ) -> Result<Vec<ImageFile>, ImageError> {
         let layers = self.layers();
-        let valid = lower.map_or(reference.is_none(), |lower| {
-            lower > upper && lower < layers && reference.is_some()
-        });
+        let valid =
+            lower.map_or(reference.is_none(), |lower| lower > upper && lower < layers && reference.is_some());
         let name = self.file().refused("rebased", "its chain is shorter than that");
         let Some(image) = self.layer_mut(upper).filter(|_| valid) else { return Err(name) };
         image.sync()?;
@@ -256,7 +258,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::{CreateOptions, Directories, Repair, check, create, open};
+    use crate::{CreateOptions, Directories, Format, Repair, check, create, open};
 
     const SIZE: u64 = 4 << 20;
     const CLUSTER: u64 = 64 << 10;

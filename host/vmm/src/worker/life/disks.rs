@@ -42,12 +42,19 @@ impl Life {
     }
 
     /// Deletes the snapshot of a name within the image of each disk that has one.
-    pub(in crate::worker) fn drop_disk_snapshots(&self, aliases: &[String], name: &str) -> Result<(), Failure> {
+    pub(in crate::worker) fn drop_disk_snapshots(
+        &self,
+        aliases: &[String],
+        name: &str,
+    ) -> Result<(), Failure> {
         self.machine()?.drop_disk_snapshots(aliases, name).map_err(machine_failure)
     }
 
     /// Does something while vCPUs and devices stand still.
-    fn standing<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn standing<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         self.attend();
         self.machine()?.pause();
         // What the guest did to itself before it stood counts first, and may let it run again.
