@@ -40,7 +40,7 @@ mod zero;
 
 pub use backing::{BackingError, BackingReference, BackingRequest, BackingResolver, MAX_CHAIN, NoBacking};
 pub use bench::BenchOptions;
-pub use chain::{chain, open_chain};
+pub use chain::{chain, disk_size, open_chain};
 pub use check::{Check, Repair, check};
 pub use compare::Difference;
 pub use convert::{ConvertOptions, SPARSE, convert};

@@ -9,9 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use reeve_image::{
-    Access, BackingReference, CreateOptions, Directories, Format, ImageFile, create, open_alone,
-};
+use reeve_image::{BackingReference, CreateOptions, Directories, Format, ImageFile, create};
 use reeve_model::Bytes;
 use reeve_model::block_job::{BlockJob, BlockJobKind, BlockJobState, BlockJobWork};
 use reeve_model::domain::{Disk, DiskSource};
@@ -359,9 +357,9 @@ impl<'a> Chain<'a> {
             source: io::Error::new(io::ErrorKind::InvalidInput, error),
         };
         let file = file.try_clone().map_err(|error| failed(error.into()))?;
-        let opened = ImageFile::new(file, path.display().to_string())
-            .and_then(|file| open_alone(file, *format, Access::Read));
-        Ok(opened.map_err(|error| failed(error.into()))?.size())
+        let size = ImageFile::new(file, path.display().to_string())
+            .and_then(|file| reeve_image::disk_size(&file, *format));
+        size.map_err(|error| failed(error.into()))
     }
 }
 
