@@ -20,7 +20,7 @@ use crate::zero::is_zero;
 use reeve_sys::sparse::Stretch;
 
 /// Most bytes of data that one step moves.
-const CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = 256 << 10;
 /// Most bytes of zeros that one step makes.
 const ZEROS: u64 = 1 << 30;
 

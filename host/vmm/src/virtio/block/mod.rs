@@ -21,4 +21,6 @@ pub use metrics::BlockMetrics;
 #[cfg(test)]
 mod image_tests;
 #[cfg(test)]
+mod job_tests;
+#[cfg(test)]
 mod tests;
