@@ -147,16 +147,14 @@ impl BlockJob {
         told: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, JobError> {
         let is_copy = matches!(task, Task::Copy { .. });
-        let (mut before, work, total);
-        {
-            let mut turn = chained.turn();
-            before = Vec::new();
-            let prepared = prepare(&mut turn, task, &mut before, &told);
-            if prepared.is_err() {
-                restore(&mut turn, &mut before)?;
-            }
-            (work, total) = prepared?;
+        let mut before = Vec::new();
+        let mut turn = chained.turn();
+        let prepared = prepare(&mut turn, task, &mut before, &told);
+        if prepared.is_err() {
+            restore(&mut turn, &mut before)?;
         }
+        let (work, total) = prepared?;
+        drop(turn);
         let control = Control {
             state: BlockJobState::Running,
             error: None,
