@@ -110,7 +110,7 @@ impl Chain {
 
     /// The backing file that an image names.
     pub fn backing(&self, name: &str) -> anyhow::Result<Value> {
-        let info = self.lab.json(&["image", "info", &self.path(name), "-f", "qcow2"])?;
+        let info = self.lab.json(&["image", "info", &self.path(name), "-f", "qcow2", "--force-share"])?;
         Ok(info["backing-filename"].clone())
     }
 
