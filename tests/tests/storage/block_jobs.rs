@@ -52,6 +52,8 @@ impl Chain {
             "<disk type='file'><driver {driver}/><source file='{}'/><target dev='vda' bus='virtio'/></disk>",
             self.path(name)
         );
+        // There may be one of before.
+        self.lab.reeve(&["domain", "undefine", "web"])?;
         self.lab.define(&Guest::locate()?.document_with("web", 64, "", &format!("{SERIAL}{disk}")))?;
         self.reeve(&["domain", "start", "web"])?;
         self.say("", "reeve-guest: ready")?;
@@ -240,8 +242,9 @@ fn the_active_image_goes_into_its_base_and_the_disk_with_it() -> Outcome {
         let said = chain.lab.reeve(&["domain", "blockcopy", "web", "vda", &chain.path("x")])?;
         assert!(said.code != 0 && said.stderr.contains("end its block job first"), "{said:?}");
         chain.job_is("ready")?;
+        let file = chain.path("web.save");
         for words in [
-            &["domain", "save", "web", "/nowhere.save"][..],
+            &["domain", "save", "web", &file][..],
             &["domain", "blockresize", "web", "vda", "64M"],
             &["domain", "blockjob", "web", "vda", "7", "--abort"],
         ] {
@@ -347,7 +350,8 @@ fn a_copy_is_kept_beside_the_disk_and_shallow_where_that_is_asked() -> Outcome {
     // What is there already may be anything: all of it is replaced.
     let garbage = chain.path("garbage");
     std::fs::write(&garbage, vec![0xee; SIZE])?;
-    let document = format!("<disk type='file'><source file='{garbage}'/><driver type='raw'/></disk>");
+    let document =
+        format!("<disk type='file'><source file='{garbage}'/><driver type='raw'/><target dev='vda'/></disk>");
     let file = chain.lab.daemon.file("copy.xml", &document)?;
     let words = ["domain", "blockcopy", "web", "vda", "--xml", &file, "--reuse-external", "--transient-job"];
     chain.reeve(&[&words[..], &["--wait", "--verbose", "--finish"]].concat())?;
