@@ -3,6 +3,7 @@
 mod agent;
 mod arrive;
 mod arrive_stream;
+mod block_job;
 mod clone;
 mod clone_operation;
 mod console;
@@ -45,6 +46,7 @@ use crate::policy_port::{GuardRequest, GuardVerdict};
 
 pub(crate) use agent::Conversations;
 pub(crate) use arrive::Arrive;
+pub(crate) use block_job::Pivot;
 pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;

@@ -3,6 +3,7 @@
 mod agent;
 mod autostart;
 mod blkdeviotune;
+mod block_job;
 mod clone;
 mod console;
 mod create;
@@ -201,8 +202,18 @@ pub enum DomainCommand {
     Domblkinfo(disk::Domblkinfo),
     /// Show counters of a disk
     Domblkstat(disk::Domblkstat),
+    /// Show the disks whose errors a domain is paused for
+    Domblkerror(disk::Domblkerror),
     /// Give a disk of a running domain another size
     Blockresize(disk::Blockresize),
+    /// Bring images of a disk into one below them while the guest runs
+    Blockcommit(block_job::Blockcommit),
+    /// Bring backing files of a disk into its active image while the guest runs
+    Blockpull(block_job::Blockpull),
+    /// Copy a disk into another image while the guest runs
+    Blockcopy(block_job::Blockcopy),
+    /// Show or steer what is being done with the images of a disk
+    Blockjob(block_job::Blockjob),
     /// Show or set the limits of a disk
     Blkdeviotune(blkdeviotune::Blkdeviotune),
     /// List the network interfaces of a domain
@@ -299,7 +310,12 @@ impl DomainCommand {
             Self::Domblklist(command) => command.run(context).await,
             Self::Domblkinfo(command) => command.run(context).await,
             Self::Domblkstat(command) => command.run(context).await,
+            Self::Domblkerror(command) => command.run(context).await,
             Self::Blockresize(command) => command.run(context).await,
+            Self::Blockcommit(command) => command.run(context).await,
+            Self::Blockpull(command) => command.run(context).await,
+            Self::Blockcopy(command) => command.run(context).await,
+            Self::Blockjob(command) => command.run(context).await,
             Self::Blkdeviotune(command) => command.run(context).await,
             Self::Domiflist(command) => command.run(context).await,
             Self::Domifaddr(command) => command.run(context).await,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_model::Bytes;
-use reeve_model::domain::{CharDevice, Disk, DomainConfig, Interface, Rng};
+use reeve_model::block_job::{BlockJob, BlockJobWork};
+use reeve_model::domain::{CharDevice, Disk, DiskSource, DomainConfig, Interface, Rng};
 use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
@@ -265,6 +266,26 @@ pub trait Machine: Send + Sync {
         Err(no_images())
     }
 
+    /// Begins a job on the images of a disk.
+    async fn start_block_job(
+        &self,
+        _disk: &Disk,
+        _work: &BlockJobWork,
+        _bandwidth: Bytes,
+    ) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// Does something about the job of a disk.
+    async fn demand_block_job(&self, _disk: &Disk, _demand: BlockJobDemand) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// The jobs of its disks: those that go on, and the last one of each disk.
+    async fn block_jobs(&self) -> Result<Vec<BlockJobReport>, DriverError> {
+        Ok(Vec::new())
+    }
+
     /// Does something about the move of its guest.
     async fn migrate(&self, _order: MigrationOrder) -> Result<(), DriverError> {
         Err(migration::unsupported())
@@ -288,6 +309,34 @@ pub trait Machine: Send + Sync {
 
 fn no_images() -> DriverError {
     DriverError::Unsupported("its driver has no images".to_owned())
+}
+
+/// What becomes of a job on the images of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockJobDemand {
+    /// Another bandwidth in bytes a second; 0 for any.
+    Limit(Bytes),
+    /// Give it up.
+    Cancel,
+    /// Let its image take the place of the disk's.
+    Pivot,
+    /// Its end has been taken note of.
+    Settle,
+}
+
+/// A job on the images of a disk, as its machine tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockJobReport {
+    /// What is shown of it.
+    pub job: BlockJob,
+    /// Alias of the disk.
+    pub alias: String,
+    /// Its end has been taken note of.
+    pub settled: bool,
+    /// Where the disk is since it has pivoted, and in which format.
+    pub successor: Option<(DiskSource, Option<String>)>,
+    /// Files that nobody needs once it has completed.
+    pub remove: Vec<PathBuf>,
 }
 
 /// How a guest ended.
@@ -337,6 +386,15 @@ pub enum MachineEvent {
     Halted,
     /// A halted guest runs again.
     Unhalted,
+    /// A request to a disk failed, and the vCPUs stand still until they are resumed.
+    IoError {
+        /// Alias of the disk; empty where it is not known.
+        alias: String,
+        /// What the host said.
+        error: String,
+    },
+    /// A job on the images of a disk is ready or has ended; [`Machine::block_jobs`] tells the rest.
+    BlockJob,
     /// The guest let go of a device that nobody waits for any more.
     DeviceRemoved {
         /// Its alias.

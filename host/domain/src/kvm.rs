@@ -8,6 +8,7 @@
 //! The worker gets its machine as data and descriptors and opens nothing itself. It outlives the daemon; the next one connects to
 //! the same socket. An end of the connection is an end of the worker.
 
+mod block_job;
 mod client;
 mod consoles;
 mod cpu;

@@ -32,8 +32,8 @@ pub mod state;
 
 pub use admission::Request;
 pub use driver::{
-    Console, ConsoleStream, Device, Driver, DriverError, End, Machine, MachineEvent, Refusal, SaveProgress,
-    StartSpec, Started, Vcpus,
+    BlockJobDemand, BlockJobReport, Console, ConsoleStream, Device, Driver, DriverError, End, Machine,
+    MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,
 };
 pub use error::DomainError;
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};

@@ -2,9 +2,13 @@
 //!
 //! It is born with a start or an adoption, obeys commands and machine events one after the other, and ends with the machine.
 
+mod images;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
 use reeve_model::tuning::Tuning;
@@ -13,7 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::devices;
-use crate::driver::{Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started};
+use crate::driver::{
+    BlockJobDemand, Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started,
+};
 use crate::entry::Entry;
 use crate::error::DomainError;
 use crate::migration::Incoming;
@@ -55,6 +61,10 @@ pub(crate) enum Ask {
     SnapshotDisks(Vec<String>, String, i64),
     /// Targets, the name of the snapshot, when it was made.
     DropDiskSnapshots(Vec<String>, String, i64),
+    /// Target, what to do, and bytes a second.
+    StartBlockJob(String, BlockJobWork, Bytes),
+    /// Target, and what becomes of its job.
+    BlockJob(String, BlockJobDemand),
 }
 
 /// One question to the owner.
@@ -110,6 +120,8 @@ pub(crate) struct Owner {
     rebooting: Option<Actor>,
     /// On whose behalf the guest was asked to shut down.
     shutting_down: Option<Actor>,
+    /// Disks whose jobs are known to be ready.
+    ready: BTreeSet<String>,
 }
 
 /// Makes a machine, lets it run, and stays with it until it ends.
@@ -131,6 +143,7 @@ pub(crate) async fn start(birth: Birth) {
                 commands,
                 rebooting: None,
                 shutting_down: None,
+                ready: BTreeSet::new(),
             };
             owner.run().await;
         }
@@ -172,7 +185,7 @@ pub(crate) async fn adopt(
         });
         entry.emit(&inner, shared.sink.as_ref(), &Actor::Daemon, DomainChange::Reconnected);
     }
-    let owner = Owner {
+    let mut owner = Owner {
         shared: shared.clone(),
         entry: entry.clone(),
         driver: driver.clone(),
@@ -182,7 +195,10 @@ pub(crate) async fn adopt(
         commands,
         rebooting: None,
         shutting_down: None,
+        ready: BTreeSet::new(),
     };
+    // Jobs may have ended while no daemon ran; what an interrupted operation does next depends on it.
+    owner.note_block_jobs().await;
     tokio::spawn(owner.run());
     Ok(())
 }
@@ -376,32 +392,12 @@ impl Owner {
                 machine.update_device(&old, &new).await.map_err(named("given a changed device"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
-            Ask::ResizeDisk(target, size, shrink) => {
-                let config = self.config();
-                let disk = config.devices.disks.iter().find(|disk| disk.target == target);
-                let disk = disk.ok_or_else(|| self.device(format!("has no disk '{target}'")))?;
-                let resized = machine.resize_disk(disk, size, shrink).await;
-                resized.map_err(named("given a disk of another size"))?;
-                self.note(actor, None, DomainChange::Changed);
-            }
-            Ask::SwitchDisks(new) => {
-                let mut config = self.config();
-                let old = devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
-                machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
-                self.reconfigure(actor, config, DomainChange::Changed).await?;
-            }
-            Ask::SnapshotDisks(targets, name, taken) => {
-                let disks =
-                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
-                let made = machine.snapshot_disks(&disks, &name, taken).await;
-                made.map_err(named("snapshotted"))?;
-            }
-            Ask::DropDiskSnapshots(targets, name, taken) => {
-                let disks =
-                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
-                let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
-                dropped.map_err(named("relieved of a snapshot"))?;
-            }
+            ask @ (Ask::ResizeDisk(..)
+            | Ask::SwitchDisks(_)
+            | Ask::SnapshotDisks(..)
+            | Ask::DropDiskSnapshots(..)
+            | Ask::StartBlockJob(..)
+            | Ask::BlockJob(..)) => self.change_images(actor, ask).await?,
             Ask::Arrive => {
                 if self.entry.lock().phase.stands_still() {
                     self.note(actor, Some(Occurrence::Arrived), DomainChange::Resumed);
@@ -464,6 +460,16 @@ impl Owner {
             MachineEvent::Unhalted => {
                 self.entry.lock().advance(Occurrence::Unhalted);
             }
+            MachineEvent::IoError { alias, error } => {
+                warn!(
+                    domain = self.entry.name,
+                    disk = alias,
+                    error,
+                    "a request to a disk failed: the domain is paused"
+                );
+                self.note(&Actor::Daemon, Some(Occurrence::IoError), DomainChange::Suspended);
+            }
+            MachineEvent::BlockJob => self.note_block_jobs().await,
             MachineEvent::DeviceRemoved { alias } => {
                 let mut config = self.config();
                 if devices::remove_named(&mut config, &alias)

@@ -59,6 +59,8 @@ pub enum Occurrence {
     Arrived,
     /// vCPUs stopped.
     Paused,
+    /// vCPUs stopped, because a request to a disk failed.
+    IoError,
     /// The power button was pressed.
     ShutdownAsked,
     /// Reset to power-on state.
@@ -173,6 +175,9 @@ impl Phase {
             (Self::Paused(StateReason::Restored), O::Resumed) => Self::Running(StateReason::Restored),
             (Self::Paused(_), O::Resumed) => Self::Running(StateReason::Unpaused),
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::Paused) => Self::Paused(StateReason::User),
+            (Self::Running(_) | Self::Idle | Self::InShutdown | Self::Paused(_), O::IoError) => {
+                Self::Paused(StateReason::IoError)
+            }
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::ShutdownAsked) => Self::InShutdown,
             (Self::Paused(_), O::Reset) => self,
             (live, O::Reset) if live.is_live() => Self::Running(StateReason::Booted),

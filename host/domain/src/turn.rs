@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::tuning::Tuning;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Request;
 use crate::admission::Ticket;
-use crate::driver::Device;
+use crate::driver::{BlockJobDemand, Device};
 use crate::entry::{Entry, Live};
 use crate::error::DomainError;
 use crate::migration::Incoming;
@@ -272,6 +273,21 @@ impl Turn {
         taken: i64,
     ) -> Result<(), DomainError> {
         self.ask(Request::UpdateDevice, Ask::DropDiskSnapshots(targets, name.to_owned(), taken)).await
+    }
+
+    /// Begins a job on the images of the disk with a target.
+    pub async fn start_block_job(
+        &self,
+        target: &str,
+        work: BlockJobWork,
+        bandwidth: Bytes,
+    ) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::StartBlockJob(target.to_owned(), work, bandwidth)).await
+    }
+
+    /// Does something about the job of the disk with a target.
+    pub async fn demand_block_job(&self, target: &str, demand: BlockJobDemand) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::BlockJob(target.to_owned(), demand)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

@@ -76,6 +76,8 @@ pub enum StateReason {
     Restored,
     /// The guest failed: triple fault, emulation failure, panic device.
     GuestCrash,
+    /// A request to a disk failed.
+    IoError,
     /// The worker process ended without being asked to.
     WorkerLost,
     /// It came from another host, or went to one.
@@ -99,6 +101,7 @@ impl StateReason {
             Self::Saved => "saved",
             Self::Restored => "restored",
             Self::GuestCrash => "guest crash",
+            Self::IoError => "I/O error",
             Self::WorkerLost => "worker lost",
             Self::Migrated => "migrated",
             Self::Failed => "failed",

@@ -5,6 +5,7 @@
 
 mod console;
 mod cpu;
+mod errors;
 mod memory;
 mod watchdog;
 
@@ -20,6 +21,7 @@ pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use watchdog::{WatchdogAction, WatchdogConfig};
 
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
+pub use errors::{ErrorAction, ErrorPolicy};
 pub use memory::{MemoryConfig, NumaConfig, NumaMode};
 
 /// Index into the descriptors that came with the message, from 0.
@@ -161,6 +163,23 @@ pub struct BlockConfig {
     /// How much may pass.
     #[serde(default, skip_serializing_if = "DiskLimits::is_none")]
     pub limits: DiskLimits,
+    /// What becomes of requests that fail.
+    #[serde(default, skip_serializing_if = "ErrorPolicy::is_default")]
+    pub errors: ErrorPolicy,
+    /// How transfers of a raw image are done.
+    #[serde(default)]
+    pub io: IoEngine,
+}
+
+/// How transfers are done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IoEngine {
+    /// Many at once, by io_uring where the kernel has it.
+    #[default]
+    Ring,
+    /// One after the other, by the thread of the disk.
+    Thread,
 }
 
 /// Limits of a disk, each for both ways together, for reads and for writes.

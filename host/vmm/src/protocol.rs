@@ -20,9 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{BackingConfig, DeviceConfig, DiskLimits, FdIndex, VmConfig, WatchdogAction};
 
+mod block_job;
 mod frame;
 mod migration;
 
+pub use block_job::{BlockJobBase, BlockJobOrder, BlockJobState, BlockJobStatus, BlockJobWork};
 pub(crate) use frame::send_first;
 pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
 pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound};
@@ -183,6 +185,15 @@ pub enum Call {
         /// When they were made, in seconds since 1970: others of that name stay.
         taken: i64,
     },
+    /// Does something about the job on the images of a disk.
+    BlockJob {
+        /// The alias of the disk.
+        alias: String,
+        /// What to do.
+        order: BlockJobOrder,
+    },
+    /// Answered with [`Answer::BlockJobs`].
+    BlockJobs,
     /// Moves the guest to another worker, or takes one in.
     Migrate {
         /// What to do.
@@ -243,6 +254,8 @@ pub enum Answer {
     Stats(Box<Stats>),
     /// How far a save is.
     Save(SaveStatus),
+    /// Jobs on the images of disks: those that go on, and the last one of each disk.
+    BlockJobs(Vec<BlockJobStatus>),
 }
 
 /// How far a save is.
@@ -313,6 +326,8 @@ pub enum PauseReason {
     Saved,
     /// The watchdog expired, and that is its action. Resume lets the guest go on.
     Watchdog,
+    /// A request to a disk failed, and its policy is to stop. Resume makes it once more.
+    IoError,
     /// The guest ended and its lifecycle action is to preserve it; Reset or Quit are what is left.
     Preserved {
         /// How it ended.
@@ -402,6 +417,18 @@ pub enum Event {
         /// Why it was not saved; none when it was.
         failure: Option<Failure>,
     },
+    /// A request to a disk failed, and the machine stands still for it.
+    DiskError {
+        /// Alias of the disk.
+        alias: String,
+        /// What the host said.
+        error: String,
+    },
+    /// A job on the images of a disk is ready or has ended.
+    BlockJob {
+        /// What it is now.
+        status: BlockJobStatus,
+    },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {
         /// Its alias.
@@ -472,6 +499,9 @@ pub struct DiskStats {
     /// Nanoseconds that flush requests took together.
     #[serde(default)]
     pub flush_time_ns: u64,
+    /// The error that it stands on.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// Counters of one network interface, seen from the guest.

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use reeve_model::block_job::BlockJob;
 use reeve_model::migration::{Migrate, Migrated, MigrationJob, MigrationLimits};
 use serde::Serialize;
 
-use super::Target;
+use super::{Target, block_job};
 use crate::context::{Context, read_document};
 use crate::output::Show;
 
@@ -227,21 +228,31 @@ pub struct Domjobinfo {
 
 impl Domjobinfo {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        context.show(&Job(context.client.domain_job(&self.target.domain).await?))
+        let domain = &self.target.domain;
+        let job = context.client.domain_job(domain).await?;
+        // One that does not run has none.
+        let block_jobs = context.client.block_jobs(domain).await.unwrap_or_default();
+        context.show(&Job { job, block_jobs })
     }
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Job(MigrationJob);
+struct Job {
+    #[serde(flatten)]
+    job: MigrationJob,
+    /// Jobs on the images of its disks.
+    block_jobs: Vec<BlockJob>,
+}
 
 impl Show for Job {
     const ELEMENT: &'static str = "job";
 
     fn human(&self) -> String {
-        let job = &self.0;
+        let Self { job, block_jobs } = self;
+        let block_jobs: Vec<String> = block_jobs.iter().map(block_job::line).collect();
         if !job.active && job.round == 0 {
-            return "Job type:          none".to_owned();
+            let none = "Job type:          none".to_owned();
+            return std::iter::once(none).chain(block_jobs).collect::<Vec<_>>().join("\n");
         }
         let lines = [
             ("Job type", if job.active { "migration".to_owned() } else { "migration, ended".to_owned() }),
@@ -255,7 +266,8 @@ impl Show for Job {
             ("Expected downtime", format!("{} ms", job.expected_downtime_ms)),
             ("Auto converge", format!("{} %", job.throttle)),
         ];
-        lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:"))).join("\n")
+        let lines = lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:")));
+        lines.into_iter().chain(block_jobs).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -292,7 +304,7 @@ mod tests {
             expected_downtime_ms: 1,
             throttle: 0,
         };
-        let shown = Job(job).human();
+        let shown = Job { job, block_jobs: Vec::new() }.human();
         for line in [
             "Job type:          migration",
             "Memory iteration:  2",
@@ -301,7 +313,10 @@ mod tests {
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{shown}");
         }
-        assert_eq!(Job(MigrationJob::default()).human(), "Job type:          none");
+        assert_eq!(
+            Job { job: MigrationJob::default(), block_jobs: Vec::new() }.human(),
+            "Job type:          none"
+        );
         let limits = Limits(MigrationLimits { bandwidth_mib: 5, ..MigrationLimits::default() }).human();
         assert_eq!(limits, "Speed:        5 MiB/s\nMax downtime: 300 ms");
     }

@@ -281,6 +281,8 @@ fn describe(call: &Call) -> &'static str {
         Call::SnapshotDisks { .. } => "a snapshot",
         Call::DropDiskSnapshots { .. } => "the removal of a snapshot",
         Call::SetLink { .. } => "a change of a link",
+        Call::BlockJob { .. } => "a block job",
+        Call::BlockJobs => "a question for its block jobs",
         Call::Release => "its release",
     }
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    DeviceCommon, Disk, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon, PanicDevice, Rng,
-    Watchdog,
+    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon,
+    PanicDevice, Rng, Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, RateLimit, RngConfig,
-    RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
+    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, ErrorAction, ErrorPolicy,
+    IoEngine, RateLimit, RngConfig, RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -148,8 +148,26 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     // What is below the image is known when it is opened.
     let backing = Vec::new();
     let limits = limits(&disk.iotune);
-    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits };
+    let errors = errors(&disk.driver);
+    let io = if disk.driver.io.as_deref() == Some("threads") { IoEngine::Thread } else { IoEngine::Ring };
+    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits, errors, io };
     device(&disk.common, DeviceKind::Block(block))
+}
+
+/// What becomes of requests that fail (guide 20.16.1.5): as libvirt does, what is said of all holds for reads too, as far as it can.
+fn errors(driver: &DiskDriver) -> ErrorPolicy {
+    let action = |word: &str| match word {
+        "stop" => Some(ErrorAction::Stop),
+        "report" => Some(ErrorAction::Report),
+        "ignore" => Some(ErrorAction::Ignore),
+        _ => None,
+    };
+    let (all, reads) = (driver.error_policy.as_deref(), driver.rerror_policy.as_deref());
+    let by_default = ErrorPolicy::default();
+    ErrorPolicy {
+        write: all.and_then(action).unwrap_or(by_default.write),
+        read: reads.or(all).and_then(action).unwrap_or(by_default.read),
+    }
 }
 
 /// The limits of a disk as its worker keeps them.
@@ -198,7 +216,17 @@ pub(super) fn notes(disks: &[Disk]) -> Vec<String> {
             disk.target
         ))
     };
-    disks.iter().filter_map(note).collect()
+    let io = |disk: &Disk| {
+        let qcow2 = disk.driver.format.as_deref() == Some("qcow2");
+        let instead = match disk.driver.io.as_deref()? {
+            _ if qcow2 => "transfers of a qcow2 image are done one after the other by the thread of the disk",
+            "native" => "transfers are done by io_uring, many at once",
+            "threads" => "transfers are done one after the other by the thread of the disk",
+            _ => return None,
+        };
+        Some(format!("disk '{}' asks for io '{}': {instead}", disk.target, disk.driver.io.as_deref()?))
+    };
+    disks.iter().flat_map(|disk| [note(disk), io(disk)]).flatten().collect()
 }
 
 /// One source of random bytes.

@@ -183,6 +183,9 @@ pub struct DiskDriver {
     /// `error_policy`: `stop`, `report`, `ignore` or `enospace`.
     #[serde(default)]
     pub error_policy: Option<String>,
+    /// `rerror_policy`, for reads: `stop`, `report` or `ignore`.
+    #[serde(default)]
+    pub rerror_policy: Option<String>,
     /// `discard`: `unmap` or `ignore`.
     #[serde(default)]
     pub discard: Option<String>,

@@ -1,6 +1,8 @@
 //! The PCI devices of a machine: from their configuration to functions on the bus.
 
-use std::sync::atomic::Ordering;
+mod stats;
+
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_image::{Access, Format, ImageFile};
@@ -20,10 +22,12 @@ use crate::pci::{
     ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
     RootComplex, Watchdog, WatchdogFunction,
 };
-use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, InterfaceStats, Stats};
+use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
-use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
+use crate::virtio::block::{
+    Block, BlockControl, BlockJob, BlockMetrics, Disk, DiskError, DiskOptions, JobError, ResizeError, Task,
+};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
@@ -60,11 +64,29 @@ pub enum DeviceError {
         /// Reason.
         cause: TransportStateError,
     },
+    /// The disk named by its alias stands on an error.
+    #[error(
+        "disk '{alias}' stands on an error ({error}): mend that and let the domain run before its state is taken"
+    )]
+    Stands {
+        /// The disk.
+        alias: String,
+        /// What it stands on.
+        error: String,
+    },
     /// The device named by its alias is none that can be saved.
     #[error(
         "the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead"
     )]
     NotSaved(String),
+    /// The disk named by its alias can't have that job.
+    #[error("device '{alias}': {cause}")]
+    Job {
+        /// The disk.
+        alias: String,
+        /// Reason.
+        cause: JobError,
+    },
     /// The disk named by its alias can't have that size.
     #[error("device '{alias}': {cause}")]
     Size {
@@ -267,6 +289,30 @@ impl Devices {
         Ok(())
     }
 
+    /// Begins a job on the images of a disk. The device must be stopped.
+    pub(super) fn begin_job(
+        &self,
+        alias: &str,
+        task: Task,
+        bandwidth: u64,
+        told: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<BlockJob, DeviceError> {
+        let begun = self.disk(alias)?.begin_job(alias, task, bandwidth, told);
+        begun.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause })
+    }
+
+    /// Puts a disk where its job has left it. The device must be stopped.
+    pub(super) fn end_job(&self, alias: &str) -> Result<(), DeviceError> {
+        let ended = self.disk(alias)?.end_job();
+        ended.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause })
+    }
+
+    /// The files of a disk with their formats, from the one that is written down.
+    pub(super) fn disk_files(&self, alias: &str) -> Result<Vec<(OwnedFd, Format)>, DeviceError> {
+        let files = self.disk(alias)?.files();
+        files.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause: cause.into() })
+    }
+
     /// Deletes the snapshot of a name and time within the image of each disk that has one.
     pub(super) fn drop_disk_snapshots(
         &self,
@@ -285,6 +331,24 @@ impl Devices {
         match &self.find(alias)?.handle {
             Handle::Disk(_, control) => Ok(control),
             _ => Err(DeviceError::NoDisk(alias.to_owned())),
+        }
+    }
+
+    /// Disks that stand on an error, with it.
+    pub fn stopped_disks(&self) -> Vec<(String, String)> {
+        let stopped = |plugged: &Plugged| match &plugged.handle {
+            Handle::Disk(_, control) => control.error().map(|error| (plugged.alias.clone(), error)),
+            _ => None,
+        };
+        self.plugged.iter().filter_map(stopped).collect()
+    }
+
+    /// Makes requests once more that disks stand on.
+    pub(super) fn go_on(&self) {
+        for plugged in &self.plugged {
+            if let Handle::Disk(_, control) = &plugged.handle {
+                control.go_on();
+            }
         }
     }
 
@@ -391,13 +455,15 @@ impl Devices {
     }
 
     /// Adds the counters of all devices.
-    pub(super) fn add_stats(&self, stats: &mut Stats) {
+    pub(super) fn add_stats(&self, all: &mut Stats) {
         for Plugged { alias, handle, .. } in &self.plugged {
             match handle {
-                Handle::Disk(metrics, _) => stats.disks.push(disk_stats(alias, metrics)),
-                Handle::Interface(metrics, _) => stats.interfaces.push(interface_stats(alias, metrics)),
+                Handle::Disk(metrics, control) => {
+                    all.disks.push(DiskStats { error: control.error(), ..stats::disk(alias, metrics) });
+                }
+                Handle::Interface(metrics, _) => all.interfaces.push(stats::interface(alias, metrics)),
                 Handle::Balloon(balloon) => {
-                    stats.balloon = Some(BalloonStats {
+                    all.balloon = Some(BalloonStats {
                         alias: alias.clone(),
                         target: balloon.target(),
                         actual: balloon.actual(),
@@ -456,9 +522,13 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         serial: config.serial.clone().unwrap_or_default(),
         cache: config.cache,
         discard: config.discard,
+        errors: config.errors,
+        io: config.io,
     };
     let disk = disk(board.fds, alias, config.fd, config.format, &config.backing, options)?;
     let block = Block::new(disk, &config.limits)?;
+    let signals = Arc::clone(board.signals);
+    block.control().watch(Arc::new(move || signals.disk_stopped()));
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
 }
@@ -507,35 +577,6 @@ fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCa
     let control = balloon.control();
     control.set_period(config.stats_period.unwrap_or(0));
     Ok((Box::new(balloon), Handle::Balloon(control)))
-}
-
-fn disk_stats(alias: &str, metrics: &BlockMetrics) -> DiskStats {
-    DiskStats {
-        alias: alias.to_owned(),
-        read_requests: metrics.read_requests.load(Ordering::Relaxed),
-        read_bytes: metrics.read_bytes.load(Ordering::Relaxed),
-        write_requests: metrics.write_requests.load(Ordering::Relaxed),
-        write_bytes: metrics.write_bytes.load(Ordering::Relaxed),
-        flush_requests: metrics.flush_requests.load(Ordering::Relaxed),
-        errors: metrics.errors.load(Ordering::Relaxed),
-        read_time_ns: metrics.read_time_ns.load(Ordering::Relaxed),
-        write_time_ns: metrics.write_time_ns.load(Ordering::Relaxed),
-        flush_time_ns: metrics.flush_time_ns.load(Ordering::Relaxed),
-    }
-}
-
-fn interface_stats(alias: &str, metrics: &NetMetrics) -> InterfaceStats {
-    InterfaceStats {
-        alias: alias.to_owned(),
-        rx_packets: metrics.rx_packets.load(Ordering::Relaxed),
-        rx_bytes: metrics.rx_bytes.load(Ordering::Relaxed),
-        tx_packets: metrics.tx_packets.load(Ordering::Relaxed),
-        tx_bytes: metrics.tx_bytes.load(Ordering::Relaxed),
-        rx_errors: metrics.rx_errors.load(Ordering::Relaxed),
-        rx_dropped: metrics.rx_dropped.load(Ordering::Relaxed),
-        tx_errors: metrics.tx_errors.load(Ordering::Relaxed),
-        tx_dropped: metrics.tx_dropped.load(Ordering::Relaxed),
-    }
 }
 
 fn virtio_console(board: &Board<'_>, config: &ConsoleConfig) -> Result<Box<dyn VirtioDevice>, DeviceCause> {

@@ -17,6 +17,7 @@ mod vcpu_thread;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,6 +25,7 @@ pub use chassis::MachineChassis;
 pub use devices::{DeviceError, Devices, Successor};
 pub use fds::{FdError, FdTable};
 pub use pinning::pin_current_thread;
+use reeve_image::Format;
 pub use signals::{GuestStop, Happened, Signals};
 use time::OffsetDateTime;
 
@@ -38,6 +40,7 @@ use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::{DiskSwitch, Stats};
 use crate::sandbox::{self, ThreadFilter, ThreadRole};
 use crate::state::StateError;
+use crate::virtio::block::{BlockJob, Task};
 use crate::{layout, memory};
 use gate::Gate;
 use vcpu_thread::{VcpuTask, VcpuThread};
@@ -244,6 +247,7 @@ impl Machine {
         if self.devices_stopped.swap(false, Ordering::SeqCst) {
             self.devices.resume();
         }
+        self.devices.go_on();
         self.gate.open();
         self.watchdog().iter().for_each(|watchdog| watchdog.go_on());
     }
@@ -358,6 +362,27 @@ impl Machine {
         taken: OffsetDateTime,
     ) -> Result<(), MachineError> {
         Ok(self.devices.snapshot_disks(aliases, name, taken)?)
+    }
+
+    /// Begins a job on the images of a disk. The machine must be [quiesced](Self::quiesce). `told` is called when it comes to another state.
+    pub fn begin_job(
+        &self,
+        alias: &str,
+        task: Task,
+        bandwidth: u64,
+        told: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<BlockJob, MachineError> {
+        Ok(self.devices.begin_job(alias, task, bandwidth, told)?)
+    }
+
+    /// Puts a disk where its job has left it. The machine must be quiesced.
+    pub fn end_job(&self, alias: &str) -> Result<(), MachineError> {
+        Ok(self.devices.end_job(alias)?)
+    }
+
+    /// The files of a disk with their formats, from the one that is written down.
+    pub fn disk_files(&self, alias: &str) -> Result<Vec<(OwnedFd, Format)>, MachineError> {
+        Ok(self.devices.disk_files(alias)?)
     }
 
     /// Deletes the snapshot of a name and time within the image of each disk that has one.

@@ -71,6 +71,9 @@ impl Machine {
             return Err(DeviceError::NotSaved(alias.to_owned()).into());
         }
         self.quiesce();
+        if let Some((alias, error)) = self.devices.stopped_disks().into_iter().next() {
+            return Err(DeviceError::Stands { alias, error }.into());
+        }
         let board = BoardState {
             serials: self.serials.iter().map(|serial| serial.state()).collect(),
             power: self.power.state(),

@@ -36,6 +36,10 @@ pub struct Happened {
     pub ejected: Vec<Ejected>,
     /// The thread that saves the machine has ended.
     pub saved: bool,
+    /// A job on the images of a disk came to another state.
+    pub job_moved: bool,
+    /// A disk stands on an error.
+    pub disk_stopped: bool,
 }
 
 /// The mailbox of the event loop.
@@ -83,6 +87,18 @@ impl Signals {
     /// The thread that saves the machine ends.
     pub fn saved(&self) {
         self.lock().saved = true;
+        self.wake();
+    }
+
+    /// A job on the images of a disk came to another state.
+    pub fn job_moved(&self) {
+        self.lock().job_moved = true;
+        self.wake();
+    }
+
+    /// A disk stands on an error.
+    pub fn disk_stopped(&self) {
+        self.lock().disk_stopped = true;
         self.wake();
     }
 

@@ -7,6 +7,7 @@
 //!                        └───────────> Ended <──────┘          memory is freed; the worker waits for Release
 //! ```
 
+mod block_jobs;
 mod disks;
 mod guard;
 mod migrate;
@@ -29,6 +30,7 @@ use crate::machine::{
 use crate::migration::Mailbox;
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
+use block_jobs::Jobs;
 use migrate::{Arrival, Migrating};
 use save::{Image, Saving};
 
@@ -46,6 +48,9 @@ pub(super) struct Life {
     migration: Option<Migrating>,
     locks: DiskLocks,
     saving: Option<Saving>,
+    jobs: Jobs,
+    /// A job came to another state since they were looked at.
+    jobs_moved: bool,
     pub(super) history: History,
     /// Events that were not sent to a daemon yet.
     pub(super) fresh: Vec<(u64, Event)>,
@@ -77,6 +82,8 @@ impl Life {
             migration: None,
             locks: DiskLocks::default(),
             saving: None,
+            jobs: Jobs::new(),
+            jobs_moved: false,
             history: History::default(),
             fresh: Vec::new(),
         }
@@ -356,7 +363,12 @@ impl Life {
 
     /// Deals with what the machine reported. True when the guest came to a stop.
     pub(super) fn attend(&mut self) -> bool {
-        let Happened { first_output, balloon, stop, panic_handled, ejected, saved } = self.signals.take();
+        let happened = self.signals.take();
+        let Happened { first_output, balloon, stop, panic_handled, ejected, saved, .. } = happened;
+        self.jobs_moved |= happened.job_moved;
+        if happened.disk_stopped {
+            self.disk_stopped();
+        }
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
@@ -405,6 +417,7 @@ impl Life {
     fn end(&mut self, end: End) {
         self.last_stats = self.stats();
         self.migration = None;
+        self.drop_jobs();
         self.locks.clear();
         self.replace(|state| {
             drop(state);

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    DiskLimits, FdIndex, RngConfig, VmConfig,
+    DiskLimits, ErrorPolicy, FdIndex, IoEngine, RngConfig, VmConfig,
 };
 use reeve_vmm::protocol::{Call, ErrorCode, Event};
 
@@ -27,6 +27,8 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         cache: CacheMode::Writeback,
         discard: false,
         limits: DiskLimits::default(),
+        errors: ErrorPolicy::default(),
+        io: IoEngine::Ring,
     };
     device(alias, DeviceKind::Block(config))
 }

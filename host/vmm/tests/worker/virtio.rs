@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    DiskLimits, FdIndex, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
+    DiskLimits, ErrorPolicy, FdIndex, IoEngine, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode,
+    VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 
@@ -43,7 +44,18 @@ pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
     let (format, backing) = (Format::Raw, Vec::new());
     let (fd, limits) = (FdIndex(fd), DiskLimits::default());
-    let block = BlockConfig { fd, format, backing, readonly: false, serial, cache, discard: true, limits };
+    let block = BlockConfig {
+        fd,
+        format,
+        backing,
+        readonly: false,
+        serial,
+        cache,
+        discard: true,
+        limits,
+        errors: ErrorPolicy::default(),
+        io: IoEngine::Ring,
+    };
     device(alias, None, DeviceKind::Block(block))
 }
 

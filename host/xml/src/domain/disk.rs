@@ -65,6 +65,7 @@ fn read_driver(driver: &mut Reader<'_, '_>) -> Result<DiskDriver, Fault> {
         cache: driver.word("cache"),
         io: driver.word("io"),
         error_policy: driver.word("error_policy"),
+        rerror_policy: driver.word("rerror_policy"),
         discard: driver.word("discard"),
         extra: driver.extra(),
     })
@@ -104,6 +105,7 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
         .with_some("type", driver.format.as_ref())
         .with_some("cache", driver.cache.as_ref())
         .with_some("error_policy", driver.error_policy.as_ref())
+        .with_some("rerror_policy", driver.rerror_policy.as_ref())
         .with_some("io", driver.io.as_ref())
         .with_some("discard", driver.discard.as_ref())
         .extra(&driver.extra);

@@ -147,6 +147,8 @@ fn check_disk(path: &str, disk: &Disk) -> Checked {
     word(format!("{driver}/@io"), disk.driver.io.as_deref(), &["threads", "native", "io_uring"])?;
     let policies = ["stop", "report", "ignore", "enospace"];
     word(format!("{driver}/@error_policy"), disk.driver.error_policy.as_deref(), &policies)?;
+    let policies = ["stop", "report", "ignore"];
+    word(format!("{driver}/@rerror_policy"), disk.driver.rerror_policy.as_deref(), &policies)?;
     word(format!("{driver}/@discard"), disk.driver.discard.as_deref(), &["unmap", "ignore"])?;
     if disk.driver.io.as_deref() == Some("native")
         && disk.driver.cache.as_deref().is_some_and(|cache| !matches!(cache, "none" | "directsync"))

@@ -3,16 +3,18 @@
 use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use reeve_image::{Image, ImageError};
+use reeve_image::{Access, Format, Image, ImageError, ImageFile};
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
 use time::OffsetDateTime;
 
 use super::chained::Chained;
-use crate::config::CacheMode;
+use crate::aligned::AlignedBuffer;
+use crate::config::{CacheMode, ErrorPolicy, IoEngine};
 
 /// Bytes of a sector in the virtio protocol, whatever the disk's block size.
 pub(super) const SECTOR: u64 = 512;
@@ -33,6 +35,10 @@ pub struct DiskOptions {
     pub cache: CacheMode,
     /// DISCARD frees space in the image.
     pub discard: bool,
+    /// What becomes of requests that fail.
+    pub errors: ErrorPolicy,
+    /// How transfers of a raw image are done.
+    pub io: IoEngine,
 }
 
 /// Why a file cannot be a disk.
@@ -93,7 +99,7 @@ pub enum ResizeError {
 }
 
 /// A sentence with its cause.
-fn whole(error: &ImageError) -> String {
+pub(super) fn whole(error: &ImageError) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
@@ -110,7 +116,7 @@ pub struct Disk {
     /// The disk byte for byte, unless there is an image.
     file: File,
     /// The disk where it is not raw; `file` is the image's own then, for flushes.
-    image: Option<Chained>,
+    image: Option<Arc<Chained>>,
     capacity: AtomicU64,
     block_size: u64,
     direct: Option<Alignment>,
@@ -143,7 +149,7 @@ impl Disk {
         let capacity = AtomicU64::new(capacity);
         Ok(Self {
             file,
-            image: Some(Chained::new(image)),
+            image: Some(Arc::new(Chained::new(image))),
             capacity,
             block_size: SECTOR,
             direct: None,
@@ -207,6 +213,55 @@ impl Disk {
             Some(image) => Ok(image.sync()?),
             None => self.file.sync_data().map_err(DiskError::Sync),
         }
+    }
+
+    /// The same disk with its bytes behind an image, raw ones too: so a job can work on them between two requests. Nothing may be in flight.
+    pub(super) fn for_job(&self, alias: &str) -> Result<(Self, Arc<Chained>), DiskError> {
+        let chained = match &self.image {
+            Some(image) => Arc::clone(image),
+            None => {
+                let file = self.file.try_clone().map_err(DiskError::Flags)?;
+                bypass_cache(&file, false).map_err(DiskError::Flags)?;
+                let access = if self.options.readonly { Access::Read } else { Access::Write };
+                let image = reeve_image::open_alone(ImageFile::new(file, alias)?, Format::Raw, access)?;
+                Arc::new(Chained::new(image))
+            }
+        };
+        Ok((self.on(self.file.try_clone().map_err(DiskError::Flags)?, Some(Arc::clone(&chained))), chained))
+    }
+
+    /// The same disk as it is after a job: in the image that the job left, or byte for byte in its file. Nothing may be in flight.
+    pub(super) fn after_job(&self) -> Result<Self, DiskError> {
+        let Some(chained) = &self.image else {
+            return Ok(self.on(self.file.try_clone().map_err(DiskError::Flags)?, None));
+        };
+        let turn = chained.turn();
+        let file = turn.image.file().file().try_clone().map_err(DiskError::Flags)?;
+        if turn.image.format() != Format::Raw {
+            drop(turn);
+            return Ok(self.on(file, Some(Arc::clone(chained))));
+        }
+        drop(turn);
+        let bypasses = matches!(self.options.cache, CacheMode::None | CacheMode::Directsync);
+        // A file system that wants larger blocks than the guest was told of, or can't do without its cache, keeps it.
+        let wants = alignment(&file).ok().filter(|wants| bypasses && wants.offset <= self.block_size);
+        let direct = wants.filter(|_| bypass_cache(&file, true).is_ok());
+        Ok(Self { direct, ..self.on(file, None) })
+    }
+
+    fn on(&self, file: File, image: Option<Arc<Chained>>) -> Self {
+        let capacity = AtomicU64::new(self.capacity());
+        let direct = self.direct.filter(|_| image.is_none());
+        Self { file, image, capacity, block_size: self.block_size, direct, options: self.options.clone() }
+    }
+
+    /// Its files with their formats, from the one that is written down.
+    pub(super) fn files(&self) -> Result<Vec<(OwnedFd, Format)>, DiskError> {
+        let copy = |file: &File| file.try_clone().map(OwnedFd::from).map_err(DiskError::Flags);
+        let Some(chained) = &self.image else { return Ok(vec![(copy(&self.file)?, Format::Raw)]) };
+        let turn = chained.turn();
+        let layers = std::iter::successors(Some(&turn.image), |image| image.below());
+        layers.map(|image| Ok((copy(image.file().file())?, image.format()))).collect()
     }
 
     /// Makes a snapshot within its image.
@@ -334,7 +389,7 @@ impl Disk {
         let mut at = offset / self.block_size * self.block_size;
         let covered_end = end.next_multiple_of(self.block_size);
         let memory = self.direct.map_or(1, |alignment| alignment.memory);
-        let mut bounce = Bounce::new((covered_end - at).min(BOUNCE_SIZE) as usize, memory as usize);
+        let mut bounce = AlignedBuffer::new((covered_end - at).min(BOUNCE_SIZE) as usize, memory as usize);
         while at < covered_end {
             let size = (covered_end - at).min(BOUNCE_SIZE);
             let first = offset.saturating_sub(at);
@@ -377,22 +432,11 @@ impl Disk {
     }
 }
 
-/// A buffer with an alignment.
-struct Bounce {
-    storage: Vec<u8>,
-    start: usize,
-}
-
-impl Bounce {
-    fn new(size: usize, alignment: usize) -> Self {
-        let storage = vec![0; size + alignment];
-        let start = storage.as_ptr().align_offset(alignment);
-        Self { storage, start }
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        &mut self.storage[self.start..]
-    }
+/// Whether transfers go by the host's page cache, for who has this file open.
+fn bypass_cache(file: &File, bypass: bool) -> io::Result<()> {
+    let mut flags = rustix::fs::fcntl_getfl(file)?;
+    flags.set(OFlags::DIRECT, bypass);
+    Ok(rustix::fs::fcntl_setfl(file, flags)?)
 }
 
 /// What O_DIRECT wants of this file.

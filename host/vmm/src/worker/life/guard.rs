@@ -44,6 +44,24 @@ impl Life {
         }
     }
 
+    /// A disk stands on an error: so does the machine, until somebody lets it run.
+    pub(super) fn disk_stopped(&mut self) {
+        let stopped = self.machine().map(|machine| machine.devices().stopped_disks()).unwrap_or_default();
+        if stopped.is_empty() {
+            return;
+        }
+        self.replace(|state| match state {
+            State::Running(machine) => {
+                machine.pause();
+                (State::Paused(machine, PauseReason::IoError), Some(Event::Paused))
+            }
+            other => (other, None),
+        });
+        for (alias, error) in stopped {
+            self.push(Event::DiskError { alias, error });
+        }
+    }
+
     /// Sends every vCPU a non-maskable interrupt.
     pub(in crate::worker) fn inject_nmi(&self) -> Result<(), Failure> {
         self.machine()?.inject_nmi().map_err(machine_failure)

@@ -10,7 +10,7 @@ use crate::config::{DeviceConfig, DeviceKind, DiskLimits, VmConfig};
 use crate::machine::{DeviceError, FdTable, Machine, MachineError};
 use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Event, Failure};
-use crate::virtio::block::ResizeError;
+use crate::virtio::block::{JobError, ResizeError};
 
 impl Life {
     /// Puts a disk or network interface into the machine and tells the guest.
@@ -107,6 +107,7 @@ impl Life {
         drop(function);
         let alias = self.machine_mut().ok().and_then(|machine| machine.forget_device(slot));
         if let Some(alias) = alias {
+            self.jobs.remove(&alias);
             self.locks.forget(&alias);
             if let Some(config) = &mut self.config {
                 config.devices.retain(|device| device.alias != alias);
@@ -133,10 +134,16 @@ pub(super) fn settle_slots(config: &mut VmConfig, slots: &[u8]) {
 /// The kind of failure of a device.
 pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
     match error {
+        DeviceError::Job { cause, .. } => match cause {
+            JobError::NotReady => ErrorCode::State,
+            JobError::Depth(_) | JobError::Small { .. } => ErrorCode::Config,
+            JobError::Disk(_) | JobError::Image(_) | JobError::Thread(_) => ErrorCode::Host,
+        },
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
         DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NotSaved(_) => {
             ErrorCode::Unsupported
         }
+        DeviceError::Stands { .. } => ErrorCode::State,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
         }
