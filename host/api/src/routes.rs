@@ -42,6 +42,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::inject_nmi))
         .routes(routes!(domain::destroy))
         .routes(routes!(domain::save, domain::save_status, domain::cancel_save))
+        .routes(routes!(domain::dump))
         .routes(routes!(domain::managed_save, domain::remove_managed_save))
         .routes(routes!(domain::restore))
         .routes(routes!(domain::save_image_xml, domain::define_save_image))

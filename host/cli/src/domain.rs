@@ -13,6 +13,7 @@ mod disk;
 mod domiftune;
 mod dommemstat;
 mod domstats;
+mod dump;
 mod edit;
 mod filesystem;
 mod info;
@@ -67,9 +68,9 @@ pub enum DomainCommand {
     MigrateSetspeed(migrate::MigrateSetspeed),
     /// Show how fast a domain is migrated at most
     MigrateGetspeed(migrate::MigrateGetspeed),
-    /// Show how far the migration of a domain is
+    /// Show how far the migration, save or dump of a domain is
     Domjobinfo(migrate::Domjobinfo),
-    /// End the migration of a domain, which stays
+    /// End the migration, save or dump of a domain, which stays
     Domjobabort(migrate::Domjobabort),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
@@ -99,6 +100,8 @@ pub enum DomainCommand {
     SnapshotParent(snapshot_list::SnapshotParent),
     /// Save a domain to a file and stop it
     Save(save::Save),
+    /// Write the memory of a domain to a file, for debuggers
+    Dump(dump::Dump),
     /// Start a domain where a file left it
     Restore(save::Restore),
     /// Save a domain and stop it, so that its next start goes on from there
@@ -260,6 +263,7 @@ impl DomainCommand {
             Self::SnapshotList(command) => command.run(context).await,
             Self::SnapshotParent(command) => command.run(context).await,
             Self::Save(command) => command.run(context).await,
+            Self::Dump(command) => command.run(context).await,
             Self::Restore(command) => command.run(context).await,
             Self::Managedsave(command) => command.run(context).await,
             Self::ManagedsaveRemove(command) => command.run(context).await,

@@ -12,6 +12,7 @@ mod console;
 mod dial;
 mod disk;
 mod domain;
+mod dump;
 mod error;
 mod events;
 mod interface;

@@ -1,5 +1,6 @@
 //! The only file that names concrete types: which parts make a host, and how they are joined.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         sink: Arc::new(BusSink(bus.clone())),
         keeper: Arc::new(StoreKeeper(store.clone())),
         boot_id: reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?,
+        dumps: dumps(config, layout),
     });
     let networking = Networking::kernel(layout.run(), layout.lib());
     let networking = networking.learn(sniffer::program(config), store.clone())?;
@@ -76,6 +78,14 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
     let actions = actions.with_migrations(migrations(&peers, layout)?);
     actions.migrations().set_senders(&config.migration.peers);
     Ok(Host { actions: Arc::new(actions), peers, policies, api, registry: Arc::new(registry) })
+}
+
+/// Where cores go that nobody asked for.
+fn dumps(config: &Config, layout: &Layout) -> PathBuf {
+    match config.domains.auto_dump_path.as_str() {
+        "" => layout.lib().join("dump"),
+        path => PathBuf::from(path),
+    }
 }
 
 impl Host {

@@ -151,13 +151,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ConsoleStream for T {}
 /// An open console: what the guest writes can be read, what is written reaches the guest.
 pub type Console = Box<dyn ConsoleStream>;
 
-/// How far a save is.
+/// How far a save or dump is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaveProgress {
     /// Bytes of memory that are done.
     pub done: u64,
     /// Bytes of memory.
     pub total: u64,
+    /// It is a dump.
+    pub dump: bool,
 }
 
 /// One machine. All calls may overlap; a call on a machine that is gone answers [`DriverError::Lost`].
@@ -173,10 +175,14 @@ pub trait Machine: Send + Sync {
     /// Otherwise it stands still until it is destroyed, or resumed because nobody wants what was written.
     async fn save(&self, image: File) -> Result<(), DriverError>;
 
-    /// How far a save is; none when there is none.
+    /// Writes memory and vCPUs to `core`, an empty file, as an ELF core. It is stopped for that, if it does not stand still already, and stays
+    /// so; a live one runs on. When it failed the machine goes on as before.
+    async fn dump(&self, core: File, live: bool) -> Result<(), DriverError>;
+
+    /// How far a save or dump is; none when there is none.
     async fn save_progress(&self) -> Option<SaveProgress>;
 
-    /// Gives a save up, which then fails.
+    /// Gives a save or dump up, which then fails.
     async fn cancel_save(&self) -> Result<(), DriverError>;
 
     /// Back to power-on state, as the reset button does. vCPUs that the host paused stay stopped; the others run.
@@ -378,6 +384,8 @@ pub enum MachineEvent {
     PanicHandled,
     /// The watchdog stopped the vCPUs.
     Paused,
+    /// The watchdog stopped the vCPUs so that the guest is dumped; it is to go on afterwards.
+    DumpWanted,
     /// The guest suspended itself.
     Suspended,
     /// A suspended guest woke up.

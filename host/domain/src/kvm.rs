@@ -20,6 +20,7 @@ mod launch;
 mod machine;
 mod migrate;
 mod plan;
+mod smbios;
 mod switch;
 mod tuning;
 mod waiting;

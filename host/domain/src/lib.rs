@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod core_file;
 mod devices;
 mod driver;
 mod entry;
@@ -31,6 +32,7 @@ pub mod sim;
 pub mod state;
 
 pub use admission::Request;
+pub use core_file::{CoreFile, CoreFileError, remove_unfinished_core};
 pub use driver::{
     BlockJobDemand, BlockJobReport, Console, ConsoleStream, Device, Driver, DriverError, End, Machine,
     MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,

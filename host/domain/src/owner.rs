@@ -27,6 +27,8 @@ use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
 
+mod dump;
+
 /// What a turn asks of the owner.
 pub(crate) enum Ask {
     Shutdown,
@@ -39,6 +41,10 @@ pub(crate) enum Ask {
     Save(File),
     /// What was saved counts: end it.
     EndSaved,
+    /// Dump it, the guest running on or not.
+    Dump(File, bool),
+    /// Its guest counts as crashed: end it.
+    EndCrashed,
     Suspend,
     Resume,
     Wake,
@@ -282,12 +288,13 @@ impl Owner {
             return Then::End;
         }
         let ending = match ask {
-            Ask::Depart => Some(StateReason::Migrated),
-            Ask::EndSaved => Some(StateReason::Saved),
+            Ask::Depart => Some((Phase::Off(StateReason::Migrated), DomainChange::Stopped)),
+            Ask::EndSaved => Some((Phase::Off(StateReason::Saved), DomainChange::Stopped)),
+            Ask::EndCrashed => Some((Phase::Crashed(StateReason::Dumped), DomainChange::Crashed)),
             _ => None,
         };
-        if let Some(reason) = ending {
-            self.end(&actor, Phase::Off(reason), DomainChange::Stopped).await;
+        if let Some((last, change)) = ending {
+            self.end(&actor, last, change).await;
             let _ = reply.send(Ok(()));
             return Then::End;
         }
@@ -331,6 +338,12 @@ impl Owner {
             Ask::Save(image) => {
                 machine.save(image).await.map_err(named("saved"))?;
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
+            }
+            Ask::Dump(core, live) => {
+                machine.dump(core, live).await.map_err(named("dumped"))?;
+                if !live && !self.entry.lock().phase.stands_still() {
+                    self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
+                }
             }
             Ask::Resume => {
                 machine.resume().await.map_err(named("resumed"))?;
@@ -403,7 +416,7 @@ impl Owner {
                     self.note(actor, Some(Occurrence::Arrived), DomainChange::Resumed);
                 }
             }
-            Ask::Destroy | Ask::Depart | Ask::EndSaved => {}
+            Ask::Destroy | Ask::Depart | Ask::EndSaved | Ask::EndCrashed => {}
         }
         Ok(())
     }
@@ -433,6 +446,13 @@ impl Owner {
                 (self.rebooting, self.shutting_down) = (None, None);
                 self.note(&Actor::Daemon, Some(Occurrence::Reset), DomainChange::Rebooted);
             }
+            MachineEvent::Preserved { after: End::Crash { detail } }
+                if self.config().on_crash.is_coredump() =>
+            {
+                warn!(domain = self.entry.name, detail, "the guest crashed and is dumped");
+                self.entry.lock().advance(Occurrence::KeptCrashed);
+                return self.after_crash().await;
+            }
             MachineEvent::Preserved { after } => {
                 info!(domain = self.entry.name, ?after, "the guest ended and its machine is kept");
                 let (occurrence, change) = match after {
@@ -450,6 +470,7 @@ impl Owner {
             MachineEvent::Paused => {
                 self.note(&Actor::Daemon, Some(Occurrence::Paused), DomainChange::Suspended);
             }
+            MachineEvent::DumpWanted => self.dump_and_go_on().await,
             MachineEvent::Suspended => {
                 self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);
             }

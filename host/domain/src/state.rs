@@ -129,7 +129,7 @@ impl Phase {
             (Self::Crashed(_), _) => return Err("has crashed and is not running"),
             (Self::Starting, _) => return Err("is being started"),
             (Self::Stopping, _) => return Err("is being stopped"),
-            (Self::Preserved(_), R::Destroy) => return Ok(()),
+            (Self::Preserved(_), R::Destroy | R::Dump) => return Ok(()),
             (Self::Preserved(_), _) => {
                 return Err("has ended and its machine is kept for analysis; destroy it first");
             }
@@ -143,6 +143,7 @@ impl Phase {
                 Self::Paused(_),
                 R::Resume
                 | R::Save
+                | R::Dump
                 | R::SetMemory
                 | R::Tune
                 | R::AttachDevice
@@ -153,10 +154,12 @@ impl Phase {
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
             (Self::Paused(_), _) => Err("is paused; resume it first"),
-            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune) => Ok(()),
+            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune | R::Dump) => Ok(()),
             (Self::PmSuspended, _) => Err("is suspended by its guest; wake it first"),
             (_, R::Resume) => Err("is not paused"),
-            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake) => Ok(()),
+            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake | R::Dump) => {
+                Ok(())
+            }
             (Self::InShutdown, _) => Err("is shutting down"),
             _ => Ok(()),
         }
@@ -180,6 +183,7 @@ impl Phase {
             }
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::ShutdownAsked) => Self::InShutdown,
             (Self::Paused(_), O::Reset) => self,
+            (Self::Preserved(_), O::Reset) => Self::Running(StateReason::Booted),
             (live, O::Reset) if live.is_live() => Self::Running(StateReason::Booted),
             (Self::Running(_), O::Halted) => Self::Idle,
             (Self::Idle, O::Unhalted) => Self::Running(StateReason::Unknown),

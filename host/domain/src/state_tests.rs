@@ -43,6 +43,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::Reboot,
         R::Reset,
         R::Save,
+        R::Dump,
         R::Destroy,
         R::Suspend,
         R::Wake,
@@ -62,6 +63,7 @@ const ALLOWED: [&[Request]; 11] = {
         &[
             R::Reset,
             R::Save,
+            R::Dump,
             R::Destroy,
             R::Resume,
             R::SetMemory,
@@ -71,10 +73,10 @@ const ALLOWED: [&[Request]; 11] = {
             R::UpdateDevice,
             R::Migrate,
         ],
-        &[R::Shutdown, R::Reset, R::Destroy, R::Suspend, R::Wake, R::SetMemory, R::Tune],
-        &[R::Reset, R::Destroy, R::Wake, R::SetMemory, R::Tune],
-        &[R::Destroy],
-        &[R::Destroy],
+        &[R::Shutdown, R::Reset, R::Dump, R::Destroy, R::Suspend, R::Wake, R::SetMemory, R::Tune],
+        &[R::Reset, R::Dump, R::Destroy, R::Wake, R::SetMemory, R::Tune],
+        &[R::Dump, R::Destroy],
+        &[R::Dump, R::Destroy],
         &[],
     ]
 };
@@ -155,8 +157,10 @@ fn the_transition_table() {
         expected.push((phase, O::KeptCrashed, Phase::Preserved(true)));
         expected.push((phase, O::StopBegan, Phase::Stopping));
     }
-    expected.push((Phase::Preserved(true), O::StopBegan, Phase::Stopping));
-    expected.push((Phase::Preserved(false), O::StopBegan, Phase::Stopping));
+    for kept in [Phase::Preserved(true), Phase::Preserved(false)] {
+        expected.push((kept, O::StopBegan, Phase::Stopping));
+        expected.push((kept, O::Reset, running));
+    }
     assert_eq!(legal.len(), expected.len(), "{legal:#?}");
     for transition in expected {
         assert!(legal.contains(&transition), "{transition:?}");

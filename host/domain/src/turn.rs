@@ -190,6 +190,16 @@ impl Turn {
         self.ask(Request::Save, Ask::EndSaved).await
     }
 
+    /// Writes memory and vCPUs to `core`, an empty file. It is paused afterwards, unless it is dumped while it runs.
+    pub async fn dump(&self, core: File, live: bool) -> Result<(), DomainError> {
+        self.ask(Request::Dump, Ask::Dump(core, live)).await
+    }
+
+    /// Ends a machine whose guest counts as crashed from now on; nothing of it is left when this returns.
+    pub async fn end_crashed(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::EndCrashed).await
+    }
+
     /// Stops the vCPUs.
     pub async fn suspend(&self) -> Result<(), DomainError> {
         self.ask(Request::Suspend, Ask::Suspend).await

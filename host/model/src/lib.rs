@@ -11,6 +11,7 @@ pub mod cpu_set;
 pub mod device_address;
 pub mod domain;
 pub mod domain_disk;
+pub mod domain_dump;
 pub mod domain_interface;
 pub mod domain_save;
 pub mod edit;

@@ -76,6 +76,8 @@ pub enum StateReason {
     Restored,
     /// The guest failed: triple fault, emulation failure, panic device.
     GuestCrash,
+    /// It was dumped, and counts as crashed because that was asked for.
+    Dumped,
     /// A request to a disk failed.
     IoError,
     /// The worker process ended without being asked to.
@@ -101,6 +103,7 @@ impl StateReason {
             Self::Saved => "saved",
             Self::Restored => "restored",
             Self::GuestCrash => "guest crash",
+            Self::Dumped => "dumped",
             Self::IoError => "I/O error",
             Self::WorkerLost => "worker lost",
             Self::Migrated => "migrated",

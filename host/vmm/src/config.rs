@@ -7,6 +7,7 @@ mod console;
 mod cpu;
 mod errors;
 mod memory;
+mod smbios;
 mod watchdog;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ pub use watchdog::{WatchdogAction, WatchdogConfig};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use errors::{ErrorAction, ErrorPolicy};
 pub use memory::{MemoryConfig, NumaConfig, NumaMode};
+pub use smbios::{BiosInfo, BoardInfo, ChassisInfo, SmbiosConfig, SystemInfo};
 
 /// Index into the descriptors that came with the message, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,6 +54,9 @@ pub struct VmConfig {
     pub emulator_pinning: Vec<u32>,
     /// What to boot.
     pub boot: BootConfig,
+    /// What the guest is told about the machine it is in.
+    #[serde(default)]
+    pub smbios: SmbiosConfig,
     /// 16550 serial ports, COM1 first; at most four.
     #[serde(default)]
     pub serials: Vec<SerialConfig>,
@@ -410,6 +415,9 @@ pub enum ConfigError {
     /// The command line is too long or holds a zero byte.
     #[error("the kernel command line of {0} bytes is too long or holds a zero byte (limit {max})", max = layout::CMDLINE_MAX - 1)]
     Cmdline(usize),
+    /// The guest can't be told such words about its machine.
+    #[error("the SMBIOS of the guest is not possible: {0}")]
+    Smbios(String),
     /// More serial ports than a PC has.
     #[error("{0} serial ports are not possible: a guest has at most 4")]
     Serials(usize),
@@ -461,6 +469,9 @@ impl VmConfig {
         let cmdline = &self.boot.cmdline;
         if cmdline.len() >= layout::CMDLINE_MAX || cmdline.contains('\0') {
             return Err(ConfigError::Cmdline(cmdline.len()));
+        }
+        if let Some(reason) = self.smbios.fault() {
+            return Err(ConfigError::Smbios(reason));
         }
         if self.serials.len() > layout::SERIAL_PORTS.len() {
             return Err(ConfigError::Serials(self.serials.len()));

@@ -78,9 +78,16 @@ pub enum Call {
     /// without O_DIRECT, or a socket. Answered when it has begun; [`Event::SaveEnded`] follows. When it failed the machine
     /// goes on as before. Otherwise it stands until Quit, or until Resume when what was written is not wanted.
     Save,
-    /// Answered with [`Answer::Save`] while the machine is being saved.
+    /// Writes guest memory and the registers of the vCPUs to the descriptor that comes along, a file that is empty, as an ELF core.
+    /// Answered when it has begun; [`Event::SaveEnded`] follows. The machine is paused for it, if it is not, and stays so; when it failed
+    /// it goes on as before.
+    Dump {
+        /// The guest runs on, and changes memory while it is written.
+        live: bool,
+    },
+    /// Answered with [`Answer::Save`] while the machine is being saved or dumped.
     SaveStatus,
-    /// Gives a save up. Resume and Quit do it too.
+    /// Gives a save or dump up. Resume and Quit do it too.
     CancelSave,
     /// Stops the vCPUs; answered when all of them stand still. Nothing happens when they do already.
     Pause,
@@ -252,13 +259,13 @@ pub enum Answer {
     Config(Box<VmConfig>),
     /// Counters.
     Stats(Box<Stats>),
-    /// How far a save is.
+    /// How far a save or dump is.
     Save(SaveStatus),
     /// Jobs on the images of disks: those that go on, and the last one of each disk.
     BlockJobs(Vec<BlockJobStatus>),
 }
 
-/// How far a save is.
+/// How far a save or dump is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveStatus {
     /// Bytes of guest memory.
@@ -267,6 +274,9 @@ pub struct SaveStatus {
     pub done: u64,
     /// Bytes of it that were written: pages that are not zero.
     pub data: u64,
+    /// It is a dump.
+    #[serde(default)]
+    pub dump: bool,
 }
 
 /// Who a worker is.
@@ -320,7 +330,7 @@ pub enum PauseReason {
         /// How far.
         phase: MigratingPhase,
     },
-    /// It is being saved.
+    /// It is being saved or dumped.
     Saving,
     /// It was saved.
     Saved,
@@ -410,11 +420,11 @@ pub enum Event {
         /// What.
         news: MigrationNews,
     },
-    /// A save has ended.
+    /// A save or dump has ended.
     SaveEnded {
         /// Bytes of guest memory that were written.
         bytes: u64,
-        /// Why it was not saved; none when it was.
+        /// Why it was not written; none when it was.
         failure: Option<Failure>,
     },
     /// A request to a disk failed, and the machine stands still for it.

@@ -8,7 +8,7 @@ use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
     Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune,
-    OsConfig, PanicDevice, Rng, RngRate, Timer, VcpuConfig, VcpuPin, Watchdog,
+    OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -454,8 +454,9 @@ fn limits() -> impl Strategy<Value = (MemTune, BlkioTune)> {
 
 fn os() -> impl Strategy<Value = OsConfig> {
     let cmdline = of("[!-~]([ -~]{0,30}[!-~])?");
-    (of(word(&["x86_64"])), of(path()), path(), of(path()), cmdline, extra()).prop_map(
-        |(arch, loader, kernel, initrd, cmdline, extra)| OsConfig {
+    let smbios = of(word(&["emulate", "host"]));
+    (of(word(&["x86_64"])), of(path()), path(), of(path()), cmdline, smbios, extra()).prop_map(
+        |(arch, loader, kernel, initrd, cmdline, smbios, extra)| OsConfig {
             os_type: "hvm".into(),
             arch,
             machine: None,
@@ -464,6 +465,25 @@ fn os() -> impl Strategy<Value = OsConfig> {
             initrd,
             cmdline,
             boot: vec![],
+            smbios,
+            extra,
+        },
+    )
+}
+
+fn sysinfo() -> impl Strategy<Value = SysInfo> {
+    let entry = || {
+        (word(&["vendor", "version", "asset"]), "[!-~]([ -~]{0,30}[!-~])?")
+            .prop_map(|(name, value)| SysInfoEntry { name, value })
+    };
+    let block = || vec(entry(), 0..3);
+    (block(), block(), vec(vec(entry(), 1..3), 0..3), block(), extra()).prop_map(
+        |(bios, system, base_boards, chassis, extra)| SysInfo {
+            kind: "smbios".into(),
+            bios,
+            system,
+            base_boards,
+            chassis,
             extra,
         },
     )
@@ -481,7 +501,17 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
     let memory = (1..1_u64 << 40).prop_flat_map(|memory| (Just(memory), 1..=memory));
     let actions = prop::sample::select(LifecycleAction::ALL.map(|(action, _)| action).to_vec());
     let plain = actions.clone().prop_filter("not for crashes only", |action| !action.is_coredump());
-    (identity, memory, vcpus(), of(cpu()), (tuning(), limits()), os(), (plain, actions), devices(), extra())
+    (
+        identity,
+        memory,
+        vcpus(),
+        of(cpu()),
+        (tuning(), limits()),
+        (os(), of(sysinfo())),
+        (plain, actions),
+        devices(),
+        extra(),
+    )
         .prop_map(
             |(
                 identity,
@@ -489,7 +519,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                 (vcpu, cputune),
                 cpu,
                 tuning,
-                os,
+                (os, sysinfo),
                 (plain, on_crash),
                 devices,
                 extra,
@@ -511,6 +541,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     memtune,
                     blkiotune,
                     numatune,
+                    sysinfo,
                     os,
                     features,
                     cpu,

@@ -1,6 +1,7 @@
 //! The command language: one line in, one line out, beginning with `ok` or `error`.
 
 mod agent;
+mod board;
 mod cpu;
 mod disk;
 mod disk_bench;
@@ -25,7 +26,7 @@ pub use network::echo_frames;
 type Answer = Result<String, String>;
 
 const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, \
-     agent, watchdog, panic, nmi, powerbutton, ignore-button, poweroff, reboot, crash";
+     agent, watchdog, panic, nmi, smbios, rtc, powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -73,6 +74,8 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "watchdog" => guard::watchdog(machine, &mut words),
         "panic" => guard::panic(machine, &mut words),
         "nmi" => guard::nmi(),
+        "smbios" => board::smbios(&mut words),
+        "rtc" => board::rtc(&mut words),
         "powerbutton" => {
             Ok(format!("presses={} ignored={}", machine.power.presses, machine.power.ignore_button))
         }

@@ -23,7 +23,7 @@ impl Actions {
     /// What a domain is tuned to: of the running machine as its host says, else of the definition.
     pub async fn tuning(&self, actor: &Actor, key: &str, options: TuneOptions) -> Result<Tuning, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        let (live, _) = self.scope(&subject, attachment(options))?;
+        let (live, _) = self.scope(&subject, Attachment::of(options.live, options.config))?;
         match live {
             true => self.domains.tuning(subject.uuid).await.map_err(explain),
             false => self.defined_tuning(&subject),
@@ -65,11 +65,11 @@ impl Actions {
             );
             return Err(Error::new(ErrorCode::Invalid, message));
         }
-        let (live, _) = self.scope(&subject, attachment(options))?;
+        let (live, _) = self.scope(&subject, Attachment::of(options.live, options.config))?;
         let request = if live { Request::Tune } else { Request::Configure };
         self.permits(&subject, request)?;
         let turn = self.turn(actor, subject.uuid, request).await?;
-        let (live, config) = self.scope(&subject, attachment(options))?;
+        let (live, config) = self.scope(&subject, Attachment::of(options.live, options.config))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if live {
             refuse_live(&snapshot.config, &change)?;
@@ -108,15 +108,6 @@ impl Actions {
             Error::new(ErrorCode::WrongState, message).with_hint("look at the running machine instead")
         })?;
         Ok(Tuning::of(&config, &online_cpus()))
-    }
-}
-
-fn attachment(options: TuneOptions) -> Attachment {
-    match (options.live, options.config) {
-        (false, false) => Attachment::Current,
-        (true, false) => Attachment::Live,
-        (false, true) => Attachment::Config,
-        (true, true) => Attachment::LiveAndConfig,
     }
 }
 

@@ -10,6 +10,7 @@ use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
 use reeve_model::block_job::{LimitBlockJob, StartBlockJob};
 use reeve_model::domain::{IoLimit, IoLimits, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
+use reeve_model::domain_dump::{DumpFile, DumpFormat, DumpMode};
 use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
 use reeve_model::domain_save::{RestoredState, SaveFile, SaveOptions};
 use reeve_model::install::InstallPolicy;
@@ -288,4 +289,17 @@ async fn a_domain_is_saved_to_a_file_and_started_from_it() {
     assert!(saved.managed_save);
     assert!(!client.remove_managed_save("web").await.unwrap().managed_save);
     refused(client.remove_managed_save("web").await, ErrorCode::NotFound, "has no managed save");
+}
+
+#[tokio::test]
+async fn a_domain_is_dumped_to_a_file() {
+    let host = Host::serve();
+    host.define("web").await;
+    let (client, place) = (&host.client, tempfile::tempdir().unwrap());
+    client.start_domain("web").await.unwrap();
+    let path = place.path().join("web.core").display().to_string();
+    let file = DumpFile { path, memory_only: true, mode: Some(DumpMode::Live), ..DumpFile::default() };
+    assert_eq!(client.dump_domain("web", &file).await.unwrap().state, DomainState::Running);
+    let other = DumpFile { format: DumpFormat::KdumpLzo, ..file };
+    refused(client.dump_domain("web", &other).await, ErrorCode::Unsupported, "'kdump-lzo'");
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reeve_model::block_job::BlockJob;
+use reeve_model::domain_save::SaveStatus;
 use reeve_model::migration::{Migrate, Migrated, MigrationJob, MigrationLimits};
 use serde::Serialize;
 
@@ -229,10 +230,15 @@ pub struct Domjobinfo {
 impl Domjobinfo {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let domain = &self.target.domain;
-        let job = context.client.domain_job(domain).await?;
+        let job = context.client.domain_job(domain).await;
+        if !job.as_ref().is_ok_and(|job| job.active)
+            && let Ok(status) = context.client.save_status(domain).await
+        {
+            return context.show(&SaveJob(status));
+        }
         // One that does not run has none.
         let block_jobs = context.client.block_jobs(domain).await.unwrap_or_default();
-        context.show(&Job { job, block_jobs })
+        context.show(&Job { job: job?, block_jobs })
     }
 }
 
@@ -271,6 +277,27 @@ impl Show for Job {
     }
 }
 
+/// A save or dump.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct SaveJob(SaveStatus);
+
+impl Show for SaveJob {
+    const ELEMENT: &'static str = "job";
+
+    fn human(&self) -> String {
+        let SaveStatus { done, total, dump } = self.0;
+        let mib = |bytes: u64| format!("{:.3} MiB", bytes as f64 / f64::from(1 << 20));
+        let lines = [
+            ("Job type", if dump { "dump" } else { "save" }.to_owned()),
+            ("Memory processed", mib(done)),
+            ("Memory remaining", mib(total.saturating_sub(done))),
+            ("Memory total", mib(total)),
+        ];
+        lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:"))).join("\n")
+    }
+}
+
 /// Options of `reeve domain domjobabort`.
 #[derive(Debug, Args)]
 pub struct Domjobabort {
@@ -280,6 +307,12 @@ pub struct Domjobabort {
 
 impl Domjobabort {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        if let Ok(status) = context.client.save_status(&self.target.domain).await {
+            context.client.cancel_save(&self.target.domain).await?;
+            let what = if status.dump { "dump" } else { "save" };
+            context.note(&format!("The {what} of domain '{}' is being ended", self.target.domain));
+            return Ok(());
+        }
         context.client.abort_domain_job(&self.target.domain).await?;
         context.note(&format!("The migration of domain '{}' is being ended", self.target.domain));
         Ok(())
@@ -317,6 +350,10 @@ mod tests {
             Job { job: MigrationJob::default(), block_jobs: Vec::new() }.human(),
             "Job type:          none"
         );
+        let shown = SaveJob(SaveStatus { done: 3 << 20, total: 64 << 20, dump: true }).human();
+        for line in ["Job type:          dump", "Memory remaining:  61.000 MiB"] {
+            assert!(shown.lines().any(|shown| shown == line), "{shown}");
+        }
         let limits = Limits(MigrationLimits { bandwidth_mib: 5, ..MigrationLimits::default() }).human();
         assert_eq!(limits, "Speed:        5 MiB/s\nMax downtime: 300 ms");
     }

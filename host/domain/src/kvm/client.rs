@@ -257,6 +257,7 @@ fn describe(call: &Call) -> &'static str {
         Call::Launch { .. } => "a launch",
         Call::Restore { .. } => "a restore",
         Call::Save => "a save",
+        Call::Dump { .. } => "a dump",
         Call::SaveStatus => "a question for its save",
         Call::CancelSave => "the end of a save",
         Call::Pause => "a pause",

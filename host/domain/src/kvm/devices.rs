@@ -270,9 +270,10 @@ fn watchdog(watchdog: &Watchdog) -> Result<DeviceConfig, String> {
         Some("pause") => WatchdogAction::Pause,
         Some("none") => WatchdogAction::None,
         Some("inject-nmi") => WatchdogAction::InjectNmi,
+        Some("dump") => WatchdogAction::Dump,
         Some(other) => {
             return Err(format!(
-                "the watchdog's action '{other}' can't be carried out: use reset, shutdown, poweroff, pause, inject-nmi or none"
+                "the watchdog's action '{other}' can't be carried out: use reset, shutdown, poweroff, pause, dump, inject-nmi or none"
             ));
         }
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::block_job::BlockJobWork;
-use reeve_model::domain::{Disk, DomainConfig};
+use reeve_model::domain::{Disk, DomainConfig, Watchdog};
 use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
@@ -65,7 +65,7 @@ impl KvmMachine {
         let removals = Arc::<Removals>::default();
         let migration = Arc::new(watch::Sender::default());
         let saves = Arc::<Saves>::default();
-        if let Some(event) = missed(status) {
+        if let Some(event) = missed(status, config) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
@@ -103,8 +103,14 @@ impl KvmMachine {
 }
 
 /// What happened while no daemon listened, as far as the state tells.
-fn missed(status: &Status) -> Option<MachineEvent> {
+fn missed(status: &Status, config: &DomainConfig) -> Option<MachineEvent> {
+    let dumped = |watchdog: &Watchdog| watchdog.action.as_deref() == Some("dump");
     match status {
+        Status::Paused { reason: PauseReason::Watchdog }
+            if config.devices.watchdog.as_ref().is_some_and(dumped) =>
+        {
+            Some(MachineEvent::DumpWanted)
+        }
         Status::Ended { end } => ended(end.clone()).map(MachineEvent::Ended),
         Status::Paused { reason: PauseReason::Preserved { end } } => {
             ended(end.clone()).map(|after| MachineEvent::Preserved { after })
@@ -170,6 +176,9 @@ async fn listen(
                 Event::Paused if expired.take_if(|action| *action == WatchdogAction::Pause).is_some() => {
                     Some(MachineEvent::Paused)
                 }
+                Event::Paused if expired.take_if(|action| *action == WatchdogAction::Dump).is_some() => {
+                    Some(MachineEvent::DumpWanted)
+                }
                 Event::Reset => end.take().map(|after| MachineEvent::Restarted { after }),
                 Event::Paused => end.take().map(|after| MachineEvent::Preserved { after }),
                 Event::Ended { end } => {
@@ -210,6 +219,7 @@ fn word(action: WatchdogAction) -> &'static str {
         WatchdogAction::Shutdown => "shutdown",
         WatchdogAction::Poweroff => "poweroff",
         WatchdogAction::Pause => "pause",
+        WatchdogAction::Dump => "dump",
         WatchdogAction::None => "none",
         WatchdogAction::InjectNmi => "inject-nmi",
     }
@@ -231,9 +241,19 @@ impl Machine for KvmMachine {
         ended.await.unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being saved".to_owned())))
     }
 
+    async fn dump(&self, core: File, live: bool) -> Result<(), DriverError> {
+        let ended = self.saves.expect();
+        self.client.call(Call::Dump { live }, vec![core.into()]).await?;
+        ended
+            .await
+            .unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being dumped".to_owned())))
+    }
+
     async fn save_progress(&self) -> Option<SaveProgress> {
         match self.client.call(Call::SaveStatus, Vec::new()).await.ok()? {
-            (Answer::Save(status), _) => Some(SaveProgress { done: status.done, total: status.total }),
+            (Answer::Save(status), _) => {
+                Some(SaveProgress { done: status.done, total: status.total, dump: status.dump })
+            }
             _ => None,
         }
     }

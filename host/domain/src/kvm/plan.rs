@@ -9,7 +9,7 @@ use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
-use super::{cpu, devices};
+use super::{cpu, devices, smbios};
 use crate::driver::Refusal;
 use crate::names;
 
@@ -99,6 +99,7 @@ impl Plan {
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
             boot,
+            smbios: smbios::plan(config, &mut refuse),
             serials,
             devices,
             on_poweroff: action("on_poweroff", config.on_poweroff, &mut refuse),
@@ -192,15 +193,16 @@ fn cpus(set: Option<&CpuSet>) -> Vec<u32> {
 }
 
 fn action(name: &str, action: LifecycleAction, refuse: &mut impl FnMut(String)) -> vm::LifecycleAction {
-    let word = match action {
+    match action {
         LifecycleAction::Destroy => return vm::LifecycleAction::Destroy,
         LifecycleAction::Restart => return vm::LifecycleAction::Restart,
-        LifecycleAction::Preserve => return vm::LifecycleAction::Preserve,
-        LifecycleAction::RenameRestart => "rename-restart",
-        LifecycleAction::CoredumpDestroy => "coredump-destroy",
-        LifecycleAction::CoredumpRestart => "coredump-restart",
-    };
-    refuse(format!("<{name}> '{word}' can't be carried out: use destroy, restart or preserve"));
+        // It waits for the daemon, which dumps it and does the rest.
+        LifecycleAction::CoredumpDestroy | LifecycleAction::CoredumpRestart | LifecycleAction::Preserve => {
+            return vm::LifecycleAction::Preserve;
+        }
+        LifecycleAction::RenameRestart => {}
+    }
+    refuse(format!("<{name}> 'rename-restart' can't be carried out: use destroy, restart or preserve"));
     vm::LifecycleAction::Destroy
 }
 

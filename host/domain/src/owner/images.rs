@@ -2,11 +2,12 @@
 
 use reeve_model::Actor;
 use reeve_model::block_job::BlockJobState;
-use reeve_model::domain::{Disk, DomainConfig};
+use reeve_model::domain::Disk;
 use reeve_model::event::DomainChange;
 use tracing::warn;
 
 use super::{Ask, Owner};
+use crate::devices;
 use crate::driver::{BlockJobDemand, BlockJobReport};
 use crate::error::DomainError;
 
@@ -30,17 +31,19 @@ impl Owner {
             }
             Ask::SwitchDisks(new) => {
                 let mut config = self.config();
-                let old = self.switch(&mut config, &new)?;
+                let old = devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
                 machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SnapshotDisks(targets, name, taken) => {
-                let disks = self.disks(&targets)?;
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
                 let made = machine.snapshot_disks(&disks, &name, taken).await;
                 made.map_err(named("snapshotted"))?;
             }
             Ask::DropDiskSnapshots(targets, name, taken) => {
-                let disks = self.disks(&targets)?;
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
                 let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
                 dropped.map_err(named("relieved of a snapshot"))?;
             }
@@ -59,26 +62,6 @@ impl Owner {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Disks of the configuration, by target.
-    fn disks(&self, targets: &[String]) -> Result<Vec<Disk>, DomainError> {
-        let config = self.config();
-        let find = |target: &String| {
-            let found = config.devices.disks.iter().find(|disk| disk.target == *target);
-            found.cloned().ok_or_else(|| self.device(format!("has no disk '{target}'")))
-        };
-        targets.iter().map(find).collect()
-    }
-
-    /// Puts disks into a configuration in the place of those with the same targets, which it gives back.
-    fn switch(&self, config: &mut DomainConfig, new: &[Disk]) -> Result<Vec<Disk>, DomainError> {
-        let put = |disk: &Disk| {
-            let place = config.devices.disks.iter_mut().find(|old| old.target == disk.target);
-            let place = place.ok_or_else(|| self.device(format!("has no disk '{}'", disk.target)))?;
-            Ok(std::mem::replace(place, disk.clone()))
-        };
-        new.iter().map(put).collect()
     }
 
     /// A disk of the live configuration.

@@ -257,6 +257,16 @@ impl Machine for SimMachine {
         Ok(())
     }
 
+    async fn dump(&self, mut core: File, live: bool) -> Result<(), DriverError> {
+        let mut state = self.alive()?;
+        let written = writeln!(core, "a simulated machine has no memory");
+        written.map_err(|error| DriverError::Worker(format!("it can't be written: {error}")))?;
+        if !live && state.activity != Activity::Preserved {
+            self.stand_still(&mut state, Activity::Stopped);
+        }
+        Ok(())
+    }
+
     async fn save_progress(&self) -> Option<SaveProgress> {
         None
     }

@@ -19,9 +19,11 @@ use linux_loader::loader::{self, KernelLoader, KernelLoaderResult};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion};
 
 use crate::acpi;
+use crate::config::SmbiosConfig;
 use crate::hypervisor::BootState;
 use crate::layout;
 use crate::memory::Memory;
+use crate::smbios::{self, Hardware};
 
 /// Why a machine can't be booted from its files.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,10 @@ pub struct BootSource<'a> {
     pub vcpus: u32,
     /// Serial ports, for the tables.
     pub serials: usize,
+    /// What the guest is told about its machine.
+    pub smbios: &'a SmbiosConfig,
+    /// What there is of it.
+    pub hardware: Hardware,
 }
 
 /// An initial RAM disk in guest memory.
@@ -94,6 +100,7 @@ enum Usage {
 /// Loads everything into cleared memory and returns how the first vCPU enters the kernel.
 pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootError> {
     let rsdp = acpi::write_tables(memory, source.vcpus, source.serials)?;
+    smbios::write(memory, source.smbios, source.hardware)?;
     let mut cmdline = source.cmdline.as_bytes().to_vec();
     cmdline.push(0);
     memory.write_slice(&cmdline, GuestAddress(layout::CMDLINE))?;

@@ -14,7 +14,7 @@ use kvm_ioctls::{Cap, Kvm};
 
 pub use boot_state::{BOOT_GDT, BootState};
 pub use interrupts::PinTrigger;
-pub use state::{VcpuState, VmState};
+pub use state::{VcpuRegisters, VcpuState, VmState};
 pub(crate) use vcpu::kick_current;
 pub use vcpu::{Buses, Exit, Vcpu};
 pub use vm::Vm;

@@ -3,11 +3,13 @@
 mod stats;
 
 use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_image::{Access, Format, ImageFile};
 use time::OffsetDateTime;
 
+use super::function::{Function, FunctionStateError};
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
@@ -19,8 +21,8 @@ use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
 use crate::pci::{
-    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
-    RootComplex, Watchdog, WatchdogFunction,
+    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, RootComplex,
+    Watchdog, WatchdogFunction,
 };
 use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, Stats};
 use crate::state::DeviceState;
@@ -31,7 +33,7 @@ use crate::virtio::block::{
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
-use crate::virtio::{PciTransport, TransportError, TransportStateError, VirtioDevice};
+use crate::virtio::{PciTransport, TransportError, VirtioDevice};
 
 /// Why a device can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +64,7 @@ pub enum DeviceError {
         /// The device.
         alias: String,
         /// Reason.
-        cause: TransportStateError,
+        cause: FunctionStateError,
     },
     /// The disk named by its alias stands on an error.
     #[error(
@@ -74,11 +76,6 @@ pub enum DeviceError {
         /// What it stands on.
         error: String,
     },
-    /// The device named by its alias is none that can be saved.
-    #[error(
-        "the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead"
-    )]
-    NotSaved(String),
     /// The disk named by its alias can't have that job.
     #[error("device '{alias}': {cause}")]
     Job {
@@ -158,16 +155,8 @@ impl Successor {
 struct Plugged {
     alias: String,
     address: PciAddress,
-    /// Where it is a virtio device.
-    transport: Option<Arc<Mutex<PciTransport>>>,
+    function: Function,
     handle: Handle,
-}
-
-impl Plugged {
-    fn transport(&self) -> Option<MutexGuard<'_, PciTransport>> {
-        let transport = self.transport.as_ref()?;
-        Some(transport.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 enum Handle {
@@ -216,9 +205,9 @@ impl Devices {
     fn plug(&self, board: &Board<'_>, device: &DeviceConfig, slot: u8) -> Result<Plugged, DeviceCause> {
         let alias = device.alias.clone();
         let address = PciAddress::new(0, 0, slot, 0)?;
-        let Made { function, transport, handle } = make(board, device)?;
-        self.root.attach(Some(address), function)?;
-        Ok(Plugged { alias, address, transport, handle })
+        let (function, handle) = make(board, device)?;
+        self.root.attach(Some(address), function.on_bus())?;
+        Ok(Plugged { alias, address, function, handle })
     }
 
     /// The slot of a device.
@@ -396,32 +385,20 @@ impl Devices {
         self.transports().for_each(|mut transport| transport.resume());
     }
 
-    /// The first device that can't be saved, by its alias: watchdogs and panic devices are no virtio devices.
-    pub(super) fn unsavable(&self) -> Option<&str> {
-        let found = self.plugged.iter().find(|plugged| plugged.transport.is_none());
-        found.map(|plugged| plugged.alias.as_str())
-    }
-
     /// What to save of every device. They must be stopped.
     pub(super) fn state(&self) -> Vec<DeviceState> {
-        let state = |plugged: &Plugged| {
-            Some(DeviceState {
-                alias: plugged.alias.clone(),
-                slot: plugged.address.slot(),
-                transport: plugged.transport()?.state(),
-            })
+        let state = |plugged: &Plugged| DeviceState {
+            alias: plugged.alias.clone(),
+            slot: plugged.address.slot(),
+            function: plugged.function.state(),
         };
-        self.plugged.iter().filter_map(state).collect()
+        self.plugged.iter().map(state).collect()
     }
 
     /// Loads what was saved into devices that are as new. They go on when they are resumed.
     pub(super) fn restore(&self, states: &[DeviceState]) -> Result<(), DeviceError> {
         for state in states {
-            let plugged = self.find(&state.alias)?;
-            let Some(mut transport) = plugged.transport() else {
-                return Err(DeviceError::NotSaved(state.alias.clone()));
-            };
-            let restored = transport.restore(&state.transport);
+            let restored = self.find(&state.alias)?.function.restore(&state.function);
             restored.map_err(|cause| DeviceError::State { alias: state.alias.clone(), cause })?;
         }
         self.root.remap();
@@ -429,7 +406,7 @@ impl Devices {
     }
 
     fn transports(&self) -> impl Iterator<Item = MutexGuard<'_, PciTransport>> {
-        self.plugged.iter().filter_map(Plugged::transport)
+        self.plugged.iter().filter_map(|plugged| plugged.function.transport())
     }
 
     /// Puts all devices back to power-on. The vCPUs must stand still.
@@ -478,15 +455,7 @@ impl Devices {
 
 type Virtio = (Box<dyn VirtioDevice>, Handle);
 
-/// A device that is not on the bus yet.
-struct Made {
-    function: Arc<Mutex<dyn PciFunction>>,
-    /// The same, where it is a virtio device.
-    transport: Option<Arc<Mutex<PciTransport>>>,
-    handle: Handle,
-}
-
-fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
+fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function, Handle), DeviceCause> {
     let (device, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
@@ -499,7 +468,7 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
             let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
-            return Ok(Made { function, transport: None, handle: Handle::Watchdog(watchdog) });
+            return Ok((Function::Watchdog(function), Handle::Watchdog(watchdog)));
         }
         DeviceKind::Panic => {
             let (chassis, signals) = (Arc::clone(board.chassis), Arc::clone(board.signals));
@@ -508,12 +477,11 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
                 Panic::Handled => signals.panic_handled(),
             };
             let function = Arc::new(Mutex::new(PanicFunction::new(Box::new(told))));
-            return Ok(Made { function, transport: None, handle: Handle::Other });
+            return Ok((Function::Panic(function), Handle::Other));
         }
     }?;
     let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-    let transport = Arc::new(Mutex::new(transport));
-    Ok(Made { function: transport.clone(), transport: Some(transport), handle })
+    Ok((Function::Virtio(Arc::new(Mutex::new(transport))), handle))
 }
 
 fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {

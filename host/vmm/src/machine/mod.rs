@@ -8,6 +8,7 @@ mod chassis;
 mod clock;
 mod devices;
 mod fds;
+mod function;
 mod gate;
 mod pinning;
 mod save;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use chassis::MachineChassis;
 pub use devices::{DeviceError, Devices, Successor};
 pub use fds::{FdError, FdTable};
+pub use function::FunctionStateError;
 pub use pinning::pin_current_thread;
 use reeve_image::Format;
 pub use signals::{GuestStop, Happened, Signals};
@@ -31,7 +33,7 @@ use time::OffsetDateTime;
 
 use crate::boot::{self, BootError, BootSource};
 use crate::bus::BusError;
-use crate::config::{ConfigError, DeviceConfig, DiskLimits, VmConfig};
+use crate::config::{ConfigError, CpuTopology, DeviceConfig, DiskLimits, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
@@ -39,6 +41,7 @@ use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::{DiskSwitch, Stats};
 use crate::sandbox::{self, ThreadFilter, ThreadRole};
+use crate::smbios::Hardware;
 use crate::state::StateError;
 use crate::virtio::block::{BlockJob, Task};
 use crate::{layout, memory};
@@ -228,6 +231,12 @@ impl Machine {
         Ok(())
     }
 
+    fn hardware(&self) -> Hardware {
+        let one_socket = CpuTopology { sockets: 1, cores: self.config.vcpus, threads: 1 };
+        let CpuTopology { sockets, cores, threads } = self.config.cpu.topology.unwrap_or(one_socket);
+        Hardware { sockets, cores, threads: cores * threads, memory: self.config.memory.bytes }
+    }
+
     /// Loads the kernel into cleared memory and puts the vCPUs before its first instruction.
     fn load(&self) -> Result<(), MachineError> {
         let source = BootSource {
@@ -236,6 +245,8 @@ impl Machine {
             cmdline: &self.config.boot.cmdline,
             vcpus: self.config.vcpus,
             serials: self.config.serials.len(),
+            smbios: &self.config.smbios,
+            hardware: self.hardware(),
         };
         let state = boot::load(&self.memory, &source)?;
         self.vm.restore(&self.power_on)?;

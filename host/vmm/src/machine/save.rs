@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::devices::Board;
-use super::{Consoles, DeviceError, FdTable, Machine, MachineError, Parts};
+use super::{Consoles, FdTable, Machine, MachineError, Parts};
 use crate::config::{DeviceConfig, DeviceKind, VmConfig};
+use crate::hypervisor::{VcpuRegisters, VcpuState};
 use crate::memory::Memory;
 use crate::state::{BoardState, MachineState, Shape, StateError};
 
@@ -60,16 +61,8 @@ impl Machine {
         }
     }
 
-    /// A device whose state can't be saved, by its alias.
-    pub fn unsavable(&self) -> Option<&str> {
-        self.devices.unsavable()
-    }
-
     /// Everything about the machine but its memory. It is quiesced first and stays so.
     pub fn save(&self) -> Result<MachineState, MachineError> {
-        if let Some(alias) = self.devices.unsavable() {
-            return Err(DeviceError::NotSaved(alias.to_owned()).into());
-        }
         self.quiesce();
         if let Some((alias, error)) = self.devices.stopped_disks().into_iter().next() {
             return Err(DeviceError::Stands { alias, error }.into());
@@ -91,6 +84,11 @@ impl Machine {
             board,
             devices: self.devices.state(),
         })
+    }
+
+    /// The registers of every vCPU. They must stand still.
+    pub fn registers(&self) -> Result<Vec<VcpuRegisters>, MachineError> {
+        Ok(self.gate.save()?.iter().map(VcpuState::registers).collect())
     }
 
     /// Guest memory. While the machine is quiesced nobody else uses it.

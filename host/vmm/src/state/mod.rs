@@ -12,6 +12,7 @@
 //! configuration; what belongs to a device is checked by that device, registers of a vCPU by KVM, and the rings of a queue
 //! when it starts. State that passes can do no more than its guest could have done.
 
+mod device;
 mod memory;
 pub mod section;
 mod stream;
@@ -27,9 +28,11 @@ use crate::hypervisor::{VcpuState, VmState};
 use crate::layout;
 use crate::legacy::{PowerState, RtcState, SerialState};
 use crate::pci::{ConfigState, HotplugState};
-use crate::virtio::TransportState;
+pub use device::{DeviceState, FunctionState};
+pub(crate) use memory::runs;
 pub use memory::{Progress, read_memory, write_memory};
 use section::Kind;
+pub(crate) use stream::{BLOCK, block};
 pub use stream::{StreamReader, StreamWriter};
 
 /// Most devices: one a slot.
@@ -177,18 +180,6 @@ pub struct BoardState {
     pub bridge: ConfigState,
     /// PCI hot-plug controller.
     pub hotplug: HotplugState,
-}
-
-/// One PCI device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeviceState {
-    /// Its alias.
-    pub alias: String,
-    /// Its slot.
-    pub slot: u8,
-    /// Its transport, queues and what it knows itself.
-    pub transport: TransportState,
 }
 
 /// Section [`Kind::Shape`].

@@ -9,12 +9,12 @@ use rustix::fs::OFlags;
 use crate::aligned::AlignedBuffer;
 
 /// Bytes of a block.
-const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 /// What any disk is content with.
 const ALIGNMENT: usize = 4096;
 
 /// A buffer of one block.
-fn block() -> AlignedBuffer {
+pub(crate) fn block() -> AlignedBuffer {
     AlignedBuffer::new(BLOCK, ALIGNMENT)
 }
 

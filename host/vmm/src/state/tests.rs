@@ -7,7 +7,7 @@ use vm_memory::{Bytes, GuestAddress};
 use super::*;
 use crate::config::{
     BalloonConfig, BootConfig, ConsoleConfig, ConsoleEnd, ConsolePort, CpuConfig, DeviceConfig, DeviceKind,
-    FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig,
+    FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig, SmbiosConfig,
 };
 use crate::console::Console;
 use crate::machine::{Consoles, FdTable, Machine, Parts, Signals};
@@ -135,6 +135,7 @@ fn config() -> VmConfig {
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: String::new() },
+        smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
         devices: vec![
             device("console", DeviceKind::Console(console)),

@@ -286,7 +286,7 @@ impl Worker {
                 | Call::Quit
         );
         if self.life.is_saving() && !harmless {
-            return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
+            return Err(Failure::new(ErrorCode::State, "the machine is being saved or dumped"));
         }
         if self.life.is_migrating() && changes_machine(&call) {
             let reason = "the guest is being migrated; abort the migration first";
@@ -297,6 +297,7 @@ impl Worker {
             Call::Launch { config } => self.launch(*config, fds, None)?,
             Call::Restore { config, state } => self.launch(*config, fds, Some(state))?,
             Call::Save => self.life.save(fds)?,
+            Call::Dump { live } => self.life.dump(fds, live)?,
             Call::CancelSave => self.life.cancel_save()?,
             Call::SaveStatus => return Ok(Answer::Save(self.life.save_status()?)),
             Call::Pause => self.life.pause()?,
@@ -325,8 +326,11 @@ impl Worker {
             }
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Migrate { order } => {
+                let comes = matches!(order, MigrationOrder::Receive { .. });
                 self.life.migrate(order, fds)?;
-                self.serve_machine()?;
+                if comes {
+                    self.serve_machine()?;
+                }
             }
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::OpenChannel { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
@@ -432,6 +436,7 @@ fn changes_machine(call: &Call) -> bool {
             | Call::SetLink { .. }
             | Call::InjectNmi
             | Call::Save
+            | Call::Dump { .. }
     )
 }
 

@@ -9,6 +9,7 @@
 mod adoption;
 mod cable;
 mod channels;
+mod dump;
 mod guard;
 mod harness;
 mod lifecycle;

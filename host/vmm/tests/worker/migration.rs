@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 
-use reeve_vmm::config::{SeccompMode, VmConfig};
+use reeve_vmm::config::{SeccompMode, VmConfig, WatchdogAction};
 use reeve_vmm::protocol::{
     Call, ErrorCode, Event, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder, PauseReason,
     Status,
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::harness::{Terminal, Worker, config, guest, kvm};
 use crate::machine::{full_config, image, launch};
+use crate::save::guarded;
 
 const LIMITS: MigrationLimits = MigrationLimits {
     max_downtime_us: 300_000,
@@ -152,6 +153,27 @@ fn a_guest_moves_there_and_back_with_memory_disk_and_devices() {
     terminal.tell("poweroff");
     source.link.wait_for(&Event::GuestPowerOff);
     source.finish();
+}
+
+#[test]
+fn an_armed_watchdog_moves_with_its_guest() {
+    let image = image();
+    let mut source = launch(&guarded(), &image);
+    let mut terminal = console(&mut source);
+    terminal.expect("reeve-guest: ready");
+    assert_eq!(terminal.run("watchdog start 5000"), "ok");
+    let (mut target, _) = relocate(&mut source, &image, LIMITS);
+    source.finish();
+    let mut terminal = console(&mut target);
+    assert_eq!(terminal.run("watchdog status"), "ok on=true expired=false");
+    assert_eq!(terminal.run("watchdog ping"), "ok");
+    let expired = Event::WatchdogExpired { action: WatchdogAction::Pause };
+    target.link.wait_for(&expired);
+    assert_eq!(target.status(), Status::Paused { reason: PauseReason::Watchdog });
+    target.link.call(Call::Resume).unwrap();
+    terminal.tell("panic");
+    target.link.wait_for(&Event::GuestCrash { reason: "the guest has panicked".to_owned() });
+    target.finish();
 }
 
 #[test]

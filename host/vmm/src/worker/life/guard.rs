@@ -10,7 +10,11 @@ use crate::protocol::{Event, Failure, PauseReason};
 impl Life {
     /// Readable when [`Life::watchdog_expired`] has something to do; closed with the machine.
     pub(in crate::worker) fn watchdog_fd(&self) -> Option<RawFd> {
-        self.machine().ok()?.watchdog().map(|watchdog| watchdog.as_raw_fd())
+        let machine = match &self.state {
+            State::Running(machine) | State::Paused(machine, _) | State::Incoming(machine, _) => machine,
+            State::Empty | State::Ended(_) => return None,
+        };
+        machine.watchdog().map(|watchdog| watchdog.as_raw_fd())
     }
 
     /// Deals with a watchdog whose time is over.
@@ -32,7 +36,7 @@ impl Life {
             WatchdogAction::Reset => drop(self.reset()),
             WatchdogAction::Shutdown => drop(self.press_power_button()),
             WatchdogAction::Poweroff => self.guest_stopped(GuestStop::PowerOff),
-            WatchdogAction::Pause => self.replace(|state| match state {
+            WatchdogAction::Pause | WatchdogAction::Dump => self.replace(|state| match state {
                 State::Running(machine) => {
                     machine.pause();
                     (State::Paused(machine, PauseReason::Watchdog), Some(Event::Paused))

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Life, State, machine_failure, plug};
 use crate::config::VmConfig;
-use crate::machine::{DeviceError, FdTable, Machine, MachineError};
+use crate::machine::{FdTable, Machine, MachineError};
 use crate::migration::{Ask, Job, Letter, Reply};
 use crate::protocol::{
     End, ErrorCode, Event, Failure, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder,
@@ -87,9 +87,6 @@ impl Life {
             State::Paused(machine, PauseReason::Asked) => (machine, false),
             _ => return Err(Failure::new(ErrorCode::State, "there is no guest that could be migrated")),
         };
-        if let Some(alias) = machine.unsavable() {
-            return Err(machine_failure(DeviceError::NotSaved(alias.to_owned()).into()));
-        }
         let name = self.config.as_ref().map_or("", |config| config.name.as_str());
         let job = Job::send(migration, name, stream, limits, machine.memory().clone(), &self.mailbox);
         let job = job

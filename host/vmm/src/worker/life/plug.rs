@@ -140,9 +140,7 @@ pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
             JobError::Disk(_) | JobError::Image(_) | JobError::Thread(_) => ErrorCode::Host,
         },
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
-        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NotSaved(_) => {
-            ErrorCode::Unsupported
-        }
+        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) => ErrorCode::Unsupported,
         DeviceError::Stands { .. } => ErrorCode::State,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
