@@ -129,7 +129,11 @@ pub(crate) fn download(
     progress.expect(length);
     let target = format!("the file that {subject} is read into");
     let written = StorageError::written(&target, length);
-    to.set_len(0).and_then(|()| to.set_len(length)).map_err(&written)?;
+    // ext4 takes a file that is emptied for one that is replaced, and writes all of it to the medium when it is closed.
+    if to.metadata().map_err(&written)?.len() > 0 {
+        to.set_len(0).map_err(&written)?;
+    }
+    to.set_len(length).map_err(&written)?;
     let mut at = 0;
     while at < length {
         let data = data_after(from, offset + at, offset + length);

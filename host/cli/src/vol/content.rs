@@ -112,7 +112,7 @@ impl Download {
         };
         let watch = watch(&volume, StorageOperation::Download, None);
         let written = watched(context, watch, received).await?;
-        if is_file {
+        if is_file && file.metadata().is_ok_and(|metadata| metadata.len() != written) {
             // A hole at the end is no write.
             file.set_len(written).with_context(|| format!("'{name}' can't be written"))?;
         }
@@ -135,7 +135,7 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn take(&mut self, content: Content) -> io::Result<()> {
-        if self.is_file && self.written == 0 {
+        if self.is_file && self.written == 0 && self.file.metadata()?.len() > 0 {
             self.file.set_len(0)?;
         }
         match content {
