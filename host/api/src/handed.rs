@@ -141,8 +141,7 @@ fn socket(upgraded: Upgraded) -> Option<UnixStream> {
 
 /// Returns when the client closes its connection, or says anything, which is not its turn.
 async fn left(client: &UnixStream) {
-    let nothing_yet = |read: io::Result<usize>| {
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    };
+    let nothing_yet =
+        |read: io::Result<usize>| matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
     while client.readable().await.is_ok() && nothing_yet(client.try_read(&mut [0])) {}
 }

@@ -16,6 +16,7 @@ mod devices;
 mod driver;
 mod entry;
 mod error;
+mod keys;
 mod names;
 mod owner;
 mod record;
@@ -34,6 +35,7 @@ pub use driver::{
     Started, Vcpus,
 };
 pub use error::DomainError;
+pub use keys::{KeyRing, Keys};
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};
 pub use recover::Recovered;
 pub use registry::{Domains, DomainsConfig};

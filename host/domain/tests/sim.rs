@@ -311,6 +311,7 @@ async fn memory_and_devices_of_a_running_domain_change() {
         readonly: false,
         shareable: false,
         serial: None,
+        encryption: None,
         common: Default::default(),
     }));
     turn.attach_device(disk.clone()).await.unwrap();

@@ -11,7 +11,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use rustix::fs::{OFlags, fcntl_getfl, fstatfs};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 
 /// The byte that a descriptor travels with.
@@ -144,8 +145,14 @@ mod tests {
         accept(handed(&read), Purpose::Read).unwrap().read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(&bytes, b"text");
         accept(handed(&write), Purpose::Write).unwrap().write_all_at(b"T", 0).unwrap();
-        assert_eq!(refused(&read, Purpose::Write), "the file that was handed over was not opened for writing");
-        assert_eq!(refused(&write, Purpose::Read), "the file that was handed over was not opened for reading");
+        assert_eq!(
+            refused(&read, Purpose::Write),
+            "the file that was handed over was not opened for writing"
+        );
+        assert_eq!(
+            refused(&write, Purpose::Read),
+            "the file that was handed over was not opened for reading"
+        );
         let place = File::options().read(true).custom_flags(libc::O_PATH).open(&path).unwrap();
         assert!(refused(&place, Purpose::Read).contains("O_PATH"));
         let append = File::options().append(true).open(&path).unwrap();

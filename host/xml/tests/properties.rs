@@ -187,6 +187,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             readonly,
             shareable,
             serial,
+            encryption: None,
             common,
         },
     );

@@ -140,7 +140,10 @@ fn a_client_hands_over_what_it_may_do_and_no_more() -> Outcome {
     let (read, write) = (File::open(&path)?, File::options().write(true).open(&path)?);
     let said = refused(&lab, "upload-file", &write)?;
     assert_eq!(said.code, ErrorCode::Invalid);
-    assert!(said.message.contains("volume 'a' of pool 'lab'") && said.message.contains("for reading"), "{said}");
+    assert!(
+        said.message.contains("volume 'a' of pool 'lab'") && said.message.contains("for reading"),
+        "{said}"
+    );
     let said = refused(&lab, "download-file", &read)?;
     assert!(said.code == ErrorCode::Invalid && said.message.contains("for writing"), "{said}");
     let place = File::options().read(true).custom_flags(AS_PLACE).open(&path)?;
@@ -166,7 +169,8 @@ fn a_client_hands_over_what_it_may_do_and_no_more() -> Outcome {
     assert!(std::fs::read(&path)?.starts_with(b"text\0"));
     let plain = "GET /v1/pools HTTP/1.1\r\nHost: reeve\r\nConnection: close\r\n\r\n";
     let mut socket = UnixStream::connect(lab.daemon.client().socket())?;
-    socket.write_all(plain.replace("GET /v1/pools", "POST /v1/pools/lab/volumes/a/upload-file").as_bytes())?;
+    socket
+        .write_all(plain.replace("GET /v1/pools", "POST /v1/pools/lab/volumes/a/upload-file").as_bytes())?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer)?;
     assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains("Upgrade: reeve-file"), "{answer}");
@@ -229,5 +233,32 @@ fn a_copy_is_seen_while_it_goes_on() -> Outcome {
     // Others read the pool meanwhile, and nobody takes the volume away.
     lab.reeve(&["vol", "delete", "--pool", "lab", "a"])?.fails(6);
     upload.join().expect("the upload's thread lives")?.ok();
+    Ok(())
+}
+
+#[test]
+fn a_full_medium_gets_its_space_back() -> Outcome {
+    let (device, lab) = (crate::kinds::Loop::new()?, Lab::start()?);
+    let target = lab.images().display().to_string();
+    let define =
+        ["pool", "define-as", "lab", "fs", "-", "-", &device.0, "-", &target, "--source-format", "ext4"];
+    lab.reeve(&define)?.ok();
+    lab.reeve(&["pool", "build", "lab"])?.ok();
+    lab.reeve(&["pool", "start", "lab"])?.ok();
+    lab.reeve(&["vol", "create-as", "lab", "thin", "256M", "--allocation", "0"])?.ok();
+    let path = lab.place.path().join("file");
+    large(&path, 128)?;
+    let available = || -> anyhow::Result<u64> {
+        lab.reeve(&["pool", "refresh", "lab"])?.ok();
+        Ok(lab.json(&["pool", "info", "lab"])?["space"]["available"].as_u64().unwrap_or_default())
+    };
+    let before = available()?;
+    assert!(before > 0);
+    let said = lab.reeve(&["vol", "upload", "--pool", "lab", "thin", &path.display().to_string()])?.fails(6);
+    assert!(said.contains("volume 'thin' of pool 'lab': there is no room"), "{said}");
+    let after = available()?;
+    assert!(after + (64 << 10) >= before, "{before} bytes were free, and {after} are");
+    assert_eq!(lab.json(&["vol", "info", "--pool", "lab", "thin"])?["capacity"], 256 * MIB);
+    lab.reeve(&["pool", "destroy", "lab"])?.ok();
     Ok(())
 }

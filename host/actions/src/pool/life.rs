@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use reeve_model::storage::{BuildMode, DefinedPool, PoolChange, PoolConfig, PoolSummary, StorageOperation};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::Progress;
 
 use crate::Actions;
 use crate::storing::Pool;
@@ -124,8 +123,8 @@ impl Actions {
         // Noted first: a daemon that dies in between finds it again, and starts it.
         self.store(move |store| store.put_active_pool(uuid, &live)).await?;
         let wanted = Arc::clone(config);
-        if let Err(error) = self.on_storage(move |storage| storage.start(&wanted, &Progress::default())).await
-        {
+        let job = self.storing.begin(uuid, StorageOperation::Refresh, "");
+        if let Err(error) = self.on_storage(move |storage| storage.start(&wanted, &job.progress)).await {
             self.store(move |store| store.remove_active_pool(uuid)).await?;
             return Err(error);
         }

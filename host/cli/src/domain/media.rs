@@ -222,6 +222,7 @@ fn named(target: &str) -> Disk {
         readonly: false,
         shareable: false,
         serial: None,
+        encryption: None,
         common: Default::default(),
     }
 }

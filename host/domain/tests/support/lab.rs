@@ -43,6 +43,7 @@ impl Lab {
     pub fn driver(&self) -> Arc<dyn Driver> {
         let root = rustix::process::geteuid().is_root();
         Arc::new(KvmDriver::new(KvmConfig {
+            keys: Arc::default(),
             worker: target().join("debug/examples/worker"),
             worker_args: Vec::new(),
             layout: Arc::new(Layout::open(self.root.path()).unwrap()),
@@ -96,6 +97,7 @@ pub fn disk(target: &str, path: &Path) -> Disk {
         readonly: false,
         shareable: false,
         serial: None,
+        encryption: None,
         common: DeviceCommon::default(),
     }
 }

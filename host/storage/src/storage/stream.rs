@@ -15,6 +15,9 @@ use crate::{Progress, StorageError, handed};
 /// Writes a volume from an offset on, where there is so much room; what it is about is for messages.
 type Upload<'a> = dyn FnMut(&File, u64, u64, &str) -> Result<u64, StorageError> + 'a;
 
+/// Reads a stretch of a volume: its begin and length; what it is about is for messages.
+type Download<'a, T> = dyn FnMut(&File, (u64, u64), &str) -> Result<T, StorageError> + 'a;
+
 impl Storage {
     /// Writes what is read from `input` into a volume, from `offset` on; more than `length` bytes, where that is given, are refused. Tells how
     /// many were written.
@@ -61,13 +64,7 @@ impl Storage {
         })
     }
 
-    fn accept(
-        &self,
-        pool: Uuid,
-        name: &str,
-        file: OwnedFd,
-        purpose: Purpose,
-    ) -> Result<File, StorageError> {
+    fn accept(&self, pool: Uuid, name: &str, file: OwnedFd, purpose: Purpose) -> Result<File, StorageError> {
         let subject = self.active(pool)?.subject(name);
         reeve_sys::handed::accept(file, purpose).map_err(|error| match error {
             HandedError::Io(source) => StorageError::file(subject, "compared with a file")(source),
@@ -148,7 +145,7 @@ impl Storage {
         pool: Uuid,
         name: &str,
         (offset, length): (u64, Option<u64>),
-        read: &mut dyn FnMut(&File, (u64, u64), &str) -> Result<T, StorageError>,
+        read: &mut Download<'_, T>,
     ) -> Result<T, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(name);

@@ -26,6 +26,7 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         serial: Some("reeve-0001".to_owned()),
         cache: CacheMode::Writeback,
         discard: false,
+        encryption: None,
     };
     device(alias, DeviceKind::Block(config))
 }

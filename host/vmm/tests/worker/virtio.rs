@@ -42,8 +42,9 @@ pub fn boot(
 pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
     let (format, backing) = (Format::Raw, Vec::new());
-    let block =
-        BlockConfig { fd: FdIndex(fd), format, backing, readonly: false, serial, cache, discard: true };
+    let fd = FdIndex(fd);
+    let (readonly, discard, encryption) = (false, true, None);
+    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, encryption };
     device(alias, None, DeviceKind::Block(block))
 }
 
