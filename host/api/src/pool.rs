@@ -256,6 +256,21 @@ pub(crate) async fn jobs(
     Ok(Json(state.actions.pool_jobs(&actor, &pool)?))
 }
 
+/// Long operations on pools, on volumes and on disks that are copied for clones of domains, while they go on, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/storage-jobs",
+    operation_id = "storage_jobs",
+    tag = "storage",
+    responses((status = OK, body = Vec<StorageJob>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn all_jobs(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<StorageJob>>, ApiError> {
+    Ok(Json(state.actions.storage_jobs(&actor)?))
+}
+
 /// Switches whether the daemon starts the pool by itself.
 #[utoipa::path(
     put,

@@ -85,6 +85,11 @@ impl Client {
         self.call(Method::GET, Target::new(&["pools", pool, "jobs"]), Payload::Empty).await
     }
 
+    /// The long operations on all pools and on disks that are in none, the oldest first.
+    pub async fn storage_jobs(&self) -> Result<Vec<StorageJob>, ClientError> {
+        self.call(Method::GET, Target::new(&["storage-jobs"]), Payload::Empty).await
+    }
+
     /// Switches whether the daemon starts a pool by itself.
     pub async fn set_pool_autostart(&self, pool: &str, enabled: bool) -> Result<PoolSummary, ClientError> {
         let body = Payload::json(&SetAutostart { enabled })?;

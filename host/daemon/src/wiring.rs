@@ -9,7 +9,7 @@ use reeve_actions::{Access, Actions, BusSink, Deps, Migrations, Networking, NoFa
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
-use reeve_domain::{Domains, DomainsConfig};
+use reeve_domain::{Domains, DomainsConfig, KeyRing, Keys};
 use reeve_events::Bus;
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
@@ -40,9 +40,10 @@ pub struct Host {
 pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host> {
     let store = Store::open(&layout.lib())?;
     let bus = Bus::new(config.events.kept);
+    let keys = Arc::new(KeyRing::default());
     let domains = Domains::new(DomainsConfig {
         drivers: vec![
-            Arc::new(KvmDriver::new(kvm(config, layout))),
+            Arc::new(KvmDriver::new(kvm(config, layout, &keys))),
             Arc::new(SimDriver::new(config.domains.sim_speed)),
         ],
         sink: Arc::new(BusSink(bus.clone())),
@@ -68,8 +69,10 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         access: access(config),
         faults: Arc::new(NoFaults),
     });
-    let actions = actions.with_migrations(migrations(layout)?);
-    Ok(Host { actions: Arc::new(actions), policies, api, registry: Arc::new(registry) })
+    let actions = Arc::new(actions.with_migrations(migrations(layout)?));
+    let secrets: Arc<dyn Keys> = actions.clone();
+    keys.attach(Arc::downgrade(&secrets));
+    Ok(Host { actions, policies, api, registry: Arc::new(registry) })
 }
 
 impl Host {
@@ -100,7 +103,7 @@ impl Host {
     }
 }
 
-fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
+fn kvm(config: &Config, layout: &Arc<Layout>, keys: &Arc<KeyRing>) -> KvmConfig {
     let workers = &config.workers;
     // Another user can only be had by root; otherwise workers are the daemon's own user.
     let root = rustix::process::geteuid().is_root();
@@ -118,6 +121,7 @@ fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
             seccomp: workers.seccomp,
             landlock: workers.landlock,
         },
+        keys: Arc::clone(keys),
     }
 }
 

@@ -189,6 +189,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             shareable,
             serial,
             iotune: Box::new(iotune),
+            encryption: None,
             common,
         },
     );

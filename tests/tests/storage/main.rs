@@ -6,6 +6,7 @@ mod crash;
 mod disks;
 mod domains;
 mod encrypted;
+mod encrypted_disks;
 mod handed;
 mod kinds;
 mod lab;

@@ -1,7 +1,7 @@
 //! Disks that are volumes of storage pools: where they are, when a domain gets them.
 
 use reeve_model::domain::{Device, Disk, DiskSource, DomainConfig, FoundVolume};
-use reeve_model::storage::VolumeKind;
+use reeve_model::storage::{Encryption, VolumeKind};
 use reeve_model::{Error, ErrorCode};
 
 use crate::{Actions, storing};
@@ -11,6 +11,7 @@ impl Actions {
     pub(super) async fn find_volumes(&self, config: &mut DomainConfig) -> Result<(), Error> {
         for disk in &mut config.devices.disks {
             self.find_disk(&config.name, disk).await?;
+            self.find_key(&config.name, disk).await?;
         }
         Ok(())
     }
@@ -20,7 +21,11 @@ impl Actions {
         let (mut present, mut missing) = (config.clone(), Vec::new());
         let mut disks = Vec::new();
         for mut disk in std::mem::take(&mut present.devices.disks) {
-            match self.find_disk(&config.name, &mut disk).await {
+            let found = match self.find_disk(&config.name, &mut disk).await {
+                Ok(()) => self.find_key(&config.name, &disk).await,
+                missing => missing,
+            };
+            match found {
                 Ok(()) => disks.push(disk),
                 Err(error) => missing.push(error.message),
             }
@@ -32,9 +37,21 @@ impl Actions {
     /// Looks up the volume of a device, if it is a disk that has one.
     pub(super) async fn find_device(&self, domain: &str, device: &mut Device) -> Result<(), Error> {
         match device {
-            Device::Disk(disk) => self.find_disk(domain, disk).await,
+            Device::Disk(disk) => {
+                self.find_disk(domain, disk).await?;
+                self.find_key(domain, disk).await
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Fails unless the secret of an encrypted disk has a value. The value itself is for who opens the disk.
+    async fn find_key(&self, domain: &str, disk: &Disk) -> Result<(), Error> {
+        let Some(encryption) = &disk.encryption else { return Ok(()) };
+        let subject = format!("disk '{}' of domain '{domain}'", disk.target);
+        let secret = encryption.passphrase();
+        let secret = secret.map_err(|error| Error::new(ErrorCode::Invalid, format!("{subject}: {error}")))?;
+        self.referred_secret(secret, &subject).await.map(drop)
     }
 
     pub(super) async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
@@ -78,6 +95,17 @@ impl Actions {
                 let hint = format!("write <driver type='{}'/>, or leave the type out", there.format);
                 return Err(refused(ErrorCode::Invalid, reason).with_hint(hint));
             }
+        }
+        // Whoever made the volume said which secret opens it; a disk may name another, of the same passphrase.
+        if let (None, Some(there)) = (&disk.encryption, &there.encryption) {
+            let Some(secret) = there.secret else {
+                let reason = format!(
+                    "volume '{volume}' of pool '{pool}' is encrypted, and it is not known which secret opens it"
+                );
+                let hint = "name it in the disk: <encryption format='luks'><secret type='passphrase' uuid='…'/></encryption>";
+                return Err(refused(ErrorCode::Invalid, reason).with_hint(hint));
+            };
+            disk.encryption = Some(Encryption::luks(secret));
         }
         *found = Some(FoundVolume { path: there.path, is_file: there.kind == VolumeKind::File });
         Ok(())

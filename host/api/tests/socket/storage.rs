@@ -36,6 +36,7 @@ async fn pools_and_volumes_from_their_making_to_their_end() {
     assert!(client.set_pool_autostart("lab", true).await.unwrap().autostart);
     assert_eq!(client.refresh_pool("lab").await.unwrap().volumes, 0);
     assert!(client.pool_jobs("lab").await.unwrap().is_empty());
+    assert!(client.storage_jobs().await.unwrap().is_empty());
     assert_eq!(refused(client.pool_jobs("nowhere").await), ErrorCode::NotFound);
     let disks = client.pool_sources(PoolKind::Disk).await.unwrap();
     assert!(disks.iter().all(|disk| disk.path.starts_with("/dev/")), "{disks:?}");

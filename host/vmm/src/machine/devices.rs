@@ -1,15 +1,17 @@
 //! The PCI devices of a machine: from their configuration to functions on the bus.
 
+use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_image::{Access, Format, Image, ImageFile};
+use reeve_image::{Access, Format, Image, ImageFile, LuksCipher};
+use zeroize::Zeroizing;
 
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, NetBackend, NetConfig,
-    VmConfig,
+    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
+    NetBackend, NetConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -394,13 +396,32 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         cache: config.cache,
         discard: config.discard,
     };
-    let disk = match config.format {
-        Format::Raw => Disk::new(board.fds.file(config.fd)?, options)?,
-        Format::Qcow2 => Disk::in_image(image(board, alias, config)?, options)?,
+    let disk = match (config.format, config.encryption) {
+        (Format::Raw, None) => Disk::new(board.fds.file(config.fd)?, options)?,
+        (Format::Raw, Some(encryption)) => {
+            let cipher = cipher(board, encryption)?;
+            Disk::encrypted(board.fds.file(config.fd)?, cipher, encryption.payload, options)?
+        }
+        (Format::Qcow2, _) => Disk::in_image(image(board, alias, config)?, options)?,
     };
     let block = Block::new(disk, &config.limits)?;
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
+}
+
+/// The cipher of an encrypted disk. Its key is cleared from memory when the cipher has it.
+fn cipher(board: &Board<'_>, encryption: EncryptionConfig) -> Result<LuksCipher, DeviceCause> {
+    let mut key = Zeroizing::new([0; LuksCipher::KEY_MAX + 1]);
+    let mut length = 0;
+    let mut pipe = board.fds.file(encryption.key)?;
+    while length < key.len() {
+        match pipe.read(&mut key[length..]).map_err(DiskError::Key)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    let wrong = || DiskError::Key(io::Error::new(io::ErrorKind::InvalidData, "it has another length"));
+    Ok(LuksCipher::new(&key[..length]).ok_or_else(wrong)?)
 }
 
 /// The image of a disk on its backing files. The worker knows no paths: errors call them by the disk's alias.

@@ -27,6 +27,7 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         cache: CacheMode::Writeback,
         discard: false,
         limits: DiskLimits::default(),
+        encryption: None,
     };
     device(alias, DeviceKind::Block(config))
 }

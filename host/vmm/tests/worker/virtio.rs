@@ -42,8 +42,9 @@ pub fn boot(
 pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
     let (format, backing) = (Format::Raw, Vec::new());
-    let (fd, limits) = (FdIndex(fd), DiskLimits::default());
-    let block = BlockConfig { fd, format, backing, readonly: false, serial, cache, discard: true, limits };
+    let (fd, limits, encryption) = (FdIndex(fd), DiskLimits::default(), None);
+    let (readonly, discard) = (false, true);
+    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits, encryption };
     device(alias, None, DeviceKind::Block(block))
 }
 
