@@ -1,5 +1,6 @@
 //! Two real daemons on this machine, and a real guest that moves between them.
 
+mod encrypted;
 mod faults;
 mod life;
 mod pair;

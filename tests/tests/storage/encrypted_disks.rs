@@ -315,3 +315,39 @@ fn a_container_of_another_program_is_run() -> Outcome {
     assert_eq!(&begin, b"LUKS\xba\xbe");
     Ok(())
 }
+
+/// A save image has what the guest had in memory, and nothing that opens its disk.
+#[test]
+fn a_guest_is_saved_and_its_key_is_not() -> Outcome {
+    let mut lab = lab()?;
+    let devices = format!("{SERIAL}{}", volume("a", "vda", ""));
+    lab.define(&Guest::locate()?.document_with("web", 64, "", &devices))?;
+    start(&lab, "web")?;
+    lab.console("web", "disk write 0 0 500 4\n", "us=")?;
+    let image = lab.place.path().join("web.save").display().to_string();
+    lab.reeve(&["domain", "save", "web", &image])?.ok();
+    assert!(
+        program("grep", &["-c", "correct horse", &image]).is_err(),
+        "the passphrase is in the save image"
+    );
+    // Without the key it is not restored, and stays.
+    let value = |value: &str| lab.daemon.reeve_with_input(&["secret", "set-value", SECRET], value);
+    value("something else")?.ok();
+    let said = lab.reeve(&["domain", "restore", &image])?.fails(7);
+    assert!(said.contains("does not open it"), "{said}");
+    value(PASSPHRASE)?.ok();
+    lab.reeve(&["domain", "restore", &image])?.ok();
+    holds(&lab, "web", 0, (0, 500), 4)?;
+    lab.console("web", "disk write 0 500 500 4\n", "us=")?;
+    lab.reeve(&["domain", "managedsave", "web"])?.ok();
+    lab.daemon.kill()?;
+    lab.daemon.launch()?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    holds(&lab, "web", 0, (0, 1000), 4)?;
+    nothing_is_told(&lab, "web")?;
+    power_off(&lab, "web")?;
+    let mut expected = vec![0; 1000 * SECTOR];
+    write_pattern(&mut expected, 0, 1000, 4);
+    assert!(decrypted(&lab, &lab.images().join("a").display().to_string())?[..1000 * SECTOR] == expected);
+    Ok(())
+}

@@ -243,7 +243,7 @@ fn a_full_medium_gets_its_space_back() -> Outcome {
     let define =
         ["pool", "define-as", "lab", "fs", "-", "-", &device.0, "-", &target, "--source-format", "ext4"];
     lab.reeve(&define)?.ok();
-    lab.reeve(&["pool", "build", "lab"])?.ok();
+    lab.reeve(&["pool", "build", "lab", "--overwrite"])?.ok();
     lab.reeve(&["pool", "start", "lab"])?.ok();
     lab.reeve(&["vol", "create-as", "lab", "thin", "256M", "--allocation", "0"])?.ok();
     let path = lab.place.path().join("file");
