@@ -44,7 +44,7 @@ impl Lab {
         let root = rustix::process::geteuid().is_root();
         Arc::new(KvmDriver::new(KvmConfig {
             keys: Arc::default(),
-            worker: target().join("debug/examples/worker"),
+            worker: target().join("debug/examples/kvm_worker"),
             worker_args: Vec::new(),
             layout: Arc::new(Layout::open(self.root.path()).unwrap()),
             cgroups: self.cgroups.clone(),
