@@ -222,7 +222,7 @@ pub(crate) async fn refresh(
     Ok(Json(state.actions.refresh_pool(&actor, &pool).await?))
 }
 
-/// What pools of a kind could be made of on this host.
+/// What pools of a kind could be made of, on this host or at a server.
 #[utoipa::path(
     get,
     path = "/v1/pool-sources",
@@ -236,7 +236,7 @@ pub(crate) async fn sources(
     Caller(actor): Caller,
     Query(lookup): Query<SourceLookup>,
 ) -> Result<Json<Vec<FoundSource>>, ApiError> {
-    Ok(Json(state.actions.pool_sources(&actor, lookup.kind).await?))
+    Ok(Json(state.actions.pool_sources(&actor, lookup).await?))
 }
 
 /// Long operations on a pool and its volumes that go on, the oldest first.

@@ -53,10 +53,13 @@ const PACKAGES: [&str; 11] = [
     "libopeniscsiusr",
     "libisns0",
 ];
+/// What an NFS server needs to be asked what it exports.
+const RPC: [&str; 4] = ["rpcbind", "libtirpc-common", "libtirpc3", "libwrap0"];
 /// Programs of the packages.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "sbin/lvm",
     "sbin/mount.nfs",
+    "sbin/showmount",
     "usr/sbin/rpc.mountd",
     "usr/sbin/rpc.nfsd",
     "usr/sbin/exportfs",
@@ -81,6 +84,9 @@ fn host(test: &str) -> anyhow::Result<EmulatedHost> {
     for name in PROGRAMS {
         host.program(name, &root.join(name), &root)?;
     }
+    let rpc = debian.packages("rpc", &RPC)?;
+    host.program("sbin/rpcbind", &rpc.join("sbin/rpcbind"), &rpc)?;
+    host.file("etc/netconfig", &std::fs::read(rpc.join("etc/netconfig"))?);
     for name in OWN {
         host.program(name, &Path::new("/").join(name), Path::new("/"))?;
     }
@@ -132,6 +138,7 @@ fn pools_of_a_daemon_in_an_emulated_host() -> Outcome {
         "daemon: logical keeps to the contract",
         "daemon: iscsi has the units of its target",
         "daemon: a target knows the host by its secret",
+        "daemon: what pools could be made of is found",
         "daemon: what is killed leaves nothing half done",
         "daemon: what is full says so",
         "daemon: a guest runs on a logical volume",

@@ -176,17 +176,31 @@ fn sources_of_pools_are_found() -> Outcome {
     let device = program("losetup", &["--find", "--show", &image.display().to_string()])?;
     let device = device.trim();
     let found = |kind: &str| -> anyhow::Result<Option<serde_json::Value>> {
-        let rows = lab.json(&["pool", "find-sources", "--type", kind])?;
+        let rows = lab.json(&["pool", "find-sources", kind])?;
         Ok(rows.as_array().into_iter().flatten().find(|row| row["path"] == device).cloned())
     };
     let (fs, disk) = (found("fs"), found("disk"));
+    let document = lab.reeve(&["pool", "find-sources", "fs", "--xml"])?;
     program("losetup", &["--detach", device])?;
     let (fs, disk) = (fs?.unwrap_or_default(), disk?.unwrap_or_default());
     assert_eq!((&fs["format"], &fs["size"]), (&"ext4".into(), &(64 * MIB).into()));
     assert_eq!((&disk["format"], &disk["size"]), (&serde_json::Value::Null, &(64 * MIB).into()));
-    let said = lab.reeve(&["pool", "find-sources", "--type", "netfs"])?.fails(1);
-    assert!(said.contains("showmount"), "{said}");
-    lab.reeve(&["pool", "find-sources", "--type", "gluster"])?.fails(1);
-    lab.reeve(&["pool", "find-sources", "--type", "floppy"])?.fails(2);
+    let (document, source) = (document.ok(), format!("<device path='{device}'/>"));
+    assert!(document.starts_with("<sources>") && document.contains(&source), "{document}");
+    for (words, code, reason) in [
+        (&["netfs"][..], 7, "name the server"),
+        (&["iscsi"], 7, "name the server"),
+        (&["netfs", "a;reboot"], 7, "neither a host name nor an address"),
+        (&["disk", "files.example.com"], 7, "are on this host"),
+        (&["dir"], 1, "made of any directory"),
+        (&["gluster"], 1, "mount the Gluster volume"),
+        (&["iscsi-direct"], 1, "use a pool of type 'iscsi'"),
+        (&["floppy"], 2, "is not one of"),
+        (&["iscsi", "san", "--username", "me"], 2, "--secret"),
+        (&["iscsi", "san", "--username", "me", "--secret", "nobody"], 7, "there is no secret 'nobody'"),
+    ] {
+        let said = lab.reeve(&[&["pool", "find-sources"], words].concat())?.fails(code);
+        assert!(said.contains(reason), "{words:?}: {said}");
+    }
     Ok(())
 }
