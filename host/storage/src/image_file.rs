@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use reeve_image::{Format, ImageFile};
 use reeve_model::Bytes;
+use reeve_model::secret::SecretValue;
 use reeve_model::storage::Permissions;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -61,6 +62,12 @@ impl ImageSource {
             true => claimed(file, false, &self.subject(), &self.path.display().to_string()),
             false => Ok(file),
         }
+    }
+
+    /// Whether a passphrase opens it.
+    pub fn opens(&self, passphrase: &SecretValue) -> Result<bool, StorageError> {
+        let image = ImageFile::new(self.open()?, self.path.display().to_string())?;
+        Ok(reeve_image::luks_opens(&image, passphrase.expose())?)
     }
 
     fn format(&self) -> Result<Format, StorageError> {

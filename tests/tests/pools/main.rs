@@ -20,6 +20,7 @@ mod inside;
 mod lab;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reeve_tests::{Debian, EmulatedHost, Guest};
@@ -75,8 +76,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Outcome = anyhow::Result<()>;
 
+/// Packages are unpacked by one test at a time.
+static UNPACKING: Mutex<()> = Mutex::new(());
+
 /// A host that runs one of these tests itself.
 fn host(test: &str) -> anyhow::Result<EmulatedHost> {
+    let unpacking = UNPACKING.lock().unwrap_or_else(PoisonError::into_inner);
     let debian = Debian::obtain()?;
     let root = debian.packages("pools", &PACKAGES)?;
     let mut host = EmulatedHost::new(&debian, INIT)?;
@@ -85,6 +90,7 @@ fn host(test: &str) -> anyhow::Result<EmulatedHost> {
         host.program(name, &root.join(name), &root)?;
     }
     let rpc = debian.packages("rpc", &RPC)?;
+    drop(unpacking);
     host.program("sbin/rpcbind", &rpc.join("sbin/rpcbind"), &rpc)?;
     host.file("etc/netconfig", &std::fs::read(rpc.join("etc/netconfig"))?);
     for name in OWN {

@@ -236,6 +236,7 @@ fn encrypted_disks_are_plugged_and_cloned() -> Outcome {
     };
     written(&path)?;
     lab.reeve(&["domain", "attach-disk", "web", "a", "vdc", "--pool", "lab"])?.ok();
+    lab.console("web", "", "reeve-guest: disk 1 is in slot")?;
     holds(&lab, "web", 1, (5, 40), 8)?;
     power_off(&lab, "web")?;
 

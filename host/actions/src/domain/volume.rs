@@ -4,6 +4,7 @@ use reeve_model::domain::{Device, Disk, DiskSource, DomainConfig, FoundVolume};
 use reeve_model::storage::{Encryption, VolumeKind};
 use reeve_model::{Error, ErrorCode};
 
+use super::disk::image_source;
 use crate::{Actions, storing};
 
 impl Actions {
@@ -52,6 +53,21 @@ impl Actions {
         let secret = encryption.passphrase();
         let secret = secret.map_err(|error| Error::new(ErrorCode::Invalid, format!("{subject}: {error}")))?;
         self.referred_secret(secret, &subject).await.map(drop)
+    }
+
+    /// Fails where the secret of an encrypted disk does not open it. That takes as long as a guess is to take.
+    pub(super) async fn refuse_wrong_keys(&self, config: &DomainConfig) -> Result<(), Error> {
+        for disk in &config.devices.disks {
+            let (Some(encryption), Some(image)) = (&disk.encryption, image_source(disk)) else { continue };
+            let subject = format!("disk '{}' of domain '{}'", disk.target, config.name);
+            let invalid = |reason: String| Error::new(ErrorCode::Invalid, format!("{subject}: {reason}"));
+            let secret = encryption.passphrase().map_err(|error| invalid(error.to_string()))?;
+            let (_, passphrase) = self.referred_secret(secret, &subject).await?;
+            if !crate::blocking(move || Ok(image.opens(&passphrase)?)).await? {
+                return Err(invalid("the passphrase of its secret does not open it".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
