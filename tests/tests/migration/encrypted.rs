@@ -21,7 +21,8 @@ fn define_secret(host: &Daemon, value: &str) -> Outcome {
 fn an_encrypted_disk_is_opened_by_the_secret_of_each_host() -> Outcome {
     let config = "[workers]\ncgroup = ''\n".to_owned();
     let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
-    let mut pair = Pair { source: host()?, target: host()?, place: tempfile::tempdir()? };
+    let (source, target, place) = (host()?, host()?, tempfile::tempdir()?);
+    let mut pair = Pair { source, target, place, addresses: None };
     let images = pair.place.path().display().to_string();
     define_secret(&pair.source, PASSPHRASE)?;
     pair.source.reeve(&["pool", "define-as", "lab", "dir", "-", "-", "-", "-", &images])?.ok();
