@@ -121,6 +121,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(pool::delete_source))
         .routes(routes!(pool::refresh))
         .routes(routes!(pool::jobs))
+        .routes(routes!(pool::all_jobs))
         .routes(routes!(pool::sources))
         .routes(routes!(pool::set_autostart))
         .routes(routes!(volume::list))

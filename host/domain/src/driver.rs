@@ -436,6 +436,19 @@ pub enum DriverError {
         /// Its path on the host.
         path: String,
     },
+    /// A device of the configuration is claimed as a whole or in part.
+    #[error(
+        "{what} '{path}' is a part of what is in use, or a part of it is: mounted, in a storage pool or volume group, or written by another domain"
+    )]
+    Claimed {
+        /// What the device is.
+        what: String,
+        /// Its path on the host.
+        path: String,
+    },
+    /// The secret of an encrypted disk can't be had.
+    #[error("{0}")]
+    Key(reeve_model::Error),
     /// The driver or this machine can't do this.
     #[error("{0}")]
     Unsupported(String),

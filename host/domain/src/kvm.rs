@@ -39,6 +39,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::driver::{Driver, DriverError, Refusal, StartSpec, Started};
+use crate::keys::KeyRing;
 use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use client::Client;
@@ -59,6 +60,8 @@ pub struct KvmConfig {
     pub cgroups: Option<Cgroups>,
     /// How workers lock themselves in.
     pub sandbox: SandboxConfig,
+    /// Where the passphrases of encrypted disks come from.
+    pub keys: Arc<KeyRing>,
 }
 
 /// Makes machines on /dev/kvm.

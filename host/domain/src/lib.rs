@@ -17,6 +17,7 @@ mod devices;
 mod driver;
 mod entry;
 mod error;
+mod keys;
 pub mod migration;
 mod names;
 mod owner;
@@ -38,6 +39,7 @@ pub use driver::{
     MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,
 };
 pub use error::DomainError;
+pub use keys::{KeyRing, Keys};
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};
 pub use recover::Recovered;
 pub use registry::{Domains, DomainsConfig};

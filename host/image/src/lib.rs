@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   ImageFile + Format ── create ──> a new image, whole or not openable
-//!                      ── luks_create, luks_opens ──> an encrypted container, whole or not openable
+//!                      ── luks_create, luks_unlock ─> an encrypted container, whole or not openable, and its key
 //!                      ── info ───> what is known without reading the disk
 //!                      ── open ───> Image: read, write, zero, resize, snapshots, map, rebase, commit; and while it is in use,
 //!                                          by steps: pull, commit, copy (`layers`)
@@ -53,7 +53,9 @@ pub use format::{Format, UnknownFormat};
 pub use image::{Access, Image, open, open_alone};
 pub use info::{CompressionType, Info, Qcow2Info, info};
 pub use layers::Step;
-pub use luks::{Effort, LUKS_PAYLOAD, Luks, luks_create, luks_info, luks_opens};
+pub use luks::{
+    Effort, LUKS_PAYLOAD, Luks, LuksCipher, LuksKey, luks_create, luks_info, luks_opens, luks_unlock,
+};
 pub use probe::{Content, Probe, probe};
 pub use qcow2::Snapshot;
 pub use rebase::Progress;

@@ -174,6 +174,9 @@ pub struct BlockConfig {
     /// How transfers of a raw image are done.
     #[serde(default)]
     pub io: IoEngine,
+    /// The image is a LUKS container, and the guest sees what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionConfig>,
 }
 
 /// How transfers are done.
@@ -185,6 +188,16 @@ pub enum IoEngine {
     Ring,
     /// One after the other, by the thread of the disk.
     Thread,
+}
+
+/// What opens an encrypted disk. The key itself is in no configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptionConfig {
+    /// A pipe with the master key and nothing else, closed at its other end. It is read once.
+    pub key: FdIndex,
+    /// Where the disk begins in the file, in bytes.
+    pub payload: u64,
 }
 
 /// Limits of a disk, each for both ways together, for reads and for writes.
@@ -551,6 +564,9 @@ impl DeviceConfig {
             }
             DeviceKind::Block(block) if block.format == Format::Raw && !block.backing.is_empty() => {
                 Err(self.invalid("a raw image has no backing file"))
+            }
+            DeviceKind::Block(block) if block.encryption.is_some() && block.format != Format::Raw => {
+                Err(self.invalid("an encrypted image is raw"))
             }
             DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
                 Err(self.invalid("a multicast MAC address can't be an interface's own"))

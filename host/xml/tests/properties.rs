@@ -12,8 +12,10 @@ use reeve_model::domain::{
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
+use reeve_model::storage::Encryption;
 use reeve_model::{Bytes, CpuSet};
 use reeve_xml::{ParseOptions, check, decode, domain};
+use uuid::Uuid;
 
 const DOCUMENTS: [&str; 10] = [
     include_str!("../../../tests/fixtures/domain-20-devices.xml"),
@@ -178,8 +180,11 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
                 extra,
                 ..DiskDriver::default()
             });
-    let disk = (source, driver, any::<[bool; 2]>(), of("[a-zA-Z0-9]{1,20}"), iotune(), common(1)).prop_map(
-        |(source, driver, [readonly, shareable], serial, iotune, common)| Disk {
+    let encryption = any::<Option<u128>>()
+        .prop_map(|secret| secret.map(|secret| Encryption::luks(Uuid::from_u128(secret))));
+    let flags = any::<[bool; 2]>();
+    let disk = (source, driver, flags, of("[a-zA-Z0-9]{1,20}"), iotune(), encryption, common(1)).prop_map(
+        |(source, driver, [readonly, shareable], serial, iotune, encryption, common)| Disk {
             device: "disk".into(),
             source,
             driver,
@@ -189,6 +194,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             shareable,
             serial,
             iotune: Box::new(iotune),
+            encryption,
             common,
         },
     );

@@ -3,6 +3,7 @@
 mod bad_network;
 mod certificates;
 mod devices;
+mod encrypted;
 mod faults;
 mod life;
 mod network;

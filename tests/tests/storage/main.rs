@@ -9,6 +9,7 @@ mod disk_errors;
 mod disks;
 mod domains;
 mod encrypted;
+mod encrypted_disks;
 mod handed;
 mod kinds;
 mod lab;

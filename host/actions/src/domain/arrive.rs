@@ -57,6 +57,8 @@ impl Actions {
             check_caches(&config)?;
         }
         let config = self.prepare(actor, config).await?;
+        // What shows when its disks are opened is heard by nobody else.
+        self.refuse_wrong_keys(&config).await?;
         let turn = match self.domains.definition(config.uuid) {
             Ok(Some(_)) => self.turn(actor, config.uuid, Request::Start).await?,
             _ => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,

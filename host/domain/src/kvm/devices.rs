@@ -10,8 +10,8 @@ use reeve_model::domain::{
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, ErrorAction, ErrorPolicy,
-    IoEngine, RateLimit, RngConfig, RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
+    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
+    ErrorAction, ErrorPolicy, IoEngine, RateLimit, RngConfig, RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -117,6 +117,16 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
             "disk '{target}' is shareable and qcow2: only a raw image can be written by several domains"
         ));
     }
+    let secret = match &disk.encryption {
+        None => None,
+        Some(_) if format != Format::Raw => {
+            return Err(format!("disk '{target}' is encrypted and {format}: only a raw image can be both"));
+        }
+        Some(encryption) => {
+            let secret = encryption.passphrase();
+            Some(secret.map_err(|error| format!("disk '{target}': {error}"))?.clone())
+        }
+    };
     let path = match &disk.source {
         DiskSource::File { path: Some(path) } | DiskSource::Block { path: Some(path) } => PathBuf::from(path),
         DiskSource::File { path: None } | DiskSource::Block { path: None } => {
@@ -139,10 +149,16 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     let access = ImageAccess {
         readonly,
         follow,
-        direct: format == Format::Raw && bypasses(cache),
+        direct: is_plain(disk) && bypasses(cache),
         sharing: if is_shared(disk) { Sharing::Shared } else { Sharing::Exclusive },
     };
-    let fd = sources.add(Source::Image { what: format!("disk {target}"), path, access, format });
+    let what = format!("disk {target}");
+    let fd = sources.add(Source::Image { what: what.clone(), path: path.clone(), access, format });
+    // Where the disk begins in it is known when it is opened.
+    let encryption = secret.map(|secret| EncryptionConfig {
+        key: sources.add(Source::Key { what, path, image: fd, secret }),
+        payload: 0,
+    });
     let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());
     let discard = disk.driver.discard.as_deref() == Some("unmap");
     // What is below the image is known when it is opened.
@@ -150,7 +166,19 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     let limits = limits(&disk.iotune);
     let errors = errors(&disk.driver);
     let io = if disk.driver.io.as_deref() == Some("threads") { IoEngine::Thread } else { IoEngine::Ring };
-    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits, errors, io };
+    let block = BlockConfig {
+        fd,
+        format,
+        backing,
+        readonly,
+        serial,
+        cache,
+        discard,
+        limits,
+        errors,
+        io,
+        encryption,
+    };
     device(&disk.common, DeviceKind::Block(block))
 }
 
@@ -198,6 +226,11 @@ fn cache_mode(disk: &Disk) -> Result<CacheMode, String> {
     })
 }
 
+/// Its file is the disk, byte for byte.
+fn is_plain(disk: &Disk) -> bool {
+    disk.encryption.is_none() && disk.driver.format.as_deref().is_none_or(|format| format == "raw")
+}
+
 fn bypasses(cache: CacheMode) -> bool {
     matches!(cache, CacheMode::None | CacheMode::Directsync)
 }
@@ -206,13 +239,14 @@ fn bypasses(cache: CacheMode) -> bool {
 pub(super) fn notes(disks: &[Disk]) -> Vec<String> {
     let note = |disk: &Disk| {
         let cache = cache_mode(disk).ok().filter(|cache| bypasses(*cache))?;
-        let word = disk.driver.cache.as_deref().filter(|_| disk.driver.format.as_deref() == Some("qcow2"))?;
+        let word = disk.driver.cache.as_deref().filter(|_| !is_plain(disk))?;
+        let kind = if disk.encryption.is_some() { "an encrypted" } else { "a qcow2" };
         let instead = match cache {
             CacheMode::Directsync => "'writethrough': every write is on the disk before it is done",
             _ => "'writeback': the guest's flushes reach the disk",
         };
         Some(format!(
-            "disk '{}' has cache mode '{word}', which would bypass the host's page cache; a qcow2 image is run as with {instead}",
+            "disk '{}' has cache mode '{word}', which would bypass the host's page cache; {kind} image is run as with {instead}",
             disk.target
         ))
     };

@@ -360,8 +360,9 @@ impl Machine for KvmMachine {
             }
         };
         let mut made = made.map_err(DriverError::Unsupported)?;
+        let passphrases = self.site.passphrases(&sources).await?;
         let (made, fds) = launch::blocking(move || {
-            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made))?;
+            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made), &passphrases)?;
             Ok((made, fds))
         })
         .await?;

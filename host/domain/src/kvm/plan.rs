@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::CpuSet;
 use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
+use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
@@ -25,6 +26,8 @@ pub(super) enum Source {
     Read { what: String, path: PathBuf },
     /// A disk image or block device, with what is below it.
     Image { what: String, path: PathBuf, access: ImageAccess, format: Format },
+    /// The key of an encrypted image among the sources.
+    Key { what: String, path: PathBuf, image: FdIndex, secret: SecretReference },
     /// A character device for reading.
     Random { path: PathBuf },
     /// A file to append to.

@@ -6,6 +6,7 @@ use super::{Extra, IoTune};
 use crate::device_address::DeviceAddress;
 use crate::filter::FilterReference;
 use crate::network::{Bandwidth, VirtualPort, Vlan};
+use crate::storage::Encryption;
 
 /// `<devices>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +144,9 @@ pub struct Disk {
     /// `<driver>`.
     #[serde(default)]
     pub driver: DiskDriver,
+    /// `<encryption>`: how the image is encrypted, and which secret opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// `<target dev='…'>`, e.g. `vda`; unique in the domain.
     pub target: String,
     /// `<target bus='…'>`, e.g. `virtio`.

@@ -2,19 +2,21 @@
 
 mod stats;
 
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_image::{Access, Format, ImageFile};
+use reeve_image::{Access, Format, ImageFile, LuksCipher};
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::function::{Function, FunctionStateError};
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, FdIndex,
-    NetBackend, NetConfig, VmConfig,
+    BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits,
+    EncryptionConfig, FdIndex, NetBackend, NetConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -493,12 +495,33 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         errors: config.errors,
         io: config.io,
     };
-    let disk = disk(board.fds, alias, config.fd, config.format, &config.backing, options)?;
+    let disk = match config.encryption {
+        None => disk(board.fds, alias, config.fd, config.format, &config.backing, options)?,
+        Some(encryption) => {
+            let cipher = cipher(board.fds, encryption)?;
+            Disk::encrypted(board.fds.file(config.fd)?, cipher, encryption.payload, options)?
+        }
+    };
     let block = Block::new(disk, &config.limits)?;
     let signals = Arc::clone(board.signals);
     block.control().watch(Arc::new(move || signals.disk_stopped()));
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
+}
+
+/// The cipher of an encrypted disk. Its key is cleared from memory when the cipher has it.
+fn cipher(fds: &FdTable, encryption: EncryptionConfig) -> Result<LuksCipher, DeviceCause> {
+    let mut key = Zeroizing::new([0; LuksCipher::KEY_MAX + 1]);
+    let mut length = 0;
+    let mut pipe = fds.file(encryption.key)?;
+    while length < key.len() {
+        match pipe.read(&mut key[length..]).map_err(DiskError::Key)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    let wrong = || DiskError::Key(io::Error::new(io::ErrorKind::InvalidData, "it has another length"));
+    Ok(LuksCipher::new(&key[..length]).ok_or_else(wrong)?)
 }
 
 /// A raw file or an image on its backing files. The worker knows no paths: errors call them by the disk's alias.

@@ -276,7 +276,8 @@ impl BlockHandler {
         }
         self.settle()?;
         for range in ranges.iter().filter(|range| range.length > 0) {
-            let free = operation == Operation::Discard || range.unmap && self.disk.options().discard;
+            let may_free = range.unmap && self.disk.options().discard && self.disk.frees_to_zeros();
+            let free = operation == Operation::Discard || may_free;
             let punched = if free { self.disk.punch(range.offset, range.length) } else { Ok(()) };
             let result = match punched {
                 Ok(()) if free => Ok(()),
