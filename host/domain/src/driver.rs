@@ -62,6 +62,8 @@ pub struct Started {
     pub socket: Option<PathBuf>,
     /// Aliases of devices in the record of an adopted machine that it has no more.
     pub missing: Vec<String>,
+    /// vCPUs that an adopted machine has, where that may differ from its record.
+    pub present: Option<u32>,
 }
 
 /// Makes, finds and judges machines of one kind.
@@ -199,6 +201,10 @@ pub trait Machine: Send + Sync {
     /// Sends every vCPU a non-maskable interrupt.
     async fn inject_nmi(&self) -> Result<(), DriverError>;
 
+    /// Sets how many vCPUs are there: lets some come, or asks the guest to let go of the last ones and waits until it has. A guest that
+    /// does it after the wait is over says so by [`MachineEvent::VcpusChanged`].
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError>;
+
     /// Counters as they are now.
     async fn stats(&self) -> Result<DomainStats, DriverError>;
 
@@ -307,6 +313,11 @@ pub enum MachineEvent {
     Halted,
     /// A halted guest runs again.
     Unhalted,
+    /// vCPUs came or went.
+    VcpusChanged {
+        /// How many are there now.
+        count: u32,
+    },
     /// The guest let go of a device that nobody waits for any more.
     DeviceRemoved {
         /// Its alias.

@@ -19,6 +19,7 @@ mod launch;
 mod machine;
 mod migrate;
 mod plan;
+mod stats;
 mod tuning;
 
 use std::fs::File;
@@ -215,6 +216,7 @@ impl KvmDriver {
         if hello.pid != process.pid() {
             warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
         }
+        let vcpus = hello.config.as_ref().map(|config| config.vcpus);
         let present = hello.config.map(|config| plugged(&config)).unwrap_or_default();
         let known = pluggable(&record.config);
         for alias in present.iter().filter(|alias| !known.contains(alias)) {
@@ -222,9 +224,12 @@ impl KvmDriver {
             warn!(uuid = %record.uuid, alias, "a device that is not recorded is taken from the guest");
             client.ask(Call::DetachDevice { alias: alias.clone(), force: true }).await?;
         }
-        let mut started = KvmMachine::start(client, process, site.clone(), &record.config, &hello.status);
+        let mut config = record.config.clone();
+        config.vcpu.current = vcpus.or(config.vcpu.current);
+        let mut started = KvmMachine::start(client, process, site.clone(), &config, &hello.status);
         if !matches!(hello.status, Status::Ended { .. }) {
             started.missing = known.into_iter().filter(|alias| !present.contains(alias)).collect();
+            started.present = vcpus;
         }
         Ok(started)
     }

@@ -37,8 +37,11 @@ pub struct VmConfig {
     pub kvm: FdIndex,
     /// Guest memory.
     pub memory: MemoryConfig,
-    /// Number of vCPUs, from 1 to [`VmConfig::MAX_VCPUS`].
+    /// Number of vCPUs that are there, from 1 to [`VmConfig::MAX_VCPUS`].
     pub vcpus: u32,
+    /// Number of vCPUs that can be there; none means no more than there are.
+    #[serde(default)]
+    pub max_vcpus: Option<u32>,
     /// What they say they are.
     #[serde(default)]
     pub cpu: CpuConfig,
@@ -385,6 +388,14 @@ pub enum ConfigError {
     /// The vCPU count is out of range.
     #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
     Vcpus(u32),
+    /// More vCPUs than there can be.
+    #[error("{count} vCPUs are not possible: this guest can have {max}")]
+    TooManyVcpus {
+        /// What was asked for.
+        count: u32,
+        /// What there can be.
+        max: u32,
+    },
     /// The vCPUs can't be what they should be.
     #[error("the vCPUs are not possible: {0}")]
     Cpu(String),
@@ -417,6 +428,11 @@ impl VmConfig {
     /// Most vCPUs of a machine (8-bit APIC ids, 0xff is the broadcast).
     pub const MAX_VCPUS: u32 = 254;
 
+    /// vCPUs that can be there.
+    pub fn vcpu_limit(&self) -> u32 {
+        self.max_vcpus.unwrap_or(self.vcpus)
+    }
+
     /// Checks everything that can be checked without descriptors and returns the slot of each device, in order.
     pub fn validate(&self) -> Result<Vec<u8>, ConfigError> {
         let memory = self.memory.bytes;
@@ -433,8 +449,14 @@ impl VmConfig {
         {
             return Err(ConfigError::Nodes);
         }
-        if self.vcpus == 0 || self.vcpus > Self::MAX_VCPUS {
-            return Err(ConfigError::Vcpus(self.vcpus));
+        let max = self.vcpu_limit();
+        if let Some(count) =
+            [self.vcpus, max].into_iter().find(|count| !(1..=Self::MAX_VCPUS).contains(count))
+        {
+            return Err(ConfigError::Vcpus(count));
+        }
+        if self.vcpus > max {
+            return Err(ConfigError::TooManyVcpus { count: self.vcpus, max });
         }
         if let Some(reason) = self.cpu.fault() {
             return Err(ConfigError::Cpu(reason));

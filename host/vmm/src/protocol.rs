@@ -128,6 +128,12 @@ pub enum Call {
     },
     /// Sends every vCPU a non-maskable interrupt.
     InjectNmi,
+    /// Sets how many vCPUs are there. Those that come are there when this is answered. Those that shall go are asked for, the last ones
+    /// first, and [`Event::VcpusChanged`] tells of each that the guest lets go of; a guest that is reset comes back without them.
+    SetVcpus {
+        /// From 1 to what there can be.
+        count: u32,
+    },
     /// Sets how often the guest is asked for memory statistics by itself.
     SetStatsPeriod {
         /// Seconds, 0 for only when Stats is asked.
@@ -361,6 +367,11 @@ pub enum Event {
         /// Why it was not saved; none when it was.
         failure: Option<Failure>,
     },
+    /// vCPUs came or went.
+    VcpusChanged {
+        /// How many are there now.
+        count: u32,
+    },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {
         /// Its alias.
@@ -373,7 +384,7 @@ pub enum Event {
 pub struct Stats {
     /// CPU time of the worker process in nanoseconds, vCPUs included.
     pub process_time_ns: u64,
-    /// One entry a vCPU.
+    /// One entry a vCPU that is there.
     pub vcpus: Vec<VcpuStats>,
     /// Balloon, when there is one.
     pub balloon: Option<BalloonStats>,
@@ -386,6 +397,9 @@ pub struct Stats {
 /// Counters of one vCPU.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VcpuStats {
+    /// Its number.
+    #[serde(default)]
+    pub number: u32,
     /// CPU time of its thread in nanoseconds.
     pub time_ns: u64,
     /// Exits to the worker.

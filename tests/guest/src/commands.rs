@@ -56,7 +56,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "ping" => Ok(words.next("WORD").map_or_else(|_| "pong".into(), |word| format!("pong {word}"))),
         "help" => Ok(COMMANDS.into()),
         "cmdline" => Ok(machine.command_line.clone()),
-        "cpus" => cpu::count(machine),
+        "cpus" => cpu::count(machine, &mut words),
         "cpuid" => cpu::cpuid(&mut words),
         "ticks" => cpu::ticks(&mut words),
         "irq" => cpu::interrupts(machine, &mut words),

@@ -83,9 +83,15 @@ impl Actions {
             replaced = Some((before, after));
         }
         if live {
-            let memory = change.current_memory;
+            let (memory, vcpus) = (change.current_memory, change.vcpus);
             let change = Tuning { vcpus: None, current_memory: None, ..change };
-            let mut done = turn.tune(change).await;
+            let mut done = match vcpus.filter(|count| *count != snapshot.config.vcpu.at_boot()) {
+                Some(count) => turn.set_vcpus(count).await,
+                None => Ok(()),
+            };
+            if done.is_ok() {
+                done = turn.tune(change).await;
+            }
             if let (Ok(()), Some(memory)) = (&done, memory) {
                 done = turn.set_memory(memory).await;
             }
@@ -138,13 +144,7 @@ fn refuse_live(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
     let mut whole = config.clone();
     change.apply(&mut whole);
     define::check(&whole)?;
-    let present = config.vcpu.at_boot();
-    if let Some(count) = change.vcpus.filter(|count| *count != present) {
-        let sentence = format!(
-            "domain '{name}' runs with {present} vCPUs and can't have {count}: vCPUs can't be plugged or unplugged while it runs"
-        );
-        return refuse(ErrorCode::Unsupported, sentence);
-    }
+    let present = whole.vcpu.at_boot();
     if let Some(pin) = change.vcpu_pins.iter().find(|pin| pin.vcpu >= present) {
         let sentence = format!("domain '{name}' runs without vCPU {}: it has {present}", pin.vcpu);
         return refuse(ErrorCode::WrongState, sentence);

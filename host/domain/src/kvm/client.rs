@@ -265,6 +265,7 @@ fn describe(call: &Call) -> &'static str {
         Call::SetBalloon { .. } => "a balloon target",
         Call::SetStatsPeriod { .. } => "a period of statistics",
         Call::InjectNmi => "an interrupt",
+        Call::SetVcpus { .. } => "another number of vCPUs",
         Call::OpenConsole { .. } => "a request for a console",
         Call::OpenChannel { .. } => "a request for a channel",
         Call::AttachDevice { .. } => "a new device",

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::migration::DeviceSlot;
-use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats, MemoryStats};
+use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
@@ -22,7 +22,7 @@ use tracing::debug;
 use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
-use super::{consoles, devices, interfaces, migrate};
+use super::{consoles, devices, interfaces, migrate, stats};
 use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress, Started, Vcpus};
 use crate::migration::{MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::WorkerProcess;
@@ -44,6 +44,8 @@ pub(super) struct KvmMachine {
     removals: Arc<Removals>,
     migration: Arc<watch::Sender<MigrationProgress>>,
     saves: Arc<Saves>,
+    /// How many vCPUs are there.
+    vcpus: Arc<watch::Sender<u32>>,
 }
 
 /// Who waits for the guest to let go of which device.
@@ -109,6 +111,7 @@ impl KvmMachine {
         let removals = Arc::<Removals>::default();
         let migration = Arc::new(watch::Sender::default());
         let saves = Arc::<Saves>::default();
+        let count = Arc::new(watch::Sender::new(config.vcpu.at_boot()));
         if let Some(event) = missed(status) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
@@ -121,15 +124,27 @@ impl KvmMachine {
                 removals.clone(),
                 saves.clone(),
                 migration.clone(),
+                count.clone(),
             ));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
-        let machine = Arc::new(Self { client, process, site, config, targets, removals, saves, migration });
+        let vcpus_present = count;
+        let machine = Arc::new(Self {
+            client,
+            process,
+            site,
+            config,
+            targets,
+            removals,
+            saves,
+            migration,
+            vcpus: vcpus_present,
+        });
         let (process, socket) = (Some(recorded), Some(socket));
-        Started { machine, events, vcpus, process, socket, missing: Vec::new() }
+        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None }
     }
 
     async fn open(&self, call: Call) -> Result<UnixStream, DriverError> {
@@ -174,6 +189,7 @@ async fn listen(
     removals: Arc<Removals>,
     saves: Arc<Saves>,
     migration: Arc<watch::Sender<MigrationProgress>>,
+    vcpus: Arc<watch::Sender<u32>>,
 ) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
@@ -220,6 +236,10 @@ async fn listen(
                 Event::SaveEnded { failure, .. } => {
                     saves.done(failure);
                     None
+                }
+                Event::VcpusChanged { count } => {
+                    vcpus.send_replace(count);
+                    Some(MachineEvent::VcpusChanged { count })
                 }
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
@@ -318,9 +338,25 @@ impl Machine for KvmMachine {
         self.client.ask(Call::InjectNmi).await
     }
 
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
+        let mut present = self.vcpus.subscribe();
+        self.client.ask(Call::SetVcpus { count }).await?;
+        match tokio::time::timeout(RELEASE, present.wait_for(|present| *present == count)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(DriverError::Lost("it ended before its guest let go of a vCPU".to_owned())),
+            Err(_) => Err(DriverError::Deadline {
+                what: "the request to let go of vCPUs",
+                seconds: RELEASE.as_secs(),
+            }),
+        }
+    }
+
     async fn stats(&self) -> Result<DomainStats, DriverError> {
         match self.client.call(Call::Stats, Vec::new()).await? {
-            (Answer::Stats(stats), _) => Ok(self.translate(*stats)),
+            (Answer::Stats(stats), _) => {
+                let resident = procfs::resident(self.process.pid()).unwrap_or_default();
+                Ok(stats::translate(*stats, self.config.memory, resident, &lock(&self.targets)))
+            }
             (other, _) => Err(DriverError::Worker(format!("its worker answers Stats with {other:?}"))),
         }
     }
@@ -337,7 +373,15 @@ impl Machine for KvmMachine {
 
     async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
         let site = self.site.clone();
-        launch::blocking(move || site.vcpus()).await
+        let present: Vec<u32> = match self.client.call(Call::Stats, Vec::new()).await? {
+            (Answer::Stats(stats), _) => stats.vcpus.iter().map(|vcpu| vcpu.number).collect(),
+            (other, _) => {
+                return Err(DriverError::Worker(format!("its worker answers Stats with {other:?}")));
+            }
+        };
+        let mut vcpus = launch::blocking(move || site.vcpus()).await?;
+        vcpus.retain(|vcpu| present.contains(&vcpu.vcpu));
+        Ok(vcpus)
     }
 
     async fn cpu_stats(&self) -> Result<CpuStats, DriverError> {
@@ -489,23 +533,6 @@ fn removable(device: &Device) -> Result<String, DriverError> {
     }
 }
 
-/// What a guest says about its memory, by the numbers of its balloon (virtio 1.2, 5.5.6.3).
-fn memory_stats(balloon: &protocol::BalloonStats) -> MemoryStats {
-    let value = |wanted: u16| balloon.guest.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
-    MemoryStats {
-        swap_in: value(0).map(Bytes),
-        swap_out: value(1).map(Bytes),
-        major_faults: value(2),
-        minor_faults: value(3),
-        unused: value(4).map(Bytes),
-        available: value(5).map(Bytes),
-        usable: value(6).map(Bytes),
-        disk_caches: value(7).map(Bytes),
-        hugetlb_allocations: value(8),
-        hugetlb_failures: value(9),
-    }
-}
-
 /// Alias and target of a disk or interface.
 fn target(device: &Device) -> Option<(String, String)> {
     let target = match device {
@@ -526,53 +553,4 @@ fn targets(config: &DomainConfig) -> HashMap<String, String> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl KvmMachine {
-    fn translate(&self, stats: protocol::Stats) -> DomainStats {
-        let targets = lock(&self.targets).clone();
-        let target = |alias: String| targets.get(&alias).cloned().unwrap_or(alias);
-        let balloon = stats.balloon.as_ref().map_or(self.config.memory.0, |balloon| balloon.actual);
-        let memory = stats.balloon.map(|balloon| memory_stats(&balloon)).unwrap_or_default();
-        DomainStats {
-            cpu_time_ns: stats.process_time_ns,
-            vcpu_time_ns: stats.vcpus.iter().map(|vcpu| vcpu.time_ns).collect(),
-            resident: procfs::resident(self.process.pid()).unwrap_or_default(),
-            balloon_current: Bytes(balloon),
-            memory,
-            exits: stats.vcpus.iter().map(|vcpu| vcpu.exits).sum(),
-            disks: stats
-                .disks
-                .into_iter()
-                .map(|disk| DiskStats {
-                    target: target(disk.alias),
-                    read_requests: disk.read_requests,
-                    read_bytes: disk.read_bytes,
-                    write_requests: disk.write_requests,
-                    write_bytes: disk.write_bytes,
-                    flush_requests: disk.flush_requests,
-                    errors: disk.errors,
-                    read_time_ns: disk.read_time_ns,
-                    write_time_ns: disk.write_time_ns,
-                    flush_time_ns: disk.flush_time_ns,
-                })
-                .collect(),
-            interfaces: stats
-                .interfaces
-                .into_iter()
-                .map(|tap| InterfaceStats {
-                    target: target(tap.alias),
-                    rx_packets: tap.rx_packets,
-                    rx_bytes: tap.rx_bytes,
-                    tx_packets: tap.tx_packets,
-                    tx_bytes: tap.tx_bytes,
-                    dropped: tap.rx_dropped + tap.tx_dropped,
-                    rx_errors: tap.rx_errors,
-                    rx_dropped: tap.rx_dropped,
-                    tx_errors: tap.tx_errors,
-                    tx_dropped: tap.tx_dropped,
-                })
-                .collect(),
-        }
-    }
 }

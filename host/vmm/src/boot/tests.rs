@@ -22,10 +22,8 @@ fn file(bytes: &[u8]) -> File {
 
 fn boot(memory: &Memory, kernel: &[u8], initrd: Option<&[u8]>) -> Result<BootState, BootError> {
     let (kernel, initrd) = (file(kernel), initrd.map(file));
-    load(
-        memory,
-        &BootSource { kernel: &kernel, initrd: initrd.as_ref(), cmdline: "quiet", vcpus: 1, serials: 1 },
-    )
+    let (initrd, cmdline, present) = (initrd.as_ref(), "quiet", CpuMask::first(1));
+    load(memory, &BootSource { kernel: &kernel, initrd, cmdline, present, max_vcpus: 1, serials: 1 })
 }
 
 /// A bzImage of one setup sector and four bytes of code.

@@ -131,6 +131,7 @@ fn config() -> VmConfig {
             numa: None,
         },
         vcpus: 2,
+        max_vcpus: None,
         cpu: CpuConfig::default(),
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),

@@ -134,6 +134,7 @@ impl Life {
     ) -> Result<(), Failure> {
         self.begin(&config)?;
         let fds = FdTable::new(fds);
+        let vcpus = config.vcpus;
         let image = saved.map(|index| Image::open(&fds, index, &mut config)).transpose()?;
         let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         plug::settle_slots(&mut config, &slots);
@@ -150,7 +151,8 @@ impl Life {
             machine.resume();
             self.state = State::Running(Box::new(machine));
         }
-        self.config = Some(config);
+        self.config = Some(VmConfig { vcpus, ..config });
+        self.count_vcpus();
         Ok(())
     }
 
@@ -284,6 +286,7 @@ impl Life {
         let outcome = self.machine()?.reset();
         match outcome {
             Ok(()) => {
+                self.count_vcpus();
                 self.replace(|state| match state {
                     State::Paused(machine, PauseReason::Asked) => {
                         (State::Paused(machine, PauseReason::Asked), Some(Event::Reset))
@@ -355,8 +358,12 @@ impl Life {
 
     /// Deals with what the machine reported. True when the guest came to a stop.
     pub(super) fn attend(&mut self) -> bool {
-        let Happened { first_output, balloon, stop, panic_handled, ejected, saved } = self.signals.take();
+        let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved } =
+            self.signals.take();
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
+        if vcpus {
+            self.count_vcpus();
+        }
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
         {

@@ -298,6 +298,7 @@ impl Worker {
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
+            Call::SetVcpus { count } => self.life.set_vcpus(count)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
@@ -393,6 +394,7 @@ fn changes_machine(call: &Call) -> bool {
             | Call::LimitDisk { .. }
             | Call::SetLink { .. }
             | Call::InjectNmi
+            | Call::SetVcpus { .. }
             | Call::Save
     )
 }

@@ -62,6 +62,23 @@ impl Life {
         Ok(())
     }
 
+    /// Lets vCPUs come, or asks the guest to let go of some.
+    pub(in crate::worker) fn set_vcpus(&mut self, count: u32) -> Result<(), Failure> {
+        let _ = self.attend();
+        let set = self.machine()?.set_vcpus(count).map_err(machine_failure);
+        self.count_vcpus();
+        set
+    }
+
+    /// Says how many vCPUs are there, when there are not as many as before.
+    pub(super) fn count_vcpus(&mut self) {
+        let Ok(count) = self.machine().map(Machine::vcpu_count) else { return };
+        let before = self.config.as_mut().map(|config| std::mem::replace(&mut config.vcpus, count));
+        if before != Some(count) {
+            self.push(Event::VcpusChanged { count });
+        }
+    }
+
     /// Plugs the cable of a network interface in or out.
     pub(in crate::worker) fn set_link(&mut self, alias: &str, up: bool) -> Result<(), Failure> {
         let _ = self.attend();

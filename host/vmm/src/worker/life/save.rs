@@ -161,12 +161,13 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Reads the state from a descriptor, and gives the devices of a configuration their slots.
+    /// Reads the state from a descriptor, and gives a configuration the slots of its devices and the vCPUs that are there.
     pub(super) fn open(fds: &FdTable, index: FdIndex, config: &mut VmConfig) -> Result<Self, Failure> {
         let file = fds.file(index).map_err(|error| machine_failure(error.into()))?;
         let mut reader = StreamReader::new(file).map_err(|error| state_failure(&StateError::Read(error)))?;
         let state = MachineState::read_from(&mut reader).map_err(|error| state_failure(&error))?;
         state.settle_slots(config);
+        state.settle_vcpus(config);
         Ok(Self { reader, state })
     }
 
