@@ -201,6 +201,9 @@ pub trait Machine: Send + Sync {
     /// Sends every vCPU a non-maskable interrupt.
     async fn inject_nmi(&self) -> Result<(), DriverError>;
 
+    /// Says how much of a device's memory the guest shall have; it follows in its own time.
+    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError>;
+
     /// Sets how many vCPUs are there: lets some come, or asks the guest to let go of the last ones and waits until it has. A guest that
     /// does it after the wait is over says so by [`MachineEvent::VcpusChanged`].
     async fn set_vcpus(&self, count: u32) -> Result<(), DriverError>;

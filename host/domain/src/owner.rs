@@ -337,6 +337,12 @@ impl Owner {
                 let mut config = old.clone();
                 change.apply(&mut config);
                 machine.tune(&old, &config).await.map_err(named("tuned"))?;
+                for (old, new) in old.devices.memories.iter().zip(&config.devices.memories) {
+                    if let Some(alias) = new.common.alias.as_deref().filter(|_| old != new) {
+                        let asked = machine.request_memory(alias, new.requested()).await;
+                        asked.map_err(named("given memory"))?;
+                    }
+                }
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SetVcpus(count) => {

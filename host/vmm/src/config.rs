@@ -20,7 +20,7 @@ pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use watchdog::{WatchdogAction, WatchdogConfig};
 
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
-pub use memory::{MemoryConfig, NumaConfig, NumaMode};
+pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
 
 /// Index into the descriptors that came with the message, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,6 +135,8 @@ pub enum DeviceKind {
     Watchdog(WatchdogConfig),
     /// A device that is told of panics (pvpanic); at most one.
     Panic,
+    /// Memory that is plugged in blocks.
+    Memory(PluggableConfig),
 }
 
 /// A disk.
@@ -317,6 +319,12 @@ pub struct BalloonConfig {
     /// Seconds after which it is asked by itself, none for when somebody wants to know.
     #[serde(default)]
     pub stats_period: Option<u32>,
+    /// The guest may take memory back when it has none left.
+    #[serde(default = "default_true")]
+    pub deflate_on_oom: bool,
+    /// The guest tells of memory that is free, which the host then has.
+    #[serde(default = "default_true")]
+    pub reporting: bool,
 }
 
 /// What happens to the machine when its guest ends in some way.
@@ -471,6 +479,13 @@ impl VmConfig {
         self.validate_aliases()?;
         for device in &self.devices {
             device.validate(memory)?;
+            if matches!(device.kind, DeviceKind::Memory(_))
+                && (self.memory.locked || self.memory.hugepages.is_some())
+            {
+                return Err(
+                    device.invalid("memory that is locked or of huge pages can't be plugged in blocks")
+                );
+            }
         }
         type IsKind = fn(&DeviceKind) -> bool;
         let singles: [(&str, IsKind); 3] = [
@@ -566,6 +581,10 @@ impl DeviceConfig {
                 "balloon target of {} bytes is more than the guest's {memory} bytes",
                 balloon.target
             ))),
+            DeviceKind::Memory(memory) => match memory.fault() {
+                Some(reason) => Err(self.invalid(reason)),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
     }

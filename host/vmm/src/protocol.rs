@@ -128,6 +128,13 @@ pub enum Call {
     },
     /// Sends every vCPU a non-maskable interrupt.
     InjectNmi,
+    /// Sets how much memory of a device the guest shall have; it plugs and unplugs blocks by itself.
+    RequestMemory {
+        /// Alias of the device.
+        alias: String,
+        /// Bytes, whole blocks.
+        bytes: u64,
+    },
     /// Sets how many vCPUs are there. Those that come are there when this is answered. Those that shall go are asked for, the last ones
     /// first, and [`Event::VcpusChanged`] tells of each that the guest lets go of; a guest that is reset comes back without them.
     SetVcpus {
@@ -388,6 +395,9 @@ pub struct Stats {
     pub vcpus: Vec<VcpuStats>,
     /// Balloon, when there is one.
     pub balloon: Option<BalloonStats>,
+    /// One entry a device of memory that is plugged in blocks.
+    #[serde(default)]
+    pub memory: Vec<MemoryStats>,
     /// One entry a disk.
     pub disks: Vec<DiskStats>,
     /// One entry a network interface.
@@ -417,6 +427,17 @@ pub struct BalloonStats {
     pub actual: u64,
     /// Statistics the guest sent, tag (virtio 1.2, 5.5.6.3) to value.
     pub guest: Vec<(u16, u64)>,
+}
+
+/// Memory that is plugged in blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryStats {
+    /// Alias of the device.
+    pub alias: String,
+    /// Bytes the guest shall have.
+    pub requested: u64,
+    /// Bytes the guest has.
+    pub plugged: u64,
 }
 
 /// Counters of one disk.

@@ -9,6 +9,7 @@ mod lease;
 mod memory;
 mod network;
 mod pci;
+mod pluggable;
 mod power;
 mod vectors;
 
@@ -24,7 +25,7 @@ pub use network::echo_frames;
 /// What follows `ok` or `error`.
 type Answer = Result<String, String>;
 
-const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, \
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, plugged, \
      agent, watchdog, panic, nmi, powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
@@ -69,6 +70,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),
+        "plugged" => pluggable::execute(machine, &mut words),
         "agent" => agent::execute(machine, &mut words),
         "watchdog" => guard::watchdog(machine, &mut words),
         "panic" => guard::panic(machine, &mut words),

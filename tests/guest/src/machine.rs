@@ -11,10 +11,11 @@ use crate::console::{Consoles, Origin};
 use crate::hotplug::{CpuHotplug, CpuNews, Hotplug, News, slots};
 use crate::interrupts::{self, SCI};
 use crate::memory::{MIB, TestMemory};
+use crate::paging;
 use crate::pci::Access;
 use crate::power::Power;
 use crate::start_info::{Range, StartInfo};
-use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Slot};
+use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Slot};
 use crate::{clock, cpus, lapic, serial};
 
 /// Everything a command may touch.
@@ -43,6 +44,8 @@ pub struct Machine {
     pub agent: Agent,
     /// Memory balloon.
     pub balloon: Option<Slot<Balloon>>,
+    /// Memory that comes in blocks.
+    pub pluggable: Option<Slot<Pluggable>>,
     /// Network devices that answer frames by themselves.
     pub echoing: Vec<bool>,
     /// The PCI bus.
@@ -100,6 +103,7 @@ impl Machine {
             entropy: devices.entropy,
             agent: Agent::default(),
             balloon: devices.balloon,
+            pluggable: devices.pluggable,
             failed: devices.failed,
         }
     }
@@ -139,6 +143,7 @@ impl Machine {
         {
             self.consoles.say(Origin::CommandLine, &format!("reeve-guest: balloon: {error}"));
         }
+        self.serve_pluggable();
         busy |= commands::echo_frames(self);
         busy |= agent::serve(self);
         for (origin, line) in self.consoles.lines() {
@@ -146,6 +151,24 @@ impl Machine {
             commands::run(self, origin, &line);
         }
         busy
+    }
+
+    /// Takes and gives memory as the host wants it.
+    fn serve_pluggable(&mut self) {
+        let Some(slot) = self.pluggable.as_mut() else { return };
+        if !slot.interrupted() {
+            return;
+        }
+        let said = match slot.device.follow() {
+            Ok(true) => {
+                let (address, ..) = slot.device.place();
+                paging::map(address, slot.device.bytes());
+                format!("reeve-guest: {} bytes are plugged", slot.device.bytes())
+            }
+            Ok(false) => return,
+            Err(error) => format!("reeve-guest: plugged memory: {error}"),
+        };
+        self.consoles.say(Origin::CommandLine, &said);
     }
 
     /// Looks at everything that ACPI interrupts for until nothing is left.
@@ -242,7 +265,8 @@ impl Machine {
         let console = self.consoles.virtio_slot().map(|slot| (slot, "console".into()));
         let entropy = self.entropy.as_ref().map(|entropy| (entropy.slot, "rng".into()));
         let balloon = self.balloon.as_ref().map(|balloon| (balloon.slot, "balloon".into()));
-        disks.chain(nets).chain(console).chain(entropy).chain(balloon)
+        let memory = self.pluggable.as_ref().map(|memory| (memory.slot, "memory".into()));
+        disks.chain(nets).chain(console).chain(entropy).chain(balloon).chain(memory)
     }
 
     /// Starts disks and network devices that came, and forgets those that went.
@@ -289,6 +313,7 @@ impl Machine {
             self.consoles.virtio_vector(),
             self.entropy.as_ref().map(|slot| slot.vector),
             self.balloon.as_ref().map(|slot| slot.vector),
+            self.pluggable.as_ref().map(|slot| slot.vector),
         ];
         disks.chain(nets).chain(others.into_iter().flatten())
     }

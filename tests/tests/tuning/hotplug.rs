@@ -1,4 +1,4 @@
-//! vCPUs are plugged into a running guest and taken out of it.
+//! vCPUs and memory are plugged into a running guest and taken out of it.
 
 use std::time::{Duration, Instant};
 
@@ -93,5 +93,56 @@ fn a_guest_that_lets_go_late_is_believed() -> Outcome {
     wait::until("the guest is done", PATIENCE, || killed.elapsed() > Duration::from_secs(4))?;
     lab.daemon.launch()?;
     assert_eq!((count(&lab)?.as_str(), present(&lab)?), ("1\n", vec![0]));
+    Ok(())
+}
+
+const MEMORY: &str = "<memory model='virtio-mem'><target><size unit='MiB'>64</size><requested unit='MiB'>16</requested></target>\
+     </memory>";
+
+fn plugged(lab: &Lab) -> anyhow::Result<(u64, u64)> {
+    let memory = lab.json("update-memory-device", &[])?;
+    let field = |name: &str| memory[0][name].as_u64().with_context(|| format!("no {name} in {memory}"));
+    Ok((field("requested")?, field("current")?))
+}
+
+#[test]
+fn memory_is_plugged_and_unplugged() -> Outcome {
+    const MIB: u64 = 1 << 20;
+    let mut lab = Lab::with_devices("", "", MEMORY)?;
+    let shown = lab.domain("update-memory-device", &[])?;
+    let printed = "Alias: virtiomem0 Size: 65536 KiB Requested: 16384 KiB Current: -";
+    assert!(shown.split_whitespace().eq(printed.split(' ')), "{shown}");
+    lab.domain("start", &[])?;
+    lab.console("plugged write 3", "ok bytes=16777216")?;
+    assert_eq!(plugged(&lab)?, (16 * MIB, 16 * MIB));
+    lab.domain("update-memory-device", &["--requested-size", "48M", "--live", "--config"])?;
+    wait::until("memory is plugged", PATIENCE, || plugged(&lab).is_ok_and(|it| it == (48 * MIB, 48 * MIB)))?;
+    lab.console("plugged write 4", "ok bytes=50331648")?;
+    let live = lab.domain("xml", &[])?;
+    assert!(live.contains("<requested unit='KiB'>49152</requested>"), "{live}");
+    assert!(lab.domain("xml", &["--inactive"])?.contains("<requested unit='KiB'>49152</requested>"));
+
+    let update = |arguments: &[&str]| {
+        lab.daemon.reeve(&[&["domain", "update-memory-device", "web"], arguments].concat())
+    };
+    let refused = update(&["--requested-size", "65M"])?.fails(7);
+    assert!(refused.contains("whole blocks"), "{refused}");
+    let refused = update(&["--requested-size", "66M"])?.fails(7);
+    assert!(refused.contains("can't have"), "{refused}");
+    let refused = update(&["--alias", "virtiomem7", "--requested-size", "2M"])?;
+    assert!(refused.code != 0 && refused.stderr.contains("no such memory"), "{refused:?}");
+
+    // Another daemon, and the machine that goes on from its save.
+    lab.daemon.kill()?;
+    lab.daemon.launch()?;
+    assert_eq!(plugged(&lab)?, (48 * MIB, 48 * MIB));
+    lab.domain("managedsave", &[])?;
+    lab.domain("start", &[])?;
+    lab.console("plugged verify 4", "ok bytes=50331648")?;
+    lab.domain("update-memory-device", &["--requested-size", "0"])?;
+    wait::until("memory is given back", PATIENCE, || plugged(&lab).is_ok_and(|it| it == (0, 0)))?;
+    lab.domain("destroy", &[])?;
+    lab.domain("start", &[])?;
+    lab.console("plugged info", "has=50331648")?;
     Ok(())
 }

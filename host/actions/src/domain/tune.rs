@@ -67,15 +67,18 @@ impl Actions {
         }
         let (live, _) = self.scope(&subject, attachment(options))?;
         let request = if live { Request::Tune } else { Request::Configure };
+        let has_memory = |config: &DomainConfig| known_memory(config, &change);
         self.permits(&subject, request)?;
         let turn = self.turn(actor, subject.uuid, request).await?;
         let (live, config) = self.scope(&subject, attachment(options))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if live {
             refuse_live(&snapshot.config, &change)?;
+            has_memory(&snapshot.config)?;
         }
         let mut replaced = None;
         if let Some(before) = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config) {
+            has_memory(&before)?;
             let mut after = before.as_ref().clone();
             change.apply(&mut after);
             let after = self.ask_definition(actor, &snapshot, after).await?;
@@ -123,6 +126,20 @@ fn attachment(options: TuneOptions) -> Attachment {
         (true, false) => Attachment::Live,
         (false, true) => Attachment::Config,
         (true, true) => Attachment::LiveAndConfig,
+    }
+}
+
+/// Refuses to change memory that a configuration has not.
+fn known_memory(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
+    let memories = config.devices.memories.len();
+    match change.plugged.iter().find(|memory| memory.number as usize >= memories) {
+        Some(memory) => {
+            let (name, number) = (&config.name, memory.number);
+            let message = format!("domain '{name}' has no memory {number} to plug: it has {memories}");
+            let hint = "its document says what can be plugged: <memory model='virtio-mem'>";
+            Err(Error::new(ErrorCode::NotFound, message).with_hint(hint))
+        }
+        None => Ok(()),
     }
 }
 

@@ -338,6 +338,10 @@ impl Machine for KvmMachine {
         self.client.ask(Call::InjectNmi).await
     }
 
+    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError> {
+        self.client.ask(Call::RequestMemory { alias: alias.to_owned(), bytes: bytes.0 }).await
+    }
+
     async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
         let mut present = self.vcpus.subscribe();
         self.client.ask(Call::SetVcpus { count }).await?;
@@ -368,7 +372,18 @@ impl Machine for KvmMachine {
 
     async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {
         let (site, config) = (self.site.clone(), config.clone());
-        launch::blocking(move || site.tuning(&config)).await
+        let mut tuning = launch::blocking(move || site.tuning(&config)).await?;
+        if tuning.plugged.is_empty() {
+            return Ok(tuning);
+        }
+        let (Answer::Stats(stats), _) = self.client.call(Call::Stats, Vec::new()).await? else {
+            return Ok(tuning);
+        };
+        for memory in &mut tuning.plugged {
+            let found = stats.memory.iter().find(|found| Some(&found.alias) == memory.alias.as_ref());
+            memory.current = found.map(|found| Bytes(found.plugged));
+        }
+        Ok(tuning)
     }
 
     async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {

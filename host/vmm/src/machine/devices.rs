@@ -9,7 +9,7 @@ use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
     BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, NetBackend, NetConfig,
-    VmConfig,
+    PluggableConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -19,11 +19,12 @@ use crate::pci::{
     ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
     RootComplex, Watchdog, WatchdogFunction,
 };
-use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, Stats};
+use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, MemoryStats, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
+use crate::virtio::mem::{Mem, MemControl};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
 use crate::virtio::{PciTransport, TransportError, TransportStateError, VirtioDevice};
@@ -48,6 +49,9 @@ pub enum DeviceError {
     /// The device is no network interface.
     #[error("device '{0}' is no network interface")]
     NoInterface(String),
+    /// The device is no memory.
+    #[error("device '{0}' is no memory that can be plugged")]
+    NoMemory(String),
     /// The device is no disk.
     #[error("device '{0}' is no disk")]
     NoDisk(String),
@@ -89,6 +93,9 @@ pub enum DeviceCause {
     /// It has no place on the PCI bus.
     #[error(transparent)]
     Pci(#[from] PciError),
+    /// Its memory is none that the machine was made with.
+    #[error("memory can only be plugged into what the machine was started with")]
+    NoRegion,
     /// Its slot does not exist.
     #[error(transparent)]
     Slot(#[from] PciAddressError),
@@ -138,6 +145,7 @@ enum Handle {
     Disk(Arc<BlockMetrics>, Arc<BlockControl>),
     Interface(Arc<NetMetrics>, Arc<NetControl>),
     Balloon(BalloonControl),
+    Memory(MemControl),
     Watchdog(Arc<Watchdog>),
     Other,
 }
@@ -327,6 +335,17 @@ impl Devices {
         })
     }
 
+    /// Says how much of a device's memory the guest shall have.
+    pub(super) fn request_memory(&self, alias: &str, bytes: u64) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Memory(memory) => {
+                memory.request(bytes);
+                Ok(())
+            }
+            _ => Err(DeviceError::NoMemory(alias.to_owned())),
+        }
+    }
+
     /// Adds the counters of all devices.
     pub(super) fn add_stats(&self, stats: &mut Stats) {
         for Plugged { alias, handle, .. } in &self.plugged {
@@ -340,6 +359,10 @@ impl Devices {
                         actual: balloon.actual(),
                         guest: balloon.statistics(),
                     });
+                }
+                Handle::Memory(memory) => {
+                    let (requested, plugged) = (memory.requested(), memory.plugged());
+                    stats.memory.push(MemoryStats { alias: alias.clone(), requested, plugged });
                 }
                 Handle::Watchdog(_) | Handle::Other => {}
             }
@@ -367,6 +390,7 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
             Ok::<Virtio, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
+        DeviceKind::Memory(config) => memory(board, &device.alias, config),
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
             let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
@@ -434,9 +458,20 @@ fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCa
     let signals = Arc::clone(board.signals);
     let on_change = Box::new(move |bytes| signals.balloon(bytes));
     let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
+    let balloon = balloon.offering(config.deflate_on_oom, config.reporting);
     let control = balloon.control();
     control.set_period(config.stats_period.unwrap_or(0));
     Ok((Box::new(balloon), Handle::Balloon(control)))
+}
+
+fn memory(board: &Board<'_>, alias: &str, config: &PluggableConfig) -> Result<Virtio, DeviceCause> {
+    let mut devices =
+        board.config.devices.iter().filter(|device| matches!(device.kind, DeviceKind::Memory(_)));
+    let number = devices.position(|device| device.alias == alias);
+    let blocks = number.and_then(|number| board.vm.blocks().get(number)).ok_or(DeviceCause::NoRegion)?;
+    let memory = Mem::new(Arc::clone(blocks), config.requested);
+    let control = memory.control();
+    Ok((Box::new(memory), Handle::Memory(control)))
 }
 
 fn disk_stats(alias: &str, metrics: &BlockMetrics) -> DiskStats {

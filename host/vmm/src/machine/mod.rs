@@ -104,6 +104,9 @@ pub struct Machine {
     config: VmConfig,
     kernel: File,
     initrd: Option<File>,
+    /// What the guest finds when it boots.
+    ram: Memory,
+    /// All of its memory, that which comes and goes too.
     memory: Memory,
     vm: Arc<Vm>,
     power_on: VmState,
@@ -136,9 +139,10 @@ impl Machine {
         let slots = config.validate()?;
         let kernel = fds.file(config.boot.kernel)?;
         let initrd = config.boot.initrd.map(|initrd| fds.file(initrd)).transpose()?;
-        let memory = memory::allocate(&config.memory)?;
+        let regions = config.memory_regions();
+        let (ram, memory) = memory::allocate_with(&config.memory, &regions)?;
         let mut vm = Hypervisor::new(fds.get(config.kvm)?)?.create_vm()?;
-        vm.set_memory(&memory)?;
+        vm.set_memory(&ram, &memory, &regions)?;
         let vm = Arc::new(vm);
         let gate = Arc::new(Gate::new());
         let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
@@ -184,6 +188,7 @@ impl Machine {
             config: config.clone(),
             kernel,
             initrd,
+            ram,
             memory,
             vm,
             power_on,
@@ -242,7 +247,7 @@ impl Machine {
             max_vcpus: self.config.vcpu_limit(),
             serials: self.config.serials.len(),
         };
-        let state = boot::load(&self.memory, &source)?;
+        let state = boot::load(&self.ram, &source)?;
         self.vm.restore(&self.power_on)?;
         Ok(self.gate.reset(state)?)
     }
@@ -280,6 +285,7 @@ impl Machine {
         self.devices.reset();
         self.serials.iter().for_each(|serial| serial.reset());
         self.power.reset();
+        self.vm.blocks().iter().try_for_each(|blocks| blocks.reset())?;
         memory::clear(&self.memory);
         self.load()
     }
@@ -348,6 +354,11 @@ impl Machine {
     /// Gives a disk other limits.
     pub fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), MachineError> {
         Ok(self.devices.limit_disk(alias, limits)?)
+    }
+
+    /// Says how much of a device's memory the guest shall have.
+    pub fn request_memory(&self, alias: &str, bytes: u64) -> Result<(), MachineError> {
+        Ok(self.devices.request_memory(alias, bytes)?)
     }
 
     /// Takes hundredths of their time from the vCPUs, so that the guest writes less.

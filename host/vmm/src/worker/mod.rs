@@ -299,6 +299,7 @@ impl Worker {
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
             Call::SetVcpus { count } => self.life.set_vcpus(count)?,
+            Call::RequestMemory { alias, bytes } => self.life.request_memory(&alias, bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
@@ -395,6 +396,7 @@ fn changes_machine(call: &Call) -> bool {
             | Call::SetLink { .. }
             | Call::InjectNmi
             | Call::SetVcpus { .. }
+            | Call::RequestMemory { .. }
             | Call::Save
     )
 }

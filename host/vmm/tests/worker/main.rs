@@ -13,6 +13,7 @@ mod guard;
 mod harness;
 mod lifecycle;
 mod machine;
+mod memory;
 mod migration;
 mod networks;
 mod plug;

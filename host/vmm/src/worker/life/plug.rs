@@ -70,6 +70,24 @@ impl Life {
         set
     }
 
+    /// Says how much of a device's memory the guest shall have, now and when the machine is built again.
+    pub(in crate::worker) fn request_memory(&mut self, alias: &str, bytes: u64) -> Result<(), Failure> {
+        let _ = self.attend();
+        let devices = self.config.iter_mut().flat_map(|config| &mut config.devices);
+        let memory =
+            devices.filter(|device| device.alias == alias).find_map(|device| match &mut device.kind {
+                DeviceKind::Memory(memory) => Some(memory),
+                _ => None,
+            });
+        if let Some(reason) = memory.as_ref().and_then(|memory| memory.refusal(bytes)) {
+            return Err(Failure::new(ErrorCode::Config, format!("device '{alias}': {reason}")));
+        }
+        if let Some(memory) = memory {
+            memory.requested = bytes;
+        }
+        self.machine()?.request_memory(alias, bytes).map_err(machine_failure)
+    }
+
     /// Says how many vCPUs are there, when there are not as many as before.
     pub(super) fn count_vcpus(&mut self) {
         let Ok(count) = self.machine().map(Machine::vcpu_count) else { return };
@@ -151,9 +169,10 @@ pub(super) fn settle_slots(config: &mut VmConfig, slots: &[u8]) {
 pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
     match error {
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
-        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NotSaved(_) => {
-            ErrorCode::Unsupported
-        }
+        DeviceError::NoInterface(_)
+        | DeviceError::NoDisk(_)
+        | DeviceError::NoMemory(_)
+        | DeviceError::NotSaved(_) => ErrorCode::Unsupported,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
         }

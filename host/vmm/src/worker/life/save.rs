@@ -15,6 +15,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use vm_memory::{GuestMemoryBackend, GuestMemoryRegion};
+
 use super::{Life, State, machine_failure, sentence};
 use crate::config::{FdIndex, VmConfig};
 use crate::machine::{FdTable, Machine, MachineError, Parts};
@@ -80,7 +82,8 @@ impl Life {
         };
         let machine = self.machine()?;
         let state = machine.save().map_err(machine_failure)?;
-        let (memory, total) = (machine.memory().clone(), state.shape.memory);
+        let memory = machine.memory().clone();
+        let total = memory.iter().map(GuestMemoryRegion::len).sum();
         let writer = StreamWriter::new(file).map_err(refused)?;
         let progress = Arc::<Progress>::default();
         let (shared, signals) = (Arc::clone(&progress), Arc::clone(&self.signals));
