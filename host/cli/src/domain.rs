@@ -169,6 +169,8 @@ pub enum DomainCommand {
     Setmem(setmem::Setmem),
     /// Set the maximum memory of a domain
     Setmaxmem(setmem::Setmaxmem),
+    /// Show memory that is plugged into a guest, or set how much of it that is
+    UpdateMemoryDevice(setmem::UpdateMemoryDevice),
     /// Set how many vCPUs a domain has
     Setvcpus(vcpu::Setvcpus),
     /// Show how many vCPUs a domain has
@@ -296,6 +298,7 @@ impl DomainCommand {
             Self::Dommemstat(command) => command.run(context).await,
             Self::Setmem(command) => command.run(context).await,
             Self::Setmaxmem(command) => command.run(context).await,
+            Self::UpdateMemoryDevice(command) => command.run(context).await,
             Self::Setvcpus(command) => command.run(context).await,
             Self::Vcpucount(command) => command.run(context).await,
             Self::Vcpuinfo(command) => command.run(context).await,

@@ -63,6 +63,8 @@ pub struct Started {
     pub socket: Option<PathBuf>,
     /// Aliases of devices in the record of an adopted machine that it has no more.
     pub missing: Vec<String>,
+    /// vCPUs that an adopted machine has, where that may differ from its record.
+    pub present: Option<u32>,
 }
 
 /// Makes, finds and judges machines of one kind.
@@ -205,6 +207,13 @@ pub trait Machine: Send + Sync {
 
     /// Sends every vCPU a non-maskable interrupt.
     async fn inject_nmi(&self) -> Result<(), DriverError>;
+
+    /// Says how much of a device's memory the guest shall have; it follows in its own time.
+    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError>;
+
+    /// Sets how many vCPUs are there: lets some come, or asks the guest to let go of the last ones and waits until it has. A guest that
+    /// does it after the wait is over says so by [`MachineEvent::VcpusChanged`].
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError>;
 
     /// Counters as they are now.
     async fn stats(&self) -> Result<DomainStats, DriverError>;
@@ -403,6 +412,11 @@ pub enum MachineEvent {
     },
     /// A job on the images of a disk is ready or has ended; [`Machine::block_jobs`] tells the rest.
     BlockJob,
+    /// vCPUs came or went.
+    VcpusChanged {
+        /// How many are there now.
+        count: u32,
+    },
     /// The guest let go of a device that nobody waits for any more.
     DeviceRemoved {
         /// Its alias.

@@ -21,6 +21,7 @@ mod machine;
 mod migrate;
 mod plan;
 mod smbios;
+mod stats;
 mod switch;
 mod tuning;
 mod waiting;
@@ -222,6 +223,7 @@ impl KvmDriver {
         if hello.pid != process.pid() {
             warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
         }
+        let vcpus = hello.config.as_ref().map(|config| config.vcpus);
         let present = hello.config.map(|config| plugged(&config)).unwrap_or_default();
         let known = pluggable(&record.config);
         for alias in present.iter().filter(|alias| !known.contains(alias)) {
@@ -229,9 +231,12 @@ impl KvmDriver {
             warn!(uuid = %record.uuid, alias, "a device that is not recorded is taken from the guest");
             client.ask(Call::DetachDevice { alias: alias.clone(), force: true }).await?;
         }
-        let mut started = KvmMachine::start(client, process, site.clone(), &record.config, &hello.status);
+        let mut config = record.config.clone();
+        config.vcpu.current = vcpus.or(config.vcpu.current);
+        let mut started = KvmMachine::start(client, process, site.clone(), &config, &hello.status);
         if !matches!(hello.status, Status::Ended { .. }) {
             started.missing = known.into_iter().filter(|alias| !present.contains(alias)).collect();
+            started.present = vcpus;
         }
         Ok(started)
     }

@@ -54,6 +54,7 @@ pub(crate) enum Ask {
     Arrive,
     SetMemory(Bytes),
     Tune(Box<Tuning>),
+    SetVcpus(u32),
     SetStatsPeriod(u32),
     Attach(Device),
     Detach(Device),
@@ -168,14 +169,17 @@ pub(crate) async fn adopt(
     driver: &Arc<dyn Driver>,
     mut record: RuntimeRecord,
 ) -> Result<(), DriverError> {
-    let Started { machine, events, vcpus, process, socket, missing } = driver.adopt(&record).await?;
+    let Started { machine, events, vcpus, process, socket, missing, present } = driver.adopt(&record).await?;
     let mut changed = false;
     for alias in &missing {
         changed |= devices::remove_named(&mut record.config, alias);
     }
+    if let Some(count) = present {
+        changed |= count_vcpus(&mut record.config, count);
+    }
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
-        warn!(domain = entry.name, %cause, "devices that went while no daemon ran are still recorded");
+        warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
     }
     let (sender, commands) = mpsc::channel(crate::turn::COMMANDS);
     {
@@ -368,7 +372,20 @@ impl Owner {
                 let mut config = old.clone();
                 change.apply(&mut config);
                 machine.tune(&old, &config).await.map_err(named("tuned"))?;
+                for (old, new) in old.devices.memories.iter().zip(&config.devices.memories) {
+                    if let Some(alias) = new.common.alias.as_deref().filter(|_| old != new) {
+                        let asked = machine.request_memory(alias, new.requested()).await;
+                        asked.map_err(named("given memory"))?;
+                    }
+                }
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::SetVcpus(count) => {
+                machine.set_vcpus(count).await.map_err(named("given another number of vCPUs"))?;
+                let mut config = self.config();
+                if count_vcpus(&mut config, count) {
+                    self.reconfigure(actor, config, DomainChange::Changed).await?;
+                }
             }
             Ask::SetStatsPeriod(seconds) => {
                 let mut config = self.config();
@@ -491,6 +508,14 @@ impl Owner {
                 self.note(&Actor::Daemon, Some(Occurrence::IoError), DomainChange::Suspended);
             }
             MachineEvent::BlockJob => self.note_block_jobs().await,
+            MachineEvent::VcpusChanged { count } => {
+                let mut config = self.config();
+                if count_vcpus(&mut config, count)
+                    && let Err(error) = self.reconfigure(&Actor::Daemon, config, DomainChange::Changed).await
+                {
+                    warn!(domain = self.entry.name, %error, "another number of vCPUs is not recorded");
+                }
+            }
             MachineEvent::DeviceRemoved { alias } => {
                 let mut config = self.config();
                 if devices::remove_named(&mut config, &alias)
@@ -590,6 +615,15 @@ impl Owner {
     fn device(&self, sentence: String) -> DomainError {
         DomainError::Device { name: self.entry.name.clone(), sentence }
     }
+}
+
+/// Puts down how many vCPUs are there. False when that is known.
+fn count_vcpus(config: &mut DomainConfig, count: u32) -> bool {
+    let changed = config.vcpu.at_boot() != count;
+    if changed {
+        config.vcpu.current = Some(count);
+    }
+    changed
 }
 
 /// Removes the runtime record. Failing to is not fatal: the next daemon finds the process gone.

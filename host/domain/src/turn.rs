@@ -229,6 +229,11 @@ impl Turn {
         self.ask(Request::Tune, Ask::Tune(Box::new(change))).await
     }
 
+    /// Sets how many vCPUs are there.
+    pub async fn set_vcpus(&self, count: u32) -> Result<(), DomainError> {
+        self.ask(Request::Tune, Ask::SetVcpus(count)).await
+    }
+
     /// Has the guest tell statistics of its memory every so many seconds.
     pub async fn set_stats_period(&self, seconds: u32) -> Result<(), DomainError> {
         self.ask(Request::SetMemory, Ask::SetStatsPeriod(seconds)).await

@@ -138,6 +138,19 @@ pub enum Call {
     },
     /// Sends every vCPU a non-maskable interrupt.
     InjectNmi,
+    /// Sets how much memory of a device the guest shall have; it plugs and unplugs blocks by itself.
+    RequestMemory {
+        /// Alias of the device.
+        alias: String,
+        /// Bytes, whole blocks.
+        bytes: u64,
+    },
+    /// Sets how many vCPUs are there. Those that come are there when this is answered. Those that shall go are asked for, the last ones
+    /// first, and [`Event::VcpusChanged`] tells of each that the guest lets go of; a guest that is reset comes back without them.
+    SetVcpus {
+        /// From 1 to what there can be.
+        count: u32,
+    },
     /// Sets how often the guest is asked for memory statistics by itself.
     SetStatsPeriod {
         /// Seconds, 0 for only when Stats is asked.
@@ -439,6 +452,11 @@ pub enum Event {
         /// What it is now.
         status: BlockJobStatus,
     },
+    /// vCPUs came or went.
+    VcpusChanged {
+        /// How many are there now.
+        count: u32,
+    },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {
         /// Its alias.
@@ -451,10 +469,13 @@ pub enum Event {
 pub struct Stats {
     /// CPU time of the worker process in nanoseconds, vCPUs included.
     pub process_time_ns: u64,
-    /// One entry a vCPU.
+    /// One entry a vCPU that is there.
     pub vcpus: Vec<VcpuStats>,
     /// Balloon, when there is one.
     pub balloon: Option<BalloonStats>,
+    /// One entry a device of memory that is plugged in blocks.
+    #[serde(default)]
+    pub memory: Vec<MemoryStats>,
     /// One entry a disk.
     pub disks: Vec<DiskStats>,
     /// One entry a network interface.
@@ -464,6 +485,9 @@ pub struct Stats {
 /// Counters of one vCPU.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VcpuStats {
+    /// Its number.
+    #[serde(default)]
+    pub number: u32,
     /// CPU time of its thread in nanoseconds.
     pub time_ns: u64,
     /// Exits to the worker.
@@ -481,6 +505,17 @@ pub struct BalloonStats {
     pub actual: u64,
     /// Statistics the guest sent, tag (virtio 1.2, 5.5.6.3) to value.
     pub guest: Vec<(u16, u64)>,
+}
+
+/// Memory that is plugged in blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryStats {
+    /// Alias of the device.
+    pub alias: String,
+    /// Bytes the guest shall have.
+    pub requested: u64,
+    /// Bytes the guest has.
+    pub plugged: u64,
 }
 
 /// Counters of one disk.

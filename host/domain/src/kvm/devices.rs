@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon,
+    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon, MemoryDevice,
     PanicDevice, Rng, Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
-    ErrorAction, ErrorPolicy, IoEngine, RateLimit, RngConfig, RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
+    ErrorAction, ErrorPolicy, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -58,6 +58,9 @@ pub(super) fn all(
     }
     if let Some(each) = &devices.panic {
         keep(panic(each).map(Some), &mut list, refuse);
+    }
+    for each in &devices.memories {
+        keep(memory(each).map(Some), &mut list, refuse);
     }
     (serials, list)
 }
@@ -285,7 +288,11 @@ fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
         "virtio" => {
             let stats_period = balloon.stats_period.filter(|seconds| *seconds > 0);
             let target = config.current_memory.0;
-            let kind = DeviceKind::Balloon(BalloonConfig { target, stats: true, stats_period });
+            let deflate_on_oom = balloon.auto_deflate.unwrap_or(true);
+            let reporting = balloon.free_page_reporting.unwrap_or(true);
+            let stats = true;
+            let balloon_config = BalloonConfig { target, stats, stats_period, deflate_on_oom, reporting };
+            let kind = DeviceKind::Balloon(balloon_config);
             device(&balloon.common, kind).map(Some)
         }
         other => Err(format!("the memory balloon is a '{other}': only virtio is there")),
@@ -312,6 +319,15 @@ fn watchdog(watchdog: &Watchdog) -> Result<DeviceConfig, String> {
         }
     };
     device(&watchdog.common, DeviceKind::Watchdog(WatchdogConfig { action }))
+}
+
+/// Memory that is plugged in blocks.
+fn memory(memory: &MemoryDevice) -> Result<DeviceConfig, String> {
+    if memory.model != "virtio-mem" {
+        return Err(format!("memory to plug is '{}': only virtio-mem is there", memory.model));
+    }
+    let (bytes, block, requested) = (memory.size.0, memory.block().0, memory.requested().0);
+    device(&memory.common, DeviceKind::Memory(PluggableConfig { bytes, block, requested }))
 }
 
 /// The device that is told of panics; it is on the PCI bus whatever the document calls it.

@@ -1,7 +1,5 @@
 //! One machine in a worker, as the domain sees it.
 
-mod stats;
-
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +13,7 @@ use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
+use reeve_sys::procfs;
 use reeve_vmm::config::WatchdogAction;
 use reeve_vmm::protocol::{self, Answer, BlockJobOrder, Call, Event, PauseReason, Status};
 use tokio::net::UnixStream;
@@ -25,7 +24,7 @@ use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
 use super::waiting::{Removals, Saves};
-use super::{block_job, consoles, devices, interfaces, migrate, switch};
+use super::{block_job, consoles, devices, interfaces, migrate, stats, switch};
 use crate::driver::{
     BlockJobDemand, BlockJobReport, Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress,
     Started, Vcpus,
@@ -50,6 +49,8 @@ pub(super) struct KvmMachine {
     removals: Arc<Removals>,
     migration: Arc<watch::Sender<MigrationProgress>>,
     saves: Arc<Saves>,
+    /// How many vCPUs are there.
+    vcpus: Arc<watch::Sender<u32>>,
 }
 
 impl KvmMachine {
@@ -65,6 +66,7 @@ impl KvmMachine {
         let removals = Arc::<Removals>::default();
         let migration = Arc::new(watch::Sender::default());
         let saves = Arc::<Saves>::default();
+        let count = Arc::new(watch::Sender::new(config.vcpu.at_boot()));
         if let Some(event) = missed(status, config) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
@@ -77,15 +79,27 @@ impl KvmMachine {
                 removals.clone(),
                 saves.clone(),
                 migration.clone(),
+                count.clone(),
             ));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
-        let machine = Arc::new(Self { client, process, site, config, targets, removals, saves, migration });
+        let vcpus_present = count;
+        let machine = Arc::new(Self {
+            client,
+            process,
+            site,
+            config,
+            targets,
+            removals,
+            saves,
+            migration,
+            vcpus: vcpus_present,
+        });
         let (process, socket) = (Some(recorded), Some(socket));
-        Started { machine, events, vcpus, process, socket, missing: Vec::new() }
+        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None }
     }
 
     async fn open(&self, call: Call) -> Result<UnixStream, DriverError> {
@@ -140,6 +154,7 @@ async fn listen(
     removals: Arc<Removals>,
     saves: Arc<Saves>,
     migration: Arc<watch::Sender<MigrationProgress>>,
+    vcpus: Arc<watch::Sender<u32>>,
 ) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
@@ -189,6 +204,10 @@ async fn listen(
                 Event::SaveEnded { failure, .. } => {
                     saves.done(failure);
                     None
+                }
+                Event::VcpusChanged { count } => {
+                    vcpus.send_replace(count);
+                    Some(MachineEvent::VcpusChanged { count })
                 }
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
@@ -300,9 +319,29 @@ impl Machine for KvmMachine {
         self.client.ask(Call::InjectNmi).await
     }
 
+    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError> {
+        self.client.ask(Call::RequestMemory { alias: alias.to_owned(), bytes: bytes.0 }).await
+    }
+
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
+        let mut present = self.vcpus.subscribe();
+        self.client.ask(Call::SetVcpus { count }).await?;
+        match tokio::time::timeout(RELEASE, present.wait_for(|present| *present == count)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(DriverError::Lost("it ended before its guest let go of a vCPU".to_owned())),
+            Err(_) => Err(DriverError::Deadline {
+                what: "the request to let go of vCPUs",
+                seconds: RELEASE.as_secs(),
+            }),
+        }
+    }
+
     async fn stats(&self) -> Result<DomainStats, DriverError> {
         match self.client.call(Call::Stats, Vec::new()).await? {
-            (Answer::Stats(stats), _) => Ok(self.translate(*stats)),
+            (Answer::Stats(stats), _) => {
+                let resident = procfs::resident(self.process.pid()).unwrap_or_default();
+                Ok(stats::translate(*stats, self.config.memory, resident, &lock(&self.targets)))
+            }
             (other, _) => Err(DriverError::Worker(format!("its worker answers Stats with {other:?}"))),
         }
     }
@@ -314,12 +353,31 @@ impl Machine for KvmMachine {
 
     async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {
         let (site, config) = (self.site.clone(), config.clone());
-        launch::blocking(move || site.tuning(&config)).await
+        let mut tuning = launch::blocking(move || site.tuning(&config)).await?;
+        if tuning.plugged.is_empty() {
+            return Ok(tuning);
+        }
+        let (Answer::Stats(stats), _) = self.client.call(Call::Stats, Vec::new()).await? else {
+            return Ok(tuning);
+        };
+        for memory in &mut tuning.plugged {
+            let found = stats.memory.iter().find(|found| Some(&found.alias) == memory.alias.as_ref());
+            memory.current = found.map(|found| Bytes(found.plugged));
+        }
+        Ok(tuning)
     }
 
     async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
         let site = self.site.clone();
-        launch::blocking(move || site.vcpus()).await
+        let present: Vec<u32> = match self.client.call(Call::Stats, Vec::new()).await? {
+            (Answer::Stats(stats), _) => stats.vcpus.iter().map(|vcpu| vcpu.number).collect(),
+            (other, _) => {
+                return Err(DriverError::Worker(format!("its worker answers Stats with {other:?}")));
+            }
+        };
+        let mut vcpus = launch::blocking(move || site.vcpus()).await?;
+        vcpus.retain(|vcpu| present.contains(&vcpu.vcpu));
+        Ok(vcpus)
     }
 
     async fn cpu_stats(&self) -> Result<CpuStats, DriverError> {

@@ -98,6 +98,7 @@ impl Plan {
             kvm,
             memory: memory(config),
             vcpus,
+            max_vcpus: Some(config.vcpu.max),
             cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
@@ -177,7 +178,7 @@ fn numa(tune: &NumaTune) -> Option<vm::NumaConfig> {
 }
 
 fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {
-    let vcpus = config.vcpu.at_boot().min(VmConfig::MAX_VCPUS) as usize;
+    let vcpus = config.vcpu.max.min(VmConfig::MAX_VCPUS) as usize;
     let mut pinning = vec![cpus(config.vcpu.cpuset.as_ref()); vcpus];
     for pin in &config.cputune.vcpupin {
         if let Some(slot) = pinning.get_mut(pin.vcpu as usize) {

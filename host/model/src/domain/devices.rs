@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Extra, IoTune};
+use crate::Bytes;
 use crate::device_address::DeviceAddress;
 use crate::filter::FilterReference;
 use crate::network::{Bandwidth, VirtualPort, Vlan};
@@ -44,6 +45,9 @@ pub struct Devices {
     /// `<panic>`.
     #[serde(default)]
     pub panic: Option<PanicDevice>,
+    /// `<memory>` in document order: memory that is plugged into a running guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memories: Vec<MemoryDevice>,
     /// Every other device, as XML text in document order.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
@@ -333,6 +337,12 @@ pub struct MemBalloon {
     /// `<stats period='…'/>` in seconds.
     #[serde(default)]
     pub stats_period: Option<u32>,
+    /// `autodeflate`: the guest may take memory back when it has none left; none leaves it to the host.
+    #[serde(default)]
+    pub auto_deflate: Option<bool>,
+    /// `freePageReporting`: the guest tells of memory that is free; none leaves it to the host.
+    #[serde(default)]
+    pub free_page_reporting: Option<bool>,
     /// Alias, address and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,
@@ -342,7 +352,8 @@ impl MemBalloon {
     /// The balloon that a domain has whose document does not say, as with libvirt.
     pub fn implicit() -> Self {
         let common = DeviceCommon { alias: Some("balloon0".to_owned()), ..DeviceCommon::default() };
-        Self { model: "virtio".to_owned(), stats_period: None, common }
+        let model = "virtio".to_owned();
+        Self { model, stats_period: None, auto_deflate: None, free_page_reporting: None, common }
     }
 }
 
@@ -355,6 +366,39 @@ pub struct PanicDevice {
     /// Alias, address and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,
+}
+
+/// `<memory>` in `<devices>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryDevice {
+    /// `model`: `virtio-mem`, `dimm`, …
+    pub model: String,
+    /// `<size>`: the most that the guest can have of it.
+    pub size: Bytes,
+    /// `<block>`: what is plugged at once; none leaves it to the host.
+    #[serde(default)]
+    pub block: Option<Bytes>,
+    /// `<requested>`: what the guest shall have; none is nothing.
+    #[serde(default)]
+    pub requested: Option<Bytes>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+impl MemoryDevice {
+    /// What is plugged at once where the document does not say.
+    pub const BLOCK: Bytes = Bytes::mib(2);
+
+    /// What is plugged at once.
+    pub fn block(&self) -> Bytes {
+        self.block.unwrap_or(Self::BLOCK)
+    }
+
+    /// What the guest shall have.
+    pub fn requested(&self) -> Bytes {
+        self.requested.unwrap_or(Bytes(0))
+    }
 }
 
 /// `<watchdog>` (guide 20.16.17).

@@ -16,7 +16,7 @@ use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
     BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits,
-    EncryptionConfig, FdIndex, NetBackend, NetConfig, VmConfig,
+    EncryptionConfig, FdIndex, NetBackend, NetConfig, PluggableConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -26,13 +26,14 @@ use crate::pci::{
     ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, RootComplex,
     Watchdog, WatchdogFunction,
 };
-use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, Stats};
+use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, MemoryStats, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{
     Block, BlockControl, BlockJob, BlockMetrics, Disk, DiskError, DiskOptions, JobError, ResizeError, Task,
 };
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
+use crate::virtio::mem::{Mem, MemControl};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
 use crate::virtio::{PciTransport, TransportError, VirtioDevice};
@@ -57,6 +58,9 @@ pub enum DeviceError {
     /// The device is no network interface.
     #[error("device '{0}' is no network interface")]
     NoInterface(String),
+    /// The device is no memory.
+    #[error("device '{0}' is no memory that can be plugged")]
+    NoMemory(String),
     /// The device is no disk.
     #[error("device '{0}' is no disk")]
     NoDisk(String),
@@ -111,6 +115,9 @@ pub enum DeviceCause {
     /// It has no place on the PCI bus.
     #[error(transparent)]
     Pci(#[from] PciError),
+    /// Its memory is none that the machine was made with.
+    #[error("memory can only be plugged into what the machine was started with")]
+    NoRegion,
     /// Its slot does not exist.
     #[error(transparent)]
     Slot(#[from] PciAddressError),
@@ -165,6 +172,7 @@ enum Handle {
     Disk(Arc<BlockMetrics>, Arc<BlockControl>),
     Interface(Arc<NetMetrics>, Arc<NetControl>),
     Balloon(BalloonControl),
+    Memory(MemControl),
     Watchdog(Arc<Watchdog>),
     Other,
 }
@@ -433,6 +441,17 @@ impl Devices {
         })
     }
 
+    /// Says how much of a device's memory the guest shall have.
+    pub(super) fn request_memory(&self, alias: &str, bytes: u64) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Memory(memory) => {
+                memory.request(bytes);
+                Ok(())
+            }
+            _ => Err(DeviceError::NoMemory(alias.to_owned())),
+        }
+    }
+
     /// Adds the counters of all devices.
     pub(super) fn add_stats(&self, all: &mut Stats) {
         for Plugged { alias, handle, .. } in &self.plugged {
@@ -448,6 +467,10 @@ impl Devices {
                         actual: balloon.actual(),
                         guest: balloon.statistics(),
                     });
+                }
+                Handle::Memory(memory) => {
+                    let (requested, plugged) = (memory.requested(), memory.plugged());
+                    all.memory.push(MemoryStats { alias: alias.clone(), requested, plugged });
                 }
                 Handle::Watchdog(_) | Handle::Other => {}
             }
@@ -467,6 +490,7 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function, Handle), 
             Ok::<Virtio, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
+        DeviceKind::Memory(config) => memory(board, &device.alias, config),
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
             let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
@@ -565,9 +589,20 @@ fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCa
     let signals = Arc::clone(board.signals);
     let on_change = Box::new(move |bytes| signals.balloon(bytes));
     let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
+    let balloon = balloon.offering(config.deflate_on_oom, config.reporting);
     let control = balloon.control();
     control.set_period(config.stats_period.unwrap_or(0));
     Ok((Box::new(balloon), Handle::Balloon(control)))
+}
+
+fn memory(board: &Board<'_>, alias: &str, config: &PluggableConfig) -> Result<Virtio, DeviceCause> {
+    let mut devices =
+        board.config.devices.iter().filter(|device| matches!(device.kind, DeviceKind::Memory(_)));
+    let number = devices.position(|device| device.alias == alias);
+    let blocks = number.and_then(|number| board.vm.blocks().get(number)).ok_or(DeviceCause::NoRegion)?;
+    let memory = Mem::new(Arc::clone(blocks), config.requested);
+    let control = memory.control();
+    Ok((Box::new(memory), Handle::Memory(control)))
 }
 
 fn virtio_console(board: &Board<'_>, config: &ConsoleConfig) -> Result<Box<dyn VirtioDevice>, DeviceCause> {

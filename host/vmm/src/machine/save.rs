@@ -74,9 +74,10 @@ impl Machine {
             config_address: self.devices.config_ports().address(),
             bridge: self.devices.root().bridge(),
             hotplug: self.hotplug.state(),
+            cpus: Some(self.cpus.state()),
         };
         Ok(MachineState {
-            shape: Shape { memory: self.config.memory.bytes, vcpus: self.config.vcpus },
+            shape: Shape { memory: self.config.memory.bytes, vcpus: self.vcpu_count() },
             clock: self.vm.clock()?,
             // After the vCPUs: what they last did to a device may have moved an interrupt.
             vcpus: Arc::new(self.gate.save()?),
@@ -101,6 +102,9 @@ impl Machine {
         self.devices_stopped.store(true, Ordering::SeqCst);
         self.vm.restore(&state.vm)?;
         self.vm.set_clock(state.clock)?;
+        let cpus = state.cpus();
+        self.cpus.restore(&cpus);
+        self.gate.set_present(&cpus.present);
         self.gate.restore(Arc::clone(&state.vcpus))?;
         let board = &state.board;
         self.devices.root().restore_bridge(&board.bridge)?;

@@ -34,6 +34,8 @@ pub struct Happened {
     pub panic_handled: bool,
     /// Functions the guest let go of, at most one a request of the host.
     pub ejected: Vec<Ejected>,
+    /// The guest let go of vCPUs.
+    pub vcpus: bool,
     /// The thread that saves the machine has ended.
     pub saved: bool,
     /// A job on the images of a disk came to another state.
@@ -81,6 +83,12 @@ impl Signals {
     /// The guest let go of a function.
     pub fn ejected(&self, ejected: Ejected) {
         self.lock().ejected.push(ejected);
+        self.wake();
+    }
+
+    /// The guest let go of a vCPU.
+    pub fn vcpus_changed(&self) {
+        self.lock().vcpus = true;
         self.wake();
     }
 

@@ -24,6 +24,8 @@ pub enum ThreadRole {
     Device,
     /// Works on the queues of a device that takes connections: the server of a tunnel.
     Listener,
+    /// Works on the queue of a device that plugs memory.
+    Memory,
 }
 
 /// A compiled filter, or none.
@@ -148,6 +150,7 @@ const FIONBIO: u64 = 0x5421;
 const TUNSETOFFLOAD: u64 = 0x4004_54d0;
 const TUNGETIFF: u64 = 0x8004_54d2;
 const TUNSETVNETHDRSZ: u64 = 0x4004_54d8;
+const KVM_SET_USER_MEMORY_REGION: u64 = 0x4020_ae46;
 const BLKDISCARD: u64 = 0x1277;
 const BLKZEROOUT: u64 = 0x127f;
 
@@ -157,7 +160,7 @@ impl ThreadRole {
             Self::EventLoop => &[EVERYWHERE, CONSOLE, EVENT_LOOP],
             Self::Vcpu => &[EVERYWHERE, CONSOLE, VCPU],
             Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MAKE_THREADS],
-            Self::Device => &[EVERYWHERE, CONSOLE, DEVICE],
+            Self::Device | Self::Memory => &[EVERYWHERE, CONSOLE, DEVICE],
             Self::Listener => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER],
         }
     }
@@ -174,8 +177,14 @@ impl ThreadRole {
             Self::Vcpu => {
                 vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, TUNSETOFFLOAD)]
             }
-            Self::ThreadMaker | Self::Device | Self::Listener => {
+            Self::Device | Self::Listener => {
                 [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT].map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
+            }
+            Self::Memory => vec![(SeccompCmpOp::Eq, KVM_SET_USER_MEMORY_REGION)],
+            // All that the threads it makes may do.
+            Self::ThreadMaker => {
+                let all = [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT, KVM_SET_USER_MEMORY_REGION];
+                all.map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
             }
         }
     }

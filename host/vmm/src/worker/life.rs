@@ -142,6 +142,7 @@ impl Life {
     ) -> Result<(), Failure> {
         self.begin(&config)?;
         let fds = FdTable::new(fds);
+        let vcpus = config.vcpus;
         let image = saved.map(|index| Image::open(&fds, index, &mut config)).transpose()?;
         let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         plug::settle_slots(&mut config, &slots);
@@ -158,7 +159,8 @@ impl Life {
             machine.resume();
             self.state = State::Running(Box::new(machine));
         }
-        self.config = Some(config);
+        self.config = Some(VmConfig { vcpus, ..config });
+        self.count_vcpus();
         Ok(())
     }
 
@@ -292,6 +294,7 @@ impl Life {
         let outcome = self.machine()?.reset();
         match outcome {
             Ok(()) => {
+                self.count_vcpus();
                 self.replace(|state| match state {
                     State::Paused(machine, PauseReason::Asked) => {
                         (State::Paused(machine, PauseReason::Asked), Some(Event::Reset))
@@ -364,12 +367,15 @@ impl Life {
     /// Deals with what the machine reported. True when the guest came to a stop.
     pub(super) fn attend(&mut self) -> bool {
         let happened = self.signals.take();
-        let Happened { first_output, balloon, stop, panic_handled, ejected, saved, .. } = happened;
+        let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
         self.jobs_moved |= happened.job_moved;
         if happened.disk_stopped {
             self.disk_stopped();
         }
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
+        if vcpus {
+            self.count_vcpus();
+        }
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
         {

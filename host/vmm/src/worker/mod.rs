@@ -308,6 +308,8 @@ impl Worker {
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
+            Call::SetVcpus { count } => self.life.set_vcpus(count)?,
+            Call::RequestMemory { alias, bytes } => self.life.request_memory(&alias, bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
@@ -435,6 +437,8 @@ fn changes_machine(call: &Call) -> bool {
             | Call::DropDiskSnapshots { .. }
             | Call::SetLink { .. }
             | Call::InjectNmi
+            | Call::SetVcpus { .. }
+            | Call::RequestMemory { .. }
             | Call::Save
             | Call::Dump { .. }
     )

@@ -43,7 +43,13 @@ pub fn console(alias: &str) -> DeviceConfig {
 /// A machine with one of everything that needs no network; descriptor 2 is the disk, 3 the random source.
 pub fn full_config() -> VmConfig {
     let mut config = config();
-    let balloon = BalloonConfig { target: config.memory.bytes, stats: true, stats_period: None };
+    let balloon = BalloonConfig {
+        target: config.memory.bytes,
+        stats: true,
+        stats_period: None,
+        deflate_on_oom: true,
+        reporting: true,
+    };
     config.devices = vec![
         disk("virtio-disk0", 2),
         console("virtio-console0"),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 
-use reeve_vmm::config::{SeccompMode, VmConfig, WatchdogAction};
+use reeve_vmm::config::{DeviceKind, PluggableConfig, SeccompMode, VmConfig, WatchdogAction};
 use reeve_vmm::protocol::{
     Call, ErrorCode, Event, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder, PauseReason,
     Status,
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::harness::{Terminal, Worker, config, guest, kvm};
 use crate::machine::{full_config, image, launch};
 use crate::save::guarded;
+use crate::virtio::device;
 
 const LIMITS: MigrationLimits = MigrationLimits {
     max_downtime_us: 300_000,
@@ -115,9 +116,13 @@ fn console(worker: &mut Worker) -> Terminal {
 
 /// A running guest with memory full of a pattern, and something on its disk.
 fn filled(image: &File) -> (Worker, Terminal) {
+    filled_with(&full(), image)
+}
+
+fn filled_with(config: &VmConfig, image: &File) -> (Worker, Terminal) {
     let locked = reopen(image);
     flock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
-    let mut source = launch(&full(), &locked);
+    let mut source = launch(config, &locked);
     drop(locked);
     let mut terminal = console(&mut source);
     terminal.expect("reeve-guest: ready");
@@ -173,6 +178,33 @@ fn an_armed_watchdog_moves_with_its_guest() {
     target.link.call(Call::Resume).unwrap();
     terminal.tell("panic");
     target.link.wait_for(&Event::GuestCrash { reason: "the guest has panicked".to_owned() });
+    target.finish();
+}
+
+#[test]
+fn a_guest_moves_with_the_vcpus_and_the_memory_that_were_plugged() {
+    let image = image();
+    let mut config = full();
+    let boot = config.vcpus;
+    config.max_vcpus = Some(boot + 2);
+    let memory = PluggableConfig { bytes: 32 << 20, block: 2 << 20, requested: 8 << 20 };
+    config.devices.push(device("virtiomem0", None, DeviceKind::Memory(memory)));
+    let (mut source, mut terminal) = filled_with(&config, &image);
+    source.link.call(Call::SetVcpus { count: boot + 1 }).unwrap();
+    terminal.expect(&format!("cpu {boot} has come"));
+    assert_eq!(terminal.run("plugged write 9"), "ok bytes=8388608");
+    let (mut target, _) = relocate(&mut source, &image, LIMITS);
+    source.finish();
+    let mut terminal = console(&mut target);
+    assert_eq!(terminal.run("plugged verify 9"), "ok bytes=8388608");
+    let counted = format!("ok awake={0} expected={0} possible=2", boot + 1);
+    assert_eq!(terminal.run("cpus"), counted);
+    target.link.call(Call::SetVcpus { count: boot + 2 }).unwrap();
+    target.link.wait_for(&Event::VcpusChanged { count: boot + 2 });
+    terminal.expect(&format!("cpu {} has come", boot + 1));
+    let bytes = 16 << 20;
+    target.link.call(Call::RequestMemory { alias: "virtiomem0".to_owned(), bytes }).unwrap();
+    terminal.expect("16777216 bytes are plugged");
     target.finish();
 }
 

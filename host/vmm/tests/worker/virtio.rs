@@ -221,7 +221,13 @@ fn a_virtio_console_takes_commands_and_outlives_its_clients() {
 
 #[test]
 fn an_inflated_balloon_lowers_the_memory_of_the_worker() {
-    let balloon = BalloonConfig { target: 256 * MIB, stats: false, stats_period: None };
+    let balloon = BalloonConfig {
+        target: 256 * MIB,
+        stats: false,
+        stats_period: None,
+        deflate_on_oom: true,
+        reporting: true,
+    };
     let devices = vec![device("balloon0", None, DeviceKind::Balloon(balloon))];
     let (mut worker, mut terminal) = boot(devices, &[], |config| config.memory.bytes = 256 * MIB);
     terminal.run("mem write 7 192");

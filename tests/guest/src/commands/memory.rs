@@ -31,13 +31,15 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     Ok(format!("{verb} mib={mib} us={}", (clock::now() - start) / 1000))
 }
 
-fn fill(run: &mut Run, value: impl Fn(u64) -> u64) {
+/// Writes a value to every word of a run.
+pub fn fill(run: &mut Run, value: impl Fn(u64) -> u64) {
     for index in 0..run.count() {
         run.write(index, value(run.address(index)));
     }
 }
 
-fn verify(run: &Run, pattern: u64) -> Result<(), alloc::string::String> {
+/// Looks whether `write` wrote every word of a run.
+pub fn verify(run: &Run, pattern: u64) -> Result<(), alloc::string::String> {
     for index in 0..run.count() {
         let (wanted, found) = (pattern ^ run.address(index), run.read(index));
         if wanted != found {

@@ -329,6 +329,7 @@ impl Life {
             return Err(GuestError("no guest is on its way to this worker".to_owned()));
         };
         let state = MachineState::from_bytes(bytes).map_err(|error| guest_error(error.into()))?;
+        state.settle_vcpus(&mut arrival.config);
         machine.take_in(&arrival.config, &arrival.fds, &state).map_err(guest_error)?;
         arrival.whole = true;
         Ok(())
@@ -350,6 +351,7 @@ impl Life {
             }
             other => (other, None),
         });
+        self.count_vcpus();
         Ok(())
     }
 }
