@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::KvmDriver;
 use super::client::Client;
-use super::launch::{self, Site};
+use super::launch::Site;
 use super::machine::KvmMachine;
 use super::plan::{Plan, Source};
 use crate::driver::{DriverError, Started};
@@ -39,8 +39,7 @@ impl KvmDriver {
         fds.push(stream);
         let order = worker::MigrationOrder::Receive { migration, config: Box::new(vm), shared, paused };
         client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
-        let (tuned, wanted) = (site.clone(), config.clone());
-        launch::blocking(move || tuned.tune_first(&wanted)).await?;
+        site.tune_first(config).await?;
         let status = Status::Incoming { whole: false };
         Ok(KvmMachine::start(client, process, site.clone(), config, &status))
     }
