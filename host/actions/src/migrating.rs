@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use reeve_model::migration::{
-    MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
+    MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
 };
 use reeve_model::{Error, ErrorCode};
 use uuid::Uuid;
+
+use crate::Actions;
 
 /// Scheme of the address of another daemon's API socket.
 const SCHEME: &str = "reeve+unix://";
@@ -111,6 +113,19 @@ pub(crate) fn host_of(address: &str) -> Result<PathBuf, Error> {
     })
 }
 
+/// What carries a guest to an address, e.g. `unix`.
+pub(crate) fn transport_of(address: &str) -> String {
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    scheme.strip_prefix("reeve+").unwrap_or(scheme).to_owned()
+}
+
+impl Actions {
+    /// This host, as the other one and policies are told it.
+    pub(crate) fn this_host(&self) -> Result<MigrationHost, Error> {
+        Ok(MigrationHost { name: self.node.info()?.hostname, version: env!("CARGO_PKG_VERSION").to_owned() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +134,7 @@ mod tests {
     fn hosts_are_named_by_their_sockets() {
         let host = host_of("reeve+unix:///srv/b/run/reeve/reeve.sock").unwrap();
         assert_eq!(host, Path::new("/srv/b/run/reeve/reeve.sock"));
+        assert_eq!(transport_of("reeve+unix:///srv/b/run/reeve/reeve.sock"), "unix");
         for wrong in ["", "/srv/reeve.sock", "reeve+unix://relative", "qemu+ssh://host/system"] {
             assert_eq!(host_of(wrong).unwrap_err().code, ErrorCode::Invalid, "{wrong}");
         }

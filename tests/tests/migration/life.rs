@@ -1,7 +1,7 @@
 //! Moves that go well, and what operators see and say of them.
 
 use reeve_model::api::XmlOptions;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration};
 use reeve_tests::wait;
 use uuid::Uuid;
 
@@ -114,6 +114,8 @@ fn the_api_says_what_programs_ask() -> Outcome {
             source: "/nowhere".to_owned(),
             boot_id: String::new(),
             allow_unsafe: false,
+            host: MigrationHost::default(),
+            transport: "unix".to_owned(),
         };
         assert!(target.prepare_migration(&nonsense).await.is_err());
         let cached =

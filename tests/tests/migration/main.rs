@@ -3,6 +3,7 @@
 mod faults;
 mod life;
 mod pair;
+mod strategy;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration};
 use uuid::Uuid;
 
 use crate::host::{Host, document};
@@ -52,6 +52,8 @@ async fn another_host_is_told_what_is_known() {
         source: "/nowhere".to_owned(),
         boot_id: "of another host".to_owned(),
         allow_unsafe: false,
+        host: MigrationHost::default(),
+        transport: "unix".to_owned(),
     };
     assert_eq!(refused(client.prepare_migration(&prepare("<domain/>".to_owned())).await), ErrorCode::Invalid);
     host.define("web").await;

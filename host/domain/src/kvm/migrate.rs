@@ -79,10 +79,11 @@ fn put_into_slots(config: &mut VmConfig, slots: &[DeviceSlot]) {
 /// What an order is to a worker, with the stream that goes with it.
 fn translate(order: MigrationOrder) -> (worker::MigrationOrder, Vec<OwnedFd>) {
     let order = match order {
-        MigrationOrder::Send { migration, stream, limits } => {
+        MigrationOrder::Send { migration, stream, limits, steered } => {
             let limits = limits_for_worker(&limits);
-            return (worker::MigrationOrder::Send { migration, limits }, vec![stream]);
+            return (worker::MigrationOrder::Send { migration, limits, steered }, vec![stream]);
         }
+        MigrationOrder::Advise(number, answer) => worker::MigrationOrder::Advise { number, answer },
         MigrationOrder::Limit(limits) => worker::MigrationOrder::Limit { limits: limits_for_worker(&limits) },
         MigrationOrder::StopNow => worker::MigrationOrder::StopNow,
         MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
@@ -119,7 +120,11 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
             job.expected_downtime_ms = round.expected_downtime_us / 1000;
             job.throttle = round.throttle;
         }
-        MigrationNews::Ready { .. } => progress.ready = true,
+        MigrationNews::Asks { number, question } => progress.question = Some((number, question)),
+        MigrationNews::Ready { strategy_us, .. } => {
+            progress.ready = true;
+            progress.strategy_us = strategy_us;
+        }
         MigrationNews::Moved { downtime_us } => progress.end = Some(MigrationEnd::Moved(downtime_us)),
         MigrationNews::Unconfirmed { reason } => progress.end = Some(MigrationEnd::Unconfirmed(reason)),
         MigrationNews::Kept { reason } => progress.end = Some(MigrationEnd::Kept(reason)),
