@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use reeve_tests::{Daemon, policy, test_policy};
+use reeve_tests::{Daemon, policy, test_policy, wait};
 use serde_json::Value;
 
-use crate::Outcome;
+use crate::{Outcome, PATIENCE};
 use crate::pair::{Pair, json, say, state};
 
 const STRATEGIES: [&str; 2] = ["migration-precopy", "migration-converge"];
@@ -150,6 +150,40 @@ fn guards_keep_guests_here_and_change_what_arrives() -> Outcome {
     assert!(xml.contains("<title>from elsewhere</title>"), "{xml}");
     assert_eq!(count(&decisions(&pair.target, "migrate-in")?, "steersman", "rewrite"), 1);
     pair.is_intact(&pair.target)
+}
+
+#[test]
+fn shipped_policies_decide_as_their_sessions_say() -> Outcome {
+    let daemon = Daemon::start()?;
+    for name in ["migration-precopy", "migration-converge", "migration-precheck"] {
+        let sessions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(name).join("sessions");
+        let count = std::fs::read_dir(&sessions)?.count();
+        let (component, sessions) = (policy(name)?.display().to_string(), sessions.display().to_string());
+        let said = daemon.reeve(&["policy", "test", &component, "--sessions", &sessions])?.ok();
+        assert!(count >= 4 && said.contains(&format!("{count} passed, 0 failed")), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_strategy_decided_is_played_back_bit_for_bit() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    let component = policy("migration-precopy")?;
+    load(&pair.source, &component, "{}", &[])?;
+    let file = pair.source.root().join("moves.jsonl").display().to_string();
+    let record = ["policy", "record", "migration-precopy", "--count", "3", "--out", &file];
+    std::thread::scope(|scope| -> Outcome {
+        let recording = scope.spawn(|| pair.source.reeve(&record));
+        wait::until("the recording begins", PATIENCE, || {
+            pair.source.log().contains("the calls of policy 'migration-precopy' are recorded")
+        })?;
+        pair.migrate(&["--live"])?.ok();
+        recording.join().expect("the recording ends")?.ok();
+        Ok(())
+    })?;
+    let replayed = pair.source.reeve(&["policy", "replay", &component.display().to_string(), &file])?.ok();
+    assert!(replayed.starts_with("3 sessions: 3 identical"), "{replayed}");
+    Ok(())
 }
 
 #[test]
