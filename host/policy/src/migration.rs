@@ -126,7 +126,7 @@ pub(crate) async fn steer(
         }
     }
     let name = config.name.clone();
-    let (watching, actor) = (Arc::new(Mutex::new(watching)), actor.clone());
+    let watching = Arc::new(Mutex::new(watching));
     let journey = contract_journey(&journey);
     let mut steered = Steered {
         shared: Arc::clone(shared),
@@ -139,15 +139,17 @@ pub(crate) async fn steer(
         watching,
     };
     let precheck = StrategyAsk::Precheck { domain: DomainView { config, state }, journey };
-    match (steered.ask(precheck).await, &steered.deciding) {
-        (Some(Accepted::Precheck(Some(reason))), Some(seat)) => {
-            let message =
-                format!("policy '{}' objects to the migration of domain '{name}': {reason}", seat.policy());
+    let accepted = steered.ask(precheck).await;
+    let Some(seat) = &steered.deciding else { return Ok(None) };
+    match accepted {
+        Some(Accepted::Precheck(Some(reason))) => {
+            let policy = seat.policy();
+            let message = format!("policy '{policy}' objects to the migration of domain '{name}': {reason}");
             Err(Error::new(ErrorCode::Denied, message))
         }
-        (Some(_), Some(_)) => Ok(Some(Box::new(steered))),
-        // Nobody decides; those that watch have been asked all they can be.
-        _ => Ok(None),
+        Some(_) => Ok(Some(Box::new(steered))),
+        // It failed, and the host goes on by itself; those that watch have been asked all they can be.
+        None => Ok(None),
     }
 }
 
