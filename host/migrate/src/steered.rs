@@ -22,6 +22,8 @@ pub enum StrategyAnswer {
     Plan(Plan),
     /// What comes next.
     Step(Step),
+    /// What the host's own says, this time: whoever is asked only watches.
+    Own,
     /// Nothing, now and later: the host's own goes on.
     Nothing,
 }
@@ -61,6 +63,7 @@ impl<A: Adviser> Strategy for Steered<A> {
         let own = self.own.plan(subject, capabilities);
         match self.ask(StrategyQuestion::Plan(capabilities)) {
             Some(StrategyAnswer::Plan(plan)) => plan,
+            Some(StrategyAnswer::Own) => own,
             _ => {
                 self.adviser = None;
                 own
@@ -73,6 +76,7 @@ impl<A: Adviser> Strategy for Steered<A> {
         let own = self.own.next_step(stats);
         match self.ask(StrategyQuestion::Step(*stats)) {
             Some(StrategyAnswer::Step(step)) => step,
+            Some(StrategyAnswer::Own) => own,
             _ => {
                 self.adviser = None;
                 own
@@ -120,6 +124,7 @@ mod tests {
         let plan = Plan { max_downtime: Duration::from_millis(7), compress: true, streams: 1 };
         let answers = vec![
             StrategyAnswer::Plan(plan),
+            StrategyAnswer::Own,
             StrategyAnswer::Step(Step::Compress),
             // No answer to this question.
             StrategyAnswer::Plan(plan),
@@ -127,6 +132,7 @@ mod tests {
         ];
         let mut strategy = Steered::new(Some(Script(answers)), PreCopy::new(Duration::from_millis(300)));
         assert_eq!(strategy.plan(&subject, Capabilities::OURS), plan);
+        assert_eq!(strategy.next_step(&round(9000)), Step::Continue, "somebody watches");
         assert_eq!(strategy.next_step(&round(5000)), Step::Compress);
         assert_eq!(strategy.next_step(&round(5000)), Step::Continue, "the host's own");
         assert_eq!(strategy.next_step(&round(5000)), Step::Continue, "for good");

@@ -126,7 +126,7 @@ pub(crate) async fn steer(
         }
     }
     let name = config.name.clone();
-    let watching = Arc::new(Mutex::new(watching));
+    let (watched, watching) = (!watching.is_empty(), Arc::new(Mutex::new(watching)));
     let journey = contract_journey(&journey);
     let mut steered = Steered {
         shared: Arc::clone(shared),
@@ -136,21 +136,19 @@ pub(crate) async fn steer(
         offered: contract_offer(&Capabilities::OURS),
         rounds: VecDeque::new(),
         deciding,
+        watched,
         watching,
     };
     let precheck = StrategyAsk::Precheck { domain: DomainView { config, state }, journey };
     let accepted = steered.ask(precheck).await;
-    let Some(seat) = &steered.deciding else { return Ok(None) };
-    match accepted {
-        Some(Accepted::Precheck(Some(reason))) => {
-            let policy = seat.policy();
-            let message = format!("policy '{policy}' objects to the migration of domain '{name}': {reason}");
-            Err(Error::new(ErrorCode::Denied, message))
-        }
-        Some(_) => Ok(Some(Box::new(steered))),
-        // It failed, and the host goes on by itself; those that watch have been asked all they can be.
-        None => Ok(None),
+    if let (Some(Accepted::Precheck(Some(reason))), Some(seat)) = (&accepted, &steered.deciding) {
+        let policy = seat.policy();
+        let message = format!("policy '{policy}' objects to the migration of domain '{name}': {reason}");
+        return Err(Error::new(ErrorCode::Denied, message));
     }
+    // Where nobody decides, or not any more, the host goes on by itself, and is watched where somebody does.
+    let is_asked = accepted.is_some() || watched;
+    Ok(is_asked.then(|| Box::new(steered) as Box<dyn Steering>))
 }
 
 /// A migration with its policies.
@@ -162,6 +160,8 @@ struct Steered {
     offered: strategy::Capabilities,
     rounds: VecDeque<strategy::Round>,
     deciding: Option<Seat>,
+    /// Somebody is asked beside it.
+    watched: bool,
     watching: Arc<Mutex<Vec<Seat>>>,
 }
 
@@ -210,6 +210,7 @@ impl Steering for Steered {
         };
         match self.ask(ask).await {
             Some(Accepted::Advice(answer)) => answer,
+            _ if self.watched => StrategyAnswer::Own,
             _ => StrategyAnswer::Nothing,
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use reeve_tests::{Daemon, policy, test_policy, wait};
 use serde_json::Value;
 
-use crate::{Outcome, PATIENCE};
 use crate::pair::{Pair, say, state};
+use crate::{Outcome, PATIENCE};
 
 const STRATEGIES: [&str; 2] = ["migration-precopy", "migration-converge"];
 
@@ -113,6 +113,21 @@ fn a_strategy_goes_no_further_than_the_operator_allows() -> Outcome {
 }
 
 #[test]
+fn a_strategy_in_monitor_mode_is_asked_and_changes_nothing() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    load(&pair.source, &test_policy("steersman")?, r#"{"step": "count"}"#, &[])?;
+    pair.source.reeve(&["policy", "mode", "steersman", "monitor"])?.ok();
+    moved(&pair, &[])?;
+    wait::until("the decision is written", PATIENCE, || {
+        let rows = decisions(&pair.source, "migration-strategy").unwrap_or_default();
+        rows.iter().any(|row| row["mode"] == "monitor" && row["reason"].to_string().contains("abort: "))
+    })?;
+    let named = ["domain", "migrate", "guest", &pair.destination(), "--strategy", "steersman"];
+    pair.target.reeve(&named)?.fails(3);
+    pair.is_intact(&pair.target)
+}
+
+#[test]
 fn an_instance_lives_as_long_as_its_migration_and_its_word_ends_it() -> Outcome {
     let pair = Pair::with_guest(64)?;
     load(&pair.source, &test_policy("steersman")?, r#"{"step": "count"}"#, &[])?;
@@ -123,7 +138,10 @@ fn an_instance_lives_as_long_as_its_migration_and_its_word_ends_it() -> Outcome 
     }
     // Without that policy it goes.
     pair.migrate(&["--live", "--strategy", "host"])?.ok();
-    assert!(pair.source.reeve(&["domain", "migrate", "guest", &pair.destination(), "--strategy", "nobody"])?.code != 0);
+    assert!(
+        pair.source.reeve(&["domain", "migrate", "guest", &pair.destination(), "--strategy", "nobody"])?.code
+            != 0
+    );
     pair.is_intact(&pair.target)
 }
 
@@ -133,7 +151,10 @@ fn guards_keep_guests_here_and_change_what_arrives() -> Outcome {
     let steersman = test_policy("steersman")?;
     load(&pair.source, &steersman, r#"{"out": "it is needed here"}"#, &[])?;
     let said = pair.migrate(&["--live"])?.fails(4);
-    assert!(said.contains("policy 'steersman' denies migrate-out of domain 'guest': it is needed here"), "{said}");
+    assert!(
+        said.contains("policy 'steersman' denies migrate-out of domain 'guest': it is needed here"),
+        "{said}"
+    );
     load(&pair.source, &steersman, r#"{"objection": "not on a Sunday"}"#, &[])?;
     let said = pair.migrate(&["--live"])?.fails(4);
     assert!(said.contains("objects to the migration of domain 'guest': not on a Sunday"), "{said}");

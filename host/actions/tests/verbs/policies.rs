@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_actions::policy_port::{
-    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, MigrationGuard, NetworkGuard,
-    PolicyPort, Rewrite, Steering, StorageGuard, StrategyRequest,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, MigrationGuard,
+    NetworkGuard, PolicyPort, Rewrite, Steering, StorageGuard, StrategyRequest,
 };
 use reeve_actions::{Actions, Attachment, diff, edit};
 use reeve_model::edit::Edit;

@@ -86,7 +86,10 @@ mod tests {
         for hook in Hook::ALL {
             let entry = entry::entry(&world(hook)).unwrap();
             assert!(entry.exports.len() >= 2, "{hook}");
-            assert!(entry.exports[1..].iter().all(|(_, export)| export.contains(&format!("/{hook}@"))), "{hook}");
+            assert!(
+                entry.exports[1..].iter().all(|(_, export)| export.contains(&format!("/{hook}@"))),
+                "{hook}"
+            );
             let names: std::collections::BTreeSet<_> = entry.exports.iter().map(|(name, _)| name).collect();
             assert_eq!(names.len(), entry.exports.len(), "{hook}: {:?}", entry.exports);
             let lent = entry.text.contains("new DomainConfig(");

@@ -208,7 +208,10 @@ fn the_daemon_steers_until_it_is_silent() {
     let send = MigrationOrder::Send { migration, limits: LIMITS, steered: true };
     source.link.call_with(Call::Migrate { order: send }, &[stream.as_fd()]).unwrap();
     let (first, question) = asked(&mut source);
-    assert!(matches!(question, StrategyQuestion::Plan(capabilities) if capabilities.streams >= 1), "{question:?}");
+    assert!(
+        matches!(question, StrategyQuestion::Plan(capabilities) if capabilities.streams >= 1),
+        "{question:?}"
+    );
     let plan = Plan { max_downtime: Duration::from_secs(100), compress: true, streams: 60 };
     let late = MigrationOrder::Advise { number: first + 1, answer: StrategyAnswer::Nothing };
     assert_eq!(source.link.call(Call::Migrate { order: late }).unwrap_err().code, ErrorCode::State);

@@ -78,7 +78,8 @@ pub async fn measure() -> Result<Vec<Row>> {
                 let row = Row::alone("migration", name, "s", median(moves, seconds), RUNS);
                 rows.push(against(row.of(strategy), &theirs, seconds));
             }
-            let row = Row::alone("migration", case.downtime, "ms", median(moves, |moved| moved.downtime), RUNS);
+            let row =
+                Row::alone("migration", case.downtime, "ms", median(moves, |moved| moved.downtime), RUNS);
             rows.push(against(row.of(strategy), &theirs, |moved| moved.downtime));
         }
     }
@@ -126,7 +127,8 @@ async fn of_reeve(guest: &Guest, case: &Case) -> Result<Vec<Vec<Moved>>> {
         let mut moves = Vec::with_capacity(RUNS);
         for _ in 0..RUNS {
             let [source, destination] = &hosts;
-            let address = format!("reeve+unix://{}", destination.root().join("run/reeve/reeve.sock").display());
+            let address =
+                format!("reeve+unix://{}", destination.root().join("run/reeve/reeve.sock").display());
             moves.push(go(&source.client(), address, strategy).await?);
             hosts.swap(0, 1);
         }
@@ -141,12 +143,8 @@ async fn of_reeve(guest: &Guest, case: &Case) -> Result<Vec<Vec<Moved>>> {
 
 async fn go(source: &Client, destination: String, strategy: &str) -> Result<Moved> {
     source.set_migration_limits(NAME, LIMITS).await?;
-    let request = Migrate {
-        destination,
-        persistent: true,
-        strategy: Some(strategy.to_owned()),
-        ..Migrate::default()
-    };
+    let request =
+        Migrate { destination, persistent: true, strategy: Some(strategy.to_owned()), ..Migrate::default() };
     let Migrated { downtime_ms, total_ms, strategy_ms, .. } = source.migrate_domain(NAME, &request).await?;
     Ok(Moved { total: total_ms, downtime: downtime_ms.unwrap_or_default(), asked: strategy_ms })
 }

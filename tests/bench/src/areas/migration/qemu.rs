@@ -38,7 +38,8 @@ fn one(guest: &Guest, case: &Case) -> Result<Moved> {
         let state = source.ask("query-migrate", json!({}))?;
         match state["status"].as_str() {
             Some("completed") => {
-                let number = |name: &str| state[name].as_f64().with_context(|| format!("no {name} in {state}"));
+                let number =
+                    |name: &str| state[name].as_f64().with_context(|| format!("no {name} in {state}"));
                 return Ok(Moved { total: number("total-time")?, downtime: number("downtime")?, asked: 0.0 });
             }
             Some("failed" | "cancelled") => bail!("QEMU did not move the guest: {state}"),
