@@ -1,29 +1,64 @@
 //! What this host knows of migrations, and how it reaches other hosts.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use reeve_model::migration::{
     MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
+    StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::Actions;
+use crate::peer_address::PeerAddress;
 
-/// Scheme of the address of another daemon's API socket.
-const SCHEME: &str = "reeve+unix://";
+/// Where a guest's stream goes.
+#[derive(Debug, Clone)]
+pub struct StreamTarget {
+    /// The daemon that made ready for it.
+    pub daemon: PeerAddress,
+    /// Names the migration on both hosts.
+    pub migration: Uuid,
+    /// How the stream goes.
+    pub route: StreamRoute,
+    /// Name of the host at which a connection of its own ends.
+    pub host: Option<String>,
+    /// What the daemon answered.
+    pub prepared: MigrationPrepared,
+}
 
-/// Speaks with daemons of other hosts. A host is named by the path of its API socket.
+/// A guest's stream that is to come. Dropped, nobody waits for it any more.
+pub type ComingStream = Pin<Box<dyn Future<Output = io::Result<OwnedFd>> + Send>>;
+
+/// Speaks with daemons of other hosts.
 #[async_trait]
 pub trait PeerPort: Send + Sync {
+    /// How the daemon of another host reaches this one; refuses a way that the operator did not switch on.
+    fn own_address(&self, other: &PeerAddress, route: &StreamRoute) -> Result<String, Error>;
+
     /// Has it make ready for a guest.
-    async fn prepare(&self, host: &Path, request: &PrepareMigration) -> Result<MigrationPrepared, Error>;
+    async fn prepare(
+        &self,
+        host: &PeerAddress,
+        request: &PrepareMigration,
+    ) -> Result<MigrationPrepared, Error>;
 
     /// How it sees a migration.
-    async fn report(&self, host: &Path, migration: Uuid) -> Result<MigrationReport, Error>;
+    async fn report(&self, host: &PeerAddress, migration: Uuid) -> Result<MigrationReport, Error>;
+
+    /// Opens the stream for a guest.
+    async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error>;
+
+    /// Waits at a port for the stream of a guest that the host `from` sends; the port.
+    async fn listen(&self, route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error>;
 }
 
 /// Reaches nobody.
@@ -31,27 +66,38 @@ struct NoPeers;
 
 #[async_trait]
 impl PeerPort for NoPeers {
-    async fn prepare(&self, host: &Path, _request: &PrepareMigration) -> Result<MigrationPrepared, Error> {
+    fn own_address(&self, other: &PeerAddress, _route: &StreamRoute) -> Result<String, Error> {
+        Err(unreachable_host(other))
+    }
+
+    async fn prepare(
+        &self,
+        host: &PeerAddress,
+        _request: &PrepareMigration,
+    ) -> Result<MigrationPrepared, Error> {
         Err(unreachable_host(host))
     }
 
-    async fn report(&self, host: &Path, _migration: Uuid) -> Result<MigrationReport, Error> {
+    async fn report(&self, host: &PeerAddress, _migration: Uuid) -> Result<MigrationReport, Error> {
         Err(unreachable_host(host))
+    }
+
+    async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error> {
+        Err(unreachable_host(&target.daemon))
+    }
+
+    async fn listen(&self, _route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error> {
+        Err(Error::new(ErrorCode::Unsupported, format!("host '{from}' can't be waited for here")))
     }
 }
 
-fn unreachable_host(host: &Path) -> Error {
-    Error::new(
-        ErrorCode::Unsupported,
-        format!("the host behind '{}' can't be reached from here", host.display()),
-    )
+fn unreachable_host(host: &PeerAddress) -> Error {
+    Error::new(ErrorCode::Unsupported, format!("the host at '{host}' can't be reached from here"))
 }
 
 /// Migrations from and to this host.
 pub struct Migrations {
     pub(crate) peers: Arc<dyn PeerPort>,
-    /// The API socket of this host.
-    pub(crate) socket: PathBuf,
     /// Where the sockets of guests that are to come are made.
     pub(crate) run: PathBuf,
     /// The kernel's boot id.
@@ -64,12 +110,32 @@ struct Known {
     stages: HashMap<Uuid, MigrationStage>,
     /// Limits that were set for a domain before or while it moves.
     limits: HashMap<Uuid, MigrationLimits>,
+    /// Names of the hosts that may send guests here, in small letters.
+    senders: Vec<String>,
+    /// Streams that come through the API.
+    expected: HashMap<Uuid, Expected>,
+}
+
+/// A stream that comes through the API.
+struct Expected {
+    /// The host that sends it; none is a daemon on this machine.
+    from: Option<String>,
+    give: oneshot::Sender<OwnedFd>,
 }
 
 impl Migrations {
-    /// A host that reaches others by `peers` and is itself reached by the API socket `socket`.
-    pub fn new(peers: Arc<dyn PeerPort>, socket: PathBuf, run: PathBuf, boot_id: String) -> Self {
-        Self { peers, socket, run, boot_id, known: Mutex::default() }
+    /// A host that reaches others by `peers`.
+    pub fn new(peers: Arc<dyn PeerPort>, run: PathBuf, boot_id: String) -> Self {
+        Self { peers, run, boot_id, known: Mutex::default() }
+    }
+
+    /// The hosts that may send guests here, by names that their certificates are for.
+    pub fn set_senders(&self, names: &[String]) {
+        self.lock().senders = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    }
+
+    pub(crate) fn may_send(&self, host: &str) -> bool {
+        self.lock().senders.iter().any(|name| name == host)
     }
 
     /// How this host sees a migration.
@@ -93,6 +159,25 @@ impl Migrations {
         self.lock().limits.insert(domain, limits);
     }
 
+    /// Waits for a stream that comes through the API.
+    pub(crate) fn expect(&self, migration: Uuid, from: Option<String>) -> oneshot::Receiver<OwnedFd> {
+        let (give, given) = oneshot::channel();
+        let mut known = self.lock();
+        // Whoever waited for another has given up.
+        known.expected.retain(|_, expected| !expected.give.is_closed());
+        known.expected.insert(migration, Expected { from, give });
+        given
+    }
+
+    /// Gives the stream of a migration to whoever waits for it; false when nobody waits for one from there.
+    pub(crate) fn give(&self, migration: Uuid, from: Option<&str>, stream: OwnedFd) -> bool {
+        let mut known = self.lock();
+        let fits = known.expected.get(&migration).is_some_and(|expected| expected.from.as_deref() == from);
+        let expected = fits.then(|| known.expected.remove(&migration)).flatten();
+        drop(known);
+        expected.is_some_and(|expected| expected.give.send(stream).is_ok())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,43 +185,23 @@ impl Migrations {
 
 impl Default for Migrations {
     fn default() -> Self {
-        Self::new(Arc::new(NoPeers), PathBuf::new(), PathBuf::new(), String::new())
+        Self::new(Arc::new(NoPeers), PathBuf::new(), String::new())
     }
 }
 
-/// The API socket that an address names.
-pub(crate) fn host_of(address: &str) -> Result<PathBuf, Error> {
-    let path = address.strip_prefix(SCHEME).filter(|path| path.starts_with('/'));
-    path.map(PathBuf::from).ok_or_else(|| {
-        let message = format!("'{address}' is no address of a host that guests can be moved to");
-        Error::new(ErrorCode::Invalid, message).with_hint(format!("write {SCHEME}/PATH/TO/reeve.sock"))
-    })
-}
-
-/// What carries a guest to an address, e.g. `unix`.
-pub(crate) fn transport_of(address: &str) -> String {
-    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
-    scheme.strip_prefix("reeve+").unwrap_or(scheme).to_owned()
+/// What carries a guest to or from a host: `unix`, `tls` or `tcp`.
+pub(crate) fn transport_of(host: &PeerAddress, route: &StreamRoute) -> String {
+    match (route, host) {
+        (StreamRoute::Own { tls: false, .. }, _) => "tcp",
+        (StreamRoute::Socket, _) | (StreamRoute::Tunnel, PeerAddress::Socket(_)) => "unix",
+        (StreamRoute::Own { tls: true, .. }, _) | (StreamRoute::Tunnel, PeerAddress::Tls(_)) => "tls",
+    }
+    .to_owned()
 }
 
 impl Actions {
     /// This host, as the other one and policies are told it.
     pub(crate) fn this_host(&self) -> Result<MigrationHost, Error> {
         Ok(MigrationHost { name: self.node.info()?.hostname, version: env!("CARGO_PKG_VERSION").to_owned() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_named_by_their_sockets() {
-        let host = host_of("reeve+unix:///srv/b/run/reeve/reeve.sock").unwrap();
-        assert_eq!(host, Path::new("/srv/b/run/reeve/reeve.sock"));
-        assert_eq!(transport_of("reeve+unix:///srv/b/run/reeve/reeve.sock"), "unix");
-        for wrong in ["", "/srv/reeve.sock", "reeve+unix://relative", "qemu+ssh://host/system"] {
-            assert_eq!(host_of(wrong).unwrap_err().code, ErrorCode::Invalid, "{wrong}");
-        }
     }
 }

@@ -1,8 +1,13 @@
 //! Two real daemons on this machine, and a real guest that moves between them.
 
+mod bad_network;
+mod certificates;
+mod devices;
 mod faults;
 mod life;
+mod network;
 mod pair;
+mod relay;
 mod strategy;
 
 use std::time::Duration;

@@ -6,7 +6,6 @@
 //! ```
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,13 +17,15 @@ use reeve_model::migration::{DeviceSlot, Journey, MigrationPrepared, MigrationSt
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
 use uuid::Uuid;
 
+use super::arrive_stream::check_source;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
+use crate::migrating::{ComingStream, transport_of};
+use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
 
 /// How long the source may take to connect.
@@ -45,13 +46,15 @@ impl Actions {
     ) -> Result<MigrationPrepared, Error> {
         let config = self.read_document(&request.xml, false)?.config;
         self.authorize(actor, Verb::DomainMigrate, &config.name)?;
+        let source = PeerAddress::try_from(request.source.clone())?;
+        check_source(actor, &source)?;
         self.domains.check_identity(&config).map_err(explain)?;
         // Before anything is waited for: the one that wants to send it may be this very host.
         if self.domains.phase(config.uuid).is_ok() {
             let subject = Subject { uuid: config.uuid, name: config.name.clone() };
             self.permits(&subject, Request::Start)?;
         }
-        let config = self.ask_arrival(actor, config, &request).await?;
+        let config = self.ask_arrival(actor, config, &request, &source).await?;
         if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
             check_caches(&config)?;
         }
@@ -61,17 +64,13 @@ impl Actions {
             _ => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,
         };
         let migration = request.migration;
-        let socket = self.migrations.run.join(format!("migration-{migration}"));
-        let listener = UnixListener::bind(&socket).map_err(|fault| {
-            let message = format!("no socket for the guest of '{}' can be made: {fault}", config.name);
-            Error::new(ErrorCode::Internal, message)
-        })?;
+        let (prepared, stream) = self.await_stream(actor, &request).await?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let arrive = Arrive {
             config,
             migration,
             slots: request.slots,
-            source: request.source.into(),
+            source,
             paused: request.paused,
             persistent: request.persistent,
             actor: actor.clone(),
@@ -79,8 +78,7 @@ impl Actions {
             turn: Some(turn),
             stream: None,
         };
-        let prepared = MigrationPrepared { socket: socket.display().to_string() };
-        tokio::spawn(Arc::clone(self).take_guest(arrive, listener, socket));
+        tokio::spawn(Arc::clone(self).take_guest(arrive, stream));
         Ok(prepared)
     }
 
@@ -90,13 +88,14 @@ impl Actions {
         actor: &Actor,
         config: DomainConfig,
         request: &PrepareMigration,
+        source: &PeerAddress,
     ) -> Result<DomainConfig, Error> {
         let journey = Journey {
             id: request.migration,
             source: request.host.clone(),
             destination: self.this_host()?,
             same_machine: request.boot_id == self.migrations.boot_id,
-            transport: request.transport.clone(),
+            transport: transport_of(source, &request.route),
             unchecked: request.allow_unsafe,
             persistent: request.persistent,
         };
@@ -111,14 +110,11 @@ impl Actions {
     }
 
     /// Waits for the source, and takes its guest.
-    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, listener: UnixListener, socket: PathBuf) {
-        let accepted = tokio::time::timeout(CONNECT, listener.accept()).await;
-        // It takes one connection.
-        let _ = std::fs::remove_file(&socket);
-        drop(listener);
+    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, stream: ComingStream) {
+        let accepted = tokio::time::timeout(CONNECT, stream).await;
         let (name, migration, actor) = (arrive.config.name.clone(), arrive.migration, arrive.actor.clone());
         let stream = match accepted {
-            Ok(Ok((stream, _))) => stream.into_std().ok(),
+            Ok(Ok(stream)) => Some(stream),
             Ok(Err(_)) | Err(_) => None,
         };
         let Some(stream) = stream else {
@@ -126,7 +122,7 @@ impl Actions {
             tracing::warn!(domain = name, "the host that wanted to send the domain did not connect");
             return;
         };
-        arrive.stream = Some(stream.into());
+        arrive.stream = Some(stream);
         if let Err(error) = self.perform(&actor, arrive).await {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
         }
@@ -154,7 +150,7 @@ pub(crate) struct Arrive {
     config: DomainConfig,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
-    source: PathBuf,
+    source: PeerAddress,
     paused: bool,
     persistent: bool,
     actor: Actor,

@@ -8,8 +8,6 @@
 //! that everything is undone by telling the worker to keep its guest.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +18,7 @@ use reeve_migrate::StrategyAnswer;
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
     Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
-    PrepareMigration,
+    PrepareMigration, StreamRoute,
 };
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
@@ -29,9 +27,10 @@ use uuid::Uuid;
 
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::{host_of, transport_of};
+use crate::migrating::{StreamTarget, transport_of};
+use crate::peer_address::{self, PeerAddress};
 use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
-use crate::{Actions, blocking, document};
+use crate::{Actions, document};
 
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
@@ -52,13 +51,15 @@ impl Actions {
         let begun = Instant::now();
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
         self.permits(&subject, Request::Migrate)?;
-        let host = host_of(&request.destination)?;
+        let host = PeerAddress::parse(&request.destination)?;
+        let (route, at) = peer_address::route(&host, &request)?;
+        let source = self.migrations.peers.own_address(&host, &route)?;
         let uuid = subject.uuid;
         let turn = self.turn(actor, uuid, Request::Migrate).await?;
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
-        let journey = self.journey(&host, migration, &request).await?;
+        let journey = self.journey(&host, &route, migration, &request).await?;
         let sent = match &request.xml {
             Some(xml) => self.read_document(xml, false)?.config,
             None => snapshot.config.clone(),
@@ -73,29 +74,27 @@ impl Actions {
             journey: Arc::clone(&journey),
         };
         let sent = self.ask_migration(guard).await?;
-        let (strategy, wanted) = (request.strategy.clone(), Arc::clone(&running));
-        let steering = self.steering(actor, state, wanted, &journey, strategy).await?;
+        let steering = self.steering(actor, state, running, &journey, request.strategy.clone()).await?;
         let prepare = PrepareMigration {
             migration,
             xml: document::format(&sent),
             slots: self.domains.device_slots(uuid).await.map_err(explain)?,
             paused,
             persistent: request.persistent,
-            source: self.migrations.socket.display().to_string(),
+            source,
+            route: route.clone(),
             boot_id: self.migrations.boot_id.clone(),
             allow_unsafe: request.allow_unsafe,
             host: journey.source.clone(),
-            transport: journey.transport.clone(),
         };
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let prepared = self.migrations.peers.prepare(&host, &prepare).await;
         let prepared =
             prepared.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
-        let connected = blocking(move || Ok(UnixStream::connect(&prepared.socket))).await?;
-        let stream = connected.map_err(|fault| {
-            self.migrations.set_stage(migration, MigrationStage::Unknown);
-            Error::new(ErrorCode::Internal, format!("the destination can't be reached: {fault}"))
-        })?;
+        let target = StreamTarget { daemon: host.clone(), migration, route, host: at, prepared };
+        let connected = self.migrations.peers.connect(&target).await;
+        let stream =
+            connected.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
         let operation = Leave {
             uuid,
             migration,
@@ -106,7 +105,7 @@ impl Actions {
             downtime_us: None,
             strategy_us: 0,
             turn: Some(turn),
-            stream: Some(stream.into()),
+            stream: Some(stream),
             steering,
         };
         let done = self.perform(actor, operation).await?;
@@ -119,14 +118,20 @@ impl Actions {
     }
 
     /// What is asked for, with what the destination says of itself.
-    async fn journey(&self, host: &Path, migration: Uuid, request: &Migrate) -> Result<Arc<Journey>, Error> {
+    async fn journey(
+        &self,
+        host: &PeerAddress,
+        route: &StreamRoute,
+        migration: Uuid,
+        request: &Migrate,
+    ) -> Result<Arc<Journey>, Error> {
         let destination = self.migrations.peers.report(host, migration).await?;
         Ok(Arc::new(Journey {
             id: migration,
             source: self.this_host()?,
             destination: destination.host,
             same_machine: destination.boot_id == self.migrations.boot_id,
-            transport: transport_of(&request.destination),
+            transport: transport_of(host, route),
             unchecked: request.allow_unsafe,
             persistent: request.persistent,
         }))
@@ -185,9 +190,12 @@ impl Actions {
         Ok(limits)
     }
 
-    /// How this host sees a migration, for the other host.
+    /// How this host sees a migration, for the other host. A host that a guest was sent to asks, whether it may send some or not:
+    /// it knows the id.
     pub fn migration_report(&self, actor: &Actor, migration: Uuid) -> Result<MigrationReport, Error> {
-        self.authorize(actor, Verb::DomainMigrate, "")?;
+        if !matches!(actor, Actor::Host { .. }) {
+            self.authorize(actor, Verb::DomainMigrate, "")?;
+        }
         let (stage, boot_id) = (self.migrations.stage(migration), self.migrations.boot_id.clone());
         Ok(MigrationReport { stage, host: self.this_host()?, boot_id })
     }
@@ -210,7 +218,7 @@ fn check_same(running: &DomainConfig, sent: &DomainConfig) -> Result<(), Error> 
 pub(crate) struct Leave {
     uuid: Uuid,
     pub(crate) migration: Uuid,
-    host: PathBuf,
+    host: PeerAddress,
     undefine: bool,
     suspend_after: Option<u64>,
     actor: Actor,

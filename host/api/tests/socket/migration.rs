@@ -2,7 +2,9 @@
 
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
-use reeve_model::migration::{Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{
+    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute,
+};
 use uuid::Uuid;
 
 use crate::host::{Host, document};
@@ -43,6 +45,8 @@ async fn another_host_is_told_what_is_known() {
     let host = Host::serve();
     let client = &host.client;
     assert_eq!(client.migration_report(Uuid::new_v4()).await.unwrap().stage, MigrationStage::Unknown);
+    let nobody_waits = client.migration_stream(Uuid::new_v4()).await.map(drop);
+    assert_eq!(refused(nobody_waits), ErrorCode::NotFound);
     let prepare = |xml: String| PrepareMigration {
         migration: Uuid::new_v4(),
         xml,
@@ -50,10 +54,10 @@ async fn another_host_is_told_what_is_known() {
         paused: false,
         persistent: false,
         source: "/nowhere".to_owned(),
+        route: StreamRoute::Socket,
         boot_id: "of another host".to_owned(),
         allow_unsafe: false,
         host: MigrationHost::default(),
-        transport: "unix".to_owned(),
     };
     assert_eq!(refused(client.prepare_migration(&prepare("<domain/>".to_owned())).await), ErrorCode::Invalid);
     host.define("web").await;
