@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use reeve_model::migration::{
-    MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration, StreamRoute,
+    MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
+    StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::Actions;
 use crate::peer_address::PeerAddress;
 
 /// Where a guest's stream goes.
@@ -184,5 +186,22 @@ impl Migrations {
 impl Default for Migrations {
     fn default() -> Self {
         Self::new(Arc::new(NoPeers), PathBuf::new(), String::new())
+    }
+}
+
+/// What carries a guest to or from a host: `unix`, `tls` or `tcp`.
+pub(crate) fn transport_of(host: &PeerAddress, route: &StreamRoute) -> String {
+    match (route, host) {
+        (StreamRoute::Own { tls: false, .. }, _) => "tcp",
+        (StreamRoute::Socket, _) | (StreamRoute::Tunnel, PeerAddress::Socket(_)) => "unix",
+        (StreamRoute::Own { tls: true, .. }, _) | (StreamRoute::Tunnel, PeerAddress::Tls(_)) => "tls",
+    }
+    .to_owned()
+}
+
+impl Actions {
+    /// This host, as the other one and policies are told it.
+    pub(crate) fn this_host(&self) -> Result<MigrationHost, Error> {
+        Ok(MigrationHost { name: self.node.info()?.hostname, version: env!("CARGO_PKG_VERSION").to_owned() })
     }
 }

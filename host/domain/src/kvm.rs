@@ -204,8 +204,7 @@ impl KvmDriver {
             }
             other => site.explain(other),
         })?;
-        let (tuned, wanted) = (site.clone(), config.clone());
-        launch::blocking(move || tuned.tune_first(&wanted)).await?;
+        site.tune_first(config).await?;
         let status = Status::Paused { reason: reeve_vmm::protocol::PauseReason::Asked };
         Ok(KvmMachine::start(client, process, site.clone(), config, &status))
     }

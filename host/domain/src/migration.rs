@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use reeve_migrate::{StrategyAnswer, StrategyQuestion};
 use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
 use uuid::Uuid;
 
@@ -33,7 +34,11 @@ pub enum MigrationOrder {
         stream: OwnedFd,
         /// What it may cost.
         limits: MigrationLimits,
+        /// Questions of [`MigrationProgress::question`] are answered; else the machine goes by the host's own strategy.
+        steered: bool,
     },
+    /// The answer to a question.
+    Advise(u32, StrategyAnswer),
     /// Other limits.
     Limit(MigrationLimits),
     /// Stop the guest after this round.
@@ -72,8 +77,12 @@ pub enum MigrationPlace {
 pub struct MigrationProgress {
     /// Counters.
     pub job: MigrationJob,
+    /// What the machine asks the strategy, with its number; it stays after it was answered.
+    pub question: Option<(u32, StrategyQuestion)>,
     /// The destination has all of it, and the machine waits for [`MigrationOrder::Decide`].
     pub ready: bool,
+    /// Microseconds that the strategy took, once it is ready.
+    pub strategy_us: u64,
     /// How it ended, when it has.
     pub end: Option<MigrationEnd>,
 }

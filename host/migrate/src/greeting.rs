@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::frame::Fields;
@@ -14,7 +15,7 @@ const MAGIC: &[u8; 8] = b"reevemig";
 const MAX_STREAMS: u16 = 64;
 
 /// What a side can do beyond the least. What both can do is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// Pages may come compressed (Zstandard, RFC 8878).
     pub zstd: bool,

@@ -41,8 +41,8 @@
 //!
 //! # Who decides how
 //!
-//! After each round a [`Strategy`] says what comes next; [`PreCopy`] is what the host has of its own. Operators' limits and
-//! commands ([`Controls`]) hold whatever a strategy says.
+//! After each round a [`Strategy`] says what comes next; [`PreCopy`] is what the host has of its own, and [`Steered`] asks somebody
+//! else within a bounded time. Operators' limits and commands ([`Controls`]) hold whatever a strategy says.
 #![forbid(unsafe_code)]
 
 mod controls;
@@ -54,6 +54,7 @@ mod memory_map;
 mod pages;
 mod receive;
 mod send;
+mod steered;
 mod strategy;
 
 pub use controls::{Controls, Limits};
@@ -63,4 +64,5 @@ pub use greeting::{Capabilities, VERSION};
 pub use memory_map::{MemoryMap, PAGE};
 pub use receive::{Received, TargetGuest, receive};
 pub use send::{Offer, Phase, Sent, SourceGuest, send};
+pub use steered::{Adviser, Steered, StrategyAnswer, StrategyQuestion};
 pub use strategy::{Plan, PreCopy, RoundStats, Step, Strategy, Subject};

@@ -66,6 +66,8 @@ pub enum Phase {
     Ready {
         /// How long it stands still by now.
         stopped_for: Duration,
+        /// How long the strategy was waited for in all, while the guest ran.
+        asked_for: Duration,
     },
 }
 
@@ -101,8 +103,16 @@ pub fn send<S: Read + Write>(
     controls: &Controls,
 ) -> Result<Sent, MigrateError> {
     let mut link = Link::new(stream);
-    let mut sender =
-        Sender { link: &mut link, guest, controls, compress: false, throttle: 0, scratch: Vec::new() };
+    let mut sender = Sender {
+        link: &mut link,
+        guest,
+        controls,
+        compress: false,
+        streams: 1,
+        throttle: 0,
+        asked_for: Duration::ZERO,
+        scratch: Vec::new(),
+    };
     match sender.move_state(offer, strategy) {
         Ok(stopped) => Ok(match sender.hand_over() {
             Ok(()) => Sent::Running { downtime: stopped.elapsed() },
@@ -121,7 +131,11 @@ struct Sender<'a, S, G> {
     guest: &'a mut G,
     controls: &'a Controls,
     compress: bool,
+    /// Streams that pages go over: no more than both sides can.
+    streams: u16,
     throttle: u8,
+    /// How long the strategy took in all.
+    asked_for: Duration,
     scratch: Vec<u8>,
 }
 
@@ -139,7 +153,9 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         strategy.precheck(&offer.subject).map_err(MigrateError::Aborted)?;
         let memory = self.guest.memory();
         let agreed = self.greet(offer, &memory)?;
+        let asked = Instant::now();
         let plan = strategy.plan(&offer.subject, agreed);
+        self.asked_for = asked.elapsed();
         let rest = self.rounds(begun, &memory, strategy, plan, agreed)?;
         let stopped = Instant::now();
         self.guest.stop()?;
@@ -152,7 +168,7 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         }
         self.link.send(Kind::StateEnd, &(state.len() as u64).to_le_bytes())?;
         self.link.expect(Kind::Ready)?;
-        self.guest.report(&Phase::Ready { stopped_for: stopped.elapsed() });
+        self.guest.report(&Phase::Ready { stopped_for: stopped.elapsed(), asked_for: self.asked_for });
         if let Some(reason) = self.controls.aborted() {
             return Err(MigrateError::Aborted(reason));
         }
@@ -189,6 +205,7 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         agreed: Capabilities,
     ) -> Result<Vec<Range<u64>>, MigrateError> {
         self.compress = plan.compress && agreed.zstd;
+        self.streams = plan.streams.clamp(1, agreed.streams);
         let mut max_downtime = plan.max_downtime;
         let mut bandwidth = 0;
         self.guest.track()?;
@@ -217,12 +234,25 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
                 ),
                 max_downtime: max_downtime.min(limits.max_downtime),
                 throttle: self.throttle,
+                compressed: self.compress,
+                streams: self.streams,
             };
             self.guest.report(&Phase::Round(stats));
             if self.controls.stops_now() {
                 return Ok(dirty);
             }
-            match strategy.next_step(&stats) {
+            let asked = Instant::now();
+            let step = strategy.next_step(&stats);
+            self.asked_for += asked.elapsed();
+            // What was said meanwhile counts too.
+            if self.controls.stops_now() {
+                return Ok(dirty);
+            }
+            if let Some(reason) = self.controls.aborted() {
+                return Err(MigrateError::Aborted(reason));
+            }
+            let limits = self.controls.limits();
+            match step {
                 // Only as long as the operator allows, whatever the strategy thinks of it.
                 Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => return Ok(dirty),
                 Step::Throttle(percent) => {
@@ -231,8 +261,11 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
                 }
                 Step::SetMaxDowntime(limit) => max_downtime = limit,
                 Step::Compress => self.compress = agreed.zstd,
+                Step::AddStreams(more) => {
+                    self.streams = self.streams.saturating_add(more).min(agreed.streams)
+                }
                 Step::Abort(reason) => return Err(MigrateError::Aborted(reason)),
-                Step::Continue | Step::StopAndCopy | Step::AddStreams(_) | Step::SwitchToPostCopy => {}
+                Step::Continue | Step::StopAndCopy | Step::SwitchToPostCopy => {}
             }
             if number >= limits.max_rounds {
                 let reason = format!("the guest still writes faster than it is sent after {number} rounds");

@@ -65,6 +65,38 @@ pub struct Migrate {
     /// Disks are not looked at: they may be where the destination does not see the same, or in a cache.
     #[serde(default, rename = "unsafe")]
     pub allow_unsafe: bool,
+    /// Policy that steers it; none is the first one that is bound to the hook `migration-strategy`, `host` the host's own strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+}
+
+/// One of the two hosts of a migration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MigrationHost {
+    /// Host name.
+    pub name: String,
+    /// Version of the daemon.
+    pub version: String,
+}
+
+/// What is asked for, as policies are told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journey {
+    /// Names the migration on both hosts.
+    pub id: Uuid,
+    /// Where the guest runs.
+    pub source: MigrationHost,
+    /// Where it shall run.
+    pub destination: MigrationHost,
+    /// Both hosts are one machine.
+    pub same_machine: bool,
+    /// What carries it, e.g. `unix`.
+    pub transport: String,
+    /// Disks are not looked at.
+    pub unchecked: bool,
+    /// A definition is kept at the destination.
+    pub persistent: bool,
 }
 
 /// A domain that has moved.
@@ -77,6 +109,9 @@ pub struct Migrated {
     pub downtime_ms: Option<f64>,
     /// Milliseconds it took in all.
     pub total_ms: f64,
+    /// Milliseconds of that in which the source waited for the strategy.
+    #[serde(default)]
+    pub strategy_ms: f64,
 }
 
 /// What a source asks a destination to make ready for.
@@ -103,6 +138,9 @@ pub struct PrepareMigration {
     pub boot_id: String,
     /// Disks are not looked at.
     pub allow_unsafe: bool,
+    /// The source.
+    #[serde(default)]
+    pub host: MigrationHost,
 }
 
 /// How a guest's memory and state travel.
@@ -168,11 +206,17 @@ pub enum MigrationStage {
 }
 
 /// A host's answer about a migration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MigrationReport {
     /// How it sees it.
     pub stage: MigrationStage,
+    /// Who it is.
+    #[serde(default)]
+    pub host: MigrationHost,
+    /// Boot id of its kernel.
+    #[serde(default)]
+    pub boot_id: String,
 }
 
 /// How far the migration of a domain is (`domjobinfo`).

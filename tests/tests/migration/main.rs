@@ -9,6 +9,7 @@ mod life;
 mod network;
 mod pair;
 mod relay;
+mod strategy;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Taking a domain in that comes from another host: the destination's side.
 //!
 //! ```text
-//!   authorize ─▶ document ─▶ disks seen by both? ─▶ guards and driver as for a start ─▶ turn ─▶ a socket for the guest
+//!   authorize ─▶ document ─▶ guards (migrate-in) ─▶ disks seen by both? ─▶ guards and driver as for a start ─▶ turn ─▶ a socket for the guest
 //!     ─▶ journal [ guard: domain-start │ ports │ machine: a worker that takes the guest, and runs it when it is this host's │ definition ]
 //! ```
 
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace};
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::DomainConfig;
-use reeve_model::migration::{DeviceSlot, MigrationPrepared, MigrationStage, PrepareMigration};
+use reeve_model::migration::{DeviceSlot, Journey, MigrationPrepared, MigrationStage, PrepareMigration};
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,9 @@ use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::ComingStream;
+use crate::migrating::{ComingStream, transport_of};
 use crate::peer_address::PeerAddress;
+use crate::policy_port::MigrationGuard;
 
 /// How long the source may take to connect.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -53,6 +54,7 @@ impl Actions {
             let subject = Subject { uuid: config.uuid, name: config.name.clone() };
             self.permits(&subject, Request::Start)?;
         }
+        let config = self.ask_arrival(actor, config, &request, &source).await?;
         if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
             check_caches(&config)?;
         }
@@ -80,6 +82,33 @@ impl Actions {
         };
         tokio::spawn(Arc::clone(self).take_guest(arrive, stream));
         Ok(prepared)
+    }
+
+    /// Asks the guards of what comes; its document as it shall be here.
+    async fn ask_arrival(
+        &self,
+        actor: &Actor,
+        config: DomainConfig,
+        request: &PrepareMigration,
+        source: &PeerAddress,
+    ) -> Result<DomainConfig, Error> {
+        let journey = Journey {
+            id: request.migration,
+            source: request.host.clone(),
+            destination: self.this_host()?,
+            same_machine: request.boot_id == self.migrations.boot_id,
+            transport: transport_of(source, &request.route),
+            unchecked: request.allow_unsafe,
+            persistent: request.persistent,
+        };
+        let guard = MigrationGuard {
+            hook: Hook::MigrateIn,
+            actor: actor.clone(),
+            state: DomainState::ShutOff,
+            config: Arc::new(config),
+            journey: Arc::new(journey),
+        };
+        self.ask_migration(guard).await
     }
 
     /// Waits for the source, and takes its guest.

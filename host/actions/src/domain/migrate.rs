@@ -1,7 +1,7 @@
 //! Moving a domain to another host: the source's side.
 //!
 //! ```text
-//!   authorize ─▶ turn on the domain ─▶ the destination makes ready (it asks its own guards)
+//!   authorize ─▶ turn on the domain ─▶ guards (migrate-out) ─▶ strategy: precheck ─▶ the destination makes ready (it asks its own guards)
 //!     ─▶ journal [ move: rounds, guest stopped, the destination has all of it │ hand-over ]
 //! ```
 //! That the journal has noted the step `hand-over` is the decision: from then on the guest is the destination's, whatever dies. Before
@@ -14,23 +14,31 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace};
 use reeve_domain::{Request, Turn};
+use reeve_migrate::StrategyAnswer;
+use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
-    Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage, PrepareMigration,
+    Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
+    PrepareMigration, StreamRoute,
 };
-use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_model::policy::Hook;
+use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::StreamTarget;
+use crate::migrating::{StreamTarget, transport_of};
 use crate::peer_address::{self, PeerAddress};
+use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
 use crate::{Actions, document};
 
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The strategy of that name is the host's own.
+const OWN_STRATEGY: &str = "host";
 
 impl Actions {
     /// Moves a running domain to another host. An error leaves it here as it was.
@@ -59,9 +67,25 @@ impl Actions {
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
+        let journey = self.journey(&host, &route, migration, &request).await?;
+        let sent = match &request.xml {
+            Some(xml) => self.read_document(xml, false)?.config,
+            None => snapshot.config.clone(),
+        };
+        check_same(&snapshot.config, &sent)?;
+        let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
+        let guard = MigrationGuard {
+            hook: Hook::MigrateOut,
+            actor: actor.clone(),
+            state,
+            config: Arc::new(sent),
+            journey: Arc::clone(&journey),
+        };
+        let sent = self.ask_migration(guard).await?;
+        let steering = self.steering(actor, state, running, &journey, request.strategy.clone()).await?;
         let prepare = PrepareMigration {
             migration,
-            xml: request.xml.clone().unwrap_or_else(|| document::format(&snapshot.config)),
+            xml: document::format(&sent),
             slots: self.domains.device_slots(uuid).await.map_err(explain)?,
             paused,
             persistent: request.persistent,
@@ -69,6 +93,7 @@ impl Actions {
             route: route.clone(),
             boot_id: self.migrations.boot_id.clone(),
             allow_unsafe: request.allow_unsafe,
+            host: journey.source.clone(),
         };
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let prepared = self.migrations.peers.prepare(&host, &prepare).await;
@@ -86,15 +111,54 @@ impl Actions {
             suspend_after: request.suspend_after_s,
             actor: actor.clone(),
             downtime_us: None,
+            strategy_us: 0,
             turn: Some(turn),
             stream: Some(stream),
+            steering,
         };
         let done = self.perform(actor, operation).await?;
         Ok(Migrated {
             domain: snapshot.summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
             total_ms: begun.elapsed().as_secs_f64() * 1000.0,
+            strategy_ms: done.strategy_us as f64 / 1000.0,
         })
+    }
+
+    /// What is asked for, with what the destination says of itself.
+    async fn journey(
+        &self,
+        host: &PeerAddress,
+        route: &StreamRoute,
+        migration: Uuid,
+        request: &Migrate,
+    ) -> Result<Arc<Journey>, Error> {
+        let destination = self.migrations.peers.report(host, migration).await?;
+        Ok(Arc::new(Journey {
+            id: migration,
+            source: self.this_host()?,
+            destination: destination.host,
+            same_machine: destination.boot_id == self.migrations.boot_id,
+            transport: transport_of(host, route),
+            unchecked: request.allow_unsafe,
+            persistent: request.persistent,
+        }))
+    }
+
+    /// Who steers; none for the host's own strategy.
+    async fn steering(
+        &self,
+        actor: &Actor,
+        state: DomainState,
+        config: Arc<DomainConfig>,
+        journey: &Arc<Journey>,
+        policy: Option<String>,
+    ) -> Result<Option<Box<dyn Steering>>, Error> {
+        if policy.as_deref() == Some(OWN_STRATEGY) {
+            return Ok(None);
+        }
+        let (actor, journey) = (actor.clone(), Arc::clone(journey));
+        self.policy.strategy(StrategyRequest { actor, state, config, journey, policy }).await
     }
 
     /// How far the migration of a domain is.
@@ -140,8 +204,21 @@ impl Actions {
         if !matches!(actor, Actor::Host { .. }) {
             self.authorize(actor, Verb::DomainMigrate, "")?;
         }
-        Ok(MigrationReport { stage: self.migrations.stage(migration) })
+        let (stage, boot_id) = (self.migrations.stage(migration), self.migrations.boot_id.clone());
+        Ok(MigrationReport { stage, host: self.this_host()?, boot_id })
     }
+}
+
+/// Another document for the destination is still the same domain's.
+fn check_same(running: &DomainConfig, sent: &DomainConfig) -> Result<(), Error> {
+    if (&running.name, running.uuid) == (&sent.name, sent.uuid) {
+        return Ok(());
+    }
+    let message = format!(
+        "a document for the destination may not change the name or UUID of domain '{}' ({})",
+        running.name, running.uuid
+    );
+    Err(Error::new(ErrorCode::Invalid, message))
 }
 
 /// A domain goes to another host.
@@ -154,10 +231,14 @@ pub(crate) struct Leave {
     suspend_after: Option<u64>,
     actor: Actor,
     downtime_us: Option<u64>,
+    #[serde(default)]
+    strategy_us: u64,
     #[serde(skip)]
     turn: Option<Turn>,
     #[serde(skip)]
     stream: Option<OwnedFd>,
+    #[serde(skip)]
+    steering: Option<Box<dyn Steering>>,
 }
 
 impl Operation for Leave {
@@ -189,20 +270,34 @@ impl Step<Leave> for Move {
         let (uuid, migration) = (leave.uuid, leave.migration);
         let limits = actions.migrations.limits(uuid);
         let mut progress = actions.domains.migration_progress(uuid).map_err(explain)?;
-        let order = MigrationOrder::Send { migration, stream, limits };
+        let steered = leave.steering.is_some();
+        let order = MigrationOrder::Send { migration, stream, limits, steered };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
         let stop_at =
             leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
-        let mut stopped = false;
+        let (mut stopped, mut answered) = (false, 0);
         loop {
-            {
+            let asked = {
                 let now = progress.borrow_and_update();
                 if now.ready {
+                    leave.strategy_us = now.strategy_us;
                     return Ok(());
                 }
                 if let Some(end) = &now.end {
                     return Err(stayed(end));
                 }
+                now.question.filter(|(number, _)| *number > answered)
+            };
+            if let Some((number, question)) = asked {
+                answered = number;
+                let limits = actions.migrations.limits(uuid);
+                let answer = match &mut leave.steering {
+                    Some(steering) => steering.answer(question, limits).await,
+                    None => StrategyAnswer::Nothing,
+                };
+                // One that comes too late changes nothing; how the migration ends is told.
+                let _ = actions.domains.migrate(uuid, MigrationOrder::Advise(number, answer)).await;
+                continue;
             }
             let later = tokio::time::Instant::now() + Duration::from_secs(3600);
             tokio::select! {

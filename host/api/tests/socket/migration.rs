@@ -2,7 +2,9 @@
 
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute};
+use reeve_model::migration::{
+    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute,
+};
 use uuid::Uuid;
 
 use crate::host::{Host, document};
@@ -55,6 +57,7 @@ async fn another_host_is_told_what_is_known() {
         route: StreamRoute::Socket,
         boot_id: "of another host".to_owned(),
         allow_unsafe: false,
+        host: MigrationHost::default(),
     };
     assert_eq!(refused(client.prepare_migration(&prepare("<domain/>".to_owned())).await), ErrorCode::Invalid);
     host.define("web").await;

@@ -18,6 +18,9 @@ use crate::output::Show;
 The guest runs while its memory is sent, stands still for a moment, and goes on at the destination. Exactly one host runs it, whatever
 is killed or cut in between. Its disks must be the same for both hosts.
 
+Rounds of memory go by the policy that is bound to the hook migration-strategy, within the limits of migrate-setmaxdowntime and
+migrate-setspeed and, with --auto-converge, by holding the guest back; without a policy the host has a strategy of its own.
+
 Examples:
   reeve domain migrate web qemu+tls://host2.example.com/system --live --verbose
   reeve domain migrate web --desturi qemu+tls://host2.example.com/system --live --persistent --undefinesource
@@ -81,6 +84,9 @@ pub struct MigrateDomain {
     /// Give up when something goes wrong: always so, for scripts written for virsh
     #[arg(long)]
     abort_on_error: bool,
+    /// Policy that steers it; "host" is the host's own strategy [default: the first policy that is bound to migration-strategy]
+    #[arg(long, value_name = "POLICY")]
+    strategy: Option<String>,
     /// Say how far it is
     #[arg(long)]
     verbose: bool,
@@ -114,6 +120,7 @@ impl MigrateDomain {
             xml,
             suspend_after_s: if self.live { self.timeout } else { Some(0) },
             allow_unsafe: self.allow_unsafe,
+            strategy: self.strategy,
         };
         let client = context.client.clone();
         let moving = client.migrate_domain(domain, &request);
@@ -143,7 +150,7 @@ impl Show for Moved {
     const ELEMENT: &'static str = "migrated";
 
     fn human(&self) -> String {
-        let Migrated { domain, downtime_ms, total_ms } = &self.0;
+        let Migrated { domain, downtime_ms, total_ms, .. } = &self.0;
         match downtime_ms {
             Some(downtime) => {
                 format!(

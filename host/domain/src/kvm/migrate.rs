@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::KvmDriver;
 use super::client::Client;
-use super::launch::{self, Site};
+use super::launch::Site;
 use super::machine::KvmMachine;
 use super::plan::{Plan, Source};
 use crate::driver::{DriverError, Started};
@@ -39,8 +39,7 @@ impl KvmDriver {
         fds.push(stream);
         let order = worker::MigrationOrder::Receive { migration, config: Box::new(vm), shared, paused };
         client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
-        let (tuned, wanted) = (site.clone(), config.clone());
-        launch::blocking(move || tuned.tune_first(&wanted)).await?;
+        site.tune_first(config).await?;
         let status = Status::Incoming { whole: false };
         Ok(KvmMachine::start(client, process, site.clone(), config, &status))
     }
@@ -80,10 +79,11 @@ fn put_into_slots(config: &mut VmConfig, slots: &[DeviceSlot]) {
 /// What an order is to a worker, with the stream that goes with it.
 fn translate(order: MigrationOrder) -> (worker::MigrationOrder, Vec<OwnedFd>) {
     let order = match order {
-        MigrationOrder::Send { migration, stream, limits } => {
+        MigrationOrder::Send { migration, stream, limits, steered } => {
             let limits = limits_for_worker(&limits);
-            return (worker::MigrationOrder::Send { migration, limits }, vec![stream]);
+            return (worker::MigrationOrder::Send { migration, limits, steered }, vec![stream]);
         }
+        MigrationOrder::Advise(number, answer) => worker::MigrationOrder::Advise { number, answer },
         MigrationOrder::Limit(limits) => worker::MigrationOrder::Limit { limits: limits_for_worker(&limits) },
         MigrationOrder::StopNow => worker::MigrationOrder::StopNow,
         MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
@@ -120,7 +120,11 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
             job.expected_downtime_ms = round.expected_downtime_us / 1000;
             job.throttle = round.throttle;
         }
-        MigrationNews::Ready { .. } => progress.ready = true,
+        MigrationNews::Asks { number, question } => progress.question = Some((number, question)),
+        MigrationNews::Ready { strategy_us, .. } => {
+            progress.ready = true;
+            progress.strategy_us = strategy_us;
+        }
         MigrationNews::Moved { downtime_us } => progress.end = Some(MigrationEnd::Moved(downtime_us)),
         MigrationNews::Unconfirmed { reason } => progress.end = Some(MigrationEnd::Unconfirmed(reason)),
         MigrationNews::Kept { reason } => progress.end = Some(MigrationEnd::Kept(reason)),

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reeve_migrate::{GuestError, MemoryMap, PAGE, Phase, SourceGuest, TargetGuest};
+use reeve_migrate::{
+    Adviser, GuestError, MemoryMap, PAGE, Phase, SourceGuest, StrategyAnswer, StrategyQuestion, TargetGuest,
+};
 use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::mailbox::{Ask, Mailbox, Reply};
@@ -13,6 +15,8 @@ use crate::memory::Memory;
 /// How long disks may still be locked by the other side, whose last words travel as fast as its lock is gone.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_AGAIN: Duration = Duration::from_millis(5);
+/// How long a daemon may take for a step. It has a shorter limit for its policies, so that this is for a daemon that is gone.
+const ADVICE_PATIENCE: Duration = Duration::from_secs(3);
 
 fn map(memory: &Memory) -> MemoryMap {
     let range = |region: &vm_memory::GuestRegionMmap<_>| {
@@ -59,7 +63,7 @@ impl SourceGuest for Leaving {
     fn take_dirty(&mut self) -> Result<Vec<Range<u64>>, GuestError> {
         match self.mailbox.ask(Ask::TakeDirty)? {
             Reply::Dirty(runs) => Ok(runs),
-            Reply::Done | Reply::State(_) => Ok(Vec::new()),
+            Reply::Done | Reply::State(_) | Reply::Advice(_) => Ok(Vec::new()),
         }
     }
 
@@ -75,7 +79,9 @@ impl SourceGuest for Leaving {
     fn state(&mut self) -> Result<Vec<u8>, GuestError> {
         match self.mailbox.ask(Ask::State)? {
             Reply::State(state) => Ok(state),
-            Reply::Done | Reply::Dirty(_) => Err(GuestError("the machine has no state".to_owned())),
+            Reply::Done | Reply::Dirty(_) | Reply::Advice(_) => {
+                Err(GuestError("the machine has no state".to_owned()))
+            }
         }
     }
 
@@ -90,6 +96,18 @@ impl SourceGuest for Leaving {
 
     fn report(&mut self, phase: &Phase) {
         self.mailbox.tell(Ask::Report(phase.clone()));
+    }
+}
+
+/// The strategy of the daemon.
+pub(super) struct Daemon(pub Arc<Mailbox>);
+
+impl Adviser for Daemon {
+    fn ask(&mut self, question: StrategyQuestion) -> Option<StrategyAnswer> {
+        match self.0.ask_within(Ask::Advice(question), ADVICE_PATIENCE) {
+            Ok(Reply::Advice(answer)) => Some(answer),
+            _ => None,
+        }
     }
 }
 

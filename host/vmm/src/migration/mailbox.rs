@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use reeve_migrate::{GuestError, MigrateError, Phase, Received, Sent};
+use reeve_migrate::{GuestError, MigrateError, Phase, Received, Sent, StrategyAnswer, StrategyQuestion};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 /// What it asks for, or tells.
@@ -26,6 +27,8 @@ pub(crate) enum Ask {
     GiveUp,
     /// The guest stays: as it was before.
     Keep,
+    /// What the daemon's strategy says.
+    Advice(StrategyQuestion),
     /// How far it is.
     Report(Phase),
     /// How it ended.
@@ -46,6 +49,8 @@ pub(crate) enum Reply {
     Dirty(Vec<Range<u64>>),
     /// Everything but memory.
     State(Vec<u8>),
+    /// What the daemon's strategy says.
+    Advice(StrategyAnswer),
 }
 
 type Outcome = Result<Reply, GuestError>;
@@ -61,7 +66,7 @@ impl Letter {
     /// Answers it.
     pub fn answer(self, outcome: Outcome) {
         if let Some(answer) = self.answer {
-            // The thread waits for exactly this message.
+            // The thread waits for exactly this message, or does not wait any more.
             let _ = answer.send(outcome);
         }
     }
@@ -84,6 +89,13 @@ impl Mailbox {
         let (answer, answered) = sync_channel(1);
         self.post(Letter { ask, answer: Some(answer) });
         answered.recv().unwrap_or_else(|_| Err(GuestError("the machine has ended".to_owned())))
+    }
+
+    /// Asks and waits for the answer, no longer than this.
+    pub fn ask_within(&self, ask: Ask, patience: Duration) -> Outcome {
+        let (answer, answered) = sync_channel(1);
+        self.post(Letter { ask, answer: Some(answer) });
+        answered.recv_timeout(patience).unwrap_or_else(|_| Err(GuestError("nobody answered".to_owned())))
     }
 
     /// Tells without waiting.

@@ -10,13 +10,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reeve_migrate::{Capabilities, Controls, Limits, Offer, PreCopy, Subject};
+use reeve_migrate::{Capabilities, Controls, Limits, Offer, PreCopy, Steered, Subject};
 use uuid::Uuid;
 
 use crate::memory::Memory;
 use crate::protocol::MigrationLimits;
 use crate::sandbox::{self, ThreadRole};
-use guests::{Arriving, Leaving};
+use guests::{Arriving, Daemon, Leaving};
 pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
 
 /// How long the other side may be silent.
@@ -29,12 +29,12 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Starts to move a guest away.
+    /// Starts to move a guest away; steered by the daemon, or by the worker's own strategy.
     pub fn send(
         migration: Uuid,
         name: &str,
         stream: OwnedFd,
-        limits: MigrationLimits,
+        (limits, steered): (MigrationLimits, bool),
         memory: Memory,
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
@@ -44,10 +44,11 @@ impl Job {
         let subject = Subject { name: name.to_owned(), memory: guest.bytes() };
         let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
         let mailbox = Arc::clone(mailbox);
-        let max_downtime = Duration::from_micros(limits.max_downtime_us);
-        let mut strategy = PreCopy::new(max_downtime);
-        strategy.compress = limits.compress;
-        strategy.converge = limits.max_throttle > 0;
+        let mut own = PreCopy::new(Duration::from_micros(limits.max_downtime_us));
+        own.compress = limits.compress;
+        own.converge = limits.max_throttle > 0;
+        let adviser = steered.then(|| Daemon(Arc::clone(&mailbox)));
+        let mut strategy = Steered::new(adviser, own);
         sandbox::spawn("migration", ThreadRole::Device, move || {
             let sent = reeve_migrate::send(&stream, &offer, &mut guest, &mut strategy, &controls);
             mailbox.tell(Ask::Sent(sent));

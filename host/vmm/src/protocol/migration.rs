@@ -3,6 +3,7 @@
 //! ```text
 //!   source's daemon          worker  ══ stream ══  worker          destination's daemon
 //!     Send ──────────────────> │                     │ <─────────────── Receive
+//!     <── Asks ─── Advise ───> │                     │                  (where the daemon has a strategy)
 //!     <── Round, …, Stopped    │ ── rounds, state ─> │
 //!     <── Ready                │ <── Ready ───────── │
 //!     (writes down that the guest is given up)
@@ -14,6 +15,7 @@
 //! Where the stream breaks in between, `reeve_migrate` says whose the guest is; the daemons find it out by `Unconfirmed` and
 //! `Undecided`.
 
+use reeve_migrate::{StrategyAnswer, StrategyQuestion};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -29,6 +31,16 @@ pub enum MigrationOrder {
         migration: Uuid,
         /// What it may cost.
         limits: MigrationLimits,
+        /// The daemon answers [`MigrationNews::Asks`]; else the worker goes by its own strategy.
+        #[serde(default)]
+        steered: bool,
+    },
+    /// The answer to [`MigrationNews::Asks`]. One that comes too late is refused and changes nothing.
+    Advise {
+        /// Number of the question.
+        number: u32,
+        /// The answer.
+        answer: StrategyAnswer,
     },
     /// Other limits from now on.
     Limit {
@@ -93,12 +105,22 @@ pub enum MigrationNews {
         /// What it did.
         round: MigrationRound,
     },
+    /// What comes next? The guest runs; without an answer within a moment the worker goes on by its own strategy, for good.
+    Asks {
+        /// Number of the question, from 1.
+        number: u32,
+        /// What is asked.
+        question: StrategyQuestion,
+    },
     /// The guest stands still; the rest is being sent.
     Stopped,
     /// The destination has the whole guest. It stands still until [`MigrationOrder::Decide`].
     Ready {
         /// Microseconds that it stands still by now.
         stopped_us: u64,
+        /// Microseconds that the strategy took in all, while the guest ran.
+        #[serde(default)]
+        strategy_us: u64,
     },
     /// The guest runs at the destination.
     Moved {

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
+use reeve_migrate::{Plan, Step, StrategyAnswer, StrategyQuestion};
 use reeve_vmm::config::{DeviceKind, PluggableConfig, SeccompMode, VmConfig, WatchdogAction};
 use reeve_vmm::protocol::{
     Call, ErrorCode, Event, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder, PauseReason,
@@ -80,13 +82,22 @@ fn source_has_disk(source: &mut Worker) -> bool {
 }
 
 fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
-    let order = MigrationOrder::Send { migration, limits };
+    let order = MigrationOrder::Send { migration, limits, steered: false };
     source.link.call_with(Call::Migrate { order }, &[stream.as_fd()]).unwrap();
+}
+
+/// The next question to the daemon's strategy.
+fn asked(source: &mut Worker) -> (u32, StrategyQuestion) {
+    news(source, |news| match news {
+        MigrationNews::Asks { number, question } => Some((*number, *question)),
+        MigrationNews::Kept { reason } => panic!("{reason}"),
+        _ => None,
+    })
 }
 
 fn ready(source: &mut Worker) -> u64 {
     news(source, |news| match news {
-        MigrationNews::Ready { stopped_us } => Some(*stopped_us),
+        MigrationNews::Ready { stopped_us, .. } => Some(*stopped_us),
         MigrationNews::Kept { reason } => panic!("{reason}"),
         _ => None,
     })
@@ -240,6 +251,40 @@ fn a_guest_that_stood_still_stands_still_at_its_destination() {
     assert!(console(&mut target).run("mem verify 77 24").starts_with("ok verify"));
     target.finish();
     source.finish();
+}
+
+#[test]
+fn the_daemon_steers_until_it_is_silent() {
+    let image = image();
+    let (mut source, _terminal) = filled(&image);
+    let migration = Uuid::new_v4();
+    let (mut target, stream) = expect(migration, &mut source, &image, false);
+    let send = MigrationOrder::Send { migration, limits: LIMITS, steered: true };
+    source.link.call_with(Call::Migrate { order: send }, &[stream.as_fd()]).unwrap();
+    let (first, question) = asked(&mut source);
+    assert!(
+        matches!(question, StrategyQuestion::Plan(capabilities) if capabilities.streams >= 1),
+        "{question:?}"
+    );
+    let plan = Plan { max_downtime: Duration::from_secs(100), compress: true, streams: 60 };
+    let late = MigrationOrder::Advise { number: first + 1, answer: StrategyAnswer::Nothing };
+    assert_eq!(source.link.call(Call::Migrate { order: late }).unwrap_err().code, ErrorCode::State);
+    order(&mut source, MigrationOrder::Advise { number: first, answer: StrategyAnswer::Plan(plan) });
+    let (second, question) = asked(&mut source);
+    let StrategyQuestion::Step(round) = question else { panic!("{question:?}") };
+    assert_eq!((round.round, round.compressed), (1, true));
+    assert_eq!(round.max_downtime, Duration::from_micros(LIMITS.max_downtime_us), "the operator's");
+    let again = StrategyAnswer::Step(Step::Throttle(99));
+    order(&mut source, MigrationOrder::Advise { number: second, answer: again });
+    let (_, question) = asked(&mut source);
+    assert!(matches!(question, StrategyQuestion::Step(round) if round.round == 2 && round.throttle == 0));
+    // Nobody answers any more: the worker's own strategy ends it.
+    ready(&mut source);
+    order(&mut source, MigrationOrder::Decide { given_up: true });
+    news(&mut target, |news| (*news == MigrationNews::Arrived).then_some(()));
+    assert!(console(&mut target).run("mem verify 77 24").starts_with("ok verify"));
+    source.finish();
+    target.finish();
 }
 
 #[test]

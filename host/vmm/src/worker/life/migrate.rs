@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use reeve_migrate::{GuestError, Phase, Received, Sent};
+use reeve_migrate::{GuestError, Phase, Received, Sent, StrategyAnswer, StrategyQuestion};
 use uuid::Uuid;
 
 use super::{Life, State, machine_failure, plug};
@@ -22,9 +22,30 @@ pub(super) struct Migrating {
     was_running: bool,
     /// The thread waits to hear whether the guest is given up.
     deciding: Option<Letter>,
+    /// It waits to hear the step that the daemon's strategy says.
+    asking: Option<Letter>,
+    /// Questions to that strategy.
+    questions: u32,
     given_up: bool,
     /// Microseconds that the guest stood still when the destination had all of it.
     stopped_us: u64,
+    /// Microseconds that the strategy took.
+    strategy_us: u64,
+}
+
+impl Migrating {
+    fn new(job: Job, was_running: bool) -> Self {
+        Self {
+            job,
+            was_running,
+            deciding: None,
+            asking: None,
+            questions: 0,
+            given_up: false,
+            stopped_us: 0,
+            strategy_us: 0,
+        }
+    }
 }
 
 /// A guest that is to come.
@@ -45,7 +66,10 @@ impl Life {
         fds: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         match order {
-            MigrationOrder::Send { migration, limits } => self.send_away(migration, limits, fds)?,
+            MigrationOrder::Send { migration, limits, steered } => {
+                self.send_away(migration, (limits, steered), fds)?;
+            }
+            MigrationOrder::Advise { number, answer } => self.advise(number, answer)?,
             MigrationOrder::Limit { limits } => self.migrating()?.job.limit(&limits),
             MigrationOrder::StopNow => self.migrating()?.job.stop_now(),
             MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
@@ -72,7 +96,7 @@ impl Life {
     fn send_away(
         &mut self,
         migration: Uuid,
-        limits: MigrationLimits,
+        limits: (MigrationLimits, bool),
         mut fds: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         let _ = self.attend();
@@ -91,7 +115,7 @@ impl Life {
         let job = Job::send(migration, name, stream, limits, machine.memory().clone(), &self.mailbox);
         let job = job
             .map_err(|error| Failure::new(ErrorCode::Host, format!("the migration can't begin: {error}")))?;
-        self.migration = Some(Migrating { job, was_running, deciding: None, given_up: false, stopped_us: 0 });
+        self.migration = Some(Migrating::new(job, was_running));
         Ok(())
     }
 
@@ -101,7 +125,7 @@ impl Life {
             return Err(Failure::new(ErrorCode::State, "the guest is the destination's already"));
         }
         migrating.job.abort(reason);
-        if let Some(letter) = migrating.deciding.take() {
+        for letter in [migrating.deciding.take(), migrating.asking.take()].into_iter().flatten() {
             letter.answer(Err(GuestError(reason.to_owned())));
         }
         Ok(())
@@ -179,8 +203,7 @@ impl Life {
         let job = Job::receive(migration, stream, machine.memory().clone(), &self.mailbox);
         let job =
             job.map_err(|error| Failure::new(ErrorCode::Host, format!("the guest can't come: {error}")))?;
-        self.migration =
-            Some(Migrating { job, was_running: !paused, deciding: None, given_up: false, stopped_us: 0 });
+        self.migration = Some(Migrating::new(job, !paused));
         self.consoles = consoles;
         self.config = Some(config.clone());
         let arrival = Arrival { whole: false, config, fds, shared, paused };
@@ -219,6 +242,7 @@ impl Life {
             }
             match &letter.ask {
                 Ask::GiveUp => self.ask_daemon(letter),
+                Ask::Advice(question) => self.ask_strategy(*question, letter),
                 Ask::Report(phase) => self.report(phase),
                 Ask::Sent(_) | Ask::Received(_) => self.ended_by(letter.ask),
                 _ => {
@@ -245,7 +269,7 @@ impl Life {
             Ask::Keep => self.keep(),
             Ask::Load(state) => self.load(state)?,
             Ask::Run => self.run_arrived()?,
-            Ask::GiveUp | Ask::Report(_) | Ask::Sent(_) | Ask::Received(_) => {}
+            Ask::GiveUp | Ask::Advice(_) | Ask::Report(_) | Ask::Sent(_) | Ask::Received(_) => {}
         }
         Ok(Reply::Done)
     }
@@ -278,19 +302,37 @@ impl Life {
 
     fn ask_daemon(&mut self, letter: Letter) {
         let Some(migrating) = &mut self.migration else { return };
-        let stopped_us = migrating.stopped_us;
+        let (stopped_us, strategy_us) = (migrating.stopped_us, migrating.strategy_us);
         migrating.deciding = Some(letter);
         self.phase(MigratingPhase::Deciding);
-        self.push(Event::Migration { news: MigrationNews::Ready { stopped_us } });
+        self.push(Event::Migration { news: MigrationNews::Ready { stopped_us, strategy_us } });
+    }
+
+    fn ask_strategy(&mut self, question: StrategyQuestion, letter: Letter) {
+        let Some(migrating) = &mut self.migration else { return };
+        migrating.questions += 1;
+        let number = migrating.questions;
+        migrating.asking = Some(letter);
+        self.push(Event::Migration { news: MigrationNews::Asks { number, question } });
+    }
+
+    fn advise(&mut self, number: u32, answer: StrategyAnswer) -> Result<(), Failure> {
+        let migrating = self.migrating()?;
+        let asked = migrating.asking.take_if(|_| migrating.questions == number);
+        let letter =
+            asked.ok_or_else(|| Failure::new(ErrorCode::State, "that was not asked, or answered before"))?;
+        letter.answer(Ok(Reply::Advice(answer)));
+        Ok(())
     }
 
     fn report(&mut self, phase: &Phase) {
         let news = match phase {
             Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
             Phase::Stopped => MigrationNews::Stopped,
-            Phase::Ready { stopped_for } => {
+            Phase::Ready { stopped_for, asked_for } => {
                 if let Some(migrating) = &mut self.migration {
                     migrating.stopped_us = micros(*stopped_for);
+                    migrating.strategy_us = micros(*asked_for);
                 }
                 return;
             }
