@@ -13,6 +13,7 @@ mod disk;
 mod interface;
 mod media;
 mod migrate;
+mod post_copy;
 mod read;
 mod restore;
 mod run;

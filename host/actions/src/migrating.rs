@@ -1,10 +1,12 @@
 //! What this host knows of migrations, and how it reaches other hosts.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use reeve_domain::migration::Witness;
 use reeve_model::migration::{
     MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
 };
@@ -22,6 +24,9 @@ pub trait PeerPort: Send + Sync {
 
     /// How it sees a migration.
     async fn report(&self, host: &Path, migration: Uuid) -> Result<MigrationReport, Error>;
+
+    /// Has it make ready to go on with post-copy.
+    async fn resume(&self, host: &Path, migration: Uuid) -> Result<MigrationPrepared, Error>;
 }
 
 /// Reaches nobody.
@@ -34,6 +39,10 @@ impl PeerPort for NoPeers {
     }
 
     async fn report(&self, host: &Path, _migration: Uuid) -> Result<MigrationReport, Error> {
+        Err(unreachable_host(host))
+    }
+
+    async fn resume(&self, host: &Path, _migration: Uuid) -> Result<MigrationPrepared, Error> {
         Err(unreachable_host(host))
     }
 }
@@ -62,6 +71,10 @@ struct Known {
     stages: HashMap<Uuid, MigrationStage>,
     /// Limits that were set for a domain before or while it moves.
     limits: HashMap<Uuid, MigrationLimits>,
+    /// Migrations that are in post-copy, by the domain that leaves.
+    leaving: HashMap<Uuid, Uuid>,
+    /// Domains that come, by their migration.
+    arriving: HashMap<Uuid, Uuid>,
 }
 
 impl Migrations {
@@ -89,6 +102,52 @@ impl Migrations {
 
     pub(crate) fn set_limits(&self, domain: Uuid, limits: MigrationLimits) {
         self.lock().limits.insert(domain, limits);
+    }
+
+    /// The migration in post-copy of a domain that leaves.
+    pub(crate) fn leaving(&self, domain: Uuid) -> Option<Uuid> {
+        self.lock().leaving.get(&domain).copied()
+    }
+
+    pub(crate) fn set_leaving(&self, domain: Uuid, migration: Option<Uuid>) {
+        match migration {
+            Some(migration) => drop(self.lock().leaving.insert(domain, migration)),
+            None => drop(self.lock().leaving.remove(&domain)),
+        }
+    }
+
+    /// The domain that comes by a migration.
+    pub(crate) fn arriving(&self, migration: Uuid) -> Option<Uuid> {
+        self.lock().arriving.get(&migration).copied()
+    }
+
+    pub(crate) fn set_arriving(&self, migration: Uuid, domain: Option<Uuid>) {
+        match domain {
+            Some(domain) => drop(self.lock().arriving.insert(migration, domain)),
+            None => drop(self.lock().arriving.remove(&migration)),
+        }
+    }
+
+    /// Where it is told what became of the guest of a migration to this host. It outlives the daemon and the worker, not the host.
+    fn witness_path(&self, migration: Uuid) -> PathBuf {
+        self.run.join(format!("migration-{migration}.ran"))
+    }
+
+    /// Makes the file of [`Self::witness`], which says that the guest never ran; or opens it.
+    pub(crate) fn open_witness(&self, migration: Uuid) -> std::io::Result<File> {
+        File::options().create(true).append(true).open(self.witness_path(migration))
+    }
+
+    /// What became of a guest whose worker is gone. Where nothing is known it may have run.
+    pub(crate) fn witness(&self, migration: Uuid) -> Witness {
+        let length = std::fs::metadata(self.witness_path(migration)).map(|file| file.len());
+        length.map_or(Witness::Whole, Witness::of)
+    }
+
+    /// Nobody asks any more.
+    pub(crate) fn forget_witness(&self, migration: Uuid) {
+        // What is left of it is a few bytes.
+        let _ = std::fs::remove_file(self.witness_path(migration));
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

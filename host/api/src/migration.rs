@@ -68,6 +68,42 @@ pub(crate) async fn abort_job(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lets a domain that is being migrated go on at its destination, which fetches what it misses. Its limits must allow post-copy.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/migrate/post-copy",
+    operation_id = "domain_switch_to_post_copy",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = NO_CONTENT), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn switch_to_post_copy(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    state.actions.switch_to_post_copy(&actor, &domain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Breaks the connection of post-copy. Nothing is lost: a migration with `resume_post_copy` goes on.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/migrate/interrupt",
+    operation_id = "domain_interrupt_post_copy",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = NO_CONTENT), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn interrupt_post_copy(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    state.actions.interrupt_post_copy(&actor, &domain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// What a migration of the domain may cost.
 #[utoipa::path(
     get,
@@ -136,4 +172,21 @@ pub(crate) async fn report(
     Path(migration): Path<Uuid>,
 ) -> Result<Json<MigrationReport>, ApiError> {
     Ok(Json(state.actions.migration_report(&actor, migration)?))
+}
+
+/// For other hosts: makes ready to go on with post-copy whose connection broke. The socket in the answer takes it, once.
+#[utoipa::path(
+    post,
+    path = "/v1/migrations/{migration}/resume",
+    operation_id = "migration_resume",
+    tag = "domains",
+    params(("migration" = Uuid, Path, description = "Id of the migration")),
+    responses((status = OK, body = MigrationPrepared), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn resume(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(migration): Path<Uuid>,
+) -> Result<Json<MigrationPrepared>, ApiError> {
+    Ok(Json(state.actions.resume_migration(&actor, migration).await?))
 }

@@ -21,6 +21,10 @@ impl PeerPort for ApiPeers {
     async fn report(&self, host: &Path, migration: Uuid) -> Result<MigrationReport, Error> {
         Client::new(host).migration_report(migration).await.map_err(|fault| explain(host, fault))
     }
+
+    async fn resume(&self, host: &Path, migration: Uuid) -> Result<MigrationPrepared, Error> {
+        Client::new(host).resume_migration(migration).await.map_err(|fault| explain(host, fault))
+    }
 }
 
 fn explain(host: &Path, fault: ClientError) -> Error {

@@ -3,6 +3,7 @@
 mod faults;
 mod life;
 mod pair;
+mod post_copy;
 
 use std::time::Duration;
 

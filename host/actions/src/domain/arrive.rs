@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace};
+use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, Witness};
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{DeviceSlot, MigrationPrepared, MigrationStage, PrepareMigration};
@@ -21,17 +21,18 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use uuid::Uuid;
 
+use super::post_copy::Late;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 
 /// How long the source may take to connect.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 /// How often a worker is looked at whose guest is on its way.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a whole guest waits for its source's word before its source's host is asked.
-const WORD: Duration = Duration::from_millis(500);
+pub(super) const WORD: Duration = Duration::from_millis(500);
 /// Caches with which another host sees what was written.
 const SAFE_CACHES: [&str; 2] = ["none", "directsync"];
 
@@ -64,6 +65,7 @@ impl Actions {
             let message = format!("no socket for the guest of '{}' can be made: {fault}", config.name);
             Error::new(ErrorCode::Internal, message)
         })?;
+        self.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let arrive = Arrive {
             config,
@@ -95,6 +97,7 @@ impl Actions {
         };
         let Some(stream) = stream else {
             self.migrations.set_stage(migration, MigrationStage::Refused);
+            self.migrations.forget_witness(migration);
             tracing::warn!(domain = name, "the host that wanted to send the domain did not connect");
             return;
         };
@@ -103,6 +106,10 @@ impl Actions {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
         }
     }
+}
+
+fn no_witness(fault: &std::io::Error) -> Error {
+    Error::new(ErrorCode::Internal, format!("it can't be written down what becomes of the guest: {fault}"))
 }
 
 /// Disks are the same for both hosts only where neither of them caches what the other writes.
@@ -123,17 +130,17 @@ fn check_caches(config: &DomainConfig) -> Result<(), Error> {
 /// A domain comes from another host.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Arrive {
-    config: DomainConfig,
+    pub(super) config: DomainConfig,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
-    source: PathBuf,
-    paused: bool,
+    pub(super) source: PathBuf,
+    pub(super) paused: bool,
     persistent: bool,
     actor: Actor,
     /// The guest never ran here, and its machine is gone or told never to run it.
     refused: bool,
     #[serde(skip)]
-    turn: Option<Turn>,
+    pub(super) turn: Option<Turn>,
     #[serde(skip)]
     stream: Option<OwnedFd>,
 }
@@ -167,9 +174,18 @@ impl Step<Arrive> for AskGuards {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        // Nothing of the guest was taken, or it is known that it never ran.
-        if actions.migrations.stage(arrive.migration) != MigrationStage::Arrived {
-            actions.migrations.set_stage(arrive.migration, MigrationStage::Refused);
+        let stage = match actions.migrations.witness(arrive.migration) {
+            _ if arrive.refused => MigrationStage::Refused,
+            // Its worker is gone, so it never will.
+            Witness::NeverRan => MigrationStage::Refused,
+            Witness::Ran => MigrationStage::Lost,
+            // It may have run before it ended: the source must not run it again.
+            Witness::Whole => MigrationStage::Arrived,
+        };
+        actions.migrations.set_stage(arrive.migration, stage);
+        actions.migrations.set_arriving(arrive.migration, None);
+        if stage == MigrationStage::Refused {
+            actions.migrations.forget_witness(arrive.migration);
         }
         Ok(())
     }
@@ -205,10 +221,13 @@ impl Step<Arrive> for TakeIn {
     async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
         if let (Some(stream), Some(turn)) = (arrive.stream.take(), &arrive.turn) {
             let (migration, slots, paused) = (arrive.migration, arrive.slots.clone(), arrive.paused);
-            let incoming = Incoming { migration, stream, slots, paused };
+            let witness = actions.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
+            let incoming = Incoming { migration, stream, slots, paused, witness };
             turn.receive(arrive.config.clone(), incoming).await.map_err(explain)?;
         }
+        actions.migrations.set_arriving(arrive.migration, Some(arrive.config.uuid));
         actions.wait_for_guest(arrive).await?;
+        actions.migrations.set_arriving(arrive.migration, None);
         actions.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
         if !arrive.paused {
             actions.note_arrival(arrive.config.uuid, arrive.turn.as_ref()).await;
@@ -239,6 +258,7 @@ impl Step<Arrive> for Keep {
     }
 
     async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        actions.migrations.forget_witness(arrive.migration);
         if !arrive.persistent {
             return Ok(());
         }
@@ -265,6 +285,7 @@ impl Actions {
     async fn wait_for_guest(self: &Arc<Self>, arrive: &mut Arrive) -> Result<(), Error> {
         let uuid = arrive.config.uuid;
         let mut whole_since: Option<Instant> = None;
+        let mut late = Late::default();
         loop {
             match self.domains.migration_place(uuid).await {
                 Ok(MigrationPlace::Coming) => {}
@@ -277,11 +298,10 @@ impl Actions {
                         self.ask_source(arrive).await?;
                     }
                 }
+                Ok(MigrationPlace::Late { interrupted }) => {
+                    self.watch_late(arrive, &mut late, interrupted).await?;
+                }
                 Ok(MigrationPlace::Ended) | Err(_) => {
-                    if whole_since.is_some() && !arrive.refused {
-                        // It may have run before it ended: the source must not run it again.
-                        self.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
-                    }
                     let message = format!("the guest of domain '{}' did not come", arrive.config.name);
                     return Err(Error::new(ErrorCode::Internal, message));
                 }

@@ -16,6 +16,7 @@ mod machine;
 mod migration;
 mod networks;
 mod plug;
+mod post_copy;
 mod refusals;
 mod sandbox;
 mod save;
