@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reeve_client::Client;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::command::{Run, binary};
@@ -124,6 +125,11 @@ impl Daemon {
         Run::reeve(self.root(), arguments, input, &[])
     }
 
+    /// What a command says as JSON; it must succeed.
+    pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&self.reeve(&[arguments, &["-o", "json"]].concat())?.ok())?)
+    }
+
     /// Writes a file into the root and gives its path.
     pub fn file(&self, name: &str, content: &str) -> anyhow::Result<String> {
         let path = self.root().join(name);
@@ -179,7 +185,7 @@ impl Daemon {
                 continue;
             }
             // A policy of the test may deny it; the process is ours all the same.
-            let info: serde_json::Value = serde_json::from_str(&info.stdout)?;
+            let info: Value = serde_json::from_str(&info.stdout)?;
             let worker =
                 info["worker_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
             if let Some(worker) = worker {

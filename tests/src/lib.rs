@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod console;
 pub mod cpio;
 mod daemon;
 mod debian;

@@ -352,7 +352,7 @@ async fn a_restarted_daemon_finds_its_domains_again() {
     assert_eq!(second.state(lost.uuid), Some(State::ShutOff));
     assert_eq!(second.domains.phase(lost.uuid).unwrap().reason(), StateReason::Unknown);
     assert_eq!(second.domains.phase(saved.uuid).unwrap().reason(), StateReason::Saved);
-    assert_eq!(second.told.changes(saved.uuid), [Change::Stopped]);
+    assert_eq!(second.told.changes(saved.uuid), [Change::Stopped, Change::Released]);
     assert_eq!(second.kept.records().len(), 1);
     is_healthy(&second, kept.uuid).await;
     second.define(&sim("new", ""));

@@ -5,7 +5,7 @@ use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMi
 use reeve_tests::wait;
 use uuid::Uuid;
 
-use crate::pair::{Pair, is_active, json, say, state, wait_for};
+use crate::pair::{Pair, is_active, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 #[test]
@@ -15,14 +15,14 @@ fn a_guest_moves_there_and_back_with_memory_and_disk() -> Outcome {
     println!("{said}");
     assert!(said.contains("Domain 'guest' migrated") && said.contains("it stood still"), "{said}");
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("absent".to_owned(), "running".to_owned()));
-    let row = json(&pair.target, &["domain", "info", "guest"])?;
+    let row = pair.target.json(&["domain", "info", "guest"])?;
     assert_eq!((&row["persistent"], &row["reason"]), (&true.into(), &"migrated".into()), "{row}");
     pair.is_intact(&pair.target)?;
     pair.turn_around();
     println!("{}", pair.migrate(&["--live"])?.ok());
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("shut-off".to_owned(), "running".to_owned()));
-    assert_eq!(json(&pair.source, &["domain", "info", "guest"])?["reason"], "migrated");
-    assert_eq!(json(&pair.target, &["domain", "info", "guest"])?["persistent"], false);
+    assert_eq!(pair.source.json(&["domain", "info", "guest"])?["reason"], "migrated");
+    assert_eq!(pair.target.json(&["domain", "info", "guest"])?["persistent"], false);
     pair.is_intact(&pair.target)
 }
 
@@ -134,7 +134,7 @@ fn an_idle_guest_of_256_mib_stands_still_for_milliseconds() -> Outcome {
     for _ in 0..4 {
         let moved = {
             let uri = pair.destination();
-            json(&pair.source, &["domain", "migrate", "guest", &uri, "--live", "--persistent"])?
+            pair.source.json(&["domain", "migrate", "guest", &uri, "--live", "--persistent"])?
         };
         println!("idle 256 MiB: downtime {} ms, total {} ms", moved["downtime_ms"], moved["total_ms"]);
         pair.turn_around();

@@ -4,11 +4,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use reeve_model::api::ConsoleOptions;
 use reeve_tests::{Daemon, Guest, Options, Run, wait};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{Outcome, PATIENCE};
 
@@ -102,12 +100,6 @@ impl Pair {
     }
 }
 
-/// What a command says as JSON.
-pub fn json(daemon: &Daemon, arguments: &[&str]) -> anyhow::Result<Value> {
-    let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-    Ok(serde_json::from_str(&daemon.reeve(&arguments)?.ok())?)
-}
-
 /// The state of the guest at a host, `absent` where there is none.
 pub fn state(daemon: &Daemon) -> anyhow::Result<String> {
     let run = daemon.reeve(&["domain", "state", "guest", "-o", "json"])?;
@@ -120,7 +112,7 @@ pub fn state(daemon: &Daemon) -> anyhow::Result<String> {
 
 /// Whether a migration is under way at a host.
 pub fn is_active(daemon: &Daemon) -> anyhow::Result<bool> {
-    Ok(json(daemon, &["domain", "domjobinfo", "guest"])?["active"] == true)
+    Ok(daemon.json(&["domain", "domjobinfo", "guest"])?["active"] == true)
 }
 
 /// Waits for a state of the guest.
@@ -130,33 +122,11 @@ pub fn wait_for(daemon: &Daemon, wanted: &str) -> Outcome {
 
 /// Process id of the worker of the guest.
 pub fn worker(daemon: &Daemon) -> anyhow::Result<i32> {
-    let pid = json(daemon, &["domain", "info", "guest"])?["worker_pid"].as_i64();
+    let pid = daemon.json(&["domain", "info", "guest"])?["worker_pid"].as_i64();
     pid.and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| anyhow::anyhow!("the guest has no worker"))
 }
 
-/// Sends a command to the guest and reads its console until it says these words.
-pub fn say(daemon: &Daemon, command: &str, words: &str) -> anyhow::Result<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut text = String::new();
-    let read = async {
-        let mut console = daemon.client().console("guest", &ConsoleOptions::default()).await?;
-        let mut bytes = [0; 4096];
-        if !command.is_empty() {
-            // What was said before is no answer.
-            let quiet = std::time::Duration::from_millis(300);
-            while let Ok(length) = tokio::time::timeout(quiet, console.read(&mut bytes)).await {
-                anyhow::ensure!(length? > 0, "the console ended");
-            }
-            console.write_all(command.as_bytes()).await?;
-        }
-        while !text.contains(words) {
-            let length = console.read(&mut bytes).await?;
-            anyhow::ensure!(length > 0, "the console ended after: {text}");
-            text.push_str(&String::from_utf8_lossy(&bytes[..length]));
-        }
-        anyhow::Ok(())
-    };
-    let said = runtime.block_on(async { tokio::time::timeout(PATIENCE, read).await });
-    said.map_err(|_late| anyhow::anyhow!("the guest says no more than this: {text}"))??;
-    Ok(text)
+/// Sends a line to the guest and reads its console until it says these words.
+pub fn say(daemon: &Daemon, line: &str, words: &str) -> anyhow::Result<String> {
+    daemon.console("guest", line, words)
 }

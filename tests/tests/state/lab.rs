@@ -75,8 +75,7 @@ impl Lab {
     }
 
     pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-        Ok(serde_json::from_str(&self.reeve(&arguments)?.ok())?)
+        self.daemon.json(arguments)
     }
 
     pub fn state(&self) -> anyhow::Result<String> {

@@ -2,13 +2,9 @@
 
 use std::path::PathBuf;
 
-use reeve_model::api::ConsoleOptions;
 use reeve_tests::{Daemon, Run};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-use crate::PATIENCE;
 
 pub struct Lab {
     pub daemon: Daemon,
@@ -50,35 +46,12 @@ impl Lab {
 
     /// Sends a command to a guest and reads its console, what it said before included, until it says these words.
     pub fn console(&self, domain: &str, command: &str, words: &str) -> anyhow::Result<String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut text = String::new();
-        let read = async {
-            let mut console = self.daemon.client().console(domain, &ConsoleOptions::default()).await?;
-            let mut bytes = [0; 4096];
-            if !command.is_empty() {
-                // What was said before is no answer.
-                let quiet = std::time::Duration::from_millis(300);
-                while let Ok(length) = tokio::time::timeout(quiet, console.read(&mut bytes)).await {
-                    anyhow::ensure!(length? > 0, "the console ended");
-                }
-                console.write_all(command.as_bytes()).await?;
-            }
-            while !text.contains(words) {
-                let length = console.read(&mut bytes).await?;
-                anyhow::ensure!(length > 0, "the console ended after: {text}");
-                text.push_str(&String::from_utf8_lossy(&bytes[..length]));
-            }
-            anyhow::Ok(())
-        };
-        let said = runtime.block_on(async { tokio::time::timeout(PATIENCE, read).await });
-        said.map_err(|_late| anyhow::anyhow!("the guest says no more than this: {text}"))??;
-        Ok(text)
+        self.daemon.console(domain, command, words)
     }
 
     /// What a command says as JSON.
     pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-        Ok(serde_json::from_str(&self.reeve(&arguments)?.ok())?)
+        self.daemon.json(arguments)
     }
 
     /// Names of the volumes of a pool.

@@ -88,3 +88,24 @@ async fn a_managed_save_is_used_by_the_next_start() {
     host.create(&ROOT, &plain("job"), false).await.unwrap();
     refused(host.managed_save(&ROOT, "job", options).await, ErrorCode::WrongState, &["transient"]);
 }
+
+/// What version 1 of the format wrote. With `REEVE_WRITE_FIXTURE` set it is written anew, which is for the beginning of a version only.
+#[tokio::test]
+async fn an_image_of_version_1_is_still_restored() {
+    let (directory, host) = host();
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sim-1.save");
+    let path = directory.path().join("old.save");
+    let file = path.to_str().unwrap();
+    let options = SaveOptions::default();
+    if std::env::var_os("REEVE_WRITE_FIXTURE").is_some() {
+        host.create(&ROOT, &plain("old"), false).await.unwrap();
+        host.save(&ROOT, "old", file, None, options).await.unwrap();
+        std::fs::copy(&path, &fixture).unwrap();
+    }
+    std::fs::copy(fixture, &path).unwrap();
+    let row = host.restore(&ROOT, file, None, options).await.unwrap();
+    assert_eq!(
+        (row.name.as_str(), row.state, row.reason),
+        ("old", DomainState::Running, StateReason::Restored)
+    );
+}

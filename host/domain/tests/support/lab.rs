@@ -43,7 +43,7 @@ impl Lab {
     pub fn driver(&self) -> Arc<dyn Driver> {
         let root = rustix::process::geteuid().is_root();
         Arc::new(KvmDriver::new(KvmConfig {
-            worker: target().join("debug/examples/worker"),
+            worker: target().join("debug/examples/kvm_worker"),
             worker_args: Vec::new(),
             layout: Arc::new(Layout::open(self.root.path()).unwrap()),
             cgroups: self.cgroups.clone(),

@@ -248,3 +248,19 @@ fn sections_that_are_damaged_cut_or_unknown_are_refused() {
     assert!(matches!(start(1, 1, u64::MAX), StateError::Length { kind: 1, .. }));
     assert!(matches!(start(2, 1, 0), StateError::Order { expected: 1, found: 2 }));
 }
+
+/// What version 1 wrote, by a guest with two vCPUs of one host. With `REEVE_WRITE_FIXTURE` set it is written anew, which is for the
+/// beginning of a version only.
+#[test]
+fn state_of_version_1_is_still_read() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/state-1");
+    if std::env::var_os("REEVE_WRITE_FIXTURE").is_some() {
+        std::fs::write(&path, saved().1.to_bytes().unwrap()).unwrap();
+    }
+    let state = MachineState::from_bytes(&std::fs::read(path).unwrap()).unwrap();
+    let mut config = config();
+    state.settle_slots(&mut config);
+    state.check(&config).unwrap();
+    assert_eq!((state.vcpus.len(), state.devices.len(), state.shape.memory), (2, 3, 16 * MIB));
+    assert_eq!(state.devices[1].alias, "rng0");
+}
