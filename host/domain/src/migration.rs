@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
 use uuid::Uuid;
 
+pub use reeve_vmm::protocol::Witness;
+
 use crate::driver::DriverError;
 use crate::error::DomainError;
 use crate::registry::Domains;
@@ -85,9 +87,6 @@ pub enum MigrationPlace {
     /// The machine has ended.
     Ended,
 }
-
-/// What is known of a guest that came to a machine that is gone.
-pub use reeve_vmm::protocol::Witness;
 
 /// How far a migration is, as the machine told it last.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -114,9 +114,11 @@ impl Controls {
     /// Counts what was sent while the guest runs here, and waits as long as the limit asks for. Returns early when somebody says abort,
     /// stop or switch.
     pub(crate) fn sent(&self, bytes: u64) {
-        self.pace(bytes, |limits| limits.bandwidth, |state| {
-            state.abort.is_some() || state.stop_now || state.switch_now
-        });
+        self.pace(
+            bytes,
+            |limits| limits.bandwidth,
+            |state| state.abort.is_some() || state.stop_now || state.switch_now,
+        );
     }
 
     /// Counts what was sent in post-copy, and waits as long as the limit asks for.

@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn nobody_gets_more_than_was_offered() {
         let offered = Capabilities { zstd: false, streams: 1, post_copy: false };
-        let welcome = |zstd, streams| Welcome { version: 1, capabilities: Capabilities { zstd, streams, ..offered } };
+        let welcome =
+            |zstd, streams| Welcome { version: 1, capabilities: Capabilities { zstd, streams, ..offered } };
         let answer = |welcome: Welcome| Welcome::decode(&welcome.encode(), offered);
         assert!(answer(welcome(false, 1)).is_ok());
         assert!(answer(welcome(true, 1)).is_err());

@@ -29,16 +29,20 @@ impl Missing {
 
     /// These whole pages are missing from now on.
     pub fn insert(&self, run: &Range<u64>) {
-        self.change(run, |word, bit| word.fetch_or(bit, Ordering::SeqCst) & bit == 0, |count| {
-            self.count.fetch_add(count, Ordering::SeqCst)
-        });
+        self.change(
+            run,
+            |word, bit| word.fetch_or(bit, Ordering::SeqCst) & bit == 0,
+            |count| self.count.fetch_add(count, Ordering::SeqCst),
+        );
     }
 
     /// These whole pages are here.
     pub fn remove(&self, run: &Range<u64>) {
-        self.change(run, |word, bit| word.fetch_and(!bit, Ordering::SeqCst) & bit != 0, |count| {
-            self.count.fetch_sub(count, Ordering::SeqCst)
-        });
+        self.change(
+            run,
+            |word, bit| word.fetch_and(!bit, Ordering::SeqCst) & bit != 0,
+            |count| self.count.fetch_sub(count, Ordering::SeqCst),
+        );
     }
 
     fn change(
@@ -49,9 +53,8 @@ impl Missing {
     ) {
         let Some(first) = self.map.position(run) else { return };
         let pages = first..first + (run.end - run.start) / PAGE;
-        let all = pages.filter(|page| {
-            changed(&self.words[(page / WORD_BITS) as usize], 1 << (page % WORD_BITS))
-        });
+        let all =
+            pages.filter(|page| changed(&self.words[(page / WORD_BITS) as usize], 1 << (page % WORD_BITS)));
         count(all.count() as u64);
     }
 
@@ -103,7 +106,9 @@ mod tests {
         missing.insert(&(300 * PAGE..302 * PAGE));
         missing.insert(&(301 * PAGE..303 * PAGE));
         assert_eq!(missing.count(), 10);
-        assert!(missing.contains(152 * PAGE) && !missing.contains(155 * PAGE) && !missing.contains(250 * PAGE));
+        assert!(
+            missing.contains(152 * PAGE) && !missing.contains(155 * PAGE) && !missing.contains(250 * PAGE)
+        );
         assert_eq!(missing.after(0, u64::MAX), Some(150 * PAGE..155 * PAGE));
         assert_eq!(missing.after(151 * PAGE, 2 * PAGE), Some(151 * PAGE..153 * PAGE));
         assert_eq!(missing.after(155 * PAGE, u64::MAX), Some(198 * PAGE..200 * PAGE), "not beyond the gap");

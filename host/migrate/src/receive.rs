@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::frame::{Fields, Kind};
 use crate::greeting::{Hello, Welcome};
+use crate::late::Puller;
 use crate::link::Link;
 use crate::memory_map::Arrived;
 use crate::pages::{self, Contents};
-use crate::late::Puller;
 use crate::{Begin, Capabilities, GuestError, LateMemory, MemoryMap, MigrateError, VERSION};
 
 /// Most bytes of a guest's state.

@@ -331,7 +331,12 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
     }
 
     /// Sends up to a frame's worth of pages, zeros apart.
-    pub fn frame_of(&mut self, run: Range<u64>, limited: bool, sent: &mut RoundSent) -> Result<(), MigrateError> {
+    pub fn frame_of(
+        &mut self,
+        run: Range<u64>,
+        limited: bool,
+        sent: &mut RoundSent,
+    ) -> Result<(), MigrateError> {
         if limited && let Some(reason) = self.controls.aborted() {
             return Err(MigrateError::Aborted(reason));
         }

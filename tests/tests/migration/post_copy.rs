@@ -8,17 +8,17 @@ use reeve_tests::{Daemon, Run, wait};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::faults::kill;
-use crate::pair::{Pair, json, say, state, wait_for, worker};
+use crate::pair::{Pair, say, state, wait_for, worker};
 use crate::{Outcome, PATIENCE};
 
 /// Why the guest is in its state.
 fn reason(daemon: &Daemon) -> anyhow::Result<String> {
-    let row = json(daemon, &["domain", "info", "guest"])?;
+    let row = daemon.json(&["domain", "info", "guest"])?;
     Ok(row["reason"].as_str().unwrap_or_default().to_owned())
 }
 
 fn is_late(daemon: &Daemon) -> bool {
-    json(daemon, &["domain", "domjobinfo", "guest"]).is_ok_and(|job| job["post_copy"] == true)
+    daemon.json(&["domain", "domjobinfo", "guest"]).is_ok_and(|job| job["post_copy"] == true)
 }
 
 /// Moves a guest by post-copy in a thread of its own, slowly, and does something while it is at that.

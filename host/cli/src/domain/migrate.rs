@@ -190,7 +190,8 @@ pub struct MigrateSetspeed {
 impl MigrateSetspeed {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let mut limits = context.client.migration_limits(&self.target.domain).await?;
-        let limit = if self.postcopy { &mut limits.post_copy_bandwidth_mib } else { &mut limits.bandwidth_mib };
+        let limit =
+            if self.postcopy { &mut limits.post_copy_bandwidth_mib } else { &mut limits.bandwidth_mib };
         *limit = self.bandwidth;
         context.show(&Limits(context.client.set_migration_limits(&self.target.domain, limits).await?))
     }

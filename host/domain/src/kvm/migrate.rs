@@ -164,9 +164,7 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
         }
         MigrationNews::Arrived => progress.job.interrupted = None,
         // Where the guest is tells the rest.
-        MigrationNews::Stopped
-        | MigrationNews::Undecided { .. }
-        | MigrationNews::Discarded { .. } => {}
+        MigrationNews::Stopped | MigrationNews::Undecided { .. } | MigrationNews::Discarded { .. } => {}
     });
     if progress.borrow().end.is_some() {
         progress.send_modify(|progress| progress.job.active = false);

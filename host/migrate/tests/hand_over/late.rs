@@ -48,7 +48,10 @@ fn attempt(wires: (Wire, Wire), again: Option<(Wire, Wire)>) -> bool {
     assert_eq!(world.most_running.load(Ordering::SeqCst), 1, "{ends:?}");
     assert_eq!(target_runs, given_up, "{ends:?}");
     if !given_up {
-        assert!(ends.0.is_err() && !matches!(ends.1, Ok(Received::Running | Received::Interrupted(_))), "{ends:?}");
+        assert!(
+            ends.0.is_err() && !matches!(ends.1, Ok(Received::Running | Received::Interrupted(_))),
+            "{ends:?}"
+        );
         return false;
     }
     match &ends.0 {

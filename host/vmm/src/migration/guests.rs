@@ -136,7 +136,7 @@ impl Arriving {
     }
 
     /// The word and bit of a page.
-    fn place(&self, address: u64) -> (usize, u64) {
+    fn bit_of(&self, address: u64) -> (usize, u64) {
         let mut before = 0;
         for region in self.memory.iter() {
             let start = region.start_addr().raw_value();
@@ -163,7 +163,7 @@ impl TargetGuest for Arriving {
 
     fn write(&mut self, address: u64, pages: &[u8]) {
         for page in (address..address + pages.len() as u64).step_by(PAGE as usize) {
-            let (word, bit) = self.place(page);
+            let (word, bit) = self.bit_of(page);
             self.written[word] |= bit;
         }
         self.put(address, pages);
@@ -171,7 +171,7 @@ impl TargetGuest for Arriving {
 
     fn zero(&mut self, run: Range<u64>) {
         for page in run.step_by(PAGE as usize) {
-            let (word, bit) = self.place(page);
+            let (word, bit) = self.bit_of(page);
             // A page that nobody touched takes no memory, and stays so.
             if self.written[word] & bit != 0 {
                 self.put(page, &[0; PAGE as usize]);

@@ -37,7 +37,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Numbers that ioctls take and give.
 #[repr(C)]
-#[derive(Default)]
 struct Words<const N: usize>([u64; N]);
 
 /// A userfaultfd of this process. It has to be made before the process is restricted in its system calls.

@@ -47,16 +47,14 @@ impl Life {
             return Err(Failure::new(ErrorCode::State, "the migration was not interrupted"));
         }
         let job = match (&migrating.late, migrating.limits) {
-            (Some(pages), _) => {
-                Job::receive_rest(migration, stream, memory, Arc::clone(pages), &mailbox)
-            }
+            (Some(pages), _) => Job::receive_rest(migration, stream, memory, Arc::clone(pages), &mailbox),
             (None, Some(limits)) if migrating.given_up && migrating.post_copy => {
                 Job::send_rest(migration, stream, limits, memory, &mailbox)
             }
             _ => return Err(Failure::new(ErrorCode::State, "the migration is not in post-copy")),
         };
-        migrating.job = job
-            .map_err(|error| Failure::new(ErrorCode::Host, format!("post-copy can't go on: {error}")))?;
+        migrating.job =
+            job.map_err(|error| Failure::new(ErrorCode::Host, format!("post-copy can't go on: {error}")))?;
         migrating.over = false;
         Ok(())
     }
