@@ -4,6 +4,7 @@
 //! |---|---|
 //! | daemon | everything |
 //! | policy | what its grants name, and nothing else |
+//! | another host that the configuration names | send guests |
 //! | client: root, the daemon's own user, a member of the configured group | everything |
 //! | any other client | reads, where the configuration says so; else nothing |
 
@@ -80,6 +81,10 @@ impl Actions {
             Actor::Policy { name, .. } => {
                 let hint = format!("grant it with 'reeve policy grant {name} {verb}'");
                 (self.policy.permits(name, verb, subject), hint)
+            }
+            Actor::Host { name } => {
+                let allowed = verb == Verb::DomainMigrate && self.migrations.may_send(name);
+                (allowed, format!("add '{name}' to 'migration.peers' in reeve.toml of this host"))
             }
             Actor::Client { uid, .. } => {
                 let hint = match &self.access.group {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod arrive;
+mod arrive_stream;
 mod clone;
 mod clone_operation;
 mod console;
@@ -125,7 +126,7 @@ impl Actions {
     pub(crate) async fn turn(&self, actor: &Actor, uuid: Uuid, request: Request) -> Result<Turn, Error> {
         let turn = self.domains.begin(actor.clone(), uuid, request);
         let turn = match actor {
-            Actor::Client { .. } | Actor::Daemon => turn.await,
+            Actor::Client { .. } | Actor::Host { .. } | Actor::Daemon => turn.await,
             Actor::Policy { .. } => match tokio::time::timeout(POLICY_PATIENCE, turn).await {
                 Ok(turn) => turn,
                 Err(_) => {

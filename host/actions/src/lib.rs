@@ -40,6 +40,7 @@ mod networking;
 mod no_policy;
 mod node;
 pub mod node_port;
+mod peer_address;
 mod policy;
 pub mod policy_port;
 mod pool;
@@ -48,6 +49,7 @@ mod port_change;
 mod record;
 pub mod record_port;
 mod recover;
+mod relay;
 mod secret;
 mod storing;
 mod task;
@@ -67,12 +69,14 @@ pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
 pub use domain::{Attachment, EditGuard};
 pub use fault::{FaultPoint, NoFaults};
-pub use migrating::{Migrations, PeerPort};
+pub use migrating::{ComingStream, Migrations, PeerPort, StreamTarget};
 pub use networking::Networking;
 pub use no_policy::NoPolicy;
 pub use node_port::NodePort;
+pub use peer_address::{HostPort, PeerAddress, TLS_PORT};
 pub use recover::Recovery;
 pub use reeve_domain::Console;
+pub use relay::relay;
 pub use storing::Storing;
 pub use volume::{Incoming, Outgoing};
 
@@ -155,6 +159,11 @@ impl Actions {
     /// With a way to other hosts; without one no guest is moved.
     pub fn with_migrations(self, migrations: Migrations) -> Self {
         Self { migrations, ..self }
+    }
+
+    /// The migrations from and to this host.
+    pub fn migrations(&self) -> &Migrations {
+        &self.migrations
     }
 
     /// Runs a change of the database on a thread that may block; it ends even when the caller stops waiting.

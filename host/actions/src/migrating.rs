@@ -2,31 +2,72 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use reeve_domain::migration::Witness;
 use reeve_model::migration::{
-    MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
+    MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration, ResumeMigration,
+    StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-/// Scheme of the address of another daemon's API socket.
-const SCHEME: &str = "reeve+unix://";
+use crate::peer_address::PeerAddress;
 
-/// Speaks with daemons of other hosts. A host is named by the path of its API socket.
+/// Where a guest's stream goes.
+#[derive(Debug, Clone)]
+pub struct StreamTarget {
+    /// The daemon that made ready for it.
+    pub daemon: PeerAddress,
+    /// Names the migration on both hosts.
+    pub migration: Uuid,
+    /// How the stream goes.
+    pub route: StreamRoute,
+    /// Name of the host at which a connection of its own ends.
+    pub host: Option<String>,
+    /// What the daemon answered.
+    pub prepared: MigrationPrepared,
+}
+
+/// A guest's stream that is to come. Dropped, nobody waits for it any more.
+pub type ComingStream = Pin<Box<dyn Future<Output = io::Result<OwnedFd>> + Send>>;
+
+/// Speaks with daemons of other hosts.
 #[async_trait]
 pub trait PeerPort: Send + Sync {
+    /// How the daemon of another host reaches this one; refuses a way that the operator did not switch on.
+    fn own_address(&self, other: &PeerAddress, route: &StreamRoute) -> Result<String, Error>;
+
     /// Has it make ready for a guest.
-    async fn prepare(&self, host: &Path, request: &PrepareMigration) -> Result<MigrationPrepared, Error>;
+    async fn prepare(
+        &self,
+        host: &PeerAddress,
+        request: &PrepareMigration,
+    ) -> Result<MigrationPrepared, Error>;
 
     /// How it sees a migration.
-    async fn report(&self, host: &Path, migration: Uuid) -> Result<MigrationReport, Error>;
+    async fn report(&self, host: &PeerAddress, migration: Uuid) -> Result<MigrationReport, Error>;
 
     /// Has it make ready to go on with post-copy.
-    async fn resume(&self, host: &Path, migration: Uuid) -> Result<MigrationPrepared, Error>;
+    async fn resume(
+        &self,
+        host: &PeerAddress,
+        migration: Uuid,
+        request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, Error>;
+
+    /// Opens the stream for a guest.
+    async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error>;
+
+    /// Waits at a port for the stream of a guest that the host `from` sends; the port.
+    async fn listen(&self, route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error>;
 }
 
 /// Reaches nobody.
@@ -34,31 +75,47 @@ struct NoPeers;
 
 #[async_trait]
 impl PeerPort for NoPeers {
-    async fn prepare(&self, host: &Path, _request: &PrepareMigration) -> Result<MigrationPrepared, Error> {
+    fn own_address(&self, other: &PeerAddress, _route: &StreamRoute) -> Result<String, Error> {
+        Err(unreachable_host(other))
+    }
+
+    async fn prepare(
+        &self,
+        host: &PeerAddress,
+        _request: &PrepareMigration,
+    ) -> Result<MigrationPrepared, Error> {
         Err(unreachable_host(host))
     }
 
-    async fn report(&self, host: &Path, _migration: Uuid) -> Result<MigrationReport, Error> {
+    async fn report(&self, host: &PeerAddress, _migration: Uuid) -> Result<MigrationReport, Error> {
         Err(unreachable_host(host))
     }
 
-    async fn resume(&self, host: &Path, _migration: Uuid) -> Result<MigrationPrepared, Error> {
+    async fn resume(
+        &self,
+        host: &PeerAddress,
+        _migration: Uuid,
+        _request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, Error> {
         Err(unreachable_host(host))
+    }
+
+    async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error> {
+        Err(unreachable_host(&target.daemon))
+    }
+
+    async fn listen(&self, _route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error> {
+        Err(Error::new(ErrorCode::Unsupported, format!("host '{from}' can't be waited for here")))
     }
 }
 
-fn unreachable_host(host: &Path) -> Error {
-    Error::new(
-        ErrorCode::Unsupported,
-        format!("the host behind '{}' can't be reached from here", host.display()),
-    )
+fn unreachable_host(host: &PeerAddress) -> Error {
+    Error::new(ErrorCode::Unsupported, format!("the host at '{host}' can't be reached from here"))
 }
 
 /// Migrations from and to this host.
 pub struct Migrations {
     pub(crate) peers: Arc<dyn PeerPort>,
-    /// The API socket of this host.
-    pub(crate) socket: PathBuf,
     /// Where the sockets of guests that are to come are made.
     pub(crate) run: PathBuf,
     /// The kernel's boot id.
@@ -73,14 +130,34 @@ struct Known {
     limits: HashMap<Uuid, MigrationLimits>,
     /// Migrations that are in post-copy, by the domain that leaves.
     leaving: HashMap<Uuid, Uuid>,
-    /// Domains that come, by their migration.
-    arriving: HashMap<Uuid, Uuid>,
+    /// Domains that come, by their migration, and the daemon that sends them.
+    arriving: HashMap<Uuid, (Uuid, PeerAddress)>,
+    /// Names of the hosts that may send guests here, in small letters.
+    senders: Vec<String>,
+    /// Streams that come through the API.
+    expected: HashMap<Uuid, Expected>,
+}
+
+/// A stream that comes through the API.
+struct Expected {
+    /// The host that sends it; none is a daemon on this machine.
+    from: Option<String>,
+    give: oneshot::Sender<OwnedFd>,
 }
 
 impl Migrations {
-    /// A host that reaches others by `peers` and is itself reached by the API socket `socket`.
-    pub fn new(peers: Arc<dyn PeerPort>, socket: PathBuf, run: PathBuf, boot_id: String) -> Self {
-        Self { peers, socket, run, boot_id, known: Mutex::default() }
+    /// A host that reaches others by `peers`.
+    pub fn new(peers: Arc<dyn PeerPort>, run: PathBuf, boot_id: String) -> Self {
+        Self { peers, run, boot_id, known: Mutex::default() }
+    }
+
+    /// The hosts that may send guests here, by names that their certificates are for.
+    pub fn set_senders(&self, names: &[String]) {
+        self.lock().senders = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    }
+
+    pub(crate) fn may_send(&self, host: &str) -> bool {
+        self.lock().senders.iter().any(|name| name == host)
     }
 
     /// How this host sees a migration.
@@ -116,12 +193,12 @@ impl Migrations {
         }
     }
 
-    /// The domain that comes by a migration.
-    pub(crate) fn arriving(&self, migration: Uuid) -> Option<Uuid> {
-        self.lock().arriving.get(&migration).copied()
+    /// The domain that comes by a migration, and the daemon that sends it.
+    pub(crate) fn arriving(&self, migration: Uuid) -> Option<(Uuid, PeerAddress)> {
+        self.lock().arriving.get(&migration).cloned()
     }
 
-    pub(crate) fn set_arriving(&self, migration: Uuid, domain: Option<Uuid>) {
+    pub(crate) fn set_arriving(&self, migration: Uuid, domain: Option<(Uuid, PeerAddress)>) {
         match domain {
             Some(domain) => drop(self.lock().arriving.insert(migration, domain)),
             None => drop(self.lock().arriving.remove(&migration)),
@@ -134,7 +211,7 @@ impl Migrations {
     }
 
     /// Makes the file of [`Self::witness`], which says that the guest never ran; or opens it.
-    pub(crate) fn open_witness(&self, migration: Uuid) -> std::io::Result<File> {
+    pub(crate) fn open_witness(&self, migration: Uuid) -> io::Result<File> {
         File::options().create(true).append(true).open(self.witness_path(migration))
     }
 
@@ -150,6 +227,25 @@ impl Migrations {
         let _ = std::fs::remove_file(self.witness_path(migration));
     }
 
+    /// Waits for a stream that comes through the API.
+    pub(crate) fn expect(&self, migration: Uuid, from: Option<String>) -> oneshot::Receiver<OwnedFd> {
+        let (give, given) = oneshot::channel();
+        let mut known = self.lock();
+        // Whoever waited for another has given up.
+        known.expected.retain(|_, expected| !expected.give.is_closed());
+        known.expected.insert(migration, Expected { from, give });
+        given
+    }
+
+    /// Gives the stream of a migration to whoever waits for it; false when nobody waits for one from there.
+    pub(crate) fn give(&self, migration: Uuid, from: Option<&str>, stream: OwnedFd) -> bool {
+        let mut known = self.lock();
+        let fits = known.expected.get(&migration).is_some_and(|expected| expected.from.as_deref() == from);
+        let expected = fits.then(|| known.expected.remove(&migration)).flatten();
+        drop(known);
+        expected.is_some_and(|expected| expected.give.send(stream).is_ok())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,29 +253,6 @@ impl Migrations {
 
 impl Default for Migrations {
     fn default() -> Self {
-        Self::new(Arc::new(NoPeers), PathBuf::new(), PathBuf::new(), String::new())
-    }
-}
-
-/// The API socket that an address names.
-pub(crate) fn host_of(address: &str) -> Result<PathBuf, Error> {
-    let path = address.strip_prefix(SCHEME).filter(|path| path.starts_with('/'));
-    path.map(PathBuf::from).ok_or_else(|| {
-        let message = format!("'{address}' is no address of a host that guests can be moved to");
-        Error::new(ErrorCode::Invalid, message).with_hint(format!("write {SCHEME}/PATH/TO/reeve.sock"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_named_by_their_sockets() {
-        let host = host_of("reeve+unix:///srv/b/run/reeve/reeve.sock").unwrap();
-        assert_eq!(host, Path::new("/srv/b/run/reeve/reeve.sock"));
-        for wrong in ["", "/srv/reeve.sock", "reeve+unix://relative", "qemu+ssh://host/system"] {
-            assert_eq!(host_of(wrong).unwrap_err().code, ErrorCode::Invalid, "{wrong}");
-        }
+        Self::new(Arc::new(NoPeers), PathBuf::new(), String::new())
     }
 }

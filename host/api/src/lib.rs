@@ -40,8 +40,14 @@ mod volume;
 
 use std::sync::Arc;
 
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
 use reeve_actions::Actions;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +55,7 @@ pub use metrics::Metrics;
 pub use openapi::document;
 
 /// What the API serves.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Api {
     /// The verbs.
     pub actions: Arc<Actions>,
@@ -61,7 +67,29 @@ pub struct Api {
     pub stop: CancellationToken,
 }
 
+/// Serves other hosts.
+#[derive(Clone)]
+pub struct PeerApi(Router);
+
+impl PeerApi {
+    /// Serves one connection of a host whose certificate is for `name`, until it ends. Only what moves guests is answered.
+    pub async fn serve<S>(&self, connection: S, name: String) -> Result<(), hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = self.0.clone().layer(Extension(ConnectInfo(peer::Peer::host(name))));
+        let service = TowerToHyperService::new(router);
+        let server = http1::Builder::new();
+        server.serve_connection(TokioIo::new(connection), service).with_upgrades().await
+    }
+}
+
 impl Api {
+    /// What other hosts are answered.
+    pub fn for_peers(&self) -> PeerApi {
+        PeerApi(routes::peer_router(self.clone().into()))
+    }
+
     /// Serves `listener` until `stop` is cancelled and the requests in flight are answered.
     pub async fn serve(self, listener: UnixListener) -> std::io::Result<()> {
         let stop = self.stop.clone();

@@ -1,11 +1,14 @@
 //! Domains that move between hosts: asked for by operators under `/v1/domains/{domain}`, and between hosts under `/v1/migrations`.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::Response;
+use hyper_util::rt::TokioIo;
 use reeve_model::Error;
 use reeve_model::migration::{
     Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
+    ResumeMigration,
 };
 use uuid::Uuid;
 
@@ -13,6 +16,10 @@ use crate::error::ApiError;
 use crate::extract::{self, Path};
 use crate::peer::Caller;
 use crate::state::ApiState;
+use crate::upgrade;
+
+/// The protocol's name in `Upgrade`.
+const PROTOCOL: &str = "reeve-migration";
 
 /// Moves a running domain to another host. Answered when it runs there; it stays here when this is an error.
 #[utoipa::path(
@@ -174,19 +181,51 @@ pub(crate) async fn report(
     Ok(Json(state.actions.migration_report(&actor, migration)?))
 }
 
-/// For other hosts: makes ready to go on with post-copy whose connection broke. The socket in the answer takes it, once.
+/// For other hosts: makes ready to go on with post-copy whose connection broke. What the answer names takes it, once.
 #[utoipa::path(
     post,
     path = "/v1/migrations/{migration}/resume",
     operation_id = "migration_resume",
     tag = "domains",
     params(("migration" = Uuid, Path, description = "Id of the migration")),
+    request_body = ResumeMigration,
     responses((status = OK, body = MigrationPrepared), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn resume(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(migration): Path<Uuid>,
+    extract::Json(body): extract::Json<ResumeMigration>,
 ) -> Result<Json<MigrationPrepared>, ApiError> {
-    Ok(Json(state.actions.resume_migration(&actor, migration).await?))
+    Ok(Json(state.actions.resume_migration(&actor, migration, &body.route).await?))
+}
+
+/// For other hosts: the connection becomes the stream of a guest that this host made ready for.
+///
+/// Needs `Connection: upgrade` and `Upgrade: reeve-migration`.
+#[utoipa::path(
+    get,
+    path = "/v1/migrations/{migration}/stream",
+    operation_id = "migration_stream",
+    tag = "domains",
+    params(("migration" = Uuid, Path, description = "Id of the migration")),
+    responses(
+        (status = SWITCHING_PROTOCOLS, description = "The protocol of the guest's stream follows"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
+)]
+pub(crate) async fn stream(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(migration): Path<Uuid>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    upgrade::demand(request.headers(), PROTOCOL, "a guest comes")?;
+    let worker = state.actions.migration_stream(&actor, migration)?;
+    // It outlives a daemon that is being stopped for as long as its process: a guest that is nearly here still comes.
+    tokio::spawn(async move {
+        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        reeve_actions::relay(TokioIo::new(upgraded), worker).await;
+    });
+    Ok(upgrade::accepted(PROTOCOL))
 }

@@ -73,6 +73,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(migration::prepare))
         .routes(routes!(migration::report))
         .routes(routes!(migration::resume))
+        .routes(routes!(migration::stream))
         .routes(routes!(domain::interfaces))
         .routes(routes!(domain::addresses))
         .routes(routes!(domain::set_interface_link))
@@ -188,6 +189,22 @@ pub(crate) fn router(state: ApiState) -> Router {
     router
         .route("/v1/openapi.json", get(openapi::serve))
         .route("/metrics", get(metrics::serve))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), metrics::observe))
+        .with_state(state)
+}
+
+/// What other hosts may ask: nothing but what moves guests.
+pub(crate) fn peer_router(state: ApiState) -> Router {
+    let (router, _) = OpenApiRouter::new()
+        .routes(routes!(migration::prepare))
+        .routes(routes!(migration::report))
+        .routes(routes!(migration::resume))
+        .routes(routes!(migration::stream))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .split_for_parts();
+    router
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), metrics::observe))

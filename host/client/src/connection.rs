@@ -9,7 +9,6 @@ use hyper_util::rt::TokioIo;
 use reeve_model::{Error, ErrorCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
 
 use crate::query::Target;
 use crate::{Client, ClientError};
@@ -71,9 +70,7 @@ impl Client {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("reeve"));
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|source| ClientError::Unreachable { socket: self.socket.clone(), source })?;
+        let stream = self.connect().await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // The task ends with the connection: when the answer is read, or its reader is dropped. A fault shows in the reader.
         tokio::spawn(connection.with_upgrades());

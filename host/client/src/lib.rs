@@ -8,6 +8,7 @@ mod agent;
 mod artifact;
 mod connection;
 mod console;
+mod dial;
 mod disk;
 mod domain;
 mod error;
@@ -27,8 +28,10 @@ mod tuning;
 mod volume;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use console::Console;
+pub use dial::{Connection, Dial, Dialed};
 pub use error::ClientError;
 pub use events::{EventItem, EventStream};
 pub use policy::PolicyUpload;
@@ -38,12 +41,18 @@ pub use volume::Content;
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    dial: Option<Arc<dyn Dial>>,
 }
 
 impl Client {
     /// A client of the daemon that listens on `socket`. Nothing is opened before the first call.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into() }
+        Self { socket: socket.into(), dial: None }
+    }
+
+    /// A client of a daemon that is reached in another way than by its socket; `name` is its address for messages.
+    pub fn over(name: impl Into<PathBuf>, dial: Arc<dyn Dial>) -> Self {
+        Self { socket: name.into(), dial: Some(dial) }
     }
 
     /// The socket it talks to.

@@ -1,9 +1,15 @@
 //! Moving domains between hosts. `domain` is a name or a UUID.
 
-use hyper::Method;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONNECTION, UPGRADE};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
 use reeve_model::migration::{
     Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
+    ResumeMigration,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
 
 use crate::connection::Payload;
@@ -63,14 +69,37 @@ impl Client {
     }
 
     /// Has another host make ready to go on with post-copy.
-    pub async fn resume_migration(&self, migration: Uuid) -> Result<MigrationPrepared, ClientError> {
+    pub async fn resume_migration(
+        &self,
+        migration: Uuid,
+        request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, ClientError> {
         let target = Target::new(&["migrations", &migration.to_string(), "resume"]);
-        self.call(Method::POST, target, Payload::Empty).await
+        self.call(Method::POST, target, Payload::json(request)?).await
     }
 
     /// How another host sees a migration.
     pub async fn migration_report(&self, migration: Uuid) -> Result<MigrationReport, ClientError> {
         let target = Target::new(&["migrations", &migration.to_string()]);
         self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// Opens the stream of a guest to another host that made ready for it.
+    pub async fn migration_stream(
+        &self,
+        migration: Uuid,
+    ) -> Result<impl AsyncRead + AsyncWrite + Send + use<>, ClientError> {
+        let target = Target::new(&["migrations", &migration.to_string(), "stream"]);
+        let request = Request::builder()
+            .uri(target.into_string())
+            .header(CONNECTION, "upgrade")
+            .header(UPGRADE, "reeve-migration")
+            .body(Full::new(Bytes::new()))
+            .map_err(ClientError::protocol)?;
+        let response = self.exchange(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ClientError::protocol(format_args!("{} instead of a stream", response.status())));
+        }
+        Ok(TokioIo::new(hyper::upgrade::on(response).await?))
     }
 }

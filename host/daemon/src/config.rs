@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod keys;
+mod migration;
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,6 +14,7 @@ use toml::{Table, Value};
 
 pub use artifacts::{RegistriesConfig, TrustConfig};
 use keys::KEYS;
+pub use migration::MigrationConfig;
 
 /// The configuration of a daemon. What the keys mean is written once, in [`keys::KEYS`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,7 @@ pub struct Config {
     pub access: AccessConfig,
     pub events: EventsConfig,
     pub domains: DomainsConfig,
+    pub migration: MigrationConfig,
     pub policies: PoliciesConfig,
     pub storage: StorageConfig,
     pub workers: WorkersConfig,
@@ -97,6 +100,7 @@ impl Default for Config {
             access: AccessConfig::default(),
             events: EventsConfig::default(),
             domains: DomainsConfig::default(),
+            migration: MigrationConfig::default(),
             policies: PoliciesConfig::default(),
             storage: StorageConfig::default(),
             workers: WorkersConfig::default(),

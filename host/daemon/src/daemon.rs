@@ -66,7 +66,13 @@ async fn serve(
     host.actions.settle_networks().await;
     let listener = bind(config, layout)?;
     let stop = CancellationToken::new();
-    let mut server = tokio::spawn(host.api(stop.clone()).serve(listener));
+    let api = host.api(stop.clone());
+    if let Some(listener) =
+        host.peers.bind().await.context("cannot listen for other hosts at 'migration.listen'")?
+    {
+        tokio::spawn(Arc::clone(&host.peers).serve(listener, api.for_peers(), stop.clone()));
+    }
+    let mut server = tokio::spawn(api.serve(listener));
     tokio::spawn(Arc::clone(&host.actions).follow_networks());
     tokio::spawn(Arc::clone(&host.actions).follow_domains(stop.clone()));
     tokio::spawn(Arc::clone(&host.actions).follow_interfaces(stop.clone()));
@@ -95,7 +101,7 @@ async fn serve(
             }
             wish = signals.next() => match wish {
                 Wish::Stop => break,
-                Wish::Reload => reload(load, &host, log).await,
+                Wish::Reload => reload(load, &host, layout, log).await,
             },
         }
     }
@@ -140,14 +146,16 @@ fn announce(layout: &Layout, pid_file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What can be changed in flight: log directives, what low space is, and policies. A configuration that is wrong changes nothing.
+/// What can be changed in flight: log directives, what low space is, who may send guests and by which certificates, and policies. A configuration that is wrong changes nothing.
 async fn reload(
     load: &dyn Fn() -> Result<Config, crate::config::ConfigError>,
     host: &Host,
+    layout: &Layout,
     log: &LogControl,
 ) {
     let applied = load().map_err(anyhow::Error::from).and_then(|config| {
         log.apply(&config)?;
+        host.reload_peers(&config, layout)?;
         host.actions.set_low_space(config.storage.low_space_percent);
         Ok(())
     });

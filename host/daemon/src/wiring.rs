@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
-use reeve_actions::{Access, Actions, BusSink, Deps, Migrations, Networking, NoFaults, StoreKeeper, Storing};
+use reeve_actions::{
+    Access, Actions, BusSink, Deps, Migrations, Networking, NoFaults, PeerPort, StoreKeeper, Storing,
+};
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
@@ -20,7 +22,7 @@ use reeve_vmm::config::SandboxConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::peers::ApiPeers;
+use crate::peers::Peers;
 use crate::{sniffer, telemetry};
 
 /// The word that makes this binary a worker.
@@ -30,6 +32,8 @@ pub const WORKER: &str = "worker";
 pub struct Host {
     /// The verbs.
     pub actions: Arc<Actions>,
+    /// The ways to other hosts.
+    pub peers: Arc<Peers>,
     policies: Arc<PolicyEngine>,
     api: Metrics,
     registry: Arc<Registry>,
@@ -68,8 +72,10 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         access: access(config),
         faults: Arc::new(NoFaults),
     });
-    let actions = actions.with_migrations(migrations(layout)?);
-    Ok(Host { actions: Arc::new(actions), policies, api, registry: Arc::new(registry) })
+    let peers = peers(config, layout)?;
+    let actions = actions.with_migrations(migrations(&peers, layout)?);
+    actions.migrations().set_senders(&config.migration.peers);
+    Ok(Host { actions: Arc::new(actions), peers, policies, api, registry: Arc::new(registry) })
 }
 
 impl Host {
@@ -87,6 +93,13 @@ impl Host {
     pub async fn begin_policies(&self) {
         self.policies.scan().await;
         self.policies.attach(Arc::new(Verbs::new(&self.actions)));
+    }
+
+    /// Takes in what a changed configuration says of other hosts.
+    pub fn reload_peers(&self, config: &Config, layout: &Layout) -> anyhow::Result<()> {
+        self.peers.renew(config.migration.network(&layout.etc())?)?;
+        self.actions.migrations().set_senders(&config.migration.peers);
+        Ok(())
     }
 
     /// Reads the policies directory again without waiting for its next round.
@@ -121,10 +134,17 @@ fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
     }
 }
 
-fn migrations(layout: &Layout) -> anyhow::Result<Migrations> {
+fn peers(config: &Config, layout: &Layout) -> anyhow::Result<Arc<Peers>> {
+    let socket = std::path::absolute(layout.api_socket()).context("cannot tell where this host is")?;
+    let network = config.migration.network(&layout.etc())?;
+    Ok(Arc::new(Peers::new(socket, network).context("other hosts cannot be spoken with")?))
+}
+
+fn migrations(peers: &Arc<Peers>, layout: &Layout) -> anyhow::Result<Migrations> {
     let run = std::path::absolute(layout.run()).context("cannot tell where this host is")?;
+    let peers = Arc::clone(peers) as Arc<dyn PeerPort>;
     let boot_id = reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?;
-    Ok(Migrations::new(Arc::new(ApiPeers), run.join("reeve.sock"), run, boot_id))
+    Ok(Migrations::new(peers, run, boot_id))
 }
 
 fn policies(config: &Config, layout: &Layout) -> anyhow::Result<PolicyConfig> {

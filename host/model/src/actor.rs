@@ -21,6 +21,11 @@ pub enum Actor {
         /// How deep in nested host calls this call is: 1 is a call straight from a hook.
         depth: u32,
     },
+    /// Another host, identified by its certificate; it may send guests and ask about them.
+    Host {
+        /// A name that its certificate is for.
+        name: String,
+    },
     /// The daemon itself: autostart, recovery, crash handling.
     Daemon,
 }
@@ -30,6 +35,7 @@ impl std::fmt::Display for Actor {
         match self {
             Self::Client { uid, pid } => write!(f, "uid {uid} (pid {pid})"),
             Self::Policy { name, .. } => write!(f, "policy '{name}'"),
+            Self::Host { name } => write!(f, "host '{name}'"),
             Self::Daemon => f.write_str("daemon"),
         }
     }

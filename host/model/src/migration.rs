@@ -49,8 +49,20 @@ impl Default for MigrationLimits {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Migrate {
-    /// The other host: `reeve+unix:///PATH/TO/reeve.sock`.
+    /// The other host: `qemu+tls://HOST/system`, or `reeve+unix:///PATH/TO/reeve.sock` on this machine.
     pub destination: String,
+    /// The guest's memory goes through the connection of the daemons; over TLS it does unless something else is asked for.
+    #[serde(default)]
+    pub tunnelled: bool,
+    /// The guest's memory goes from worker to worker, with no daemon in between: over the network without TLS.
+    #[serde(default)]
+    pub direct: bool,
+    /// The guest's memory goes over a connection of its own to `tls://HOST[:PORT]` or `tcp://HOST[:PORT]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_uri: Option<String>,
+    /// Address of the destination at which it waits for that connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen_address: Option<String>,
     /// The other host keeps a definition of it.
     #[serde(default)]
     pub persistent: bool,
@@ -104,12 +116,47 @@ pub struct PrepareMigration {
     pub paused: bool,
     /// A definition is kept.
     pub persistent: bool,
-    /// The API socket of the source, to ask whose the guest is.
+    /// The address of the source's daemon, to ask whose the guest is.
     pub source: String,
+    /// How the guest's memory and state come.
+    #[serde(default)]
+    pub route: StreamRoute,
     /// Boot id of the source's kernel: files are the same where it is this host's.
     pub boot_id: String,
     /// Disks are not looked at.
     pub allow_unsafe: bool,
+}
+
+/// What a source asks a destination to make ready for when the connection broke in post-copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResumeMigration {
+    /// How the rest of the guest's memory comes.
+    pub route: StreamRoute,
+}
+
+/// How a guest's memory and state travel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum StreamRoute {
+    /// From worker to worker over a unix socket: both hosts are one machine.
+    #[default]
+    Socket,
+    /// Through the connection of the daemons.
+    Tunnel,
+    /// Over a connection of its own.
+    Own {
+        /// Encrypted, and both ends authenticated.
+        tls: bool,
+        /// Address of the destination at which it waits; none is the one that its daemon listens at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        listen: Option<String>,
+        /// Port of the destination; none is one that is free.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+    },
 }
 
 /// A device on the guest's PCI bus.
@@ -127,8 +174,11 @@ pub struct DeviceSlot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MigrationPrepared {
-    /// The socket that takes the guest, once.
+    /// The socket that takes the guest, once; empty where it comes another way.
     pub socket: String,
+    /// The port that takes the guest, once, where it comes over a connection of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 /// How a host sees a migration.

@@ -56,7 +56,7 @@ impl Occasion {
     pub(crate) fn depth(&self) -> u32 {
         match self.actor {
             Actor::Policy { depth, .. } => depth,
-            Actor::Client { .. } | Actor::Daemon => 0,
+            Actor::Client { .. } | Actor::Host { .. } | Actor::Daemon => 0,
         }
     }
 
@@ -68,7 +68,8 @@ impl Occasion {
             actor: match &self.actor {
                 Actor::Client { uid, .. } => policy::Actor::Client(*uid),
                 Actor::Policy { name, .. } => policy::Actor::Policy(name.clone()),
-                Actor::Daemon => policy::Actor::Daemon,
+                // The contract has no other hosts: what they send comes in by the daemon.
+                Actor::Host { .. } | Actor::Daemon => policy::Actor::Daemon,
             },
             config: active.config_text.clone(),
             attempt: 1,

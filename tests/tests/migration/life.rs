@@ -1,7 +1,7 @@
 //! Moves that go well, and what operators see and say of them.
 
 use reeve_model::api::XmlOptions;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute};
 use reeve_tests::wait;
 use uuid::Uuid;
 
@@ -81,7 +81,7 @@ fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
 fn what_can_not_be_is_refused_before_anything_moves() -> Outcome {
     let pair = Pair::with_guest(64)?;
     let wrong = pair.source.reeve(&["domain", "migrate", "guest", "qemu+ssh://host/system"])?.fails(7);
-    assert!(wrong.contains("reeve+unix:///"), "{wrong}");
+    assert!(wrong.contains("without ssh") && wrong.contains("qemu+tls://HOST/system"), "{wrong}");
     let nobody =
         pair.source.reeve(&["domain", "migrate", "guest", "reeve+unix:///nowhere/reeve.sock"])?.fails(1);
     assert!(nobody.contains("does not answer"), "{nobody}");
@@ -105,6 +105,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
         assert!(source.abort_domain_job("guest").await.is_err(), "there is none");
         let unknown = source.migration_report(Uuid::new_v4()).await?;
         assert_eq!(unknown.stage, MigrationStage::Unknown);
+        assert!(target.migration_stream(Uuid::new_v4()).await.is_err(), "nobody waits");
         let nonsense = PrepareMigration {
             migration: Uuid::new_v4(),
             xml: "<domain/>".to_owned(),
@@ -112,6 +113,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
             paused: false,
             persistent: false,
             source: "/nowhere".to_owned(),
+            route: StreamRoute::Socket,
             boot_id: String::new(),
             allow_unsafe: false,
         };

@@ -1,9 +1,14 @@
 //! Two real daemons on this machine, and a real guest that moves between them.
 
+mod bad_network;
+mod certificates;
+mod devices;
 mod faults;
 mod life;
+mod network;
 mod pair;
 mod post_copy;
+mod relay;
 
 use std::time::Duration;
 

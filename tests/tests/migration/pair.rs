@@ -2,19 +2,25 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reeve_tests::{Daemon, Guest, Options, Run, wait};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::certificates::Authority;
 use crate::{Outcome, PATIENCE};
 
 pub struct Pair {
     pub source: Daemon,
     pub target: Daemon,
     pub place: TempDir,
+    /// Addresses of source and target, where they are not their sockets.
+    pub addresses: Option<(String, String)>,
 }
+
+/// Addresses of this machine that two hosts have.
+pub const HOSTS: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
 impl Pair {
     /// Both daemons; domain `guest` runs at the source, with a pattern in its memory.
@@ -22,7 +28,35 @@ impl Pair {
         // Both hosts are this machine, and would have the domain in the same group.
         let config = "[workers]\ncgroup = ''\n".to_owned();
         let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
-        let pair = Self { source: host()?, target: host()?, place: tempfile::tempdir()? };
+        Self { source: host()?, target: host()?, place: tempfile::tempdir()?, addresses: None }
+            .boot(memory_mib)
+    }
+
+    /// Both daemons, which reach each other over TLS alone.
+    pub fn over_tls(memory_mib: u64) -> anyhow::Result<Self> {
+        let authority = Authority::new()?;
+        let place = tempfile::tempdir()?;
+        for host in HOSTS {
+            authority.issue(&place.path().join(host), host, 2090)?;
+        }
+        Self::with_certificates(place, "")?.boot(memory_mib)
+    }
+
+    /// Both daemons with certificates that are in directories of their names, and more lines for the configuration.
+    pub fn with_certificates(place: TempDir, more: &str) -> anyhow::Result<Self> {
+        let ports = [free_port(HOSTS[0])?, free_port(HOSTS[1])?];
+        let host = |index: usize| {
+            let config = network_config(place.path(), index, ports[index], more);
+            Daemon::start_with(Options { config, ..Options::default() })
+        };
+        let (source, target) = (host(0)?, host(1)?);
+        let [one, other] = [0, 1].map(|index| format!("qemu+tls://{}:{}/system", HOSTS[index], ports[index]));
+        Ok(Self { source, target, place, addresses: Some((one, other)) })
+    }
+
+    /// The domain `guest` is defined and runs at the source, with a pattern in its memory.
+    pub fn boot(self, memory_mib: u64) -> anyhow::Result<Self> {
+        let pair = self;
         File::create(pair.disk())?.set_len(1 << 20)?;
         let devices = format!(
             "<disk type='file'><source file='{}'/><target dev='vda' bus='virtio'/></disk>\
@@ -45,18 +79,28 @@ impl Pair {
     /// Other roles: what was the target is the source.
     pub fn turn_around(&mut self) {
         std::mem::swap(&mut self.source, &mut self.target);
+        if let Some((source, target)) = &mut self.addresses {
+            std::mem::swap(source, target);
+        }
     }
 
     /// The address of the target.
     pub fn destination(&self) -> String {
+        if let Some((_, target)) = &self.addresses {
+            return target.clone();
+        }
         format!("reeve+unix://{}", self.target.root().join("run/reeve/reeve.sock").display())
     }
 
     /// Migrates the guest with these options.
     pub fn migrate(&self, options: &[&str]) -> anyhow::Result<Run> {
-        let uri = self.destination();
+        self.migrate_to(&self.destination(), options)
+    }
+
+    /// Migrates the guest to the host at an address.
+    pub fn migrate_to(&self, uri: &str, options: &[&str]) -> anyhow::Result<Run> {
         let arguments: Vec<&str> =
-            ["domain", "migrate", "guest", uri.as_str()].into_iter().chain(options.iter().copied()).collect();
+            ["domain", "migrate", "guest", uri].into_iter().chain(options.iter().copied()).collect();
         self.source.reeve(&arguments)
     }
 
@@ -98,6 +142,23 @@ impl Pair {
         anyhow::ensure!(&sector == b"after-the-move", "the disk has {sector:?}");
         Ok(())
     }
+}
+
+/// The configuration of a host that speaks with others over TLS.
+pub fn network_config(place: &Path, index: usize, port: u16, more: &str) -> String {
+    let (own, other, files) = (HOSTS[index], HOSTS[1 - index], place.join(HOSTS[index]));
+    let files = files.display();
+    let peers = if more.contains("peers") { String::new() } else { format!("peers = ['{other}']\n") };
+    format!(
+        "[workers]\ncgroup = ''\n[migration]\nlisten = '{own}:{port}'\naddress = '{own}:{port}'\n{peers}{more}\n\
+         [migration.tls]\nca = '{files}/ca.pem'\nserver-certificate = '{files}/cert.pem'\nserver-key = '{files}/key.pem'\n\
+         client-certificate = '{files}/cert.pem'\nclient-key = '{files}/key.pem'\n"
+    )
+}
+
+/// A port of this machine that nobody has.
+pub fn free_port(at: &str) -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind((at, 0))?.local_addr()?.port())
 }
 
 /// The state of the guest at a host, `absent` where there is none.

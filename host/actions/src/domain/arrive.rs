@@ -6,7 +6,6 @@
 //! ```
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,14 +17,16 @@ use reeve_model::migration::{DeviceSlot, MigrationPrepared, MigrationStage, Prep
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
 use uuid::Uuid;
 
+use super::arrive_stream::check_source;
 use super::post_copy::Late;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
+use crate::migrating::ComingStream;
+use crate::peer_address::PeerAddress;
 
 /// How long the source may take to connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(30);
@@ -45,6 +46,8 @@ impl Actions {
     ) -> Result<MigrationPrepared, Error> {
         let config = self.read_document(&request.xml, false)?.config;
         self.authorize(actor, Verb::DomainMigrate, &config.name)?;
+        let source = PeerAddress::try_from(request.source.clone())?;
+        check_source(actor, &source)?;
         self.domains.check_identity(&config).map_err(explain)?;
         // Before anything is waited for: the one that wants to send it may be this very host.
         if self.domains.phase(config.uuid).is_ok() {
@@ -60,18 +63,14 @@ impl Actions {
             _ => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,
         };
         let migration = request.migration;
-        let socket = self.migrations.run.join(format!("migration-{migration}"));
-        let listener = UnixListener::bind(&socket).map_err(|fault| {
-            let message = format!("no socket for the guest of '{}' can be made: {fault}", config.name);
-            Error::new(ErrorCode::Internal, message)
-        })?;
+        let (prepared, stream) = self.await_stream(actor, migration, &request.route).await?;
         self.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let arrive = Arrive {
             config,
             migration,
             slots: request.slots,
-            source: request.source.into(),
+            source,
             paused: request.paused,
             persistent: request.persistent,
             actor: actor.clone(),
@@ -79,20 +78,16 @@ impl Actions {
             turn: Some(turn),
             stream: None,
         };
-        let prepared = MigrationPrepared { socket: socket.display().to_string() };
-        tokio::spawn(Arc::clone(self).take_guest(arrive, listener, socket));
+        tokio::spawn(Arc::clone(self).take_guest(arrive, stream));
         Ok(prepared)
     }
 
     /// Waits for the source, and takes its guest.
-    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, listener: UnixListener, socket: PathBuf) {
-        let accepted = tokio::time::timeout(CONNECT, listener.accept()).await;
-        // It takes one connection.
-        let _ = std::fs::remove_file(&socket);
-        drop(listener);
+    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, stream: ComingStream) {
+        let accepted = tokio::time::timeout(CONNECT, stream).await;
         let (name, migration, actor) = (arrive.config.name.clone(), arrive.migration, arrive.actor.clone());
         let stream = match accepted {
-            Ok(Ok((stream, _))) => stream.into_std().ok(),
+            Ok(Ok(stream)) => Some(stream),
             Ok(Err(_)) | Err(_) => None,
         };
         let Some(stream) = stream else {
@@ -101,7 +96,7 @@ impl Actions {
             tracing::warn!(domain = name, "the host that wanted to send the domain did not connect");
             return;
         };
-        arrive.stream = Some(stream.into());
+        arrive.stream = Some(stream);
         if let Err(error) = self.perform(&actor, arrive).await {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
         }
@@ -133,7 +128,7 @@ pub(crate) struct Arrive {
     pub(super) config: DomainConfig,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
-    pub(super) source: PathBuf,
+    pub(super) source: PeerAddress,
     pub(super) paused: bool,
     persistent: bool,
     actor: Actor,
@@ -225,7 +220,7 @@ impl Step<Arrive> for TakeIn {
             let incoming = Incoming { migration, stream, slots, paused, witness };
             turn.receive(arrive.config.clone(), incoming).await.map_err(explain)?;
         }
-        actions.migrations.set_arriving(arrive.migration, Some(arrive.config.uuid));
+        actions.migrations.set_arriving(arrive.migration, Some((arrive.config.uuid, arrive.source.clone())));
         actions.wait_for_guest(arrive).await?;
         actions.migrations.set_arriving(arrive.migration, None);
         actions.migrations.set_stage(arrive.migration, MigrationStage::Arrived);

@@ -8,8 +8,6 @@
 //! that everything is undone by telling the worker to keep its guest.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +23,9 @@ use uuid::Uuid;
 
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::host_of;
-use crate::{Actions, blocking, document};
+use crate::migrating::StreamTarget;
+use crate::peer_address::{self, PeerAddress};
+use crate::{Actions, document};
 
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
@@ -44,11 +43,13 @@ impl Actions {
         let begun = Instant::now();
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
         self.permits(&subject, Request::Migrate)?;
-        let host = host_of(&request.destination)?;
-        let uuid = subject.uuid;
         if request.resume_post_copy {
-            return self.resume_post_copy(&subject, &host, begun).await;
+            return self.resume_post_copy(&subject, &request, begun).await;
         }
+        let host = PeerAddress::parse(&request.destination)?;
+        let (route, at) = peer_address::route(&host, &request)?;
+        let source = self.migrations.peers.own_address(&host, &route)?;
+        let uuid = subject.uuid;
         let turn = self.turn(actor, uuid, Request::Migrate).await?;
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
@@ -59,7 +60,8 @@ impl Actions {
             slots: self.domains.device_slots(uuid).await.map_err(explain)?,
             paused,
             persistent: request.persistent,
-            source: self.migrations.socket.display().to_string(),
+            source,
+            route: route.clone(),
             boot_id: self.migrations.boot_id.clone(),
             allow_unsafe: request.allow_unsafe,
         };
@@ -67,11 +69,10 @@ impl Actions {
         let prepared = self.migrations.peers.prepare(&host, &prepare).await;
         let prepared =
             prepared.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
-        let connected = blocking(move || Ok(UnixStream::connect(&prepared.socket))).await?;
-        let stream = connected.map_err(|fault| {
-            self.migrations.set_stage(migration, MigrationStage::Unknown);
-            Error::new(ErrorCode::Internal, format!("the destination can't be reached: {fault}"))
-        })?;
+        let target = StreamTarget { daemon: host.clone(), migration, route, host: at, prepared };
+        let connected = self.migrations.peers.connect(&target).await;
+        let stream =
+            connected.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
         let operation = Leave {
             uuid,
             migration,
@@ -83,7 +84,7 @@ impl Actions {
             actor: actor.clone(),
             downtime_us: None,
             turn: Some(turn),
-            stream: Some(stream.into()),
+            stream: Some(stream),
         };
         let done = tokio::select! {
             done = self.perform(actor, operation) => done?,
@@ -134,9 +135,12 @@ impl Actions {
         Ok(limits)
     }
 
-    /// How this host sees a migration, for the other host.
+    /// How this host sees a migration, for the other host. A host that a guest was sent to asks, whether it may send some or not:
+    /// it knows the id.
     pub fn migration_report(&self, actor: &Actor, migration: Uuid) -> Result<MigrationReport, Error> {
-        self.authorize(actor, Verb::DomainMigrate, "")?;
+        if !matches!(actor, Actor::Host { .. }) {
+            self.authorize(actor, Verb::DomainMigrate, "")?;
+        }
         Ok(MigrationReport { stage: self.migrations.stage(migration) })
     }
 }
@@ -146,7 +150,7 @@ impl Actions {
 pub(crate) struct Leave {
     uuid: Uuid,
     pub(crate) migration: Uuid,
-    host: PathBuf,
+    host: PeerAddress,
     undefine: bool,
     suspend_after: Option<u64>,
     #[serde(default)]

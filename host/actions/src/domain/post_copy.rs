@@ -3,22 +3,24 @@
 //! Both halves are needed until the destination has all of it. Where one ends, the guest is lost and the other one is ended; where only the
 //! connection breaks, both wait until an operator has it mended.
 
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace};
 use reeve_domain::{Request, Turn};
-use reeve_model::migration::{Migrated, MigrationPrepared, MigrationStage};
+use reeve_model::migration::{
+    Migrate, Migrated, MigrationPrepared, MigrationStage, ResumeMigration, StreamRoute,
+};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use tokio::net::UnixListener;
 use uuid::Uuid;
 
 use super::Subject;
 use super::arrive::{Arrive, CONNECT, WORD};
+use super::arrive_stream::check_source;
+use crate::Actions;
 use crate::error::explain;
-use crate::{Actions, blocking};
+use crate::migrating::StreamTarget;
+use crate::peer_address::{self, PeerAddress};
 
 /// How long it may take until both sides see that a connection broke, and until a domain that has gone is gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,10 +51,12 @@ impl Actions {
     pub(super) async fn resume_post_copy(
         self: &Arc<Self>,
         subject: &Subject,
-        host: &Path,
+        request: &Migrate,
         begun: Instant,
     ) -> Result<Migrated, Error> {
         let uuid = subject.uuid;
+        let daemon = PeerAddress::parse(&request.destination)?;
+        let (route, host) = peer_address::route(&daemon, request)?;
         let none = || {
             let message = format!("domain '{}' is not in post-copy", subject.name);
             Error::new(ErrorCode::WrongState, message)
@@ -60,12 +64,10 @@ impl Actions {
         let migration = self.migrations.leaving(uuid).ok_or_else(none)?;
         let summary = self.domains.snapshot(uuid).map_err(explain)?.summary;
         let mut progress = self.domains.migration_progress(uuid).map_err(explain)?;
-        let prepared = self.migrations.peers.resume(host, migration).await?;
-        let connected = blocking(move || Ok(UnixStream::connect(&prepared.socket))).await?;
-        let stream = connected.map_err(|fault| {
-            Error::new(ErrorCode::Internal, format!("the destination can't be reached: {fault}"))
-        })?;
-        let order = MigrationOrder::Resume { migration, stream: stream.into() };
+        let peers = &self.migrations.peers;
+        let prepared = peers.resume(&daemon, migration, &ResumeMigration { route: route.clone() }).await?;
+        let stream = peers.connect(&StreamTarget { daemon, migration, route, host, prepared }).await?;
+        let order = MigrationOrder::Resume { migration, stream };
         self.domains.migrate(uuid, order).await.map_err(explain)?;
         let mut downtime = None;
         loop {
@@ -107,10 +109,12 @@ impl Actions {
         self: &Arc<Self>,
         actor: &Actor,
         migration: Uuid,
+        route: &StreamRoute,
     ) -> Result<MigrationPrepared, Error> {
         self.authorize(actor, Verb::DomainMigrate, "")?;
         let none = || Error::new(ErrorCode::NotFound, format!("no guest comes by migration {migration}"));
-        let uuid = self.migrations.arriving(migration).ok_or_else(none)?;
+        let (uuid, source) = self.migrations.arriving(migration).ok_or_else(none)?;
+        check_source(actor, &source)?;
         let begun = Instant::now();
         while self.domains.migration_place(uuid).await.map_err(explain)?
             != (MigrationPlace::Late { interrupted: true })
@@ -121,24 +125,11 @@ impl Actions {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        let socket = self.migrations.run.join(format!("migration-{migration}"));
-        // One that nobody came to.
-        let _ = std::fs::remove_file(&socket);
-        let listener = UnixListener::bind(&socket).map_err(|fault| {
-            let message = format!("no socket for the rest of the guest can be made: {fault}");
-            Error::new(ErrorCode::Internal, message)
-        })?;
-        let prepared = MigrationPrepared { socket: socket.display().to_string() };
+        let (prepared, coming) = self.await_stream(actor, migration, route).await?;
         let actions = Arc::clone(self);
         tokio::spawn(async move {
-            let accepted = tokio::time::timeout(CONNECT, listener.accept()).await;
-            let _ = std::fs::remove_file(&socket);
-            let stream = match accepted {
-                Ok(Ok((stream, _))) => stream.into_std().ok(),
-                Ok(Err(_)) | Err(_) => None,
-            };
-            let Some(stream) = stream else { return };
-            let order = MigrationOrder::Resume { migration, stream: stream.into() };
+            let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, coming).await else { return };
+            let order = MigrationOrder::Resume { migration, stream };
             if let Err(error) = actions.domains.migrate(uuid, order).await {
                 tracing::warn!(%uuid, %error, "the rest of a guest can't be taken");
             }

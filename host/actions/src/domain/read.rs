@@ -15,7 +15,9 @@ impl Actions {
             Actor::Policy { name, .. } => {
                 rows.retain(|row| self.policy.permits(name, Verb::DomainRead, &row.name));
             }
-            Actor::Client { .. } | Actor::Daemon => self.authorize(actor, Verb::DomainRead, "")?,
+            Actor::Client { .. } | Actor::Host { .. } | Actor::Daemon => {
+                self.authorize(actor, Verb::DomainRead, "")?;
+            }
         }
         Ok(rows)
     }
@@ -50,7 +52,9 @@ impl Actions {
             Actor::Policy { name, .. } => {
                 all.retain(|domain| self.policy.permits(name, Verb::DomainRead, &domain.summary.name));
             }
-            Actor::Client { .. } | Actor::Daemon => self.authorize(actor, Verb::DomainRead, "")?,
+            Actor::Client { .. } | Actor::Host { .. } | Actor::Daemon => {
+                self.authorize(actor, Verb::DomainRead, "")?;
+            }
         }
         Ok(all)
     }

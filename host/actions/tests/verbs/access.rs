@@ -3,7 +3,7 @@
 use reeve_actions::Access;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
-use reeve_model::migration::Migrate;
+use reeve_model::migration::{Migrate, MigrationStage, PrepareMigration, StreamRoute};
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -151,6 +151,44 @@ async fn a_stranger_has_no_interfaces() {
     refused(host.commit_interfaces(&stranger).await, ErrorCode::Denied, write);
     refused(host.roll_back_interfaces(&stranger).await, ErrorCode::Denied, write);
     assert_eq!(host.interface_info(&ROOT, "eth77").await.unwrap().kind, "ethernet");
+}
+
+#[tokio::test]
+async fn another_host_sends_guests_where_it_was_named_and_does_nothing_else() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let other = Actor::Host { name: "host2.example.com".to_owned() };
+    let prepare = |source: &str| PrepareMigration {
+        migration: Uuid::new_v4(),
+        xml: plain("web"),
+        slots: Vec::new(),
+        paused: false,
+        persistent: false,
+        source: source.to_owned(),
+        route: StreamRoute::Tunnel,
+        boot_id: String::new(),
+        allow_unsafe: true,
+    };
+    let itself = "reeve+tls://host2.example.com:16514/system";
+    let said = ["host 'host2.example.com'", "domain:migrate"];
+    let error = refused(host.prepare_migration(&other, prepare(itself)).await, ErrorCode::Denied, &said);
+    assert!(error.hint.unwrap().contains("'migration.peers'"));
+    refused(host.migration_stream(&other, Uuid::new_v4()), ErrorCode::Denied, &said);
+    host.migrations().set_senders(&["Host2.example.com".to_owned()]);
+    let third = prepare("reeve+tls://host3.example.com:16514/system");
+    refused(host.prepare_migration(&other, third).await, ErrorCode::Denied, &["which is not its name"]);
+    refused(
+        host.migration_stream(&other, Uuid::new_v4()),
+        ErrorCode::NotFound,
+        &["nobody waits for the guest"],
+    );
+    assert_eq!(host.migration_report(&other, Uuid::new_v4()).unwrap().stage, MigrationStage::Unknown);
+    refused(
+        host.start(&other, "web").await,
+        ErrorCode::Denied,
+        &["host 'host2.example.com'", "domain:start"],
+    );
+    refused(host.list(&other), ErrorCode::Denied, &["domain:read"]);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
+use reeve_model::migration::{
+    Migrate, MigrationLimits, MigrationStage, PrepareMigration, ResumeMigration, StreamRoute,
+};
 use uuid::Uuid;
 
 use crate::host::{Host, document};
@@ -47,7 +49,10 @@ async fn another_host_is_told_what_is_known() {
     let host = Host::serve();
     let client = &host.client;
     assert_eq!(client.migration_report(Uuid::new_v4()).await.unwrap().stage, MigrationStage::Unknown);
-    assert_eq!(refused(client.resume_migration(Uuid::new_v4()).await), ErrorCode::NotFound);
+    let rest = ResumeMigration { route: StreamRoute::Socket };
+    assert_eq!(refused(client.resume_migration(Uuid::new_v4(), &rest).await), ErrorCode::NotFound);
+    let nobody_waits = client.migration_stream(Uuid::new_v4()).await.map(drop);
+    assert_eq!(refused(nobody_waits), ErrorCode::NotFound);
     let prepare = |xml: String| PrepareMigration {
         migration: Uuid::new_v4(),
         xml,
@@ -55,6 +60,7 @@ async fn another_host_is_told_what_is_known() {
         paused: false,
         persistent: false,
         source: "/nowhere".to_owned(),
+        route: StreamRoute::Socket,
         boot_id: "of another host".to_owned(),
         allow_unsafe: false,
     };

@@ -17,15 +17,17 @@ The guest runs while its memory is sent, stands still for a moment, and goes on 
 is killed or cut in between. Its disks must be the same for both hosts.
 
 Examples:
-  reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live --verbose
-  reeve domain migrate web --desturi reeve+unix:///srv/b/run/reeve/reeve.sock --live --persistent --undefinesource
+  reeve domain migrate web qemu+tls://host2.example.com/system --live --verbose
+  reeve domain migrate web --desturi qemu+tls://host2.example.com/system --live --persistent --undefinesource
   reeve domain migrate web --desturi … --live --timeout 30      after 30 s it stands still until all of it is sent
+  reeve domain migrate web --desturi … --live --migrateuri tls://10.9.0.2     memory goes over another network
   reeve domain migrate web --desturi … --live --postcopy        and then 'reeve domain migrate-postcopy web': it goes on there at once
-  reeve domain migrate web --desturi … --postcopy-resume        after the connection broke in post-copy")]
+  reeve domain migrate web --desturi … --postcopy-resume        after the connection broke in post-copy
+  reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live    to another daemon on this machine")]
 pub struct MigrateDomain {
     #[command(flatten)]
     target: Target,
-    /// The other host: reeve+unix:///PATH/TO/reeve.sock
+    /// The other host as this host's daemon reaches it: qemu+tls://HOST[:PORT]/system, or reeve+unix:///PATH/TO/reeve.sock
     #[arg(value_name = "DESTURI", required_unless_present = "desturi")]
     destination: Option<String>,
     /// The other host, as virsh names the option
@@ -37,6 +39,21 @@ pub struct MigrateDomain {
     /// Keep a definition at the destination
     #[arg(long)]
     persistent: bool,
+    /// This host's daemon reaches the destination's itself: always so
+    #[arg(long)]
+    p2p: bool,
+    /// Memory goes through the connection of the daemons: what happens over TLS anyway
+    #[arg(long, conflicts_with_all = ["direct", "migrateuri"])]
+    tunnelled: bool,
+    /// Memory goes from worker to worker with no daemon in between: over the network without TLS, where both hosts allow that
+    #[arg(long)]
+    direct: bool,
+    /// Memory goes over a connection of its own: tls://HOST[:PORT], or tcp://HOST[:PORT] where both hosts allow that
+    #[arg(long, value_name = "URI")]
+    migrateuri: Option<String>,
+    /// Address of the destination at which it waits for that connection
+    #[arg(long, value_name = "ADDRESS")]
+    listen_address: Option<String>,
     /// Remove the definition here once it has gone
     #[arg(long)]
     undefinesource: bool,
@@ -108,6 +125,10 @@ impl MigrateDomain {
         }
         let request = Migrate {
             destination: self.destination.or(self.desturi).unwrap_or_default(),
+            tunnelled: self.tunnelled,
+            direct: self.direct,
+            stream_uri: self.migrateuri,
+            listen_address: self.listen_address,
             persistent: self.persistent,
             undefine_source: self.undefinesource,
             suspend: self.suspend,

@@ -18,6 +18,40 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("domains.autostart", "Start domains that are marked for it when the daemon starts."),
     ("domains.sim-speed", "How many times faster than the wall the clock of simulated domains runs. Read at start only."),
     (
+        "migration.listen",
+        "IP address, with a port unless it is 16514, at which daemons of other hosts are heard, over TLS. Empty: guests neither come
+         from other hosts nor go to them. Read at start only.",
+    ),
+    (
+        "migration.address",
+        "How other hosts name this one: HOST or HOST:PORT. Its certificates must be for HOST. Empty: the name of the host.",
+    ),
+    (
+        "migration.peers",
+        "Hosts that may send guests here, by the names that their certificates are for. Empty: none.",
+    ),
+    (
+        "migration.stream-ports",
+        "Ports at which guests come that have a connection of their own ('reeve domain migrate --migrateuri', '--direct').",
+    ),
+    (
+        "migration.unencrypted",
+        "Guests may go and come without TLS, where an operator asks for it with '--migrateuri tcp://HOST' or '--direct'. Whoever
+         is on the way reads their memory and can change it. Both hosts must say so.",
+    ),
+    (
+        "migration.tls.ca",
+        "PEM file of the authority that signs the certificates of all hosts. Files are named from DIR/etc/reeve on; they are read
+         again when the daemon gets SIGHUP, and must not be writable by others.",
+    ),
+    ("migration.tls.server-certificate", "PEM file of this host's certificate for hosts that reach it."),
+    ("migration.tls.server-key", "Its private key, which nobody else may read."),
+    (
+        "migration.tls.client-certificate",
+        "PEM file of this host's certificate for hosts that it reaches. It may be the same file.",
+    ),
+    ("migration.tls.client-key", "Its private key."),
+    (
         "policies.tune-interval",
         "Seconds between two rounds of tuners; starts and stops of domains wake them too. Read at start only.
          Policies are the *.wasm files in DIR/etc/reeve/policies.d, bound as DIR/etc/reeve/policies.toml says, and those

@@ -199,9 +199,21 @@ impl Backend {
         }
         self.outgoing.resize(length, 0);
         frame.read(memory, &mut self.outgoing);
+        self.send_outgoing(poll)
+    }
+
+    /// Sends a frame that is not the guest's.
+    pub(super) fn send_own(&mut self, poll: &Poll, frame: &[u8]) -> Sent {
+        self.outgoing.clear();
+        self.outgoing.resize(HEADER_SIZE, 0);
+        self.outgoing.extend_from_slice(frame);
+        self.send_outgoing(poll)
+    }
+
+    fn send_outgoing(&mut self, poll: &Poll) -> Sent {
         let frame = &self.outgoing[HEADER_SIZE..];
         match &mut self.kind {
-            Kind::Tap(_) => Sent::Refused,
+            Kind::Tap(tap) => tap.write(&self.outgoing),
             Kind::Multicast(multicast) => multicast.send(frame),
             Kind::Tunnel(tunnel) => tunnel.send(poll, frame),
         }

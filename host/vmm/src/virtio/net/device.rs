@@ -92,6 +92,8 @@ pub struct Net {
     options: NetOptions,
     control: Arc<NetControl>,
     metrics: Arc<NetMetrics>,
+    /// The guest comes from elsewhere, and the networks of this host do not know it.
+    is_new_here: bool,
     worker: Option<Worker<NetHandler>>,
 }
 
@@ -106,7 +108,7 @@ impl Net {
         let control = Arc::new(NetControl { link: Arc::new(link), notifier: ConfigNotifier::default() });
         let offloads = backend.offloads();
         let (backend, metrics) = (Some(backend), Arc::default());
-        Ok(Self { backend, offloads, options, control, metrics, worker: None })
+        Ok(Self { backend, offloads, options, control, metrics, is_new_here: false, worker: None })
     }
 
     /// The control plane's handle, shared with the running device.
@@ -167,6 +169,7 @@ impl VirtioDevice for Net {
             metrics: Arc::clone(&self.metrics),
             frame: NetHandler::frame(),
             watching: false,
+            announced: std::mem::take(&mut self.is_new_here).then_some(self.options.mac),
         };
         self.worker = Some(Worker::start("virtio-net", handler, Arc::clone(&activation.interrupt))?);
         self.control.notifier.connect(Some(activation.interrupt));
@@ -185,8 +188,14 @@ impl VirtioDevice for Net {
     }
 
     fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
-        if matches!(state, OwnState::Nothing {}) { Ok(()) } else { Err(OwnStateError::Kind) }
+        if !matches!(state, OwnState::Nothing {}) {
+            return Err(OwnStateError::Kind);
+        }
+        self.is_new_here = true;
+        Ok(())
     }
 
-    fn reset(&mut self) {}
+    fn reset(&mut self) {
+        self.is_new_here = false;
+    }
 }

@@ -1,5 +1,6 @@
 //! Virtio network device (virtio 1.2, 5.1) on a tap, a multicast group or TCP tunnels of the host.
 
+mod announce;
 mod backend;
 mod device;
 mod metrics;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::eventfd::EventFd;
 
+use super::announce::announcement;
 use super::backend::{Backend, Received, Sent};
 use super::device::Link;
 use super::metrics::NetMetrics;
@@ -35,6 +36,8 @@ pub(super) struct NetHandler {
     pub frame: Box<[u8]>,
     /// Whether frames of the host are waited for: only while the guest has room.
     pub watching: bool,
+    /// Address of a guest that came from elsewhere, until the host's networks were told of it.
+    pub announced: Option<[u8; 6]>,
 }
 
 impl NetHandler {
@@ -147,7 +150,12 @@ impl Handler for NetHandler {
         watch(&self.receive, RECEIVE)?;
         watch(&self.transmit, TRANSMIT)?;
         poll.add(self.link_event.as_raw_fd(), EventSet::IN, LINK)?;
-        self.backend.register(poll)
+        self.backend.register(poll)?;
+        if let Some(mac) = self.announced.take().filter(|_| self.link.is_up()) {
+            // A frame that gets lost: the guest's next one does the same.
+            self.backend.send_own(poll, &announcement(mac));
+        }
+        Ok(())
     }
 
     fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError> {

@@ -1,7 +1,7 @@
 //! A tap or macvtap as the host's end of the cable.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 
 use vmm_sys_util::ioctl::{ioctl_with_mut_ref, ioctl_with_ref, ioctl_with_val};
@@ -70,6 +70,11 @@ impl Tap {
     /// Reads a frame with its header. None when there is none now.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> Option<usize> {
         (&self.0).read(buffer).ok().filter(|length| *length > HEADER_SIZE)
+    }
+
+    /// Sends a frame with its header.
+    pub(super) fn write(&self, frame: &[u8]) -> Sent {
+        Sent::from_result((&self.0).write(frame).map(drop))
     }
 
     /// Sends a frame with its header from guest memory.

@@ -1,10 +1,11 @@
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::atomic::Ordering;
 
 use cable::{ETHERTYPE, cable, frame, next_on_host};
 
 use super::*;
+use crate::virtio::device::{OwnState, VirtioDevice};
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 #[path = "../../../tests/worker/cable.rs"]
@@ -51,6 +52,29 @@ fn frames_travel_both_ways() {
     assert_eq!(metrics.tx_bytes.load(Ordering::Relaxed), 200 * 64);
     assert!(metrics.rx_packets.load(Ordering::Relaxed) >= 200);
     assert!(driver.lines.raised(1) > 0, "the driver was interrupted for received frames");
+}
+
+#[test]
+fn a_guest_that_comes_from_elsewhere_is_announced_once() {
+    let Some((tap, mut host)) = cable("a_guest_that_comes_from_elsewhere_is_announced_once") else { return };
+    let mut net = Net::new(Backend::tap(tap).unwrap(), OPTIONS).unwrap();
+    net.restore(&OwnState::Nothing {}).unwrap();
+    let mut driver = Driver::new(Box::new(net));
+    driver.start(EVENT_IDX, SIZE);
+    let mut bytes = [0; 2048];
+    // The kernel's own frames come in between.
+    let announced = loop {
+        let length = host.read(&mut bytes).unwrap();
+        if bytes[12..14] == [0x80, 0x35] {
+            break &bytes[..length];
+        }
+    };
+    assert_eq!(announced[..12], [[0xff; 6], OPTIONS.mac].concat());
+    assert_eq!(announced[22..28], OPTIONS.mac);
+    let sent = frame(b"next");
+    let body = driver.buffer(&[vec![0; HEADER], sent.clone()].concat());
+    driver.submit(1, SIZE, &[(body, 76, false)]);
+    assert_eq!(next_on_host(&mut host), sent);
 }
 
 #[test]

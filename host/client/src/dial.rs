@@ -1,0 +1,37 @@
+//! Connections to daemons that are not reached by a unix socket.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+
+use crate::{Client, ClientError};
+
+/// Both directions of a connection.
+pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
+
+/// A connection that is being opened.
+pub type Dialed<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send + 'a>>;
+
+/// Opens connections to one daemon.
+pub trait Dial: Debug + Send + Sync {
+    /// Opens one; the other end is known to be the daemon.
+    fn dial(&self) -> Dialed<'_>;
+}
+
+impl Client {
+    pub(crate) async fn connect(&self) -> Result<Box<dyn Connection>, ClientError> {
+        let connected = match &self.dial {
+            Some(dial) => dial.dial().await,
+            None => {
+                UnixStream::connect(&self.socket).await.map(|stream| Box::new(stream) as Box<dyn Connection>)
+            }
+        };
+        connected.map_err(|source| ClientError::Unreachable { socket: self.socket.clone(), source })
+    }
+}

@@ -1,0 +1,110 @@
+//! Where other hosts come in.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reeve_actions::ComingStream;
+use reeve_api::PeerApi;
+use reeve_model::migration::StreamRoute;
+use reeve_model::{Error, ErrorCode};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::network::Network;
+use super::{Peers, relayed};
+
+/// Connections that may be open at one time: guests that come, their daemons' questions, and strangers that say nothing yet.
+const MOST: usize = 256;
+/// How long nobody is let in when the kernel has no descriptor for a connection.
+const BREATH: Duration = Duration::from_millis(200);
+
+impl Peers {
+    /// Listens for other hosts, where this host speaks with any.
+    pub async fn bind(&self) -> std::io::Result<Option<TcpListener>> {
+        match self.network() {
+            Some(network) => TcpListener::bind(network.settings.listen).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Lets other hosts in until `stop` is cancelled. Streams that are open go on until they end.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, api: PeerApi, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(MOST));
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = async {
+                    let permit = Arc::clone(&room).acquire_owned().await;
+                    (permit, listener.accept().await)
+                } => accepted,
+            };
+            let (permit, (stream, from)) = match accepted {
+                (Ok(permit), Ok(accepted)) => (permit, accepted),
+                (_, error) => {
+                    tracing::warn!(?error, "a host could not be let in");
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            };
+            let Some(network) = self.network() else { continue };
+            let api = api.clone();
+            tokio::spawn(async move {
+                match network.take(stream, from).await {
+                    Ok((name, stream)) => {
+                        if let Err(error) = api.serve(stream, name.clone()).await {
+                            tracing::debug!(host = name, %error, "a connection of another host ended");
+                        }
+                    }
+                    Err(fault) => tracing::warn!("{fault}"),
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Waits at a port for the stream of a guest that the host `from` sends.
+pub(super) async fn one_guest(
+    network: Arc<Network>,
+    route: &StreamRoute,
+    from: &str,
+) -> Result<(u16, ComingStream), Error> {
+    let StreamRoute::Own { tls, listen, port } = route else {
+        return Err(Error::new(ErrorCode::Invalid, "a guest of this kind needs no port"));
+    };
+    let address = listen.as_deref().map(str::parse::<IpAddr>).transpose().map_err(|_| {
+        let message = format!("'{}' is no address to listen at", listen.as_deref().unwrap_or_default());
+        Error::new(ErrorCode::Invalid, message).with_hint("write an IP address of the destination")
+    })?;
+    let bound = network.listen(address, *port).await.and_then(|listener| {
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    });
+    let (listener, port) = bound.map_err(|fault| {
+        let message = format!("there is no port for the guest: {fault}");
+        Error::new(ErrorCode::Internal, message).with_hint(
+            "name another with --migrateuri or --listen-address, or widen 'migration.stream-ports'",
+        )
+    })?;
+    let (tls, wanted) = (*tls, from.to_owned());
+    let coming = async move {
+        loop {
+            let (stream, at) = listener.accept().await?;
+            if !tls {
+                stream.set_nodelay(true)?;
+                return stream.into_std().map(OwnedFd::from);
+            }
+            match network.take(stream, at).await {
+                Ok((name, stream)) if name == wanted => return relayed(stream),
+                Ok((name, _)) => {
+                    tracing::warn!("a guest of host '{wanted}' was waited for, and host '{name}' came");
+                }
+                Err(fault) => tracing::warn!("{fault}"),
+            }
+        }
+    };
+    Ok((port, Box::pin(coming)))
+}

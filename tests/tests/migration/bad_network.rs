@@ -1,0 +1,91 @@
+//! Networks that are slow, break off or damage what they carry: the guest is on one host, whole, whatever happens when.
+
+use std::net::SocketAddr;
+
+use reeve_tests::wait;
+
+use crate::pair::{Pair, state};
+use crate::relay::{Fault, Relay};
+use crate::{Outcome, PATIENCE};
+
+/// A network between the source and the target of a pair; the target's address in it.
+fn between(pair: &Pair, fault: Fault) -> anyhow::Result<(Relay, String)> {
+    let place = pair.destination();
+    let at: SocketAddr = place.trim_start_matches("qemu+tls://").trim_end_matches("/system").parse()?;
+    let relay = Relay::start(&at.ip().to_string(), at, fault)?;
+    let uri = format!("qemu+tls://{}:{}/system", at.ip(), relay.port);
+    Ok((relay, uri))
+}
+
+/// Waits until one host has the guest and the other none; the host that has it.
+fn settled(pair: &Pair) -> anyhow::Result<bool> {
+    let states = || -> anyhow::Result<(String, String)> { Ok((state(&pair.source)?, state(&pair.target)?)) };
+    let mut last = (String::new(), String::new());
+    wait::until("one host has the guest", PATIENCE, || {
+        last = states().unwrap_or_default();
+        let running = [&last.0, &last.1].iter().filter(|state| state.as_str() == "running").count();
+        let gone = |state: &str| matches!(state, "absent" | "shut-off");
+        running == 1 && (gone(&last.0) || gone(&last.1))
+    })
+    .map_err(|error| error.context(format!("{last:?}")))?;
+    Ok(last.1 == "running")
+}
+
+#[test]
+fn a_slow_network_moves_a_guest_all_the_same() -> Outcome {
+    let pair = Pair::over_tls(64)?;
+    let (relay, uri) = between(&pair, Fault::Slow(4 << 20))?;
+    let said = pair.migrate_to(&uri, &["--live"])?.ok();
+    println!("{said}: {} bytes", relay.carried());
+    assert!(settled(&pair)?);
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn a_network_that_breaks_off_leaves_one_guest() -> Outcome {
+    let mut pair = Pair::over_tls(64)?;
+    let (relay, uri) = between(&pair, Fault::Nothing)?;
+    pair.migrate_to(&uri, &["--live", "--persistent"])?.ok();
+    let all = relay.carried();
+    pair.is_intact(&pair.target)?;
+    pair.turn_around();
+    let mut moved = 0;
+    // While both greet each other, ask to make ready, in rounds, and around the end; the end is not at the same byte each time.
+    let places =
+        [10, 1000, 3000, 8000, all / 4, all / 2, all * 9 / 10, all - 30_000, all - 5000, all - 300, all - 60];
+    for at in places {
+        let (relay, uri) = between(&pair, Fault::Cut(at))?;
+        let run = pair.migrate_to(&uri, &["--live", "--persistent"])?;
+        let at_target = settled(&pair)?;
+        println!(
+            "cut at {at} of {all} ({}): code {}, moved {at_target}: {}",
+            relay.has_failed(),
+            run.code,
+            run.stderr.trim()
+        );
+        if relay.has_failed() && at < all / 2 {
+            assert!(run.code != 0 && !at_target, "cut at {at}");
+        }
+        let host = if at_target { &pair.target } else { &pair.source };
+        pair.is_intact(host)?;
+        if at_target {
+            moved += 1;
+            pair.turn_around();
+        }
+    }
+    println!("{moved} of {} moved", places.len());
+    Ok(())
+}
+
+#[test]
+fn a_bit_that_turns_over_is_seen() -> Outcome {
+    let pair = Pair::over_tls(64)?;
+    for at in [100_000, 300_000] {
+        let (relay, uri) = between(&pair, Fault::Flip(at))?;
+        let said = pair.migrate_to(&uri, &["--live"])?.fails(1);
+        assert!(relay.has_failed() && said.contains("stays here"), "{said}");
+        assert!(!settled(&pair)?);
+        pair.is_intact(&pair.source)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! What a guest's devices are at the destination: images that both hosts see, and interfaces whose networks learn where they are.
+
+use reeve_tests::{Daemon, Guest, Namespace, Options, wait};
+use tempfile::TempDir;
+
+use crate::pair::{Pair, say, state};
+use crate::{Outcome, PATIENCE};
+
+const MAC: &str = "52:54:00:4d:69:67";
+
+/// Two hosts without groups for their workers, each in a network of its own.
+fn hosts(networks: &[Namespace; 2]) -> anyhow::Result<[Daemon; 2]> {
+    let host = |network: &Namespace| {
+        let config = "[workers]\ncgroup = ''\n".to_owned();
+        Daemon::start_with(Options { config, through: network.through(), ..Options::default() })
+    };
+    Ok([host(&networks[0])?, host(&networks[1])?])
+}
+
+/// A pair whose guest has these devices and a console.
+fn pair([source, target]: [Daemon; 2], place: TempDir, devices: &str) -> anyhow::Result<Pair> {
+    let pair = Pair { source, target, place, addresses: None };
+    let devices = format!("{devices}<serial type='pty'><target port='0'/></serial>");
+    let document = Guest::locate()?.document_with("guest", 64, "", &devices);
+    pair.source.reeve_with_input(&["domain", "define", "-"], &document)?.ok();
+    pair.source.reeve(&["domain", "start", "guest"])?.ok();
+    say(&pair.source, "", "reeve-guest: ready")?;
+    Ok(pair)
+}
+
+#[test]
+fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
+    let config = "[workers]\ncgroup = ''\n".to_owned();
+    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
+    let (hosts, place) = ([host()?, host()?], tempfile::tempdir()?);
+    let directory = place.path().display().to_string();
+    hosts[0].reeve(&["pool", "create-as", "shared", "dir", "--target", &directory])?.ok();
+    hosts[0].reeve(&["vol", "create-as", "shared", "disk.qcow2", "64M", "--format", "qcow2"])?.ok();
+    let disk = format!(
+        "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{directory}/disk.qcow2'/>\
+         <target dev='vda' bus='virtio'/></disk>"
+    );
+    let mut pair = pair(hosts, place, &disk)?;
+    // Each host makes clusters in tables that the other one made, and reads what was written at the other.
+    for round in 0..4 {
+        let at = 4096 * (round + 1);
+        say(&pair.source, &format!("disk put 0 {at} round-{round}\n"), "ok")?;
+        pair.migrate(&["--live", "--persistent"])?.ok();
+        pair.turn_around();
+        for earlier in 0..=round {
+            let at = 4096 * (earlier + 1);
+            say(&pair.source, &format!("disk read 0 {at}\n"), &format!("text=round-{earlier}"))?;
+        }
+        say(&pair.source, "disk flush 0\n", "ok")?;
+    }
+    pair.source.reeve(&["domain", "destroy", "guest"])?.ok();
+    pair.source.reeve(&["domain", "start", "guest"])?.ok();
+    say(&pair.source, "", "reeve-guest: ready")?;
+    say(&pair.source, "disk read 0 16384\n", "text=round-3")?;
+    Ok(())
+}
+
+/// Two hosts with a bridge each, and a switch that both are plugged into.
+struct Wires {
+    hosts: [Namespace; 2],
+    switch: Namespace,
+}
+
+impl Wires {
+    fn lay() -> anyhow::Result<Self> {
+        let wires = Self { hosts: [Namespace::new()?, Namespace::new()?], switch: Namespace::new()? };
+        wires.switch.run(&["ip", "link", "add", "switch", "type", "bridge"])?;
+        wires.switch.run(&["ip", "link", "set", "switch", "up"])?;
+        for (host, port) in wires.hosts.iter().zip(["one", "other"]) {
+            host.run(&["ip", "link", "add", "br0", "type", "bridge"])?;
+            let end = ["ip", "link", "add", "uplink", "type", "veth", "peer", "name", port, "netns"];
+            let switch = wires.switch.through();
+            host.run(&[&end[..], &[switch[3].as_str()]].concat())?;
+            host.run(&["ip", "link", "set", "uplink", "master", "br0", "up"])?;
+            host.run(&["ip", "link", "set", "br0", "up"])?;
+            wires.switch.run(&["ip", "link", "set", port, "master", "switch", "up"])?;
+        }
+        Ok(wires)
+    }
+
+    /// Frames that the switch got from a port.
+    fn frames_from(&self, port: &str) -> anyhow::Result<u64> {
+        let path = format!("/sys/class/net/{port}/statistics/rx_packets");
+        Ok(self.switch.run(&["cat", &path])?.trim().parse()?)
+    }
+
+    /// Waits until the switch has learned that the guest is behind this port.
+    fn guest_is_behind(&self, port: &str) -> Outcome {
+        let learned = format!("{MAC} dev {port} ");
+        wait::until("the switch knows where the guest is", PATIENCE, || {
+            let known = self.switch.run(&["bridge", "fdb", "show", "br", "switch"]);
+            known.is_ok_and(|known| known.contains(&learned))
+        })
+    }
+}
+
+#[test]
+fn networks_learn_where_a_guest_is_and_its_traffic_goes_on() -> Outcome {
+    let wires = Wires::lay()?;
+    let interface = format!(
+        "<interface type='bridge'><source bridge='br0'/><mac address='{MAC}'/><model type='virtio'/></interface>"
+    );
+    let mut pair = pair(hosts(&wires.hosts)?, tempfile::tempdir()?, &interface)?;
+    // A broadcast of local experiments, which everybody on the way learns from.
+    let frame = format!("ffffffffffff{}88b5{}", MAC.replace(':', ""), "00".repeat(46));
+    say(&pair.source, &format!("net 0 raw {frame}"), "ok bytes=60")?;
+    wires.guest_is_behind("one")?;
+    for port in ["other", "one"] {
+        pair.migrate(&["--live", "--persistent"])?.ok();
+        // It has said nothing itself.
+        wires.guest_is_behind(port)?;
+        pair.turn_around();
+        assert_eq!(state(&pair.source)?, "running");
+        let before = wires.frames_from(port)?;
+        say(&pair.source, &format!("net 0 raw {frame}"), "ok bytes=60")?;
+        wait::until("the guest is heard", PATIENCE, || {
+            wires.frames_from(port).is_ok_and(|now| now > before)
+        })?;
+        wires.guest_is_behind(port)?;
+    }
+    Ok(())
+}
