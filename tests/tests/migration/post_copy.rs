@@ -138,6 +138,18 @@ fn post_copy_outlives_the_daemon_at_the_destination() -> Outcome {
 }
 
 #[test]
+fn a_daemon_that_relays_and_is_killed_breaks_the_connection_and_no_more() -> Outcome {
+    let mut pair = Pair::over_tls(64)?;
+    let run = late(&mut pair, |pair| {
+        pair.target.kill()?;
+        pair.target.launch()
+    })?;
+    assert!(run.fails(1).contains("nothing is lost"));
+    println!("{}", pair.migrate(&["--postcopy-resume"])?.ok());
+    has_moved(&pair)
+}
+
+#[test]
 fn a_guest_whose_destination_dies_in_post_copy_is_lost_and_never_run_again() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     late(&mut pair, |pair| kill(worker(&pair.target)?))?.fails(1);
