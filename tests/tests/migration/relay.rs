@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is wrong with it. Bytes are those from the source, over all connections.
@@ -54,7 +54,7 @@ impl Relay {
                 let Ok(far) = TcpStream::connect(ours.to) else { continue };
                 let pair = [near.try_clone(), far.try_clone(), near.try_clone(), far.try_clone()];
                 let [Ok(a), Ok(b), Ok(c), Ok(d)] = pair else { continue };
-                ours.open.lock().unwrap().extend([c, d]);
+                ours.open().extend([c, d]);
                 let (one, other) = (Arc::clone(&ours), Arc::clone(&ours));
                 std::thread::spawn(move || one.carry(near, far, true));
                 std::thread::spawn(move || other.carry(b, a, false));
@@ -123,8 +123,12 @@ impl State {
         let _ = to.shutdown(Shutdown::Write);
     }
 
+    fn open(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn cut(&self) {
-        for stream in self.open.lock().unwrap().drain(..) {
+        for stream in self.open().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
