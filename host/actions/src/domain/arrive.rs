@@ -317,7 +317,8 @@ impl Actions {
                     tracing::warn!(domain = arrive.config.name, %error, "a guest that has arrived does not run yet");
                 }
             }
-            Ok(MigrationStage::Unknown) => {
+            // Nothing of it has run here, and the source keeps it or has lost what is missing here.
+            Ok(MigrationStage::Unknown | MigrationStage::Lost) => {
                 self.domains.migrate(uuid, MigrationOrder::Settle(false)).await.map_err(explain)?;
                 arrive.refused = true;
             }
