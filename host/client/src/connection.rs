@@ -9,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use reeve_model::{Error, ErrorCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
 
 use crate::query::Target;
 use crate::{Client, ClientError};
@@ -70,15 +72,12 @@ impl Client {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         request.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("reeve"));
-        let stream = self.connect().await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        // The task ends with the connection: when the answer is read, or its reader is dropped. A fault shows in the reader.
-        tokio::spawn(connection.with_upgrades());
-        let response = sender.send_request(request).await?;
-        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response);
+        let unreachable = |source| ClientError::Unreachable { socket: self.socket.clone(), source };
+        match &self.dial {
+            // Who hands files over needs the socket itself.
+            None => speak(UnixStream::connect(&self.socket).await.map_err(unreachable)?, request).await,
+            Some(dial) => speak(dial.dial().await.map_err(unreachable)?, request).await,
         }
-        Err(refusal(response).await)
     }
 
     /// Sends a request and reads the JSON answer.
@@ -109,6 +108,23 @@ impl Client {
         let body = response.into_body().collect().await?.to_bytes();
         String::from_utf8(body.into()).map_err(ClientError::protocol)
     }
+}
+
+/// Sends a request over a connection and gives the answer when it is a success.
+async fn speak<S, B>(stream: S, request: Request<B>) -> Result<Response<Incoming>, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // The task ends with the connection: when the answer is read, or its reader is dropped. A fault shows in the reader.
+    tokio::spawn(connection.with_upgrades());
+    let response = sender.send_request(request).await?;
+    if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response);
+    }
+    Err(refusal(response).await)
 }
 
 /// The error in an answer that is no success.

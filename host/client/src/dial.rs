@@ -6,9 +6,6 @@ use std::io;
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
-
-use crate::{Client, ClientError};
 
 /// Both directions of a connection.
 pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -22,16 +19,4 @@ pub type Dialed<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>
 pub trait Dial: Debug + Send + Sync {
     /// Opens one; the other end is known to be the daemon.
     fn dial(&self) -> Dialed<'_>;
-}
-
-impl Client {
-    pub(crate) async fn connect(&self) -> Result<Box<dyn Connection>, ClientError> {
-        let connected = match &self.dial {
-            Some(dial) => dial.dial().await,
-            None => {
-                UnixStream::connect(&self.socket).await.map(|stream| Box::new(stream) as Box<dyn Connection>)
-            }
-        };
-        connected.map_err(|source| ClientError::Unreachable { socket: self.socket.clone(), source })
-    }
 }
