@@ -16,6 +16,7 @@ mod dump;
 mod interface;
 mod media;
 mod migrate;
+mod post_copy;
 mod read;
 mod restore;
 mod run;

@@ -66,6 +66,8 @@ pub enum DomainCommand {
     MigrateSetmaxdowntime(migrate::MigrateSetmaxdowntime),
     /// Set how fast a domain is migrated at most
     MigrateSetspeed(migrate::MigrateSetspeed),
+    /// Let a domain that is being migrated go on at its destination now
+    MigratePostcopy(migrate::MigratePostcopy),
     /// Show how fast a domain is migrated at most
     MigrateGetspeed(migrate::MigrateGetspeed),
     /// Show how far the migration, save or dump of a domain is
@@ -248,6 +250,7 @@ impl DomainCommand {
             Self::Migrate(command) => command.run(context).await,
             Self::MigrateSetmaxdowntime(command) => command.run(context).await,
             Self::MigrateSetspeed(command) => command.run(context).await,
+            Self::MigratePostcopy(command) => command.run(context).await,
             Self::MigrateGetspeed(command) => command.run(context).await,
             Self::Domjobinfo(command) => command.run(context).await,
             Self::Domjobabort(command) => command.run(context).await,

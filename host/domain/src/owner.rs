@@ -50,6 +50,12 @@ pub(crate) enum Ask {
     Wake,
     /// The guest has gone to another host.
     Depart,
+    /// The guest was lost on its way to another host.
+    Lose,
+    /// The guest goes on at another host, which fetches the rest of its memory from here.
+    Leave,
+    /// The connection broke before all of its memory was here.
+    Sever,
     /// The guest that was to come, or was to leave, runs here.
     Arrive,
     SetMemory(Bytes),
@@ -291,6 +297,11 @@ impl Owner {
             let _ = reply.send(Ok(()));
             return Then::End;
         }
+        if matches!(ask, Ask::Lose) {
+            self.end(&actor, Phase::Crashed(StateReason::PostCopyFailed), DomainChange::Crashed).await;
+            let _ = reply.send(Ok(()));
+            return Then::End;
+        }
         let ending = match ask {
             Ask::Depart => Some((Phase::Off(StateReason::Migrated), DomainChange::Stopped)),
             Ask::EndSaved => Some((Phase::Off(StateReason::Saved), DomainChange::Stopped)),
@@ -433,7 +444,17 @@ impl Owner {
                     self.note(actor, Some(Occurrence::Arrived), DomainChange::Resumed);
                 }
             }
-            Ask::Destroy | Ask::Depart | Ask::EndSaved | Ask::EndCrashed => {}
+            Ask::Leave => {
+                if self.entry.lock().phase.reason() != StateReason::PostCopy {
+                    self.note(actor, Some(Occurrence::Left), DomainChange::Suspended);
+                }
+            }
+            Ask::Sever => {
+                if self.entry.lock().phase.reason() != StateReason::PostCopyFailed {
+                    self.note(actor, Some(Occurrence::Severed), DomainChange::Suspended);
+                }
+            }
+            Ask::Destroy | Ask::Depart | Ask::EndSaved | Ask::EndCrashed | Ask::Lose => {}
         }
         Ok(())
     }

@@ -103,6 +103,21 @@ impl Turn {
         self.ask(Request::Migrate, Ask::Arrive).await
     }
 
+    /// Notes that the guest goes on at another host, which fetches the rest of its memory from here.
+    pub async fn leave(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Leave).await
+    }
+
+    /// Notes that the connection broke before all of the guest's memory was here.
+    pub async fn sever(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Sever).await
+    }
+
+    /// Ends the machine of a guest that was lost on its way to another host.
+    pub async fn lose(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::Lose).await
+    }
+
     /// Ends the machine of a guest that has gone to another host.
     pub async fn depart(&self) -> Result<(), DomainError> {
         self.ask(Request::Destroy, Ask::Depart).await

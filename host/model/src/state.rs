@@ -84,6 +84,10 @@ pub enum StateReason {
     WorkerLost,
     /// It came from another host, or went to one.
     Migrated,
+    /// It runs at another host already, which fetches the rest of its memory from this one.
+    PostCopy,
+    /// The connection broke before all of its memory was at one host.
+    PostCopyFailed,
     /// A start failed half-way and was undone.
     Failed,
 }
@@ -107,6 +111,8 @@ impl StateReason {
             Self::IoError => "I/O error",
             Self::WorkerLost => "worker lost",
             Self::Migrated => "migrated",
+            Self::PostCopy => "post-copy",
+            Self::PostCopyFailed => "post-copy failed",
             Self::Failed => "failed",
         }
     }

@@ -3,6 +3,7 @@
 mod dirty;
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use dirty::{DeviceWrites, DirtyPages};
@@ -124,6 +125,21 @@ fn policy(numa: &NumaConfig) -> (libc::c_int, [u64; NumaConfig::LIMIT as usize /
         NumaMode::Interleave => libc::MPOL_INTERLEAVE,
     };
     (mode, mask)
+}
+
+/// Takes the pages of a range, which lies within one RAM range, away from guest memory. Nobody uses them meanwhile.
+pub fn discard(memory: &Memory, run: &Range<u64>) -> io::Result<()> {
+    let length = (run.end - run.start) as usize;
+    let start = memory.get_host_address(GuestAddress(run.start)).map_err(io::Error::other)?;
+    // SAFETY: the caller says that the range is whole pages of one mapping of guest memory, which is never seen as a Rust reference.
+    if unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTNEED) } == 0 {
+        return Ok(());
+    }
+    // SAFETY: as above. Memory that is locked is only taken away like this.
+    match unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTNEED_LOCKED) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Makes all of guest memory read as zero and gives it back to the host where that is possible. No vCPU and no device

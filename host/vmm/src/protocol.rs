@@ -27,7 +27,7 @@ mod migration;
 pub use block_job::{BlockJobBase, BlockJobOrder, BlockJobState, BlockJobStatus, BlockJobWork};
 pub(crate) use frame::send_first;
 pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
-pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound};
+pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound, Witness};
 
 /// Version of this protocol.
 pub const VERSION: u32 = 1;
@@ -324,6 +324,11 @@ pub enum Status {
     Incoming {
         /// All of it is here.
         whole: bool,
+    },
+    /// The guest runs here, or stands still as it did, and some of its memory is still at its source.
+    Late {
+        /// The stream broke: the guest stands where it needs what is missing.
+        interrupted: bool,
     },
     /// The machine is gone; the worker waits for Release.
     Ended {

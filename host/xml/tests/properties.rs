@@ -7,8 +7,9 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, MemoryDevice, NumaTune,
-    OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin, Watchdog,
+    Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, MemoryDevice,
+    NumaTune, OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin,
+    Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};

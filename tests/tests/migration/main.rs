@@ -8,6 +8,7 @@ mod faults;
 mod life;
 mod network;
 mod pair;
+mod post_copy;
 mod relay;
 mod strategy;
 

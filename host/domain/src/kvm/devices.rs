@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon, MemoryDevice,
-    PanicDevice, Rng, Watchdog,
+    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon,
+    MemoryDevice, PanicDevice, Rng, Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
-    ErrorAction, ErrorPolicy, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
+    ErrorAction, ErrorPolicy, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate, SerialConfig,
+    WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -169,19 +170,8 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     let limits = limits(&disk.iotune);
     let errors = errors(&disk.driver);
     let io = if disk.driver.io.as_deref() == Some("threads") { IoEngine::Thread } else { IoEngine::Ring };
-    let block = BlockConfig {
-        fd,
-        format,
-        backing,
-        readonly,
-        serial,
-        cache,
-        discard,
-        limits,
-        errors,
-        io,
-        encryption,
-    };
+    let block =
+        BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits, errors, io, encryption };
     device(&disk.common, DeviceKind::Block(block))
 }
 

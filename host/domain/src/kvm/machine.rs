@@ -83,7 +83,8 @@ impl KvmMachine {
             ));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
-        let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
+        let runs = matches!(status, Status::Running | Status::Late { interrupted: false });
+        let vcpus = if runs { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
         let vcpus_present = count;

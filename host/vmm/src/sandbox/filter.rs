@@ -26,6 +26,8 @@ pub enum ThreadRole {
     Listener,
     /// Works on the queue of a device that plugs memory.
     Memory,
+    /// Moves the guest to or from another worker, whose pages may come when it runs.
+    Migration,
 }
 
 /// A compiled filter, or none.
@@ -132,6 +134,9 @@ const DEVICE: &[libc::c_long] = &[
 /// Taking a connection.
 const LISTENER: &[libc::c_long] = &[libc::SYS_accept4];
 
+/// Waiting for who touches a page that is missing.
+const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll];
+
 /// Making a thread, and giving it its own filter.
 const MAKE_THREADS: &[libc::c_long] = &[
     libc::SYS_clone,
@@ -145,6 +150,8 @@ const MAKE_THREADS: &[libc::c_long] = &[
 
 /// Type byte of KVM's ioctls.
 const KVM_IOCTLS: u64 = 0xae00;
+/// Type byte of userfaultfd's.
+const FAULT_IOCTLS: u64 = 0xaa00;
 const IOCTL_TYPE_MASK: u64 = 0xff00;
 const FIONBIO: u64 = 0x5421;
 const TUNSETOFFLOAD: u64 = 0x4004_54d0;
@@ -159,9 +166,10 @@ impl ThreadRole {
         match self {
             Self::EventLoop => &[EVERYWHERE, CONSOLE, EVENT_LOOP],
             Self::Vcpu => &[EVERYWHERE, CONSOLE, VCPU],
-            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MAKE_THREADS],
+            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MIGRATION, MAKE_THREADS],
             Self::Device | Self::Memory => &[EVERYWHERE, CONSOLE, DEVICE],
             Self::Listener => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER],
+            Self::Migration => &[EVERYWHERE, CONSOLE, DEVICE, MIGRATION],
         }
     }
 
@@ -181,10 +189,10 @@ impl ThreadRole {
                 [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT].map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
             }
             Self::Memory => vec![(SeccompCmpOp::Eq, KVM_SET_USER_MEMORY_REGION)],
+            Self::Migration => vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), FAULT_IOCTLS)],
             // All that the threads it makes may do.
             Self::ThreadMaker => {
-                let all = [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT, KVM_SET_USER_MEMORY_REGION];
-                all.map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
+                [Self::Device, Self::Memory, Self::Migration].into_iter().flat_map(Self::ioctls).collect()
             }
         }
     }

@@ -16,6 +16,7 @@ struct DeviceFilters {
     device: ThreadFilter,
     listener: ThreadFilter,
     memory: ThreadFilter,
+    migration: ThreadFilter,
 }
 
 /// Jobs that wait at most; each is a vCPU thread that waits for its answer.
@@ -37,6 +38,7 @@ impl ThreadMaker {
             device: ThreadFilter::new(mode, ThreadRole::Device)?,
             listener: ThreadFilter::new(mode, ThreadRole::Listener)?,
             memory: ThreadFilter::new(mode, ThreadRole::Memory)?,
+            migration: ThreadFilter::new(mode, ThreadRole::Migration)?,
         };
         let (sender, jobs) = sync_channel::<Job>(QUEUE);
         let (ready, started) = sync_channel(1);
@@ -75,6 +77,7 @@ pub(crate) fn spawn<T: Send + 'static>(
         let filter = match role {
             ThreadRole::Listener => &filters.listener,
             ThreadRole::Memory => &filters.memory,
+            ThreadRole::Migration => &filters.migration,
             _ => &filters.device,
         };
         let filter = filter.clone();

@@ -10,10 +10,12 @@
 mod block_jobs;
 mod disks;
 mod guard;
+mod late;
 mod migrate;
 mod plug;
 mod save;
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,6 +53,10 @@ pub(super) struct Life {
     jobs: Jobs,
     /// A job came to another state since they were looked at.
     jobs_moved: bool,
+    /// What a guest did to itself of which pages are missing.
+    stopped_late: Option<GuestStop>,
+    /// Says that a guest that came here has run.
+    witness: Option<File>,
     pub(super) history: History,
     /// Events that were not sent to a daemon yet.
     pub(super) fresh: Vec<(u64, Event)>,
@@ -84,6 +90,8 @@ impl Life {
             saving: None,
             jobs: Jobs::new(),
             jobs_moved: false,
+            stopped_late: None,
+            witness: None,
             history: History::default(),
             fresh: Vec::new(),
         }
@@ -110,6 +118,9 @@ impl Life {
     }
 
     pub(super) fn status(&self) -> Status {
+        if let Some(interrupted) = self.late() {
+            return Status::Late { interrupted };
+        }
         match &self.state {
             State::Empty => Status::Empty,
             State::Running(_) => Status::Running,
@@ -319,6 +330,11 @@ impl Life {
         if !matches!(self.state, State::Incoming(..)) {
             self.machine()?;
         }
+        if self.late().is_some() {
+            // A vCPU that waits for a page can't be ended without one.
+            let reason = "some of the guest's memory is not here; only the end of the process ends it";
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
         self.abandon_save();
         self.end(End::Quit);
         Ok(())
@@ -388,6 +404,7 @@ impl Life {
         if saved {
             self.end_saving();
         }
+        let stop = self.stop_when_whole(stop);
         if panic_handled {
             self.push(Event::GuestPanicHandled);
         }

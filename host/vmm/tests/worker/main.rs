@@ -18,6 +18,7 @@ mod memory;
 mod migration;
 mod networks;
 mod plug;
+mod post_copy;
 mod refusals;
 mod sandbox;
 mod save;

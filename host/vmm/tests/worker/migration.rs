@@ -19,26 +19,29 @@ use crate::machine::{full_config, image, launch};
 use crate::save::guarded;
 use crate::virtio::device;
 
-const LIMITS: MigrationLimits = MigrationLimits {
+pub const LIMITS: MigrationLimits = MigrationLimits {
     max_downtime_us: 300_000,
     bandwidth: None,
     max_throttle: 0,
     max_rounds: 50,
     compress: false,
+    post_copy: false,
+    post_copy_after: None,
+    post_copy_bandwidth: None,
 };
 
-fn full() -> VmConfig {
+pub fn full() -> VmConfig {
     let mut config = full_config();
     config.sandbox.seccomp = SeccompMode::Kill;
     config
 }
 
-fn order(worker: &mut Worker, order: MigrationOrder) {
+pub fn order(worker: &mut Worker, order: MigrationOrder) {
     worker.link.call(Call::Migrate { order }).unwrap();
 }
 
 /// The next news of a migration that `wanted` takes.
-fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) -> T {
+pub fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) -> T {
     worker.link.event(|event| match event {
         Event::Migration { news } => wanted(news),
         _ => None,
@@ -46,7 +49,7 @@ fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) ->
 }
 
 /// A worker that waits for a guest with this configuration, and the source's end of the stream.
-fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (Worker, UnixStream) {
+pub fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (Worker, UnixStream) {
     let hello = source.reconnect(u64::MAX);
     let config = hello.config.unwrap();
     let (near, far) = UnixStream::pair().unwrap();
@@ -55,12 +58,20 @@ fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (
     // As the destination's daemon has it: opened for itself, and not locked.
     let again = reopen(image);
     let shared = Vec::new();
-    let order = MigrationOrder::Receive { migration, config: Box::new(config), shared, paused };
+    let order = MigrationOrder::Receive {
+        migration,
+        config: Box::new(config),
+        shared,
+        paused,
+        late: true,
+        witness: false,
+    };
+    let faults = File::options().read(true).write(true).open("/dev/userfaultfd").unwrap();
     let mut fds = vec![kvm.as_fd(), kernel.as_fd()];
     if !source_has_disk(source) {
-        fds.push(far.as_fd());
+        fds.extend([faults.as_fd(), far.as_fd()]);
     } else {
-        fds.extend([again.as_fd(), random.as_fd(), far.as_fd()]);
+        fds.extend([again.as_fd(), random.as_fd(), faults.as_fd(), far.as_fd()]);
     }
     target.link.call_with(Call::Migrate { order }, &fds).unwrap();
     assert_eq!(target.status(), Status::Incoming { whole: false });
@@ -81,7 +92,7 @@ fn source_has_disk(source: &mut Worker) -> bool {
     !source.stats().disks.is_empty()
 }
 
-fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
+pub fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
     let order = MigrationOrder::Send { migration, limits, steered: false };
     source.link.call_with(Call::Migrate { order }, &[stream.as_fd()]).unwrap();
 }
@@ -95,7 +106,7 @@ fn asked(source: &mut Worker) -> (u32, StrategyQuestion) {
     })
 }
 
-fn ready(source: &mut Worker) -> u64 {
+pub fn ready(source: &mut Worker) -> u64 {
     news(source, |news| match news {
         MigrationNews::Ready { stopped_us, .. } => Some(*stopped_us),
         MigrationNews::Kept { reason } => panic!("{reason}"),
@@ -121,12 +132,12 @@ fn relocate(source: &mut Worker, image: &File, limits: MigrationLimits) -> (Work
     (target, downtime)
 }
 
-fn console(worker: &mut Worker) -> Terminal {
+pub fn console(worker: &mut Worker) -> Terminal {
     worker.console("serial0")
 }
 
 /// A running guest with memory full of a pattern, and something on its disk.
-fn filled(image: &File) -> (Worker, Terminal) {
+pub fn filled(image: &File) -> (Worker, Terminal) {
     filled_with(&full(), image)
 }
 

@@ -29,6 +29,10 @@ impl Life {
             _ => None,
         });
         let Some(action) = action else { return };
+        if self.late().is_some() {
+            // It may be late because it waits for its own memory.
+            return self.push(Event::WatchdogExpired { action: WatchdogAction::None });
+        }
         self.push(Event::WatchdogExpired { action });
         match action {
             WatchdogAction::None => {}
