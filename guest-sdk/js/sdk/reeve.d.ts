@@ -25,6 +25,11 @@ export function guard(decide: DecideDevice): contract.Hooks["device-attach"];
 /** The guard `domainStop`. */
 export function guard(decide: DecideStop): contract.Hooks["domain-stop"];
 
+/** Guards of a migration: `migrateOut`, `migrateIn`. */
+export function guard(
+  decide: (ctx: Context, domain: contract.DomainConfig, journey: contract.Journey) => contract.Verdict,
+): contract.Hooks["migrate-out"];
+
 /** The guard `networkStart`; `xml` is the whole document. */
 export function guard(
   decide: (ctx: Context, network: contract.Network, xml: string) => contract.Verdict,
@@ -73,6 +78,33 @@ export function propose(make: (ctx: Context, clone: contract.CloneRequest) => st
 export function generate(
   make: (ctx: Context, subject: contract.Subject, filters: contract.Filter[]) => Partial<contract.Rules>,
 ): contract.Hooks["filter-generate"];
+
+/**
+ * Strategies of migrations: `migrationStrategy`. Without `precheck` nothing is objected to, without `plan` a migration begins with the
+ * operator's limits.
+ */
+export function steer(strategy: {
+  precheck?: (ctx: Context, domain: contract.DomainConfig, journey: contract.Journey) => string | null | void;
+  plan?: (
+    ctx: Context,
+    offered: contract.Capabilities,
+    limits: contract.Limits,
+    journey: contract.Journey,
+  ) => contract.MigrationPlan;
+  nextStep: (ctx: Context, now: contract.Progress) => contract.Step;
+}): contract.Hooks["migration-strategy"];
+
+/** What comes after a round of a migration. */
+export const step: {
+  continue(): contract.Step;
+  throttle(percent: number): contract.Step;
+  setMaxDowntime(microseconds: number): contract.Step;
+  compress(): contract.Step;
+  addStreams(more: number): contract.Step;
+  switchToPostCopy(): contract.Step;
+  stopAndCopy(): contract.Step;
+  abort(reason: string): contract.Step;
+};
 
 /** Tuners: `ksmTune`. Nothing at all changes nothing. */
 export function tune(

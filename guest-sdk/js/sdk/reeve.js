@@ -12,7 +12,7 @@ import { parse } from "./config.js";
 export { boolean, ConfigError, integer, list, number, optional, text } from "./config.js";
 
 /**
- * Guards: `domain-define`, `domain-prepare`, `domain-start`, `domain-stop`, `device-attach`, `device-detach`, `network-start`,
+ * Guards: `domain-define`, `domain-prepare`, `domain-start`, `domain-stop`, `migrate-out`, `migrate-in`, `device-attach`, `device-detach`, `network-start`,
  * `network-stop`, `port-plug`, `pool-start`, `volume-create`, `volume-resize`, `volume-delete`.
  */
 export const guard = (decide) => ({ guard: answering(decide, checkVerdict) });
@@ -25,6 +25,32 @@ export const propose = (make) => ({ propose: answering(make, (answer) => expect(
 
 /** Generators of packet rules: `filter-generate`. Chains, sets and maps that are left out are none. */
 export const generate = (make) => ({ propose: answering(make, checkRules) });
+
+const one = (tag) => (val) => ({ tag, val });
+
+/**
+ * Strategies of migrations: `migration-strategy`. Without `precheck` nothing is objected to, without `plan` a migration begins with
+ * the operator's limits.
+ */
+export const steer = ({ precheck = () => null, plan = ordinary, nextStep }) => ({
+  precheck: answering(precheck, (objection) => objection ?? null),
+  plan: answering(plan, (plan) => expect(plan, "object", "a plan")),
+  nextStep: answering(nextStep, checkStep),
+});
+
+const ordinary = (ctx, offered, limits) => ({ maxDowntimeUs: limits.maxDowntimeUs, compress: false, streams: 1 });
+
+/** What comes after a round of a migration. */
+export const step = {
+  continue: () => ({ tag: "continue" }),
+  throttle: one("throttle"),
+  setMaxDowntime: one("set-max-downtime"),
+  compress: () => ({ tag: "compress" }),
+  addStreams: one("add-streams"),
+  switchToPostCopy: () => ({ tag: "switch-to-post-copy" }),
+  stopAndCopy: () => ({ tag: "stop-and-copy" }),
+  abort: (reason) => ({ tag: "abort", val: String(reason) }),
+};
 
 /** Tuners: `ksm-tune`. Nothing at all changes nothing. */
 export const tune = (tick) => ({ tick: answering(tick, (answer) => answer ?? []) });
@@ -44,8 +70,6 @@ export const rewrite = (edits) => (edits.length === 0 ? allow() : { tag: "rewrit
 /** A new volume with these changes of its document: `name`, `capacity`, `allocation`; what is left out stays. */
 export const rewriteVolume = ({ name = null, capacity = null, allocation = null }) =>
   ({ tag: "rewrite", val: { name, capacity, allocation } });
-
-const one = (tag) => (val) => ({ tag, val });
 
 /** Changes to a domain. Sizes are bytes, XML is text. */
 export const edit = {
@@ -174,6 +198,13 @@ function checkRules(rules) {
     throw new Failure("the filter gave no rules; it must return { chains, sets, maps }, each a list");
   }
   return { chains, sets, maps };
+}
+
+function checkStep(step) {
+  if (typeof step?.tag !== "string") {
+    throw new Failure("the strategy gave no step; it must return one of step, e.g. step.continue()");
+  }
+  return step;
 }
 
 function expect(answer, type, what) {

@@ -18,6 +18,8 @@ QUESTIONS = {
     "ksm_tune": [None],
     "task": [contract.Occasion_Manual([])],
     "domain_stop": [testing.domain(), True],
+    "migrate_out": [testing.domain(), None],
+    "migrate_in": [testing.domain(), None],
     "device_attach": [testing.domain(), "<disk/>"],
     "device_detach": [testing.domain(), "<disk/>"],
     "network_start": [testing.network(), "<network/>"],

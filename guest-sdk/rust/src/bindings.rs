@@ -18,6 +18,8 @@ wit_bindgen::generate!({
             import reeve:filter/ruleset@0.1.0;
             import reeve:storage/pools@0.1.0;
             import reeve:storage/volumes@0.1.0;
+            import reeve:migration/journey@0.1.0;
+            import reeve:migration/strategy@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;
@@ -32,6 +34,7 @@ wit_bindgen::generate!({
         "../../wit/network",
         "../../wit/filter",
         "../../wit/storage",
+        "../../wit/migration",
         "../../wit/kv",
         "../../wit/log",
         "../../wit/clock",

@@ -3,7 +3,7 @@
 /// Exports the named hooks of a [`Policy`](crate::Policy): `policy!(Type: hook, hook, …)`. Call it once, at the crate root.
 ///
 /// The hooks are the names of the trait's functions: `domain_define`, `domain_prepare`, `domain_start`, `domain_stop`,
-/// `device_attach`, `device_detach`, `network_start`, `network_stop`, `port_plug`, `domain_events`, `daemon_events`, `network_events`,
+/// `migrate_out`, `migrate_in`, `migration_strategy`, `device_attach`, `device_detach`, `network_start`, `network_stop`, `port_plug`, `domain_events`, `daemon_events`, `network_events`,
 /// `pool_start`, `volume_create`, `volume_resize`, `volume_delete`, `storage_events`, `mac_allocate`, `filter_generate`, `clone_name`,
 /// `ksm_tune`, `task`.
 ///
@@ -58,6 +58,46 @@ macro_rules! __hook_impl {
         }
         #[cfg(target_arch = "wasm32")]
         $crate::hooks::domain_stop::export_domain_stop!($export);
+    };
+    (migrate_out, $policy:ty, $export:ident) => {
+        $crate::__migrate_impl!(migrate_out, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::migrate_out::export_migrate_out!($export);
+    };
+    (migrate_in, $policy:ty, $export:ident) => {
+        $crate::__migrate_impl!(migrate_in, $policy, $export);
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::migrate_in::export_migrate_in!($export);
+    };
+    (migration_strategy, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::migration_strategy::Guest for $export {
+            fn precheck(
+                ctx: $crate::Context,
+                domain: &$crate::domain::DomainConfig,
+                journey: $crate::migration::Journey,
+            ) -> Result<Option<String>, $crate::Failure> {
+                <$policy as $crate::Policy>::migration_precheck(&ctx, domain, &journey)
+            }
+
+            fn plan(
+                ctx: $crate::Context,
+                offered: $crate::migration::Capabilities,
+                limits: $crate::migration::Limits,
+                journey: $crate::migration::Journey,
+            ) -> Result<$crate::migration::MigrationPlan, $crate::Failure> {
+                <$policy as $crate::Policy>::migration_plan(&ctx, &offered, &limits, &journey)
+            }
+
+            fn next_step(
+                ctx: $crate::Context,
+                now: $crate::migration::Progress,
+            ) -> Result<$crate::migration::Step, $crate::Failure> {
+                <$policy as $crate::Policy>::migration_step(&ctx, &now)
+            }
+        }
+        #[cfg(target_arch = "wasm32")]
+        $crate::hooks::migration_strategy::export_migration_strategy!($export);
     };
     (device_attach, $policy:ty, $export:ident) => {
         $crate::__device_impl!(device_attach, $policy, $export);
@@ -289,6 +329,24 @@ macro_rules! __guard_impl {
         impl $crate::hooks::$hook::Guest for $export {
             fn guard(ctx: $crate::Context, domain: &$crate::domain::DomainConfig) -> $crate::Decision {
                 <$policy as $crate::Policy>::$hook(&ctx, domain)
+            }
+        }
+    };
+}
+
+/// A guard that gets the domain and where it goes.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __migrate_impl {
+    ($hook:ident, $policy:ty, $export:ident) => {
+        #[cfg(target_arch = "wasm32")]
+        impl $crate::hooks::$hook::Guest for $export {
+            fn guard(
+                ctx: $crate::Context,
+                domain: &$crate::domain::DomainConfig,
+                journey: $crate::migration::Journey,
+            ) -> $crate::Decision {
+                <$policy as $crate::Policy>::$hook(&ctx, domain, &journey)
             }
         }
     };

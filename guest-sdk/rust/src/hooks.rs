@@ -1,8 +1,11 @@
 //! One module a hook: its generated export glue. Every hook is a WIT world of its own, so a component exports only the hooks
 //! that its policy names in [`policy!`](crate::policy). Policy authors never name anything in here.
 
+mod migration;
 mod storage;
 
+#[doc(hidden)]
+pub use migration::{migrate_in, migrate_out, migration_strategy};
 #[doc(hidden)]
 pub use storage::{clone_name, pool_start, storage_events, volume_create, volume_delete, volume_resize};
 
@@ -23,6 +26,7 @@ pub mod domain_define {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-define/domain-define",
@@ -56,6 +60,7 @@ pub mod domain_prepare {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-prepare/domain-prepare",
@@ -89,6 +94,7 @@ pub mod domain_start {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-start/domain-start",
@@ -122,6 +128,7 @@ pub mod domain_stop {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-stop/domain-stop",
@@ -155,6 +162,7 @@ pub mod device_attach {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-device-attach/device-attach",
@@ -188,6 +196,7 @@ pub mod device_detach {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-device-detach/device-detach",
@@ -221,6 +230,7 @@ pub mod domain_events {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-domain-events/domain-events",
@@ -255,6 +265,7 @@ pub mod daemon_events {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-daemon-events/daemon-events",
@@ -289,6 +300,7 @@ pub mod mac_allocate {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-mac-allocate/mac-allocate",
@@ -353,6 +365,7 @@ pub mod task {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-task/task",
@@ -387,6 +400,7 @@ pub mod network_start {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-network-start/network-start",
@@ -421,6 +435,7 @@ pub mod network_stop {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-network-stop/network-stop",
@@ -455,6 +470,7 @@ pub mod port_plug {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-port-plug/port-plug",
@@ -490,6 +506,7 @@ pub mod network_events {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-network-events/network-events",
@@ -522,6 +539,7 @@ pub mod filter_generate {
             "../../wit/network",
             "../../wit/filter",
             "../../wit/storage",
+            "../../wit/migration",
             "../../wit/hooks",
         ],
         world: "reeve:sdk-filter-generate/filter-generate",

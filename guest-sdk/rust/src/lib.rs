@@ -38,6 +38,7 @@ mod export;
 pub mod filter;
 pub mod hooks;
 pub mod log;
+pub mod migration;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 pub mod networks;

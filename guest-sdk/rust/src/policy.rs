@@ -2,6 +2,7 @@
 
 use crate::domain::DomainConfig;
 use crate::events::{DaemonChange, DomainEvent};
+use crate::migration::{Capabilities, Journey, Limits, MigrationPlan, Progress, Step};
 use crate::networks::{Network, NetworkEvent, Port};
 use crate::storage::{CloneRequest, Pool, StorageEvent, Volume, VolumeDecision, VolumePlan, VolumeVerdict};
 use crate::{Adjustment, Context, Decision, Failure, KsmSnapshot, Occasion, allow, filter};
@@ -26,6 +27,16 @@ pub trait Policy {
 
     /// Guard: somebody asks to stop it; `forced` for destroy and reset. Rewrites are refused.
     fn domain_stop(_ctx: &Context, _domain: &DomainConfig, _forced: bool) -> Decision {
+        allow()
+    }
+
+    /// Guard: a domain is about to move to another host; a rewrite changes the document that the destination gets.
+    fn migrate_out(_ctx: &Context, _domain: &DomainConfig, _journey: &Journey) -> Decision {
+        allow()
+    }
+
+    /// Guard: a domain is about to come from another host; a rewrite changes the document that it runs by here.
+    fn migrate_in(_ctx: &Context, _domain: &DomainConfig, _journey: &Journey) -> Decision {
         allow()
     }
 
@@ -117,6 +128,30 @@ pub trait Policy {
     /// Propose: the name of a clone that nobody named, none of those that are taken.
     fn clone_name(_ctx: &Context, _clone: &CloneRequest) -> Result<String, Failure> {
         Err(Failure { message: "this policy names no clones".into() })
+    }
+
+    /// Propose, of the hook `migration_strategy`: none when a migration may begin, or one sentence why not.
+    fn migration_precheck(
+        _ctx: &Context,
+        _domain: &DomainConfig,
+        _journey: &Journey,
+    ) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
+    /// Propose, of the hook `migration_strategy`: how a migration begins, within the operator's limits.
+    fn migration_plan(
+        _ctx: &Context,
+        _offered: &Capabilities,
+        limits: &Limits,
+        _journey: &Journey,
+    ) -> Result<MigrationPlan, Failure> {
+        Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us, compress: false, streams: 1 })
+    }
+
+    /// Propose, of the hook `migration_strategy`: what comes after a round, the last of `now.rounds`.
+    fn migration_step(_ctx: &Context, _now: &Progress) -> Result<Step, Failure> {
+        Err(Failure { message: "this policy steers no migrations".into() })
     }
 
     /// Tune: kernel samepage merging; an empty list changes nothing.

@@ -38,6 +38,7 @@ use crate::domain::{Balloon, Disk, DomainConfig, NetworkInterface, State};
 use crate::domains::Commitment;
 use crate::host::{Info, Memory};
 use crate::ksm::KsmState;
+use crate::migration::{self, Journey};
 use crate::storage::{Pool, Space, Volume, VolumePlan};
 use crate::{Actor, Code, Context, Error};
 
@@ -208,6 +209,20 @@ pub fn volume(pool: &str, name: &str, capacity: u64) -> Volume {
         backing: None,
         created: None,
         complete: true,
+    }
+}
+
+/// A migration from one machine to another, both of version 0.1.0.
+pub fn journey() -> Journey {
+    let host = |name: &str| migration::Peer { name: name.into(), version: "0.1.0".into() };
+    Journey {
+        id: "00000000-0000-4000-8000-000000000001".into(),
+        source: host("a"),
+        destination: host("b"),
+        same_machine: false,
+        transport: "unix".into(),
+        unchecked: false,
+        persistent: false,
     }
 }
 

@@ -3,6 +3,7 @@
 mod agent;
 mod arrive;
 mod arrive_stream;
+mod block_job;
 mod clone;
 mod clone_operation;
 mod console;
@@ -15,6 +16,7 @@ mod dump;
 mod interface;
 mod media;
 mod migrate;
+mod post_copy;
 mod read;
 mod restore;
 mod run;
@@ -42,10 +44,11 @@ use uuid::Uuid;
 
 use crate::Actions;
 use crate::error::explain;
-use crate::policy_port::{GuardRequest, GuardVerdict};
+use crate::policy_port::{GuardRequest, GuardVerdict, MigrationGuard};
 
 pub(crate) use agent::Conversations;
 pub(crate) use arrive::Arrive;
+pub(crate) use block_job::Pivot;
 pub(crate) use clone_operation::Cloning;
 pub use define::EditGuard;
 pub use device::Attachment;
@@ -108,21 +111,13 @@ impl Actions {
         let device = device.map(str::to_owned);
         let config = Arc::new(config);
         let request = GuardRequest { hook, actor: actor.clone(), state, config, device, forced };
-        match self.policy.guard(request).await {
-            GuardVerdict::Allow { config, rewrites } => {
-                for rewrite in &rewrites {
-                    let paths: Vec<&str> =
-                        rewrite.changes.iter().map(|change| change.path.as_str()).collect();
-                    tracing::info!(domain = name, %hook, policy = rewrite.policy, ?paths, "rewritten by policy");
-                }
-                Ok(Arc::unwrap_or_clone(config))
-            }
-            GuardVerdict::Deny { policy, reason } => {
-                let message = format!("policy '{policy}' denies {hook} of domain '{name}': {reason}");
-                let hint = format!("'reeve policy decisions --subject {name}' shows what it was asked");
-                Err(Error::new(ErrorCode::Denied, message).with_hint(hint))
-            }
-        }
+        settled(hook, &name, self.policy.guard(request).await)
+    }
+
+    /// Asks the chain of a guard of migrations; the document for the destination after all rewrites, or the denial.
+    pub(crate) async fn ask_migration(&self, request: MigrationGuard) -> Result<DomainConfig, Error> {
+        let (hook, name) = (request.hook, request.config.name.clone());
+        settled(hook, &name, self.policy.guard_migration(request).await)
     }
 
     /// The right to change a domain. A policy waits for it a moment only: something may be waiting for the policy.
@@ -158,5 +153,23 @@ impl Actions {
     /// The row of a domain as it is now.
     pub(crate) fn row(&self, uuid: Uuid) -> Result<DomainSummary, Error> {
         Ok(self.with_save(self.domains.snapshot(uuid).map_err(explain)?.summary))
+    }
+}
+
+/// What a guard chain comes to.
+fn settled(hook: Hook, name: &str, verdict: GuardVerdict) -> Result<DomainConfig, Error> {
+    match verdict {
+        GuardVerdict::Allow { config, rewrites } => {
+            for rewrite in &rewrites {
+                let paths: Vec<&str> = rewrite.changes.iter().map(|change| change.path.as_str()).collect();
+                tracing::info!(domain = name, %hook, policy = rewrite.policy, ?paths, "rewritten by policy");
+            }
+            Ok(Arc::unwrap_or_clone(config))
+        }
+        GuardVerdict::Deny { policy, reason } => {
+            let message = format!("policy '{policy}' denies {hook} of domain '{name}': {reason}");
+            let hint = format!("'reeve policy decisions --subject {name}' shows what it was asked");
+            Err(Error::new(ErrorCode::Denied, message).with_hint(hint))
+        }
     }
 }

@@ -12,8 +12,8 @@ use reeve_model::watch::{LogFilter, PolicyActivity, PolicyLogLine};
 use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 
 use crate::policy_port::{
-    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, LoadRequest, MacRequest, NetworkGuard,
-    PolicyAdmin, PolicyPort, StorageGuard,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, LoadRequest, MacRequest, MigrationGuard,
+    NetworkGuard, PolicyAdmin, PolicyPort, Steering, StorageGuard, StrategyRequest,
 };
 use crate::record_port::PolicyRecords;
 use crate::task_port::PolicyTasks;
@@ -34,6 +34,14 @@ impl PolicyPort for NoPolicy {
 
     async fn guard_network(&self, _request: NetworkGuard) -> Result<(), Denial> {
         Ok(())
+    }
+
+    async fn guard_migration(&self, request: MigrationGuard) -> GuardVerdict {
+        GuardVerdict::Allow { config: request.config, rewrites: Vec::new() }
+    }
+
+    async fn strategy(&self, request: StrategyRequest) -> Result<Option<Box<dyn Steering>>, Error> {
+        request.policy.map_or(Ok(None), |name| Err(absent(&name)))
     }
 
     async fn propose_filter(&self, _request: FilterRequest) -> Result<Option<Ruleset>, Error> {

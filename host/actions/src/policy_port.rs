@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use reeve_migrate::{StrategyAnswer, StrategyQuestion};
 use reeve_model::domain::DomainConfig;
 use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
+use reeve_model::migration::{Journey, MigrationLimits};
 use reeve_model::network::{NetworkSummary, Port};
 use reeve_model::policy::{
     BreakerSettings, Decision, DecisionFilter, FailureMode, Hook, PathChange, PolicyInfo, PolicyMode,
@@ -64,6 +66,44 @@ pub struct Rewrite {
     pub policy: String,
     /// Every changed path.
     pub changes: Vec<PathChange>,
+}
+
+/// A question to a guard of a migration.
+#[derive(Debug, Clone)]
+pub struct MigrationGuard {
+    /// Which hook: of the source or of the destination.
+    pub hook: Hook,
+    /// On whose behalf the verb runs.
+    pub actor: Actor,
+    /// State of the domain when it is asked.
+    pub state: DomainState,
+    /// The document for the destination; a rewrite gives back a changed copy.
+    pub config: Arc<DomainConfig>,
+    /// What is asked for.
+    pub journey: Arc<Journey>,
+}
+
+/// A migration that wants a strategy.
+#[derive(Debug, Clone)]
+pub struct StrategyRequest {
+    /// On whose behalf the verb runs.
+    pub actor: Actor,
+    /// State of the domain.
+    pub state: DomainState,
+    /// The domain as it runs.
+    pub config: Arc<DomainConfig>,
+    /// What is asked for.
+    pub journey: Arc<Journey>,
+    /// The policy that shall steer; none is the first that enforces.
+    pub policy: Option<String>,
+}
+
+/// A strategy that steers one migration.
+#[async_trait]
+pub trait Steering: Send + Sync {
+    /// Answers what the source's machine asks, within a second, and never beyond what the operator allows now.
+    /// [`StrategyAnswer::Nothing`] leaves the rest of the migration to the host.
+    async fn answer(&mut self, question: StrategyQuestion, limits: MigrationLimits) -> StrategyAnswer;
 }
 
 /// A question to the MAC allocation policy.
@@ -211,6 +251,12 @@ pub trait PolicyPort: Send + Sync {
 
     /// Asks the chain of a guard of storage; the document of a new volume where policies rewrote it.
     async fn guard_storage(&self, request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial>;
+
+    /// Asks the chain of a guard of migrations.
+    async fn guard_migration(&self, request: MigrationGuard) -> GuardVerdict;
+
+    /// Who steers a migration; none when no policy does. An error is a policy's objection to it.
+    async fn strategy(&self, request: StrategyRequest) -> Result<Option<Box<dyn Steering>>, Error>;
 
     /// The packet rules of an interface; none when no policy is bound to the hook.
     async fn propose_filter(&self, request: FilterRequest) -> Result<Option<Ruleset>, Error>;

@@ -99,6 +99,7 @@ impl Actions {
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
+            domain::Pivot::KIND => self.settle::<domain::Pivot>(row).await,
             domain::UpdateDevice::KIND => self.settle::<domain::UpdateDevice>(row).await,
             // These may wait for another host, and the daemon must not wait with them. What is known of them comes first: the
             // other host may ask as soon as this one serves.

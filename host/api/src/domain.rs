@@ -1,6 +1,7 @@
 //! `/v1/domains`: definitions, what is true of them now, and their settings.
 
 mod agent;
+mod block_job;
 mod device;
 mod disk;
 mod dump;
@@ -29,6 +30,7 @@ use crate::peer::Caller;
 use crate::state::ApiState;
 
 pub(crate) use agent::*;
+pub(crate) use block_job::*;
 pub(crate) use device::*;
 pub(crate) use disk::*;
 pub(crate) use dump::*;

@@ -6,6 +6,7 @@
 
 mod agent;
 mod artifact;
+mod block_job;
 mod connection;
 mod console;
 mod dial;

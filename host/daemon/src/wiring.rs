@@ -12,7 +12,7 @@ use reeve_actions::{
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
-use reeve_domain::{Domains, DomainsConfig};
+use reeve_domain::{Domains, DomainsConfig, KeyRing, Keys};
 use reeve_events::Bus;
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
@@ -45,9 +45,10 @@ pub struct Host {
 pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host> {
     let store = Store::open(&layout.lib())?;
     let bus = Bus::new(config.events.kept);
+    let keys = Arc::new(KeyRing::default());
     let domains = Domains::new(DomainsConfig {
         drivers: vec![
-            Arc::new(KvmDriver::new(kvm(config, layout))),
+            Arc::new(KvmDriver::new(kvm(config, layout, &keys))),
             Arc::new(SimDriver::new(config.domains.sim_speed)),
         ],
         sink: Arc::new(BusSink(bus.clone())),
@@ -75,9 +76,11 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         faults: Arc::new(NoFaults),
     });
     let peers = peers(config, layout)?;
-    let actions = actions.with_migrations(migrations(&peers, layout)?);
+    let actions = Arc::new(actions.with_migrations(migrations(&peers, layout)?));
     actions.migrations().set_senders(&config.migration.peers);
-    Ok(Host { actions: Arc::new(actions), peers, policies, api, registry: Arc::new(registry) })
+    let secrets: Arc<dyn Keys> = actions.clone();
+    keys.attach(Arc::downgrade(&secrets));
+    Ok(Host { actions, peers, policies, api, registry: Arc::new(registry) })
 }
 
 /// Where cores go that nobody asked for.
@@ -123,7 +126,7 @@ impl Host {
     }
 }
 
-fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
+fn kvm(config: &Config, layout: &Arc<Layout>, keys: &Arc<KeyRing>) -> KvmConfig {
     let workers = &config.workers;
     // Another user can only be had by root; otherwise workers are the daemon's own user.
     let root = rustix::process::geteuid().is_root();
@@ -141,6 +144,7 @@ fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
             seccomp: workers.seccomp,
             landlock: workers.landlock,
         },
+        keys: Arc::clone(keys),
     }
 }
 

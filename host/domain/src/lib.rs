@@ -17,6 +17,7 @@ mod devices;
 mod driver;
 mod entry;
 mod error;
+mod keys;
 pub mod migration;
 mod names;
 mod owner;
@@ -34,10 +35,11 @@ pub mod state;
 pub use admission::Request;
 pub use core_file::{CoreFile, CoreFileError, remove_unfinished_core};
 pub use driver::{
-    Console, ConsoleStream, Device, Driver, DriverError, End, Machine, MachineEvent, Refusal, SaveProgress,
-    StartSpec, Started, Vcpus,
+    BlockJobDemand, BlockJobReport, Console, ConsoleStream, Device, Driver, DriverError, End, Machine,
+    MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,
 };
 pub use error::DomainError;
+pub use keys::{KeyRing, Keys};
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};
 pub use recover::Recovered;
 pub use registry::{Domains, DomainsConfig};

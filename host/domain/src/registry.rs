@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use reeve_model::Actor;
+use reeve_model::block_job::BlockJob;
 use reeve_model::domain::DomainConfig;
 use reeve_model::event::DomainChange;
 use reeve_model::stats::{DomainInfo, DomainSnapshot, DomainStats, DomainSummary};
@@ -343,6 +344,14 @@ impl Domains {
     pub async fn disk_depths(&self, uuid: Uuid) -> Result<Vec<(String, usize)>, DomainError> {
         let (entry, machine) = self.machine(uuid)?;
         machine.disk_depths().await.map_err(|source| entry.driver_error("asked for its images", source))
+    }
+
+    /// The jobs on the images of the disks of a running domain: those that go on, and the last one of each disk.
+    pub async fn block_jobs(&self, uuid: Uuid) -> Result<Vec<BlockJob>, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        let reports = machine.block_jobs().await;
+        let reports = reports.map_err(|source| entry.driver_error("asked for its block jobs", source))?;
+        Ok(reports.into_iter().map(|report| report.job).collect())
     }
 
     pub(crate) fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {

@@ -57,8 +57,14 @@ pub enum Occurrence {
     Resumed,
     /// A guest that came from another host runs, or one that was to leave stays and runs again.
     Arrived,
+    /// It goes on at another host, which fetches the rest of its memory from here.
+    Left,
+    /// The connection broke before all of its memory was here.
+    Severed,
     /// vCPUs stopped.
     Paused,
+    /// vCPUs stopped, because a request to a disk failed.
+    IoError,
     /// The power button was pressed.
     ShutdownAsked,
     /// Reset to power-on state.
@@ -170,12 +176,17 @@ impl Phase {
             (Self::Off(_) | Self::Crashed(_), O::StartBegan) => Self::Starting,
             (Self::Starting, O::Made) => Self::Paused(StateReason::Booted),
             (Self::Paused(_), O::Arrived) => Self::Running(StateReason::Migrated),
+            (live, O::Left) if live.is_live() => Self::Paused(StateReason::PostCopy),
+            (live, O::Severed) if live.is_live() => Self::Paused(StateReason::PostCopyFailed),
             (Self::Starting, O::Restored) => Self::Paused(StateReason::Restored),
             (Self::Starting, O::StartFailed) => Self::Off(StateReason::Failed),
             (Self::Paused(StateReason::Booted), O::Resumed) => Self::Running(StateReason::Booted),
             (Self::Paused(StateReason::Restored), O::Resumed) => Self::Running(StateReason::Restored),
             (Self::Paused(_), O::Resumed) => Self::Running(StateReason::Unpaused),
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::Paused) => Self::Paused(StateReason::User),
+            (Self::Running(_) | Self::Idle | Self::InShutdown | Self::Paused(_), O::IoError) => {
+                Self::Paused(StateReason::IoError)
+            }
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::ShutdownAsked) => Self::InShutdown,
             (Self::Paused(_), O::Reset) => self,
             (Self::Preserved(_), O::Reset) => Self::Running(StateReason::Booted),

@@ -16,13 +16,15 @@ const PHASES: [Phase; 11] = [
     Phase::Stopping,
 ];
 
-const OCCURRENCES: [Occurrence; 16] = [
+const OCCURRENCES: [Occurrence; 18] = [
     Occurrence::StartBegan,
     Occurrence::Made,
     Occurrence::Restored,
     Occurrence::StartFailed,
     Occurrence::Resumed,
     Occurrence::Arrived,
+    Occurrence::Left,
+    Occurrence::Severed,
     Occurrence::Paused,
     Occurrence::ShutdownAsked,
     Occurrence::Reset,
@@ -153,6 +155,8 @@ fn the_transition_table() {
     for phase in live {
         let after_reset = if phase == paused { paused } else { running };
         expected.push((phase, O::Reset, after_reset));
+        expected.push((phase, O::Left, Phase::Paused(Why::PostCopy)));
+        expected.push((phase, O::Severed, Phase::Paused(Why::PostCopyFailed)));
         expected.push((phase, O::KeptOff, Phase::Preserved(false)));
         expected.push((phase, O::KeptCrashed, Phase::Preserved(true)));
         expected.push((phase, O::StopBegan, Phase::Stopping));

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::tuning::Tuning;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Request;
 use crate::admission::Ticket;
-use crate::driver::Device;
+use crate::driver::{BlockJobDemand, Device};
 use crate::entry::{Entry, Live};
 use crate::error::DomainError;
 use crate::migration::Incoming;
@@ -100,6 +101,21 @@ impl Turn {
     /// Notes that the guest runs here, after it has come or was to leave and stays.
     pub async fn arrive(&self) -> Result<(), DomainError> {
         self.ask(Request::Migrate, Ask::Arrive).await
+    }
+
+    /// Notes that the guest goes on at another host, which fetches the rest of its memory from here.
+    pub async fn leave(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Leave).await
+    }
+
+    /// Notes that the connection broke before all of the guest's memory was here.
+    pub async fn sever(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Sever).await
+    }
+
+    /// Ends the machine of a guest that was lost on its way to another host.
+    pub async fn lose(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::Lose).await
     }
 
     /// Ends the machine of a guest that has gone to another host.
@@ -228,6 +244,11 @@ impl Turn {
         self.ask(Request::Tune, Ask::Tune(Box::new(change))).await
     }
 
+    /// Sets how many vCPUs are there.
+    pub async fn set_vcpus(&self, count: u32) -> Result<(), DomainError> {
+        self.ask(Request::Tune, Ask::SetVcpus(count)).await
+    }
+
     /// Has the guest tell statistics of its memory every so many seconds.
     pub async fn set_stats_period(&self, seconds: u32) -> Result<(), DomainError> {
         self.ask(Request::SetMemory, Ask::SetStatsPeriod(seconds)).await
@@ -282,6 +303,21 @@ impl Turn {
         taken: i64,
     ) -> Result<(), DomainError> {
         self.ask(Request::UpdateDevice, Ask::DropDiskSnapshots(targets, name.to_owned(), taken)).await
+    }
+
+    /// Begins a job on the images of the disk with a target.
+    pub async fn start_block_job(
+        &self,
+        target: &str,
+        work: BlockJobWork,
+        bandwidth: Bytes,
+    ) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::StartBlockJob(target.to_owned(), work, bandwidth)).await
+    }
+
+    /// Does something about the job of the disk with a target.
+    pub async fn demand_block_job(&self, target: &str, demand: BlockJobDemand) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::BlockJob(target.to_owned(), demand)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

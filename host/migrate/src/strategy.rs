@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Capabilities;
 
 /// What is moved, for who plans it.
@@ -14,16 +16,18 @@ pub struct Subject {
 }
 
 /// How to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Longest time that the guest may stand still.
     pub max_downtime: Duration,
     /// Whether pages are compressed, where both sides can.
     pub compress: bool,
+    /// Streams that pages go over, as far as both sides can.
+    pub streams: u16,
 }
 
 /// What one round did, and what it left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoundStats {
     /// Number of the round, from 1.
     pub round: u32,
@@ -47,10 +51,15 @@ pub struct RoundStats {
     pub max_downtime: Duration,
     /// Hundredths of its time that the guest does not get.
     pub throttle: u8,
+    /// Whether pages were compressed.
+    pub compressed: bool,
+    /// Streams that pages went over.
+    pub streams: u16,
 }
 
 /// What comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// Another round.
     Continue,
@@ -117,7 +126,7 @@ impl Strategy for PreCopy {
     }
 
     fn plan(&mut self, _subject: &Subject, _capabilities: Capabilities) -> Plan {
-        Plan { max_downtime: self.max_downtime, compress: self.compress }
+        Plan { max_downtime: self.max_downtime, compress: self.compress, streams: 1 }
     }
 
     fn next_step(&mut self, stats: &RoundStats) -> Step {
@@ -160,6 +169,8 @@ mod tests {
             expected_downtime,
             max_downtime,
             throttle,
+            compressed: false,
+            streams: 1,
         }
     }
 

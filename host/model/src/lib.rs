@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod agent;
 pub mod api;
+pub mod block_job;
 pub mod cpu_set;
 pub mod device_address;
 pub mod domain;

@@ -19,6 +19,10 @@ pub enum Hook {
     DomainStart,
     /// Guard: somebody asks to stop it (shutdown, destroy).
     DomainStop,
+    /// Guard: a domain is about to move to another host; rewrites the document that goes with it.
+    MigrateOut,
+    /// Guard: a domain is about to come from another host; rewrites the document that it runs by here.
+    MigrateIn,
     /// Guard: a device is about to be plugged.
     DeviceAttach,
     /// Guard: a device is about to be unplugged.
@@ -51,6 +55,8 @@ pub enum Hook {
     FilterGenerate,
     /// Propose: the name of a clone that nobody named.
     CloneName,
+    /// Propose: how a live migration goes, round after round.
+    MigrationStrategy,
     /// Tune: kernel samepage merging.
     KsmTune,
     /// Task: a program that is run by hand, on a schedule or on events.
@@ -59,11 +65,13 @@ pub enum Hook {
 
 impl Hook {
     /// Every hook, in the order of a domain's life.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::DomainDefine,
         Self::DomainPrepare,
         Self::DomainStart,
         Self::DomainStop,
+        Self::MigrateOut,
+        Self::MigrateIn,
         Self::DeviceAttach,
         Self::DeviceDetach,
         Self::NetworkStart,
@@ -80,6 +88,7 @@ impl Hook {
         Self::MacAllocate,
         Self::FilterGenerate,
         Self::CloneName,
+        Self::MigrationStrategy,
         Self::KsmTune,
         Self::Task,
     ];
@@ -91,6 +100,8 @@ impl Hook {
             Self::DomainPrepare => "domain-prepare",
             Self::DomainStart => "domain-start",
             Self::DomainStop => "domain-stop",
+            Self::MigrateOut => "migrate-out",
+            Self::MigrateIn => "migrate-in",
             Self::DeviceAttach => "device-attach",
             Self::DeviceDetach => "device-detach",
             Self::NetworkStart => "network-start",
@@ -107,6 +118,7 @@ impl Hook {
             Self::MacAllocate => "mac-allocate",
             Self::FilterGenerate => "filter-generate",
             Self::CloneName => "clone-name",
+            Self::MigrationStrategy => "migration-strategy",
             Self::KsmTune => "ksm-tune",
             Self::Task => "task",
         }

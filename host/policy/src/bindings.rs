@@ -22,6 +22,8 @@ wasmtime::component::bindgen!({
             export reeve:hooks/domain-prepare@0.1.0;
             export reeve:hooks/domain-start@0.1.0;
             export reeve:hooks/domain-stop@0.1.0;
+            export reeve:hooks/migrate-out@0.1.0;
+            export reeve:hooks/migrate-in@0.1.0;
             export reeve:hooks/device-attach@0.1.0;
             export reeve:hooks/device-detach@0.1.0;
             export reeve:hooks/network-start@0.1.0;
@@ -38,6 +40,7 @@ wasmtime::component::bindgen!({
             export reeve:hooks/mac-allocate@0.1.0;
             export reeve:hooks/filter-generate@0.1.0;
             export reeve:hooks/clone-name@0.1.0;
+            export reeve:hooks/migration-strategy@0.1.0;
             export reeve:hooks/task@0.1.0;
             export reeve:tune/ksm-tune@0.1.0;
         }
@@ -54,6 +57,7 @@ wasmtime::component::bindgen!({
         "../../wit/network",
         "../../wit/filter",
         "../../wit/storage",
+        "../../wit/migration",
         "../../wit/hooks",
     ],
     imports: {

@@ -5,16 +5,17 @@ pub(crate) mod storage;
 use std::sync::Arc;
 
 use reeve_actions::policy_port::{
-    Denial, GuardRequest, GuardVerdict, NetworkGuard, NetworkQuestion, Rewrite,
+    Denial, GuardRequest, GuardVerdict, MigrationGuard, NetworkGuard, NetworkQuestion, Rewrite,
 };
-use reeve_model::DomainState;
 use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{FailureMode, Hook, Outcome, PathChange};
 use reeve_model::storage::VolumeConfig;
+use reeve_model::{Actor, DomainState};
 
 use crate::asked::{Occasion, Verdict};
 use crate::binding::{Active, Binding};
 use crate::bindings::exports::reeve::hooks::volume_create::VolumeVerdict;
+use crate::bindings::reeve::migration::journey::Journey;
 use crate::bindings::reeve::types::policy;
 use crate::decisions::Input;
 use crate::exports::{Answer, NewVolume, Question};
@@ -22,6 +23,7 @@ use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
 use crate::host::networks::NetworkView;
 use crate::instance::{self, Ask};
+use crate::migration;
 use crate::rewrite;
 use crate::session;
 use crate::shared::Shared;
@@ -63,6 +65,7 @@ struct Chain<'a> {
 /// What the guards are asked about, besides a domain's configuration.
 enum About {
     Domain { state: DomainState, device: Option<String>, forced: bool },
+    Migration { state: DomainState, journey: Arc<Journey> },
     Network(Box<NetworkQuestion>),
     Storage(Box<Question>),
 }
@@ -86,6 +89,13 @@ impl About {
                 device: device.clone(),
                 forced: *forced,
             },
+            Self::Migration { state, journey } => Question::Migrate {
+                domain: DomainView {
+                    config: Arc::clone(config.expect("a guard of a domain is asked with its configuration")),
+                    state: *state,
+                },
+                journey: Arc::clone(journey),
+            },
             Self::Network(question) => match &**question {
                 NetworkQuestion::Start { network, xml } => {
                     Question::Network(NetworkView { summary: network.clone(), xml: xml.clone() })
@@ -106,6 +116,7 @@ impl About {
         match self {
             Self::Storage(question) => session::question(question).to_string(),
             Self::Domain { device, .. } => device.clone().unwrap_or_default(),
+            Self::Migration { journey, .. } => session::journey(journey),
             Self::Network(question) => match &**question {
                 NetworkQuestion::Start { xml, .. } => xml.clone(),
                 NetworkQuestion::Stop { network } => serde_json::to_string(network).unwrap_or_default(),
@@ -151,7 +162,24 @@ pub(crate) async fn guard_network(shared: &Shared, request: NetworkGuard) -> Res
 
 /// Asks the chain of a guard hook.
 pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdict {
-    let GuardRequest { hook, actor, state, mut config, device, forced } = request;
+    let GuardRequest { hook, actor, state, config, device, forced } = request;
+    guard_domain(shared, hook, actor, config, About::Domain { state, device, forced }).await
+}
+
+/// Asks the chain of a guard of migrations.
+pub(crate) async fn guard_migration(shared: &Shared, request: MigrationGuard) -> GuardVerdict {
+    let MigrationGuard { hook, actor, state, config, journey } = request;
+    let journey = Arc::new(migration::contract_journey(&journey));
+    guard_domain(shared, hook, actor, config, About::Migration { state, journey }).await
+}
+
+async fn guard_domain(
+    shared: &Shared,
+    hook: Hook,
+    actor: Actor,
+    mut config: Arc<DomainConfig>,
+    about: About,
+) -> GuardVerdict {
     if let Some(Denial { policy, reason }) = missing(shared, hook) {
         return GuardVerdict::Deny { policy, reason };
     }
@@ -160,7 +188,7 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
         return GuardVerdict::Allow { config, rewrites: Vec::new() };
     }
     let occasion = Occasion::new(shared, hook, actor, config.name.clone());
-    let chain = Chain { shared, occasion, about: About::Domain { state, device, forced } };
+    let chain = Chain { shared, occasion, about };
     let mut rewrites = Vec::new();
     for (binding, active) in bindings {
         match chain.ask(&binding, &active, Some(&Document::Domain(Arc::clone(&config)))).await {
@@ -276,7 +304,7 @@ pub(crate) fn decide(
 
 /// The hooks at which nothing has been made of the document yet.
 fn may_rewrite(hook: Hook) -> bool {
-    matches!(hook, Hook::DomainDefine | Hook::DomainPrepare)
+    matches!(hook, Hook::DomainDefine | Hook::DomainPrepare | Hook::MigrateOut | Hook::MigrateIn)
 }
 
 /// What a policy that does not answer means.

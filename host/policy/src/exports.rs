@@ -13,10 +13,13 @@ use wasmtime::{Engine, Store};
 
 use crate::bindings::exports::reeve::hooks::{
     clone_name, daemon_events, device_attach, device_detach, domain_define, domain_events, domain_prepare,
-    domain_start, domain_stop, filter_generate, mac_allocate, network_events, network_start, network_stop,
-    pool_start, port_plug, storage_events, task, volume_create, volume_delete, volume_resize,
+    domain_start, domain_stop, filter_generate, mac_allocate, migrate_in, migrate_out, migration_strategy,
+    network_events, network_start, network_stop, pool_start, port_plug, storage_events, task, volume_create,
+    volume_delete, volume_resize,
 };
 use crate::bindings::exports::reeve::tune::ksm_tune;
+use crate::bindings::reeve::migration::journey::Journey;
+use crate::bindings::reeve::migration::strategy;
 use crate::bindings::reeve::storage::pools::Pool;
 use crate::bindings::reeve::storage::volumes::Volume;
 use crate::bindings::reeve::types::policy::{Context, Failure, Verdict};
@@ -27,14 +30,17 @@ use crate::host::domain_config::DomainView;
 use crate::host::networks::{NetworkView, contract_network, contract_port};
 use crate::imports::split_version;
 use crate::loader::LoadError;
+use crate::migration::StrategyAsk;
 use crate::suggest::closest;
 
 /// Where a hook is in the contract.
-const INTERFACES: [(Hook, &str); 22] = [
+const INTERFACES: [(Hook, &str); 25] = [
     (Hook::DomainDefine, "reeve:hooks/domain-define"),
     (Hook::DomainPrepare, "reeve:hooks/domain-prepare"),
     (Hook::DomainStart, "reeve:hooks/domain-start"),
     (Hook::DomainStop, "reeve:hooks/domain-stop"),
+    (Hook::MigrateOut, "reeve:hooks/migrate-out"),
+    (Hook::MigrateIn, "reeve:hooks/migrate-in"),
     (Hook::DeviceAttach, "reeve:hooks/device-attach"),
     (Hook::DeviceDetach, "reeve:hooks/device-detach"),
     (Hook::NetworkStart, "reeve:hooks/network-start"),
@@ -51,6 +57,7 @@ const INTERFACES: [(Hook, &str); 22] = [
     (Hook::MacAllocate, "reeve:hooks/mac-allocate"),
     (Hook::FilterGenerate, "reeve:hooks/filter-generate"),
     (Hook::CloneName, "reeve:hooks/clone-name"),
+    (Hook::MigrationStrategy, "reeve:hooks/migration-strategy"),
     (Hook::KsmTune, "reeve:tune/ksm-tune"),
     (Hook::Task, "reeve:hooks/task"),
 ];
@@ -61,6 +68,8 @@ enum Export {
     DomainPrepare(domain_prepare::GuestIndices),
     DomainStart(domain_start::GuestIndices),
     DomainStop(domain_stop::GuestIndices),
+    MigrateOut(migrate_out::GuestIndices),
+    MigrateIn(migrate_in::GuestIndices),
     DeviceAttach(device_attach::GuestIndices),
     DeviceDetach(device_detach::GuestIndices),
     NetworkStart(network_start::GuestIndices),
@@ -77,6 +86,7 @@ enum Export {
     NetworkEvents(network_events::GuestIndices),
     MacAllocate(mac_allocate::GuestIndices),
     FilterGenerate(filter_generate::GuestIndices),
+    MigrationStrategy(migration_strategy::GuestIndices),
     KsmTune(ksm_tune::GuestIndices),
     Task(task::GuestIndices),
 }
@@ -89,6 +99,10 @@ pub(crate) struct Exports(BTreeMap<Hook, Export>);
 pub(crate) enum Question {
     /// Any guard.
     Guard { domain: DomainView, device: Option<String>, forced: bool },
+    /// The guards of a migration.
+    Migrate { domain: DomainView, journey: Arc<Journey> },
+    /// The strategy of a migration.
+    Strategy(Box<StrategyAsk>),
     /// The guards of a network.
     Network(NetworkView),
     /// The guard of a port.
@@ -133,9 +147,12 @@ pub(crate) struct NewVolume {
 
 impl Question {
     /// What an instance is kept for, where one is.
-    pub(crate) fn subject(&self) -> &'static str {
-        // Every hook that instances are kept for is about the node.
-        "node"
+    pub(crate) fn subject(&self) -> &str {
+        match self {
+            Self::Strategy(ask) => ask.migration(),
+            // Every other hook that instances are kept for is about the node.
+            _ => "node",
+        }
     }
 }
 
@@ -151,6 +168,12 @@ pub(crate) enum Answer {
     Mac(String),
     /// The name of a clone.
     Name(String),
+    /// Of a strategy before it begins: why it may not.
+    Objection(Option<String>),
+    /// How a migration begins.
+    Plan(strategy::MigrationPlan),
+    /// How a migration goes on.
+    Step(strategy::Step),
     /// Packet rules, or why they can't be read.
     Rules(Result<Box<Ruleset>, String>),
     /// Of the KSM tuner.
@@ -191,6 +214,8 @@ impl Exports {
                 Hook::DomainPrepare => Export::DomainPrepare(domain_prepare::GuestIndices::new(pre)?),
                 Hook::DomainStart => Export::DomainStart(domain_start::GuestIndices::new(pre)?),
                 Hook::DomainStop => Export::DomainStop(domain_stop::GuestIndices::new(pre)?),
+                Hook::MigrateOut => Export::MigrateOut(migrate_out::GuestIndices::new(pre)?),
+                Hook::MigrateIn => Export::MigrateIn(migrate_in::GuestIndices::new(pre)?),
                 Hook::DeviceAttach => Export::DeviceAttach(device_attach::GuestIndices::new(pre)?),
                 Hook::DeviceDetach => Export::DeviceDetach(device_detach::GuestIndices::new(pre)?),
                 Hook::NetworkStart => Export::NetworkStart(network_start::GuestIndices::new(pre)?),
@@ -208,6 +233,9 @@ impl Exports {
                 Hook::VolumeDelete => Export::VolumeDelete(volume_delete::GuestIndices::new(pre)?),
                 Hook::StorageEvents => Export::StorageEvents(storage_events::GuestIndices::new(pre)?),
                 Hook::CloneName => Export::CloneName(clone_name::GuestIndices::new(pre)?),
+                Hook::MigrationStrategy => {
+                    Export::MigrationStrategy(migration_strategy::GuestIndices::new(pre)?)
+                }
                 Hook::Task => Export::Task(task::GuestIndices::new(pre)?),
             };
             exports.insert(hook, export);
@@ -223,6 +251,8 @@ impl Exports {
                 Export::DomainPrepare(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DomainStart(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DomainStop(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::MigrateOut(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::MigrateIn(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DeviceAttach(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::DeviceDetach(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::NetworkStart(indices) => indices.load(&mut *store, instance).map(|_| ())?,
@@ -240,6 +270,7 @@ impl Exports {
                 Export::VolumeDelete(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::StorageEvents(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::CloneName(indices) => indices.load(&mut *store, instance).map(|_| ())?,
+                Export::MigrationStrategy(indices) => indices.load(&mut *store, instance).map(|_| ())?,
                 Export::Task(indices) => indices.load(&mut *store, instance).map(|_| ())?,
             }
         }
@@ -279,6 +310,42 @@ impl Exports {
                     _ => return Err(mismatch(hook)),
                 };
                 Ok(verdict.map(Answer::Verdict))
+            }
+            (Some(export), Question::Migrate { domain, journey }) => {
+                let handle = store.data_mut().table.push(domain)?;
+                let domain = Resource::new_borrow(handle.rep());
+                let verdict = match export {
+                    Export::MigrateOut(indices) => {
+                        let guest = indices.load(&mut *store, instance)?;
+                        guest.call_guard(&mut *store, context, domain, &journey).await?
+                    }
+                    Export::MigrateIn(indices) => {
+                        let guest = indices.load(&mut *store, instance)?;
+                        guest.call_guard(&mut *store, context, domain, &journey).await?
+                    }
+                    _ => return Err(mismatch(hook)),
+                };
+                Ok(verdict.map(Answer::Verdict))
+            }
+            (Some(Export::MigrationStrategy(indices)), Question::Strategy(ask)) => {
+                let guest = indices.load(&mut *store, instance)?;
+                match *ask {
+                    StrategyAsk::Precheck { domain, journey } => {
+                        let handle = store.data_mut().table.push(domain)?;
+                        let domain = Resource::new_borrow(handle.rep());
+                        let objection = guest.call_precheck(&mut *store, context, domain, &journey).await?;
+                        // An instance that is kept keeps nothing of the host.
+                        store.data_mut().table.delete(handle)?;
+                        Ok(objection.map(Answer::Objection))
+                    }
+                    StrategyAsk::Plan { offered, limits, journey } => {
+                        let plan = guest.call_plan(&mut *store, context, offered, limits, &journey).await?;
+                        Ok(plan.map(Answer::Plan))
+                    }
+                    StrategyAsk::Step { progress, .. } => {
+                        Ok(guest.call_next_step(&mut *store, context, &progress).await?.map(Answer::Step))
+                    }
+                }
             }
             (Some(Export::NetworkStart(indices)), Question::Network(view)) => {
                 let guest = indices.load(&mut *store, instance)?;

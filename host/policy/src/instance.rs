@@ -161,8 +161,8 @@ async fn call(
     let meter = Arc::clone(&state.meter);
     // A replay begins where the session began: with a fresh instance.
     let replayed = matches!(state.tape, Tape::Replaying(_));
-    let subject = (active.program.keeps(ask.hook) && !replayed).then(|| ask.question.subject());
-    let kept = subject.and_then(|subject| active.program.kept.take(ask.hook, subject));
+    let subject = (active.program.keeps(ask.hook) && !replayed).then(|| ask.question.subject().to_owned());
+    let kept = subject.as_ref().and_then(|subject| active.program.kept.take(ask.hook, subject));
     let (mut store, kept) = match kept {
         Some(kept) => {
             let Kept { store, instance } = kept.renew(state, deadline)?;
@@ -183,7 +183,7 @@ async fn call(
     meter.set_fuel_left(store.get_fuel()?);
     let (answer, instance) = result?;
     if let Some(subject) = subject.filter(|_| answer.is_ok()) {
-        active.program.kept.put(ask.hook, subject, Kept { store, instance });
+        active.program.kept.put(ask.hook, &subject, Kept { store, instance });
     }
     Ok(answer)
 }

@@ -18,8 +18,8 @@ use crate::instance::arm;
 /// Subjects with an instance of their own; calls about others get a fresh one.
 const SUBJECTS: usize = 16;
 
-/// The hooks that a policy may keep an instance for: nobody waits for them, and what they decide is checked each time.
-pub(crate) const HOOKS: [Hook; 1] = [Hook::KsmTune];
+/// The hooks that a policy may keep an instance for: what they decide is checked each time, and no guest waits for them.
+pub(crate) const HOOKS: [Hook; 2] = [Hook::KsmTune, Hook::MigrationStrategy];
 
 /// An instance between its calls.
 pub(crate) struct Kept {
@@ -35,6 +35,11 @@ impl KeptInstances {
     /// Takes an instance out for a call; it comes back with [`Self::put`] or not at all.
     pub(crate) fn take(&self, hook: Hook, subject: &str) -> Option<Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(hook, subject.to_owned()))
+    }
+
+    /// Drops the instance of a subject that is gone.
+    pub(crate) fn forget(&self, hook: Hook, subject: &str) {
+        drop(self.take(hook, subject));
     }
 
     /// Keeps an instance for the next call.

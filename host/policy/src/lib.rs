@@ -49,6 +49,7 @@ pub mod loader;
 mod logs;
 mod meter;
 mod metrics;
+mod migration;
 mod notify;
 mod offline;
 mod outside;

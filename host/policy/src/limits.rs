@@ -16,6 +16,8 @@ pub(crate) const MEMORY_CEILING: usize = 256 * 1024 * 1024;
 const DEADLINE_CEILING: Duration = Duration::from_secs(60);
 /// Nobody need wait for a task.
 const TASK_CEILING: Duration = Duration::from_secs(3600);
+/// A worker waits for a step three times as long at most.
+const STRATEGY_CEILING: Duration = Duration::from_secs(1);
 const FUEL_CEILING: u64 = 1_000_000_000_000;
 const LOG_CEILING: u64 = 1024 * 1024;
 const KV_CEILING: u64 = 16 * 1024 * 1024;
@@ -78,6 +80,8 @@ impl Limits {
     pub fn deadline_for(&self, hook: Hook) -> Duration {
         match (hook, self.deadline) {
             (Hook::Task, wanted) => wanted.unwrap_or(Duration::from_secs(60)),
+            // The guest writes on meanwhile.
+            (Hook::MigrationStrategy, wanted) => wanted.unwrap_or(STRATEGY_CEILING).min(STRATEGY_CEILING),
             (_, Some(wanted)) => wanted.min(DEADLINE_CEILING),
             (Hook::MacAllocate | Hook::FilterGenerate | Hook::CloneName | Hook::KsmTune, None) => {
                 Duration::from_secs(1)
@@ -163,6 +167,8 @@ mod tests {
         let seconds = |deadline_ms, hook| limits(deadline_ms).deadline_for(hook).as_secs();
         assert_eq!((seconds(None, Hook::Task), seconds(None, Hook::DomainStart)), (60, 2));
         assert_eq!((seconds(None, Hook::KsmTune), seconds(Some(5000), Hook::KsmTune)), (1, 5));
+        let strategy = Hook::MigrationStrategy;
+        assert_eq!((seconds(None, strategy), seconds(Some(5000), strategy)), (1, 1));
         let hours = Some(7_200_000);
         assert_eq!((seconds(hours, Hook::Task), seconds(hours, Hook::DomainStart)), (3600, 60));
     }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_actions::policy_port::{
-    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort,
-    StorageGuard,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, MigrationGuard,
+    NetworkGuard, PolicyPort, Steering, StorageGuard, StrategyRequest,
 };
 use reeve_model::filter::Ruleset;
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Bytes, Error, Verb};
 
 use crate::policy_engine::PolicyEngine;
-use crate::{chain, filter, propose};
+use crate::{chain, filter, migration, propose};
 
 #[async_trait]
 impl PolicyPort for PolicyEngine {
@@ -26,6 +26,14 @@ impl PolicyPort for PolicyEngine {
 
     async fn guard_storage(&self, request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial> {
         chain::storage::guard(&self.shared, request).await
+    }
+
+    async fn guard_migration(&self, request: MigrationGuard) -> GuardVerdict {
+        chain::guard_migration(&self.shared, request).await
+    }
+
+    async fn strategy(&self, request: StrategyRequest) -> Result<Option<Box<dyn Steering>>, Error> {
+        migration::steer(&self.shared, request).await
     }
 
     async fn propose_filter(&self, request: FilterRequest) -> Result<Option<Ruleset>, Error> {

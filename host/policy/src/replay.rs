@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::instance::Report;
 use crate::session::{Ksm, Session};
 use crate::tape::{Diverged, HostCall, Mode};
-use crate::{filter, propose, tune};
+use crate::{filter, migration, propose, tune};
 
 /// Differences that are told of one session at most.
 const DIFFERENCES_LIMIT: usize = 32;
@@ -219,6 +219,10 @@ pub(crate) fn judge(
         Question::Guard { domain, .. } => {
             guard(hook, active, Some(&Document::Domain(Arc::clone(&domain.config))), answer)
         }
+        Question::Migrate { domain, .. } => {
+            guard(hook, active, Some(&Document::Domain(Arc::clone(&domain.config))), answer)
+        }
+        Question::Strategy(ask) => migration::judge(ask, answer).map(|(_, verdict)| verdict),
         Question::NewVolume(volume) => {
             guard(hook, active, Some(&Document::Volume(Arc::clone(&volume.config))), answer)
         }

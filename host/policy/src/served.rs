@@ -6,13 +6,14 @@ use crate::imports::serves;
 use crate::loader::LoadError;
 
 /// Every package under wit/ with its version.
-const PACKAGES: [(&str, &str); 12] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("reeve:types", "0.1.0"),
     ("reeve:domain", "0.1.0"),
     ("reeve:node", "0.1.0"),
     ("reeve:network", "0.1.0"),
     ("reeve:filter", "0.1.0"),
     ("reeve:storage", "0.1.0"),
+    ("reeve:migration", "0.1.0"),
     ("reeve:kv", "0.1.0"),
     ("reeve:log", "0.1.0"),
     ("reeve:clock", "0.1.0"),

@@ -14,12 +14,14 @@
 //!
 //! Questions by hook: guards `{domain, device?, forced?}`, `domain-events` `{event}`, `daemon-events` `{change}`, `mac-allocate`
 //! `{domain, interface?, taken?, seed?}`, `pool-start` `{pool, xml?}`, `volume-create` `{pool, xml, capacity?, source?}`,
-//! `volume-resize` and `volume-delete` `{pool, volume, capacity?}`, `storage-events` `{event}`, `clone-name` `{clone}`, `ksm-tune` `{snapshot}`, `task` `{why}`; records and words are those of the contract (wit/). A session
+//! `migrate-out` and `migrate-in` `{domain, journey}`, `migration-strategy` `{precheck: {domain, journey}}`, `{plan: {…}}` or
+//! `{next-step: {…}}`, `volume-resize` and `volume-delete` `{pool, volume, capacity?}`, `storage-events` `{event}`, `clone-name` `{clone}`, `ksm-tune` `{snapshot}`, `task` `{why}`; records and words are those of the contract (wit/). A session
 //! written by hand needs `session`, `hook`, `question`, and an `outcome` or `answer` to compare with; what it does not say is
 //! not compared. Unknown keys are refused.
 
 mod answer;
 mod document;
+mod migration;
 mod question;
 mod records;
 mod storage;
@@ -31,6 +33,7 @@ use serde_json::Value;
 
 pub(crate) use self::answer::write as written;
 use self::document::survives;
+pub(crate) use self::migration::journey_text as journey;
 pub(crate) use self::question::{Context, write as question};
 pub(crate) use self::records::{Ksm, Level, Memory};
 pub(crate) use self::taped::{Taped, bytes};
@@ -244,6 +247,7 @@ impl Session {
             match self.hook {
                 Hook::KsmTune => "node",
                 Hook::Task => "task",
+                Hook::MigrationStrategy => "migration",
                 _ => "daemon",
             }
             .to_owned()

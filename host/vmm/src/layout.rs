@@ -75,6 +75,8 @@ pub const RTC_PORTS: Range<u64> = 0x70..0x72;
 pub const ACPI_PM_PORTS: Range<u64> = 0x600..0x60e;
 /// Registers of the PCI hot-plug controller.
 pub const HOTPLUG_PORTS: Range<u64> = 0x620..0x62c;
+/// Registers of the vCPU hot-plug controller.
+pub const CPU_HOTPLUG_PORTS: Range<u64> = 0x640..0x6c0;
 /// Interrupt line of ACPI's SCI.
 pub const ACPI_SCI: u32 = 9;
 

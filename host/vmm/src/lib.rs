@@ -9,6 +9,7 @@
 //! What the control plane needs is in [`config`] and [`protocol`] (plain data) and [`worker`] (the process).
 
 mod acpi;
+mod aligned;
 pub mod boot;
 pub mod bus;
 pub mod config;

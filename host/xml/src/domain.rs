@@ -9,6 +9,7 @@ pub(crate) mod devices;
 mod disk;
 mod interface;
 mod memory;
+mod memory_device;
 mod os;
 mod rng;
 mod sysinfo;

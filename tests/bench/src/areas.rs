@@ -7,6 +7,7 @@ mod filter;
 mod hooks;
 mod host;
 mod list;
+mod migration;
 mod policy;
 mod storage;
 
@@ -34,11 +35,13 @@ pub enum Area {
     Disk,
     /// Many idle domains.
     Density,
+    /// Moving guests between hosts.
+    Migration,
 }
 
 impl Area {
     /// Every area, in the order they are measured.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Hooks,
         Self::Boot,
         Self::List,
@@ -47,6 +50,7 @@ impl Area {
         Self::Storage,
         Self::Disk,
         Self::Density,
+        Self::Migration,
     ];
 
     /// Measures the area.
@@ -60,6 +64,7 @@ impl Area {
             Self::Storage => storage::measure().await,
             Self::Disk => disk::measure().await,
             Self::Density => density::measure().await,
+            Self::Migration => migration::measure().await,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! These machines are noisy, so a row is a ratio of two medians taken side by side; absolute figures drift. Nothing here passes or
 //! fails. Areas: `hooks` (a decision as a fresh Wasm instance against shell and Python hooks), `boot` (a domain through the whole
 //! path), `list` (thousands of domains), `policy` (replay, fan-out, reload), `filter` (packet filters, the start of a network),
-//! `storage` (disk images against qemu-img).
+//! `storage` (disk images against qemu-img), `disk` (a guest's disk), `density` (idle domains), `migration` (guests that move).
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 

@@ -16,6 +16,9 @@ pub struct Row {
     pub area: &'static str,
     /// Name of the measurement.
     pub name: &'static str,
+    /// Which of several ways it was done, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<&'static str>,
     /// Unit of `ours` and `peer`; smaller is better, except for rates (`1/s`, `MB/s`, `MiB/s`).
     pub unit: &'static str,
     /// Our median.
@@ -33,7 +36,17 @@ pub struct Row {
 impl Row {
     /// A row without a peer.
     pub fn alone(area: &'static str, name: &'static str, unit: &'static str, ours: f64, runs: usize) -> Self {
-        Self { area, name, unit, ours, peer: None, peer_name: None, ratio: None, runs }
+        Self { area, name, way: None, unit, ours, peer: None, peer_name: None, ratio: None, runs }
+    }
+
+    /// The same row of one way of several.
+    pub fn of(self, way: &'static str) -> Self {
+        Self { way: Some(way), ..self }
+    }
+
+    /// The same row, with why there is no peer.
+    pub fn without(self, why: &'static str) -> Self {
+        Self { peer_name: Some(why), ..self }
     }
 
     /// The same row against a peer.
@@ -50,7 +63,7 @@ impl Row {
     /// Column heads of the table.
     pub fn header() -> String {
         format!(
-            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<22} {:>8} {:>6}",
+            "{:<6} {:<40} {:>12} {:>12}  {:<5} {:<22} {:>8} {:>6}",
             "AREA", "NAME", "OURS", "PEER", "UNIT", "PEER NAME", "RATIO", "RUNS"
         )
     }
@@ -61,9 +74,9 @@ impl std::fmt::Display for Row {
         let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
         write!(
             f,
-            "{:<6} {:<28} {:>12} {:>12}  {:<5} {:<22} {:>8} {:>6}",
+            "{:<6} {:<40} {:>12} {:>12}  {:<5} {:<22} {:>8} {:>6}",
             self.area,
-            self.name,
+            self.way.map_or_else(|| self.name.to_owned(), |way| format!("{} {way}", self.name)),
             figure(Some(self.ours)),
             figure(self.peer),
             self.unit,

@@ -1,7 +1,9 @@
 //! Moves that go well, and what operators see and say of them.
 
 use reeve_model::api::XmlOptions;
-use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute};
+use reeve_model::migration::{
+    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute,
+};
 use reeve_tests::wait;
 use uuid::Uuid;
 
@@ -116,6 +118,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
             route: StreamRoute::Socket,
             boot_id: String::new(),
             allow_unsafe: false,
+            host: MigrationHost::default(),
         };
         assert!(target.prepare_migration(&nonsense).await.is_err());
         let cached =

@@ -3,11 +3,14 @@
 mod bad_network;
 mod certificates;
 mod devices;
+mod encrypted;
 mod faults;
 mod life;
 mod network;
 mod pair;
+mod post_copy;
 mod relay;
+mod strategy;
 
 use std::time::Duration;
 

@@ -67,6 +67,8 @@ HOOKS: Dict[str, Hook] = {
     "domain_prepare": Hook("DomainPrepare", "guard", _verdict),
     "domain_start": Hook("DomainStart", "guard", _verdict),
     "domain_stop": Hook("DomainStop", "guard", _verdict),
+    "migrate_out": Hook("MigrateOut", "guard", _verdict),
+    "migrate_in": Hook("MigrateIn", "guard", _verdict),
     "device_attach": Hook("DeviceAttach", "guard", _verdict),
     "device_detach": Hook("DeviceDetach", "guard", _verdict),
     "domain_events": Hook("DomainEvents", "notify", _nothing),

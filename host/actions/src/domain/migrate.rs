@@ -1,7 +1,7 @@
 //! Moving a domain to another host: the source's side.
 //!
 //! ```text
-//!   authorize ─▶ turn on the domain ─▶ the destination makes ready (it asks its own guards)
+//!   authorize ─▶ turn on the domain ─▶ guards (migrate-out) ─▶ strategy: precheck ─▶ the destination makes ready (it asks its own guards)
 //!     ─▶ journal [ move: rounds, guest stopped, the destination has all of it │ hand-over ]
 //! ```
 //! That the journal has noted the step `hand-over` is the decision: from then on the guest is the destination's, whatever dies. Before
@@ -14,23 +14,31 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace};
 use reeve_domain::{Request, Turn};
+use reeve_migrate::StrategyAnswer;
+use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
-    Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage, PrepareMigration,
+    Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
+    PrepareMigration, StreamRoute,
 };
-use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_model::policy::Hook;
+use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::StreamTarget;
+use crate::migrating::{StreamTarget, transport_of};
 use crate::peer_address::{self, PeerAddress};
+use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
 use crate::{Actions, document};
 
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The strategy of that name is the host's own.
+const OWN_STRATEGY: &str = "host";
 
 impl Actions {
     /// Moves a running domain to another host. An error leaves it here as it was.
@@ -51,6 +59,9 @@ impl Actions {
             return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
         }
         self.permits(&subject, Request::Migrate)?;
+        if request.resume_post_copy {
+            return self.resume_post_copy(&subject, &request, begun).await;
+        }
         let host = PeerAddress::parse(&request.destination)?;
         let (route, at) = peer_address::route(&host, &request)?;
         let source = self.migrations.peers.own_address(&host, &route)?;
@@ -59,9 +70,25 @@ impl Actions {
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
+        let journey = self.journey(&host, &route, migration, &request).await?;
+        let sent = match &request.xml {
+            Some(xml) => self.read_document(xml, false)?.config,
+            None => snapshot.config.clone(),
+        };
+        check_same(&snapshot.config, &sent)?;
+        let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
+        let guard = MigrationGuard {
+            hook: Hook::MigrateOut,
+            actor: actor.clone(),
+            state,
+            config: Arc::new(sent),
+            journey: Arc::clone(&journey),
+        };
+        let sent = self.ask_migration(guard).await?;
+        let steering = self.steering(actor, state, running, &journey, request.strategy.clone()).await?;
         let prepare = PrepareMigration {
             migration,
-            xml: request.xml.clone().unwrap_or_else(|| document::format(&snapshot.config)),
+            xml: document::format(&sent),
             slots: self.domains.device_slots(uuid).await.map_err(explain)?,
             paused,
             persistent: request.persistent,
@@ -69,6 +96,7 @@ impl Actions {
             route: route.clone(),
             boot_id: self.migrations.boot_id.clone(),
             allow_unsafe: request.allow_unsafe,
+            host: journey.source.clone(),
         };
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let prepared = self.migrations.peers.prepare(&host, &prepare).await;
@@ -84,17 +112,62 @@ impl Actions {
             host,
             undefine: request.undefine_source,
             suspend_after: request.suspend_after_s,
+            post_copy_then: request.post_copy_then,
+            post_copy: false,
             actor: actor.clone(),
             downtime_us: None,
+            strategy_us: 0,
             turn: Some(turn),
             stream: Some(stream),
+            steering,
         };
-        let done = self.perform(actor, operation).await?;
+        let done = tokio::select! {
+            done = self.perform(actor, operation) => done?,
+            // It goes on all the same, when somebody mends it.
+            error = self.interruption(&subject) => return Err(error),
+        };
         Ok(Migrated {
             domain: snapshot.summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
             total_ms: begun.elapsed().as_secs_f64() * 1000.0,
+            strategy_ms: done.strategy_us as f64 / 1000.0,
         })
+    }
+
+    /// What is asked for, with what the destination says of itself.
+    async fn journey(
+        &self,
+        host: &PeerAddress,
+        route: &StreamRoute,
+        migration: Uuid,
+        request: &Migrate,
+    ) -> Result<Arc<Journey>, Error> {
+        let destination = self.migrations.peers.report(host, migration).await?;
+        Ok(Arc::new(Journey {
+            id: migration,
+            source: self.this_host()?,
+            destination: destination.host,
+            same_machine: destination.boot_id == self.migrations.boot_id,
+            transport: transport_of(host, route),
+            unchecked: request.allow_unsafe,
+            persistent: request.persistent,
+        }))
+    }
+
+    /// Who steers; none for the host's own strategy.
+    async fn steering(
+        &self,
+        actor: &Actor,
+        state: DomainState,
+        config: Arc<DomainConfig>,
+        journey: &Arc<Journey>,
+        policy: Option<String>,
+    ) -> Result<Option<Box<dyn Steering>>, Error> {
+        if policy.as_deref() == Some(OWN_STRATEGY) {
+            return Ok(None);
+        }
+        let (actor, journey) = (actor.clone(), Arc::clone(journey));
+        self.policy.strategy(StrategyRequest { actor, state, config, journey, policy }).await
     }
 
     /// How far the migration of a domain is.
@@ -140,8 +213,21 @@ impl Actions {
         if !matches!(actor, Actor::Host { .. }) {
             self.authorize(actor, Verb::DomainMigrate, "")?;
         }
-        Ok(MigrationReport { stage: self.migrations.stage(migration) })
+        let (stage, boot_id) = (self.migrations.stage(migration), self.migrations.boot_id.clone());
+        Ok(MigrationReport { stage, host: self.this_host()?, boot_id })
     }
+}
+
+/// Another document for the destination is still the same domain's.
+fn check_same(running: &DomainConfig, sent: &DomainConfig) -> Result<(), Error> {
+    if (&running.name, running.uuid) == (&sent.name, sent.uuid) {
+        return Ok(());
+    }
+    let message = format!(
+        "a document for the destination may not change the name or UUID of domain '{}' ({})",
+        running.name, running.uuid
+    );
+    Err(Error::new(ErrorCode::Invalid, message))
 }
 
 /// A domain goes to another host.
@@ -152,12 +238,21 @@ pub(crate) struct Leave {
     host: PeerAddress,
     undefine: bool,
     suspend_after: Option<u64>,
+    #[serde(default)]
+    post_copy_then: bool,
+    /// The guest goes on at the destination before all of its memory is there.
+    #[serde(default)]
+    post_copy: bool,
     actor: Actor,
     downtime_us: Option<u64>,
+    #[serde(default)]
+    strategy_us: u64,
     #[serde(skip)]
     turn: Option<Turn>,
     #[serde(skip)]
     stream: Option<OwnedFd>,
+    #[serde(skip)]
+    steering: Option<Box<dyn Steering>>,
 }
 
 impl Operation for Leave {
@@ -189,20 +284,35 @@ impl Step<Leave> for Move {
         let (uuid, migration) = (leave.uuid, leave.migration);
         let limits = actions.migrations.limits(uuid);
         let mut progress = actions.domains.migration_progress(uuid).map_err(explain)?;
-        let order = MigrationOrder::Send { migration, stream, limits };
+        let steered = leave.steering.is_some();
+        let order = MigrationOrder::Send { migration, stream, limits, steered };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
         let stop_at =
             leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
-        let mut stopped = false;
+        let (mut stopped, mut answered) = (false, 0);
         loop {
-            {
+            let asked = {
                 let now = progress.borrow_and_update();
                 if now.ready {
+                    leave.strategy_us = now.strategy_us;
+                    leave.post_copy = now.post_copy;
                     return Ok(());
                 }
                 if let Some(end) = &now.end {
                     return Err(stayed(end));
                 }
+                now.question.filter(|(number, _)| *number > answered)
+            };
+            if let Some((number, question)) = asked {
+                answered = number;
+                let limits = actions.migrations.limits(uuid);
+                let answer = match &mut leave.steering {
+                    Some(steering) => steering.answer(question, limits).await,
+                    None => StrategyAnswer::Nothing,
+                };
+                // One that comes too late changes nothing; how the migration ends is told.
+                let _ = actions.domains.migrate(uuid, MigrationOrder::Advise(number, answer)).await;
+                continue;
             }
             let later = tokio::time::Instant::now() + Duration::from_secs(3600);
             tokio::select! {
@@ -211,7 +321,8 @@ impl Step<Leave> for Move {
                 }
                 () = tokio::time::sleep_until(stop_at.unwrap_or(later)), if !stopped && stop_at.is_some() => {
                     stopped = true;
-                    actions.domains.migrate(uuid, MigrationOrder::StopNow).await.map_err(explain)?;
+                    let order = if leave.post_copy_then { MigrationOrder::SwitchNow } else { MigrationOrder::StopNow };
+                    actions.domains.migrate(uuid, order).await.map_err(explain)?;
                 }
             }
         }
@@ -255,8 +366,16 @@ impl Step<Leave> for HandOver {
         actions.migrations.set_stage(leave.migration, MigrationStage::GivenUp);
         // A worker that is gone, or heard it already, decides nothing any more.
         let _ = actions.domains.migrate(leave.uuid, MigrationOrder::Decide(true)).await;
-        if !actions.wait_for_destination(leave).await {
-            return actions.take_back(leave).await;
+        if leave.post_copy {
+            actions.migrations.set_leaving(leave.uuid, Some(leave.migration));
+            actions.note_left(leave.uuid, leave.turn.as_ref()).await;
+        }
+        let outcome = actions.wait_for_destination(leave).await;
+        actions.migrations.set_leaving(leave.uuid, None);
+        match outcome {
+            Outcome::Arrived => {}
+            Outcome::NeverRan => return actions.take_back(leave).await,
+            Outcome::Lost => return actions.lose_guest(leave).await,
         }
         // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
         if leave.undefine {
@@ -289,16 +408,25 @@ impl Step<Leave> for HandOver {
     }
 }
 
+/// What became of a guest that was given up.
+enum Outcome {
+    Arrived,
+    /// The destination promises that it never ran it and never will.
+    NeverRan,
+    /// A half of it is gone.
+    Lost,
+}
+
 impl Actions {
-    /// Waits until the destination has the guest, however long that takes; false when it promises that it never had it.
-    async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> bool {
+    /// Waits until the destination has the guest, however long that takes, or it is known that it never will.
+    async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> Outcome {
         let mut progress = self.domains.migration_progress(leave.uuid).ok();
         loop {
             if let Some(progress) = &mut progress
                 && let Some(MigrationEnd::Moved(downtime)) = &progress.borrow_and_update().end
             {
                 leave.downtime_us = Some(*downtime);
-                return true;
+                return Outcome::Arrived;
             }
             let told = async {
                 if let Some(progress) = &mut progress
@@ -314,15 +442,32 @@ impl Actions {
                 () = tokio::time::sleep(ASK_AGAIN) => {
                     // This may take as long as the other host is away: an operator must be able to end the copy.
                     leave.turn = None;
+                    let here = self.domains.phase(leave.uuid).is_ok_and(|phase| phase.has_machine());
+                    if leave.post_copy && !here {
+                        // The destination hears it and ends its half, unless that is whole.
+                        self.migrations.set_stage(leave.migration, MigrationStage::Lost);
+                    }
                     let report = self.migrations.peers.report(&leave.host, leave.migration).await;
                     match report.map(|report| report.stage) {
-                        Ok(MigrationStage::Arrived) => return true,
-                        Ok(MigrationStage::Refused) => return false,
+                        Ok(MigrationStage::Arrived) => return Outcome::Arrived,
+                        Ok(MigrationStage::Refused) => return Outcome::NeverRan,
+                        Ok(MigrationStage::Lost) => return Outcome::Lost,
                         Ok(_) | Err(_) => {}
                     }
                 }
             }
         }
+    }
+
+    /// The guest is lost, and what is left of it here is no guest.
+    async fn lose_guest(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
+        if let Ok(turn) = self.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await
+            && turn.check(Request::Destroy).is_ok()
+        {
+            turn.lose().await.map_err(explain)?;
+        }
+        let message = "the guest was lost in post-copy: a worker of it ended before all of its memory was at the destination";
+        Err(Error::new(ErrorCode::Internal, message))
     }
 
     /// The destination never ran the guest and never will: it goes on here.
@@ -336,7 +481,8 @@ impl Actions {
 
     /// Notes that the guest of a domain runs, if it does.
     pub(super) async fn note_arrival(&self, uuid: Uuid, turn: Option<&Turn>) {
-        if !matches!(self.domains.migration_place(uuid).await, Ok(MigrationPlace::Here)) {
+        let place = self.domains.migration_place(uuid).await;
+        if !matches!(place, Ok(MigrationPlace::Here | MigrationPlace::Late { .. })) {
             return;
         }
         let noted = match turn {

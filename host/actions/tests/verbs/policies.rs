@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_actions::policy_port::{
-    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, NetworkGuard, PolicyPort,
-    Rewrite, StorageGuard,
+    CloneRequest, Denial, FilterRequest, GuardRequest, GuardVerdict, MacRequest, MigrationGuard,
+    NetworkGuard, PolicyPort, Rewrite, Steering, StorageGuard, StrategyRequest,
 };
 use reeve_actions::{Actions, Attachment, diff, edit};
 use reeve_model::edit::Edit;
@@ -72,6 +72,14 @@ impl PolicyPort for Scripted {
     }
 
     async fn guard_storage(&self, _request: StorageGuard) -> Result<Option<Arc<VolumeConfig>>, Denial> {
+        Ok(None)
+    }
+
+    async fn guard_migration(&self, request: MigrationGuard) -> GuardVerdict {
+        GuardVerdict::Allow { config: request.config, rewrites: Vec::new() }
+    }
+
+    async fn strategy(&self, _request: StrategyRequest) -> Result<Option<Box<dyn Steering>>, Error> {
         Ok(None)
     }
 

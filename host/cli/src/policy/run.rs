@@ -28,6 +28,8 @@ The host is a small stand-in: it has no domains, an empty key-value store, the r
   device-attach, device-detach                  --domain --device
   domain-events, daemon-events                  --event '{\"seq\": 1, …}', --event started
   mac-allocate                                  --domain [--interface N] [--seed N]
+  migrate-out, migrate-in                       --domain [--event '{…a journey…}']
+  migration-strategy                            --event '{\"next-step\": {…}}', --event '{\"plan\": {…}}'
   ksm-tune                                      --event '{…a snapshot…}'
   task                                          [--argument TEXT]… or --event '{\"schedule\": {…}}'
 
@@ -124,7 +126,12 @@ impl Run {
             // A word alone needs no quotes.
             serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
         });
+        if let (Hook::MigrationStrategy, Some(Value::Object(function))) = (self.hook, &event) {
+            return Ok(Value::Object(function.clone()));
+        }
         let key = match self.hook {
+            Hook::MigrateOut | Hook::MigrateIn if event.is_some() => "journey",
+            Hook::MigrationStrategy => "next-step",
             Hook::DomainEvents | Hook::NetworkEvents | Hook::StorageEvents => "event",
             Hook::CloneName => "clone",
             Hook::DaemonEvents => "change",

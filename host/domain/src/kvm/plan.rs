@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::CpuSet;
 use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
+use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
@@ -25,6 +26,8 @@ pub(super) enum Source {
     Read { what: String, path: PathBuf },
     /// A disk image or block device, with what is below it.
     Image { what: String, path: PathBuf, access: ImageAccess, format: Format },
+    /// The key of an encrypted image among the sources.
+    Key { what: String, path: PathBuf, image: FdIndex, secret: SecretReference },
     /// A character device for reading.
     Random { path: PathBuf },
     /// A file to append to.
@@ -95,6 +98,7 @@ impl Plan {
             kvm,
             memory: memory(config),
             vcpus,
+            max_vcpus: Some(config.vcpu.max),
             cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
@@ -174,7 +178,7 @@ fn numa(tune: &NumaTune) -> Option<vm::NumaConfig> {
 }
 
 fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {
-    let vcpus = config.vcpu.at_boot().min(VmConfig::MAX_VCPUS) as usize;
+    let vcpus = config.vcpu.max.min(VmConfig::MAX_VCPUS) as usize;
     let mut pinning = vec![cpus(config.vcpu.cpuset.as_ref()); vcpus];
     for pin in &config.cputune.vcpupin {
         if let Some(slot) = pinning.get_mut(pin.vcpu as usize) {

@@ -15,7 +15,7 @@ use reeve_sys::cgroup::{
 use reeve_sys::threads::{self, Thread};
 
 use super::fit;
-use super::launch::Site;
+use super::launch::{self, Site};
 use crate::driver::DriverError;
 
 /// Part of a group for all threads that are no vCPU.
@@ -36,9 +36,9 @@ fn untuned(config: &DomainConfig) -> DomainConfig {
 
 impl Site {
     /// Applies a configuration to a worker that was just launched.
-    pub fn tune_first(&self, config: &DomainConfig) -> Result<(), DriverError> {
-        let config = fit::followed(config, self.cgroups());
-        self.change(&untuned(&config), &config, true)
+    pub async fn tune_first(&self, config: &DomainConfig) -> Result<(), DriverError> {
+        let (site, config) = (self.clone(), fit::followed(config, self.cgroups()));
+        launch::blocking(move || site.change(&untuned(&config), &config, true)).await
     }
 
     /// Changes the worker from what one configuration says to what another does. Stops at the first thing that is refused.

@@ -29,7 +29,7 @@ impl Strategy for Three {
     }
 
     fn plan(&mut self, _: &Subject, capabilities: Capabilities) -> Plan {
-        Plan { max_downtime: Duration::from_secs(1), compress: capabilities.zstd }
+        Plan { max_downtime: Duration::from_secs(1), compress: capabilities.zstd, streams: 1 }
     }
 
     fn next_step(&mut self, stats: &RoundStats) -> Step {
@@ -97,7 +97,7 @@ impl Strategy for Asks {
     }
 
     fn plan(&mut self, _: &Subject, _: Capabilities) -> Plan {
-        Plan { max_downtime: Duration::from_secs(100), compress: false }
+        Plan { max_downtime: Duration::from_secs(100), compress: false, streams: 1 }
     }
 
     fn next_step(&mut self, _: &RoundStats) -> Step {
@@ -113,7 +113,7 @@ fn a_strategy_gets_no_more_than_the_operator_allows() {
         max_downtime: Duration::ZERO,
         max_throttle: 30,
         max_rounds: 5,
-        bandwidth: None,
+        ..Limits::default()
     });
     let (mut near, mut far) = pair();
     let steps = vec![Step::Throttle(90), Step::SetMaxDowntime(Duration::from_secs(5))];

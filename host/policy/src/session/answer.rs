@@ -1,10 +1,11 @@
 //! What a hook answered, as JSON: `{"allow": null}`, `{"deny": "reason"}`, `{"rewrite": [edits]}`, `{"told": null}`,
-//! `{"rewrite-volume": {"name": "…"}}`, `{"name": "…"}`, `{"mac": "…"}`, `{"rules": {…}}`, `{"adjustments": […]}`, `{"summary": "…"}`, or `{"failure": "message"}` when it said that it cannot decide.
+//! `{"objection": null}`, `{"plan": {…}}`, `{"step": {"throttle": 20}}`, `{"rewrite-volume": {"name": "…"}}`, `{"name": "…"}`, `{"mac": "…"}`, `{"rules": {…}}`, `{"adjustments": […]}`, `{"summary": "…"}`, or `{"failure": "message"}` when it said that it cannot decide.
 
 use reeve_model::filter::Ruleset;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use super::migration::{Plan, Step};
 use super::records::{Adjustment, Edit};
 use super::storage::VolumeChanges;
 use crate::bindings::exports::reeve::hooks::volume_create::VolumeVerdict;
@@ -25,6 +26,9 @@ pub(crate) enum Answer {
     #[serde(serialize_with = "null")]
     Told,
     Mac(String),
+    Objection(Option<String>),
+    Plan(Plan),
+    Step(Step),
     Rules(Box<Ruleset>),
     Adjustments(Vec<Adjustment>),
     Summary(String),
@@ -51,6 +55,9 @@ pub(crate) fn write(answer: &Result<exports::Answer, Failure>) -> Option<Value> 
         Ok(exports::Answer::Name(name)) => Answer::Name(name.clone()),
         Ok(exports::Answer::Told) => Answer::Told,
         Ok(exports::Answer::Mac(mac)) => Answer::Mac(mac.clone()),
+        Ok(exports::Answer::Objection(why)) => Answer::Objection(why.clone()),
+        Ok(exports::Answer::Plan(plan)) => Answer::Plan((*plan).into()),
+        Ok(exports::Answer::Step(step)) => Answer::Step(step.clone().into()),
         Ok(exports::Answer::Rules(Ok(rules))) => Answer::Rules(rules.clone()),
         // Rules that can't be read are refused; nothing was answered.
         Ok(exports::Answer::Rules(Err(_))) => return None,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::document::Domain;
 use super::records::{Actor, DaemonChange, DomainEvent, NetworkEvent, Occasion, Snapshot};
-use super::storage;
+use super::{migration, storage};
 use crate::bindings::reeve::types::policy;
 use crate::exports::Question;
 use crate::host::domain_config::DomainView;
@@ -145,6 +145,8 @@ pub(crate) fn write(question: &Question) -> Value {
             device: device.clone(),
             forced: *forced,
         }),
+        Question::Migrate { domain, journey } => migration::write_guard(domain, journey),
+        Question::Strategy(ask) => migration::write_strategy(ask),
         Question::Network(view) => {
             serde_json::to_value(OfNetwork { network: view.summary.clone(), xml: view.xml.clone() })
         }
@@ -192,6 +194,8 @@ pub(crate) fn read(hook: Hook, question: &Value) -> Result<Question, String> {
             }
             Question::Guard { domain: view(&domain)?, device, forced }
         }
+        Hook::MigrateOut | Hook::MigrateIn => migration::read_guard(question)?,
+        Hook::MigrationStrategy => migration::read_strategy(question)?,
         Hook::NetworkStart | Hook::NetworkStop => {
             let OfNetwork { network: summary, xml } = fields(question)?;
             Question::Network(NetworkView { summary, xml })
@@ -225,9 +229,11 @@ pub(crate) fn read(hook: Hook, question: &Value) -> Result<Question, String> {
 /// The document a question is about.
 pub(crate) fn domain(question: &Question) -> Option<&DomainView> {
     match question {
-        Question::Guard { domain, .. } | Question::Mac { domain, .. } | Question::Port { domain, .. } => {
-            Some(domain)
-        }
+        Question::Guard { domain, .. }
+        | Question::Mac { domain, .. }
+        | Question::Port { domain, .. }
+        | Question::Migrate { domain, .. } => Some(domain),
+        Question::Strategy(ask) => ask.domain(),
         Question::Network(_)
         | Question::NetworkEvent(_)
         | Question::Filter { .. }
@@ -243,7 +249,7 @@ pub(crate) fn domain(question: &Question) -> Option<&DomainView> {
     }
 }
 
-fn view(domain: &Domain) -> Result<DomainView, String> {
+pub(super) fn view(domain: &Domain) -> Result<DomainView, String> {
     let (config, state) = domain.read()?;
     Ok(DomainView { config: Arc::new(config), state })
 }

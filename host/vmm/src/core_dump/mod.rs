@@ -18,7 +18,7 @@ use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use crate::hypervisor::VcpuRegisters;
 use crate::memory::Memory;
-use crate::state::{BLOCK, Buffer, Progress, StateError, runs};
+use crate::state::{BLOCK, Progress, StateError, block, runs};
 
 /// Writes a core to a file, from its start.
 pub fn write_core(
@@ -29,10 +29,10 @@ pub fn write_core(
 ) -> Result<(), StateError> {
     let ranges: Vec<_> = memory.iter().map(|region| (region.start_addr().0, region.len())).collect();
     let head = elf::head(&ranges, &notes::notes(vcpus));
-    let mut buffer = Buffer::new();
+    let mut buffer = block();
     let mut at = 0;
     for piece in head.chunks(BLOCK) {
-        let block = &mut buffer.block()[..piece.len()];
+        let block = &mut buffer.bytes()[..piece.len()];
         block.copy_from_slice(piece);
         file.write_all_at(block, at).map_err(StateError::Write)?;
         at += piece.len() as u64;
@@ -41,7 +41,7 @@ pub fn write_core(
     for (number, (start, length)) in ranges.into_iter().enumerate() {
         for offset in (0..length).step_by(BLOCK) {
             let count = (length - offset).min(BLOCK as u64) as usize;
-            let block = &mut buffer.block()[..count];
+            let block = &mut buffer.bytes()[..count];
             let lost = |error| StateError::Write(std::io::Error::other(error));
             memory.read_slice(block, GuestAddress(start + offset)).map_err(lost)?;
             for run in runs(block) {

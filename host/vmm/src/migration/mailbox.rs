@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use reeve_migrate::{GuestError, MigrateError, Phase, Received, Sent};
+use reeve_migrate::{GuestError, MigrateError, Phase, Received, Sent, StrategyAnswer, StrategyQuestion};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 /// What it asks for, or tells.
@@ -26,6 +27,8 @@ pub(crate) enum Ask {
     GiveUp,
     /// The guest stays: as it was before.
     Keep,
+    /// What the daemon's strategy says.
+    Advice(StrategyQuestion),
     /// How far it is.
     Report(Phase),
     /// How it ended.
@@ -34,6 +37,8 @@ pub(crate) enum Ask {
     Load(Vec<u8>),
     /// Take the disks and run the guest.
     Run,
+    /// No page of a guest that runs here is missing any more.
+    Whole,
     /// How it ended.
     Received(Result<Received, MigrateError>),
 }
@@ -46,23 +51,35 @@ pub(crate) enum Reply {
     Dirty(Vec<Range<u64>>),
     /// Everything but memory.
     State(Vec<u8>),
+    /// What the daemon's strategy says.
+    Advice(StrategyAnswer),
 }
 
 type Outcome = Result<Reply, GuestError>;
+
+/// Where an answer goes.
+enum Back {
+    Nowhere,
+    /// Somebody waits for it.
+    Waiting(SyncSender<Outcome>),
+    Told(Box<dyn FnOnce(Outcome) + Send>),
+}
 
 /// A question, and where its answer goes.
 pub(crate) struct Letter {
     /// The question.
     pub ask: Ask,
-    answer: Option<SyncSender<Outcome>>,
+    back: Back,
 }
 
 impl Letter {
     /// Answers it.
     pub fn answer(self, outcome: Outcome) {
-        if let Some(answer) = self.answer {
-            // The thread waits for exactly this message.
-            let _ = answer.send(outcome);
+        match self.back {
+            Back::Nowhere => {}
+            // The thread waits for exactly this message, or does not wait any more.
+            Back::Waiting(answer) => drop(answer.send(outcome)),
+            Back::Told(told) => told(outcome),
         }
     }
 }
@@ -82,13 +99,25 @@ impl Mailbox {
     /// Asks and waits for the answer.
     pub fn ask(&self, ask: Ask) -> Outcome {
         let (answer, answered) = sync_channel(1);
-        self.post(Letter { ask, answer: Some(answer) });
+        self.post(Letter { ask, back: Back::Waiting(answer) });
         answered.recv().unwrap_or_else(|_| Err(GuestError("the machine has ended".to_owned())))
+    }
+
+    /// Asks and waits for the answer, no longer than this.
+    pub fn ask_within(&self, ask: Ask, patience: Duration) -> Outcome {
+        let (answer, answered) = sync_channel(1);
+        self.post(Letter { ask, back: Back::Waiting(answer) });
+        answered.recv_timeout(patience).unwrap_or_else(|_| Err(GuestError("nobody answered".to_owned())))
+    }
+
+    /// Asks without waiting; the answer goes to `told`, in the thread of who gives it.
+    pub fn ask_then(&self, ask: Ask, told: impl FnOnce(Outcome) + Send + 'static) {
+        self.post(Letter { ask, back: Back::Told(Box::new(told)) });
     }
 
     /// Tells without waiting.
     pub fn tell(&self, ask: Ask) {
-        self.post(Letter { ask, answer: None });
+        self.post(Letter { ask, back: Back::Nowhere });
     }
 
     /// The next question.

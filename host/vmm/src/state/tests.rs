@@ -119,7 +119,13 @@ fn config() -> VmConfig {
     };
     let console = ConsoleConfig { ports: vec![port("console0", None), port("a0", Some("agent"))] };
     let rng = RngConfig { fd: FdIndex(2), rate: None };
-    let balloon = BalloonConfig { target: 16 * MIB, stats: true, stats_period: None };
+    let balloon = BalloonConfig {
+        target: 16 * MIB,
+        stats: true,
+        stats_period: None,
+        deflate_on_oom: true,
+        reporting: true,
+    };
     VmConfig {
         name: "saved".to_owned(),
         kvm: FdIndex(0),
@@ -131,6 +137,7 @@ fn config() -> VmConfig {
             numa: None,
         },
         vcpus: 2,
+        max_vcpus: None,
         cpu: CpuConfig::default(),
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),

@@ -139,6 +139,7 @@ impl Worker {
                 if matches!(next, Next::Leave) {
                     return Ok(());
                 }
+                self.life.look_at_jobs();
                 self.send_fresh_events();
             }
         }
@@ -276,7 +277,13 @@ impl Worker {
     fn carry_out(&mut self, call: Call, fds: Vec<OwnedFd>) -> Result<Answer, Failure> {
         let harmless = matches!(
             call,
-            Call::Status | Call::Stats | Call::SaveStatus | Call::CancelSave | Call::Resume | Call::Quit
+            Call::Status
+                | Call::Stats
+                | Call::BlockJobs
+                | Call::SaveStatus
+                | Call::CancelSave
+                | Call::Resume
+                | Call::Quit
         );
         if self.life.is_saving() && !harmless {
             return Err(Failure::new(ErrorCode::State, "the machine is being saved or dumped"));
@@ -285,6 +292,7 @@ impl Worker {
             let reason = "the guest is being migrated; abort the migration first";
             return Err(Failure::new(ErrorCode::State, reason));
         }
+        self.refuse_while_images_move(&call)?;
         match call {
             Call::Launch { config } => self.launch(*config, fds, None)?,
             Call::Restore { config, state } => self.launch(*config, fds, Some(state))?,
@@ -300,6 +308,8 @@ impl Worker {
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
+            Call::SetVcpus { count } => self.life.set_vcpus(count)?,
+            Call::RequestMemory { alias, bytes } => self.life.request_memory(&alias, bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
@@ -307,6 +317,8 @@ impl Worker {
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
+            Call::BlockJob { alias, order } => self.life.block_job(&alias, order, fds)?,
+            Call::BlockJobs => return Ok(Answer::BlockJobs(self.life.block_jobs())),
             Call::SwitchDisks { disks } => self.life.switch_disks(&disks, fds)?,
             Call::SnapshotDisks { aliases, name, taken } => {
                 self.life.snapshot_disks(&aliases, &name, taken)?;
@@ -327,6 +339,22 @@ impl Worker {
             }
         }
         Ok(Answer::Done)
+    }
+
+    /// Refuses what can't be while a job works on the images of a disk.
+    fn refuse_while_images_move(&self, call: &Call) -> Result<(), Failure> {
+        let life = &self.life;
+        match call {
+            Call::Save | Call::Migrate { order: MigrationOrder::Send { .. } } => {
+                life.busy_disk().map_or(Ok(()), |alias| life.refuse_busy(alias))
+            }
+            Call::ResizeDisk { alias, .. } | Call::DetachDevice { alias, .. } => life.refuse_busy(alias),
+            Call::SwitchDisks { disks } => disks.iter().try_for_each(|disk| life.refuse_busy(&disk.alias)),
+            Call::SnapshotDisks { aliases, .. } | Call::DropDiskSnapshots { aliases, .. } => {
+                aliases.iter().try_for_each(|alias| life.refuse_busy(alias))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Answers a Hello. False when the daemon can't be talked to.
@@ -403,11 +431,14 @@ fn changes_machine(call: &Call) -> bool {
             | Call::DetachDevice { .. }
             | Call::ResizeDisk { .. }
             | Call::LimitDisk { .. }
+            | Call::BlockJob { .. }
             | Call::SwitchDisks { .. }
             | Call::SnapshotDisks { .. }
             | Call::DropDiskSnapshots { .. }
             | Call::SetLink { .. }
             | Call::InjectNmi
+            | Call::SetVcpus { .. }
+            | Call::RequestMemory { .. }
             | Call::Save
             | Call::Dump { .. }
     )

@@ -314,6 +314,7 @@ pub fn config() -> VmConfig {
         },
         cpu: CpuConfig::default(),
         vcpus: 1,
+        max_vcpus: None,
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: "console=ttyS0".to_owned() },

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-use reeve_vmm::config::{SeccompMode, VmConfig, WatchdogAction};
+use reeve_migrate::{Plan, Step, StrategyAnswer, StrategyQuestion};
+use reeve_vmm::config::{DeviceKind, PluggableConfig, SeccompMode, VmConfig, WatchdogAction};
 use reeve_vmm::protocol::{
     Call, ErrorCode, Event, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder, PauseReason,
     Status,
@@ -15,27 +17,31 @@ use uuid::Uuid;
 use crate::harness::{Terminal, Worker, config, guest, kvm};
 use crate::machine::{full_config, image, launch};
 use crate::save::guarded;
+use crate::virtio::device;
 
-const LIMITS: MigrationLimits = MigrationLimits {
+pub const LIMITS: MigrationLimits = MigrationLimits {
     max_downtime_us: 300_000,
     bandwidth: None,
     max_throttle: 0,
     max_rounds: 50,
     compress: false,
+    post_copy: false,
+    post_copy_after: None,
+    post_copy_bandwidth: None,
 };
 
-fn full() -> VmConfig {
+pub fn full() -> VmConfig {
     let mut config = full_config();
     config.sandbox.seccomp = SeccompMode::Kill;
     config
 }
 
-fn order(worker: &mut Worker, order: MigrationOrder) {
+pub fn order(worker: &mut Worker, order: MigrationOrder) {
     worker.link.call(Call::Migrate { order }).unwrap();
 }
 
 /// The next news of a migration that `wanted` takes.
-fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) -> T {
+pub fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) -> T {
     worker.link.event(|event| match event {
         Event::Migration { news } => wanted(news),
         _ => None,
@@ -43,7 +49,7 @@ fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) ->
 }
 
 /// A worker that waits for a guest with this configuration, and the source's end of the stream.
-fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (Worker, UnixStream) {
+pub fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (Worker, UnixStream) {
     let hello = source.reconnect(u64::MAX);
     let config = hello.config.unwrap();
     let (near, far) = UnixStream::pair().unwrap();
@@ -52,12 +58,20 @@ fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (
     // As the destination's daemon has it: opened for itself, and not locked.
     let again = reopen(image);
     let shared = Vec::new();
-    let order = MigrationOrder::Receive { migration, config: Box::new(config), shared, paused };
+    let order = MigrationOrder::Receive {
+        migration,
+        config: Box::new(config),
+        shared,
+        paused,
+        late: true,
+        witness: false,
+    };
+    let faults = File::options().read(true).write(true).open("/dev/userfaultfd").unwrap();
     let mut fds = vec![kvm.as_fd(), kernel.as_fd()];
     if !source_has_disk(source) {
-        fds.push(far.as_fd());
+        fds.extend([faults.as_fd(), far.as_fd()]);
     } else {
-        fds.extend([again.as_fd(), random.as_fd(), far.as_fd()]);
+        fds.extend([again.as_fd(), random.as_fd(), faults.as_fd(), far.as_fd()]);
     }
     target.link.call_with(Call::Migrate { order }, &fds).unwrap();
     assert_eq!(target.status(), Status::Incoming { whole: false });
@@ -78,14 +92,23 @@ fn source_has_disk(source: &mut Worker) -> bool {
     !source.stats().disks.is_empty()
 }
 
-fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
-    let order = MigrationOrder::Send { migration, limits };
+pub fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
+    let order = MigrationOrder::Send { migration, limits, steered: false };
     source.link.call_with(Call::Migrate { order }, &[stream.as_fd()]).unwrap();
 }
 
-fn ready(source: &mut Worker) -> u64 {
+/// The next question to the daemon's strategy.
+fn asked(source: &mut Worker) -> (u32, StrategyQuestion) {
     news(source, |news| match news {
-        MigrationNews::Ready { stopped_us } => Some(*stopped_us),
+        MigrationNews::Asks { number, question } => Some((*number, *question)),
+        MigrationNews::Kept { reason } => panic!("{reason}"),
+        _ => None,
+    })
+}
+
+pub fn ready(source: &mut Worker) -> u64 {
+    news(source, |news| match news {
+        MigrationNews::Ready { stopped_us, .. } => Some(*stopped_us),
         MigrationNews::Kept { reason } => panic!("{reason}"),
         _ => None,
     })
@@ -109,15 +132,19 @@ fn relocate(source: &mut Worker, image: &File, limits: MigrationLimits) -> (Work
     (target, downtime)
 }
 
-fn console(worker: &mut Worker) -> Terminal {
+pub fn console(worker: &mut Worker) -> Terminal {
     worker.console("serial0")
 }
 
 /// A running guest with memory full of a pattern, and something on its disk.
-fn filled(image: &File) -> (Worker, Terminal) {
+pub fn filled(image: &File) -> (Worker, Terminal) {
+    filled_with(&full(), image)
+}
+
+fn filled_with(config: &VmConfig, image: &File) -> (Worker, Terminal) {
     let locked = reopen(image);
     flock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
-    let mut source = launch(&full(), &locked);
+    let mut source = launch(config, &locked);
     drop(locked);
     let mut terminal = console(&mut source);
     terminal.expect("reeve-guest: ready");
@@ -177,6 +204,33 @@ fn an_armed_watchdog_moves_with_its_guest() {
 }
 
 #[test]
+fn a_guest_moves_with_the_vcpus_and_the_memory_that_were_plugged() {
+    let image = image();
+    let mut config = full();
+    let boot = config.vcpus;
+    config.max_vcpus = Some(boot + 2);
+    let memory = PluggableConfig { bytes: 32 << 20, block: 2 << 20, requested: 8 << 20 };
+    config.devices.push(device("virtiomem0", None, DeviceKind::Memory(memory)));
+    let (mut source, mut terminal) = filled_with(&config, &image);
+    source.link.call(Call::SetVcpus { count: boot + 1 }).unwrap();
+    terminal.expect(&format!("cpu {boot} has come"));
+    assert_eq!(terminal.run("plugged write 9"), "ok bytes=8388608");
+    let (mut target, _) = relocate(&mut source, &image, LIMITS);
+    source.finish();
+    let mut terminal = console(&mut target);
+    assert_eq!(terminal.run("plugged verify 9"), "ok bytes=8388608");
+    let counted = format!("ok awake={0} expected={0} possible=2", boot + 1);
+    assert_eq!(terminal.run("cpus"), counted);
+    target.link.call(Call::SetVcpus { count: boot + 2 }).unwrap();
+    target.link.wait_for(&Event::VcpusChanged { count: boot + 2 });
+    terminal.expect(&format!("cpu {} has come", boot + 1));
+    let bytes = 16 << 20;
+    target.link.call(Call::RequestMemory { alias: "virtiomem0".to_owned(), bytes }).unwrap();
+    terminal.expect("16777216 bytes are plugged");
+    target.finish();
+}
+
+#[test]
 fn a_guest_that_writes_moves_and_goes_on_writing() {
     let image = image();
     let (mut source, mut terminal) = filled(&image);
@@ -208,6 +262,40 @@ fn a_guest_that_stood_still_stands_still_at_its_destination() {
     assert!(console(&mut target).run("mem verify 77 24").starts_with("ok verify"));
     target.finish();
     source.finish();
+}
+
+#[test]
+fn the_daemon_steers_until_it_is_silent() {
+    let image = image();
+    let (mut source, _terminal) = filled(&image);
+    let migration = Uuid::new_v4();
+    let (mut target, stream) = expect(migration, &mut source, &image, false);
+    let send = MigrationOrder::Send { migration, limits: LIMITS, steered: true };
+    source.link.call_with(Call::Migrate { order: send }, &[stream.as_fd()]).unwrap();
+    let (first, question) = asked(&mut source);
+    assert!(
+        matches!(question, StrategyQuestion::Plan(capabilities) if capabilities.streams >= 1),
+        "{question:?}"
+    );
+    let plan = Plan { max_downtime: Duration::from_secs(100), compress: true, streams: 60 };
+    let late = MigrationOrder::Advise { number: first + 1, answer: StrategyAnswer::Nothing };
+    assert_eq!(source.link.call(Call::Migrate { order: late }).unwrap_err().code, ErrorCode::State);
+    order(&mut source, MigrationOrder::Advise { number: first, answer: StrategyAnswer::Plan(plan) });
+    let (second, question) = asked(&mut source);
+    let StrategyQuestion::Step(round) = question else { panic!("{question:?}") };
+    assert_eq!((round.round, round.compressed), (1, true));
+    assert_eq!(round.max_downtime, Duration::from_micros(LIMITS.max_downtime_us), "the operator's");
+    let again = StrategyAnswer::Step(Step::Throttle(99));
+    order(&mut source, MigrationOrder::Advise { number: second, answer: again });
+    let (_, question) = asked(&mut source);
+    assert!(matches!(question, StrategyQuestion::Step(round) if round.round == 2 && round.throttle == 0));
+    // Nobody answers any more: the worker's own strategy ends it.
+    ready(&mut source);
+    order(&mut source, MigrationOrder::Decide { given_up: true });
+    news(&mut target, |news| (*news == MigrationNews::Arrived).then_some(()));
+    assert!(console(&mut target).run("mem verify 77 24").starts_with("ok verify"));
+    source.finish();
+    target.finish();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod testimony;
 
 use reeve_sdk::filter::ruleset::{Chain, Flow, Layer, Rule, Verdict};
+use reeve_sdk::migration::{Journey, Progress, Step};
 use reeve_sdk::networks::{Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
 use reeve_sdk::storage::{
@@ -27,6 +28,28 @@ impl Policy for Witness {
 
     fn domain_stop(_ctx: &Context, domain: &DomainConfig, _forced: bool) -> Decision {
         guarded("domain-stop", domain)
+    }
+
+    fn migrate_out(_ctx: &Context, domain: &DomainConfig, _journey: &Journey) -> Decision {
+        guarded("migrate-out", domain)
+    }
+
+    fn migrate_in(_ctx: &Context, domain: &DomainConfig, _journey: &Journey) -> Decision {
+        guarded("migrate-in", domain)
+    }
+
+    fn migration_precheck(
+        _ctx: &Context,
+        domain: &DomainConfig,
+        _journey: &Journey,
+    ) -> Result<Option<String>, Failure> {
+        heard("migration-strategy", &domain.name());
+        Ok(None)
+    }
+
+    fn migration_step(_ctx: &Context, now: &Progress) -> Result<Step, Failure> {
+        heard("migration-strategy", &format!("{} rounds", now.rounds.len()));
+        Ok(Step::StopAndCopy)
     }
 
     fn device_attach(_ctx: &Context, domain: &DomainConfig, _device: &str) -> Decision {
@@ -171,7 +194,7 @@ fn heard(hook: &str, what: &str) {
 }
 
 reeve_sdk::policy!(
-    Witness: domain_define, domain_prepare, domain_start, domain_stop, device_attach, device_detach, domain_events,
-    daemon_events, mac_allocate, ksm_tune, network_start, network_stop, port_plug, network_events, filter_generate,
+    Witness: domain_define, domain_prepare, domain_start, domain_stop, migrate_out, migrate_in, migration_strategy,
+    device_attach, device_detach, domain_events, daemon_events, mac_allocate, ksm_tune, network_start, network_stop, port_plug, network_events, filter_generate,
     pool_start, volume_create, volume_resize, volume_delete, storage_events, clone_name, task
 );

@@ -32,7 +32,11 @@ pub(super) fn entry(world: &World) -> Result<Entry, BuildError> {
         let interface = &world.resolve().interfaces[*id];
         let hook = interface.name.as_deref().unwrap_or_default();
         for function in interface.functions.values() {
-            let name = camel(hook);
+            // A hook of several functions has as many in the policy.
+            let name = match interface.functions.len() {
+                1 => camel(hook),
+                _ => camel(&format!("{hook}-{}", function.name)),
+            };
             text.push_str(&export(&types, &name, function)?);
             exports.push((name, format!("{}#{}", world.resolve().name_world_key(key), function.name)));
         }

@@ -29,6 +29,10 @@ impl Life {
             _ => None,
         });
         let Some(action) = action else { return };
+        if self.late().is_some() {
+            // It may be late because it waits for its own memory.
+            return self.push(Event::WatchdogExpired { action: WatchdogAction::None });
+        }
         self.push(Event::WatchdogExpired { action });
         match action {
             WatchdogAction::None => {}
@@ -45,6 +49,24 @@ impl Life {
             }),
             // There is nobody who could do more about it.
             WatchdogAction::InjectNmi => drop(self.inject_nmi()),
+        }
+    }
+
+    /// A disk stands on an error: so does the machine, until somebody lets it run.
+    pub(super) fn disk_stopped(&mut self) {
+        let stopped = self.machine().map(|machine| machine.devices().stopped_disks()).unwrap_or_default();
+        if stopped.is_empty() {
+            return;
+        }
+        self.replace(|state| match state {
+            State::Running(machine) => {
+                machine.pause();
+                (State::Paused(machine, PauseReason::IoError), Some(Event::Paused))
+            }
+            other => (other, None),
+        });
+        for (alias, error) in stopped {
+            self.push(Event::DiskError { alias, error });
         }
     }
 

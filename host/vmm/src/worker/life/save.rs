@@ -18,6 +18,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use vm_memory::{GuestMemoryBackend, GuestMemoryRegion};
+
 use super::{Life, State, machine_failure, sentence};
 use crate::config::{FdIndex, VmConfig};
 use crate::core_dump::write_core;
@@ -137,7 +139,7 @@ impl Life {
     }
 
     fn spawn(&self, purpose: Purpose, stood: Option<PauseReason>, work: Work) -> Result<Saving, Failure> {
-        let total = self.config.as_ref().map_or(0, |config| config.memory.bytes);
+        let total = self.machine()?.memory().iter().map(GuestMemoryRegion::len).sum();
         let progress = Arc::<Progress>::default();
         let (shared, signals) = (Arc::clone(&progress), Arc::clone(&self.signals));
         let thread = sandbox::spawn("save", ThreadRole::Device, move || {
@@ -222,12 +224,13 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// Reads the state from a descriptor, and gives the devices of a configuration their slots.
+    /// Reads the state from a descriptor, and gives a configuration the slots of its devices and the vCPUs that are there.
     pub(super) fn open(fds: &FdTable, index: FdIndex, config: &mut VmConfig) -> Result<Self, Failure> {
         let file = fds.file(index).map_err(|error| machine_failure(error.into()))?;
         let mut reader = StreamReader::new(file).map_err(|error| state_failure(&StateError::Read(error)))?;
         let state = MachineState::read_from(&mut reader).map_err(|error| state_failure(&error))?;
         state.settle_slots(config);
+        state.settle_vcpus(config);
         Ok(Self { reader, state })
     }
 

@@ -1,0 +1,141 @@
+//! A strategy that somebody else has: it is asked, and the host's own goes on where it does not answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Capabilities, Plan, PreCopy, RoundStats, Step, Strategy, Subject};
+
+/// What whoever has the strategy is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyQuestion {
+    /// How to begin, with what both sides can do.
+    Plan(Capabilities),
+    /// What comes after a round.
+    Step(RoundStats),
+}
+
+/// What it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyAnswer {
+    /// How to begin.
+    Plan(Plan),
+    /// What comes next.
+    Step(Step),
+    /// What the host's own says, this time: whoever is asked only watches.
+    Own,
+    /// Nothing, now and later: the host's own goes on.
+    Nothing,
+}
+
+/// Asks for steps, within a bounded time; none when there was no answer.
+pub trait Adviser: Send {
+    /// Asks.
+    fn ask(&mut self, question: StrategyQuestion) -> Option<StrategyAnswer>;
+}
+
+/// The strategy of an [`Adviser`], with the host's own behind it. After the first question without an answer that fits, the host's
+/// own has the rest of the migration.
+#[derive(Debug)]
+pub struct Steered<A> {
+    /// Gone once it failed.
+    adviser: Option<A>,
+    own: PreCopy,
+}
+
+impl<A: Adviser> Steered<A> {
+    /// Steered by `adviser`, or by the host's own where there is none.
+    pub fn new(adviser: Option<A>, own: PreCopy) -> Self {
+        Self { adviser, own }
+    }
+
+    fn ask(&mut self, question: StrategyQuestion) -> Option<StrategyAnswer> {
+        self.adviser.as_mut()?.ask(question)
+    }
+}
+
+impl<A: Adviser> Strategy for Steered<A> {
+    fn precheck(&mut self, subject: &Subject) -> Result<(), String> {
+        self.own.precheck(subject)
+    }
+
+    fn plan(&mut self, subject: &Subject, capabilities: Capabilities) -> Plan {
+        let own = self.own.plan(subject, capabilities);
+        match self.ask(StrategyQuestion::Plan(capabilities)) {
+            Some(StrategyAnswer::Plan(plan)) => plan,
+            Some(StrategyAnswer::Own) => own,
+            _ => {
+                self.adviser = None;
+                own
+            }
+        }
+    }
+
+    fn next_step(&mut self, stats: &RoundStats) -> Step {
+        // It is told every round, to know how the guest writes when it has to go on.
+        let own = self.own.next_step(stats);
+        match self.ask(StrategyQuestion::Step(*stats)) {
+            Some(StrategyAnswer::Step(step)) => step,
+            Some(StrategyAnswer::Own) => own,
+            _ => {
+                self.adviser = None;
+                own
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Answers what it was given, then nothing.
+    struct Script(Vec<StrategyAnswer>);
+
+    impl Adviser for Script {
+        fn ask(&mut self, _question: StrategyQuestion) -> Option<StrategyAnswer> {
+            if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
+        }
+    }
+
+    fn round(dirty_pages: u64) -> RoundStats {
+        RoundStats {
+            round: 1,
+            elapsed: Duration::from_secs(1),
+            duration: Duration::from_secs(1),
+            pages: 1000,
+            zero_pages: 0,
+            bytes: 1 << 22,
+            dirty_pages,
+            bandwidth: 1 << 22,
+            expected_downtime: Duration::from_millis(dirty_pages),
+            max_downtime: Duration::from_millis(300),
+            throttle: 0,
+            compressed: false,
+            streams: 1,
+        }
+    }
+
+    #[test]
+    fn an_adviser_that_fails_once_is_not_asked_again() {
+        let subject = Subject { name: "guest".to_owned(), memory: 1 << 30 };
+        let plan = Plan { max_downtime: Duration::from_millis(7), compress: true, streams: 1 };
+        let answers = vec![
+            StrategyAnswer::Plan(plan),
+            StrategyAnswer::Own,
+            StrategyAnswer::Step(Step::Compress),
+            // No answer to this question.
+            StrategyAnswer::Plan(plan),
+            StrategyAnswer::Step(Step::Compress),
+        ];
+        let mut strategy = Steered::new(Some(Script(answers)), PreCopy::new(Duration::from_millis(300)));
+        assert_eq!(strategy.plan(&subject, Capabilities::OURS), plan);
+        assert_eq!(strategy.next_step(&round(9000)), Step::Continue, "somebody watches");
+        assert_eq!(strategy.next_step(&round(5000)), Step::Compress);
+        assert_eq!(strategy.next_step(&round(5000)), Step::Continue, "the host's own");
+        assert_eq!(strategy.next_step(&round(5000)), Step::Continue, "for good");
+        assert_eq!(strategy.next_step(&round(300)), Step::StopAndCopy);
+    }
+}

@@ -1,0 +1,60 @@
+//! Migrations as the contract has them.
+
+use std::time::Duration;
+
+use reeve_migrate::{Capabilities, RoundStats};
+use reeve_model::migration::{Journey, MigrationHost, MigrationLimits};
+
+use crate::bindings::reeve::migration::{journey, strategy};
+
+const MIB: u64 = 1 << 20;
+
+/// What is asked for.
+pub(crate) fn contract_journey(journey: &Journey) -> journey::Journey {
+    let host =
+        |host: &MigrationHost| journey::Peer { name: host.name.clone(), version: host.version.clone() };
+    journey::Journey {
+        id: journey.id.to_string(),
+        source: host(&journey.source),
+        destination: host(&journey.destination),
+        same_machine: journey.same_machine,
+        transport: journey.transport.clone(),
+        unchecked: journey.unchecked,
+        persistent: journey.persistent,
+    }
+}
+
+/// What both hosts offer.
+pub(super) fn contract_offer(capabilities: &Capabilities) -> strategy::Capabilities {
+    strategy::Capabilities { compression: capabilities.zstd, streams: capabilities.streams, post_copy: false }
+}
+
+/// What the operator allows.
+pub(super) fn contract_limits(limits: &MigrationLimits) -> strategy::Limits {
+    strategy::Limits {
+        max_downtime_us: limits.max_downtime_ms.saturating_mul(1000),
+        bandwidth: (limits.bandwidth_mib > 0).then_some(limits.bandwidth_mib.saturating_mul(MIB)),
+        max_throttle: limits.max_throttle,
+        max_rounds: limits.max_rounds,
+    }
+}
+
+/// What a round did.
+pub(super) fn contract_round(stats: &RoundStats) -> strategy::Round {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    strategy::Round {
+        number: stats.round,
+        elapsed_us: micros(stats.elapsed),
+        duration_us: micros(stats.duration),
+        pages: stats.pages,
+        zero_pages: stats.zero_pages,
+        sent: stats.bytes,
+        dirty_pages: stats.dirty_pages,
+        bandwidth: stats.bandwidth,
+        expected_downtime_us: micros(stats.expected_downtime),
+        max_downtime_us: micros(stats.max_downtime),
+        throttle: stats.throttle,
+        compressed: stats.compressed,
+        streams: stats.streams,
+    }
+}

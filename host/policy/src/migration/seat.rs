@@ -1,0 +1,114 @@
+//! One policy in one migration.
+
+use std::sync::Arc;
+
+use reeve_model::policy::{FailureMode, Hook};
+
+use super::{Accepted, StrategyAsk, judge};
+use crate::asked::{Occasion, Verdict};
+use crate::binding::{Active, Binding};
+use crate::decisions::Input;
+use crate::exports::{Answer, Question};
+use crate::failure::Failure;
+use crate::instance::{self, Ask};
+use crate::session;
+use crate::shared::Shared;
+
+/// A policy that is asked about a migration for as long as it gives answers that count.
+pub(super) struct Seat {
+    binding: Arc<Binding>,
+    active: Arc<Active>,
+    /// The version that failed, when its last good one answers in its place.
+    in_place_of: Option<Arc<Active>>,
+    /// It failed, and is not asked again.
+    over: bool,
+    migration: String,
+}
+
+impl Seat {
+    pub(super) fn new(binding: Arc<Binding>, active: Arc<Active>, migration: &str) -> Self {
+        Self { binding, active, in_place_of: None, over: false, migration: migration.to_owned() }
+    }
+
+    /// Name of the policy.
+    pub(super) fn policy(&self) -> &str {
+        &self.active.name
+    }
+
+    /// Asks it, or its last good version once it failed and where that is bound so; none when there is no answer that counts.
+    pub(super) async fn ask(
+        &mut self,
+        shared: &Shared,
+        occasion: &Occasion,
+        ask: &StrategyAsk,
+    ) -> Option<Accepted> {
+        while !self.over {
+            match self.ask_version(shared, occasion, ask).await {
+                Ok(accepted) => return Some(accepted),
+                Err(failure) => self.fall_back(&failure),
+            }
+        }
+        None
+    }
+
+    async fn ask_version(
+        &self,
+        shared: &Shared,
+        occasion: &Occasion,
+        ask: &StrategyAsk,
+    ) -> Result<Accepted, Failure> {
+        let Self { binding, active, in_place_of, .. } = self;
+        let question = Question::Strategy(Box::new(ask.clone()));
+        let input = Input {
+            active: Arc::clone(active),
+            domain: ask.domain().map(|domain| Arc::clone(&domain.config)),
+            detail: session::question(&question).to_string(),
+        };
+        if in_place_of.is_none() && binding.is_parked() {
+            occasion.note_parked(shared, input);
+            return Err(Failure::Error("it is parked after too many failures".to_owned()));
+        }
+        let asked = Ask {
+            hook: occasion.hook,
+            depth: occasion.depth(),
+            nested: occasion.depth() > 0,
+            context: occasion.context(active),
+            question,
+        };
+        let mut report = instance::run(shared, active, &binding.turns, asked).await;
+        let judged =
+            std::mem::replace(&mut report.answer, Ok(Answer::Told)).and_then(|answer| judge(ask, answer));
+        let (accepted, mut verdict) = match judged {
+            Ok((accepted, verdict)) => (Ok(accepted), verdict),
+            Err(failure) => {
+                let verdict = Verdict::failed(&failure);
+                (Err(failure), verdict)
+            }
+        };
+        verdict.in_place_of = in_place_of.as_ref().map(|failed| failed.program.digest.clone());
+        occasion.note(shared, binding, &report, verdict, input);
+        accepted
+    }
+
+    fn fall_back(&mut self, failure: &Failure) {
+        let may = self.in_place_of.is_none() && self.active.on_failure == FailureMode::Previous;
+        match self.binding.previous().filter(|_| may) {
+            Some(previous) => self.in_place_of = Some(std::mem::replace(&mut self.active, previous)),
+            None => {
+                self.over = true;
+                let policy = self.policy();
+                tracing::warn!(
+                    policy,
+                    migration = self.migration,
+                    "the host goes on by itself with a migration: policy '{policy}': {failure}"
+                );
+            }
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.active.program.kept.forget(Hook::MigrationStrategy, &self.migration);
+    }
+}

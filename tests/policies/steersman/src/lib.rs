@@ -1,0 +1,82 @@
+//! Steers and guards migrations as its configuration says: it traps, runs without end, answers nonsense, or counts its calls.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use reeve_sdk::migration::{Capabilities, Journey, Limits, MigrationPlan, Progress, Step};
+use reeve_sdk::prelude::*;
+use serde::Deserialize;
+
+/// Calls of this instance.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+/// The policy.
+struct Steersman;
+
+/// Its configuration.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+struct Config {
+    /// What it does after a round: `trap`, `spin`, `fail`, `excess` or `count`.
+    step: String,
+    /// It objects before it begins, with these words.
+    objection: Option<String>,
+    /// It denies what leaves, with these words.
+    out: Option<String>,
+    /// What arrives gets this title.
+    title: Option<String>,
+    /// What arrives gets this much memory, which it was not granted.
+    memory: Option<u64>,
+}
+
+impl Policy for Steersman {
+    fn migrate_out(ctx: &Context, domain: &DomainConfig, journey: &Journey) -> Decision {
+        let config: Config = ctx.parse_config()?;
+        log::info(format!("{} goes from {} to {}", domain.name(), journey.source.name, journey.destination.name));
+        config.out.map_or_else(allow, deny)
+    }
+
+    fn migrate_in(ctx: &Context, _domain: &DomainConfig, _journey: &Journey) -> Decision {
+        let config: Config = ctx.parse_config()?;
+        let title = config.title.map(Edit::SetTitle);
+        rewrite(title.into_iter().chain(config.memory.map(Edit::SetMemory)).collect::<Vec<_>>())
+    }
+
+    fn migration_precheck(
+        ctx: &Context,
+        _domain: &DomainConfig,
+        _journey: &Journey,
+    ) -> Result<Option<String>, Failure> {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        let config: Config = ctx.parse_config()?;
+        Ok(config.objection)
+    }
+
+    fn migration_plan(
+        _ctx: &Context,
+        _offered: &Capabilities,
+        limits: &Limits,
+        _journey: &Journey,
+    ) -> Result<MigrationPlan, Failure> {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        // More than anybody offers or allows.
+        Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us * 10, compress: true, streams: 1000 })
+    }
+
+    fn migration_step(ctx: &Context, now: &Progress) -> Result<Step, Failure> {
+        let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+        let config: Config = ctx.parse_config()?;
+        match config.step.as_str() {
+            "trap" => panic!("as ordered"),
+            "spin" => loop {
+                black_box(calls);
+            },
+            "fail" => Err(Failure { message: "as ordered".to_owned() }),
+            "excess" if now.rounds.len() < 3 => Ok(Step::Throttle(99)),
+            "count" => Ok(Step::Abort(format!("{calls} calls"))),
+            _ => Ok(Step::StopAndCopy),
+        }
+    }
+}
+
+reeve_sdk::policy!(Steersman: migrate_out, migrate_in, migration_strategy);
