@@ -229,7 +229,7 @@ mod tests {
         let guards = &migrations[..2];
         for lang in Lang::ALL {
             let known: &[Hook] = match lang {
-                Lang::Rust | Lang::JavaScript => &migrations,
+                Lang::Rust | Lang::Js => &migrations,
                 Lang::Python => guards,
                 _ => &[],
             };
