@@ -31,7 +31,9 @@ fn hint(error: &DomainError) -> Option<String> {
                 "check that '{path}' exists and is readable, or correct it with 'reeve domain edit {name}'"
             )
         }
-        DomainError::Driver { source: DriverError::InUse { .. }, name, .. } => {
+        DomainError::Driver {
+            source: DriverError::InUse { .. } | DriverError::Claimed { .. }, name, ..
+        } => {
             format!("stop the other domain, or give '{name}' a disk of its own")
         }
         DomainError::NoDriver { name, .. } | DomainError::Refused { name, .. } => {

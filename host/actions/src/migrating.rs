@@ -1,6 +1,7 @@
 //! What this host knows of migrations, and how it reaches other hosts.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,9 +10,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use reeve_domain::migration::Witness;
 use reeve_model::migration::{
     MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
-    StreamRoute,
+    ResumeMigration, StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
 use tokio::sync::oneshot;
@@ -54,6 +56,14 @@ pub trait PeerPort: Send + Sync {
     /// How it sees a migration.
     async fn report(&self, host: &PeerAddress, migration: Uuid) -> Result<MigrationReport, Error>;
 
+    /// Has it make ready to go on with post-copy.
+    async fn resume(
+        &self,
+        host: &PeerAddress,
+        migration: Uuid,
+        request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, Error>;
+
     /// Opens the stream for a guest.
     async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error>;
 
@@ -79,6 +89,15 @@ impl PeerPort for NoPeers {
     }
 
     async fn report(&self, host: &PeerAddress, _migration: Uuid) -> Result<MigrationReport, Error> {
+        Err(unreachable_host(host))
+    }
+
+    async fn resume(
+        &self,
+        host: &PeerAddress,
+        _migration: Uuid,
+        _request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, Error> {
         Err(unreachable_host(host))
     }
 
@@ -110,6 +129,10 @@ struct Known {
     stages: HashMap<Uuid, MigrationStage>,
     /// Limits that were set for a domain before or while it moves.
     limits: HashMap<Uuid, MigrationLimits>,
+    /// Migrations that are in post-copy, by the domain that leaves.
+    leaving: HashMap<Uuid, Uuid>,
+    /// Domains that come, by their migration, and the daemon that sends them.
+    arriving: HashMap<Uuid, (Uuid, PeerAddress)>,
     /// Names of the hosts that may send guests here, in small letters.
     senders: Vec<String>,
     /// Streams that come through the API.
@@ -157,6 +180,52 @@ impl Migrations {
 
     pub(crate) fn set_limits(&self, domain: Uuid, limits: MigrationLimits) {
         self.lock().limits.insert(domain, limits);
+    }
+
+    /// The migration in post-copy of a domain that leaves.
+    pub(crate) fn leaving(&self, domain: Uuid) -> Option<Uuid> {
+        self.lock().leaving.get(&domain).copied()
+    }
+
+    pub(crate) fn set_leaving(&self, domain: Uuid, migration: Option<Uuid>) {
+        match migration {
+            Some(migration) => drop(self.lock().leaving.insert(domain, migration)),
+            None => drop(self.lock().leaving.remove(&domain)),
+        }
+    }
+
+    /// The domain that comes by a migration, and the daemon that sends it.
+    pub(crate) fn arriving(&self, migration: Uuid) -> Option<(Uuid, PeerAddress)> {
+        self.lock().arriving.get(&migration).cloned()
+    }
+
+    pub(crate) fn set_arriving(&self, migration: Uuid, domain: Option<(Uuid, PeerAddress)>) {
+        match domain {
+            Some(domain) => drop(self.lock().arriving.insert(migration, domain)),
+            None => drop(self.lock().arriving.remove(&migration)),
+        }
+    }
+
+    /// Where it is told what became of the guest of a migration to this host. It outlives the daemon and the worker, not the host.
+    fn witness_path(&self, migration: Uuid) -> PathBuf {
+        self.run.join(format!("migration-{migration}.ran"))
+    }
+
+    /// Makes the file of [`Self::witness`], which says that the guest never ran; or opens it.
+    pub(crate) fn open_witness(&self, migration: Uuid) -> io::Result<File> {
+        File::options().create(true).append(true).open(self.witness_path(migration))
+    }
+
+    /// What became of a guest whose worker is gone. Where nothing is known it may have run.
+    pub(crate) fn witness(&self, migration: Uuid) -> Witness {
+        let length = std::fs::metadata(self.witness_path(migration)).map(|file| file.len());
+        length.map_or(Witness::Whole, Witness::of)
+    }
+
+    /// Nobody asks any more.
+    pub(crate) fn forget_witness(&self, migration: Uuid) {
+        // What is left of it is a few bytes.
+        let _ = std::fs::remove_file(self.witness_path(migration));
     }
 
     /// Waits for a stream that comes through the API.

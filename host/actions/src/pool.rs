@@ -8,7 +8,8 @@ mod space;
 use std::sync::Arc;
 
 use reeve_model::event::EventKind;
-use reeve_model::storage::{FoundSource, PoolChange, PoolConfig, PoolKind, PoolSummary};
+use reeve_model::secret::SecretKind;
+use reeve_model::storage::{FoundSource, PoolChange, PoolConfig, PoolSummary, SecretReference, SourceLookup};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_storage::{Storage, StorageError};
 use uuid::Uuid;
@@ -59,10 +60,21 @@ impl Actions {
         Ok(all)
     }
 
-    /// What pools of a kind could be made of on this host.
-    pub async fn pool_sources(&self, actor: &Actor, kind: PoolKind) -> Result<Vec<FoundSource>, Error> {
+    /// What pools of a kind could be made of, on this host or at a server. Who may start pools may have the host ask a server.
+    pub async fn pool_sources(&self, actor: &Actor, lookup: SourceLookup) -> Result<Vec<FoundSource>, Error> {
         self.authorize(actor, Verb::PoolRead, "")?;
-        self.on_storage(move |_| reeve_storage::find_sources(kind)).await
+        if lookup.host.is_some() || lookup.secret.is_some() {
+            self.authorize(actor, Verb::PoolStart, "")?;
+        }
+        let subject = format!("sources of pools of type '{}'", lookup.kind);
+        let secret = match lookup.secret.clone() {
+            None => None,
+            Some(key) => {
+                let reference = SecretReference { kind: None, uuid: None, usage: Some(key) };
+                Some(self.referred_secret_for(SecretKind::Iscsi, &reference, &subject).await?)
+            }
+        };
+        self.on_storage(move |_| reeve_storage::find_sources(&lookup, secret.as_ref())).await
     }
 
     /// One pool.

@@ -95,9 +95,11 @@ impl Actions {
             domain::TakeSnapshot::KIND => self.settle::<domain::TakeSnapshot>(row).await,
             domain::Revert::KIND => self.settle::<domain::Revert>(row).await,
             domain::DeleteSnapshots::KIND => self.settle::<domain::DeleteSnapshots>(row).await,
+            domain::Dump::KIND => self.settle::<domain::Dump>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
+            domain::Pivot::KIND => self.settle::<domain::Pivot>(row).await,
             domain::UpdateDevice::KIND => self.settle::<domain::UpdateDevice>(row).await,
             // These may wait for another host, and the daemon must not wait with them. What is known of them comes first: the
             // other host may ask as soon as this one serves.

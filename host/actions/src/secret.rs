@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
+use reeve_domain::Keys;
 use reeve_model::event::EventKind;
 use reeve_model::secret::{
     DefinedSecret, SecretChange, SecretConfig, SecretKind, SecretSummary, SecretValue,
@@ -217,6 +219,13 @@ impl Actions {
     fn tell_secret(&self, actor: &Actor, config: &SecretConfig, change: SecretChange) {
         let (uuid, name) = (config.uuid, config.subject());
         self.bus.publish(actor.clone(), EventKind::Secret { uuid, name, change });
+    }
+}
+
+#[async_trait]
+impl Keys for Actions {
+    async fn passphrase(&self, subject: &str, secret: &SecretReference) -> Result<SecretValue, Error> {
+        self.referred_secret(secret, subject).await.map(|(_, value)| value)
     }
 }
 

@@ -5,8 +5,8 @@ mod content;
 mod view;
 
 use reeve_model::storage::{
-    CreatedVolume, PoolChange, PoolConfig, ResizeVolume, StorageOperation, TakeVolume, VolumeConfig,
-    VolumeSummary, WipeAlgorithm,
+    CreatedVolume, EncryptionError, PoolChange, PoolConfig, ResizeVolume, StorageOperation, TakeVolume,
+    VolumeConfig, VolumeSummary, WipeAlgorithm,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_storage::{Resize, Volume, VolumeKey};
@@ -102,18 +102,22 @@ impl Actions {
             Some(_) => Some(self.volume_key(&config, record.config()).await?),
             None => None,
         };
-        let job = template.as_ref().map(|_| self.storing.begin(uuid, StorageOperation::CreateFrom, &name));
+        let operation = match template {
+            Some(_) => StorageOperation::CreateFrom,
+            None => StorageOperation::Create,
+        };
+        let job = self.storing.begin(uuid, operation, &name);
         let work = move |storage: &reeve_storage::Storage| {
             let _kept = intent;
-            match (template, key, job) {
-                (Some((from, _, template)), key, Some(job)) => {
+            match (template, key) {
+                (Some((from, _, template)), key) => {
                     if let Some(key) = &key {
                         storage.refuse_wrong_key(from, &template, key)?;
                     }
                     storage.create_from(uuid, &config, (from, &template), &job.progress)
                 }
-                (_, Some(key), _) => storage.create_encrypted(uuid, &config, &key),
-                (_, None, _) => storage.create(uuid, &config),
+                (None, Some(key)) => storage.create_encrypted(uuid, &config, &key),
+                (None, None) => storage.create_watched(uuid, &config, &job.progress),
             }
         };
         let volume = self.on_storage(work).await?;
@@ -141,22 +145,14 @@ impl Actions {
     /// The passphrase that a document names for a volume (guide ch. 13).
     async fn volume_key(&self, config: &VolumeConfig, pool: &PoolConfig) -> Result<VolumeKey, Error> {
         let subject = format!("volume '{}' of pool '{}'", config.name, pool.name);
-        let invalid = |reason: String| Error::new(ErrorCode::Invalid, format!("{subject}: {reason}"));
         let encryption = config.target.encryption.clone().unwrap_or_default();
-        let format = encryption.format.as_deref().unwrap_or("default");
-        if !["luks", "default"].contains(&format) {
-            let reason = format!("an encryption '{format}' can't be made by this version; 'luks' can");
-            return Err(Error::new(ErrorCode::Unsupported, format!("{subject}: {reason}")));
-        }
-        let [reference] = encryption.secrets.as_slice() else {
-            let count = encryption.secrets.len();
-            return Err(invalid(format!(
-                "it names {count} secrets, and one opens it; write <secret type='passphrase' uuid='…'/>"
-            )));
-        };
-        if let Some(kind) = reference.kind.as_deref().filter(|kind| *kind != "passphrase") {
-            return Err(invalid(format!("a secret of type '{kind}' opens nothing; write type='passphrase'")));
-        }
+        let reference = encryption.passphrase().map_err(|error| {
+            let code = match error {
+                EncryptionError::Format(_) => ErrorCode::Unsupported,
+                EncryptionError::Secrets(_) | EncryptionError::Kind(_) => ErrorCode::Invalid,
+            };
+            Error::new(code, format!("{subject}: {error}"))
+        })?;
         let (secret, passphrase) = self.referred_secret(reference, &subject).await?;
         Ok(VolumeKey { secret, passphrase })
     }

@@ -1,8 +1,10 @@
 //! `/v1/domains`: definitions, what is true of them now, and their settings.
 
 mod agent;
+mod block_job;
 mod device;
 mod disk;
+mod dump;
 mod interface;
 mod life;
 mod save;
@@ -28,8 +30,10 @@ use crate::peer::Caller;
 use crate::state::ApiState;
 
 pub(crate) use agent::*;
+pub(crate) use block_job::*;
 pub(crate) use device::*;
 pub(crate) use disk::*;
+pub(crate) use dump::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
 pub(crate) use save::*;

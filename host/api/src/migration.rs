@@ -8,6 +8,7 @@ use hyper_util::rt::TokioIo;
 use reeve_model::Error;
 use reeve_model::migration::{
     Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
+    ResumeMigration,
 };
 use uuid::Uuid;
 
@@ -71,6 +72,42 @@ pub(crate) async fn abort_job(
     Path(domain): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     state.actions.abort_migration(&actor, &domain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a domain that is being migrated go on at its destination, which fetches what it misses. Its limits must allow post-copy.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/migrate/post-copy",
+    operation_id = "domain_switch_to_post_copy",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = NO_CONTENT), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn switch_to_post_copy(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    state.actions.switch_to_post_copy(&actor, &domain).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Breaks the connection of post-copy. Nothing is lost: a migration with `resume_post_copy` goes on.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/migrate/interrupt",
+    operation_id = "domain_interrupt_post_copy",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = NO_CONTENT), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn interrupt_post_copy(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    state.actions.interrupt_post_copy(&actor, &domain).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -142,6 +179,25 @@ pub(crate) async fn report(
     Path(migration): Path<Uuid>,
 ) -> Result<Json<MigrationReport>, ApiError> {
     Ok(Json(state.actions.migration_report(&actor, migration)?))
+}
+
+/// For other hosts: makes ready to go on with post-copy whose connection broke. What the answer names takes it, once.
+#[utoipa::path(
+    post,
+    path = "/v1/migrations/{migration}/resume",
+    operation_id = "migration_resume",
+    tag = "domains",
+    params(("migration" = Uuid, Path, description = "Id of the migration")),
+    request_body = ResumeMigration,
+    responses((status = OK, body = MigrationPrepared), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn resume(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(migration): Path<Uuid>,
+    extract::Json(body): extract::Json<ResumeMigration>,
+) -> Result<Json<MigrationPrepared>, ApiError> {
+    Ok(Json(state.actions.resume_migration(&actor, migration, &body.route).await?))
 }
 
 /// For other hosts: the connection becomes the stream of a guest that this host made ready for.

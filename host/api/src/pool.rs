@@ -222,7 +222,7 @@ pub(crate) async fn refresh(
     Ok(Json(state.actions.refresh_pool(&actor, &pool).await?))
 }
 
-/// What pools of a kind could be made of on this host.
+/// What pools of a kind could be made of, on this host or at a server.
 #[utoipa::path(
     get,
     path = "/v1/pool-sources",
@@ -236,7 +236,7 @@ pub(crate) async fn sources(
     Caller(actor): Caller,
     Query(lookup): Query<SourceLookup>,
 ) -> Result<Json<Vec<FoundSource>>, ApiError> {
-    Ok(Json(state.actions.pool_sources(&actor, lookup.kind).await?))
+    Ok(Json(state.actions.pool_sources(&actor, lookup).await?))
 }
 
 /// Long operations on a pool and its volumes that go on, the oldest first.
@@ -254,6 +254,21 @@ pub(crate) async fn jobs(
     Path(pool): Path<String>,
 ) -> Result<Json<Vec<StorageJob>>, ApiError> {
     Ok(Json(state.actions.pool_jobs(&actor, &pool)?))
+}
+
+/// Long operations on pools, on volumes and on disks that are copied for clones of domains, while they go on, the oldest first.
+#[utoipa::path(
+    get,
+    path = "/v1/storage-jobs",
+    operation_id = "storage_jobs",
+    tag = "storage",
+    responses((status = OK, body = Vec<StorageJob>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn all_jobs(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<StorageJob>>, ApiError> {
+    Ok(Json(state.actions.storage_jobs(&actor)?))
 }
 
 /// Switches whether the daemon starts the pool by itself.

@@ -3,6 +3,7 @@
 mod agent;
 mod autostart;
 mod blkdeviotune;
+mod block_job;
 mod clone;
 mod console;
 mod create;
@@ -12,6 +13,7 @@ mod disk;
 mod domiftune;
 mod dommemstat;
 mod domstats;
+mod dump;
 mod edit;
 mod filesystem;
 mod info;
@@ -64,11 +66,13 @@ pub enum DomainCommand {
     MigrateSetmaxdowntime(migrate::MigrateSetmaxdowntime),
     /// Set how fast a domain is migrated at most
     MigrateSetspeed(migrate::MigrateSetspeed),
+    /// Let a domain that is being migrated go on at its destination now
+    MigratePostcopy(migrate::MigratePostcopy),
     /// Show how fast a domain is migrated at most
     MigrateGetspeed(migrate::MigrateGetspeed),
-    /// Show how far the migration of a domain is
+    /// Show how far the migration, save or dump of a domain is
     Domjobinfo(migrate::Domjobinfo),
-    /// End the migration of a domain, which stays
+    /// End the migration, save or dump of a domain, which stays
     Domjobabort(migrate::Domjobabort),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
@@ -98,6 +102,8 @@ pub enum DomainCommand {
     SnapshotParent(snapshot_list::SnapshotParent),
     /// Save a domain to a file and stop it
     Save(save::Save),
+    /// Write the memory of a domain to a file, for debuggers
+    Dump(dump::Dump),
     /// Start a domain where a file left it
     Restore(save::Restore),
     /// Save a domain and stop it, so that its next start goes on from there
@@ -165,6 +171,8 @@ pub enum DomainCommand {
     Setmem(setmem::Setmem),
     /// Set the maximum memory of a domain
     Setmaxmem(setmem::Setmaxmem),
+    /// Show memory that is plugged into a guest, or set how much of it that is
+    UpdateMemoryDevice(setmem::UpdateMemoryDevice),
     /// Set how many vCPUs a domain has
     Setvcpus(vcpu::Setvcpus),
     /// Show how many vCPUs a domain has
@@ -201,8 +209,18 @@ pub enum DomainCommand {
     Domblkinfo(disk::Domblkinfo),
     /// Show counters of a disk
     Domblkstat(disk::Domblkstat),
+    /// Show the disks whose errors a domain is paused for
+    Domblkerror(disk::Domblkerror),
     /// Give a disk of a running domain another size
     Blockresize(disk::Blockresize),
+    /// Bring images of a disk into one below them while the guest runs
+    Blockcommit(block_job::Blockcommit),
+    /// Bring backing files of a disk into its active image while the guest runs
+    Blockpull(block_job::Blockpull),
+    /// Copy a disk into another image while the guest runs
+    Blockcopy(block_job::Blockcopy),
+    /// Show or steer what is being done with the images of a disk
+    Blockjob(block_job::Blockjob),
     /// Show or set the limits of a disk
     Blkdeviotune(blkdeviotune::Blkdeviotune),
     /// List the network interfaces of a domain
@@ -232,6 +250,7 @@ impl DomainCommand {
             Self::Migrate(command) => command.run(context).await,
             Self::MigrateSetmaxdowntime(command) => command.run(context).await,
             Self::MigrateSetspeed(command) => command.run(context).await,
+            Self::MigratePostcopy(command) => command.run(context).await,
             Self::MigrateGetspeed(command) => command.run(context).await,
             Self::Domjobinfo(command) => command.run(context).await,
             Self::Domjobabort(command) => command.run(context).await,
@@ -249,6 +268,7 @@ impl DomainCommand {
             Self::SnapshotList(command) => command.run(context).await,
             Self::SnapshotParent(command) => command.run(context).await,
             Self::Save(command) => command.run(context).await,
+            Self::Dump(command) => command.run(context).await,
             Self::Restore(command) => command.run(context).await,
             Self::Managedsave(command) => command.run(context).await,
             Self::ManagedsaveRemove(command) => command.run(context).await,
@@ -281,6 +301,7 @@ impl DomainCommand {
             Self::Dommemstat(command) => command.run(context).await,
             Self::Setmem(command) => command.run(context).await,
             Self::Setmaxmem(command) => command.run(context).await,
+            Self::UpdateMemoryDevice(command) => command.run(context).await,
             Self::Setvcpus(command) => command.run(context).await,
             Self::Vcpucount(command) => command.run(context).await,
             Self::Vcpuinfo(command) => command.run(context).await,
@@ -299,7 +320,12 @@ impl DomainCommand {
             Self::Domblklist(command) => command.run(context).await,
             Self::Domblkinfo(command) => command.run(context).await,
             Self::Domblkstat(command) => command.run(context).await,
+            Self::Domblkerror(command) => command.run(context).await,
             Self::Blockresize(command) => command.run(context).await,
+            Self::Blockcommit(command) => command.run(context).await,
+            Self::Blockpull(command) => command.run(context).await,
+            Self::Blockcopy(command) => command.run(context).await,
+            Self::Blockjob(command) => command.run(context).await,
             Self::Blkdeviotune(command) => command.run(context).await,
             Self::Domiflist(command) => command.run(context).await,
             Self::Domifaddr(command) => command.run(context).await,

@@ -115,6 +115,7 @@ fn classify_open(error: &reeve_sys::open::ImageError) -> (Exit, Option<String>) 
     use reeve_sys::open::ImageError;
     match error {
         ImageError::InUse => (Exit::Conflict, Some("a machine or another command has it open".to_owned())),
+        ImageError::Claimed => (Exit::Conflict, None),
         ImageError::Kind | ImageError::Link | ImageError::Direct => (Exit::Invalid, None),
         ImageError::Io(source) if source.kind() == io::ErrorKind::NotFound => (Exit::NotFound, None),
         ImageError::Io(_) => (Exit::Failed, None),

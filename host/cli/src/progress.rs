@@ -17,7 +17,8 @@ const WIDTH: usize = 30;
 
 /// What is waited for.
 pub(crate) struct Watched<'a> {
-    pub(crate) pool: &'a str,
+    /// None where it is in whatever pool, or in none.
+    pub(crate) pool: Option<&'a str>,
     /// Name of the volume; empty for the pool itself, none for a volume whose name the daemon chooses.
     pub(crate) volume: Option<&'a str>,
     pub(crate) operation: StorageOperation,
@@ -49,7 +50,11 @@ pub(crate) async fn watched<T>(
             }
             _ = ticks.tick() => {
                 // Nothing is drawn of what can't be seen; the verb itself tells what is wrong.
-                let jobs = context.client.pool_jobs(watched.pool).await.unwrap_or_default();
+                let jobs = match watched.pool {
+                    Some(pool) => context.client.pool_jobs(pool).await,
+                    None => context.client.storage_jobs().await,
+                };
+                let jobs = jobs.unwrap_or_default();
                 if let Some(job) = jobs.iter().find(|job| watched.is(job)) {
                     draw(&line(job, watched.total, began.elapsed()));
                     drawn = true;
@@ -101,8 +106,14 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_it_is() {
-        let job =
-            |operation, done, total| StorageJob { id: 1, operation, volume: "disk".to_owned(), done, total };
+        let job = |operation, done, total| StorageJob {
+            id: 1,
+            pool: None,
+            operation,
+            volume: "disk".to_owned(),
+            done,
+            total,
+        };
         let two = Duration::from_secs(2);
         assert_eq!(
             line(&job(StorageOperation::Wipe, 1 << 30, 2 << 30), None, two),

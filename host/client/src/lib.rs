@@ -6,11 +6,13 @@
 
 mod agent;
 mod artifact;
+mod block_job;
 mod connection;
 mod console;
 mod dial;
 mod disk;
 mod domain;
+mod dump;
 mod error;
 mod events;
 mod interface;

@@ -7,6 +7,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use reeve_model::migration::{
     Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
+    ResumeMigration,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
@@ -31,6 +32,18 @@ impl Client {
         self.send(Method::DELETE, Target::new(&["domains", domain, "job"]), Payload::Empty).await.map(drop)
     }
 
+    /// Lets a domain that is being migrated go on at its destination before all of its memory is there.
+    pub async fn switch_to_post_copy(&self, domain: &str) -> Result<(), ClientError> {
+        let target = Target::new(&["domains", domain, "migrate", "post-copy"]);
+        self.send(Method::POST, target, Payload::Empty).await.map(drop)
+    }
+
+    /// Breaks the connection of post-copy, which can go on later.
+    pub async fn interrupt_post_copy(&self, domain: &str) -> Result<(), ClientError> {
+        let target = Target::new(&["domains", domain, "migrate", "interrupt"]);
+        self.send(Method::POST, target, Payload::Empty).await.map(drop)
+    }
+
     /// What a migration of a domain may cost.
     pub async fn migration_limits(&self, domain: &str) -> Result<MigrationLimits, ClientError> {
         let target = Target::new(&["domains", domain, "migration-limits"]);
@@ -53,6 +66,16 @@ impl Client {
         request: &PrepareMigration,
     ) -> Result<MigrationPrepared, ClientError> {
         self.call(Method::POST, Target::new(&["migrations"]), Payload::json(request)?).await
+    }
+
+    /// Has another host make ready to go on with post-copy.
+    pub async fn resume_migration(
+        &self,
+        migration: Uuid,
+        request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, ClientError> {
+        let target = Target::new(&["migrations", &migration.to_string(), "resume"]);
+        self.call(Method::POST, target, Payload::json(request)?).await
     }
 
     /// How another host sees a migration.

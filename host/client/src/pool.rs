@@ -3,8 +3,8 @@
 use hyper::Method;
 use reeve_model::api::{EditOptions, SetAutostart, XmlOptions};
 use reeve_model::storage::{
-    BuildMode, BuildPool, DefinedPool, FoundSource, PoolFilter, PoolKind, PoolSummary, SourceLookup,
-    StorageJob, TakePool,
+    BuildMode, BuildPool, DefinedPool, FoundSource, PoolFilter, PoolSummary, SourceLookup, StorageJob,
+    TakePool,
 };
 
 use crate::connection::Payload;
@@ -74,15 +74,20 @@ impl Client {
         self.call(Method::POST, Target::new(&["pools", pool, "refresh"]), Payload::Empty).await
     }
 
-    /// What pools of a kind could be made of on this host.
-    pub async fn pool_sources(&self, kind: PoolKind) -> Result<Vec<FoundSource>, ClientError> {
-        let target = Target::new(&["pool-sources"]).with_fields(&SourceLookup { kind });
+    /// What pools of a kind could be made of, on the host or at a server.
+    pub async fn pool_sources(&self, lookup: &SourceLookup) -> Result<Vec<FoundSource>, ClientError> {
+        let target = Target::new(&["pool-sources"]).with_fields(lookup);
         self.call(Method::GET, target, Payload::Empty).await
     }
 
     /// Long operations on a pool and its volumes that go on.
     pub async fn pool_jobs(&self, pool: &str) -> Result<Vec<StorageJob>, ClientError> {
         self.call(Method::GET, Target::new(&["pools", pool, "jobs"]), Payload::Empty).await
+    }
+
+    /// The long operations on all pools and on disks that are in none, the oldest first.
+    pub async fn storage_jobs(&self) -> Result<Vec<StorageJob>, ClientError> {
+        self.call(Method::GET, Target::new(&["storage-jobs"]), Payload::Empty).await
     }
 
     /// Switches whether the daemon starts a pool by itself.

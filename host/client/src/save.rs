@@ -24,12 +24,12 @@ impl Client {
         self.call(Method::POST, target, body(xml)).await
     }
 
-    /// How far the save of a domain is.
+    /// How far the save or dump of a domain is.
     pub async fn save_status(&self, domain: &str) -> Result<SaveStatus, ClientError> {
         self.call(Method::GET, Target::new(&["domains", domain, "save"]), Payload::Empty).await
     }
 
-    /// Gives the save of a domain up.
+    /// Gives the save or dump of a domain up.
     pub async fn cancel_save(&self, domain: &str) -> Result<(), ClientError> {
         self.send(Method::DELETE, Target::new(&["domains", domain, "save"]), Payload::Empty).await.map(drop)
     }

@@ -62,6 +62,7 @@ pub struct EventsConfig {
 pub struct DomainsConfig {
     pub autostart: bool,
     pub sim_speed: u32,
+    pub auto_dump_path: String,
 }
 
 /// Policies.
@@ -116,7 +117,7 @@ impl Default for EventsConfig {
 
 impl Default for DomainsConfig {
     fn default() -> Self {
-        Self { autostart: true, sim_speed: 1 }
+        Self { autostart: true, sim_speed: 1, auto_dump_path: String::new() }
     }
 }
 

@@ -16,7 +16,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use reeve_actions::{ComingStream, HostPort, PeerAddress, PeerPort, StreamTarget};
 use reeve_client::{Client, ClientError, Connection, Dial};
-use reeve_model::migration::{MigrationPrepared, MigrationReport, PrepareMigration, StreamRoute};
+use reeve_model::migration::{
+    MigrationPrepared, MigrationReport, PrepareMigration, ResumeMigration, StreamRoute,
+};
 use reeve_model::{Error, ErrorCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
@@ -111,6 +113,16 @@ impl PeerPort for Peers {
 
     async fn report(&self, host: &PeerAddress, migration: Uuid) -> Result<MigrationReport, Error> {
         self.client(host)?.migration_report(migration).await.map_err(|fault| explain(host, fault))
+    }
+
+    async fn resume(
+        &self,
+        host: &PeerAddress,
+        migration: Uuid,
+        request: &ResumeMigration,
+    ) -> Result<MigrationPrepared, Error> {
+        let resumed = self.client(host)?.resume_migration(migration, request).await;
+        resumed.map_err(|fault| explain(host, fault))
     }
 
     async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error> {

@@ -1,5 +1,6 @@
 //! The only file that names concrete types: which parts make a host, and how they are joined.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use reeve_actions::{
 use reeve_api::{Api, Metrics};
 use reeve_domain::kvm::{KvmConfig, KvmDriver};
 use reeve_domain::sim::SimDriver;
-use reeve_domain::{Domains, DomainsConfig};
+use reeve_domain::{Domains, DomainsConfig, KeyRing, Keys};
 use reeve_events::Bus;
 use reeve_node::{Node, Places};
 use reeve_policy::{PolicyConfig, PolicyEngine, Verbs};
@@ -44,14 +45,16 @@ pub struct Host {
 pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host> {
     let store = Store::open(&layout.lib())?;
     let bus = Bus::new(config.events.kept);
+    let keys = Arc::new(KeyRing::default());
     let domains = Domains::new(DomainsConfig {
         drivers: vec![
-            Arc::new(KvmDriver::new(kvm(config, layout))),
+            Arc::new(KvmDriver::new(kvm(config, layout, &keys))),
             Arc::new(SimDriver::new(config.domains.sim_speed)),
         ],
         sink: Arc::new(BusSink(bus.clone())),
         keeper: Arc::new(StoreKeeper(store.clone())),
         boot_id: reeve_sys::procfs::boot_id().context("cannot tell this boot of the kernel from others")?,
+        dumps: dumps(config, layout),
     });
     let networking = Networking::kernel(layout.run(), layout.lib());
     let networking = networking.learn(sniffer::program(config), store.clone())?;
@@ -73,9 +76,19 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
         faults: Arc::new(NoFaults),
     });
     let peers = peers(config, layout)?;
-    let actions = actions.with_migrations(migrations(&peers, layout)?);
+    let actions = Arc::new(actions.with_migrations(migrations(&peers, layout)?));
     actions.migrations().set_senders(&config.migration.peers);
-    Ok(Host { actions: Arc::new(actions), peers, policies, api, registry: Arc::new(registry) })
+    let secrets: Arc<dyn Keys> = actions.clone();
+    keys.attach(Arc::downgrade(&secrets));
+    Ok(Host { actions, peers, policies, api, registry: Arc::new(registry) })
+}
+
+/// Where cores go that nobody asked for.
+fn dumps(config: &Config, layout: &Layout) -> PathBuf {
+    match config.domains.auto_dump_path.as_str() {
+        "" => layout.lib().join("dump"),
+        path => PathBuf::from(path),
+    }
 }
 
 impl Host {
@@ -113,7 +126,7 @@ impl Host {
     }
 }
 
-fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
+fn kvm(config: &Config, layout: &Arc<Layout>, keys: &Arc<KeyRing>) -> KvmConfig {
     let workers = &config.workers;
     // Another user can only be had by root; otherwise workers are the daemon's own user.
     let root = rustix::process::geteuid().is_root();
@@ -131,6 +144,7 @@ fn kvm(config: &Config, layout: &Arc<Layout>) -> KvmConfig {
             seccomp: workers.seccomp,
             landlock: workers.landlock,
         },
+        keys: Arc::clone(keys),
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Request {
     Reset,
     /// Save its state to a file and stop it.
     Save,
+    /// Write its memory to a file.
+    Dump,
     /// Stop by force.
     Destroy,
     /// Stop the vCPUs.
@@ -48,7 +50,7 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
@@ -56,6 +58,7 @@ impl Request {
         Self::Reboot,
         Self::Reset,
         Self::Save,
+        Self::Dump,
         Self::Destroy,
         Self::Suspend,
         Self::Resume,
@@ -79,6 +82,7 @@ impl Request {
             Self::Reboot => "rebooted",
             Self::Reset => "reset",
             Self::Save => "saved",
+            Self::Dump => "dumped",
             Self::Destroy => "destroyed",
             Self::Suspend => "suspended",
             Self::Resume => "resumed",

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_model::Bytes;
-use reeve_model::domain::{CharDevice, Disk, DomainConfig, Interface, Rng};
+use reeve_model::block_job::{BlockJob, BlockJobWork};
+use reeve_model::domain::{CharDevice, Disk, DiskSource, DomainConfig, Interface, Rng};
 use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
@@ -62,6 +63,8 @@ pub struct Started {
     pub socket: Option<PathBuf>,
     /// Aliases of devices in the record of an adopted machine that it has no more.
     pub missing: Vec<String>,
+    /// vCPUs that an adopted machine has, where that may differ from its record.
+    pub present: Option<u32>,
 }
 
 /// Makes, finds and judges machines of one kind.
@@ -150,13 +153,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ConsoleStream for T {}
 /// An open console: what the guest writes can be read, what is written reaches the guest.
 pub type Console = Box<dyn ConsoleStream>;
 
-/// How far a save is.
+/// How far a save or dump is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaveProgress {
     /// Bytes of memory that are done.
     pub done: u64,
     /// Bytes of memory.
     pub total: u64,
+    /// It is a dump.
+    pub dump: bool,
 }
 
 /// One machine. All calls may overlap; a call on a machine that is gone answers [`DriverError::Lost`].
@@ -172,10 +177,14 @@ pub trait Machine: Send + Sync {
     /// Otherwise it stands still until it is destroyed, or resumed because nobody wants what was written.
     async fn save(&self, image: File) -> Result<(), DriverError>;
 
-    /// How far a save is; none when there is none.
+    /// Writes memory and vCPUs to `core`, an empty file, as an ELF core. It is stopped for that, if it does not stand still already, and stays
+    /// so; a live one runs on. When it failed the machine goes on as before.
+    async fn dump(&self, core: File, live: bool) -> Result<(), DriverError>;
+
+    /// How far a save or dump is; none when there is none.
     async fn save_progress(&self) -> Option<SaveProgress>;
 
-    /// Gives a save up, which then fails.
+    /// Gives a save or dump up, which then fails.
     async fn cancel_save(&self) -> Result<(), DriverError>;
 
     /// Back to power-on state, as the reset button does. vCPUs that the host paused stay stopped; the others run.
@@ -198,6 +207,13 @@ pub trait Machine: Send + Sync {
 
     /// Sends every vCPU a non-maskable interrupt.
     async fn inject_nmi(&self) -> Result<(), DriverError>;
+
+    /// Says how much of a device's memory the guest shall have; it follows in its own time.
+    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError>;
+
+    /// Sets how many vCPUs are there: lets some come, or asks the guest to let go of the last ones and waits until it has. A guest that
+    /// does it after the wait is over says so by [`MachineEvent::VcpusChanged`].
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError>;
 
     /// Counters as they are now.
     async fn stats(&self) -> Result<DomainStats, DriverError>;
@@ -265,6 +281,26 @@ pub trait Machine: Send + Sync {
         Err(no_images())
     }
 
+    /// Begins a job on the images of a disk.
+    async fn start_block_job(
+        &self,
+        _disk: &Disk,
+        _work: &BlockJobWork,
+        _bandwidth: Bytes,
+    ) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// Does something about the job of a disk.
+    async fn demand_block_job(&self, _disk: &Disk, _demand: BlockJobDemand) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// The jobs of its disks: those that go on, and the last one of each disk.
+    async fn block_jobs(&self) -> Result<Vec<BlockJobReport>, DriverError> {
+        Ok(Vec::new())
+    }
+
     /// Does something about the move of its guest.
     async fn migrate(&self, _order: MigrationOrder) -> Result<(), DriverError> {
         Err(migration::unsupported())
@@ -288,6 +324,34 @@ pub trait Machine: Send + Sync {
 
 fn no_images() -> DriverError {
     DriverError::Unsupported("its driver has no images".to_owned())
+}
+
+/// What becomes of a job on the images of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockJobDemand {
+    /// Another bandwidth in bytes a second; 0 for any.
+    Limit(Bytes),
+    /// Give it up.
+    Cancel,
+    /// Let its image take the place of the disk's.
+    Pivot,
+    /// Its end has been taken note of.
+    Settle,
+}
+
+/// A job on the images of a disk, as its machine tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockJobReport {
+    /// What is shown of it.
+    pub job: BlockJob,
+    /// Alias of the disk.
+    pub alias: String,
+    /// Its end has been taken note of.
+    pub settled: bool,
+    /// Where the disk is since it has pivoted, and in which format.
+    pub successor: Option<(DiskSource, Option<String>)>,
+    /// Files that nobody needs once it has completed.
+    pub remove: Vec<PathBuf>,
 }
 
 /// How a guest ended.
@@ -329,6 +393,8 @@ pub enum MachineEvent {
     PanicHandled,
     /// The watchdog stopped the vCPUs.
     Paused,
+    /// The watchdog stopped the vCPUs so that the guest is dumped; it is to go on afterwards.
+    DumpWanted,
     /// The guest suspended itself.
     Suspended,
     /// A suspended guest woke up.
@@ -337,6 +403,20 @@ pub enum MachineEvent {
     Halted,
     /// A halted guest runs again.
     Unhalted,
+    /// A request to a disk failed, and the vCPUs stand still until they are resumed.
+    IoError {
+        /// Alias of the disk; empty where it is not known.
+        alias: String,
+        /// What the host said.
+        error: String,
+    },
+    /// A job on the images of a disk is ready or has ended; [`Machine::block_jobs`] tells the rest.
+    BlockJob,
+    /// vCPUs came or went.
+    VcpusChanged {
+        /// How many are there now.
+        count: u32,
+    },
     /// The guest let go of a device that nobody waits for any more.
     DeviceRemoved {
         /// Its alias.
@@ -370,6 +450,19 @@ pub enum DriverError {
         /// Its path on the host.
         path: String,
     },
+    /// A device of the configuration is claimed as a whole or in part.
+    #[error(
+        "{what} '{path}' is a part of what is in use, or a part of it is: mounted, in a storage pool or volume group, or written by another domain"
+    )]
+    Claimed {
+        /// What the device is.
+        what: String,
+        /// Its path on the host.
+        path: String,
+    },
+    /// The secret of an encrypted disk can't be had.
+    #[error("{0}")]
+    Key(reeve_model::Error),
     /// The driver or this machine can't do this.
     #[error("{0}")]
     Unsupported(String),

@@ -133,10 +133,11 @@ impl DomainError {
                     ErrorCode::NotFound
                 }
                 DriverError::Open { .. } | DriverError::Rejected(_) => ErrorCode::Invalid,
-                DriverError::InUse { .. } => ErrorCode::Busy,
+                DriverError::InUse { .. } | DriverError::Claimed { .. } => ErrorCode::Busy,
                 DriverError::Unsupported(_) => ErrorCode::Unsupported,
                 DriverError::Deadline { .. } => ErrorCode::Deadline,
                 DriverError::Lost(_) | DriverError::NotNow(_) => ErrorCode::WrongState,
+                DriverError::Key(error) => error.code,
                 DriverError::Host { .. } | DriverError::Worker(_) => ErrorCode::Internal,
             },
             Self::Keeper { .. } => ErrorCode::Internal,

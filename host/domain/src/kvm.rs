@@ -8,6 +8,7 @@
 //! The worker gets its machine as data and descriptors and opens nothing itself. It outlives the daemon; the next one connects to
 //! the same socket. An end of the connection is an end of the worker.
 
+mod block_job;
 mod client;
 mod consoles;
 mod cpu;
@@ -19,6 +20,8 @@ mod launch;
 mod machine;
 mod migrate;
 mod plan;
+mod smbios;
+mod stats;
 mod switch;
 mod tuning;
 mod waiting;
@@ -37,6 +40,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::driver::{Driver, DriverError, Refusal, StartSpec, Started};
+use crate::keys::KeyRing;
 use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use client::Client;
@@ -57,6 +61,8 @@ pub struct KvmConfig {
     pub cgroups: Option<Cgroups>,
     /// How workers lock themselves in.
     pub sandbox: SandboxConfig,
+    /// Where the passphrases of encrypted disks come from.
+    pub keys: Arc<KeyRing>,
 }
 
 /// Makes machines on /dev/kvm.
@@ -216,6 +222,7 @@ impl KvmDriver {
         if hello.pid != process.pid() {
             warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
         }
+        let vcpus = hello.config.as_ref().map(|config| config.vcpus);
         let present = hello.config.map(|config| plugged(&config)).unwrap_or_default();
         let known = pluggable(&record.config);
         for alias in present.iter().filter(|alias| !known.contains(alias)) {
@@ -223,9 +230,12 @@ impl KvmDriver {
             warn!(uuid = %record.uuid, alias, "a device that is not recorded is taken from the guest");
             client.ask(Call::DetachDevice { alias: alias.clone(), force: true }).await?;
         }
-        let mut started = KvmMachine::start(client, process, site.clone(), &record.config, &hello.status);
+        let mut config = record.config.clone();
+        config.vcpu.current = vcpus.or(config.vcpu.current);
+        let mut started = KvmMachine::start(client, process, site.clone(), &config, &hello.status);
         if !matches!(hello.status, Status::Ended { .. }) {
             started.missing = known.into_iter().filter(|alias| !present.contains(alias)).collect();
+            started.present = vcpus;
         }
         Ok(started)
     }

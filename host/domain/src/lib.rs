@@ -12,10 +12,12 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod core_file;
 mod devices;
 mod driver;
 mod entry;
 mod error;
+mod keys;
 pub mod migration;
 mod names;
 mod owner;
@@ -31,11 +33,13 @@ pub mod sim;
 pub mod state;
 
 pub use admission::Request;
+pub use core_file::{CoreFile, CoreFileError, remove_unfinished_core};
 pub use driver::{
-    Console, ConsoleStream, Device, Driver, DriverError, End, Machine, MachineEvent, Refusal, SaveProgress,
-    StartSpec, Started, Vcpus,
+    BlockJobDemand, BlockJobReport, Console, ConsoleStream, Device, Driver, DriverError, End, Machine,
+    MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,
 };
 pub use error::DomainError;
+pub use keys::{KeyRing, Keys};
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};
 pub use recover::Recovered;
 pub use registry::{Domains, DomainsConfig};

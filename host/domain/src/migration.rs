@@ -1,10 +1,13 @@
 //! A guest that moves between two machines of this kind, as domains and drivers see it.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use reeve_migrate::{StrategyAnswer, StrategyQuestion};
 use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
 use uuid::Uuid;
+
+pub use reeve_vmm::protocol::Witness;
 
 use crate::driver::DriverError;
 use crate::error::DomainError;
@@ -21,6 +24,8 @@ pub struct Incoming {
     pub slots: Vec<DeviceSlot>,
     /// It stands still when it has arrived.
     pub paused: bool,
+    /// Becomes longer when the guest may run, and again when nothing of it is missing.
+    pub witness: File,
 }
 
 /// What is asked of a machine whose guest moves.
@@ -43,6 +48,17 @@ pub enum MigrationOrder {
     Limit(MigrationLimits),
     /// Stop the guest after this round.
     StopNow,
+    /// Let the guest go on at the destination before all of its memory is there.
+    SwitchNow,
+    /// Break the connection of post-copy.
+    Interrupt,
+    /// Go on with post-copy whose connection broke.
+    Resume {
+        /// Names the migration on both hosts.
+        migration: Uuid,
+        /// The new connection.
+        stream: OwnedFd,
+    },
     /// The guest stays; for this reason.
     Abort(String),
     /// The destination has all of it: true when it is written down that the guest is given up.
@@ -68,6 +84,11 @@ pub enum MigrationPlace {
     Coming,
     /// All of it is in this machine, and whose it is was not said.
     Waiting,
+    /// In this machine, and some of its memory is still at the source.
+    Late {
+        /// The connection broke: it stands where it needs what is missing.
+        interrupted: bool,
+    },
     /// The machine has ended.
     Ended,
 }
@@ -83,6 +104,8 @@ pub struct MigrationProgress {
     pub ready: bool,
     /// Microseconds that the strategy took, once it is ready.
     pub strategy_us: u64,
+    /// As far as that is known, pages come when the guest runs there.
+    pub post_copy: bool,
     /// How it ended, when it has.
     pub end: Option<MigrationEnd>,
 }

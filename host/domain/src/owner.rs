@@ -2,9 +2,13 @@
 //!
 //! It is born with a start or an adoption, obeys commands and machine events one after the other, and ends with the machine.
 
+mod images;
+
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
 use reeve_model::tuning::Tuning;
@@ -13,13 +17,17 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::devices;
-use crate::driver::{Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started};
+use crate::driver::{
+    BlockJobDemand, Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started,
+};
 use crate::entry::Entry;
 use crate::error::DomainError;
 use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
+
+mod dump;
 
 /// What a turn asks of the owner.
 pub(crate) enum Ask {
@@ -33,15 +41,26 @@ pub(crate) enum Ask {
     Save(File),
     /// What was saved counts: end it.
     EndSaved,
+    /// Dump it, the guest running on or not.
+    Dump(File, bool),
+    /// Its guest counts as crashed: end it.
+    EndCrashed,
     Suspend,
     Resume,
     Wake,
     /// The guest has gone to another host.
     Depart,
+    /// The guest was lost on its way to another host.
+    Lose,
+    /// The guest goes on at another host, which fetches the rest of its memory from here.
+    Leave,
+    /// The connection broke before all of its memory was here.
+    Sever,
     /// The guest that was to come, or was to leave, runs here.
     Arrive,
     SetMemory(Bytes),
     Tune(Box<Tuning>),
+    SetVcpus(u32),
     SetStatsPeriod(u32),
     Attach(Device),
     Detach(Device),
@@ -55,6 +74,10 @@ pub(crate) enum Ask {
     SnapshotDisks(Vec<String>, String, i64),
     /// Targets, the name of the snapshot, when it was made.
     DropDiskSnapshots(Vec<String>, String, i64),
+    /// Target, what to do, and bytes a second.
+    StartBlockJob(String, BlockJobWork, Bytes),
+    /// Target, and what becomes of its job.
+    BlockJob(String, BlockJobDemand),
 }
 
 /// One question to the owner.
@@ -110,6 +133,8 @@ pub(crate) struct Owner {
     rebooting: Option<Actor>,
     /// On whose behalf the guest was asked to shut down.
     shutting_down: Option<Actor>,
+    /// Disks whose jobs are known to be ready.
+    ready: BTreeSet<String>,
 }
 
 /// Makes a machine, lets it run, and stays with it until it ends.
@@ -131,6 +156,7 @@ pub(crate) async fn start(birth: Birth) {
                 commands,
                 rebooting: None,
                 shutting_down: None,
+                ready: BTreeSet::new(),
             };
             owner.run().await;
         }
@@ -149,14 +175,17 @@ pub(crate) async fn adopt(
     driver: &Arc<dyn Driver>,
     mut record: RuntimeRecord,
 ) -> Result<(), DriverError> {
-    let Started { machine, events, vcpus, process, socket, missing } = driver.adopt(&record).await?;
+    let Started { machine, events, vcpus, process, socket, missing, present } = driver.adopt(&record).await?;
     let mut changed = false;
     for alias in &missing {
         changed |= devices::remove_named(&mut record.config, alias);
     }
+    if let Some(count) = present {
+        changed |= count_vcpus(&mut record.config, count);
+    }
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
-        warn!(domain = entry.name, %cause, "devices that went while no daemon ran are still recorded");
+        warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
     }
     let (sender, commands) = mpsc::channel(crate::turn::COMMANDS);
     {
@@ -172,7 +201,7 @@ pub(crate) async fn adopt(
         });
         entry.emit(&inner, shared.sink.as_ref(), &Actor::Daemon, DomainChange::Reconnected);
     }
-    let owner = Owner {
+    let mut owner = Owner {
         shared: shared.clone(),
         entry: entry.clone(),
         driver: driver.clone(),
@@ -182,7 +211,10 @@ pub(crate) async fn adopt(
         commands,
         rebooting: None,
         shutting_down: None,
+        ready: BTreeSet::new(),
     };
+    // Jobs may have ended while no daemon ran; what an interrupted operation does next depends on it.
+    owner.note_block_jobs().await;
     tokio::spawn(owner.run());
     Ok(())
 }
@@ -265,13 +297,19 @@ impl Owner {
             let _ = reply.send(Ok(()));
             return Then::End;
         }
+        if matches!(ask, Ask::Lose) {
+            self.end(&actor, Phase::Crashed(StateReason::PostCopyFailed), DomainChange::Crashed).await;
+            let _ = reply.send(Ok(()));
+            return Then::End;
+        }
         let ending = match ask {
-            Ask::Depart => Some(StateReason::Migrated),
-            Ask::EndSaved => Some(StateReason::Saved),
+            Ask::Depart => Some((Phase::Off(StateReason::Migrated), DomainChange::Stopped)),
+            Ask::EndSaved => Some((Phase::Off(StateReason::Saved), DomainChange::Stopped)),
+            Ask::EndCrashed => Some((Phase::Crashed(StateReason::Dumped), DomainChange::Crashed)),
             _ => None,
         };
-        if let Some(reason) = ending {
-            self.end(&actor, Phase::Off(reason), DomainChange::Stopped).await;
+        if let Some((last, change)) = ending {
+            self.end(&actor, last, change).await;
             let _ = reply.send(Ok(()));
             return Then::End;
         }
@@ -316,6 +354,12 @@ impl Owner {
                 machine.save(image).await.map_err(named("saved"))?;
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
             }
+            Ask::Dump(core, live) => {
+                machine.dump(core, live).await.map_err(named("dumped"))?;
+                if !live && !self.entry.lock().phase.stands_still() {
+                    self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
+                }
+            }
             Ask::Resume => {
                 machine.resume().await.map_err(named("resumed"))?;
                 self.note(actor, Some(Occurrence::Resumed), DomainChange::Resumed);
@@ -339,7 +383,20 @@ impl Owner {
                 let mut config = old.clone();
                 change.apply(&mut config);
                 machine.tune(&old, &config).await.map_err(named("tuned"))?;
+                for (old, new) in old.devices.memories.iter().zip(&config.devices.memories) {
+                    if let Some(alias) = new.common.alias.as_deref().filter(|_| old != new) {
+                        let asked = machine.request_memory(alias, new.requested()).await;
+                        asked.map_err(named("given memory"))?;
+                    }
+                }
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::SetVcpus(count) => {
+                machine.set_vcpus(count).await.map_err(named("given another number of vCPUs"))?;
+                let mut config = self.config();
+                if count_vcpus(&mut config, count) {
+                    self.reconfigure(actor, config, DomainChange::Changed).await?;
+                }
             }
             Ask::SetStatsPeriod(seconds) => {
                 let mut config = self.config();
@@ -376,38 +433,28 @@ impl Owner {
                 machine.update_device(&old, &new).await.map_err(named("given a changed device"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
-            Ask::ResizeDisk(target, size, shrink) => {
-                let config = self.config();
-                let disk = config.devices.disks.iter().find(|disk| disk.target == target);
-                let disk = disk.ok_or_else(|| self.device(format!("has no disk '{target}'")))?;
-                let resized = machine.resize_disk(disk, size, shrink).await;
-                resized.map_err(named("given a disk of another size"))?;
-                self.note(actor, None, DomainChange::Changed);
-            }
-            Ask::SwitchDisks(new) => {
-                let mut config = self.config();
-                let old = devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
-                machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
-                self.reconfigure(actor, config, DomainChange::Changed).await?;
-            }
-            Ask::SnapshotDisks(targets, name, taken) => {
-                let disks =
-                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
-                let made = machine.snapshot_disks(&disks, &name, taken).await;
-                made.map_err(named("snapshotted"))?;
-            }
-            Ask::DropDiskSnapshots(targets, name, taken) => {
-                let disks =
-                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
-                let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
-                dropped.map_err(named("relieved of a snapshot"))?;
-            }
+            ask @ (Ask::ResizeDisk(..)
+            | Ask::SwitchDisks(_)
+            | Ask::SnapshotDisks(..)
+            | Ask::DropDiskSnapshots(..)
+            | Ask::StartBlockJob(..)
+            | Ask::BlockJob(..)) => self.change_images(actor, ask).await?,
             Ask::Arrive => {
                 if self.entry.lock().phase.stands_still() {
                     self.note(actor, Some(Occurrence::Arrived), DomainChange::Resumed);
                 }
             }
-            Ask::Destroy | Ask::Depart | Ask::EndSaved => {}
+            Ask::Leave => {
+                if self.entry.lock().phase.reason() != StateReason::PostCopy {
+                    self.note(actor, Some(Occurrence::Left), DomainChange::Suspended);
+                }
+            }
+            Ask::Sever => {
+                if self.entry.lock().phase.reason() != StateReason::PostCopyFailed {
+                    self.note(actor, Some(Occurrence::Severed), DomainChange::Suspended);
+                }
+            }
+            Ask::Destroy | Ask::Depart | Ask::EndSaved | Ask::EndCrashed | Ask::Lose => {}
         }
         Ok(())
     }
@@ -437,6 +484,13 @@ impl Owner {
                 (self.rebooting, self.shutting_down) = (None, None);
                 self.note(&Actor::Daemon, Some(Occurrence::Reset), DomainChange::Rebooted);
             }
+            MachineEvent::Preserved { after: End::Crash { detail } }
+                if self.config().on_crash.is_coredump() =>
+            {
+                warn!(domain = self.entry.name, detail, "the guest crashed and is dumped");
+                self.entry.lock().advance(Occurrence::KeptCrashed);
+                return self.after_crash().await;
+            }
             MachineEvent::Preserved { after } => {
                 info!(domain = self.entry.name, ?after, "the guest ended and its machine is kept");
                 let (occurrence, change) = match after {
@@ -454,6 +508,7 @@ impl Owner {
             MachineEvent::Paused => {
                 self.note(&Actor::Daemon, Some(Occurrence::Paused), DomainChange::Suspended);
             }
+            MachineEvent::DumpWanted => self.dump_and_go_on().await,
             MachineEvent::Suspended => {
                 self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);
             }
@@ -463,6 +518,24 @@ impl Owner {
             }
             MachineEvent::Unhalted => {
                 self.entry.lock().advance(Occurrence::Unhalted);
+            }
+            MachineEvent::IoError { alias, error } => {
+                warn!(
+                    domain = self.entry.name,
+                    disk = alias,
+                    error,
+                    "a request to a disk failed: the domain is paused"
+                );
+                self.note(&Actor::Daemon, Some(Occurrence::IoError), DomainChange::Suspended);
+            }
+            MachineEvent::BlockJob => self.note_block_jobs().await,
+            MachineEvent::VcpusChanged { count } => {
+                let mut config = self.config();
+                if count_vcpus(&mut config, count)
+                    && let Err(error) = self.reconfigure(&Actor::Daemon, config, DomainChange::Changed).await
+                {
+                    warn!(domain = self.entry.name, %error, "another number of vCPUs is not recorded");
+                }
             }
             MachineEvent::DeviceRemoved { alias } => {
                 let mut config = self.config();
@@ -563,6 +636,15 @@ impl Owner {
     fn device(&self, sentence: String) -> DomainError {
         DomainError::Device { name: self.entry.name.clone(), sentence }
     }
+}
+
+/// Puts down how many vCPUs are there. False when that is known.
+fn count_vcpus(config: &mut DomainConfig, count: u32) -> bool {
+    let changed = config.vcpu.at_boot() != count;
+    if changed {
+        config.vcpu.current = Some(count);
+    }
+    changed
 }
 
 /// Removes the runtime record. Failing to is not fatal: the next daemon finds the process gone.

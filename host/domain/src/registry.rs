@@ -1,10 +1,12 @@
 //! All domains of the host: looking them up, listing them, defining them, and finding them again after a restart.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use reeve_model::Actor;
+use reeve_model::block_job::BlockJob;
 use reeve_model::domain::DomainConfig;
 use reeve_model::event::DomainChange;
 use reeve_model::stats::{DomainInfo, DomainSnapshot, DomainStats, DomainSummary};
@@ -31,6 +33,8 @@ pub struct DomainsConfig {
     pub keeper: Arc<dyn Keeper>,
     /// The kernel's boot id, so that records of an earlier boot are known as such.
     pub boot_id: String,
+    /// Where cores go that nobody asked for: of guests that crashed, or whose watchdog expired.
+    pub dumps: PathBuf,
 }
 
 /// All domains of the host. Cheap to clone; clones share everything.
@@ -44,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) keeper: Arc<dyn Keeper>,
     pub(crate) boot_id: String,
+    pub(crate) dumps: PathBuf,
     pub(crate) next_id: AtomicU32,
     index: RwLock<Index>,
 }
@@ -64,6 +69,7 @@ impl Domains {
                 sink: config.sink,
                 keeper: config.keeper,
                 boot_id: config.boot_id,
+                dumps: config.dumps,
                 next_id: AtomicU32::new(1),
                 index: RwLock::default(),
             }),
@@ -322,13 +328,13 @@ impl Domains {
         Ok(Turn::new(self.clone(), entry, actor, ticket))
     }
 
-    /// How far the save of a domain is; none when it is not being saved.
+    /// How far the save or dump of a domain is; none when there is none.
     pub async fn save_progress(&self, uuid: Uuid) -> Result<Option<SaveProgress>, DomainError> {
         let (_, machine) = self.machine(uuid)?;
         Ok(machine.save_progress().await)
     }
 
-    /// Gives the save of a domain up.
+    /// Gives the save or dump of a domain up.
     pub async fn cancel_save(&self, uuid: Uuid) -> Result<(), DomainError> {
         let (entry, machine) = self.machine(uuid)?;
         machine.cancel_save().await.map_err(|source| entry.driver_error("kept from being saved", source))
@@ -338,6 +344,14 @@ impl Domains {
     pub async fn disk_depths(&self, uuid: Uuid) -> Result<Vec<(String, usize)>, DomainError> {
         let (entry, machine) = self.machine(uuid)?;
         machine.disk_depths().await.map_err(|source| entry.driver_error("asked for its images", source))
+    }
+
+    /// The jobs on the images of the disks of a running domain: those that go on, and the last one of each disk.
+    pub async fn block_jobs(&self, uuid: Uuid) -> Result<Vec<BlockJob>, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        let reports = machine.block_jobs().await;
+        let reports = reports.map_err(|source| entry.driver_error("asked for its block jobs", source))?;
+        Ok(reports.into_iter().map(|report| report.job).collect())
     }
 
     pub(crate) fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {

@@ -43,7 +43,7 @@ impl SimDriver {
         let (sender, events) = mpsc::channel(EVENTS);
         let machine = SimMachine::new(config, script, self.clock.clone(), sender);
         machine.boot(vcpus == Vcpus::Running);
-        Started { machine, events, vcpus, process: None, socket: None, missing: Vec::new() }
+        Started { machine, events, vcpus, process: None, socket: None, missing: Vec::new(), present: None }
     }
 }
 
@@ -90,6 +90,7 @@ impl Driver for SimDriver {
             process: None,
             socket: None,
             missing: Vec::new(),
+            present: None,
         })
     }
 

@@ -57,8 +57,14 @@ pub enum Occurrence {
     Resumed,
     /// A guest that came from another host runs, or one that was to leave stays and runs again.
     Arrived,
+    /// It goes on at another host, which fetches the rest of its memory from here.
+    Left,
+    /// The connection broke before all of its memory was here.
+    Severed,
     /// vCPUs stopped.
     Paused,
+    /// vCPUs stopped, because a request to a disk failed.
+    IoError,
     /// The power button was pressed.
     ShutdownAsked,
     /// Reset to power-on state.
@@ -127,7 +133,7 @@ impl Phase {
             (Self::Crashed(_), _) => return Err("has crashed and is not running"),
             (Self::Starting, _) => return Err("is being started"),
             (Self::Stopping, _) => return Err("is being stopped"),
-            (Self::Preserved(_), R::Destroy) => return Ok(()),
+            (Self::Preserved(_), R::Destroy | R::Dump) => return Ok(()),
             (Self::Preserved(_), _) => {
                 return Err("has ended and its machine is kept for analysis; destroy it first");
             }
@@ -141,6 +147,7 @@ impl Phase {
                 Self::Paused(_),
                 R::Resume
                 | R::Save
+                | R::Dump
                 | R::SetMemory
                 | R::Tune
                 | R::AttachDevice
@@ -151,10 +158,12 @@ impl Phase {
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
             (Self::Paused(_), _) => Err("is paused; resume it first"),
-            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune) => Ok(()),
+            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune | R::Dump) => Ok(()),
             (Self::PmSuspended, _) => Err("is suspended by its guest; wake it first"),
             (_, R::Resume) => Err("is not paused"),
-            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake) => Ok(()),
+            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake | R::Dump) => {
+                Ok(())
+            }
             (Self::InShutdown, _) => Err("is shutting down"),
             _ => Ok(()),
         }
@@ -167,14 +176,20 @@ impl Phase {
             (Self::Off(_) | Self::Crashed(_), O::StartBegan) => Self::Starting,
             (Self::Starting, O::Made) => Self::Paused(StateReason::Booted),
             (Self::Paused(_), O::Arrived) => Self::Running(StateReason::Migrated),
+            (live, O::Left) if live.is_live() => Self::Paused(StateReason::PostCopy),
+            (live, O::Severed) if live.is_live() => Self::Paused(StateReason::PostCopyFailed),
             (Self::Starting, O::Restored) => Self::Paused(StateReason::Restored),
             (Self::Starting, O::StartFailed) => Self::Off(StateReason::Failed),
             (Self::Paused(StateReason::Booted), O::Resumed) => Self::Running(StateReason::Booted),
             (Self::Paused(StateReason::Restored), O::Resumed) => Self::Running(StateReason::Restored),
             (Self::Paused(_), O::Resumed) => Self::Running(StateReason::Unpaused),
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::Paused) => Self::Paused(StateReason::User),
+            (Self::Running(_) | Self::Idle | Self::InShutdown | Self::Paused(_), O::IoError) => {
+                Self::Paused(StateReason::IoError)
+            }
             (Self::Running(_) | Self::Idle | Self::InShutdown, O::ShutdownAsked) => Self::InShutdown,
             (Self::Paused(_), O::Reset) => self,
+            (Self::Preserved(_), O::Reset) => Self::Running(StateReason::Booted),
             (live, O::Reset) if live.is_live() => Self::Running(StateReason::Booted),
             (Self::Running(_), O::Halted) => Self::Idle,
             (Self::Idle, O::Unhalted) => Self::Running(StateReason::Unknown),

@@ -16,13 +16,15 @@ const PHASES: [Phase; 11] = [
     Phase::Stopping,
 ];
 
-const OCCURRENCES: [Occurrence; 16] = [
+const OCCURRENCES: [Occurrence; 18] = [
     Occurrence::StartBegan,
     Occurrence::Made,
     Occurrence::Restored,
     Occurrence::StartFailed,
     Occurrence::Resumed,
     Occurrence::Arrived,
+    Occurrence::Left,
+    Occurrence::Severed,
     Occurrence::Paused,
     Occurrence::ShutdownAsked,
     Occurrence::Reset,
@@ -43,6 +45,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::Reboot,
         R::Reset,
         R::Save,
+        R::Dump,
         R::Destroy,
         R::Suspend,
         R::Wake,
@@ -62,6 +65,7 @@ const ALLOWED: [&[Request]; 11] = {
         &[
             R::Reset,
             R::Save,
+            R::Dump,
             R::Destroy,
             R::Resume,
             R::SetMemory,
@@ -71,10 +75,10 @@ const ALLOWED: [&[Request]; 11] = {
             R::UpdateDevice,
             R::Migrate,
         ],
-        &[R::Shutdown, R::Reset, R::Destroy, R::Suspend, R::Wake, R::SetMemory, R::Tune],
-        &[R::Reset, R::Destroy, R::Wake, R::SetMemory, R::Tune],
-        &[R::Destroy],
-        &[R::Destroy],
+        &[R::Shutdown, R::Reset, R::Dump, R::Destroy, R::Suspend, R::Wake, R::SetMemory, R::Tune],
+        &[R::Reset, R::Dump, R::Destroy, R::Wake, R::SetMemory, R::Tune],
+        &[R::Dump, R::Destroy],
+        &[R::Dump, R::Destroy],
         &[],
     ]
 };
@@ -151,12 +155,16 @@ fn the_transition_table() {
     for phase in live {
         let after_reset = if phase == paused { paused } else { running };
         expected.push((phase, O::Reset, after_reset));
+        expected.push((phase, O::Left, Phase::Paused(Why::PostCopy)));
+        expected.push((phase, O::Severed, Phase::Paused(Why::PostCopyFailed)));
         expected.push((phase, O::KeptOff, Phase::Preserved(false)));
         expected.push((phase, O::KeptCrashed, Phase::Preserved(true)));
         expected.push((phase, O::StopBegan, Phase::Stopping));
     }
-    expected.push((Phase::Preserved(true), O::StopBegan, Phase::Stopping));
-    expected.push((Phase::Preserved(false), O::StopBegan, Phase::Stopping));
+    for kept in [Phase::Preserved(true), Phase::Preserved(false)] {
+        expected.push((kept, O::StopBegan, Phase::Stopping));
+        expected.push((kept, O::Reset, running));
+    }
     assert_eq!(legal.len(), expected.len(), "{legal:#?}");
     for transition in expected {
         assert!(legal.contains(&transition), "{transition:?}");

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::tuning::Tuning;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Request;
 use crate::admission::Ticket;
-use crate::driver::Device;
+use crate::driver::{BlockJobDemand, Device};
 use crate::entry::{Entry, Live};
 use crate::error::DomainError;
 use crate::migration::Incoming;
@@ -102,6 +103,21 @@ impl Turn {
         self.ask(Request::Migrate, Ask::Arrive).await
     }
 
+    /// Notes that the guest goes on at another host, which fetches the rest of its memory from here.
+    pub async fn leave(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Leave).await
+    }
+
+    /// Notes that the connection broke before all of the guest's memory was here.
+    pub async fn sever(&self) -> Result<(), DomainError> {
+        self.ask(Request::Migrate, Ask::Sever).await
+    }
+
+    /// Ends the machine of a guest that was lost on its way to another host.
+    pub async fn lose(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::Lose).await
+    }
+
     /// Ends the machine of a guest that has gone to another host.
     pub async fn depart(&self) -> Result<(), DomainError> {
         self.ask(Request::Destroy, Ask::Depart).await
@@ -189,6 +205,16 @@ impl Turn {
         self.ask(Request::Save, Ask::EndSaved).await
     }
 
+    /// Writes memory and vCPUs to `core`, an empty file. It is paused afterwards, unless it is dumped while it runs.
+    pub async fn dump(&self, core: File, live: bool) -> Result<(), DomainError> {
+        self.ask(Request::Dump, Ask::Dump(core, live)).await
+    }
+
+    /// Ends a machine whose guest counts as crashed from now on; nothing of it is left when this returns.
+    pub async fn end_crashed(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::EndCrashed).await
+    }
+
     /// Stops the vCPUs.
     pub async fn suspend(&self) -> Result<(), DomainError> {
         self.ask(Request::Suspend, Ask::Suspend).await
@@ -216,6 +242,11 @@ impl Turn {
     /// Changes CPU, memory and block I/O tuning of the machine.
     pub async fn tune(&self, change: Tuning) -> Result<(), DomainError> {
         self.ask(Request::Tune, Ask::Tune(Box::new(change))).await
+    }
+
+    /// Sets how many vCPUs are there.
+    pub async fn set_vcpus(&self, count: u32) -> Result<(), DomainError> {
+        self.ask(Request::Tune, Ask::SetVcpus(count)).await
     }
 
     /// Has the guest tell statistics of its memory every so many seconds.
@@ -272,6 +303,21 @@ impl Turn {
         taken: i64,
     ) -> Result<(), DomainError> {
         self.ask(Request::UpdateDevice, Ask::DropDiskSnapshots(targets, name.to_owned(), taken)).await
+    }
+
+    /// Begins a job on the images of the disk with a target.
+    pub async fn start_block_job(
+        &self,
+        target: &str,
+        work: BlockJobWork,
+        bandwidth: Bytes,
+    ) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::StartBlockJob(target.to_owned(), work, bandwidth)).await
+    }
+
+    /// Does something about the job of the disk with a target.
+    pub async fn demand_block_job(&self, target: &str, demand: BlockJobDemand) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::BlockJob(target.to_owned(), demand)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

@@ -313,6 +313,7 @@ async fn memory_and_devices_of_a_running_domain_change() {
         shareable: false,
         serial: None,
         iotune: Default::default(),
+        encryption: None,
         common: Default::default(),
     }));
     turn.attach_device(disk.clone()).await.unwrap();

@@ -45,6 +45,14 @@ fn reference(file: &ImageFile, format: Format) -> Result<Option<BackingReference
     }
 }
 
+/// Bytes of the disk that an image holds, by its header alone.
+pub fn disk_size(file: &ImageFile, format: Format) -> Result<u64, ImageError> {
+    match format {
+        Format::Raw => file.len(),
+        Format::Qcow2 => Ok(Header::read(file)?.size),
+    }
+}
+
 /// Opens a chain that [`chain`] found, here or in another process. Nothing is opened for writing but the first image.
 pub fn open_chain(chain: Vec<(ImageFile, Format)>, access: Access) -> Result<Image, ImageError> {
     let mut opened: Option<Image> = None;
@@ -102,6 +110,9 @@ mod tests {
         image.read(&mut read, 0).unwrap();
         assert!(read == [[7; 512], [8; 512]].concat()[..]);
         assert_eq!(image.name_at(2), Some("image 2"));
+        for (file, format) in found() {
+            assert_eq!(disk_size(&file, format).unwrap(), 1 << 20);
+        }
         assert_eq!(std::fs::read(at("base")).unwrap(), vec![7; 1 << 20]);
 
         let cut = found().into_iter().take(2).collect();

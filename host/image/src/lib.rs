@@ -6,9 +6,10 @@
 //!
 //! ```text
 //!   ImageFile + Format ── create ──> a new image, whole or not openable
-//!                      ── luks_create, luks_opens ──> an encrypted container, whole or not openable
+//!                      ── luks_create, luks_unlock ─> an encrypted container, whole or not openable, and its key
 //!                      ── info ───> what is known without reading the disk
-//!                      ── open ───> Image: read, write, zero, resize, snapshots, map, rebase, commit
+//!                      ── open ───> Image: read, write, zero, resize, snapshots, map, rebase, commit; and while it is in use,
+//!                                          by steps: pull, commit, copy (`layers`)
 //!                      ── chain ──> the files of its chain, for open_chain in a process that opens nothing
 //! ```
 #![forbid(unsafe_code)]
@@ -27,6 +28,7 @@ mod file;
 mod format;
 mod image;
 mod info;
+mod layers;
 mod luks;
 mod probe;
 mod qcow2;
@@ -38,7 +40,7 @@ mod zero;
 
 pub use backing::{BackingError, BackingReference, BackingRequest, BackingResolver, MAX_CHAIN, NoBacking};
 pub use bench::BenchOptions;
-pub use chain::{chain, open_chain};
+pub use chain::{chain, disk_size, open_chain};
 pub use check::{Check, Repair, check};
 pub use compare::Difference;
 pub use convert::{ConvertOptions, SPARSE, convert};
@@ -50,7 +52,10 @@ pub use file::ImageFile;
 pub use format::{Format, UnknownFormat};
 pub use image::{Access, Image, open, open_alone};
 pub use info::{CompressionType, Info, Qcow2Info, info};
-pub use luks::{Effort, LUKS_PAYLOAD, Luks, luks_create, luks_info, luks_opens};
+pub use layers::Step;
+pub use luks::{
+    Effort, LUKS_PAYLOAD, Luks, LuksCipher, LuksKey, luks_create, luks_info, luks_opens, luks_unlock,
+};
 pub use probe::{Content, Probe, probe};
 pub use qcow2::Snapshot;
 pub use rebase::Progress;

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! A container that is made here has AES-256 in XTS mode with sector numbers, SHA-256, and one slot: what qemu and cryptsetup make and read.
-//! Its payload is what the disk holds; nothing here reads or writes it.
+//! Its payload is what the disk holds; who has the key reads and writes it with a [`LuksCipher`].
 
 mod header;
 mod key;
+mod payload;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
@@ -19,6 +20,7 @@ use crate::file::ImageFile;
 
 use header::{HEADER, Header, SECTOR, Slot, SlotState};
 pub use key::Effort;
+pub use payload::{LuksCipher, LuksKey};
 
 /// Where the payload of a new container begins, in bytes: what alignment any disk could want.
 pub const LUKS_PAYLOAD: u64 = 2 << 20;
@@ -85,7 +87,7 @@ pub fn luks_create(
     let mut material = Zeroizing::new(vec![0; key::LONGEST * slot.stripes as usize]);
     random(&mut material)?;
     key::split(&*master, &mut material);
-    key::Cipher::derived(passphrase, &slot, key::LONGEST).encrypt(&mut material);
+    key::Cipher::derived(passphrase, &slot, key::LONGEST).encrypt(&mut material, 0);
     let place = u64::from(slot.offset) * SECTOR;
     header.slots[0] = slot;
 
@@ -98,19 +100,24 @@ pub fn luks_create(
 
 /// True when a passphrase opens a container. It takes as long as whoever made it wanted, within bounds.
 pub fn luks_opens(file: &ImageFile, passphrase: &[u8]) -> Result<bool, ImageError> {
+    luks_unlock(file, passphrase).map(|key| key.is_some())
+}
+
+/// The key of a container; none where the passphrase is not one of its own. It takes as long as whoever made it wanted, within bounds.
+pub fn luks_unlock(file: &ImageFile, passphrase: &[u8]) -> Result<Option<LuksKey>, ImageError> {
     let header = read(file)?.ok_or_else(|| file.damaged("it is no LUKS container"))?;
     header.supported().map_err(|reason| file.unsupported(reason))?;
     let length = header.key_bytes as usize;
     for slot in header.slots.iter().filter(|slot| slot.state == SlotState::Active) {
         let mut material = Zeroizing::new(vec![0; length * slot.stripes as usize]);
         file.read_padded(&mut material, u64::from(slot.offset) * SECTOR)?;
-        key::Cipher::derived(passphrase, slot, length).decrypt(&mut material);
+        key::Cipher::derived(passphrase, slot, length).decrypt(&mut material, 0);
         let master = key::merge(&material, length);
         if key::digest(&master, &header.salt, header.iterations) == header.digest {
-            return Ok(true);
+            return Ok(Some(LuksKey::new(master, u64::from(header.payload) * SECTOR)));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 fn read(file: &ImageFile) -> Result<Option<Header>, ImageError> {

@@ -14,11 +14,25 @@ pub struct Limits {
     pub max_throttle: u8,
     /// Rounds after which a guest that still writes too fast stays where it is.
     pub max_rounds: u32,
+    /// The guest may go on at the destination before all of its memory is there.
+    pub post_copy: bool,
+    /// It does after so many rounds; none waits for a strategy or an operator to say so.
+    pub post_copy_after: Option<u32>,
+    /// Bytes a second in post-copy of what nobody waits for; none is as many as it takes.
+    pub post_copy_bandwidth: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_downtime: Duration::from_millis(300), bandwidth: None, max_throttle: 0, max_rounds: 100 }
+        Self {
+            max_downtime: Duration::from_millis(300),
+            bandwidth: None,
+            max_throttle: 0,
+            max_rounds: 100,
+            post_copy: false,
+            post_copy_after: None,
+            post_copy_bandwidth: None,
+        }
     }
 }
 
@@ -34,6 +48,7 @@ struct State {
     limits: Limits,
     abort: Option<String>,
     stop_now: bool,
+    switch_now: bool,
     /// Bytes that were sent since `since`, for the limit.
     sent: u64,
     since: Option<Instant>,
@@ -70,6 +85,12 @@ impl Controls {
         self.changed.notify_all();
     }
 
+    /// Lets the guest go on at the destination now, where post-copy is allowed and both sides can.
+    pub fn switch_to_post_copy(&self) {
+        self.lock().switch_now = true;
+        self.changed.notify_all();
+    }
+
     /// Why it shall end.
     pub fn aborted(&self) -> Option<String> {
         self.lock().abort.clone()
@@ -79,10 +100,35 @@ impl Controls {
         self.lock().stop_now
     }
 
-    /// Counts what was sent, and waits as long as the limit asks for. Returns early when somebody says abort or stop.
-    pub(crate) fn sent(&self, bytes: u64) {
+    pub(crate) fn switches_now(&self) -> bool {
+        let state = self.lock();
+        state.switch_now && state.limits.post_copy
+    }
+
+    /// Begins to count anew: another limit holds.
+    pub(crate) fn count_anew(&self) {
         let mut state = self.lock();
-        let Some(bandwidth) = state.limits.bandwidth else { return };
+        (state.sent, state.since) = (0, None);
+    }
+
+    /// Counts what was sent while the guest runs here, and waits as long as the limit asks for. Returns early when somebody says abort,
+    /// stop or switch.
+    pub(crate) fn sent(&self, bytes: u64) {
+        self.pace(
+            bytes,
+            |limits| limits.bandwidth,
+            |state| state.abort.is_some() || state.stop_now || state.switch_now,
+        );
+    }
+
+    /// Counts what was sent in post-copy, and waits as long as the limit asks for.
+    pub(crate) fn sent_late(&self, bytes: u64) {
+        self.pace(bytes, |limits| limits.post_copy_bandwidth, |_| false);
+    }
+
+    fn pace(&self, bytes: u64, limit: impl Fn(&Limits) -> Option<u64>, hurry: impl Fn(&State) -> bool) {
+        let mut state = self.lock();
+        let Some(bandwidth) = limit(&state.limits) else { return };
         state.sent += bytes;
         let since = *state.since.get_or_insert_with(Instant::now);
         let due = Duration::from_secs_f64(state.sent as f64 / bandwidth.max(1) as f64);
@@ -90,7 +136,7 @@ impl Controls {
             let Some(early) = due.checked_sub(since.elapsed()).filter(|early| !early.is_zero()) else {
                 return;
             };
-            if state.abort.is_some() || state.stop_now || state.since != Some(since) {
+            if hurry(&state) || state.since != Some(since) {
                 return;
             }
             state = self.changed.wait_timeout(state, early).unwrap_or_else(PoisonError::into_inner).0;

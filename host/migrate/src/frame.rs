@@ -24,6 +24,15 @@ pub(crate) enum Kind {
     Running = 10,
     /// At any time, from both sides: a sentence.
     Abort = 11,
+    /// Runs of pages that come when they are wanted.
+    Missing = 12,
+    MissingEnd = 13,
+    Want = 14,
+    /// Nothing is missing any more.
+    Whole = 15,
+    /// The first frame of another stream, after the first one broke.
+    Resume = 16,
+    Resumed = 17,
 }
 
 impl Kind {
@@ -40,6 +49,12 @@ impl Kind {
             9 => Self::Go,
             10 => Self::Running,
             11 => Self::Abort,
+            12 => Self::Missing,
+            13 => Self::MissingEnd,
+            14 => Self::Want,
+            15 => Self::Whole,
+            16 => Self::Resume,
+            17 => Self::Resumed,
             _ => return None,
         })
     }

@@ -21,20 +21,29 @@ pub struct Capabilities {
     pub zstd: bool,
     /// Streams that pages may come over; 1 is the stream that everything else comes over.
     pub streams: u16,
+    /// The guest may go on at the destination before all of its memory is there.
+    pub post_copy: bool,
 }
 
 impl Capabilities {
     /// What this code can do.
-    pub const OURS: Self = Self { zstd: true, streams: 1 };
+    pub const OURS: Self = Self { zstd: true, streams: 1, post_copy: true };
     const ZSTD: u32 = 1;
+    const POST_COPY: u32 = 2;
 
     /// What both can do.
     pub fn and(self, other: Self) -> Self {
-        Self { zstd: self.zstd && other.zstd, streams: self.streams.min(other.streams) }
+        Self {
+            zstd: self.zstd && other.zstd,
+            streams: self.streams.min(other.streams),
+            post_copy: self.post_copy && other.post_copy,
+        }
     }
 
     fn encode(self, payload: &mut Vec<u8>) {
-        payload.extend(u32::from(self.zstd).to_le_bytes());
+        let zstd = if self.zstd { Self::ZSTD } else { 0 };
+        let post_copy = if self.post_copy { Self::POST_COPY } else { 0 };
+        payload.extend((zstd | post_copy).to_le_bytes());
         payload.extend(self.streams.to_le_bytes());
     }
 
@@ -44,7 +53,7 @@ impl Capabilities {
         if streams == 0 || streams > MAX_STREAMS {
             return Err(MigrateError::Peer("a number of streams that can't be"));
         }
-        Ok(Self { zstd: bits & Self::ZSTD != 0, streams })
+        Ok(Self { zstd: bits & Self::ZSTD != 0, streams, post_copy: bits & Self::POST_COPY != 0 })
     }
 }
 
@@ -139,12 +148,15 @@ mod tests {
 
     #[test]
     fn nobody_gets_more_than_was_offered() {
-        let offered = Capabilities { zstd: false, streams: 1 };
-        let welcome = |zstd, streams| Welcome { version: 1, capabilities: Capabilities { zstd, streams } };
+        let offered = Capabilities { zstd: false, streams: 1, post_copy: false };
+        let welcome =
+            |zstd, streams| Welcome { version: 1, capabilities: Capabilities { zstd, streams, ..offered } };
         let answer = |welcome: Welcome| Welcome::decode(&welcome.encode(), offered);
         assert!(answer(welcome(false, 1)).is_ok());
         assert!(answer(welcome(true, 1)).is_err());
         assert!(answer(welcome(false, 2)).is_err());
+        let late = Capabilities { post_copy: true, ..offered };
+        assert!(answer(Welcome { version: 1, capabilities: late }).is_err());
         assert!(answer(welcome(false, 0)).is_err());
         assert!(answer(Welcome { version: 2, ..welcome(false, 1) }).is_err());
     }

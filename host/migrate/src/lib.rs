@@ -13,6 +13,21 @@
 //!     Go ──>                                    <── Running
 //! ```
 //!
+//! In post-copy the guest runs before all of its memory is there:
+//!
+//! ```text
+//!     ── the guest stands still ──
+//!     Missing… MissingEnd State… StateEnd ──>            what is touched while it is loaded is wanted
+//!     Pages… ──>                                <── Want…
+//!                                               <── Ready
+//!     ── the point of no return ──
+//!     Go ──>                                    <── Running
+//!     Pages… ──>                                <── Want…           until nothing is missing
+//!                                               <── Whole
+//!   over another stream, where the first one broke after the point of no return:
+//!     Resume{as Hello} ──>                      <── Resumed{pages}  and on with Want
+//! ```
+//!
 //! A frame is a header of 12 bytes (kind, three bytes that check kind and length, length, CRC-32 of kind and
 //! payload; little endian) and a payload of
 //! at most [`MAX_PAYLOAD`] bytes. Everything a peer sends is judged before it counts: kinds out of turn, lengths, checksums,
@@ -33,11 +48,16 @@
 //! | Ready received, giving up fails | Ready sent | lets the guest run again | waits paused, asks, hears "kept": discards |
 //! | given up, Go not sent or lost | Ready sent | keeps the paused copy until it hears how it went | waits paused, asks, hears "given up": runs |
 //! | given up, Go sent | running | ends its paused copy | runs |
+//! | given up, post-copy, pages missing | running | keeps the paused copy until the stream is mended | stands where it misses a page |
+//! | given up, post-copy, Whole lost | running, whole | keeps the paused copy until it hears how it went | runs |
+//! | given up, post-copy | ended after it ran | the guest is lost; ends its paused copy | gone |
+//! | ended after it gave up, post-copy | running, pages missing | gone | the guest is lost; ends it |
 //! | given up | ended before it ran | takes the guest back when the destination's host promises that its copy never ran | gone |
 //!
 //! Asking goes another way than the stream (the daemons talk to each other), and as long as nobody answers the destination
 //! waits: it never runs on a guess, and the source never runs a guest that it gave up on a guess. [`send`] and [`receive`]
-//! return where that is left to the caller: [`Sent::Unconfirmed`] and [`Received::Undecided`].
+//! return where that is left to the caller: [`Sent::Unconfirmed`] and [`Received::Undecided`], in post-copy [`Sent::Interrupted`] and
+//! [`Received::Interrupted`].
 //!
 //! # Who decides how
 //!
@@ -49,11 +69,14 @@ mod controls;
 mod error;
 mod frame;
 mod greeting;
+mod late;
 mod link;
 mod memory_map;
+mod missing;
 mod pages;
 mod receive;
 mod send;
+mod serve;
 mod steered;
 mod strategy;
 
@@ -61,8 +84,11 @@ pub use controls::{Controls, Limits};
 pub use error::{GuestError, MigrateError};
 pub use frame::MAX_PAYLOAD;
 pub use greeting::{Capabilities, VERSION};
+pub use late::{Begin, Happened, LateMemory};
 pub use memory_map::{MemoryMap, PAGE};
-pub use receive::{Received, TargetGuest, receive};
+pub use missing::Missing;
+pub use receive::{Received, TargetGuest, receive, receive_rest};
 pub use send::{Offer, Phase, Sent, SourceGuest, send};
+pub use serve::{LateStats, send_rest};
 pub use steered::{Adviser, Steered, StrategyAnswer, StrategyQuestion};
 pub use strategy::{Plan, PreCopy, RoundStats, Step, Strategy, Subject};

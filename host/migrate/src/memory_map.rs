@@ -58,7 +58,7 @@ impl MemoryMap {
     }
 
     /// The number of the first page of `run`, counted over all ranges, if one range holds all of `run`.
-    fn position(&self, run: &Range<u64>) -> Option<u64> {
+    pub(crate) fn position(&self, run: &Range<u64>) -> Option<u64> {
         let mut before = 0;
         for range in &self.0 {
             if range.start <= run.start && run.end <= range.end {

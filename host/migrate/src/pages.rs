@@ -81,6 +81,12 @@ pub(crate) fn decode(payload: &[u8], zstd: bool) -> Result<(Range<u64>, Contents
     Ok((start..end, contents))
 }
 
+/// A run of whole pages from `start` to `end`.
+pub(crate) fn run(start: u64, end: u64) -> Result<Range<u64>, MigrateError> {
+    let whole = start < end && start.is_multiple_of(PAGE) && end.is_multiple_of(PAGE);
+    whole.then_some(start..end).ok_or(MigrateError::Peer("a run of pages that can't be"))
+}
+
 /// Unpacks exactly `bytes` bytes; what would become more is refused before it does.
 fn unpack(packed: &[u8], bytes: usize) -> Result<Vec<u8>, MigrateError> {
     const WRONG: MigrateError = MigrateError::Peer("compressed pages that don't unpack");

@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use crate::frame::{Fields, Kind};
 use crate::greeting::{Hello, Welcome};
+use crate::late::Puller;
 use crate::link::Link;
 use crate::memory_map::Arrived;
 use crate::pages::{self, Contents};
-use crate::{Capabilities, GuestError, MemoryMap, MigrateError, VERSION};
+use crate::{Begin, Capabilities, GuestError, LateMemory, MemoryMap, MigrateError, VERSION};
 
 /// Most bytes of a guest's state.
 const MAX_STATE: usize = 64 << 20;
@@ -41,6 +42,8 @@ pub enum Received {
     /// The whole guest is here and stands still, and the source did not say whose it is, or it is this side's and can't run. The
     /// caller asks, and runs it only when it hears that the source has given it up.
     Undecided(MigrateError),
+    /// The guest runs here and misses pages that only the source has. It goes on with [`receive_rest`].
+    Interrupted(MigrateError),
 }
 
 /// Takes a guest in. After an error it is not this side's: discard it.
@@ -48,13 +51,17 @@ pub fn receive<S: Read + Write>(
     stream: S,
     migration: Uuid,
     capabilities: Capabilities,
-    guest: &mut impl TargetGuest,
+    guest: &mut (impl TargetGuest + LateMemory),
 ) -> Result<Received, MigrateError> {
     let mut link = Link::new(stream);
-    if let Err(error) = take_in(&mut link, migration, capabilities, guest) {
-        link.abort(&error);
-        return Err(error);
-    }
+    let late = match take_in(&mut link, migration, capabilities, guest) {
+        Ok(late) => late,
+        Err(error) => {
+            guest.abandon();
+            link.abort(&error);
+            return Err(error);
+        }
+    };
     // From here on the source may have heard that everything is here.
     let told = link.send(Kind::Ready, &[]).and_then(|()| link.expect(Kind::Go));
     match told {
@@ -62,6 +69,9 @@ pub fn receive<S: Read + Write>(
         // The source has not given it up, and says so.
         Err(MigrateError::Refused(reason)) => return Err(MigrateError::Refused(reason)),
         Err(error) => return Ok(Received::Undecided(error)),
+    }
+    if late {
+        return Ok(run_late(&mut link, guest));
     }
     if let Err(error) = guest.run() {
         return Ok(Received::Undecided(error.into()));
@@ -71,32 +81,83 @@ pub fn receive<S: Read + Write>(
     Ok(Received::Running)
 }
 
+/// The guest is this side's, and goes on before all of its memory is here.
+fn run_late<S: Read + Write>(link: &mut Link<S>, guest: &mut impl LateMemory) -> Received {
+    let mut puller = Puller::new(link, guest);
+    match puller.during(Begin::Run) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Received::Undecided(error.into()),
+        // It may run by now, or does when it is asked for again.
+        Err(error) => return Received::Interrupted(error),
+    }
+    let told = link.send(Kind::Running, &[]);
+    match told.and_then(|()| Puller::new(link, guest).pull()) {
+        Ok(()) => Received::Running,
+        // What is left is only that the source does not know it yet, and it can ask.
+        Err(_) if guest.missing().count() == 0 => Received::Running,
+        Err(error) => Received::Interrupted(error),
+    }
+}
+
+/// Takes what is missing of a guest that runs here, over another stream than the one that broke.
+pub fn receive_rest<S: Read + Write>(
+    stream: S,
+    migration: Uuid,
+    guest: &mut (impl TargetGuest + LateMemory),
+) -> Received {
+    let mut link = Link::new(stream);
+    let memory = guest.memory();
+    let resumed = greeted(&mut link, Kind::Resume, migration, &memory)
+        .and_then(|_| link.send(Kind::Resumed, &guest.missing().count().to_le_bytes()))
+        .and_then(|()| Puller::new(&mut link, guest).pull());
+    match resumed {
+        Ok(()) => Received::Running,
+        Err(_) if guest.missing().count() == 0 => Received::Running,
+        Err(error) => Received::Interrupted(error),
+    }
+}
+
+const OUT_OF_TURN: MigrateError = MigrateError::Peer("a frame out of turn");
+
+/// What the source can do; it must speak of this migration and a guest of this shape.
+fn greeted<S: Read + Write>(
+    link: &mut Link<S>,
+    kind: Kind,
+    migration: Uuid,
+    memory: &MemoryMap,
+) -> Result<Capabilities, MigrateError> {
+    let (first, payload) = link.next()?;
+    if first != kind {
+        return Err(OUT_OF_TURN);
+    }
+    let hello = Hello::decode(payload)?;
+    if hello.migration != migration {
+        return Err(MigrateError::Peer("another migration than the one that was announced"));
+    }
+    if hello.memory != *memory {
+        return Err(MigrateError::Peer("a guest with other memory than the one that was announced"));
+    }
+    Ok(hello.capabilities)
+}
+
+/// Everything up to when the guest could run; whether pages of it are missing.
 fn take_in<S: Read + Write>(
     link: &mut Link<S>,
     migration: Uuid,
     capabilities: Capabilities,
-    guest: &mut impl TargetGuest,
-) -> Result<(), MigrateError> {
-    const OUT_OF_TURN: MigrateError = MigrateError::Peer("a frame out of turn");
+    guest: &mut (impl TargetGuest + LateMemory),
+) -> Result<bool, MigrateError> {
     let memory = guest.memory();
-    let agreed = {
-        let (Kind::Hello, payload) = link.next()? else { return Err(OUT_OF_TURN) };
-        let hello = Hello::decode(payload)?;
-        if hello.migration != migration {
-            return Err(MigrateError::Peer("another migration than the one that was announced"));
-        }
-        if hello.memory != memory {
-            return Err(MigrateError::Peer("a guest with other memory than the one that was announced"));
-        }
-        hello.capabilities.and(capabilities)
-    };
+    let agreed = greeted(link, Kind::Hello, migration, &memory)?.and(capabilities);
     link.send(Kind::Welcome, &Welcome { version: VERSION, capabilities: agreed }.encode())?;
     let mut arrived = Arrived::new(memory);
     let mut state = Vec::new();
+    // The rest of its memory is told, and then told to be complete.
+    let (mut late, mut told) = (false, false);
     loop {
         let (kind, payload) = link.next()?;
         match kind {
-            Kind::Pages if state.is_empty() => {
+            Kind::Pages if state.is_empty() && !late => {
                 let (run, contents) = pages::decode(payload, agreed.zstd)?;
                 arrived.take(&run)?;
                 match contents {
@@ -105,7 +166,28 @@ fn take_in<S: Read + Write>(
                     Contents::Unpacked(bytes) => guest.write(run.start, &bytes),
                 }
             }
-            Kind::RoundEnd if state.is_empty() => {
+            Kind::Missing if agreed.post_copy && state.is_empty() && !told => {
+                if !late && arrived.end() != 0 {
+                    return Err(MigrateError::Peer("a round without an end"));
+                }
+                late = true;
+                let mut fields = Fields(payload);
+                while !fields.0.is_empty() {
+                    let run = pages::run(fields.u64()?, fields.u64()?)?;
+                    arrived.take(&run)?;
+                    guest.miss(run)?;
+                }
+            }
+            Kind::MissingEnd if late && !told => {
+                let mut fields = Fields(payload);
+                let pages = fields.u64()?;
+                fields.end()?;
+                if arrived.end() != pages {
+                    return Err(MigrateError::Peer("another number of missing pages than were told"));
+                }
+                told = true;
+            }
+            Kind::RoundEnd if state.is_empty() && !late => {
                 let mut fields = Fields(payload);
                 let pages = fields.u64()?;
                 fields.end()?;
@@ -114,6 +196,7 @@ fn take_in<S: Read + Write>(
                 }
                 link.send(Kind::RoundAck, &[])?;
             }
+            Kind::State | Kind::StateEnd if late != told => return Err(OUT_OF_TURN),
             Kind::State if !payload.is_empty() && state.len() + payload.len() <= MAX_STATE => {
                 state.extend_from_slice(payload);
             }
@@ -128,7 +211,12 @@ fn take_in<S: Read + Write>(
                 if arrived.end() != 0 {
                     return Err(MigrateError::Peer("a round without an end"));
                 }
-                return Ok(guest.load(&state)?);
+                if late {
+                    Puller::new(link, guest).during(Begin::Load(state))??;
+                } else {
+                    guest.load(&state)?;
+                }
+                return Ok(late);
             }
             _ => return Err(OUT_OF_TURN),
         }

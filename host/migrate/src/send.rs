@@ -11,6 +11,7 @@ use crate::greeting::{Hello, Welcome};
 use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::pages::{self, PAGES_A_FRAME};
+use crate::serve::{LateStats, Served};
 use crate::{
     Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, Step, Strategy, Subject,
     VERSION,
@@ -62,13 +63,17 @@ pub enum Phase {
     Round(RoundStats),
     /// The guest stands still; what is left is being sent.
     Stopped,
-    /// The destination has the whole guest.
+    /// The destination has the whole guest, or in post-copy all that it needs to run it.
     Ready {
         /// How long it stands still by now.
         stopped_for: Duration,
         /// How long the strategy was waited for in all, while the guest ran.
         asked_for: Duration,
+        /// Pages come when it runs.
+        post_copy: bool,
     },
+    /// Pages are given to a guest that runs at the destination.
+    Late(LateStats),
 }
 
 /// What the source offers.
@@ -90,8 +95,12 @@ pub enum Sent {
         /// How long it stood still: from the stop to when this side heard that it runs.
         downtime: Duration,
     },
+    /// The destination runs the guest and has all of it, after a stream was mended.
+    Whole,
     /// The guest is the destination's, which may not have heard it yet. The paused copy stays until it has said that it runs.
     Unconfirmed(MigrateError),
+    /// The guest is the destination's, which misses pages that only this side has. It goes on with [`crate::send_rest`].
+    Interrupted(MigrateError),
 }
 
 /// Moves a guest away. After an error it is the source's as before, and runs if it did.
@@ -103,18 +112,13 @@ pub fn send<S: Read + Write>(
     controls: &Controls,
 ) -> Result<Sent, MigrateError> {
     let mut link = Link::new(stream);
-    let mut sender = Sender {
-        link: &mut link,
-        guest,
-        controls,
-        compress: false,
-        streams: 1,
-        throttle: 0,
-        asked_for: Duration::ZERO,
-        scratch: Vec::new(),
-    };
+    let mut sender = Sender::new(&mut link, guest, controls);
     match sender.move_state(offer, strategy) {
-        Ok(stopped) => Ok(match sender.hand_over() {
+        Ok((stopped, Some(served))) => Ok(match sender.hand_over_late(stopped, served) {
+            Ok(downtime) => Sent::Running { downtime },
+            Err(error) => Sent::Interrupted(error),
+        }),
+        Ok((stopped, None)) => Ok(match sender.hand_over() {
             Ok(()) => Sent::Running { downtime: stopped.elapsed() },
             Err(error) => Sent::Unconfirmed(error),
         }),
@@ -126,11 +130,11 @@ pub fn send<S: Read + Write>(
     }
 }
 
-struct Sender<'a, S, G> {
-    link: &'a mut Link<S>,
-    guest: &'a mut G,
-    controls: &'a Controls,
-    compress: bool,
+pub(crate) struct Sender<'a, S, G> {
+    pub link: &'a mut Link<S>,
+    pub guest: &'a mut G,
+    pub controls: &'a Controls,
+    pub compress: bool,
     /// Streams that pages go over: no more than both sides can.
     streams: u16,
     throttle: u8,
@@ -141,14 +145,32 @@ struct Sender<'a, S, G> {
 
 /// What a round sent.
 #[derive(Default)]
-struct RoundSent {
-    pages: u64,
+pub(crate) struct RoundSent {
+    pub pages: u64,
     zero_pages: u64,
+    /// What it did not send, because the guest goes on at the destination.
+    left: Vec<Range<u64>>,
 }
 
-impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
-    /// Everything up to the point of no return; when the guest was stopped.
-    fn move_state(&mut self, offer: &Offer, strategy: &mut dyn Strategy) -> Result<Instant, MigrateError> {
+/// What is left when the guest is to stop.
+struct Rest {
+    runs: Vec<Range<u64>>,
+    /// It comes when the guest runs at the destination.
+    late: bool,
+}
+
+impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
+    pub fn new(link: &'a mut Link<S>, guest: &'a mut G, controls: &'a Controls) -> Self {
+        let (compress, streams, throttle, asked_for) = (false, 1, 0, Duration::ZERO);
+        Self { link, guest, controls, compress, streams, throttle, asked_for, scratch: Vec::new() }
+    }
+
+    /// Everything up to the point of no return; when the guest was stopped, and what was given of it in post-copy.
+    fn move_state(
+        &mut self,
+        offer: &Offer,
+        strategy: &mut dyn Strategy,
+    ) -> Result<(Instant, Option<Served>), MigrateError> {
         let begun = Instant::now();
         strategy.precheck(&offer.subject).map_err(MigrateError::Aborted)?;
         let memory = self.guest.memory();
@@ -160,20 +182,41 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         let stopped = Instant::now();
         self.guest.stop()?;
         self.guest.report(&Phase::Stopped);
-        let rest = join(rest, self.guest.take_dirty()?);
-        self.round(&rest, false)?;
+        let (late, rest) = (rest.late, join(rest.runs, self.guest.take_dirty()?));
+        let mut served = None;
+        if late {
+            let missing = self.tell_missing(&rest)?;
+            self.controls.count_anew();
+            served = Some(Served::new(missing, Duration::ZERO));
+        } else {
+            self.round(&rest, false)?;
+        }
         let state = self.guest.state()?;
         for part in state.chunks(STATE_PART) {
             self.link.send(Kind::State, part)?;
         }
         self.link.send(Kind::StateEnd, &(state.len() as u64).to_le_bytes())?;
-        self.link.expect(Kind::Ready)?;
-        self.guest.report(&Phase::Ready { stopped_for: stopped.elapsed(), asked_for: self.asked_for });
+        match &mut served {
+            Some(served) => self.serve(Kind::Ready, served)?,
+            None => self.link.expect(Kind::Ready)?,
+        }
+        let (stopped_for, asked_for) = (stopped.elapsed(), self.asked_for);
+        self.guest.report(&Phase::Ready { stopped_for, asked_for, post_copy: late });
         if let Some(reason) = self.controls.aborted() {
             return Err(MigrateError::Aborted(reason));
         }
         self.guest.give_up()?;
-        Ok(stopped)
+        Ok((stopped, served))
+    }
+
+    /// The guest goes on at the destination; how long it stood still, once nothing is missing there.
+    fn hand_over_late(&mut self, stopped: Instant, mut served: Served) -> Result<Duration, MigrateError> {
+        self.link.send(Kind::Go, &[])?;
+        self.serve(Kind::Running, &mut served)?;
+        let downtime = stopped.elapsed();
+        served.downtime(downtime);
+        self.serve(Kind::Whole, &mut served)?;
+        Ok(downtime)
     }
 
     fn hand_over(&mut self) -> Result<(), MigrateError> {
@@ -203,7 +246,11 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         strategy: &mut dyn Strategy,
         plan: Plan,
         agreed: Capabilities,
-    ) -> Result<Vec<Range<u64>>, MigrateError> {
+    ) -> Result<Rest, MigrateError> {
+        if self.controls.limits().post_copy && !agreed.post_copy {
+            let reason = "the destination can't take a guest by post-copy (it has no userfaultfd, or its memory is huge pages)";
+            return Err(MigrateError::Aborted(reason.to_owned()));
+        }
         self.compress = plan.compress && agreed.zstd;
         self.streams = plan.streams.clamp(1, agreed.streams);
         let mut max_downtime = plan.max_downtime;
@@ -219,6 +266,9 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
             }
             dirty = self.guest.take_dirty()?;
             let limits = self.controls.limits();
+            if !sent.left.is_empty() {
+                dirty = join(sent.left, dirty);
+            }
             let dirty_pages = count(&dirty);
             let stats = RoundStats {
                 round: number,
@@ -239,14 +289,20 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
             };
             self.guest.report(&Phase::Round(stats));
             if self.controls.stops_now() {
-                return Ok(dirty);
+                return Ok(Rest { runs: dirty, late: false });
+            }
+            if self.goes_late(number, agreed) {
+                return Ok(Rest { runs: dirty, late: true });
             }
             let asked = Instant::now();
             let step = strategy.next_step(&stats);
             self.asked_for += asked.elapsed();
             // What was said meanwhile counts too.
             if self.controls.stops_now() {
-                return Ok(dirty);
+                return Ok(Rest { runs: dirty, late: false });
+            }
+            if self.goes_late(number, agreed) {
+                return Ok(Rest { runs: dirty, late: true });
             }
             if let Some(reason) = self.controls.aborted() {
                 return Err(MigrateError::Aborted(reason));
@@ -254,7 +310,12 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
             let limits = self.controls.limits();
             match step {
                 // Only as long as the operator allows, whatever the strategy thinks of it.
-                Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => return Ok(dirty),
+                Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => {
+                    return Ok(Rest { runs: dirty, late: false });
+                }
+                Step::SwitchToPostCopy if limits.post_copy && agreed.post_copy => {
+                    return Ok(Rest { runs: dirty, late: true });
+                }
                 Step::Throttle(percent) => {
                     self.throttle = percent.min(limits.max_throttle);
                     self.guest.throttle(self.throttle);
@@ -275,12 +336,23 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         unreachable!("rounds are counted without end")
     }
 
+    /// Whether the operator has the guest go on at the destination now.
+    fn goes_late(&self, number: u32, agreed: Capabilities) -> bool {
+        let limits = self.controls.limits();
+        let now = self.controls.switches_now() || limits.post_copy_after.is_some_and(|after| number >= after);
+        now && limits.post_copy && agreed.post_copy
+    }
+
     /// Sends pages and waits until the other side has them all.
     fn round(&mut self, runs: &[Range<u64>], limited: bool) -> Result<RoundSent, MigrateError> {
         let mut sent = RoundSent::default();
         for run in runs {
             let mut start = run.start;
             while start < run.end {
+                if limited && self.controls.switches_now() {
+                    sent.left.push(start..run.end);
+                    break;
+                }
                 let end = run.end.min(start + PAGES_A_FRAME * PAGE);
                 self.frame_of(start..end, limited, &mut sent)?;
                 start = end;
@@ -295,7 +367,12 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
     }
 
     /// Sends up to a frame's worth of pages, zeros apart.
-    fn frame_of(&mut self, run: Range<u64>, limited: bool, sent: &mut RoundSent) -> Result<(), MigrateError> {
+    pub fn frame_of(
+        &mut self,
+        run: Range<u64>,
+        limited: bool,
+        sent: &mut RoundSent,
+    ) -> Result<(), MigrateError> {
         if limited && let Some(reason) = self.controls.aborted() {
             return Err(MigrateError::Aborted(reason));
         }

@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod iotune;
 mod os;
+mod sysinfo;
 mod tuning;
 
 pub use check::Violation;
@@ -14,6 +15,7 @@ pub use device::{Device, DeviceConflict};
 pub use devices::*;
 pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
+pub use sysinfo::{SysInfo, SysInfoEntry};
 pub use tuning::*;
 
 use serde::{Deserialize, Serialize};
@@ -156,6 +158,9 @@ pub struct DomainConfig {
     /// NUMA tuning.
     #[serde(default)]
     pub numatune: NumaTune,
+    /// What the guest is told about its machine, where `<os>` says so.
+    #[serde(default)]
+    pub sysinfo: Option<SysInfo>,
     /// Boot.
     pub os: OsConfig,
     /// `<features>`.

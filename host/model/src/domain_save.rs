@@ -64,7 +64,7 @@ impl SaveFile {
     }
 }
 
-/// How far the save of a domain is.
+/// How far the save or dump of a domain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SaveStatus {
@@ -72,4 +72,7 @@ pub struct SaveStatus {
     pub done: u64,
     /// Bytes of its memory.
     pub total: u64,
+    /// It is a dump.
+    #[serde(default)]
+    pub dump: bool,
 }

@@ -131,6 +131,14 @@ pub enum DomainChange {
     DeviceAttached,
     /// A device was unplugged.
     DeviceDetached,
+    /// A job on the images of a disk has moved all there was, and waits for a decision.
+    BlockJobReady,
+    /// A job on the images of a disk has ended well.
+    BlockJobCompleted,
+    /// A job on the images of a disk has failed.
+    BlockJobFailed,
+    /// A job on the images of a disk was given up.
+    BlockJobCanceled,
     /// Autostart, title or another setting changed.
     Changed,
 }

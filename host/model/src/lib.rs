@@ -6,10 +6,12 @@
 pub mod actor;
 pub mod agent;
 pub mod api;
+pub mod block_job;
 pub mod cpu_set;
 pub mod device_address;
 pub mod domain;
 pub mod domain_disk;
+pub mod domain_dump;
 pub mod domain_interface;
 pub mod domain_save;
 pub mod edit;

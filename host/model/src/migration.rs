@@ -20,11 +20,27 @@ pub struct MigrationLimits {
     pub max_rounds: u32,
     /// Memory is compressed where both hosts can.
     pub compress: bool,
+    /// The guest may go on at the destination before all of its memory is there.
+    pub post_copy: bool,
+    /// It does after so many rounds; none waits for a strategy or an operator to say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_copy_after: Option<u32>,
+    /// MiB a second then of what the guest does not wait for; 0 is as many as the connection takes.
+    pub post_copy_bandwidth_mib: u64,
 }
 
 impl Default for MigrationLimits {
     fn default() -> Self {
-        Self { max_downtime_ms: 300, bandwidth_mib: 0, max_throttle: 0, max_rounds: 100, compress: false }
+        Self {
+            max_downtime_ms: 300,
+            bandwidth_mib: 0,
+            max_throttle: 0,
+            max_rounds: 100,
+            compress: false,
+            post_copy: false,
+            post_copy_after: None,
+            post_copy_bandwidth_mib: 0,
+        }
     }
 }
 
@@ -62,12 +78,18 @@ pub struct Migrate {
     /// Seconds after which the guest is stopped, so that the rest can be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend_after_s: Option<u64>,
+    /// After those seconds it goes on at the destination by post-copy instead of being stopped.
+    #[serde(default)]
+    pub post_copy_then: bool,
     /// Disks are not looked at: they may be where the destination does not see the same, or in a cache.
     #[serde(default, rename = "unsafe")]
     pub allow_unsafe: bool,
     /// Policy that steers it; none is the first one that is bound to the hook `migration-strategy`, `host` the host's own strategy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
+    /// Nothing new begins: post-copy of the domain, whose connection broke, goes on over another one.
+    #[serde(default)]
+    pub resume_post_copy: bool,
 }
 
 /// One of the two hosts of a migration.
@@ -143,6 +165,15 @@ pub struct PrepareMigration {
     pub host: MigrationHost,
 }
 
+/// What a source asks a destination to make ready for when the connection broke in post-copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResumeMigration {
+    /// How the rest of the guest's memory comes.
+    pub route: StreamRoute,
+}
+
 /// How a guest's memory and state travel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -199,6 +230,10 @@ pub enum MigrationStage {
     UnderWay,
     /// Source: it has given the guest up for good.
     GivenUp,
+    /// Destination: the guest is its own now, and misses memory that only the source has.
+    PostCopy,
+    /// The guest is lost: in post-copy one of both halves of it has ended.
+    Lost,
     /// Destination: the guest is its own now, whatever became of it since.
     Arrived,
     /// Destination: the guest never ran here and never will.
@@ -243,4 +278,10 @@ pub struct MigrationJob {
     pub expected_downtime_ms: u64,
     /// Hundredths of its time that the guest loses.
     pub throttle: u8,
+    /// The guest runs at the destination, which fetches the pages that are left.
+    #[serde(default)]
+    pub post_copy: bool,
+    /// The connection broke in post-copy: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<String>,
 }

@@ -76,10 +76,18 @@ pub enum StateReason {
     Restored,
     /// The guest failed: triple fault, emulation failure, panic device.
     GuestCrash,
+    /// It was dumped, and counts as crashed because that was asked for.
+    Dumped,
+    /// A request to a disk failed.
+    IoError,
     /// The worker process ended without being asked to.
     WorkerLost,
     /// It came from another host, or went to one.
     Migrated,
+    /// It runs at another host already, which fetches the rest of its memory from this one.
+    PostCopy,
+    /// The connection broke before all of its memory was at one host.
+    PostCopyFailed,
     /// A start failed half-way and was undone.
     Failed,
 }
@@ -99,8 +107,12 @@ impl StateReason {
             Self::Saved => "saved",
             Self::Restored => "restored",
             Self::GuestCrash => "guest crash",
+            Self::Dumped => "dumped",
+            Self::IoError => "I/O error",
             Self::WorkerLost => "worker lost",
             Self::Migrated => "migrated",
+            Self::PostCopy => "post-copy",
+            Self::PostCopyFailed => "post-copy failed",
             Self::Failed => "failed",
         }
     }

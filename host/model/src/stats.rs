@@ -128,6 +128,9 @@ pub struct DiskStats {
     /// Nanoseconds that flush requests took together.
     #[serde(default)]
     pub flush_time_ns: u64,
+    /// The error that the disk stands on; the domain is paused for it.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// Counters of one network interface, seen from the guest.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{BlkioDevice, DomainConfig, VcpuPin};
+use crate::domain::{BlkioDevice, DomainConfig, MemoryDevice, VcpuPin};
 use crate::{Bytes, CpuSet};
 
 /// What of a domain can be tuned. As a change, what is left out stays as it is; as an answer, what is left out is not limited, or
@@ -42,6 +42,29 @@ pub struct Tuning {
     /// NUMA nodes of guest memory.
     #[serde(default)]
     pub numa: NumaPolicy,
+    /// Memory that is plugged into the running guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plugged: Vec<PluggedMemory>,
+}
+
+/// Memory of one device that is plugged into a running guest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PluggedMemory {
+    /// Number of the device in the document, from 0.
+    pub number: u32,
+    /// Its alias; not part of a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// The most that the guest can have of it; not part of a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+    /// What the guest shall have.
+    pub requested: Bytes,
+    /// What the guest has; of a running guest only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Bytes>,
 }
 
 /// Scheduler parameters.
@@ -208,6 +231,7 @@ impl Tuning {
                 mode: config.numatune.nodeset.as_ref().map(|_| config.numatune.strictness().to_owned()),
                 nodeset: config.numatune.nodeset.clone(),
             },
+            plugged: (0..).zip(&config.devices.memories).map(PluggedMemory::from).collect(),
         }
     }
 
@@ -250,6 +274,18 @@ impl Tuning {
         let tune = &mut config.numatune;
         tune.mode = self.numa.mode.clone().or(tune.mode.take());
         tune.nodeset = self.numa.nodeset.clone().or(tune.nodeset.take());
+        for change in &self.plugged {
+            if let Some(memory) = config.devices.memories.get_mut(change.number as usize) {
+                memory.requested = Some(change.requested);
+            }
+        }
+    }
+}
+
+impl From<(u32, &MemoryDevice)> for PluggedMemory {
+    fn from((number, memory): (u32, &MemoryDevice)) -> Self {
+        let alias = memory.common.alias.clone().or_else(|| Some(format!("virtiomem{number}")));
+        Self { number, alias, size: Some(memory.size), requested: memory.requested(), current: None }
     }
 }
 

@@ -17,7 +17,7 @@ fn nic(mac: &str, target: Option<&str>, alias: Option<&str>) -> Device {
 
 fn balloon() -> Device {
     let common = DeviceCommon::default();
-    Device::MemBalloon(MemBalloon { model: "virtio".into(), stats_period: None, common })
+    Device::MemBalloon(MemBalloon { common, ..MemBalloon::implicit() })
 }
 
 #[test]

@@ -279,6 +279,11 @@ fn contract_change(change: DomainChange) -> events::DomainChange {
         DomainChange::Reconnected => events::DomainChange::Reconnected,
         DomainChange::DeviceAttached => events::DomainChange::DeviceAttached,
         DomainChange::DeviceDetached => events::DomainChange::DeviceDetached,
-        DomainChange::Changed => events::DomainChange::Changed,
+        // The contract knows no block jobs.
+        DomainChange::BlockJobReady
+        | DomainChange::BlockJobCompleted
+        | DomainChange::BlockJobFailed
+        | DomainChange::BlockJobCanceled
+        | DomainChange::Changed => events::DomainChange::Changed,
     }
 }

@@ -167,6 +167,25 @@ pub(crate) fn blank_out(file: &File, at: u64, length: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes zeroes from the begin on, so that their blocks are there.
+pub(crate) fn write_zeroes(
+    file: &File,
+    length: u64,
+    progress: &Progress,
+    subject: &str,
+) -> Result<(), StorageError> {
+    progress.expect(length);
+    let zeroes = vec![0; STEP];
+    let mut at = 0;
+    while at < length {
+        let count = (length - at).min(STEP as u64);
+        file.write_all_at(&zeroes[..count as usize], at).map_err(StorageError::written(subject, length))?;
+        at += count;
+        progress.advance(count, subject)?;
+    }
+    Ok(())
+}
+
 /// Writes what a client sends into a volume, from a place on. `room` is what the volume holds from there; more is refused.
 pub(crate) fn upload(
     input: &mut dyn Read,

@@ -16,6 +16,9 @@ use crate::StorageError;
 use crate::busy::settled;
 use crate::pool::volume_subject;
 
+/// Why something is left alone.
+pub(crate) const IN_USE: &str = "a domain that runs uses it, or another program; stop that first";
+
 /// What a file is called until it is whole.
 const UNFINISHED: &str = ".reeve-new-";
 
@@ -191,8 +194,7 @@ pub(crate) fn claimed(file: File, alone: bool, subject: &str, path: &str) -> Res
     match locked {
         Ok(()) => Ok(file),
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-            let reason = "a domain that runs uses it, or another program; stop that first";
-            Err(StorageError::conflict(subject, reason))
+            Err(StorageError::conflict(subject, IN_USE))
         }
         Err(error) => Err(StorageError::file(path, "locked")(error)),
     }

@@ -245,9 +245,6 @@ fn blank(file: &File, volume: &VolumeConfig, subject: &str) -> Result<(), Storag
         }
     };
     let full = StorageError::written(subject, allocation);
-    if volume.target.preallocation == Some(Preallocation::Full) {
-        return write_zeroes(file, 0, capacity).map_err(full);
-    }
     if allocation > 0 {
         allocate(file, 0, allocation).map_err(&full)?;
     }

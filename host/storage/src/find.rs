@@ -1,32 +1,46 @@
-//! What pools could be made of: block devices of this host, and what they hold.
+//! What pools could be made of: devices and volume groups of this host, and what servers offer to it.
 
 use std::path::Path;
 
 use reeve_model::Bytes;
-use reeve_model::storage::{FoundSource, PoolKind};
+use reeve_model::secret::SecretValue;
+use reeve_model::storage::{FoundSource, PoolKind, SourceLookup};
 
+use crate::kinds::{iscsi, logical, netfs};
 use crate::program::{Signature, signature};
 use crate::{StorageError, pool};
 
 const DEVICES: &str = "/sys/class/block";
 
-/// Looks for what a pool of a kind can be made of (guide 14.11.1): devices with a file system for `fs`, whole devices for `disk`.
-/// Devices that can't be read are left out.
-pub fn find_sources(kind: PoolKind) -> Result<Vec<FoundSource>, StorageError> {
+/// Looks for what a pool of a kind can be made of (guide 14.11.1): devices with a file system for `fs`, whole devices for `disk`, volume
+/// groups for `logical`, directories that a server exports for `netfs`, its targets for `iscsi`. Devices that can't be read are left out.
+pub fn find_sources(
+    lookup: &SourceLookup,
+    secret: Option<&SecretValue>,
+) -> Result<Vec<FoundSource>, StorageError> {
+    let kind = lookup.kind;
     let subject = format!("sources of pools of type '{kind}'");
     match kind {
-        PoolKind::Disk | PoolKind::Fs => {}
+        PoolKind::Disk | PoolKind::Fs | PoolKind::Logical | PoolKind::Netfs | PoolKind::Iscsi => {}
         PoolKind::Dir => {
             let reason = "a pool of type 'dir' is made of any directory; name one with <target>";
             return Err(StorageError::unsupported(subject, reason));
         }
-        PoolKind::Netfs => {
-            let reason =
-                "no server is asked for what it exports; 'showmount -e HOST' tells, where the server does";
-            return Err(StorageError::unsupported(subject, reason));
-        }
         kind => return Err(StorageError::unsupported(subject, pool::refusal(kind))),
     }
+    lookup.check().map_err(|broken| StorageError::invalid(&subject, broken.to_string()))?;
+    let mut found = match kind {
+        PoolKind::Logical => logical::sources(&subject)?,
+        PoolKind::Netfs => netfs::sources(lookup, &subject)?,
+        PoolKind::Iscsi => iscsi::sources(lookup, secret, &subject)?,
+        _ => devices(kind, &subject)?,
+    };
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+/// Block devices of this host.
+fn devices(kind: PoolKind, subject: &str) -> Result<Vec<FoundSource>, StorageError> {
     let mut found = Vec::new();
     let entries = std::fs::read_dir(DEVICES).map_err(StorageError::file(DEVICES, "read"))?;
     for entry in entries {
@@ -45,15 +59,14 @@ pub fn find_sources(kind: PoolKind) -> Result<Vec<FoundSource>, StorageError> {
         // A name of the kernel has '!' where that of the node has '/'.
         let path = Path::new("/dev").join(name.replace('!', "/"));
         let path = path.display().to_string();
-        let format = match (signature(Path::new(&path), &subject), kind) {
+        let format = match (signature(Path::new(&path), subject), kind) {
             (Ok(Signature::FileSystem(format)), PoolKind::Fs) => Some(format),
             (Ok(Signature::Table(format)), PoolKind::Disk) => Some(format),
             (Ok(_), PoolKind::Disk) => None,
             (Err(unsupported @ StorageError::Unsupported { .. }), _) => return Err(unsupported),
             _ => continue,
         };
-        found.push(FoundSource { path, format, size: Bytes(size) });
+        found.push(FoundSource { path, format, size: Some(Bytes(size)), host: None, devices: Vec::new() });
     }
-    found.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
 }

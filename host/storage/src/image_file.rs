@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use reeve_image::{Format, ImageFile};
 use reeve_model::Bytes;
+use reeve_model::secret::SecretValue;
 use reeve_model::storage::Permissions;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -20,6 +21,8 @@ pub struct ImageSource {
     pub path: PathBuf,
     /// Its format, as who uses it was told.
     pub format: String,
+    /// It is a LUKS container, which has that format for who has its key.
+    pub encrypted: bool,
     /// The path itself may be a symbolic link.
     pub follow: bool,
     /// Nobody may write it while it is read. Without it, who asks knows that nobody does, or does not mind.
@@ -61,6 +64,12 @@ impl ImageSource {
         }
     }
 
+    /// Whether a passphrase opens it.
+    pub fn opens(&self, passphrase: &SecretValue) -> Result<bool, StorageError> {
+        let image = ImageFile::new(self.open()?, self.path.display().to_string())?;
+        Ok(reeve_image::luks_opens(&image, passphrase.expose())?)
+    }
+
     fn format(&self) -> Result<Format, StorageError> {
         let format = self.format.parse::<Format>();
         format.map_err(|error| StorageError::unsupported(self.subject(), error.to_string()))
@@ -82,6 +91,13 @@ pub fn measure(image: &ImageSource) -> Result<ImageSize, StorageError> {
         false => physical,
     };
     let capacity = match image.format.as_str() {
+        probe::RAW if image.encrypted => {
+            let file = ImageFile::new(file, image.path.display().to_string())?;
+            let container = reeve_image::luks_info(&file)?;
+            container
+                .ok_or_else(|| StorageError::conflict(image.subject(), "it is no LUKS container"))?
+                .capacity
+        }
         probe::RAW => physical,
         _ => {
             let format = image.format()?;
@@ -104,8 +120,19 @@ pub fn copy_image(from: &ImageSource, to: &Path, progress: &Progress) -> Result<
     content::copy(&source, &staged.file, length, true, progress, &subject)?;
     let private = Permissions { mode: Some(0o600), ..Permissions::default() };
     files::permit(&staged.file, &private, 0o600).map_err(StorageError::file(to, "given its owner"))?;
-    probe::mark(&staged.file, &from.format);
+    mark_copy(from, &source, &staged.file);
     staged.keep().map(drop)
+}
+
+/// Notes what a copy is: the format of the original, or that it is encrypted, and which secret opens it.
+pub(crate) fn mark_copy(image: &ImageSource, source: &File, copy: &File) {
+    match image.encrypted {
+        true => {
+            probe::mark(copy, probe::LUKS);
+            probe::carry_secret(source, copy);
+        }
+        false => probe::mark(copy, &image.format),
+    }
 }
 
 /// Removes an image that [`copy_image`] made, and what copies to its directory left that were cut off. No error where it is gone.
@@ -158,7 +185,13 @@ mod tests {
     use super::*;
 
     fn source(path: &Path) -> ImageSource {
-        ImageSource { path: path.to_owned(), format: "raw".to_owned(), follow: true, locked: true }
+        ImageSource {
+            path: path.to_owned(),
+            format: "raw".to_owned(),
+            encrypted: false,
+            follow: true,
+            locked: true,
+        }
     }
 
     #[test]

@@ -124,7 +124,10 @@ pub(crate) fn refusal(kind: PoolKind) -> String {
         PoolKind::IscsiDirect => {
             "needs an iSCSI initiator in the process of the guest, which this version has not; use a pool of type 'iscsi'"
         }
-        PoolKind::Scsi => "needs a SCSI host adapter or virtual HBA (NPIV); this version drives none",
+        PoolKind::Scsi => {
+            "needs a SCSI host adapter or virtual HBA (NPIV), and this version drives none; give a domain a unit by its device \
+             (<disk type='block'>, /dev/disk/by-path/…), or use a pool of type 'disk' or 'fs' on it"
+        }
         PoolKind::Mpath => {
             "has no source to dedicate to it, and the guide advises against such pools (11.1); \
              use a pool of type 'disk' or 'fs' on the multipath device"
@@ -132,7 +135,22 @@ pub(crate) fn refusal(kind: PoolKind) -> String {
         PoolKind::Gluster => {
             "is no pool (guide 12.7): mount the Gluster volume on the host and use a pool of type 'dir' there"
         }
-        _ => "needs a client library that this version is built without",
+        PoolKind::Rbd => {
+            "needs a client library of Ceph, which this version is built without; map the image on the host ('rbd map') and give \
+             the domain its device (<disk type='block'>)"
+        }
+        PoolKind::Zfs => {
+            "needs the programs of ZFS to be driven, which this version does not; make volumes with 'zfs create -V' and give \
+             domains their devices (<disk type='block'>, /dev/zvol/…), or use a pool of type 'dir' on a file system of it"
+        }
+        PoolKind::Vstorage => {
+            "needs a client of Virtuozzo Storage, which this version has not; mount the cluster on the host and use a pool of type \
+             'dir' there"
+        }
+        _ => {
+            "needs a client library that this version is built without; connect the image on the host and give the domain its \
+             device (<disk type='block'>)"
+        }
     };
     format!("a pool of type '{kind}' {reason}")
 }
@@ -164,6 +182,8 @@ mod tests {
                 let reason = refusal(kind);
                 assert!(reason.starts_with(&format!("a pool of type '{word}' ")), "{reason}");
                 assert!(reason.contains("needs") || reason.contains("guide"), "{reason}");
+                let instead = ["use a pool of type", "give a domain", "give the domain", "give domains"];
+                assert!(instead.iter().any(|way| reason.contains(way)), "{reason}");
             }
         }
     }

@@ -45,6 +45,13 @@ pub(crate) fn mark_secret(file: &File, secret: Uuid) {
     }
 }
 
+/// Notes of a copy which secret opens it, where that is known of the original.
+pub(crate) fn carry_secret(from: &File, to: &File) {
+    if let Some(secret) = marked(from, SECRET_MARK).and_then(|secret| secret.parse().ok()) {
+        mark_secret(to, secret);
+    }
+}
+
 /// The word of a mark.
 fn marked(file: &File, mark: &str) -> Option<String> {
     let mut value = [0_u8; 40];

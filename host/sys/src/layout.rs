@@ -51,7 +51,8 @@ impl Layout {
         let root = root.canonicalize().map_err(failed(root))?;
         let top = Dir::open_ambient_dir(&root, ambient_authority()).map_err(failed(&root))?;
         let made = [(ETC, 0o755), (LIB, 0o700), (RUN, 0o755), (DOMAINS, 0o700)];
-        let below = ["images", "policies", "snapshots", "save"].map(|name| (format!("{LIB}/{name}"), 0o700));
+        let below =
+            ["images", "policies", "snapshots", "save", "dump"].map(|name| (format!("{LIB}/{name}"), 0o700));
         let made = made.iter().map(|(path, mode)| ((*path).to_owned(), *mode));
         for (path, mode) in made.chain(below) {
             let mut builder = DirBuilder::new();

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, fstat, major, minor, open, stat};
@@ -39,6 +39,11 @@ pub enum ImageError {
     /// Another holder has locked it.
     #[error("it is in use")]
     InUse,
+    /// It is a device that somebody has as a whole or in part.
+    #[error(
+        "it is a part of what is in use, or a part of it is: mounted, in a pool or volume group, or written by a domain"
+    )]
+    Claimed,
     /// It is a directory, a pipe or a socket.
     #[error("it is neither a file nor a block device")]
     Kind,
@@ -85,7 +90,8 @@ pub fn pipe(path: &Path) -> io::Result<OwnedFd> {
 
 /// Opens an image file or block device and locks it. The lock belongs to the open file and goes with the descriptor, also to
 /// another process; it ends when the last copy is closed. It binds only those who lock. A device is locked at the node that the kernel
-/// made for it, whatever node the path leads to. Waits a moment for a lock that is about to go: a program that is being started
+/// made for it, whatever node the path leads to; one that is written alone is claimed as well (O_EXCL), which keeps others that do so from
+/// the whole disk, its partitions and what is made of them. Waits a moment for a lock that is about to go: a program that is being started
 /// elsewhere holds our descriptors until it runs.
 pub fn image(path: &Path, access: ImageAccess) -> Result<OwnedFd, ImageError> {
     let mode = if access.readonly { OFlags::RDONLY } else { OFlags::RDWR };
@@ -111,7 +117,10 @@ fn claim(mut fd: OwnedFd, flags: OFlags, sharing: Sharing, direct: bool) -> Resu
     match FileType::from_raw_mode(found.st_mode) {
         FileType::RegularFile => {}
         FileType::BlockDevice => {
-            if let Some(node) = kernel_node(&found) {
+            let node = kernel_node(&found);
+            if flags.contains(OFlags::RDWR) && sharing == Sharing::Exclusive {
+                fd = claim_device(fd, node, flags)?;
+            } else if let Some(node) = node {
                 fd = open(node, flags, Mode::empty()).map_err(io::Error::from)?;
             }
         }
@@ -133,6 +142,27 @@ fn claim(mut fd: OwnedFd, flags: OFlags, sharing: Sharing, direct: bool) -> Resu
         other => ImageError::Io(other.into()),
     })?;
     Ok(fd)
+}
+
+/// Opens a device again, such that nobody else has a claim to it, to what it is a part of, or to a part of it.
+fn claim_device(fd: OwnedFd, node: Option<PathBuf>, flags: OFlags) -> Result<OwnedFd, ImageError> {
+    let node = node.unwrap_or_else(|| PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())));
+    let flags = flags.difference(OFlags::NOFOLLOW) | OFlags::EXCL;
+    let claimed = settled(|| Ok(open(&node, flags, Mode::empty())?));
+    claimed.map_err(|error| match error.kind() {
+        io::ErrorKind::ResourceBusy => {
+            // Of one and the same device it is told who has it: somebody who locks.
+            let plain = open(&node, flags.difference(OFlags::EXCL), Mode::empty());
+            match plain
+                .map_err(|errno| ImageError::Io(errno.into()))
+                .and_then(|fd| lock(fd, Sharing::Exclusive))
+            {
+                Err(error) => error,
+                Ok(()) => ImageError::Claimed,
+            }
+        }
+        _ => ImageError::Io(error),
+    })
 }
 
 /// The node of a block device in /dev that has the kernel's name for it, if there is one beside the node that was found. A lock belongs

@@ -10,10 +10,11 @@ use acpi_tables::sdt::Sdt;
 use acpi_tables::{Aml, aml, facs::FACS, mcfg::MCFG, rsdp::Rsdp, xsdt::XSDT};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
+mod cpus;
 mod hotplug;
 
 use crate::layout;
-use crate::legacy::{self, power};
+use crate::legacy::{self, CpuMask, power};
 use crate::memory::Memory;
 
 const OEM: [u8; 6] = *b"REEVE ";
@@ -22,6 +23,8 @@ const REVISION: u32 = 1;
 /// Tables start at multiples of this; the FACS needs 64.
 const ALIGN: u64 = 64;
 const LOCAL_APIC_ENABLED: u32 = 1;
+/// One that is off, but may be switched on later.
+const LOCAL_APIC_ONLINE_CAPABLE: u32 = 2;
 /// MADT flag: there are also two 8259s.
 const PC_AT_COMPATIBLE: u32 = 1;
 /// Polarity high, level-triggered.
@@ -49,13 +52,20 @@ impl Area<'_> {
     }
 }
 
-/// Writes the tables of a machine and returns the address of the RSDP, where guests find it by searching too.
-pub fn write_tables(memory: &Memory, vcpus: u32, serials: usize) -> Result<u64, GuestMemoryError> {
+/// Writes the tables of a machine that can have `max` vCPUs, some of which are there, and returns the address of the RSDP, where guests
+/// find it by searching too.
+pub fn write_tables(
+    memory: &Memory,
+    present: &CpuMask,
+    max: u32,
+    serials: usize,
+) -> Result<u64, GuestMemoryError> {
     let rsdp_address = layout::ACPI_TABLES.start;
     let mut area = Area { memory, next: rsdp_address + ALIGN };
     let facs = area.put(&FACS::new())?;
-    let dsdt = area.put_bytes(dsdt(serials).as_slice())?;
-    let tables = [area.put(&fadt(facs, dsdt))?, area.put_bytes(madt(vcpus).as_slice())?, area.put(&mcfg())?];
+    let dsdt = area.put_bytes(dsdt(max, serials).as_slice())?;
+    let tables =
+        [area.put(&fadt(facs, dsdt))?, area.put_bytes(madt(present, max).as_slice())?, area.put(&mcfg())?];
     let mut xsdt = XSDT::new(OEM, TABLE, REVISION);
     tables.iter().for_each(|table| xsdt.add_entry(*table));
     let xsdt = area.put(&xsdt)?;
@@ -97,14 +107,14 @@ fn fadt(facs: u64, dsdt: u64) -> impl Aml {
         .finalize()
 }
 
-fn madt(vcpus: u32) -> Sdt {
+fn madt(present: &CpuMask, max: u32) -> Sdt {
     let mut madt = Sdt::new(*b"APIC", 36, 5, OEM, TABLE, REVISION);
     let mut body = Vec::new();
     body.extend((layout::LOCAL_APIC as u32).to_le_bytes());
     body.extend(PC_AT_COMPATIBLE.to_le_bytes());
-    for id in 0..vcpus {
-        body.extend([0, 8, id as u8, id as u8]);
-        body.extend(LOCAL_APIC_ENABLED.to_le_bytes());
+    for id in 0..max {
+        let flags = if present.contains(id) { LOCAL_APIC_ENABLED } else { LOCAL_APIC_ONLINE_CAPABLE };
+        body.extend(local_apic(id, flags));
     }
     body.extend([1, 12, 0, 0]);
     body.extend((layout::IOAPIC as u32).to_le_bytes());
@@ -116,19 +126,26 @@ fn madt(vcpus: u32) -> Sdt {
     madt
 }
 
+/// What the MADT says of one processor.
+fn local_apic(id: u32, flags: u32) -> [u8; 8] {
+    let [a, b, c, d] = flags.to_le_bytes();
+    [0, 8, id as u8, id as u8, a, b, c, d]
+}
+
 fn mcfg() -> MCFG {
     let mut mcfg = MCFG::new(OEM, TABLE, REVISION);
     mcfg.add_ecam(layout::PCI_ECAM.start, 0, 0, 0);
     mcfg
 }
 
-fn dsdt(serials: usize) -> Sdt {
+fn dsdt(max: u32, serials: usize) -> Sdt {
     let mut bytes = Vec::new();
     let sleep = legacy::SLEEP_TYPE_S5;
     Name::new(Path::new("_S5_"), &Package::new(vec![&sleep, &sleep, &aml::ZERO, &aml::ZERO]))
         .to_aml_bytes(&mut bytes);
     let mut devices = Vec::new();
     pci_root(&mut devices);
+    processors(&mut devices, max);
     ecam_reservation(&mut devices);
     for (index, (port, irq)) in
         layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS).take(serials).enumerate()
@@ -136,7 +153,7 @@ fn dsdt(serials: usize) -> Sdt {
         serial(&mut devices, index, port, irq);
     }
     bytes.extend(aml::Scope::raw(Path::new("\\_SB_"), devices));
-    hotplug::event().to_aml_bytes(&mut bytes);
+    hotplug::events().to_aml_bytes(&mut bytes);
     let mut dsdt = Sdt::new(*b"DSDT", 36, 2, OEM, TABLE, REVISION);
     dsdt.append_slice(&bytes);
     dsdt
@@ -168,6 +185,12 @@ fn pci_root(out: &mut Vec<u8>) {
         ],
     )
     .to_aml_bytes(out);
+}
+
+fn processors(out: &mut Vec<u8>, max: u32) {
+    let processors = cpus::processors(max);
+    let container = Name::new(Path::new("_HID"), &"ACPI0010");
+    Device::new(Path::new("CPUS"), vec![&container, &processors]).to_aml_bytes(out);
 }
 
 /// A guest uses ECAM only where the DSDT says that the range is taken.
@@ -224,7 +247,7 @@ mod tests {
         let config =
             MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false, numa: None };
         let memory = crate::memory::allocate(&config).unwrap();
-        let rsdp = write_tables(&memory, 254, 4).unwrap();
+        let rsdp = write_tables(&memory, &CpuMask::first(200), 254, 4).unwrap();
         let mut bytes = [0; 36];
         memory.read_slice(&mut bytes, GuestAddress(rsdp)).unwrap();
         assert_eq!((&bytes[..8], sum(&bytes[..20]), sum(&bytes)), (b"RSD PTR ".as_slice(), 0, 0));
@@ -243,6 +266,10 @@ mod tests {
         // What a guest needs to see devices come and go: the event's registers, its method, an ejectable object a slot.
         assert_eq!((u32::from_le_bytes(fadt[80..84].try_into().unwrap()), fadt[92]), (0x60c, 2));
         let count = |name: &[u8]| dsdt.windows(name.len()).filter(|window| *window == name).count();
-        assert_eq!((count(b"_E01"), count(b"_EJ0"), count(b"_SUN"), count(b"S1F_")), (1, 31, 31, 3));
+        assert_eq!((count(b"_E01"), count(b"_EJ0"), count(b"_SUN"), count(b"S1F_")), (1, 31 + 253, 31, 3));
+        assert_eq!((count(b"_E02"), count(b"_MAT"), count(b"C0FD")), (1, 254, 3));
+        let processors = tables[1][44..].chunks_exact(8).take(254);
+        let flags = |flags: u8| processors.clone().filter(|entry| entry[4] == flags).count();
+        assert_eq!((flags(1), flags(2)), (200, 54), "those that are there, and those that may come");
     }
 }

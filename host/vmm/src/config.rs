@@ -5,7 +5,9 @@
 
 mod console;
 mod cpu;
+mod errors;
 mod memory;
+mod smbios;
 mod watchdog;
 
 use std::collections::BTreeSet;
@@ -20,7 +22,9 @@ pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use watchdog::{WatchdogAction, WatchdogConfig};
 
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
-pub use memory::{MemoryConfig, NumaConfig, NumaMode};
+pub use errors::{ErrorAction, ErrorPolicy};
+pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
+pub use smbios::{BiosInfo, BoardInfo, ChassisInfo, SmbiosConfig, SystemInfo};
 
 /// Index into the descriptors that came with the message, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,8 +41,11 @@ pub struct VmConfig {
     pub kvm: FdIndex,
     /// Guest memory.
     pub memory: MemoryConfig,
-    /// Number of vCPUs, from 1 to [`VmConfig::MAX_VCPUS`].
+    /// Number of vCPUs that are there, from 1 to [`VmConfig::MAX_VCPUS`].
     pub vcpus: u32,
+    /// Number of vCPUs that can be there; none means no more than there are.
+    #[serde(default)]
+    pub max_vcpus: Option<u32>,
     /// What they say they are.
     #[serde(default)]
     pub cpu: CpuConfig,
@@ -50,6 +57,9 @@ pub struct VmConfig {
     pub emulator_pinning: Vec<u32>,
     /// What to boot.
     pub boot: BootConfig,
+    /// What the guest is told about the machine it is in.
+    #[serde(default)]
+    pub smbios: SmbiosConfig,
     /// 16550 serial ports, COM1 first; at most four.
     #[serde(default)]
     pub serials: Vec<SerialConfig>,
@@ -132,6 +142,8 @@ pub enum DeviceKind {
     Watchdog(WatchdogConfig),
     /// A device that is told of panics (pvpanic); at most one.
     Panic,
+    /// Memory that is plugged in blocks.
+    Memory(PluggableConfig),
 }
 
 /// A disk.
@@ -161,6 +173,36 @@ pub struct BlockConfig {
     /// How much may pass.
     #[serde(default, skip_serializing_if = "DiskLimits::is_none")]
     pub limits: DiskLimits,
+    /// What becomes of requests that fail.
+    #[serde(default, skip_serializing_if = "ErrorPolicy::is_default")]
+    pub errors: ErrorPolicy,
+    /// How transfers of a raw image are done.
+    #[serde(default)]
+    pub io: IoEngine,
+    /// The image is a LUKS container, and the guest sees what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionConfig>,
+}
+
+/// How transfers are done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IoEngine {
+    /// Many at once, by io_uring where the kernel has it.
+    #[default]
+    Ring,
+    /// One after the other, by the thread of the disk.
+    Thread,
+}
+
+/// What opens an encrypted disk. The key itself is in no configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptionConfig {
+    /// A pipe with the master key and nothing else, closed at its other end. It is read once.
+    pub key: FdIndex,
+    /// Where the disk begins in the file, in bytes.
+    pub payload: u64,
 }
 
 /// Limits of a disk, each for both ways together, for reads and for writes.
@@ -314,6 +356,12 @@ pub struct BalloonConfig {
     /// Seconds after which it is asked by itself, none for when somebody wants to know.
     #[serde(default)]
     pub stats_period: Option<u32>,
+    /// The guest may take memory back when it has none left.
+    #[serde(default = "default_true")]
+    pub deflate_on_oom: bool,
+    /// The guest tells of memory that is free, which the host then has.
+    #[serde(default = "default_true")]
+    pub reporting: bool,
 }
 
 /// What happens to the machine when its guest ends in some way.
@@ -385,12 +433,23 @@ pub enum ConfigError {
     /// The vCPU count is out of range.
     #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
     Vcpus(u32),
+    /// More vCPUs than there can be.
+    #[error("{count} vCPUs are not possible: this guest can have {max}")]
+    TooManyVcpus {
+        /// What was asked for.
+        count: u32,
+        /// What there can be.
+        max: u32,
+    },
     /// The vCPUs can't be what they should be.
     #[error("the vCPUs are not possible: {0}")]
     Cpu(String),
     /// The command line is too long or holds a zero byte.
     #[error("the kernel command line of {0} bytes is too long or holds a zero byte (limit {max})", max = layout::CMDLINE_MAX - 1)]
     Cmdline(usize),
+    /// The guest can't be told such words about its machine.
+    #[error("the SMBIOS of the guest is not possible: {0}")]
+    Smbios(String),
     /// More serial ports than a PC has.
     #[error("{0} serial ports are not possible: a guest has at most 4")]
     Serials(usize),
@@ -417,6 +476,11 @@ impl VmConfig {
     /// Most vCPUs of a machine (8-bit APIC ids, 0xff is the broadcast).
     pub const MAX_VCPUS: u32 = 254;
 
+    /// vCPUs that can be there.
+    pub fn vcpu_limit(&self) -> u32 {
+        self.max_vcpus.unwrap_or(self.vcpus)
+    }
+
     /// Checks everything that can be checked without descriptors and returns the slot of each device, in order.
     pub fn validate(&self) -> Result<Vec<u8>, ConfigError> {
         let memory = self.memory.bytes;
@@ -433,8 +497,14 @@ impl VmConfig {
         {
             return Err(ConfigError::Nodes);
         }
-        if self.vcpus == 0 || self.vcpus > Self::MAX_VCPUS {
-            return Err(ConfigError::Vcpus(self.vcpus));
+        let max = self.vcpu_limit();
+        if let Some(count) =
+            [self.vcpus, max].into_iter().find(|count| !(1..=Self::MAX_VCPUS).contains(count))
+        {
+            return Err(ConfigError::Vcpus(count));
+        }
+        if self.vcpus > max {
+            return Err(ConfigError::TooManyVcpus { count: self.vcpus, max });
         }
         if let Some(reason) = self.cpu.fault() {
             return Err(ConfigError::Cpu(reason));
@@ -443,12 +513,22 @@ impl VmConfig {
         if cmdline.len() >= layout::CMDLINE_MAX || cmdline.contains('\0') {
             return Err(ConfigError::Cmdline(cmdline.len()));
         }
+        if let Some(reason) = self.smbios.fault() {
+            return Err(ConfigError::Smbios(reason));
+        }
         if self.serials.len() > layout::SERIAL_PORTS.len() {
             return Err(ConfigError::Serials(self.serials.len()));
         }
         self.validate_aliases()?;
         for device in &self.devices {
             device.validate(memory)?;
+            if matches!(device.kind, DeviceKind::Memory(_))
+                && (self.memory.locked || self.memory.hugepages.is_some())
+            {
+                return Err(
+                    device.invalid("memory that is locked or of huge pages can't be plugged in blocks")
+                );
+            }
         }
         type IsKind = fn(&DeviceKind) -> bool;
         let singles: [(&str, IsKind); 3] = [
@@ -522,6 +602,9 @@ impl DeviceConfig {
             DeviceKind::Block(block) if block.format == Format::Raw && !block.backing.is_empty() => {
                 Err(self.invalid("a raw image has no backing file"))
             }
+            DeviceKind::Block(block) if block.encryption.is_some() && block.format != Format::Raw => {
+                Err(self.invalid("an encrypted image is raw"))
+            }
             DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
                 Err(self.invalid("a multicast MAC address can't be an interface's own"))
             }
@@ -544,6 +627,10 @@ impl DeviceConfig {
                 "balloon target of {} bytes is more than the guest's {memory} bytes",
                 balloon.target
             ))),
+            DeviceKind::Memory(memory) => match memory.fault() {
+                Some(reason) => Err(self.invalid(reason)),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
     }

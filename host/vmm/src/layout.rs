@@ -55,7 +55,9 @@ pub const CMDLINE: u64 = 0x2_0000;
 /// Longest command line, with its terminating zero.
 pub const CMDLINE_MAX: usize = 0x1_0000;
 /// Start of the ACPI tables (the RSDP comes first).
-pub const ACPI_TABLES: Range<u64> = 0xe_0000..0x10_0000;
+pub const ACPI_TABLES: Range<u64> = 0xe_0000..SMBIOS.start;
+/// SMBIOS entry point and structures, where guests search for them.
+pub const SMBIOS: Range<u64> = 0xf_c000..0x10_0000;
 
 /// 16550 ports COM1 to COM4.
 pub const SERIAL_PORTS: [u16; 4] = [0x3f8, 0x2f8, 0x3e8, 0x2e8];
@@ -73,6 +75,8 @@ pub const RTC_PORTS: Range<u64> = 0x70..0x72;
 pub const ACPI_PM_PORTS: Range<u64> = 0x600..0x60e;
 /// Registers of the PCI hot-plug controller.
 pub const HOTPLUG_PORTS: Range<u64> = 0x620..0x62c;
+/// Registers of the vCPU hot-plug controller.
+pub const CPU_HOTPLUG_PORTS: Range<u64> = 0x640..0x6c0;
 /// Interrupt line of ACPI's SCI.
 pub const ACPI_SCI: u32 = 9;
 

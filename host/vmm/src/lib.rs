@@ -9,10 +9,12 @@
 //! What the control plane needs is in [`config`] and [`protocol`] (plain data) and [`worker`] (the process).
 
 mod acpi;
+mod aligned;
 pub mod boot;
 pub mod bus;
 pub mod config;
 pub mod console;
+mod core_dump;
 pub mod hypervisor;
 pub mod layout;
 pub mod legacy;
@@ -22,6 +24,7 @@ mod migration;
 pub mod pci;
 pub mod protocol;
 pub mod sandbox;
+mod smbios;
 pub mod state;
 pub mod virtio;
 pub mod worker;

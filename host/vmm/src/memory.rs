@@ -3,6 +3,8 @@
 mod dirty;
 
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 pub use dirty::{DeviceWrites, DirtyPages};
 
@@ -10,7 +12,7 @@ use vm_memory::bitmap::Bitmap;
 use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
-use crate::config::{MemoryConfig, NumaConfig, NumaMode};
+use crate::config::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode};
 use crate::layout;
 
 /// Guest memory. Cheap to clone: regions are shared.
@@ -42,13 +44,34 @@ pub enum MemoryError {
 
 /// Maps the memory of a machine, zeroed.
 pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
+    Ok(Memory::from_regions(map(config, &layout::ram_ranges(config.bytes))?)?)
+}
+
+/// Maps the memory of a machine and regions that come and go, zeroed: RAM, and all of it.
+pub fn allocate_with(
+    config: &MemoryConfig,
+    regions: &[MemoryRegion],
+) -> Result<(Memory, Memory), MemoryError> {
+    let ram = allocate(config)?;
+    let pluggable: Vec<_> = regions.iter().map(|region| (region.start, region.bytes)).collect();
+    let mut all = ram.clone();
+    for region in map(config, &pluggable)? {
+        all = all.insert_region(Arc::new(region))?;
+    }
+    Ok((ram, all))
+}
+
+type Region = GuestRegionMmap<DeviceWrites>;
+
+/// Maps ranges of guest memory.
+fn map(config: &MemoryConfig, ranges: &[(u64, u64)]) -> Result<Vec<Region>, MemoryError> {
     let mut flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     flags |= match config.hugepages {
         Some(size) => libc::MAP_HUGETLB | (size.trailing_zeros() as i32) << libc::MAP_HUGE_SHIFT,
         None => libc::MAP_NORESERVE,
     };
     let mut regions = Vec::new();
-    for (start, bytes) in layout::ram_ranges(config.bytes) {
+    for (start, bytes) in ranges.iter().copied() {
         let mapping =
             MmapRegionBuilder::new_with_bitmap(bytes as usize, DeviceWrites::with_len(bytes as usize))
                 .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
@@ -57,16 +80,13 @@ pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
                 .map_err(|source| MemoryError::Map { bytes, source })?;
         let region = GuestRegionMmap::new(mapping, GuestAddress(start))
             .expect("RAM ranges end far below the end of the address space");
+        apply(config, &region)?;
         regions.push(region);
     }
-    let memory = Memory::from_regions(regions)?;
-    for region in memory.iter() {
-        apply(config, region)?;
-    }
-    Ok(memory)
+    Ok(regions)
 }
 
-fn apply(config: &MemoryConfig, region: &GuestRegionMmap<DeviceWrites>) -> Result<(), MemoryError> {
+fn apply(config: &MemoryConfig, region: &Region) -> Result<(), MemoryError> {
     let (start, len) = (region.as_ptr().cast::<libc::c_void>(), region.len() as usize);
     let check = |what, result: i32| match result {
         0 => Ok(()),
@@ -105,6 +125,21 @@ fn policy(numa: &NumaConfig) -> (libc::c_int, [u64; NumaConfig::LIMIT as usize /
         NumaMode::Interleave => libc::MPOL_INTERLEAVE,
     };
     (mode, mask)
+}
+
+/// Takes the pages of a range, which lies within one RAM range, away from guest memory. Nobody uses them meanwhile.
+pub fn discard(memory: &Memory, run: &Range<u64>) -> io::Result<()> {
+    let length = (run.end - run.start) as usize;
+    let start = memory.get_host_address(GuestAddress(run.start)).map_err(io::Error::other)?;
+    // SAFETY: the caller says that the range is whole pages of one mapping of guest memory, which is never seen as a Rust reference.
+    if unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTNEED) } == 0 {
+        return Ok(());
+    }
+    // SAFETY: as above. Memory that is locked is only taken away like this.
+    match unsafe { libc::madvise(start.cast(), length, libc::MADV_DONTNEED_LOCKED) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Makes all of guest memory read as zero and gives it back to the host where that is possible. No vCPU and no device

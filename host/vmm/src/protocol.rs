@@ -20,12 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{BackingConfig, DeviceConfig, DiskLimits, FdIndex, VmConfig, WatchdogAction};
 
+mod block_job;
 mod frame;
 mod migration;
 
+pub use block_job::{BlockJobBase, BlockJobOrder, BlockJobState, BlockJobStatus, BlockJobWork};
 pub(crate) use frame::send_first;
 pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
-pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound};
+pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound, Witness};
 
 /// Version of this protocol.
 pub const VERSION: u32 = 1;
@@ -76,9 +78,16 @@ pub enum Call {
     /// without O_DIRECT, or a socket. Answered when it has begun; [`Event::SaveEnded`] follows. When it failed the machine
     /// goes on as before. Otherwise it stands until Quit, or until Resume when what was written is not wanted.
     Save,
-    /// Answered with [`Answer::Save`] while the machine is being saved.
+    /// Writes guest memory and the registers of the vCPUs to the descriptor that comes along, a file that is empty, as an ELF core.
+    /// Answered when it has begun; [`Event::SaveEnded`] follows. The machine is paused for it, if it is not, and stays so; when it failed
+    /// it goes on as before.
+    Dump {
+        /// The guest runs on, and changes memory while it is written.
+        live: bool,
+    },
+    /// Answered with [`Answer::Save`] while the machine is being saved or dumped.
     SaveStatus,
-    /// Gives a save up. Resume and Quit do it too.
+    /// Gives a save or dump up. Resume and Quit do it too.
     CancelSave,
     /// Stops the vCPUs; answered when all of them stand still. Nothing happens when they do already.
     Pause,
@@ -129,6 +138,19 @@ pub enum Call {
     },
     /// Sends every vCPU a non-maskable interrupt.
     InjectNmi,
+    /// Sets how much memory of a device the guest shall have; it plugs and unplugs blocks by itself.
+    RequestMemory {
+        /// Alias of the device.
+        alias: String,
+        /// Bytes, whole blocks.
+        bytes: u64,
+    },
+    /// Sets how many vCPUs are there. Those that come are there when this is answered. Those that shall go are asked for, the last ones
+    /// first, and [`Event::VcpusChanged`] tells of each that the guest lets go of; a guest that is reset comes back without them.
+    SetVcpus {
+        /// From 1 to what there can be.
+        count: u32,
+    },
     /// Sets how often the guest is asked for memory statistics by itself.
     SetStatsPeriod {
         /// Seconds, 0 for only when Stats is asked.
@@ -183,6 +205,15 @@ pub enum Call {
         /// When they were made, in seconds since 1970: others of that name stay.
         taken: i64,
     },
+    /// Does something about the job on the images of a disk.
+    BlockJob {
+        /// The alias of the disk.
+        alias: String,
+        /// What to do.
+        order: BlockJobOrder,
+    },
+    /// Answered with [`Answer::BlockJobs`].
+    BlockJobs,
     /// Moves the guest to another worker, or takes one in.
     Migrate {
         /// What to do.
@@ -241,11 +272,13 @@ pub enum Answer {
     Config(Box<VmConfig>),
     /// Counters.
     Stats(Box<Stats>),
-    /// How far a save is.
+    /// How far a save or dump is.
     Save(SaveStatus),
+    /// Jobs on the images of disks: those that go on, and the last one of each disk.
+    BlockJobs(Vec<BlockJobStatus>),
 }
 
-/// How far a save is.
+/// How far a save or dump is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaveStatus {
     /// Bytes of guest memory.
@@ -254,6 +287,9 @@ pub struct SaveStatus {
     pub done: u64,
     /// Bytes of it that were written: pages that are not zero.
     pub data: u64,
+    /// It is a dump.
+    #[serde(default)]
+    pub dump: bool,
 }
 
 /// Who a worker is.
@@ -289,6 +325,11 @@ pub enum Status {
         /// All of it is here.
         whole: bool,
     },
+    /// The guest runs here, or stands still as it did, and some of its memory is still at its source.
+    Late {
+        /// The stream broke: the guest stands where it needs what is missing.
+        interrupted: bool,
+    },
     /// The machine is gone; the worker waits for Release.
     Ended {
         /// How it ended.
@@ -307,12 +348,14 @@ pub enum PauseReason {
         /// How far.
         phase: MigratingPhase,
     },
-    /// It is being saved.
+    /// It is being saved or dumped.
     Saving,
     /// It was saved.
     Saved,
     /// The watchdog expired, and that is its action. Resume lets the guest go on.
     Watchdog,
+    /// A request to a disk failed, and its policy is to stop. Resume makes it once more.
+    IoError,
     /// The guest ended and its lifecycle action is to preserve it; Reset or Quit are what is left.
     Preserved {
         /// How it ended.
@@ -395,12 +438,29 @@ pub enum Event {
         /// What.
         news: MigrationNews,
     },
-    /// A save has ended.
+    /// A save or dump has ended.
     SaveEnded {
         /// Bytes of guest memory that were written.
         bytes: u64,
-        /// Why it was not saved; none when it was.
+        /// Why it was not written; none when it was.
         failure: Option<Failure>,
+    },
+    /// A request to a disk failed, and the machine stands still for it.
+    DiskError {
+        /// Alias of the disk.
+        alias: String,
+        /// What the host said.
+        error: String,
+    },
+    /// A job on the images of a disk is ready or has ended.
+    BlockJob {
+        /// What it is now.
+        status: BlockJobStatus,
+    },
+    /// vCPUs came or went.
+    VcpusChanged {
+        /// How many are there now.
+        count: u32,
     },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {
@@ -414,10 +474,13 @@ pub enum Event {
 pub struct Stats {
     /// CPU time of the worker process in nanoseconds, vCPUs included.
     pub process_time_ns: u64,
-    /// One entry a vCPU.
+    /// One entry a vCPU that is there.
     pub vcpus: Vec<VcpuStats>,
     /// Balloon, when there is one.
     pub balloon: Option<BalloonStats>,
+    /// One entry a device of memory that is plugged in blocks.
+    #[serde(default)]
+    pub memory: Vec<MemoryStats>,
     /// One entry a disk.
     pub disks: Vec<DiskStats>,
     /// One entry a network interface.
@@ -427,6 +490,9 @@ pub struct Stats {
 /// Counters of one vCPU.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VcpuStats {
+    /// Its number.
+    #[serde(default)]
+    pub number: u32,
     /// CPU time of its thread in nanoseconds.
     pub time_ns: u64,
     /// Exits to the worker.
@@ -444,6 +510,17 @@ pub struct BalloonStats {
     pub actual: u64,
     /// Statistics the guest sent, tag (virtio 1.2, 5.5.6.3) to value.
     pub guest: Vec<(u16, u64)>,
+}
+
+/// Memory that is plugged in blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryStats {
+    /// Alias of the device.
+    pub alias: String,
+    /// Bytes the guest shall have.
+    pub requested: u64,
+    /// Bytes the guest has.
+    pub plugged: u64,
 }
 
 /// Counters of one disk.
@@ -472,6 +549,9 @@ pub struct DiskStats {
     /// Nanoseconds that flush requests took together.
     #[serde(default)]
     pub flush_time_ns: u64,
+    /// The error that it stands on.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// Counters of one network interface, seen from the guest.

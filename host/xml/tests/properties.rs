@@ -7,13 +7,16 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, NumaTune,
-    OsConfig, PanicDevice, Rng, RngRate, Timer, VcpuConfig, VcpuPin, Watchdog,
+    Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, MemoryDevice,
+    NumaTune, OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin,
+    Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
+use reeve_model::storage::Encryption;
 use reeve_model::{Bytes, CpuSet};
 use reeve_xml::{ParseOptions, check, decode, domain};
+use uuid::Uuid;
 
 const DOCUMENTS: [&str; 10] = [
     include_str!("../../../tests/fixtures/domain-20-devices.xml"),
@@ -178,8 +181,11 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
                 extra,
                 ..DiskDriver::default()
             });
-    let disk = (source, driver, any::<[bool; 2]>(), of("[a-zA-Z0-9]{1,20}"), iotune(), common(1)).prop_map(
-        |(source, driver, [readonly, shareable], serial, iotune, common)| Disk {
+    let encryption = any::<Option<u128>>()
+        .prop_map(|secret| secret.map(|secret| Encryption::luks(Uuid::from_u128(secret))));
+    let flags = any::<[bool; 2]>();
+    let disk = (source, driver, flags, of("[a-zA-Z0-9]{1,20}"), iotune(), encryption, common(1)).prop_map(
+        |(source, driver, [readonly, shareable], serial, iotune, encryption, common)| Disk {
             device: "disk".into(),
             source,
             driver,
@@ -189,6 +195,7 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
             shareable,
             serial,
             iotune: Box::new(iotune),
+            encryption,
             common,
         },
     );
@@ -302,10 +309,10 @@ fn devices() -> impl Strategy<Value = Devices> {
     let rng = (of(Just("/dev/urandom".to_owned())), rate, common(14)).prop_map(|(device, rate, common)| {
         Rng { model: "virtio".into(), backend: "random".into(), device, rate, common }
     });
-    let balloon = (of(any::<u32>()), common(15)).prop_map(|(stats_period, common)| MemBalloon {
-        model: "virtio".into(),
-        stats_period,
-        common,
+    let switches = (of(any::<bool>()), of(any::<bool>()));
+    let balloon = (of(any::<u32>()), switches, common(15));
+    let balloon = balloon.prop_map(|(stats_period, (auto_deflate, free_page_reporting), common)| {
+        MemBalloon { model: "virtio".into(), stats_period, auto_deflate, free_page_reporting, common }
     });
     let watchdog = (of(word(&["reset", "none"])), common(16)).prop_map(|(action, common)| Watchdog {
         model: "i6300esb".into(),
@@ -339,10 +346,17 @@ fn devices() -> impl Strategy<Value = Devices> {
             rngs,
             memballoon,
             watchdog,
+            memories: panic.then(memory).into_iter().collect(),
             panic: panic.then(|| PanicDevice { model: Some("pvpanic".into()), ..PanicDevice::default() }),
             extra: Extra { attributes: vec![], elements: other.map(str::to_owned).into_iter().collect() },
         },
     )
+}
+
+fn memory() -> MemoryDevice {
+    let (block, requested) = (Some(Bytes::mib(4)), Some(Bytes::mib(8)));
+    let common = DeviceCommon::default();
+    MemoryDevice { model: "virtio-mem".into(), size: Bytes::mib(16), block, requested, common }
 }
 
 fn vcpus() -> impl Strategy<Value = (VcpuConfig, CpuTune)> {
@@ -454,8 +468,9 @@ fn limits() -> impl Strategy<Value = (MemTune, BlkioTune)> {
 
 fn os() -> impl Strategy<Value = OsConfig> {
     let cmdline = of("[!-~]([ -~]{0,30}[!-~])?");
-    (of(word(&["x86_64"])), of(path()), path(), of(path()), cmdline, extra()).prop_map(
-        |(arch, loader, kernel, initrd, cmdline, extra)| OsConfig {
+    let smbios = of(word(&["emulate", "host"]));
+    (of(word(&["x86_64"])), of(path()), path(), of(path()), cmdline, smbios, extra()).prop_map(
+        |(arch, loader, kernel, initrd, cmdline, smbios, extra)| OsConfig {
             os_type: "hvm".into(),
             arch,
             machine: None,
@@ -464,6 +479,25 @@ fn os() -> impl Strategy<Value = OsConfig> {
             initrd,
             cmdline,
             boot: vec![],
+            smbios,
+            extra,
+        },
+    )
+}
+
+fn sysinfo() -> impl Strategy<Value = SysInfo> {
+    let entry = || {
+        (word(&["vendor", "version", "asset"]), "[!-~]([ -~]{0,30}[!-~])?")
+            .prop_map(|(name, value)| SysInfoEntry { name, value })
+    };
+    let block = || vec(entry(), 0..3);
+    (block(), block(), vec(vec(entry(), 1..3), 0..3), block(), extra()).prop_map(
+        |(bios, system, base_boards, chassis, extra)| SysInfo {
+            kind: "smbios".into(),
+            bios,
+            system,
+            base_boards,
+            chassis,
             extra,
         },
     )
@@ -481,7 +515,17 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
     let memory = (1..1_u64 << 40).prop_flat_map(|memory| (Just(memory), 1..=memory));
     let actions = prop::sample::select(LifecycleAction::ALL.map(|(action, _)| action).to_vec());
     let plain = actions.clone().prop_filter("not for crashes only", |action| !action.is_coredump());
-    (identity, memory, vcpus(), of(cpu()), (tuning(), limits()), os(), (plain, actions), devices(), extra())
+    (
+        identity,
+        memory,
+        vcpus(),
+        of(cpu()),
+        (tuning(), limits()),
+        (os(), of(sysinfo())),
+        (plain, actions),
+        devices(),
+        extra(),
+    )
         .prop_map(
             |(
                 identity,
@@ -489,7 +533,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                 (vcpu, cputune),
                 cpu,
                 tuning,
-                os,
+                (os, sysinfo),
                 (plain, on_crash),
                 devices,
                 extra,
@@ -511,6 +555,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     memtune,
                     blkiotune,
                     numatune,
+                    sysinfo,
                     os,
                     features,
                     cpu,

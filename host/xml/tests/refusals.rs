@@ -86,6 +86,11 @@ fn values_of_a_domain() {
         ("<cpu><topology sockets='0' cores='1' threads='1'/></cpu>", "/domain/cpu/topology", "at least 1"),
         ("<on_crash>explode</on_crash>", "/domain/on_crash", "'explode' is not an action"),
         ("<on_reboot>coredump-restart</on_reboot>", "/domain/on_reboot", "for <on_crash> only"),
+        (
+            "<sysinfo type='smbios'><system><entry name='uuid'>1</entry></system></sysinfo>",
+            "/domain/sysinfo/system",
+            "is not the domain's UUID",
+        ),
     ] {
         let error = refused(&with(body, ""));
         assert!(error.message.contains(message) && error.path == path, "{body}: {error}");

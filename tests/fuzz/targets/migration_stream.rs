@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_migrate::{
-    Capabilities, Controls, GuestError, MemoryMap, Offer, PAGE, Phase, PreCopy, Received, SourceGuest,
-    Subject, TargetGuest, receive, send,
+    Begin, Capabilities, Controls, GuestError, Happened, LateMemory, Limits, MemoryMap, Missing, Offer, PAGE,
+    Phase, PreCopy, Received, Sent, SourceGuest, Subject, TargetGuest, receive, receive_rest, send, send_rest,
 };
 use uuid::Uuid;
 
@@ -35,6 +35,8 @@ impl Write for Peer<'_> {
 struct Guest {
     memory: Vec<u8>,
     loaded: bool,
+    missing: Missing,
+    ended: Option<Result<(), GuestError>>,
 }
 
 #[allow(clippy::single_range_in_vec_init, reason = "a list of one range")]
@@ -63,6 +65,54 @@ impl TargetGuest for Guest {
     fn run(&mut self) -> Result<(), GuestError> {
         assert!(self.loaded, "a guest runs when all of it is here");
         Ok(())
+    }
+}
+
+impl LateMemory for Guest {
+    fn miss(&mut self, run: Range<u64>) -> Result<(), GuestError> {
+        self.zero(run.clone());
+        self.missing.insert(&run);
+        Ok(())
+    }
+
+    fn missing(&self) -> &Missing {
+        &self.missing
+    }
+
+    fn place(&mut self, address: u64, pages: &[u8]) -> Result<(), GuestError> {
+        let run = address..address + pages.len() as u64;
+        assert!(run.clone().step_by(PAGE as usize).all(|page| self.missing.contains(page)), "only what is missing");
+        self.write(address, pages);
+        self.missing.remove(&run);
+        Ok(())
+    }
+
+    fn place_zeros(&mut self, run: Range<u64>) -> Result<(), GuestError> {
+        assert!(run.clone().step_by(PAGE as usize).all(|page| self.missing.contains(page)), "only what is missing");
+        self.zero(run.clone());
+        self.missing.remove(&run);
+        Ok(())
+    }
+
+    fn begin(&mut self, what: Begin) {
+        self.ended = Some(match what {
+            Begin::Load(state) => self.load(&state),
+            Begin::Run => self.run(),
+        });
+    }
+
+    fn happened(&mut self, _wait: bool) -> Option<Happened> {
+        self.ended.take().map(Happened::Ended)
+    }
+
+    fn waited_for(&self) -> Vec<u64> {
+        vec![3 * PAGE]
+    }
+
+    fn abandon(&mut self) {}
+
+    fn whole(&mut self) {
+        assert_eq!(self.missing.count(), 0);
     }
 }
 
@@ -105,13 +155,26 @@ impl SourceGuest for Guest {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let guest = || Guest { memory: vec![1; (PAGES * PAGE) as usize], loaded: false };
+    let guest = || Guest {
+        memory: vec![1; (PAGES * PAGE) as usize],
+        loaded: false,
+        missing: Missing::new(map()),
+        ended: None,
+    };
+    let peer = || Peer(Cursor::new(bytes));
     let migration = Uuid::nil();
     let mut target = guest();
-    let received = receive(Peer(Cursor::new(bytes)), migration, Capabilities::OURS, &mut target);
-    assert!(!matches!(received, Ok(Received::Running)) || target.loaded);
+    let received = receive(peer(), migration, Capabilities::OURS, &mut target);
+    assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.loaded);
+    let mut late = guest();
+    late.missing.insert(&(2 * PAGE..9 * PAGE));
+    let received = receive_rest(peer(), migration, &mut late);
+    assert_eq!(matches!(received, Received::Running), late.missing.count() == 0);
     let subject = Subject { name: "guest".to_owned(), memory: PAGES * PAGE };
     let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
     let mut strategy = PreCopy::new(std::time::Duration::from_secs(60));
-    let _ = send(Peer(Cursor::new(bytes)), &offer, &mut guest(), &mut strategy, &Controls::default());
+    let _ = send(peer(), &offer, &mut guest(), &mut strategy, &Controls::default());
+    let limits = Limits { post_copy: true, post_copy_after: Some(1), ..Limits::default() };
+    let _ = send(peer(), &offer, &mut guest(), &mut strategy, &Controls::new(limits));
+    assert!(!matches!(send_rest(peer(), &offer, &mut guest(), &Controls::default()), Sent::Unconfirmed(_)));
 });

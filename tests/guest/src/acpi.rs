@@ -30,7 +30,7 @@ pub struct PowerRegisters {
     pub interrupt: Option<(u8, Trigger)>,
 }
 
-/// Registers of PCI hot-plug.
+/// Registers of a hot-plug controller.
 #[derive(Clone, Copy)]
 pub struct HotplugRegisters {
     /// Status of the first eight general-purpose events.
@@ -50,8 +50,12 @@ pub struct Acpi {
     pub ecam: Option<u64>,
     /// Power management.
     pub power: PowerRegisters,
+    /// Processors that may come later.
+    pub possible_cpus: u32,
     /// PCI hot-plug.
     pub hotplug: Option<HotplugRegisters>,
+    /// Hot-plug of processors.
+    pub cpu_hotplug: Option<HotplugRegisters>,
 }
 
 const HEADER: u64 = 36;
@@ -70,7 +74,8 @@ impl Acpi {
                 b"MCFG" if length(table) >= 52 => acpi.ecam = Some(unsafe { peek(table + 44) }),
                 b"FACP" => {
                     acpi.power = read_fadt(table);
-                    acpi.hotplug = hotplug_of(table);
+                    acpi.hotplug = hotplug_of(table, b"HPRG");
+                    acpi.cpu_hotplug = hotplug_of(table, b"CPRG");
                 }
                 _ => {}
             }
@@ -87,12 +92,15 @@ impl Acpi {
     fn read_madt(&mut self, madt: u64) {
         const LOCAL_APIC: u8 = 0;
         const IO_APIC: u8 = 1;
+        const ENABLED: u32 = 1;
+        const ONLINE_CAPABLE: u32 = 2;
         let mut cpus = 0;
         for entry in madt_entries(madt) {
             // SAFETY: entries lie within the table.
             unsafe {
                 match peek::<u8>(entry) {
-                    LOCAL_APIC if peek::<u32>(entry + 4) & 1 == 1 => cpus += 1,
+                    LOCAL_APIC if peek::<u32>(entry + 4) & ENABLED != 0 => cpus += 1,
+                    LOCAL_APIC if peek::<u32>(entry + 4) & ONLINE_CAPABLE != 0 => self.possible_cpus += 1,
                     IO_APIC => ioapic::set_base(peek::<u32>(entry + 4) as usize),
                     _ => {}
                 }
@@ -194,8 +202,8 @@ fn read_fadt(fadt: u64) -> PowerRegisters {
     }
 }
 
-/// The registers of PCI hot-plug, where the machine is one of Reeve's.
-fn hotplug_of(fadt: u64) -> Option<HotplugRegisters> {
+/// The registers of a hot-plug controller by the name of its region, where the machine is one of Reeve's.
+fn hotplug_of(fadt: u64, region: &[u8; 4]) -> Option<HotplugRegisters> {
     const IO_SPACE: u8 = 1;
     const WORD: u8 = 0x0b;
     // SAFETY: the fields exist in every FADT since ACPI 1; all other reads lie within the DSDT.
@@ -206,7 +214,7 @@ fn hotplug_of(fadt: u64) -> Option<HotplugRegisters> {
             return None;
         }
         let end = dsdt + u64::from(length(dsdt));
-        let name = (dsdt + HEADER..end.saturating_sub(8)).find(|&at| &peek::<[u8; 4]>(at) == b"HPRG")?;
+        let name = (dsdt + HEADER..end.saturating_sub(8)).find(|&at| &peek::<[u8; 4]>(at) == region)?;
         if (peek::<u8>(name + 4), peek::<u8>(name + 5)) != (IO_SPACE, WORD) {
             return None;
         }

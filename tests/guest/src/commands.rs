@@ -1,6 +1,7 @@
 //! The command language: one line in, one line out, beginning with `ok` or `error`.
 
 mod agent;
+mod board;
 mod cpu;
 mod disk;
 mod disk_bench;
@@ -9,6 +10,7 @@ mod lease;
 mod memory;
 mod network;
 mod pci;
+mod pluggable;
 mod power;
 mod vectors;
 
@@ -24,8 +26,8 @@ pub use network::echo_frames;
 /// What follows `ok` or `error`.
 type Answer = Result<String, String>;
 
-const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, \
-     agent, watchdog, panic, nmi, powerbutton, ignore-button, poweroff, reboot, crash";
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, plugged, \
+     agent, watchdog, panic, nmi, smbios, rtc, powerbutton, ignore-button, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -56,7 +58,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "ping" => Ok(words.next("WORD").map_or_else(|_| "pong".into(), |word| format!("pong {word}"))),
         "help" => Ok(COMMANDS.into()),
         "cmdline" => Ok(machine.command_line.clone()),
-        "cpus" => cpu::count(machine),
+        "cpus" => cpu::count(machine, &mut words),
         "cpuid" => cpu::cpuid(&mut words),
         "ticks" => cpu::ticks(&mut words),
         "irq" => cpu::interrupts(machine, &mut words),
@@ -69,10 +71,13 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),
+        "plugged" => pluggable::execute(machine, &mut words),
         "agent" => agent::execute(machine, &mut words),
         "watchdog" => guard::watchdog(machine, &mut words),
         "panic" => guard::panic(machine, &mut words),
         "nmi" => guard::nmi(),
+        "smbios" => board::smbios(&mut words),
+        "rtc" => board::rtc(&mut words),
         "powerbutton" => {
             Ok(format!("presses={} ignored={}", machine.power.presses, machine.power.ignore_button))
         }

@@ -1,4 +1,4 @@
-//! The other processors: started once, asleep until there is something to spin for.
+//! The other processors: started at boot or when they come, asleep until there is something to spin for.
 
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -21,11 +21,25 @@ unsafe extern "C" {
 
 /// Starts all other processors; they count themselves as they arrive, see `awake`.
 pub fn start_others() {
+    lapic::start_others((TRAMPOLINE >> 12) as u8);
+}
+
+/// Puts the code that they begin with where they find it.
+pub fn prepare() {
     let start = &raw const trampoline_start;
     let bytes = (&raw const trampoline_end) as usize - start as usize;
     // SAFETY: the page is ordinary memory whose loader data was copied before.
     unsafe { core::ptr::copy_nonoverlapping(start, TRAMPOLINE as *mut u8, bytes) };
-    lapic::start_others((TRAMPOLINE >> 12) as u8);
+}
+
+/// Starts a processor that has come.
+pub fn start(id: u8) {
+    lapic::start(id, (TRAMPOLINE >> 12) as u8);
+}
+
+/// A processor that sleeps is about to go.
+pub fn goes() {
+    AWAKE.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// How many processors run, this one included.

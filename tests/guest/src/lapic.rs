@@ -73,6 +73,14 @@ pub fn interrupt_others(vector: u8) {
     write(COMMAND_LOW, TO_OTHERS | LEVEL_ASSERT | u32::from(vector));
 }
 
+/// Wakes one CPU from reset into real mode at the page `page`.
+pub fn start(id: u8, page: u8) {
+    for command in [INIT, STARTUP | u32::from(page)] {
+        write(COMMAND_HIGH, u32::from(id) << 24);
+        write(COMMAND_LOW, LEVEL_ASSERT | command);
+    }
+}
+
 /// Wakes all other CPUs from reset into real mode at the page `page` (address / 4096).
 pub fn start_others(page: u8) {
     write(COMMAND_HIGH, 0);

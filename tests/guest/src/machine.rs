@@ -8,21 +8,24 @@ use crate::acpi::Acpi;
 use crate::agent::{self, Agent};
 use crate::commands;
 use crate::console::{Consoles, Origin};
-use crate::hotplug::{Hotplug, News, slots};
+use crate::hotplug::{CpuHotplug, CpuNews, Hotplug, News, slots};
 use crate::interrupts::{self, SCI};
 use crate::memory::{MIB, TestMemory};
+use crate::paging;
 use crate::pci::Access;
 use crate::power::Power;
 use crate::start_info::{Range, StartInfo};
-use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Slot};
+use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Slot};
 use crate::{clock, cpus, lapic, serial};
 
 /// Everything a command may touch.
 pub struct Machine {
     /// Kernel command line.
     pub command_line: String,
-    /// Processors that ACPI names.
+    /// Processors that are there: those that ACPI names, and what has come and gone since.
     pub expected_cpus: u32,
+    /// Processors that ACPI says may come.
+    pub possible_cpus: u32,
     /// Usable memory in all, in bytes.
     pub total_memory: u64,
     /// Memory to scribble on.
@@ -41,12 +44,16 @@ pub struct Machine {
     pub agent: Agent,
     /// Memory balloon.
     pub balloon: Option<Slot<Balloon>>,
+    /// Memory that comes in blocks.
+    pub pluggable: Option<Slot<Pluggable>>,
     /// Network devices that answer frames by themselves.
     pub echoing: Vec<bool>,
     /// The PCI bus.
     pub bus: Access,
     /// What comes and goes on it.
     pub hotplug: Hotplug,
+    /// Processors that come and go.
+    pub cpu_hotplug: CpuHotplug,
     /// Network devices whose cable was in when it was looked at last.
     links: Vec<bool>,
     /// Sectors of the disks when they were looked at last.
@@ -64,6 +71,7 @@ impl Machine {
         lapic::enable();
         clock::start();
         let acpi = Acpi::read(info.rsdp);
+        cpus::prepare();
         if acpi.cpus > 1 {
             cpus::start_others();
         }
@@ -77,6 +85,8 @@ impl Machine {
         Self {
             bus,
             hotplug,
+            cpu_hotplug: CpuHotplug::new(acpi.cpu_hotplug),
+            possible_cpus: acpi.possible_cpus,
             links: devices.networks.iter().map(|slot| slot.link_up()).collect(),
             sizes: devices.disks.iter().map(|slot| slot.capacity()).collect(),
             cpu,
@@ -93,6 +103,7 @@ impl Machine {
             entropy: devices.entropy,
             agent: Agent::default(),
             balloon: devices.balloon,
+            pluggable: devices.pluggable,
             failed: devices.failed,
         }
     }
@@ -132,6 +143,7 @@ impl Machine {
         {
             self.consoles.say(Origin::CommandLine, &format!("reeve-guest: balloon: {error}"));
         }
+        self.serve_pluggable();
         busy |= commands::echo_frames(self);
         busy |= agent::serve(self);
         for (origin, line) in self.consoles.lines() {
@@ -139,6 +151,24 @@ impl Machine {
             commands::run(self, origin, &line);
         }
         busy
+    }
+
+    /// Takes and gives memory as the host wants it.
+    fn serve_pluggable(&mut self) {
+        let Some(slot) = self.pluggable.as_mut() else { return };
+        if !slot.interrupted() {
+            return;
+        }
+        let said = match slot.device.follow() {
+            Ok(true) => {
+                let (address, ..) = slot.device.place();
+                paging::map(address, slot.device.bytes());
+                format!("reeve-guest: {} bytes are plugged", slot.device.bytes())
+            }
+            Ok(false) => return,
+            Err(error) => format!("reeve-guest: plugged memory: {error}"),
+        };
+        self.consoles.say(Origin::CommandLine, &said);
     }
 
     /// Looks at everything that ACPI interrupts for until nothing is left.
@@ -149,6 +179,10 @@ impl Machine {
         }
         loop {
             let (pressed, news) = (self.power.button_pressed(), self.hotplug.news());
+            let cpu_news = self.cpu_hotplug.news();
+            if let Some(news) = cpu_news.filter(|_| self.cpu_hotplug.automatic) {
+                self.follow_cpus(news);
+            }
             if pressed && !self.power.ignore_button {
                 self.consoles.say(Origin::CommandLine, "reeve-guest: power button, powering off");
                 self.power.off();
@@ -156,7 +190,7 @@ impl Machine {
             if let Some(news) = news.filter(|_| self.hotplug.automatic) {
                 self.follow(news);
             }
-            if !pressed && news.is_none() {
+            if !pressed && news.is_none() && cpu_news.is_none() {
                 return true;
             }
         }
@@ -171,6 +205,33 @@ impl Machine {
         if news.plugged != 0 {
             self.rescan();
         }
+    }
+
+    /// Starts processors that came, and lets go of those that the host wants back.
+    fn follow_cpus(&mut self, news: CpuNews) {
+        for number in 0..cpus::MAX as u8 {
+            if news.plugged >> number & 1 == 1 {
+                cpus::start(number);
+                self.expected_cpus += 1;
+                self.consoles.say(Origin::CommandLine, &format!("reeve-guest: cpu {number} has come"));
+            }
+            if news.leaving >> number & 1 == 1 {
+                self.let_cpu_go(number);
+            }
+        }
+    }
+
+    /// Gives a processor back to the host; false when it is still there.
+    pub fn let_cpu_go(&mut self, number: u8) -> bool {
+        let there = |machine: &Self| machine.cpu_hotplug.present() >> number & 1 == 1;
+        let before = there(self);
+        self.cpu_hotplug.eject(1 << number);
+        if before && !there(self) {
+            cpus::goes();
+            self.expected_cpus -= 1;
+            self.consoles.say(Origin::CommandLine, &format!("reeve-guest: cpu {number} is gone"));
+        }
+        !there(self)
     }
 
     /// Says when a cable was pulled out or put in.
@@ -204,7 +265,8 @@ impl Machine {
         let console = self.consoles.virtio_slot().map(|slot| (slot, "console".into()));
         let entropy = self.entropy.as_ref().map(|entropy| (entropy.slot, "rng".into()));
         let balloon = self.balloon.as_ref().map(|balloon| (balloon.slot, "balloon".into()));
-        disks.chain(nets).chain(console).chain(entropy).chain(balloon)
+        let memory = self.pluggable.as_ref().map(|memory| (memory.slot, "memory".into()));
+        disks.chain(nets).chain(console).chain(entropy).chain(balloon).chain(memory)
     }
 
     /// Starts disks and network devices that came, and forgets those that went.
@@ -251,6 +313,7 @@ impl Machine {
             self.consoles.virtio_vector(),
             self.entropy.as_ref().map(|slot| slot.vector),
             self.balloon.as_ref().map(|slot| slot.vector),
+            self.pluggable.as_ref().map(|slot| slot.vector),
         ];
         disks.chain(nets).chain(others.into_iter().flatten())
     }

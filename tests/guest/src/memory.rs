@@ -87,6 +87,11 @@ pub struct Words {
 }
 
 impl Words {
+    /// The words of whole mapped memory that nothing else uses.
+    pub fn at(start: u64, bytes: u64) -> Self {
+        Self { start, count: bytes / 8 }
+    }
+
     /// How many words.
     pub fn count(&self) -> u64 {
         self.count

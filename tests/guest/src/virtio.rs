@@ -6,6 +6,7 @@ mod console;
 mod devices;
 mod dma;
 mod entropy;
+mod pluggable;
 mod ports;
 mod transport;
 
@@ -13,4 +14,5 @@ pub use balloon::Balloon;
 pub use console::Console;
 pub use devices::{Devices, Disk, Network, Slot, read_sector};
 pub use entropy::Entropy;
+pub use pluggable::{PLUG, Pluggable, UNPLUG};
 pub use ports::Ports;

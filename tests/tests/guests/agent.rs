@@ -98,6 +98,14 @@ fn a_guest_does_what_it_is_asked() -> Outcome {
     let said = lab.reeve(&["domain", "guestvcpus", "web", "0-5", "--enable"])?.fails(7);
     assert!(said.contains("vCPU 2, which it has not"), "{said}");
     assert!(has(&lab.reeve(&["domain", "guestvcpus", "web", "1", "--enable"])?.ok(), "online", "0-1"));
+    let said = lab.reeve(&["domain", "setvcpus", "web", "1", "--guest"])?.ok();
+    assert!(has(&said, "maximum", "2") && has(&said, "current", "1"), "{said}");
+    assert_eq!(lab.reeve(&["domain", "vcpucount", "web", "--guest"])?.ok(), "1\n");
+    assert_eq!(lab.reeve(&["domain", "vcpucount", "web", "--live", "--active"])?.ok(), "2\n");
+    let said = lab.reeve(&["domain", "setvcpus", "web", "3", "--guest"])?.fails(7);
+    assert!(said.contains("can't use 3 vCPUs") && said.contains("1 to 2"), "{said}");
+    lab.reeve(&["domain", "setvcpus", "web", "2", "--guest"])?.ok();
+    assert_eq!(lab.reeve(&["domain", "vcpucount", "web", "--guest"])?.ok(), "2\n");
 
     let user = |name| ["domain", "set-user-password", "web", name];
     let said = lab.daemon.reeve_with_input(&user("root"), "correct-horse-7341\n")?.ok();

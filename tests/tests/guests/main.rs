@@ -1,6 +1,7 @@
 //! What a guest and the host say to each other besides disks and frames: channels, the guest's agent.
 
 mod agent;
+mod board;
 mod channels;
 mod guard;
 mod lab;

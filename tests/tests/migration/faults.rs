@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Outcome;
 use crate::pair::{Pair, state, wait_for, worker};
 
-fn kill(pid: i32) -> Outcome {
+pub fn kill(pid: i32) -> Outcome {
     kill_process(Pid::from_raw(pid).ok_or_else(|| anyhow::anyhow!("no process"))?, Signal::KILL)?;
     Ok(())
 }

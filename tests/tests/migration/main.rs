@@ -3,10 +3,12 @@
 mod bad_network;
 mod certificates;
 mod devices;
+mod encrypted;
 mod faults;
 mod life;
 mod network;
 mod pair;
+mod post_copy;
 mod relay;
 mod strategy;
 

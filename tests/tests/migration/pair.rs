@@ -106,10 +106,21 @@ impl Pair {
 
     /// Runs a slow migration in a thread of its own, and `during` once it has begun; how the migration went.
     pub fn slowly(&mut self, during: impl FnOnce(&mut Self) -> Outcome) -> anyhow::Result<Run> {
+        self.slowly_with(&[], during)
+    }
+
+    /// The same with more options.
+    pub fn slowly_with(
+        &mut self,
+        options: &[&'static str],
+        during: impl FnOnce(&mut Self) -> Outcome,
+    ) -> anyhow::Result<Run> {
         self.source.reeve(&["domain", "migrate-setspeed", "guest", "4"])?.ok();
         let (root, uri) = (self.source.root().to_owned(), self.destination());
+        let options = options.to_vec();
         let moving = std::thread::spawn(move || {
-            Run::reeve(&root, &["domain", "migrate", "guest", &uri, "--live"], "", &[])
+            let arguments = [&["domain", "migrate", "guest", uri.as_str(), "--live"], &options[..]].concat();
+            Run::reeve(&root, &arguments, "", &[])
         });
         wait::until("the migration begins", PATIENCE, || {
             is_active(&self.source).unwrap_or(false) && worker(&self.target).is_ok()

@@ -4,6 +4,7 @@ mod chap;
 mod full;
 mod guest;
 mod killed;
+mod sources;
 mod units;
 
 use crate::daemon_contract::{Kind, MIB, walk};
@@ -28,6 +29,8 @@ pub fn all() -> Outcome {
     println!("daemon: iscsi has the units of its target");
     chap::refused_and_taken(&mut lab)?;
     println!("daemon: a target knows the host by its secret");
+    sources::found(&mut lab)?;
+    println!("daemon: what pools could be made of is found");
     killed::all(&mut lab)?;
     println!("daemon: what is killed leaves nothing half done");
     full::all(&lab)?;

@@ -20,6 +20,7 @@ mod inside;
 mod lab;
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reeve_tests::{Debian, EmulatedHost, Guest};
@@ -53,10 +54,13 @@ const PACKAGES: [&str; 11] = [
     "libopeniscsiusr",
     "libisns0",
 ];
+/// What an NFS server needs to be asked what it exports.
+const RPC: [&str; 4] = ["rpcbind", "libtirpc-common", "libtirpc3", "libwrap0"];
 /// Programs of the packages.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "sbin/lvm",
     "sbin/mount.nfs",
+    "sbin/showmount",
     "usr/sbin/rpc.mountd",
     "usr/sbin/rpc.nfsd",
     "usr/sbin/exportfs",
@@ -72,8 +76,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Outcome = anyhow::Result<()>;
 
+/// Packages are unpacked by one test at a time.
+static UNPACKING: Mutex<()> = Mutex::new(());
+
 /// A host that runs one of these tests itself.
 fn host(test: &str) -> anyhow::Result<EmulatedHost> {
+    let unpacking = UNPACKING.lock().unwrap_or_else(PoisonError::into_inner);
     let debian = Debian::obtain()?;
     let root = debian.packages("pools", &PACKAGES)?;
     let mut host = EmulatedHost::new(&debian, INIT)?;
@@ -81,6 +89,10 @@ fn host(test: &str) -> anyhow::Result<EmulatedHost> {
     for name in PROGRAMS {
         host.program(name, &root.join(name), &root)?;
     }
+    let rpc = debian.packages("rpc", &RPC)?;
+    drop(unpacking);
+    host.program("sbin/rpcbind", &rpc.join("sbin/rpcbind"), &rpc)?;
+    host.file("etc/netconfig", &std::fs::read(rpc.join("etc/netconfig"))?);
     for name in OWN {
         host.program(name, &Path::new("/").join(name), Path::new("/"))?;
     }
@@ -132,6 +144,7 @@ fn pools_of_a_daemon_in_an_emulated_host() -> Outcome {
         "daemon: logical keeps to the contract",
         "daemon: iscsi has the units of its target",
         "daemon: a target knows the host by its secret",
+        "daemon: what pools could be made of is found",
         "daemon: what is killed leaves nothing half done",
         "daemon: what is full says so",
         "daemon: a guest runs on a logical volume",

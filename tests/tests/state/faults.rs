@@ -127,6 +127,9 @@ fn a_full_disk_lets_the_domain_run_on() -> Outcome {
     let said = lab.reeve(&["domain", "save", "web", &file])?;
     assert!(said.code != 0 && said.stderr.contains("No space left on device"), "{said:?}");
     assert!(entries(&small.0).is_empty(), "the file is gone");
+    let said = lab.reeve(&["domain", "dump", "web", &lab.file("small/web.core"), "--memory-only"])?;
+    assert!(said.code != 0 && said.stderr.contains("No space left on device"), "{said:?}");
+    assert!(entries(&small.0).is_empty(), "the core is gone");
     assert_eq!(lab.state()?, "running");
     lab.remembers(&mut known)?;
     let file = lab.file("web.save");

@@ -1,5 +1,6 @@
 //! Domains that are saved and go on: real guests under real daemons, and what is left when somebody dies in the middle.
 
+mod dump;
 mod faults;
 mod lab;
 mod life;

@@ -85,6 +85,42 @@ fn an_upload_that_is_cut_off_leaves_the_volume_whole() -> Outcome {
 }
 
 #[test]
+fn a_domain_whose_clone_is_cut_off_is_not_there() -> Outcome {
+    let mut lab = Lab::with_pool()?;
+    lab.reeve(&["vol", "create-as", "lab", "source", &SOURCE.to_string(), "--allocation", "0"])?.ok();
+    crate::handed::large(&lab.images().join("source"), SOURCE as u64 >> 20)?;
+    lab.reeve(&["pool", "refresh", "lab"])?.ok();
+    let document = reeve_tests::Guest::locate()?.document_with(
+        "demo",
+        64,
+        "",
+        &crate::domains::volume_disk("source", "vda"),
+    );
+    lab.define(&document)?;
+    let root = lab.daemon.root().to_owned();
+    let cloning = std::thread::spawn(move || {
+        Run::reeve(&root, &["domain", "clone", "demo", "--name", "twin", "--auto-clone"], "", &[])
+    });
+    wait::until("the clone has begun, or is over", PATIENCE, || unfinished(&lab) || cloning.is_finished())?;
+    lab.daemon.kill()?;
+    let said = cloning.join().expect("the clone's thread lives")?;
+    lab.daemon.launch()?;
+    assert!(!unfinished(&lab), "what was cut off is still there");
+    let domains = lab.json(&["domain", "list", "--all"])?;
+    let is_there = domains.as_array().is_some_and(|rows| rows.iter().any(|row| row["name"] == "twin"));
+    // Either all of it, or nothing.
+    assert_eq!(is_there, said.code == 0, "{said:?}");
+    assert_eq!(lab.volumes("lab")?.len(), if is_there { 2 } else { 1 });
+    assert!(!is_there, "it was too fast to be cut off");
+    lab.reeve(&["domain", "clone", "demo", "--name", "twin", "--auto-clone"])?.ok();
+    let copy =
+        lab.json(&["domain", "domblklist", "twin"])?[0]["source"].as_str().unwrap_or_default().to_owned();
+    let (source, copy) = (lab.images().join("source"), lab.images().join(copy));
+    program("cmp", &[&source.display().to_string(), &copy.display().to_string()])?;
+    Ok(())
+}
+
+#[test]
 fn a_file_that_was_handed_over_is_cut_off_too() -> Outcome {
     let mut lab = Lab::with_pool()?;
     lab.reeve(&["vol", "create-as", "lab", "a", &SOURCE.to_string(), "--allocation", "0"])?.ok();

@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::Outcome;
 use crate::lab::{Lab, program};
 
-const SECRET: &str = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
-const OTHER: &str = "1a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
-const PASSPHRASE: &str = "correct horse battery staple";
+pub const SECRET: &str = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
+pub const OTHER: &str = "1a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
+pub const PASSPHRASE: &str = "correct horse battery staple";
 
 fn volume(name: &str, secret: &str) -> String {
     format!(
@@ -45,7 +45,7 @@ fn an_encrypted_volume_from_its_secret_to_its_end() -> Outcome {
     lab.daemon.reeve_with_input(&["secret", "set-value", SECRET], PASSPHRASE)?.ok();
     lab.daemon.reeve_with_input(&["secret", "set-value", OTHER], "another one")?.ok();
     let said = create(&lab, &volume("a", &by_uuid).replace("luks", "qcow"), &[])?.fails(1);
-    assert!(said.contains("'luks' can"), "{said}");
+    assert!(said.contains("'luks' is"), "{said}");
     let qcow2 = volume("a", &by_uuid).replace("<target>", "<target><format type='qcow2'/>");
     let said = create(&lab, &qcow2, &[])?.fails(1);
     assert!(said.contains("write <format type='raw'/>"), "{said}");

@@ -235,3 +235,30 @@ fn a_copy_is_seen_while_it_goes_on() -> Outcome {
     upload.join().expect("the upload's thread lives")?.ok();
     Ok(())
 }
+
+#[test]
+fn a_full_medium_gets_its_space_back() -> Outcome {
+    let (device, lab) = (crate::kinds::Loop::new()?, Lab::start()?);
+    let target = lab.images().display().to_string();
+    let define =
+        ["pool", "define-as", "lab", "fs", "-", "-", &device.0, "-", &target, "--source-format", "ext4"];
+    lab.reeve(&define)?.ok();
+    lab.reeve(&["pool", "build", "lab", "--overwrite"])?.ok();
+    lab.reeve(&["pool", "start", "lab"])?.ok();
+    lab.reeve(&["vol", "create-as", "lab", "thin", "256M", "--allocation", "0"])?.ok();
+    let path = lab.place.path().join("file");
+    large(&path, 128)?;
+    let available = || -> anyhow::Result<u64> {
+        lab.reeve(&["pool", "refresh", "lab"])?.ok();
+        Ok(lab.json(&["pool", "info", "lab"])?["space"]["available"].as_u64().unwrap_or_default())
+    };
+    let before = available()?;
+    assert!(before > 0);
+    let said = lab.reeve(&["vol", "upload", "--pool", "lab", "thin", &path.display().to_string()])?.fails(6);
+    assert!(said.contains("volume 'thin' of pool 'lab': there is no room"), "{said}");
+    let after = available()?;
+    assert!(after + (64 << 10) >= before, "{before} bytes were free, and {after} are");
+    assert_eq!(lab.json(&["vol", "info", "--pool", "lab", "thin"])?["capacity"], 256 * MIB);
+    lab.reeve(&["pool", "destroy", "lab"])?.ok();
+    Ok(())
+}

@@ -115,6 +115,95 @@ fn a_lease_outlives_the_daemon_and_not_the_worker() -> Outcome {
 }
 
 #[test]
+fn a_disk_and_its_partitions_are_one() -> Outcome {
+    let lab = Lab::start()?;
+    let device = Loop::new()?;
+    let path = &device.0;
+    lab.reeve(&[
+        "pool",
+        "define-as",
+        "table",
+        "disk",
+        "-",
+        "-",
+        path,
+        "-",
+        "/dev",
+        "--source-format",
+        "gpt",
+    ])?
+    .ok();
+    lab.reeve(&["pool", "build", "table"])?.ok();
+    lab.reeve(&["pool", "start", "table"])?.ok();
+    for name in ["one", "two"] {
+        lab.reeve(&["vol", "create-as", "table", name, "16M"])?.ok();
+    }
+    let part = |number: u32| format!("{path}p{number}");
+    let domain = |name: &str, path: &str, more: &str| -> Outcome {
+        let disk =
+            format!("<disk type='block'><source dev='{path}'/><target dev='vda' bus='virtio'/>{more}</disk>");
+        lab.define(&Guest::locate()?.document_with(name, 64, "", &disk)).map(drop)
+    };
+    domain("whole", path, "")?;
+    domain("part", &part(1), "")?;
+    domain("other", &part(2), "")?;
+    let start = |name: &str| lab.reeve(&["domain", "start", name]);
+    let refused = |name: &str| -> Outcome {
+        let said = start(name)?.fails(6);
+        assert!(said.contains("disk vda") && said.contains("in use"), "{said}");
+        Ok(())
+    };
+    let destroy =
+        |name: &str| -> Outcome { lab.reeve(&["domain", "destroy", name]).map(|run| drop(run.ok())) };
+    // The pool has the whole, and leaves its parts to others.
+    refused("whole")?;
+    start("part")?.ok();
+    start("other")?.ok();
+    let said = lab.reeve(&["vol", "wipe", "--pool", "table", "one"])?.fails(6);
+    assert!(said.contains("use"), "{said}");
+    lab.reeve(&["pool", "destroy", "table"])?.ok();
+    refused("whole")?;
+    destroy("other")?;
+    // One part is enough, also for a daemon that comes later.
+    let said = start("whole")?.fails(6);
+    assert!(said.contains("is a part of what is in use, or a part of it is"), "{said}");
+    destroy("part")?;
+    start("whole")?.ok();
+    let said = start("part")?.fails(6);
+    assert!(said.contains("is a part of what is in use, or a part of it is"), "{said}");
+    let said = lab.reeve(&["pool", "start", "table"])?.fails(6);
+    assert!(said.contains("a domain that runs uses it"), "{said}");
+    lab.reeve(&["pool", "build", "table", "--overwrite"])?.fails(6);
+    destroy("whole")?;
+
+    // Nor is a mounted file system written from below, by its device or by the disk that this is in.
+    let target = lab.place.path().join("mounted").display().to_string();
+    let words = ["pool", "define-as", "files", "fs", "-", "-", &part(1), "-", &target];
+    lab.reeve(&[&words[..], &["--source-format", "ext4"]].concat())?.ok();
+    start("part")?.ok();
+    let said = lab.reeve(&["pool", "build", "files", "--overwrite"])?.fails(6);
+    assert!(said.contains("written by a domain"), "{said}");
+    destroy("part")?;
+    lab.reeve(&["pool", "build", "files", "--overwrite"])?.ok();
+    start("part")?.ok();
+    let said = lab.reeve(&["pool", "start", "files"])?.fails(6);
+    assert!(said.contains("written by a domain"), "{said}");
+    destroy("part")?;
+    lab.reeve(&["pool", "start", "files"])?.ok();
+    refused("part")?;
+    refused("whole")?;
+    start("other")?.ok();
+    destroy("other")?;
+    lab.reeve(&["pool", "destroy", "files"])?.ok();
+    // Readers and those who share know of each other by locks alone.
+    domain("reader", &part(1), "<readonly/>")?;
+    start("reader")?.ok();
+    refused("part")?;
+    destroy("reader")?;
+    Ok(())
+}
+
+#[test]
 fn a_device_is_one_by_whatever_node_it_is_named() -> Outcome {
     let lab = Lab::start()?;
     let device = Loop::new()?;

@@ -1,11 +1,15 @@
 //! Storage pools and volumes of a real daemon: what is on the disk, and what is left after it was killed.
 
+mod block_job_faults;
+mod block_jobs;
 mod clones;
 mod contract;
 mod crash;
+mod disk_errors;
 mod disks;
 mod domains;
 mod encrypted;
+mod encrypted_disks;
 mod handed;
 mod kinds;
 mod lab;

@@ -41,6 +41,57 @@ fn a_long_operation_is_seen_until_it_ends() -> Outcome {
     Ok(())
 }
 
+/// The first job of an operation that is seen while a command runs, with its pool.
+fn job_of(lab: &Lab, operation: &str, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
+    let root = lab.daemon.root().to_owned();
+    let owned: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let command = std::thread::spawn(move || {
+        Run::reeve(&root, &owned.iter().map(String::as_str).collect::<Vec<_>>(), "", &[])
+    });
+    let mut found = serde_json::Value::Null;
+    wait::until("the job is seen, or over", PATIENCE, || {
+        let jobs = lab.json(&["pool", "jobs"]).unwrap_or_default();
+        let job = jobs.as_array().into_iter().flatten().find(|job| job["operation"] == operation);
+        found = job.cloned().unwrap_or_default();
+        found["done"].as_u64() > Some(0) || command.is_finished()
+    })?;
+    command.join().expect("the command's thread lives")?.ok();
+    Ok(found)
+}
+
+#[test]
+fn whatever_takes_long_is_seen() -> Outcome {
+    let lab = Lab::with_pool()?;
+    let full = ["vol", "create-as", "lab", "full", "768M", "--preallocation", "full"];
+    let job = job_of(&lab, "create", &full)?;
+    assert_eq!((&job["pool"], &job["volume"]), (&"lab".into(), &"full".into()), "{job}");
+    assert_eq!(job["total"], 768 * MIB);
+    assert_eq!(std::fs::metadata(lab.images().join("full"))?.blocks() * 512 / MIB, 768);
+
+    // The disk of a domain, whether its copy is in a pool or not.
+    let path = lab.images().join("full").display().to_string();
+    let disk = |source: &str| format!("<disk {source}<target dev='vda' bus='virtio'/></disk>");
+    let guest = reeve_tests::Guest::locate()?;
+    let file = disk(&format!("type='file'><source file='{path}'/>"));
+    lab.define(&guest.document_with("demo", 64, "", &file))?;
+    let outside = lab.place.path().join("outside").display().to_string();
+    let job = job_of(&lab, "create-from", &["domain", "clone", "demo", "--name", "far", "--file", &outside])?;
+    assert_eq!((&job["pool"], &job["volume"]), (&serde_json::Value::Null, &(&*outside).into()), "{job}");
+    let job = job_of(&lab, "create-from", &["domain", "clone", "demo", "--name", "near", "--file", "copy"])?;
+    assert_eq!((&job["pool"], &job["volume"]), (&"lab".into(), &"copy".into()), "{job}");
+
+    // A pool that is started reads what it finds.
+    for number in 0..4000 {
+        File::create(lab.images().join(format!("{number}.img")))?;
+    }
+    lab.reeve(&["pool", "destroy", "lab"])?.ok();
+    let job = job_of(&lab, "refresh", &["pool", "start", "lab"])?;
+    assert_eq!((&job["pool"], &job["volume"]), (&"lab".into(), &"".into()), "{job}");
+    assert!(job["total"].as_u64() >= Some(4000), "{job}");
+    assert_eq!(lab.json(&["pool", "jobs"])?, serde_json::json!([]));
+    Ok(())
+}
+
 #[test]
 fn a_terminal_shows_a_bar() -> Outcome {
     let lab = Lab::with_pool()?;
@@ -125,17 +176,31 @@ fn sources_of_pools_are_found() -> Outcome {
     let device = program("losetup", &["--find", "--show", &image.display().to_string()])?;
     let device = device.trim();
     let found = |kind: &str| -> anyhow::Result<Option<serde_json::Value>> {
-        let rows = lab.json(&["pool", "find-sources", "--type", kind])?;
+        let rows = lab.json(&["pool", "find-sources", kind])?;
         Ok(rows.as_array().into_iter().flatten().find(|row| row["path"] == device).cloned())
     };
     let (fs, disk) = (found("fs"), found("disk"));
+    let document = lab.reeve(&["pool", "find-sources", "fs", "--xml"])?;
     program("losetup", &["--detach", device])?;
     let (fs, disk) = (fs?.unwrap_or_default(), disk?.unwrap_or_default());
     assert_eq!((&fs["format"], &fs["size"]), (&"ext4".into(), &(64 * MIB).into()));
     assert_eq!((&disk["format"], &disk["size"]), (&serde_json::Value::Null, &(64 * MIB).into()));
-    let said = lab.reeve(&["pool", "find-sources", "--type", "netfs"])?.fails(1);
-    assert!(said.contains("showmount"), "{said}");
-    lab.reeve(&["pool", "find-sources", "--type", "gluster"])?.fails(1);
-    lab.reeve(&["pool", "find-sources", "--type", "floppy"])?.fails(2);
+    let (document, source) = (document.ok(), format!("<device path='{device}'/>"));
+    assert!(document.starts_with("<sources>") && document.contains(&source), "{document}");
+    for (words, code, reason) in [
+        (&["netfs"][..], 7, "name the server"),
+        (&["iscsi"], 7, "name the server"),
+        (&["netfs", "a;reboot"], 7, "neither a host name nor an address"),
+        (&["disk", "files.example.com"], 7, "are on this host"),
+        (&["dir"], 1, "made of any directory"),
+        (&["gluster"], 1, "mount the Gluster volume"),
+        (&["iscsi-direct"], 1, "use a pool of type 'iscsi'"),
+        (&["floppy"], 2, "is not one of"),
+        (&["iscsi", "san", "--username", "me"], 2, "--secret"),
+        (&["iscsi", "san", "--username", "me", "--secret", "nobody"], 7, "there is no secret 'nobody'"),
+    ] {
+        let said = lab.reeve(&[&["pool", "find-sources"], words].concat())?.fails(code);
+        assert!(said.contains(reason), "{words:?}: {said}");
+    }
     Ok(())
 }

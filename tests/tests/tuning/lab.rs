@@ -53,6 +53,11 @@ impl Lab {
         Ok(serde_json::from_str(&text)?)
     }
 
+    /// Gives the guest a line, and waits until it says what is expected.
+    pub fn console(&self, line: &str, expected: &str) -> anyhow::Result<()> {
+        self.daemon.console("web", line, expected).map(drop)
+    }
+
     /// Process id of the worker.
     pub fn worker(&self) -> anyhow::Result<u32> {
         let pid = self.json("info", &[])?["worker_pid"].as_u64().context("the domain has no worker")?;

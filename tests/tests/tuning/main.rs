@@ -2,6 +2,7 @@
 
 mod definitions;
 mod effects;
+mod hotplug;
 mod lab;
 mod models;
 mod start;

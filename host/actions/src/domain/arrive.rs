@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace};
+use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, Witness};
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{DeviceSlot, Journey, MigrationPrepared, MigrationStage, PrepareMigration};
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::arrive_stream::check_source;
+use super::post_copy::Late;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
@@ -29,11 +30,11 @@ use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
 
 /// How long the source may take to connect.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 /// How often a worker is looked at whose guest is on its way.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a whole guest waits for its source's word before its source's host is asked.
-const WORD: Duration = Duration::from_millis(500);
+pub(super) const WORD: Duration = Duration::from_millis(500);
 /// Caches with which another host sees what was written.
 const SAFE_CACHES: [&str; 2] = ["none", "directsync"];
 
@@ -59,12 +60,15 @@ impl Actions {
             check_caches(&config)?;
         }
         let config = self.prepare(actor, config).await?;
+        // What shows when its disks are opened is heard by nobody else.
+        self.refuse_wrong_keys(&config).await?;
         let turn = match self.domains.definition(config.uuid) {
             Ok(Some(_)) => self.turn(actor, config.uuid, Request::Start).await?,
             _ => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,
         };
         let migration = request.migration;
-        let (prepared, stream) = self.await_stream(actor, &request).await?;
+        let (prepared, stream) = self.await_stream(actor, migration, &request.route).await?;
+        self.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let arrive = Arrive {
             config,
@@ -119,6 +123,7 @@ impl Actions {
         };
         let Some(stream) = stream else {
             self.migrations.set_stage(migration, MigrationStage::Refused);
+            self.migrations.forget_witness(migration);
             tracing::warn!(domain = name, "the host that wanted to send the domain did not connect");
             return;
         };
@@ -127,6 +132,10 @@ impl Actions {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
         }
     }
+}
+
+fn no_witness(fault: &std::io::Error) -> Error {
+    Error::new(ErrorCode::Internal, format!("it can't be written down what becomes of the guest: {fault}"))
 }
 
 /// Disks are the same for both hosts only where neither of them caches what the other writes.
@@ -147,17 +156,17 @@ fn check_caches(config: &DomainConfig) -> Result<(), Error> {
 /// A domain comes from another host.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Arrive {
-    config: DomainConfig,
+    pub(super) config: DomainConfig,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
-    source: PeerAddress,
-    paused: bool,
+    pub(super) source: PeerAddress,
+    pub(super) paused: bool,
     persistent: bool,
     actor: Actor,
     /// The guest never ran here, and its machine is gone or told never to run it.
     refused: bool,
     #[serde(skip)]
-    turn: Option<Turn>,
+    pub(super) turn: Option<Turn>,
     #[serde(skip)]
     stream: Option<OwnedFd>,
 }
@@ -191,9 +200,18 @@ impl Step<Arrive> for AskGuards {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        // Nothing of the guest was taken, or it is known that it never ran.
-        if actions.migrations.stage(arrive.migration) != MigrationStage::Arrived {
-            actions.migrations.set_stage(arrive.migration, MigrationStage::Refused);
+        let stage = match actions.migrations.witness(arrive.migration) {
+            _ if arrive.refused => MigrationStage::Refused,
+            // Its worker is gone, so it never will.
+            Witness::NeverRan => MigrationStage::Refused,
+            Witness::Ran => MigrationStage::Lost,
+            // It may have run before it ended: the source must not run it again.
+            Witness::Whole => MigrationStage::Arrived,
+        };
+        actions.migrations.set_stage(arrive.migration, stage);
+        actions.migrations.set_arriving(arrive.migration, None);
+        if stage == MigrationStage::Refused {
+            actions.migrations.forget_witness(arrive.migration);
         }
         Ok(())
     }
@@ -229,10 +247,13 @@ impl Step<Arrive> for TakeIn {
     async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
         if let (Some(stream), Some(turn)) = (arrive.stream.take(), &arrive.turn) {
             let (migration, slots, paused) = (arrive.migration, arrive.slots.clone(), arrive.paused);
-            let incoming = Incoming { migration, stream, slots, paused };
+            let witness = actions.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
+            let incoming = Incoming { migration, stream, slots, paused, witness };
             turn.receive(arrive.config.clone(), incoming).await.map_err(explain)?;
         }
+        actions.migrations.set_arriving(arrive.migration, Some((arrive.config.uuid, arrive.source.clone())));
         actions.wait_for_guest(arrive).await?;
+        actions.migrations.set_arriving(arrive.migration, None);
         actions.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
         if !arrive.paused {
             actions.note_arrival(arrive.config.uuid, arrive.turn.as_ref()).await;
@@ -263,6 +284,7 @@ impl Step<Arrive> for Keep {
     }
 
     async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        actions.migrations.forget_witness(arrive.migration);
         if !arrive.persistent {
             return Ok(());
         }
@@ -289,6 +311,7 @@ impl Actions {
     async fn wait_for_guest(self: &Arc<Self>, arrive: &mut Arrive) -> Result<(), Error> {
         let uuid = arrive.config.uuid;
         let mut whole_since: Option<Instant> = None;
+        let mut late = Late::default();
         loop {
             match self.domains.migration_place(uuid).await {
                 Ok(MigrationPlace::Coming) => {}
@@ -301,11 +324,10 @@ impl Actions {
                         self.ask_source(arrive).await?;
                     }
                 }
+                Ok(MigrationPlace::Late { interrupted }) => {
+                    self.watch_late(arrive, &mut late, interrupted).await?;
+                }
                 Ok(MigrationPlace::Ended) | Err(_) => {
-                    if whole_since.is_some() && !arrive.refused {
-                        // It may have run before it ended: the source must not run it again.
-                        self.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
-                    }
                     let message = format!("the guest of domain '{}' did not come", arrive.config.name);
                     return Err(Error::new(ErrorCode::Internal, message));
                 }
@@ -326,7 +348,8 @@ impl Actions {
                     tracing::warn!(domain = arrive.config.name, %error, "a guest that has arrived does not run yet");
                 }
             }
-            Ok(MigrationStage::Unknown) => {
+            // Nothing of it has run here, and the source keeps it or has lost what is missing here.
+            Ok(MigrationStage::Unknown | MigrationStage::Lost) => {
                 self.domains.migrate(uuid, MigrationOrder::Settle(false)).await.map_err(explain)?;
                 arrive.refused = true;
             }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use reeve_model::migration::{MigrationPrepared, PrepareMigration, StreamRoute};
+use reeve_model::migration::{MigrationPrepared, StreamRoute};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use tokio::net::{UnixListener, UnixStream};
 use uuid::Uuid;
@@ -17,9 +17,9 @@ impl Actions {
     pub(super) async fn await_stream(
         &self,
         actor: &Actor,
-        request: &PrepareMigration,
+        migration: Uuid,
+        route: &StreamRoute,
     ) -> Result<(MigrationPrepared, ComingStream), Error> {
-        let migration = request.migration;
         let from = match actor {
             Actor::Host { name } => Some(name.as_str()),
             _ => None,
@@ -28,7 +28,7 @@ impl Actions {
             let message = "the guest can't come this way: a socket is for daemons on one machine, a port for daemons that speak over TLS";
             Err(Error::new(ErrorCode::Invalid, message))
         };
-        match (&request.route, from) {
+        match (route, from) {
             (StreamRoute::Socket, None) => {
                 let path = self.migrations.run.join(format!("migration-{migration}"));
                 let coming = socket(&path).map_err(|fault| {
@@ -43,7 +43,7 @@ impl Actions {
                 Ok((MigrationPrepared { socket: String::new(), port: None }, Box::pin(coming)))
             }
             (StreamRoute::Own { .. }, Some(from)) => {
-                let (port, coming) = self.migrations.peers.listen(&request.route, from).await?;
+                let (port, coming) = self.migrations.peers.listen(route, from).await?;
                 Ok((MigrationPrepared { socket: String::new(), port: Some(port) }, coming))
             }
             (StreamRoute::Socket, Some(_)) | (StreamRoute::Own { .. }, None) => no_way(),

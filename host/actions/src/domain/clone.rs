@@ -211,8 +211,8 @@ impl Actions {
                 Error::new(ErrorCode::Invalid, message).with_hint("give each disk a --file of its own")
             );
         }
-        let (target, from, format) = (disk.target, source.path, source.format);
-        Ok(DiskCopy { target, from, volume, format, to, is_paused: false })
+        let (target, from, format, encrypted) = (disk.target, source.path, source.format, source.encrypted);
+        Ok(DiskCopy { target, from, volume, format, encrypted, to, is_paused: false })
     }
 
     /// Refuses a place where something is in the way, or nothing where it is to be taken as it is; the path that it has, or will have.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reeve_domain::Turn;
 use reeve_model::domain::{Disk, DiskSource, DomainConfig};
-use reeve_model::storage::{PoolChange, TakeVolume, VolumeConfig};
+use reeve_model::storage::{PoolChange, StorageOperation, TakeVolume, VolumeConfig};
 use reeve_model::{Actor, Bytes, Error, ErrorCode};
-use reeve_storage::{ImageSource, Progress};
+use reeve_storage::ImageSource;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -67,6 +67,9 @@ pub(crate) struct DiskCopy {
     pub volume: Option<(Uuid, String)>,
     /// Format of the original.
     pub format: String,
+    /// The original is encrypted, and its copy opens with the same passphrases.
+    #[serde(default)]
+    pub encrypted: bool,
     /// Where the copy goes.
     pub to: Place,
     /// The original is locked by a machine that stands still.
@@ -76,7 +79,7 @@ pub(crate) struct DiskCopy {
 impl DiskCopy {
     fn source(&self) -> ImageSource {
         let (path, format) = (self.from.clone(), self.format.clone());
-        ImageSource { path, format, follow: true, locked: !self.is_paused }
+        ImageSource { path, format, encrypted: self.encrypted, follow: true, locked: !self.is_paused }
     }
 
     /// Makes the disk of the clone the copy, which is at `path`.
@@ -215,8 +218,12 @@ impl Actions {
         let (pool, name) = match &copy.to {
             Place::File { path } => {
                 let to = path.clone();
-                crate::blocking(move || Ok(reeve_storage::copy_image(&source, &to, &Progress::default())?))
-                    .await?;
+                let home = self.pool_of_file(path);
+                let shown =
+                    home.as_ref().map_or_else(|| path.display().to_string(), |(_, name)| name.clone());
+                let pool = home.map(|(pool, _)| pool);
+                let job = self.storing.begin(pool, StorageOperation::CreateFrom, &shown);
+                crate::blocking(move || Ok(reeve_storage::copy_image(&source, &to, &job.progress)?)).await?;
                 self.note_volume(path).await;
                 return Ok(path.display().to_string());
             }
@@ -239,7 +246,8 @@ impl Actions {
         let document = volume_document(&name, Some(size.physical));
         let created = self.create_volume(actor, &pool.to_string(), &document, &TakeVolume::default()).await?;
         let made = created.volume.name.clone();
-        let filled = self.on_storage(move |storage| storage.fill(pool, &made, &source, &Progress::default()));
+        let job = self.storing.begin(pool, StorageOperation::CreateFrom, &made);
+        let filled = self.on_storage(move |storage| storage.fill(pool, &made, &source, &job.progress));
         match filled.await {
             Ok(()) => Ok(created.volume.path),
             Err(error) => {
@@ -249,20 +257,22 @@ impl Actions {
         }
     }
 
-    /// Tells the pool in whose directory a file was made.
-    async fn note_volume(&self, path: &Path) {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-        else {
-            return;
-        };
+    /// The active pool in whose directory a file is, and what it is called there.
+    fn pool_of_file(&self, path: &Path) -> Option<(Uuid, String)> {
+        let (parent, name) = (path.parent()?, path.file_name()?.to_str()?);
         let home = |pool: &storing::Pool| {
             let live = pool.live.as_ref().filter(|live| live.kind.holds_files());
             live.and_then(|live| live.target.path.as_deref())
                 .is_some_and(|target| Path::new(target) == parent)
         };
-        let found = self.storing.pools().iter().find(|(_, pool)| home(pool)).map(|(uuid, _)| *uuid);
-        if let Some(pool) = found {
-            let name = name.to_owned();
+        let pools = self.storing.pools();
+        let found = pools.iter().find(|(_, pool)| home(pool)).map(|(uuid, _)| *uuid);
+        Some((found?, name.to_owned()))
+    }
+
+    /// Tells the pool in whose directory a file was made.
+    async fn note_volume(&self, path: &Path) {
+        if let Some((pool, name)) = self.pool_of_file(path) {
             // The file is there, whatever the pool says of it.
             let _ = self.on_storage(move |storage| storage.volume(pool, &name)).await;
         }

@@ -31,6 +31,18 @@ pub enum Attachment {
     Persistent,
 }
 
+impl Attachment {
+    /// What `--live` and `--config` ask for.
+    pub fn of(live: bool, config: bool) -> Self {
+        match (live, config) {
+            (false, false) => Self::Current,
+            (true, false) => Self::Live,
+            (false, true) => Self::Config,
+            (true, true) => Self::LiveAndConfig,
+        }
+    }
+}
+
 /// Plug or unplug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Change {

@@ -143,6 +143,7 @@ pub(super) fn image_source(disk: &Disk) -> Option<ImageSource> {
     Some(ImageSource {
         path: PathBuf::from(disk.source.path()?),
         format: disk.driver.format.clone().unwrap_or_else(|| "raw".to_owned()),
+        encrypted: disk.encryption.is_some(),
         follow: !is_volume_file,
         locked: false,
     })

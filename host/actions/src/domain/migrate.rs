@@ -59,6 +59,9 @@ impl Actions {
             return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
         }
         self.permits(&subject, Request::Migrate)?;
+        if request.resume_post_copy {
+            return self.resume_post_copy(&subject, &request, begun).await;
+        }
         let host = PeerAddress::parse(&request.destination)?;
         let (route, at) = peer_address::route(&host, &request)?;
         let source = self.migrations.peers.own_address(&host, &route)?;
@@ -109,6 +112,8 @@ impl Actions {
             host,
             undefine: request.undefine_source,
             suspend_after: request.suspend_after_s,
+            post_copy_then: request.post_copy_then,
+            post_copy: false,
             actor: actor.clone(),
             downtime_us: None,
             strategy_us: 0,
@@ -116,7 +121,11 @@ impl Actions {
             stream: Some(stream),
             steering,
         };
-        let done = self.perform(actor, operation).await?;
+        let done = tokio::select! {
+            done = self.perform(actor, operation) => done?,
+            // It goes on all the same, when somebody mends it.
+            error = self.interruption(&subject) => return Err(error),
+        };
         Ok(Migrated {
             domain: snapshot.summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
@@ -229,6 +238,11 @@ pub(crate) struct Leave {
     host: PeerAddress,
     undefine: bool,
     suspend_after: Option<u64>,
+    #[serde(default)]
+    post_copy_then: bool,
+    /// The guest goes on at the destination before all of its memory is there.
+    #[serde(default)]
+    post_copy: bool,
     actor: Actor,
     downtime_us: Option<u64>,
     #[serde(default)]
@@ -281,6 +295,7 @@ impl Step<Leave> for Move {
                 let now = progress.borrow_and_update();
                 if now.ready {
                     leave.strategy_us = now.strategy_us;
+                    leave.post_copy = now.post_copy;
                     return Ok(());
                 }
                 if let Some(end) = &now.end {
@@ -306,7 +321,8 @@ impl Step<Leave> for Move {
                 }
                 () = tokio::time::sleep_until(stop_at.unwrap_or(later)), if !stopped && stop_at.is_some() => {
                     stopped = true;
-                    actions.domains.migrate(uuid, MigrationOrder::StopNow).await.map_err(explain)?;
+                    let order = if leave.post_copy_then { MigrationOrder::SwitchNow } else { MigrationOrder::StopNow };
+                    actions.domains.migrate(uuid, order).await.map_err(explain)?;
                 }
             }
         }
@@ -350,8 +366,16 @@ impl Step<Leave> for HandOver {
         actions.migrations.set_stage(leave.migration, MigrationStage::GivenUp);
         // A worker that is gone, or heard it already, decides nothing any more.
         let _ = actions.domains.migrate(leave.uuid, MigrationOrder::Decide(true)).await;
-        if !actions.wait_for_destination(leave).await {
-            return actions.take_back(leave).await;
+        if leave.post_copy {
+            actions.migrations.set_leaving(leave.uuid, Some(leave.migration));
+            actions.note_left(leave.uuid, leave.turn.as_ref()).await;
+        }
+        let outcome = actions.wait_for_destination(leave).await;
+        actions.migrations.set_leaving(leave.uuid, None);
+        match outcome {
+            Outcome::Arrived => {}
+            Outcome::NeverRan => return actions.take_back(leave).await,
+            Outcome::Lost => return actions.lose_guest(leave).await,
         }
         // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
         if leave.undefine {
@@ -384,16 +408,25 @@ impl Step<Leave> for HandOver {
     }
 }
 
+/// What became of a guest that was given up.
+enum Outcome {
+    Arrived,
+    /// The destination promises that it never ran it and never will.
+    NeverRan,
+    /// A half of it is gone.
+    Lost,
+}
+
 impl Actions {
-    /// Waits until the destination has the guest, however long that takes; false when it promises that it never had it.
-    async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> bool {
+    /// Waits until the destination has the guest, however long that takes, or it is known that it never will.
+    async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> Outcome {
         let mut progress = self.domains.migration_progress(leave.uuid).ok();
         loop {
             if let Some(progress) = &mut progress
                 && let Some(MigrationEnd::Moved(downtime)) = &progress.borrow_and_update().end
             {
                 leave.downtime_us = Some(*downtime);
-                return true;
+                return Outcome::Arrived;
             }
             let told = async {
                 if let Some(progress) = &mut progress
@@ -409,15 +442,32 @@ impl Actions {
                 () = tokio::time::sleep(ASK_AGAIN) => {
                     // This may take as long as the other host is away: an operator must be able to end the copy.
                     leave.turn = None;
+                    let here = self.domains.phase(leave.uuid).is_ok_and(|phase| phase.has_machine());
+                    if leave.post_copy && !here {
+                        // The destination hears it and ends its half, unless that is whole.
+                        self.migrations.set_stage(leave.migration, MigrationStage::Lost);
+                    }
                     let report = self.migrations.peers.report(&leave.host, leave.migration).await;
                     match report.map(|report| report.stage) {
-                        Ok(MigrationStage::Arrived) => return true,
-                        Ok(MigrationStage::Refused) => return false,
+                        Ok(MigrationStage::Arrived) => return Outcome::Arrived,
+                        Ok(MigrationStage::Refused) => return Outcome::NeverRan,
+                        Ok(MigrationStage::Lost) => return Outcome::Lost,
                         Ok(_) | Err(_) => {}
                     }
                 }
             }
         }
+    }
+
+    /// The guest is lost, and what is left of it here is no guest.
+    async fn lose_guest(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
+        if let Ok(turn) = self.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await
+            && turn.check(Request::Destroy).is_ok()
+        {
+            turn.lose().await.map_err(explain)?;
+        }
+        let message = "the guest was lost in post-copy: a worker of it ended before all of its memory was at the destination";
+        Err(Error::new(ErrorCode::Internal, message))
     }
 
     /// The destination never ran the guest and never will: it goes on here.
@@ -431,7 +481,8 @@ impl Actions {
 
     /// Notes that the guest of a domain runs, if it does.
     pub(super) async fn note_arrival(&self, uuid: Uuid, turn: Option<&Turn>) {
-        if !matches!(self.domains.migration_place(uuid).await, Ok(MigrationPlace::Here)) {
+        let place = self.domains.migration_place(uuid).await;
+        if !matches!(place, Ok(MigrationPlace::Here | MigrationPlace::Late { .. })) {
             return;
         }
         let noted = match turn {

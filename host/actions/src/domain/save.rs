@@ -74,15 +74,15 @@ impl Actions {
         Err(Error::new(ErrorCode::NotFound, message))
     }
 
-    /// How far the save of a domain is.
+    /// How far the save or dump of a domain is.
     pub async fn save_status(&self, actor: &Actor, key: &str) -> Result<SaveStatus, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
         let progress = self.domains.save_progress(subject.uuid).await.map_err(explain)?;
         let progress = progress.ok_or_else(|| not_saved(&subject.name))?;
-        Ok(SaveStatus { done: progress.done, total: progress.total })
+        Ok(SaveStatus { done: progress.done, total: progress.total, dump: progress.dump })
     }
 
-    /// Gives the save of a domain up; the domain runs on, and whoever saves it is told.
+    /// Gives the save or dump of a domain up; the domain runs on, and whoever saves it is told.
     pub async fn cancel_save(&self, actor: &Actor, key: &str) -> Result<(), Error> {
         let subject = self.subject(actor, Verb::DomainSave, key)?;
         self.domains

@@ -4,7 +4,7 @@
 //!   document, options ─▶ plan: what becomes of each disk, where the memory goes
 //!     ─▶ journal [ files │ definition │ machine: memory, images, change-over │ metadata │ go on ]
 //! ```
-//! The data of a snapshot is in images, and in save images of the host's own (decisions/0016); the store has its document, and which
+//! The data of a snapshot is in images, and in save images of the host's own (decisions/0017); the store has its document, and which
 //! one is current. Whatever changes them has the turn of the domain.
 
 mod delete;

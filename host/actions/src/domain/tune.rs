@@ -23,7 +23,7 @@ impl Actions {
     /// What a domain is tuned to: of the running machine as its host says, else of the definition.
     pub async fn tuning(&self, actor: &Actor, key: &str, options: TuneOptions) -> Result<Tuning, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
-        let (live, _) = self.scope(&subject, attachment(options))?;
+        let (live, _) = self.scope(&subject, Attachment::of(options.live, options.config))?;
         match live {
             true => self.domains.tuning(subject.uuid).await.map_err(explain),
             false => self.defined_tuning(&subject),
@@ -65,17 +65,20 @@ impl Actions {
             );
             return Err(Error::new(ErrorCode::Invalid, message));
         }
-        let (live, _) = self.scope(&subject, attachment(options))?;
+        let (live, _) = self.scope(&subject, Attachment::of(options.live, options.config))?;
         let request = if live { Request::Tune } else { Request::Configure };
+        let has_memory = |config: &DomainConfig| known_memory(config, &change);
         self.permits(&subject, request)?;
         let turn = self.turn(actor, subject.uuid, request).await?;
-        let (live, config) = self.scope(&subject, attachment(options))?;
+        let (live, config) = self.scope(&subject, Attachment::of(options.live, options.config))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if live {
             refuse_live(&snapshot.config, &change)?;
+            has_memory(&snapshot.config)?;
         }
         let mut replaced = None;
         if let Some(before) = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config) {
+            has_memory(&before)?;
             let mut after = before.as_ref().clone();
             change.apply(&mut after);
             let after = self.ask_definition(actor, &snapshot, after).await?;
@@ -83,9 +86,15 @@ impl Actions {
             replaced = Some((before, after));
         }
         if live {
-            let memory = change.current_memory;
+            let (memory, vcpus) = (change.current_memory, change.vcpus);
             let change = Tuning { vcpus: None, current_memory: None, ..change };
-            let mut done = turn.tune(change).await;
+            let mut done = match vcpus.filter(|count| *count != snapshot.config.vcpu.at_boot()) {
+                Some(count) => turn.set_vcpus(count).await,
+                None => Ok(()),
+            };
+            if done.is_ok() {
+                done = turn.tune(change).await;
+            }
             if let (Ok(()), Some(memory)) = (&done, memory) {
                 done = turn.set_memory(memory).await;
             }
@@ -111,12 +120,17 @@ impl Actions {
     }
 }
 
-fn attachment(options: TuneOptions) -> Attachment {
-    match (options.live, options.config) {
-        (false, false) => Attachment::Current,
-        (true, false) => Attachment::Live,
-        (false, true) => Attachment::Config,
-        (true, true) => Attachment::LiveAndConfig,
+/// Refuses to change memory that a configuration has not.
+fn known_memory(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
+    let memories = config.devices.memories.len();
+    match change.plugged.iter().find(|memory| memory.number as usize >= memories) {
+        Some(memory) => {
+            let (name, number) = (&config.name, memory.number);
+            let message = format!("domain '{name}' has no memory {number} to plug: it has {memories}");
+            let hint = "its document says what can be plugged: <memory model='virtio-mem'>";
+            Err(Error::new(ErrorCode::NotFound, message).with_hint(hint))
+        }
+        None => Ok(()),
     }
 }
 
@@ -138,13 +152,7 @@ fn refuse_live(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
     let mut whole = config.clone();
     change.apply(&mut whole);
     define::check(&whole)?;
-    let present = config.vcpu.at_boot();
-    if let Some(count) = change.vcpus.filter(|count| *count != present) {
-        let sentence = format!(
-            "domain '{name}' runs with {present} vCPUs and can't have {count}: vCPUs can't be plugged or unplugged while it runs"
-        );
-        return refuse(ErrorCode::Unsupported, sentence);
-    }
+    let present = whole.vcpu.at_boot();
     if let Some(pin) = change.vcpu_pins.iter().find(|pin| pin.vcpu >= present) {
         let sentence = format!("domain '{name}' runs without vCPU {}: it has {present}", pin.vcpu);
         return refuse(ErrorCode::WrongState, sentence);

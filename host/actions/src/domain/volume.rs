@@ -1,9 +1,10 @@
 //! Disks that are volumes of storage pools: where they are, when a domain gets them.
 
 use reeve_model::domain::{Device, Disk, DiskSource, DomainConfig, FoundVolume};
-use reeve_model::storage::VolumeKind;
+use reeve_model::storage::{Encryption, VolumeKind};
 use reeve_model::{Error, ErrorCode};
 
+use super::disk::image_source;
 use crate::{Actions, storing};
 
 impl Actions {
@@ -11,6 +12,7 @@ impl Actions {
     pub(super) async fn find_volumes(&self, config: &mut DomainConfig) -> Result<(), Error> {
         for disk in &mut config.devices.disks {
             self.find_disk(&config.name, disk).await?;
+            self.find_key(&config.name, disk).await?;
         }
         Ok(())
     }
@@ -20,7 +22,11 @@ impl Actions {
         let (mut present, mut missing) = (config.clone(), Vec::new());
         let mut disks = Vec::new();
         for mut disk in std::mem::take(&mut present.devices.disks) {
-            match self.find_disk(&config.name, &mut disk).await {
+            let found = match self.find_disk(&config.name, &mut disk).await {
+                Ok(()) => self.find_key(&config.name, &disk).await,
+                missing => missing,
+            };
+            match found {
                 Ok(()) => disks.push(disk),
                 Err(error) => missing.push(error.message),
             }
@@ -32,9 +38,36 @@ impl Actions {
     /// Looks up the volume of a device, if it is a disk that has one.
     pub(super) async fn find_device(&self, domain: &str, device: &mut Device) -> Result<(), Error> {
         match device {
-            Device::Disk(disk) => self.find_disk(domain, disk).await,
+            Device::Disk(disk) => {
+                self.find_disk(domain, disk).await?;
+                self.find_key(domain, disk).await
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Fails unless the secret of an encrypted disk has a value. The value itself is for who opens the disk.
+    async fn find_key(&self, domain: &str, disk: &Disk) -> Result<(), Error> {
+        let Some(encryption) = &disk.encryption else { return Ok(()) };
+        let subject = format!("disk '{}' of domain '{domain}'", disk.target);
+        let secret = encryption.passphrase();
+        let secret = secret.map_err(|error| Error::new(ErrorCode::Invalid, format!("{subject}: {error}")))?;
+        self.referred_secret(secret, &subject).await.map(drop)
+    }
+
+    /// Fails where the secret of an encrypted disk does not open it. That takes as long as a guess is to take.
+    pub(super) async fn refuse_wrong_keys(&self, config: &DomainConfig) -> Result<(), Error> {
+        for disk in &config.devices.disks {
+            let (Some(encryption), Some(image)) = (&disk.encryption, image_source(disk)) else { continue };
+            let subject = format!("disk '{}' of domain '{}'", disk.target, config.name);
+            let invalid = |reason: String| Error::new(ErrorCode::Invalid, format!("{subject}: {reason}"));
+            let secret = encryption.passphrase().map_err(|error| invalid(error.to_string()))?;
+            let (_, passphrase) = self.referred_secret(secret, &subject).await?;
+            if !crate::blocking(move || Ok(image.opens(&passphrase)?)).await? {
+                return Err(invalid("the passphrase of its secret does not open it".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn find_disk(&self, domain: &str, disk: &mut Disk) -> Result<(), Error> {
@@ -78,6 +111,17 @@ impl Actions {
                 let hint = format!("write <driver type='{}'/>, or leave the type out", there.format);
                 return Err(refused(ErrorCode::Invalid, reason).with_hint(hint));
             }
+        }
+        // Whoever made the volume said which secret opens it; a disk may name another, of the same passphrase.
+        if let (None, Some(there)) = (&disk.encryption, &there.encryption) {
+            let Some(secret) = there.secret else {
+                let reason = format!(
+                    "volume '{volume}' of pool '{pool}' is encrypted, and it is not known which secret opens it"
+                );
+                let hint = "name it in the disk: <encryption format='luks'><secret type='passphrase' uuid='…'/></encryption>";
+                return Err(refused(ErrorCode::Invalid, reason).with_hint(hint));
+            };
+            disk.encryption = Some(Encryption::luks(secret));
         }
         *found = Some(FoundVolume { path: there.path, is_file: there.kind == VolumeKind::File });
         Ok(())

@@ -7,7 +7,7 @@ use reeve_model::storage::{
     BuildMode, DefinedPool, PoolChange, PoolConfig, PoolKind, PoolSummary, StorageOperation,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
-use reeve_storage::{Progress, Storage};
+use reeve_storage::Storage;
 
 use crate::Actions;
 use crate::storing::Pool;
@@ -138,8 +138,8 @@ impl Actions {
         // Noted first: a daemon that dies in between finds it again, and starts it.
         self.store(move |store| store.put_active_pool(uuid, &live)).await?;
         let wanted = Arc::clone(config);
-        let start =
-            move |storage: &Storage| storage.start_with(&wanted, secret.as_ref(), &Progress::default());
+        let job = self.storing.begin(uuid, StorageOperation::Refresh, "");
+        let start = move |storage: &Storage| storage.start_with(&wanted, secret.as_ref(), &job.progress);
         if let Err(error) = self.on_storage(start).await {
             self.store(move |store| store.remove_active_pool(uuid)).await?;
             return Err(error);

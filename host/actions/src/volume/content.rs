@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use reeve_model::storage::{Frame, PoolChange, StorageOperation, VolumePart};
 use reeve_model::{Actor, Error, Verb};
-use reeve_storage::{Progress, Stretch};
+use reeve_storage::{Progress, Storage, StorageError, Stretch};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::Actions;
+use crate::job::Job;
+use crate::storing::Pool;
 
 /// Pieces that wait on their way.
 const WAITING: usize = 16;
@@ -21,6 +24,14 @@ static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
 pub type Incoming = mpsc::Receiver<io::Result<Vec<u8>>>;
 /// Bytes on their way to a client. An error ends them early.
 pub type Outgoing = mpsc::Receiver<io::Result<Vec<u8>>>;
+
+/// A client reads or writes the content of a volume, and others see that.
+struct Begun {
+    uuid: Uuid,
+    pool: Pool,
+    name: String,
+    job: Job,
+}
 
 /// What content looks like on its way.
 #[derive(Debug, Clone, Copy)]
@@ -65,40 +76,60 @@ impl Actions {
         part: VolumePart,
         file: OwnedFd,
     ) -> Result<u64, Error> {
-        let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
-        let meant = name.clone();
-        let job = self.storing.begin(uuid, StorageOperation::Upload, &name);
-        let _stop = StopWhenDropped(job.progress.clone());
+        let begun = self.begin_content(actor, StorageOperation::Upload, (pool, volume))?;
+        let _stop = StopWhenDropped(begun.job.progress.clone());
         let part = (part.offset, part.length);
-        let work = move |storage: &reeve_storage::Storage| {
-            storage.upload_file(uuid, &meant, part, file, &job.progress)
+        let work = move |storage: &Storage, Begun { uuid, name, job, .. }: &Begun| {
+            storage.upload_file(*uuid, name, part, file, &job.progress)
         };
-        let written = self.on_storage(work).await?;
-        self.tell_pool(actor, record.config(), PoolChange::VolumeUploaded, &name);
-        Ok(written)
+        self.write_content(actor, begun, work).await
     }
 
     async fn upload(
         &self,
         actor: &Actor,
-        (pool, volume): (&str, &str),
+        volume: (&str, &str),
         part: VolumePart,
         incoming: Incoming,
         form: Form,
     ) -> Result<u64, Error> {
-        let (uuid, record, name) = self.volume_of(actor, Verb::VolumeChange, pool, volume)?;
-        let meant = name.clone();
-        let job = self.storing.begin(uuid, StorageOperation::Upload, &name);
-        let work = move |storage: &reeve_storage::Storage| {
+        let begun = self.begin_content(actor, StorageOperation::Upload, volume)?;
+        let work = move |storage: &Storage, Begun { uuid, name, job, .. }: &Begun| {
             let mut input = Pieces { incoming, piece: Vec::new(), at: 0 };
             let part = (part.offset, part.length);
             match form {
-                Form::Plain => storage.upload(uuid, &meant, part, &mut input, &job.progress),
-                Form::Sparse => storage.upload_sparse(uuid, &meant, part, &mut input, &job.progress),
+                Form::Plain => storage.upload(*uuid, name, part, &mut input, &job.progress),
+                Form::Sparse => storage.upload_sparse(*uuid, name, part, &mut input, &job.progress),
             }
         };
-        let written = self.on_storage(work).await?;
-        self.tell_pool(actor, record.config(), PoolChange::VolumeUploaded, &name);
+        self.write_content(actor, begun, work).await
+    }
+
+    fn begin_content(
+        &self,
+        actor: &Actor,
+        operation: StorageOperation,
+        (pool, volume): (&str, &str),
+    ) -> Result<Begun, Error> {
+        let verb = match operation {
+            StorageOperation::Download => Verb::VolumeDownload,
+            _ => Verb::VolumeChange,
+        };
+        let (uuid, pool, name) = self.volume_of(actor, verb, pool, volume)?;
+        let job = self.storing.begin(uuid, operation, &name);
+        Ok(Begun { uuid, pool, name, job })
+    }
+
+    /// Does what changes the content of a volume, and tells of it.
+    async fn write_content(
+        &self,
+        actor: &Actor,
+        begun: Begun,
+        work: impl FnOnce(&Storage, &Begun) -> Result<u64, StorageError> + Send + 'static,
+    ) -> Result<u64, Error> {
+        let (config, name) = (Arc::clone(begun.pool.config()), begun.name.clone());
+        let written = self.on_storage(move |storage| work(storage, &begun)).await?;
+        self.tell_pool(actor, &config, PoolChange::VolumeUploaded, &name);
         Ok(written)
     }
 
@@ -134,8 +165,8 @@ impl Actions {
         part: VolumePart,
         file: OwnedFd,
     ) -> Result<u64, Error> {
-        let (uuid, _, name) = self.volume_of(actor, Verb::VolumeDownload, pool, volume)?;
-        let job = self.storing.begin(uuid, StorageOperation::Download, &name);
+        let begun = self.begin_content(actor, StorageOperation::Download, (pool, volume))?;
+        let Begun { uuid, name, job, .. } = begun;
         let _stop = StopWhenDropped(job.progress.clone());
         let part = (part.offset, part.length);
         self.on_storage(move |storage| storage.download_file(uuid, &name, part, file, &job.progress)).await
@@ -144,14 +175,14 @@ impl Actions {
     async fn download(
         &self,
         actor: &Actor,
-        (pool, volume): (&str, &str),
+        volume: (&str, &str),
         part: VolumePart,
         form: Form,
     ) -> Result<Outgoing, Error> {
-        let (uuid, _, name) = self.volume_of(actor, Verb::VolumeDownload, pool, volume)?;
+        let begun = self.begin_content(actor, StorageOperation::Download, volume)?;
+        let Begun { uuid, name, job, .. } = begun;
         let (sender, mut outgoing) = mpsc::channel(WAITING);
         let storage = Arc::clone(&self.storing.storage);
-        let job = self.storing.begin(uuid, StorageOperation::Download, &name);
         let work = move || {
             let mut sink = |stretch: Stretch<'_>| send(&sender, stretch, form);
             let part = (part.offset, part.length);

@@ -383,6 +383,33 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
     }
 }
 
+/// A pivot takes images and a worker, and is killed with both (`tests/tests/storage/block_job_faults.rs`). Here the machine is gone too: the
+/// other image had all before the first step.
+#[tokio::test]
+async fn an_interrupted_pivot_without_its_machine_changes_the_definition() {
+    for step in ["machine", "definition"] {
+        let root = TempDir::new().unwrap();
+        {
+            let host = recovered(root.path(), Arc::new(NoFaults)).await;
+            let defined = host.define(&ROOT, &document("web", "", DISK), false).await.unwrap();
+            let uuid = defined.domain.uuid;
+            let config = host.domains.definition(uuid).unwrap().unwrap();
+            let data = serde_json::json!({
+                "uuid": uuid, "actor": ROOT, "before": config.devices.disks[0], "successor": "/new.img",
+                "format": "qcow2",
+            });
+            let actor = serde_json::to_string(&ROOT).unwrap();
+            let (kind, data) = ("domain-block-pivot", data.to_string());
+            let id = host.store.begin_operation(kind, &uuid.to_string(), &actor, &data).unwrap();
+            host.store.note_step(id, step, JournalState::Forward, &data).unwrap();
+        }
+        let host = recovered(root.path(), Arc::new(NoFaults)).await;
+        let xml = host.xml(&ROOT, "web", true).unwrap();
+        assert!(xml.contains("'/new.img'") && xml.contains("type='qcow2'"), "{step}: {xml}");
+        assert!(host.store.open_operations().unwrap().is_empty(), "{step}");
+    }
+}
+
 /// Every point that an undisturbed run passes.
 async fn points(doing: Doing) -> Vec<String> {
     let root = TempDir::new().unwrap();

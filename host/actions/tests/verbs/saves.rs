@@ -1,6 +1,7 @@
 //! Saving and restoring, with the simulator; real guests are in the tests of the whole.
 
 use reeve_model::api::{StartOptions, UndefineOptions};
+use reeve_model::domain_dump::{DumpFile, DumpFormat, DumpMode};
 use reeve_model::domain_save::{RestoredState, SaveOptions};
 use reeve_model::event::DomainChange as Change;
 use reeve_model::{DomainState, ErrorCode, StateReason};
@@ -89,6 +90,48 @@ async fn a_managed_save_is_used_by_the_next_start() {
         .unwrap();
     host.create(&ROOT, &plain("job"), false).await.unwrap();
     refused(host.managed_save(&ROOT, "job", options).await, ErrorCode::WrongState, &["transient"]);
+}
+
+#[tokio::test]
+async fn a_domain_is_dumped_and_is_what_was_asked_for_afterwards() {
+    let (directory, host) = host();
+    let path = directory.path().join("web.core");
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let file =
+        |mode| DumpFile { path: path.display().to_string(), memory_only: true, mode, ..DumpFile::default() };
+    refused(host.dump(&ROOT, "web", &file(None)).await, ErrorCode::WrongState, &["is not running"]);
+    host.start(&ROOT, "web").await.unwrap();
+    for (wrong, told) in [
+        (DumpFile { format: DumpFormat::KdumpZlib, ..file(None) }, ["'kdump-zlib'", "'elf'"]),
+        (DumpFile { memory_only: false, ..file(None) }, ["memory and the vCPUs", "'--memory-only'"]),
+    ] {
+        let refusal = host.dump(&ROOT, "web", &wrong).await.unwrap_err();
+        let said = format!("{} {}", refusal.message, refusal.hint.unwrap_or_default());
+        assert!(
+            refusal.code == ErrorCode::Unsupported && told.iter().all(|word| said.contains(word)),
+            "{said}"
+        );
+    }
+    let relative = DumpFile { path: "web.core".to_owned(), ..file(None) };
+    refused(host.dump(&ROOT, "web", &relative).await, ErrorCode::Invalid, &["absolute path"]);
+    let missing = DumpFile { path: directory.path().join("no/core").display().to_string(), ..file(None) };
+    refused(host.dump(&ROOT, "web", &missing).await, ErrorCode::NotFound, &["can't be made"]);
+    assert_eq!(host.state(&ROOT, "web").unwrap().state, DomainState::Running);
+    let states = [(Some(DumpMode::Live), DomainState::Running), (None, DomainState::Paused)];
+    for (mode, state) in states {
+        assert_eq!(host.dump(&ROOT, "web", &file(mode)).await.unwrap().state, state, "{mode:?}");
+        assert!(std::fs::read_to_string(&path).unwrap().contains("no memory"));
+        std::fs::remove_file(&path).unwrap();
+    }
+    // One that was paused stays so, whatever is done to it.
+    let row = host.dump(&ROOT, "web", &file(Some(DumpMode::Reset))).await.unwrap();
+    assert_eq!(row.state, DomainState::Paused);
+    host.resume(&ROOT, "web").await.unwrap();
+    let row = host.dump(&ROOT, "web", &file(Some(DumpMode::Reset))).await.unwrap();
+    assert_eq!(row.state, DomainState::Running);
+    let row = host.dump(&ROOT, "web", &file(Some(DumpMode::Crash))).await.unwrap();
+    assert_eq!((row.state, row.reason, row.id), (DomainState::Crashed, StateReason::Dumped, None));
+    assert!(host.store.open_operations().unwrap().is_empty());
 }
 
 /// What version 1 of the format wrote. With `REEVE_WRITE_FIXTURE` set it is written anew, which is for the beginning of a version only.

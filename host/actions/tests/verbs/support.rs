@@ -63,6 +63,7 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         sink: Arc::new(BusSink(bus.clone())),
         keeper: Arc::new(StoreKeeper(store.clone())),
         boot_id: "boot".to_owned(),
+        dumps: std::env::temp_dir(),
     });
     let actions = Arc::new(Actions::new(Deps {
         domains: domains.clone(),

@@ -76,10 +76,5 @@ pub(super) fn attachment(options: DeviceOptions) -> Attachment {
     if options.persistent && !options.live {
         return Attachment::Persistent;
     }
-    match (options.live, options.config || options.persistent) {
-        (false, false) => Attachment::Current,
-        (true, false) => Attachment::Live,
-        (false, true) => Attachment::Config,
-        (true, true) => Attachment::LiveAndConfig,
-    }
+    Attachment::of(options.live, options.config || options.persistent)
 }

@@ -39,7 +39,7 @@ pub(crate) async fn save(
     Ok(Json(state.actions.save(&actor, &domain, &file.path, given(&xml), file.options()).await?))
 }
 
-/// How far the save of a domain is.
+/// How far the save or dump of a domain is.
 #[utoipa::path(
     get,
     path = "/v1/domains/{domain}/save",
@@ -56,7 +56,7 @@ pub(crate) async fn save_status(
     Ok(Json(state.actions.save_status(&actor, &domain).await?))
 }
 
-/// Gives the save of a domain up; the domain runs on.
+/// Gives the save or dump of a domain up; the domain runs on.
 #[utoipa::path(
     delete,
     path = "/v1/domains/{domain}/save",

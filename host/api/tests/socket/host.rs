@@ -46,6 +46,7 @@ impl Host {
             sink: Arc::new(BusSink(bus.clone())),
             keeper: Arc::new(StoreKeeper(store.clone())),
             boot_id: "this boot".into(),
+            dumps: std::env::temp_dir(),
         });
         // The user of the test is the daemon's own user.
         let own_uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(directory.path()).unwrap());

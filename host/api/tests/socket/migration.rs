@@ -3,7 +3,7 @@
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
 use reeve_model::migration::{
-    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute,
+    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, ResumeMigration, StreamRoute,
 };
 use uuid::Uuid;
 
@@ -38,6 +38,10 @@ async fn limits_are_kept_and_what_can_not_move_is_refused() {
     assert_eq!(refused(client.migrate_domain("web", &somewhere).await), ErrorCode::Unsupported);
     assert_eq!(refused(client.domain_job("web").await), ErrorCode::Unsupported);
     assert_eq!(refused(client.abort_domain_job("web").await), ErrorCode::Unsupported);
+    assert_eq!(refused(client.switch_to_post_copy("web").await), ErrorCode::Unsupported);
+    assert_eq!(refused(client.interrupt_post_copy("web").await), ErrorCode::Unsupported);
+    let rest = Migrate { resume_post_copy: true, ..somewhere };
+    assert_eq!(refused(client.migrate_domain("web", &rest).await), ErrorCode::WrongState);
 }
 
 #[tokio::test]
@@ -45,6 +49,8 @@ async fn another_host_is_told_what_is_known() {
     let host = Host::serve();
     let client = &host.client;
     assert_eq!(client.migration_report(Uuid::new_v4()).await.unwrap().stage, MigrationStage::Unknown);
+    let rest = ResumeMigration { route: StreamRoute::Socket };
+    assert_eq!(refused(client.resume_migration(Uuid::new_v4(), &rest).await), ErrorCode::NotFound);
     let nobody_waits = client.migration_stream(Uuid::new_v4()).await.map(drop);
     assert_eq!(refused(nobody_waits), ErrorCode::NotFound);
     let prepare = |xml: String| PrepareMigration {

@@ -7,8 +7,10 @@ use reeve_model::agent::{
     AgentCommand, FreezeOptions, SetGuestTime, SetGuestVcpus, SetUserPassword, ShutdownOptions, TrimOptions,
 };
 use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
+use reeve_model::block_job::{LimitBlockJob, StartBlockJob};
 use reeve_model::domain::{IoLimit, IoLimits, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
+use reeve_model::domain_dump::{DumpFile, DumpFormat, DumpMode};
 use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
 use reeve_model::domain_save::{RestoredState, SaveFile, SaveOptions};
 use reeve_model::install::InstallPolicy;
@@ -134,6 +136,9 @@ async fn disks_are_listed_measured_and_changed() {
     assert_eq!(client.disk_limits("web", "vdb", XmlOptions { inactive: true }).await.unwrap(), limits);
     let resize = ResizeDisk { capacity: Bytes::mib(1), shrink: false };
     refused(client.resize_disk("web", "vdb", resize).await, ErrorCode::WrongState, "is not running");
+    let start = StartBlockJob::default();
+    refused(client.start_block_job("web", "vdb", &start).await, ErrorCode::WrongState, "is not running");
+    refused(client.block_jobs("web").await, ErrorCode::WrongState, "is not running");
 
     let shared = CloneDomain { auto: true, skip_copy: vec!["vdb".to_owned()], ..CloneDomain::default() };
     let cloned = client.clone_domain("web", &shared).await.unwrap();
@@ -144,6 +149,19 @@ async fn disks_are_listed_measured_and_changed() {
     refused(client.clone_domain("web", &copied).await, ErrorCode::NotFound, "'/none.img'");
     client.start_domain("web").await.unwrap();
     refused(client.clone_domain("web", &shared).await, ErrorCode::WrongState, "is active");
+
+    // A simulated machine has no images.
+    refused(client.start_block_job("web", "vdb", &start).await, ErrorCode::Unsupported, "has no images");
+    assert!(client.block_jobs("web").await.unwrap().is_empty());
+    let limit = LimitBlockJob { bandwidth: Bytes::mib(1) };
+    refused(client.limit_block_job("web", "vdb", limit).await, ErrorCode::WrongState, "has no block job");
+    for job in [
+        client.block_job("web", "vdb").await,
+        client.abort_block_job("web", "vdb").await,
+        client.pivot_block_job("web", "vdb").await,
+    ] {
+        refused(job, ErrorCode::WrongState, "has no block job");
+    }
 }
 
 #[tokio::test]
@@ -271,4 +289,17 @@ async fn a_domain_is_saved_to_a_file_and_started_from_it() {
     assert!(saved.managed_save);
     assert!(!client.remove_managed_save("web").await.unwrap().managed_save);
     refused(client.remove_managed_save("web").await, ErrorCode::NotFound, "has no managed save");
+}
+
+#[tokio::test]
+async fn a_domain_is_dumped_to_a_file() {
+    let host = Host::serve();
+    host.define("web").await;
+    let (client, place) = (&host.client, tempfile::tempdir().unwrap());
+    client.start_domain("web").await.unwrap();
+    let path = place.path().join("web.core").display().to_string();
+    let file = DumpFile { path, memory_only: true, mode: Some(DumpMode::Live), ..DumpFile::default() };
+    assert_eq!(client.dump_domain("web", &file).await.unwrap().state, DomainState::Running);
+    let other = DumpFile { format: DumpFormat::KdumpLzo, ..file };
+    refused(client.dump_domain("web", &other).await, ErrorCode::Unsupported, "'kdump-lzo'");
 }

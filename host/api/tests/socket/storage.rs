@@ -3,7 +3,8 @@
 use reeve_client::{ClientError, Content};
 use reeve_model::api::{EditOptions, XmlOptions};
 use reeve_model::storage::{
-    BuildMode, PoolFilter, PoolKind, ResizeVolume, TakePool, TakeVolume, VolumePart, WipeAlgorithm,
+    BuildMode, PoolFilter, PoolKind, ResizeVolume, SourceLookup, TakePool, TakeVolume, VolumePart,
+    WipeAlgorithm,
 };
 use reeve_model::{Bytes, ErrorCode};
 
@@ -36,10 +37,14 @@ async fn pools_and_volumes_from_their_making_to_their_end() {
     assert!(client.set_pool_autostart("lab", true).await.unwrap().autostart);
     assert_eq!(client.refresh_pool("lab").await.unwrap().volumes, 0);
     assert!(client.pool_jobs("lab").await.unwrap().is_empty());
+    assert!(client.storage_jobs().await.unwrap().is_empty());
     assert_eq!(refused(client.pool_jobs("nowhere").await), ErrorCode::NotFound);
-    let disks = client.pool_sources(PoolKind::Disk).await.unwrap();
+    let disks = client.pool_sources(&SourceLookup::new(PoolKind::Disk)).await.unwrap();
     assert!(disks.iter().all(|disk| disk.path.starts_with("/dev/")), "{disks:?}");
-    assert_eq!(refused(client.pool_sources(PoolKind::Gluster).await), ErrorCode::Unsupported);
+    let gluster = SourceLookup::new(PoolKind::Gluster);
+    assert_eq!(refused(client.pool_sources(&gluster).await), ErrorCode::Unsupported);
+    let nowhere = SourceLookup::new(PoolKind::Netfs);
+    assert_eq!(refused(client.pool_sources(&nowhere).await), ErrorCode::Invalid);
 
     let volume =
         "<volume><name>a b</name><capacity unit='MiB'>4</capacity><allocation>0</allocation></volume>";

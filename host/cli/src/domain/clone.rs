@@ -2,11 +2,13 @@
 
 use clap::Args;
 use reeve_model::domain_disk::{CloneDomain, ClonedDisk, ClonedDomain, DiskFate};
+use reeve_model::storage::StorageOperation;
 use serde::Serialize;
 
 use super::Target;
 use crate::context::Context;
 use crate::output::Show;
+use crate::progress::{Watched, watched};
 
 /// Options of `reeve domain clone`.
 #[derive(Debug, Args)]
@@ -55,7 +57,11 @@ impl Clone {
             force_copy: self.force_copy,
             macs: self.macs,
         };
-        let cloned = context.client.clone_domain(&self.target.domain, &request).await?;
+        // One disk after the other, in their pools or none.
+        let watch =
+            Watched { pool: None, volume: None, operation: StorageOperation::CreateFrom, total: None };
+        let work = context.client.clone_domain(&self.target.domain, &request);
+        let cloned = watched(context, watch, work).await?;
         for warning in &cloned.warnings {
             context.note(&format!("warning: {warning}"));
         }

@@ -48,6 +48,13 @@ pub struct Domblkstat {
     human: bool,
 }
 
+/// Options of `reeve domain domblkerror`.
+#[derive(Debug, Args)]
+pub struct Domblkerror {
+    #[command(flatten)]
+    target: Target,
+}
+
 /// Options of `reeve domain blockresize`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -128,6 +135,14 @@ impl Domblkstat {
         let own = stats.disks.into_iter().find(|stats| stats.target == disk.target);
         let stats = own.with_context(|| format!("there are no counters of '{}'", self.disk.disk))?;
         context.show(&Counters { stats, human: self.human })
+    }
+}
+
+impl Domblkerror {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let stats = context.client.domain_stats(&self.target.domain).await?;
+        let error = |disk: DiskStats| Some(DiskError { target: disk.target, error: disk.error? });
+        context.show(&DiskErrors(stats.disks.into_iter().filter_map(error).collect()))
     }
 }
 
@@ -230,6 +245,28 @@ impl Show for Counters {
             true => format!("Device: {}\n{}", stats.target, lines.join("\n")),
             false => lines.join("\n"),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct DiskError {
+    target: String,
+    error: String,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct DiskErrors(Vec<DiskError>);
+
+impl Show for DiskErrors {
+    const ELEMENT: &'static str = "disks";
+
+    fn human(&self) -> String {
+        if self.0.is_empty() {
+            return "No errors found".to_owned();
+        }
+        let lines = self.0.iter().map(|disk| format!("{}: {}", disk.target, disk.error));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
 

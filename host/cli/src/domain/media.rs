@@ -223,6 +223,7 @@ fn named(target: &str) -> Disk {
         shareable: false,
         serial: None,
         iotune: Default::default(),
+        encryption: None,
         common: Default::default(),
     }
 }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use reeve_model::block_job::BlockJob;
+use reeve_model::domain_save::SaveStatus;
 use reeve_model::migration::{Migrate, Migrated, MigrationJob, MigrationLimits};
 use serde::Serialize;
 
-use super::Target;
+use super::{Target, block_job};
 use crate::context::{Context, read_document};
 use crate::output::Show;
 
@@ -24,6 +26,8 @@ Examples:
   reeve domain migrate web --desturi qemu+tls://host2.example.com/system --live --persistent --undefinesource
   reeve domain migrate web --desturi … --live --timeout 30      after 30 s it stands still until all of it is sent
   reeve domain migrate web --desturi … --live --migrateuri tls://10.9.0.2     memory goes over another network
+  reeve domain migrate web --desturi … --live --postcopy        and then 'reeve domain migrate-postcopy web': it goes on there at once
+  reeve domain migrate web --desturi … --postcopy-resume        after the connection broke in post-copy
   reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live    to another daemon on this machine")]
 pub struct MigrateDomain {
     #[command(flatten)]
@@ -67,9 +71,24 @@ pub struct MigrateDomain {
     /// Stop the guest after so many seconds, so that the rest can be sent
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// With --timeout: stop the guest (there is nothing else yet)
-    #[arg(long, requires = "timeout")]
+    /// With --timeout: stop the guest, which is also what is done without it
+    #[arg(long, requires = "timeout", conflicts_with = "timeout_postcopy")]
     timeout_suspend: bool,
+    /// With --timeout: let it go on at the destination instead
+    #[arg(long, requires = "timeout", requires = "postcopy")]
+    timeout_postcopy: bool,
+    /// Allow that the guest goes on at the destination before all of its memory is there
+    #[arg(long)]
+    postcopy: bool,
+    /// With --postcopy: it does after the first round
+    #[arg(long, requires = "postcopy")]
+    postcopy_after_precopy: bool,
+    /// MiB a second of what the guest does not wait for then; 0 is as many as the connection takes
+    #[arg(long, value_name = "MIB", requires = "postcopy")]
+    postcopy_bandwidth: Option<u64>,
+    /// Go on with post-copy after its connection broke
+    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "timeout"])]
+    postcopy_resume: bool,
     /// Hold a guest back that writes faster than it is sent
     #[arg(long)]
     auto_converge: bool,
@@ -100,11 +119,17 @@ impl MigrateDomain {
             None => None,
         };
         let domain = &self.target.domain;
-        if self.auto_converge || self.compressed {
-            let mut limits = context.client.migration_limits(domain).await?;
+        if !self.postcopy_resume {
+            let old = context.client.migration_limits(domain).await?;
+            let mut limits = old;
             limits.compress |= self.compressed;
             limits.max_throttle = if self.auto_converge { CONVERGE } else { limits.max_throttle };
-            context.client.set_migration_limits(domain, limits).await?;
+            limits.post_copy = self.postcopy;
+            limits.post_copy_after = self.postcopy_after_precopy.then_some(1);
+            limits.post_copy_bandwidth_mib = self.postcopy_bandwidth.unwrap_or(old.post_copy_bandwidth_mib);
+            if limits != old {
+                context.client.set_migration_limits(domain, limits).await?;
+            }
         }
         let request = Migrate {
             destination: self.destination.or(self.desturi).unwrap_or_default(),
@@ -117,6 +142,8 @@ impl MigrateDomain {
             suspend: self.suspend,
             xml,
             suspend_after_s: if self.live { self.timeout } else { Some(0) },
+            post_copy_then: self.timeout_postcopy,
+            resume_post_copy: self.postcopy_resume,
             allow_unsafe: self.allow_unsafe,
             strategy: self.strategy,
         };
@@ -185,13 +212,33 @@ pub struct MigrateSetspeed {
     target: Target,
     /// MiB a second while the guest runs; 0 is as many as the connection takes
     bandwidth: u64,
+    /// The limit for what is sent in post-copy instead
+    #[arg(long)]
+    postcopy: bool,
 }
 
 impl MigrateSetspeed {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let mut limits = context.client.migration_limits(&self.target.domain).await?;
-        limits.bandwidth_mib = self.bandwidth;
+        let limit =
+            if self.postcopy { &mut limits.post_copy_bandwidth_mib } else { &mut limits.bandwidth_mib };
+        *limit = self.bandwidth;
         context.show(&Limits(context.client.set_migration_limits(&self.target.domain, limits).await?))
+    }
+}
+
+/// Options of `reeve domain migrate-postcopy`.
+#[derive(Debug, Args)]
+pub struct MigratePostcopy {
+    #[command(flatten)]
+    target: Target,
+}
+
+impl MigratePostcopy {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        context.client.switch_to_post_copy(&self.target.domain).await?;
+        context.note(&format!("Domain '{}' goes on at its destination", self.target.domain));
+        Ok(())
     }
 }
 
@@ -200,11 +247,18 @@ impl MigrateSetspeed {
 pub struct MigrateGetspeed {
     #[command(flatten)]
     target: Target,
+    /// The limit for what is sent in post-copy instead
+    #[arg(long)]
+    postcopy: bool,
 }
 
 impl MigrateGetspeed {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        context.show(&Limits(context.client.migration_limits(&self.target.domain).await?))
+        let mut limits = context.client.migration_limits(&self.target.domain).await?;
+        if self.postcopy {
+            limits.bandwidth_mib = limits.post_copy_bandwidth_mib;
+        }
+        context.show(&Limits(limits))
     }
 }
 
@@ -234,24 +288,39 @@ pub struct Domjobinfo {
 
 impl Domjobinfo {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        context.show(&Job(context.client.domain_job(&self.target.domain).await?))
+        let domain = &self.target.domain;
+        let job = context.client.domain_job(domain).await;
+        if !job.as_ref().is_ok_and(|job| job.active)
+            && let Ok(status) = context.client.save_status(domain).await
+        {
+            return context.show(&SaveJob(status));
+        }
+        // One that does not run has none.
+        let block_jobs = context.client.block_jobs(domain).await.unwrap_or_default();
+        context.show(&Job { job: job?, block_jobs })
     }
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Job(MigrationJob);
+struct Job {
+    #[serde(flatten)]
+    job: MigrationJob,
+    /// Jobs on the images of its disks.
+    block_jobs: Vec<BlockJob>,
+}
 
 impl Show for Job {
     const ELEMENT: &'static str = "job";
 
     fn human(&self) -> String {
-        let job = &self.0;
+        let Self { job, block_jobs } = self;
+        let block_jobs: Vec<String> = block_jobs.iter().map(block_job::line).collect();
         if !job.active && job.round == 0 {
-            return "Job type:          none".to_owned();
+            let none = "Job type:          none".to_owned();
+            return std::iter::once(none).chain(block_jobs).collect::<Vec<_>>().join("\n");
         }
         let lines = [
-            ("Job type", if job.active { "migration".to_owned() } else { "migration, ended".to_owned() }),
+            ("Job type", job_type(job)),
             ("Time elapsed", format!("{} ms", job.elapsed_ms)),
             ("Memory iteration", job.round.to_string()),
             ("Pages sent", job.pages.to_string()),
@@ -262,8 +331,41 @@ impl Show for Job {
             ("Expected downtime", format!("{} ms", job.expected_downtime_ms)),
             ("Auto converge", format!("{} %", job.throttle)),
         ];
+        let lines = lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:")));
+        let interrupted = job.interrupted.iter().map(|reason| format!("Interrupted:       {reason}"));
+        lines.into_iter().chain(interrupted).chain(block_jobs).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A save or dump.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct SaveJob(SaveStatus);
+
+impl Show for SaveJob {
+    const ELEMENT: &'static str = "job";
+
+    fn human(&self) -> String {
+        let SaveStatus { done, total, dump } = self.0;
+        let mib = |bytes: u64| format!("{:.3} MiB", bytes as f64 / f64::from(1 << 20));
+        let lines = [
+            ("Job type", if dump { "dump" } else { "save" }.to_owned()),
+            ("Memory processed", mib(done)),
+            ("Memory remaining", mib(total.saturating_sub(done))),
+            ("Memory total", mib(total)),
+        ];
         lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:"))).join("\n")
     }
+}
+
+fn job_type(job: &MigrationJob) -> String {
+    let words = match (job.active, job.post_copy) {
+        (true, true) if job.interrupted.is_some() => "migration, post-copy, interrupted",
+        (true, true) => "migration, post-copy",
+        (true, false) => "migration",
+        (false, _) => "migration, ended",
+    };
+    words.to_owned()
 }
 
 /// Options of `reeve domain domjobabort`.
@@ -271,10 +373,24 @@ impl Show for Job {
 pub struct Domjobabort {
     #[command(flatten)]
     target: Target,
+    /// Break the connection of post-copy, which goes on with 'migrate --postcopy-resume'
+    #[arg(long)]
+    postcopy: bool,
 }
 
 impl Domjobabort {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        if self.postcopy {
+            context.client.interrupt_post_copy(&self.target.domain).await?;
+            context.note(&format!("The post-copy of domain '{}' is interrupted", self.target.domain));
+            return Ok(());
+        }
+        if let Ok(status) = context.client.save_status(&self.target.domain).await {
+            context.client.cancel_save(&self.target.domain).await?;
+            let what = if status.dump { "dump" } else { "save" };
+            context.note(&format!("The {what} of domain '{}' is being ended", self.target.domain));
+            return Ok(());
+        }
         context.client.abort_domain_job(&self.target.domain).await?;
         context.note(&format!("The migration of domain '{}' is being ended", self.target.domain));
         Ok(())
@@ -298,8 +414,14 @@ mod tests {
             bandwidth: 500 << 20,
             expected_downtime_ms: 1,
             throttle: 0,
+            post_copy: false,
+            interrupted: None,
         };
-        let shown = Job(job).human();
+        let late = MigrationJob { post_copy: true, interrupted: Some("cut".to_owned()), ..job.clone() };
+        let shown = Job { job: late, block_jobs: Vec::new() }.human();
+        assert!(shown.contains("Job type:          migration, post-copy, interrupted"), "{shown}");
+        assert!(shown.ends_with("Interrupted:       cut"), "{shown}");
+        let shown = Job { job, block_jobs: Vec::new() }.human();
         for line in [
             "Job type:          migration",
             "Memory iteration:  2",
@@ -308,7 +430,14 @@ mod tests {
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{shown}");
         }
-        assert_eq!(Job(MigrationJob::default()).human(), "Job type:          none");
+        assert_eq!(
+            Job { job: MigrationJob::default(), block_jobs: Vec::new() }.human(),
+            "Job type:          none"
+        );
+        let shown = SaveJob(SaveStatus { done: 3 << 20, total: 64 << 20, dump: true }).human();
+        for line in ["Job type:          dump", "Memory remaining:  61.000 MiB"] {
+            assert!(shown.lines().any(|shown| shown == line), "{shown}");
+        }
         let limits = Limits(MigrationLimits { bandwidth_mib: 5, ..MigrationLimits::default() }).human();
         assert_eq!(limits, "Speed:        5 MiB/s\nMax downtime: 300 ms");
     }

@@ -157,8 +157,8 @@ impl Restore {
     }
 }
 
-/// Waits for the end of a save, and says how far it is where that is wanted.
-async fn watched(
+/// Waits for the end of a save or dump, and says how far it is where that is wanted.
+pub(super) async fn watched(
     context: &mut Context,
     domain: &str,
     verbose: bool,

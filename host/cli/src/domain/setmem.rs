@@ -1,14 +1,15 @@
-//! `reeve domain setmem` and `setmaxmem` (guide 14.13.7, 14.13.8).
+//! `reeve domain setmem`, `setmaxmem` (guide 14.13.7, 14.13.8) and `update-memory-device`.
 
 use clap::Args;
-use reeve_model::Bytes;
-use reeve_model::tuning::Tuning;
+use reeve_client::ClientError;
+use reeve_model::tuning::{PluggedMemory, Tuning};
+use reeve_model::{Bytes, Error, ErrorCode};
 use serde::Serialize;
 
 use super::Target;
 use super::tuning::TuneScope;
 use crate::context::Context;
-use crate::output::Show;
+use crate::output::{Show, pairs};
 
 /// Options of `reeve domain setmem`.
 #[derive(Debug, Args)]
@@ -52,6 +53,79 @@ impl Setmem {
         let domain = self.target.domain;
         let tuning = self.scope.tuning(context, &domain, change).await?;
         context.show(&Memory { domain, word: "is asked to keep", size: tuning.current_memory })
+    }
+}
+
+/// Options of `reeve domain update-memory-device`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The document of the domain says how much memory can be plugged into it, e.g.
+  <memory model='virtio-mem'><target><size unit='GiB'>4</size><requested unit='MiB'>0</requested></target></memory>
+A guest with a driver for it (Linux: virtio_mem) takes memory and gives it back in its own time. Without --requested-size it is shown.
+
+Examples:
+  reeve domain update-memory-device web
+  reeve domain update-memory-device web --requested-size 2G --live --config
+  reeve domain update-memory-device web --alias virtiomem1 --requested-size 0")]
+pub struct UpdateMemoryDevice {
+    #[command(flatten)]
+    target: Target,
+    /// Alias of the device, where there are several
+    #[arg(long)]
+    alias: Option<String>,
+    /// What the guest shall have of it, whole blocks; in KiB without a unit
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    requested_size: Option<Bytes>,
+    #[command(flatten)]
+    scope: TuneScope,
+}
+
+impl UpdateMemoryDevice {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let domain = &self.target.domain;
+        let found = self.scope.tuning(context, domain, Tuning::default()).await?;
+        let wanted = |memory: &&PluggedMemory| self.alias.is_none() || memory.alias == self.alias;
+        let found: Vec<PluggedMemory> = found.plugged.iter().filter(wanted).cloned().collect();
+        let Some(requested) = self.requested_size else { return context.show(&Plugged(found)) };
+        let [memory] = found.as_slice() else {
+            let (code, message) = match found.is_empty() {
+                true => (ErrorCode::NotFound, format!("domain '{domain}' has no such memory to plug")),
+                false => {
+                    (ErrorCode::Invalid, format!("domain '{domain}' has {} devices of memory", found.len()))
+                }
+            };
+            let hint =
+                format!("'reeve domain update-memory-device {domain}' shows them; choose one with --alias");
+            return Err(ClientError::Refused(Error::new(code, message).with_hint(hint)).into());
+        };
+        let change = PluggedMemory { number: memory.number, requested, ..PluggedMemory::default() };
+        let change = Tuning { plugged: vec![change], ..Tuning::default() };
+        let mut after = self.scope.tuning(context, domain, change).await?;
+        after.plugged.retain(|each| each.number == memory.number);
+        context.show(&Plugged(after.plugged))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Plugged(Vec<PluggedMemory>);
+
+impl Show for Plugged {
+    const ELEMENT: &'static str = "memory";
+
+    fn human(&self) -> String {
+        let kib = |size: Option<Bytes>| {
+            size.map_or_else(|| "-".to_owned(), |size| format!("{} KiB", size.as_kib()))
+        };
+        let memory = |memory: &PluggedMemory| {
+            pairs([
+                ("Alias", memory.alias.clone().unwrap_or_default()),
+                ("Size", kib(memory.size)),
+                ("Requested", kib(Some(memory.requested))),
+                ("Current", kib(memory.current)),
+            ])
+        };
+        self.0.iter().map(memory).collect::<Vec<_>>().join("\n\n")
     }
 }
 

@@ -1,7 +1,10 @@
 //! `reeve domain setvcpus`, `vcpucount`, `vcpuinfo`, `vcpupin` and `emulatorpin` (guide 14.13.2 - 14.13.6).
 
+use std::ops::RangeInclusive;
+
 use clap::Args;
 use reeve_client::ClientError;
+use reeve_model::agent::{GuestVcpu, SetGuestVcpus};
 use reeve_model::domain::VcpuPin;
 use reeve_model::tuning::{TuneOptions, Tuning, VcpuInfo};
 use reeve_model::{CpuSet, Error, ErrorCode};
@@ -16,11 +19,13 @@ use crate::output::{Show, pairs};
 /// Options of `reeve domain setvcpus`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-vCPUs can't be plugged into a running machine; --config gives the domain another count from its next start on.
+Up to the maximum, vCPUs come to a running machine at once; one that shall go is gone when the guest lets go of it, for which it has 5
+seconds. With --guest the machine keeps its vCPUs and the agent in the guest switches them on or off.
 
 Examples:
   reeve domain setvcpus web 4 --maximum --config
-  reeve domain setvcpus web 2 --config")]
+  reeve domain setvcpus web 2 --live --config
+  reeve domain setvcpus web 1 --guest")]
 pub struct Setvcpus {
     #[command(flatten)]
     target: Target,
@@ -40,7 +45,7 @@ impl Setvcpus {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let domain = &self.target.domain;
         if self.guest {
-            return Err(no_agent(domain));
+            return switch(context, domain, self.count).await;
         }
         let change = match self.maximum {
             true => Tuning { max_vcpus: Some(self.count), ..Tuning::default() },
@@ -53,10 +58,43 @@ impl Setvcpus {
     }
 }
 
-fn no_agent(domain: &str) -> anyhow::Error {
-    let message = format!("vCPUs that the guest of domain '{domain}' uses are not counted here");
-    let hint = format!("'reeve domain guestvcpus {domain}' shows and switches them by its agent");
-    ClientError::Refused(Error::new(ErrorCode::Unsupported, message).with_hint(hint)).into()
+/// Has the agent in a guest switch vCPUs on or off until the guest uses `count`.
+async fn switch(context: &mut Context, domain: &str, count: u32) -> anyhow::Result<()> {
+    let vcpus = context.client.guest_vcpus(domain).await?;
+    let set = switched(&vcpus, count).map_err(|possible| {
+        let message = format!("the guest of domain '{domain}' can't use {count} vCPUs");
+        let hint = format!("it can use {} to {}; plug more with --live", possible.start(), possible.end());
+        ClientError::Refused(Error::new(ErrorCode::Invalid, message).with_hint(hint))
+    })?;
+    let vcpus = match set.numbers.is_empty() {
+        true => vcpus,
+        false => context.client.set_guest_vcpus(domain, &set).await?,
+    };
+    context.show(&Counted { maximum: vcpus.len() as u32, current: online(&vcpus) })
+}
+
+/// Which vCPUs to switch so that the guest uses `count`: the first ones on, the last ones off. How many it can use where that is not
+/// possible.
+fn switched(vcpus: &[GuestVcpu], count: u32) -> Result<SetGuestVcpus, RangeInclusive<u32>> {
+    let now = online(vcpus);
+    let more = count > now;
+    let candidates =
+        vcpus.iter().filter(|vcpu| if more { !vcpu.online } else { vcpu.online && vcpu.can_offline });
+    let mut numbers: Vec<u32> = candidates.map(|vcpu| vcpu.number).collect();
+    let wanted = count.abs_diff(now) as usize;
+    if wanted > numbers.len() || count == 0 {
+        let fixed = vcpus.iter().filter(|vcpu| vcpu.online && !vcpu.can_offline).count() as u32;
+        return Err(fixed.max(1)..=vcpus.len() as u32);
+    }
+    if !more {
+        numbers.reverse();
+    }
+    numbers.truncate(wanted);
+    Ok(SetGuestVcpus { numbers, online: more })
+}
+
+fn online(vcpus: &[GuestVcpu]) -> u32 {
+    vcpus.iter().filter(|vcpu| vcpu.online).count() as u32
 }
 
 #[derive(Serialize)]
@@ -84,7 +122,7 @@ pub struct Vcpucount {
     /// Only what is there, as a number
     #[arg(long)]
     active: bool,
-    /// Of the guest's own view
+    /// What the guest uses, as its agent tells it
     #[arg(long)]
     guest: bool,
     #[command(flatten)]
@@ -95,7 +133,8 @@ impl Vcpucount {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let domain = &self.target.domain;
         if self.guest {
-            return Err(no_agent(domain));
+            let vcpus = context.client.guest_vcpus(domain).await?;
+            return context.show(&Number(if self.maximum { vcpus.len() as u32 } else { online(&vcpus) }));
         }
         let options = self.scope.options();
         if self.maximum || self.active || options != TuneOptions::default() || self.scope.is_current() {
@@ -326,6 +365,26 @@ mod tests {
            0: 0-3
            1: 0-3
         ");
+    }
+
+    #[test]
+    fn the_first_vcpus_are_switched_on_and_the_last_ones_off() {
+        let vcpus = |online: &[bool]| -> Vec<GuestVcpu> {
+            let vcpu = |(number, online): (u32, &bool)| GuestVcpu {
+                number,
+                online: *online,
+                can_offline: number > 0,
+            };
+            (0..).zip(online).map(vcpu).collect()
+        };
+        let some = vcpus(&[true, false, true, false]);
+        let set = |numbers: &[u32], online| Ok(SetGuestVcpus { numbers: numbers.to_vec(), online });
+        assert_eq!(switched(&some, 3), set(&[1], true));
+        assert_eq!(switched(&some, 4), set(&[1, 3], true));
+        assert_eq!(switched(&some, 1), set(&[2], false));
+        assert_eq!(switched(&some, 2), set(&[], false));
+        assert_eq!(switched(&vcpus(&[true; 4]), 2), set(&[3, 2], false));
+        assert_eq!((switched(&some, 5), switched(&some, 0)), (Err(1..=4), Err(1..=4)));
     }
 
     #[test]

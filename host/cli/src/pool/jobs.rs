@@ -5,20 +5,22 @@ use reeve_model::Bytes;
 use reeve_model::storage::StorageJob;
 use serde::Serialize;
 
-use super::Target;
 use crate::context::Context;
 use crate::output::{Show, table};
 
 /// Options of `reeve pool jobs`.
 #[derive(Debug, Args)]
 pub struct Jobs {
-    #[command(flatten)]
-    target: Target,
+    /// Name or UUID of a pool; without it, the operations on all of them, and on disks that are in none
+    pool: Option<String>,
 }
 
 impl Jobs {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let jobs = context.client.pool_jobs(&self.target.pool).await?;
+        let jobs = match &self.pool {
+            Some(pool) => context.client.pool_jobs(pool).await?,
+            None => context.client.storage_jobs().await?,
+        };
         context.show(&Rows(jobs))
     }
 }
@@ -40,12 +42,13 @@ impl Show for Rows {
             let volume = if job.volume.is_empty() { "-".to_owned() } else { job.volume.clone() };
             [
                 job.id.to_string(),
+                job.pool.clone().unwrap_or_else(|| "-".to_owned()),
                 job.operation.as_str().to_owned(),
                 volume,
                 amount(job.done),
                 amount(job.total),
             ]
         };
-        table(["Id", "Operation", "Volume", "Done", "Total"], self.0.iter().map(cells))
+        table(["Id", "Pool", "Operation", "Volume", "Done", "Total"], self.0.iter().map(cells))
     }
 }

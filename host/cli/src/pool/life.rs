@@ -87,7 +87,8 @@ impl Build {
 
 impl Start {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let row = context.client.start_pool(&self.target.pool).await?;
+        let pool = &self.target.pool;
+        let row = watched(context, reading(pool), context.client.start_pool(pool)).await?;
         context.show(&Done { row, participle: "started" })
     }
 }
@@ -116,8 +117,7 @@ impl Undefine {
 impl Refresh {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let pool = &self.target.pool;
-        let watch = Watched { pool, volume: Some(""), operation: StorageOperation::Refresh, total: None };
-        let row = watched(context, watch, context.client.refresh_pool(pool)).await?;
+        let row = watched(context, reading(pool), context.client.refresh_pool(pool)).await?;
         context.show(&Done { row, participle: "refreshed" })
     }
 }
@@ -128,6 +128,11 @@ impl Autostart {
         let participle = if self.disable { "unmarked as autostarted" } else { "marked as autostarted" };
         context.show(&Done { row, participle })
     }
+}
+
+/// The volumes of a pool are read.
+fn reading(pool: &str) -> Watched<'_> {
+    Watched { pool: Some(pool), volume: Some(""), operation: StorageOperation::Refresh, total: None }
 }
 
 /// The end of a verb that answers nothing.

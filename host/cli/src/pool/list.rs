@@ -16,6 +16,9 @@ Examples:
   reeve pool list --all --details
   reeve pool list --inactive --type dir,fs --name")]
 pub struct List {
+    /// Only pools of these types, with commas between
+    #[arg(value_name = "TYPES", conflicts_with = "kind")]
+    types: Option<String>,
     /// Active and inactive pools
     #[arg(long)]
     all: bool,
@@ -34,7 +37,7 @@ pub struct List {
     /// Pools that it does not
     #[arg(long)]
     no_autostart: bool,
-    /// Only pools of these types, with commas between
+    /// The same, as an option
     #[arg(long = "type", value_name = "TYPES")]
     kind: Option<String>,
     /// What they hold, too
@@ -54,7 +57,7 @@ impl List {
             active: (!self.all).then_some(!self.inactive),
             persistent: (self.persistent || self.transient).then_some(self.persistent),
             autostart: (self.autostart || self.no_autostart).then_some(self.autostart),
-            kind: self.kind.clone(),
+            kind: self.types.clone().or_else(|| self.kind.clone()),
         }
     }
 

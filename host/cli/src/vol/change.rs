@@ -66,7 +66,8 @@ impl Wipe {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let volume = self.target.look(context).await?;
         let (pool, name) = (&volume.pool, &volume.name);
-        let watch = Watched { pool, volume: Some(name), operation: StorageOperation::Wipe, total: None };
+        let watch =
+            Watched { pool: Some(pool), volume: Some(name), operation: StorageOperation::Wipe, total: None };
         watched(context, watch, context.client.wipe_volume(pool, name, self.algorithm)).await?;
         say(context, &format!("Vol '{}' wiped", volume.name))
     }

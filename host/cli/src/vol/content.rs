@@ -157,5 +157,5 @@ impl Output<'_> {
 }
 
 fn watch(volume: &VolumeSummary, operation: StorageOperation, total: Option<u64>) -> Watched<'_> {
-    Watched { pool: &volume.pool, volume: Some(&volume.name), operation, total }
+    Watched { pool: Some(&volume.pool), volume: Some(&volume.name), operation, total }
 }

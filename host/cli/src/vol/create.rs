@@ -130,7 +130,7 @@ impl Create {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let preallocation = self.space.wanted();
         let options = TakeVolume { strict: self.strict, preallocation, ..TakeVolume::default() };
-        let created = context.client.create_volume(&self.pool, &read_document(&self.file)?, &options).await?;
+        let created = filled(context, &self.pool, None, &read_document(&self.file)?, &options).await?;
         done(context, created, "created".to_owned())
     }
 }
@@ -151,7 +151,7 @@ impl CreateAs {
             return context.print(document.trim_end());
         }
         let options = TakeVolume { preallocation: self.space.wanted(), ..TakeVolume::default() };
-        let created = context.client.create_volume(&self.pool, &document, &options).await?;
+        let created = filled(context, &self.pool, Some(&*config.name), &document, &options).await?;
         done(context, created, "created".to_owned())
     }
 }
@@ -203,7 +203,11 @@ async fn filled(
     document: &str,
     options: &TakeVolume,
 ) -> anyhow::Result<CreatedVolume> {
-    let watch = Watched { pool, volume, operation: StorageOperation::CreateFrom, total: None };
+    let operation = match options.template {
+        Some(_) => StorageOperation::CreateFrom,
+        None => StorageOperation::Create,
+    };
+    let watch = Watched { pool: Some(pool), volume, operation, total: None };
     Ok(watched(context, watch, context.client.create_volume(pool, document, options)).await?)
 }
 

@@ -18,6 +18,11 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("domains.autostart", "Start domains that are marked for it when the daemon starts."),
     ("domains.sim-speed", "How many times faster than the wall the clock of simulated domains runs. Read at start only."),
     (
+        "domains.auto-dump-path",
+        "Directory of cores that nobody asked for: of guests that crash with a coredump action, and of those whose watchdog
+         dumps them. Empty: DIR/var/lib/reeve/dump. Read at start only.",
+    ),
+    (
         "migration.listen",
         "IP address, with a port unless it is 16514, at which daemons of other hosts are heard, over TLS. Empty: guests neither come
          from other hosts nor go to them. Read at start only.",

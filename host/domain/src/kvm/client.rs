@@ -257,6 +257,7 @@ fn describe(call: &Call) -> &'static str {
         Call::Launch { .. } => "a launch",
         Call::Restore { .. } => "a restore",
         Call::Save => "a save",
+        Call::Dump { .. } => "a dump",
         Call::SaveStatus => "a question for its save",
         Call::CancelSave => "the end of a save",
         Call::Pause => "a pause",
@@ -271,6 +272,8 @@ fn describe(call: &Call) -> &'static str {
         Call::SetBalloon { .. } => "a balloon target",
         Call::SetStatsPeriod { .. } => "a period of statistics",
         Call::InjectNmi => "an interrupt",
+        Call::SetVcpus { .. } => "another number of vCPUs",
+        Call::RequestMemory { .. } => "memory to plug",
         Call::OpenConsole { .. } => "a request for a console",
         Call::OpenChannel { .. } => "a request for a channel",
         Call::AttachDevice { .. } => "a new device",
@@ -281,6 +284,8 @@ fn describe(call: &Call) -> &'static str {
         Call::SnapshotDisks { .. } => "a snapshot",
         Call::DropDiskSnapshots { .. } => "the removal of a snapshot",
         Call::SetLink { .. } => "a change of a link",
+        Call::BlockJob { .. } => "a block job",
+        Call::BlockJobs => "a question for its block jobs",
         Call::Release => "its release",
     }
 }

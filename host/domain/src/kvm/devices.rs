@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    DeviceCommon, Disk, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon, PanicDevice, Rng,
-    Watchdog,
+    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon,
+    MemoryDevice, PanicDevice, Rng, Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, RateLimit, RngConfig,
-    RngRate, SerialConfig, WatchdogAction, WatchdogConfig,
+    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
+    ErrorAction, ErrorPolicy, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate, SerialConfig,
+    WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -58,6 +59,9 @@ pub(super) fn all(
     }
     if let Some(each) = &devices.panic {
         keep(panic(each).map(Some), &mut list, refuse);
+    }
+    for each in &devices.memories {
+        keep(memory(each).map(Some), &mut list, refuse);
     }
     (serials, list)
 }
@@ -117,6 +121,16 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
             "disk '{target}' is shareable and qcow2: only a raw image can be written by several domains"
         ));
     }
+    let secret = match &disk.encryption {
+        None => None,
+        Some(_) if format != Format::Raw => {
+            return Err(format!("disk '{target}' is encrypted and {format}: only a raw image can be both"));
+        }
+        Some(encryption) => {
+            let secret = encryption.passphrase();
+            Some(secret.map_err(|error| format!("disk '{target}': {error}"))?.clone())
+        }
+    };
     let path = match &disk.source {
         DiskSource::File { path: Some(path) } | DiskSource::Block { path: Some(path) } => PathBuf::from(path),
         DiskSource::File { path: None } | DiskSource::Block { path: None } => {
@@ -139,17 +153,42 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     let access = ImageAccess {
         readonly,
         follow,
-        direct: format == Format::Raw && bypasses(cache),
+        direct: is_plain(disk) && bypasses(cache),
         sharing: if is_shared(disk) { Sharing::Shared } else { Sharing::Exclusive },
     };
-    let fd = sources.add(Source::Image { what: format!("disk {target}"), path, access, format });
+    let what = format!("disk {target}");
+    let fd = sources.add(Source::Image { what: what.clone(), path: path.clone(), access, format });
+    // Where the disk begins in it is known when it is opened.
+    let encryption = secret.map(|secret| EncryptionConfig {
+        key: sources.add(Source::Key { what, path, image: fd, secret }),
+        payload: 0,
+    });
     let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());
     let discard = disk.driver.discard.as_deref() == Some("unmap");
     // What is below the image is known when it is opened.
     let backing = Vec::new();
     let limits = limits(&disk.iotune);
-    let block = BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits };
+    let errors = errors(&disk.driver);
+    let io = if disk.driver.io.as_deref() == Some("threads") { IoEngine::Thread } else { IoEngine::Ring };
+    let block =
+        BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits, errors, io, encryption };
     device(&disk.common, DeviceKind::Block(block))
+}
+
+/// What becomes of requests that fail (guide 20.16.1.5): as libvirt does, what is said of all holds for reads too, as far as it can.
+fn errors(driver: &DiskDriver) -> ErrorPolicy {
+    let action = |word: &str| match word {
+        "stop" => Some(ErrorAction::Stop),
+        "report" => Some(ErrorAction::Report),
+        "ignore" => Some(ErrorAction::Ignore),
+        _ => None,
+    };
+    let (all, reads) = (driver.error_policy.as_deref(), driver.rerror_policy.as_deref());
+    let by_default = ErrorPolicy::default();
+    ErrorPolicy {
+        write: all.and_then(action).unwrap_or(by_default.write),
+        read: reads.or(all).and_then(action).unwrap_or(by_default.read),
+    }
 }
 
 /// The limits of a disk as its worker keeps them.
@@ -180,6 +219,11 @@ fn cache_mode(disk: &Disk) -> Result<CacheMode, String> {
     })
 }
 
+/// Its file is the disk, byte for byte.
+fn is_plain(disk: &Disk) -> bool {
+    disk.encryption.is_none() && disk.driver.format.as_deref().is_none_or(|format| format == "raw")
+}
+
 fn bypasses(cache: CacheMode) -> bool {
     matches!(cache, CacheMode::None | CacheMode::Directsync)
 }
@@ -188,17 +232,28 @@ fn bypasses(cache: CacheMode) -> bool {
 pub(super) fn notes(disks: &[Disk]) -> Vec<String> {
     let note = |disk: &Disk| {
         let cache = cache_mode(disk).ok().filter(|cache| bypasses(*cache))?;
-        let word = disk.driver.cache.as_deref().filter(|_| disk.driver.format.as_deref() == Some("qcow2"))?;
+        let word = disk.driver.cache.as_deref().filter(|_| !is_plain(disk))?;
+        let kind = if disk.encryption.is_some() { "an encrypted" } else { "a qcow2" };
         let instead = match cache {
             CacheMode::Directsync => "'writethrough': every write is on the disk before it is done",
             _ => "'writeback': the guest's flushes reach the disk",
         };
         Some(format!(
-            "disk '{}' has cache mode '{word}', which would bypass the host's page cache; a qcow2 image is run as with {instead}",
+            "disk '{}' has cache mode '{word}', which would bypass the host's page cache; {kind} image is run as with {instead}",
             disk.target
         ))
     };
-    disks.iter().filter_map(note).collect()
+    let io = |disk: &Disk| {
+        let qcow2 = disk.driver.format.as_deref() == Some("qcow2");
+        let instead = match disk.driver.io.as_deref()? {
+            _ if qcow2 => "transfers of a qcow2 image are done one after the other by the thread of the disk",
+            "native" => "transfers are done by io_uring, many at once",
+            "threads" => "transfers are done one after the other by the thread of the disk",
+            _ => return None,
+        };
+        Some(format!("disk '{}' asks for io '{}': {instead}", disk.target, disk.driver.io.as_deref()?))
+    };
+    disks.iter().flat_map(|disk| [note(disk), io(disk)]).flatten().collect()
 }
 
 /// One source of random bytes.
@@ -223,7 +278,11 @@ fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
         "virtio" => {
             let stats_period = balloon.stats_period.filter(|seconds| *seconds > 0);
             let target = config.current_memory.0;
-            let kind = DeviceKind::Balloon(BalloonConfig { target, stats: true, stats_period });
+            let deflate_on_oom = balloon.auto_deflate.unwrap_or(true);
+            let reporting = balloon.free_page_reporting.unwrap_or(true);
+            let stats = true;
+            let balloon_config = BalloonConfig { target, stats, stats_period, deflate_on_oom, reporting };
+            let kind = DeviceKind::Balloon(balloon_config);
             device(&balloon.common, kind).map(Some)
         }
         other => Err(format!("the memory balloon is a '{other}': only virtio is there")),
@@ -242,13 +301,23 @@ fn watchdog(watchdog: &Watchdog) -> Result<DeviceConfig, String> {
         Some("pause") => WatchdogAction::Pause,
         Some("none") => WatchdogAction::None,
         Some("inject-nmi") => WatchdogAction::InjectNmi,
+        Some("dump") => WatchdogAction::Dump,
         Some(other) => {
             return Err(format!(
-                "the watchdog's action '{other}' can't be carried out: use reset, shutdown, poweroff, pause, inject-nmi or none"
+                "the watchdog's action '{other}' can't be carried out: use reset, shutdown, poweroff, pause, dump, inject-nmi or none"
             ));
         }
     };
     device(&watchdog.common, DeviceKind::Watchdog(WatchdogConfig { action }))
+}
+
+/// Memory that is plugged in blocks.
+fn memory(memory: &MemoryDevice) -> Result<DeviceConfig, String> {
+    if memory.model != "virtio-mem" {
+        return Err(format!("memory to plug is '{}': only virtio-mem is there", memory.model));
+    }
+    let (bytes, block, requested) = (memory.size.0, memory.block().0, memory.requested().0);
+    device(&memory.common, DeviceKind::Memory(PluggableConfig { bytes, block, requested }))
 }
 
 /// The device that is told of panics; it is on the PCI bus whatever the document calls it.

@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use reeve_image::{BackingError, BackingRequest, BackingResolver, Directories, Format, ImageFile};
+use reeve_image::{BackingError, BackingRequest, BackingResolver, Directories, Format, ImageFile, LuksKey};
+use reeve_model::secret::SecretValue;
 use reeve_sys::open::{self, ImageAccess, ImageError, Sharing};
 
 use crate::driver::DriverError;
@@ -42,6 +43,7 @@ pub(super) fn open_beside(
     let access = ImageAccess { sharing: if is_held { Sharing::Later } else { access.sharing }, ..access };
     let image = open::image(path, access).map_err(|error| match error {
         ImageError::InUse => DriverError::InUse { what: what.to_owned(), path: name.clone() },
+        ImageError::Claimed => DriverError::Claimed { what: what.to_owned(), path: name.clone() },
         ImageError::Io(source) => failed(source),
         other => failed(io::Error::new(io::ErrorKind::InvalidInput, other)),
     })?;
@@ -62,6 +64,25 @@ pub(super) fn open_beside(
     let mut fds = chain.into_iter().map(|(file, format)| (file.into_file().into(), format));
     let (image, _) = fds.next().expect("a chain has the image itself");
     Ok((image, fds.collect()))
+}
+
+/// The key of an encrypted image that is open. Nothing of it is read but its header and key slots.
+pub(super) fn unlock(
+    what: &str,
+    path: &Path,
+    image: &OwnedFd,
+    passphrase: &SecretValue,
+) -> Result<LuksKey, DriverError> {
+    let name = path.display().to_string();
+    let failed = |source| DriverError::Open { what: what.to_owned(), path: name.clone(), source };
+    let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
+        failed(io::Error::new(io::ErrorKind::InvalidInput, error))
+    };
+    let file = File::from(image.try_clone().map_err(failed)?);
+    let found = ImageFile::new(file, &name)
+        .and_then(|image| reeve_image::luks_unlock(&image, passphrase.expose()))
+        .map_err(|error| invalid(error.into()))?;
+    found.ok_or_else(|| invalid("the passphrase of its secret does not open it".into()))
 }
 
 /// The files of the chain of an image that somebody has open and perhaps writes.

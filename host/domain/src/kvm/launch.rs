@@ -1,12 +1,16 @@
 //! What a worker has on the host: directory, control socket, process, cgroup. Made in one go, and cleared whatever of it is there.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use reeve_image::LuksKey;
+use reeve_model::secret::SecretValue;
 use reeve_sys::cgroup::{Cgroups, Group};
 use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open;
@@ -15,6 +19,7 @@ use reeve_sys::tap::Tap;
 use reeve_sys::{procfs, socket, tunnel};
 use reeve_vmm::config::{BackingConfig, DeviceConfig, DeviceKind, FdIndex, VmConfig};
 use reeve_vmm::protocol::MAX_FDS;
+use rustix::pipe::PipeFlags;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -85,16 +90,30 @@ impl Site {
     /// [`Site::clear`].
     pub async fn prepare(&mut self, plan: Plan) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream), DriverError> {
         let mut site = self.clone();
-        let (vm, fds, stream, process) = blocking(move || site.prepare_blocking(plan)).await?;
+        let passphrases = self.passphrases(&plan.sources).await?;
+        let prepare = move || site.prepare_blocking(plan, &passphrases);
+        let (vm, fds, stream, process) = blocking(prepare).await?;
         self.process = Some(process);
         Ok((vm, fds, stream))
+    }
+
+    /// What opens the encrypted images among these sources, in their order.
+    pub async fn passphrases(&self, sources: &Sources) -> Result<Vec<SecretValue>, DriverError> {
+        let mut found = Vec::new();
+        for source in &sources.0 {
+            if let Source::Key { what, secret, .. } = source {
+                found.push(self.config.keys.passphrase(what, secret).await?);
+            }
+        }
+        Ok(found)
     }
 
     fn prepare_blocking(
         &mut self,
         mut plan: Plan,
+        passphrases: &[SecretValue],
     ) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream, Arc<Process>), DriverError> {
-        let fds = open_all(&plan.sources, &mut plan.vm.devices)?;
+        let fds = open_all(&plan.sources, &mut plan.vm.devices, passphrases)?;
         let name = self.uuid.to_string();
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
@@ -209,11 +228,24 @@ impl Site {
     }
 }
 
-/// Opens what a worker gets. What is found below images comes last, and their devices are told.
-pub(super) fn open_all(sources: &Sources, devices: &mut [DeviceConfig]) -> Result<Vec<OwnedFd>, DriverError> {
-    let mut fds = Vec::new();
+/// Opens what a worker gets, with the passphrases of its encrypted images in their order. What is found below images comes last, and their
+/// devices are told.
+pub(super) fn open_all(
+    sources: &Sources,
+    devices: &mut [DeviceConfig],
+    passphrases: &[SecretValue],
+) -> Result<Vec<OwnedFd>, DriverError> {
+    let mut fds: Vec<OwnedFd> = Vec::new();
     let mut chains = Vec::new();
+    let mut passphrases = passphrases.iter();
     for (number, source) in (0..).zip(&sources.0) {
+        if let Source::Key { what, path, image, .. } = source {
+            let passphrase = passphrases.next().expect("there is a passphrase for every key");
+            let key = images::unlock(what, path, &fds[image.0 as usize], passphrase)?;
+            tell_payload(devices, FdIndex(number), key.payload());
+            fds.push(key_pipe(&key).map_err(host("the key of an encrypted disk"))?);
+            continue;
+        }
         let (fd, below) = open_source(source)?;
         fds.push(fd);
         if !below.is_empty() {
@@ -239,6 +271,25 @@ pub(super) fn open_all(sources: &Sources, devices: &mut [DeviceConfig]) -> Resul
         return Err(DriverError::Unsupported(sentence));
     }
     Ok(fds)
+}
+
+/// Tells a disk where it begins in its image.
+fn tell_payload(devices: &mut [DeviceConfig], key: FdIndex, payload: u64) {
+    let encryptions = devices.iter_mut().filter_map(|device| match &mut device.kind {
+        DeviceKind::Block(block) => block.encryption.as_mut(),
+        _ => None,
+    });
+    for encryption in encryptions.filter(|encryption| encryption.key == key) {
+        encryption.payload = payload;
+    }
+}
+
+/// A pipe with a key in it: once it is read it is nowhere but where it was read to.
+fn key_pipe(key: &LuksKey) -> io::Result<OwnedFd> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    // It is shorter than what a pipe holds.
+    File::from(write).write_all(key.expose())?;
+    Ok(read)
 }
 
 /// Opens a source, and what is below it where it is an image with backing files.
@@ -281,6 +332,7 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         Source::TunnelClient { address } => {
             tunnel::client(*address, CONNECT).map_err(host("a network interface"))
         }
+        Source::Key { .. } => unreachable!("a key is opened with its image"),
         Source::Image { what, path, access, format } => {
             return images::open(what, path, *access, *format);
         }

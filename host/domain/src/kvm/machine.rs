@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_model::Bytes;
-use reeve_model::domain::{Disk, DomainConfig};
+use reeve_model::block_job::BlockJobWork;
+use reeve_model::domain::{Disk, DomainConfig, Watchdog};
 use reeve_model::migration::DeviceSlot;
-use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats, MemoryStats};
+use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
 use reeve_vmm::config::WatchdogAction;
-use reeve_vmm::protocol::{self, Answer, Call, Event, PauseReason, Status};
+use reeve_vmm::protocol::{self, Answer, BlockJobOrder, Call, Event, PauseReason, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
@@ -23,8 +24,11 @@ use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
 use super::waiting::{Removals, Saves};
-use super::{consoles, devices, interfaces, migrate, switch};
-use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress, Started, Vcpus};
+use super::{block_job, consoles, devices, interfaces, migrate, stats, switch};
+use crate::driver::{
+    BlockJobDemand, BlockJobReport, Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress,
+    Started, Vcpus,
+};
 use crate::migration::{MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::WorkerProcess;
 
@@ -45,6 +49,8 @@ pub(super) struct KvmMachine {
     removals: Arc<Removals>,
     migration: Arc<watch::Sender<MigrationProgress>>,
     saves: Arc<Saves>,
+    /// How many vCPUs are there.
+    vcpus: Arc<watch::Sender<u32>>,
 }
 
 impl KvmMachine {
@@ -60,7 +66,8 @@ impl KvmMachine {
         let removals = Arc::<Removals>::default();
         let migration = Arc::new(watch::Sender::default());
         let saves = Arc::<Saves>::default();
-        if let Some(event) = missed(status) {
+        let count = Arc::new(watch::Sender::new(config.vcpu.at_boot()));
+        if let Some(event) = missed(status, config) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
@@ -72,15 +79,28 @@ impl KvmMachine {
                 removals.clone(),
                 saves.clone(),
                 migration.clone(),
+                count.clone(),
             ));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
-        let vcpus = if *status == Status::Running { Vcpus::Running } else { Vcpus::Stopped };
+        let runs = matches!(status, Status::Running | Status::Late { interrupted: false });
+        let vcpus = if runs { Vcpus::Running } else { Vcpus::Stopped };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
-        let machine = Arc::new(Self { client, process, site, config, targets, removals, saves, migration });
+        let vcpus_present = count;
+        let machine = Arc::new(Self {
+            client,
+            process,
+            site,
+            config,
+            targets,
+            removals,
+            saves,
+            migration,
+            vcpus: vcpus_present,
+        });
         let (process, socket) = (Some(recorded), Some(socket));
-        Started { machine, events, vcpus, process, socket, missing: Vec::new() }
+        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None }
     }
 
     async fn open(&self, call: Call) -> Result<UnixStream, DriverError> {
@@ -98,12 +118,22 @@ impl KvmMachine {
 }
 
 /// What happened while no daemon listened, as far as the state tells.
-fn missed(status: &Status) -> Option<MachineEvent> {
+fn missed(status: &Status, config: &DomainConfig) -> Option<MachineEvent> {
+    let dumped = |watchdog: &Watchdog| watchdog.action.as_deref() == Some("dump");
     match status {
+        Status::Paused { reason: PauseReason::Watchdog }
+            if config.devices.watchdog.as_ref().is_some_and(dumped) =>
+        {
+            Some(MachineEvent::DumpWanted)
+        }
         Status::Ended { end } => ended(end.clone()).map(MachineEvent::Ended),
         Status::Paused { reason: PauseReason::Preserved { end } } => {
             ended(end.clone()).map(|after| MachineEvent::Preserved { after })
         }
+        Status::Paused { reason: PauseReason::IoError } => Some(MachineEvent::IoError {
+            alias: String::new(),
+            error: "told before this daemon ran".to_owned(),
+        }),
         _ => None,
     }
 }
@@ -125,6 +155,7 @@ async fn listen(
     removals: Arc<Removals>,
     saves: Arc<Saves>,
     migration: Arc<watch::Sender<MigrationProgress>>,
+    vcpus: Arc<watch::Sender<u32>>,
 ) {
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
@@ -161,6 +192,9 @@ async fn listen(
                 Event::Paused if expired.take_if(|action| *action == WatchdogAction::Pause).is_some() => {
                     Some(MachineEvent::Paused)
                 }
+                Event::Paused if expired.take_if(|action| *action == WatchdogAction::Dump).is_some() => {
+                    Some(MachineEvent::DumpWanted)
+                }
                 Event::Reset => end.take().map(|after| MachineEvent::Restarted { after }),
                 Event::Paused => end.take().map(|after| MachineEvent::Preserved { after }),
                 Event::Ended { end } => {
@@ -172,12 +206,18 @@ async fn listen(
                     saves.done(failure);
                     None
                 }
+                Event::VcpusChanged { count } => {
+                    vcpus.send_replace(count);
+                    Some(MachineEvent::VcpusChanged { count })
+                }
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
                 Event::Migration { news } => {
                     migrate::note(&migration, news);
                     None
                 }
+                Event::DiskError { alias, error } => Some(MachineEvent::IoError { alias, error }),
+                Event::BlockJob { .. } => Some(MachineEvent::BlockJob),
                 Event::FirstOutput { after_us } => {
                     debug!(after_us, "the guest wrote its first byte");
                     None
@@ -199,6 +239,7 @@ fn word(action: WatchdogAction) -> &'static str {
         WatchdogAction::Shutdown => "shutdown",
         WatchdogAction::Poweroff => "poweroff",
         WatchdogAction::Pause => "pause",
+        WatchdogAction::Dump => "dump",
         WatchdogAction::None => "none",
         WatchdogAction::InjectNmi => "inject-nmi",
     }
@@ -220,9 +261,19 @@ impl Machine for KvmMachine {
         ended.await.unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being saved".to_owned())))
     }
 
+    async fn dump(&self, core: File, live: bool) -> Result<(), DriverError> {
+        let ended = self.saves.expect();
+        self.client.call(Call::Dump { live }, vec![core.into()]).await?;
+        ended
+            .await
+            .unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being dumped".to_owned())))
+    }
+
     async fn save_progress(&self) -> Option<SaveProgress> {
         match self.client.call(Call::SaveStatus, Vec::new()).await.ok()? {
-            (Answer::Save(status), _) => Some(SaveProgress { done: status.done, total: status.total }),
+            (Answer::Save(status), _) => {
+                Some(SaveProgress { done: status.done, total: status.total, dump: status.dump })
+            }
             _ => None,
         }
     }
@@ -269,9 +320,29 @@ impl Machine for KvmMachine {
         self.client.ask(Call::InjectNmi).await
     }
 
+    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError> {
+        self.client.ask(Call::RequestMemory { alias: alias.to_owned(), bytes: bytes.0 }).await
+    }
+
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
+        let mut present = self.vcpus.subscribe();
+        self.client.ask(Call::SetVcpus { count }).await?;
+        match tokio::time::timeout(RELEASE, present.wait_for(|present| *present == count)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(DriverError::Lost("it ended before its guest let go of a vCPU".to_owned())),
+            Err(_) => Err(DriverError::Deadline {
+                what: "the request to let go of vCPUs",
+                seconds: RELEASE.as_secs(),
+            }),
+        }
+    }
+
     async fn stats(&self) -> Result<DomainStats, DriverError> {
         match self.client.call(Call::Stats, Vec::new()).await? {
-            (Answer::Stats(stats), _) => Ok(self.translate(*stats)),
+            (Answer::Stats(stats), _) => {
+                let resident = procfs::resident(self.process.pid()).unwrap_or_default();
+                Ok(stats::translate(*stats, self.config.memory, resident, &lock(&self.targets)))
+            }
             (other, _) => Err(DriverError::Worker(format!("its worker answers Stats with {other:?}"))),
         }
     }
@@ -283,12 +354,31 @@ impl Machine for KvmMachine {
 
     async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {
         let (site, config) = (self.site.clone(), config.clone());
-        launch::blocking(move || site.tuning(&config)).await
+        let mut tuning = launch::blocking(move || site.tuning(&config)).await?;
+        if tuning.plugged.is_empty() {
+            return Ok(tuning);
+        }
+        let (Answer::Stats(stats), _) = self.client.call(Call::Stats, Vec::new()).await? else {
+            return Ok(tuning);
+        };
+        for memory in &mut tuning.plugged {
+            let found = stats.memory.iter().find(|found| Some(&found.alias) == memory.alias.as_ref());
+            memory.current = found.map(|found| Bytes(found.plugged));
+        }
+        Ok(tuning)
     }
 
     async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
         let site = self.site.clone();
-        launch::blocking(move || site.vcpus()).await
+        let present: Vec<u32> = match self.client.call(Call::Stats, Vec::new()).await? {
+            (Answer::Stats(stats), _) => stats.vcpus.iter().map(|vcpu| vcpu.number).collect(),
+            (other, _) => {
+                return Err(DriverError::Worker(format!("its worker answers Stats with {other:?}")));
+            }
+        };
+        let mut vcpus = launch::blocking(move || site.vcpus()).await?;
+        vcpus.retain(|vcpu| present.contains(&vcpu.vcpu));
+        Ok(vcpus)
     }
 
     async fn cpu_stats(&self) -> Result<CpuStats, DriverError> {
@@ -329,8 +419,9 @@ impl Machine for KvmMachine {
             }
         };
         let mut made = made.map_err(DriverError::Unsupported)?;
+        let passphrases = self.site.passphrases(&sources).await?;
         let (made, fds) = launch::blocking(move || {
-            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made))?;
+            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made), &passphrases)?;
             Ok((made, fds))
         })
         .await?;
@@ -419,6 +510,52 @@ impl Machine for KvmMachine {
         self.client.ask(Call::DropDiskSnapshots { aliases, name, taken }).await
     }
 
+    async fn start_block_job(
+        &self,
+        disk: &Disk,
+        work: &BlockJobWork,
+        bandwidth: Bytes,
+    ) -> Result<(), DriverError> {
+        let (wanted, work) = (disk.clone(), work.clone());
+        let start = launch::blocking(move || block_job::open(&wanted, &work)).await?;
+        let made = start.made();
+        let block_job::Start { work, tag, fds, .. } = start;
+        let order = BlockJobOrder::Start { work, bandwidth: bandwidth.0, tag };
+        let call = Call::BlockJob { alias: devices::alias(&disk.common), order };
+        let begun = self.client.call(call, fds).await.map(drop);
+        begun.inspect_err(|_| block_job::Start::undo(made.as_deref()))
+    }
+
+    async fn demand_block_job(&self, disk: &Disk, demand: BlockJobDemand) -> Result<(), DriverError> {
+        if demand == BlockJobDemand::Settle {
+            let alias = devices::alias(&disk.common);
+            let report = self.block_jobs().await?.into_iter().find(|report| report.alias == alias);
+            if let Some(report) = report {
+                launch::blocking(move || {
+                    block_job::clear(&report);
+                    Ok(())
+                })
+                .await?;
+            }
+        }
+        let alias = devices::alias(&disk.common);
+        self.client.ask(Call::BlockJob { alias, order: block_job::order(&demand) }).await
+    }
+
+    async fn block_jobs(&self) -> Result<Vec<BlockJobReport>, DriverError> {
+        match self.client.call(Call::BlockJobs, Vec::new()).await? {
+            (Answer::BlockJobs(jobs), _) => jobs
+                .into_iter()
+                .map(|job| {
+                    let target = lock(&self.targets).get(&job.alias).cloned();
+                    let target = target.unwrap_or_else(|| job.alias.clone());
+                    block_job::report(job, &target)
+                })
+                .collect(),
+            (other, _) => Err(DriverError::Worker(format!("its worker answers BlockJobs with {other:?}"))),
+        }
+    }
+
     async fn migrate(&self, order: MigrationOrder) -> Result<(), DriverError> {
         migrate::order(&self.client, &self.migration, order, self.config.memory.0).await
     }
@@ -460,23 +597,6 @@ fn removable(device: &Device) -> Result<String, DriverError> {
     }
 }
 
-/// What a guest says about its memory, by the numbers of its balloon (virtio 1.2, 5.5.6.3).
-fn memory_stats(balloon: &protocol::BalloonStats) -> MemoryStats {
-    let value = |wanted: u16| balloon.guest.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
-    MemoryStats {
-        swap_in: value(0).map(Bytes),
-        swap_out: value(1).map(Bytes),
-        major_faults: value(2),
-        minor_faults: value(3),
-        unused: value(4).map(Bytes),
-        available: value(5).map(Bytes),
-        usable: value(6).map(Bytes),
-        disk_caches: value(7).map(Bytes),
-        hugetlb_allocations: value(8),
-        hugetlb_failures: value(9),
-    }
-}
-
 /// Alias and target of a disk or interface.
 fn target(device: &Device) -> Option<(String, String)> {
     let target = match device {
@@ -497,53 +617,4 @@ fn targets(config: &DomainConfig) -> HashMap<String, String> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl KvmMachine {
-    fn translate(&self, stats: protocol::Stats) -> DomainStats {
-        let targets = lock(&self.targets).clone();
-        let target = |alias: String| targets.get(&alias).cloned().unwrap_or(alias);
-        let balloon = stats.balloon.as_ref().map_or(self.config.memory.0, |balloon| balloon.actual);
-        let memory = stats.balloon.map(|balloon| memory_stats(&balloon)).unwrap_or_default();
-        DomainStats {
-            cpu_time_ns: stats.process_time_ns,
-            vcpu_time_ns: stats.vcpus.iter().map(|vcpu| vcpu.time_ns).collect(),
-            resident: procfs::resident(self.process.pid()).unwrap_or_default(),
-            balloon_current: Bytes(balloon),
-            memory,
-            exits: stats.vcpus.iter().map(|vcpu| vcpu.exits).sum(),
-            disks: stats
-                .disks
-                .into_iter()
-                .map(|disk| DiskStats {
-                    target: target(disk.alias),
-                    read_requests: disk.read_requests,
-                    read_bytes: disk.read_bytes,
-                    write_requests: disk.write_requests,
-                    write_bytes: disk.write_bytes,
-                    flush_requests: disk.flush_requests,
-                    errors: disk.errors,
-                    read_time_ns: disk.read_time_ns,
-                    write_time_ns: disk.write_time_ns,
-                    flush_time_ns: disk.flush_time_ns,
-                })
-                .collect(),
-            interfaces: stats
-                .interfaces
-                .into_iter()
-                .map(|tap| InterfaceStats {
-                    target: target(tap.alias),
-                    rx_packets: tap.rx_packets,
-                    rx_bytes: tap.rx_bytes,
-                    tx_packets: tap.tx_packets,
-                    tx_bytes: tap.tx_bytes,
-                    dropped: tap.rx_dropped + tap.tx_dropped,
-                    rx_errors: tap.rx_errors,
-                    rx_dropped: tap.rx_dropped,
-                    tx_errors: tap.tx_errors,
-                    tx_dropped: tap.tx_dropped,
-                })
-                .collect(),
-        }
-    }
 }

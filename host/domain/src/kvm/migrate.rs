@@ -1,10 +1,11 @@
 //! Guests that move between workers.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
-use reeve_sys::open::Sharing;
+use reeve_sys::open::{self, Sharing};
 use reeve_vmm::config::{self as worker_config, VmConfig};
 use reeve_vmm::protocol::{self as worker, Answer, Call, MigratingPhase, MigrationNews, PauseReason, Status};
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ use crate::migration::{Incoming, MigrationEnd, MigrationOrder, MigrationPlace, M
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
+/// The device that makes userfaultfds which hear of faults in the kernel too. Only root opens it.
+const FAULTS: &str = "/dev/userfaultfd";
 
 impl KvmDriver {
     /// Starts a worker that waits for its guest.
@@ -29,15 +32,27 @@ impl KvmDriver {
         config: &DomainConfig,
         incoming: Incoming,
     ) -> Result<Started, DriverError> {
-        let Incoming { migration, stream, slots, paused } = incoming;
+        let Incoming { migration, stream, slots, paused, witness } = incoming;
         let shared = leave_unlocked(&mut plan);
         put_into_slots(&mut plan.vm, &slots);
         let (vm, mut fds, control) = site.prepare(plan).await?;
         let process = site.process()?;
         let greeted = Client::hello(control, Some(process.clone())).await;
         let (client, _) = greeted.map_err(|error| site.explain(error))?;
+        fds.push(witness.into());
+        // Without it all of the guest comes before it runs.
+        let faults = open::character_device(Path::new(FAULTS), true).ok();
+        let late = faults.is_some();
+        fds.extend(faults);
         fds.push(stream);
-        let order = worker::MigrationOrder::Receive { migration, config: Box::new(vm), shared, paused };
+        let order = worker::MigrationOrder::Receive {
+            migration,
+            config: Box::new(vm),
+            shared,
+            paused,
+            late,
+            witness: true,
+        };
         client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
         site.tune_first(config).await?;
         let status = Status::Incoming { whole: false };
@@ -86,6 +101,11 @@ fn translate(order: MigrationOrder) -> (worker::MigrationOrder, Vec<OwnedFd>) {
         MigrationOrder::Advise(number, answer) => worker::MigrationOrder::Advise { number, answer },
         MigrationOrder::Limit(limits) => worker::MigrationOrder::Limit { limits: limits_for_worker(&limits) },
         MigrationOrder::StopNow => worker::MigrationOrder::StopNow,
+        MigrationOrder::SwitchNow => worker::MigrationOrder::SwitchNow,
+        MigrationOrder::Interrupt => worker::MigrationOrder::Interrupt,
+        MigrationOrder::Resume { migration, stream } => {
+            return (worker::MigrationOrder::Resume { migration }, vec![stream]);
+        }
         MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
         MigrationOrder::Decide(given_up) => worker::MigrationOrder::Decide { given_up },
         MigrationOrder::TakeBack => worker::MigrationOrder::TakeBack,
@@ -101,6 +121,10 @@ fn limits_for_worker(limits: &MigrationLimits) -> worker::MigrationLimits {
         max_throttle: limits.max_throttle,
         max_rounds: limits.max_rounds,
         compress: limits.compress,
+        post_copy: limits.post_copy,
+        post_copy_after: limits.post_copy_after,
+        post_copy_bandwidth: (limits.post_copy_bandwidth_mib > 0)
+            .then_some(limits.post_copy_bandwidth_mib.saturating_mul(MIB)),
     }
 }
 
@@ -121,18 +145,28 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
             job.throttle = round.throttle;
         }
         MigrationNews::Asks { number, question } => progress.question = Some((number, question)),
-        MigrationNews::Ready { strategy_us, .. } => {
-            progress.ready = true;
+        MigrationNews::Ready { strategy_us, post_copy, .. } => {
+            (progress.ready, progress.post_copy) = (true, post_copy);
             progress.strategy_us = strategy_us;
+            progress.job.post_copy = post_copy;
         }
+        MigrationNews::Late { missing, .. } => {
+            let job = &mut progress.job;
+            (job.active, job.post_copy, job.interrupted) = (true, true, None);
+            job.pages += job.dirty_pages.saturating_sub(missing);
+            job.bytes += job.dirty_pages.saturating_sub(missing) * PAGE;
+            job.dirty_pages = missing;
+        }
+        MigrationNews::Interrupted { reason } => progress.job.interrupted = Some(reason),
         MigrationNews::Moved { downtime_us } => progress.end = Some(MigrationEnd::Moved(downtime_us)),
         MigrationNews::Unconfirmed { reason } => progress.end = Some(MigrationEnd::Unconfirmed(reason)),
-        MigrationNews::Kept { reason } => progress.end = Some(MigrationEnd::Kept(reason)),
+        MigrationNews::Kept { reason } => {
+            progress.job.post_copy = false;
+            progress.end = Some(MigrationEnd::Kept(reason));
+        }
+        MigrationNews::Arrived => progress.job.interrupted = None,
         // Where the guest is tells the rest.
-        MigrationNews::Stopped
-        | MigrationNews::Arrived
-        | MigrationNews::Undecided { .. }
-        | MigrationNews::Discarded { .. } => {}
+        MigrationNews::Stopped | MigrationNews::Undecided { .. } | MigrationNews::Discarded { .. } => {}
     });
     if progress.borrow().end.is_some() {
         progress.send_modify(|progress| progress.job.active = false);
@@ -150,6 +184,9 @@ pub(super) async fn order(
         let job = MigrationJob { active: true, dirty_pages: memory / PAGE, ..MigrationJob::default() };
         progress.send_replace(MigrationProgress { job, ..MigrationProgress::default() });
     }
+    if matches!(order, MigrationOrder::Resume { .. }) {
+        progress.send_modify(|progress| progress.job.interrupted = None);
+    }
     let (order, fds) = translate(order);
     client.call(Call::Migrate { order }, fds).await.map(drop)
 }
@@ -165,6 +202,7 @@ pub(super) async fn place(client: &Client) -> Result<MigrationPlace, DriverError
         Status::Incoming { whole: false } => MigrationPlace::Coming,
         Status::Incoming { whole: true } => MigrationPlace::Waiting,
         Status::Running => MigrationPlace::Here,
+        Status::Late { interrupted } => MigrationPlace::Late { interrupted },
         Status::Paused { reason: PauseReason::Migrating { phase } } => match phase {
             MigratingPhase::Sending => MigrationPlace::Leaving,
             MigratingPhase::Deciding => MigrationPlace::Undecided,

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::CpuSet;
 use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
+use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
-use super::{cpu, devices};
+use super::{cpu, devices, smbios};
 use crate::driver::Refusal;
 use crate::names;
 
@@ -25,6 +26,8 @@ pub(super) enum Source {
     Read { what: String, path: PathBuf },
     /// A disk image or block device, with what is below it.
     Image { what: String, path: PathBuf, access: ImageAccess, format: Format },
+    /// The key of an encrypted image among the sources.
+    Key { what: String, path: PathBuf, image: FdIndex, secret: SecretReference },
     /// A character device for reading.
     Random { path: PathBuf },
     /// A file to append to.
@@ -95,10 +98,12 @@ impl Plan {
             kvm,
             memory: memory(config),
             vcpus,
+            max_vcpus: Some(config.vcpu.max),
             cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
             boot,
+            smbios: smbios::plan(config, &mut refuse),
             serials,
             devices,
             on_poweroff: action("on_poweroff", config.on_poweroff, &mut refuse),
@@ -173,7 +178,7 @@ fn numa(tune: &NumaTune) -> Option<vm::NumaConfig> {
 }
 
 fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {
-    let vcpus = config.vcpu.at_boot().min(VmConfig::MAX_VCPUS) as usize;
+    let vcpus = config.vcpu.max.min(VmConfig::MAX_VCPUS) as usize;
     let mut pinning = vec![cpus(config.vcpu.cpuset.as_ref()); vcpus];
     for pin in &config.cputune.vcpupin {
         if let Some(slot) = pinning.get_mut(pin.vcpu as usize) {
@@ -192,15 +197,16 @@ fn cpus(set: Option<&CpuSet>) -> Vec<u32> {
 }
 
 fn action(name: &str, action: LifecycleAction, refuse: &mut impl FnMut(String)) -> vm::LifecycleAction {
-    let word = match action {
+    match action {
         LifecycleAction::Destroy => return vm::LifecycleAction::Destroy,
         LifecycleAction::Restart => return vm::LifecycleAction::Restart,
-        LifecycleAction::Preserve => return vm::LifecycleAction::Preserve,
-        LifecycleAction::RenameRestart => "rename-restart",
-        LifecycleAction::CoredumpDestroy => "coredump-destroy",
-        LifecycleAction::CoredumpRestart => "coredump-restart",
-    };
-    refuse(format!("<{name}> '{word}' can't be carried out: use destroy, restart or preserve"));
+        // It waits for the daemon, which dumps it and does the rest.
+        LifecycleAction::CoredumpDestroy | LifecycleAction::CoredumpRestart | LifecycleAction::Preserve => {
+            return vm::LifecycleAction::Preserve;
+        }
+        LifecycleAction::RenameRestart => {}
+    }
+    refuse(format!("<{name}> 'rename-restart' can't be carried out: use destroy, restart or preserve"));
     vm::LifecycleAction::Destroy
 }
 

@@ -163,14 +163,14 @@ fn every_reason_is_given_at_once() {
     config.domain_type = DomainType::Kvm;
     config.os.os_type = "xen".to_owned();
     config.os.kernel = None;
-    config.on_crash = LifecycleAction::CoredumpRestart;
+    config.on_crash = LifecycleAction::RenameRestart;
     config.devices.serials.push(character("tcp", None, None));
     config.devices.extra.elements.push("<graphics type='vnc'/>".to_owned());
     let sentences = plan(&config).unwrap_err();
     for part in [
         "os type 'xen'",
         "names no <kernel>",
-        "<on_crash> 'coredump-restart'",
+        "<on_crash> 'rename-restart'",
         "serial port 'serial0' has no address",
         "no device <graphics>",
     ] {

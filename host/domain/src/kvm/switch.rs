@@ -50,6 +50,7 @@ fn image(disk: &Disk) -> Result<(String, Source), DriverError> {
     };
     match (device.kind, sources.0.pop()) {
         (DeviceKind::Block(block), _) if block.readonly => refused("is read-only"),
+        (DeviceKind::Block(block), _) if block.encryption.is_some() => refused("is encrypted"),
         (_, Some(_)) if disk.shareable => refused("is shared with other domains"),
         (_, Some(source)) => Ok((device.alias, source)),
         (_, None) => refused("has no image"),

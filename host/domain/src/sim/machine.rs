@@ -42,6 +42,8 @@ struct State {
     /// Alarms that came while the vCPUs stood still.
     held: Vec<Act>,
     balloon: Balloon,
+    /// vCPUs that are there.
+    vcpus: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,7 +78,7 @@ impl SimMachine {
         clock: Arc<Clock>,
         events: mpsc::Sender<MachineEvent>,
     ) -> Arc<Self> {
-        let memory = config.current_memory;
+        let (memory, vcpus) = (config.current_memory, config.vcpu.at_boot());
         Arc::new_cyclic(|myself| Self {
             myself: myself.clone(),
             config,
@@ -89,6 +91,7 @@ impl SimMachine {
                 used: Duration::ZERO,
                 held: Vec::new(),
                 balloon: Balloon { from: memory, to: memory, reached: Duration::ZERO },
+                vcpus,
             }),
         })
     }
@@ -257,6 +260,16 @@ impl Machine for SimMachine {
         Ok(())
     }
 
+    async fn dump(&self, mut core: File, live: bool) -> Result<(), DriverError> {
+        let mut state = self.alive()?;
+        let written = writeln!(core, "a simulated machine has no memory");
+        written.map_err(|error| DriverError::Worker(format!("it can't be written: {error}")))?;
+        if !live && state.activity != Activity::Preserved {
+            self.stand_still(&mut state, Activity::Stopped);
+        }
+        Ok(())
+    }
+
     async fn save_progress(&self) -> Option<SaveProgress> {
         None
     }
@@ -310,10 +323,19 @@ impl Machine for SimMachine {
         self.alive().map(drop)
     }
 
+    async fn request_memory(&self, _alias: &str, _bytes: Bytes) -> Result<(), DriverError> {
+        self.alive().map(drop)
+    }
+
+    async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
+        self.alive()?.vcpus = count;
+        Ok(())
+    }
+
     async fn stats(&self) -> Result<DomainStats, DriverError> {
         let state = self.alive()?;
         let vcpu = u64::try_from(self.used(&state).as_nanos()).unwrap_or(u64::MAX);
-        let vcpus = self.config.vcpu.at_boot();
+        let vcpus = state.vcpus;
         let memory = state.balloon.at(self.clock.now());
         let devices = &self.config.devices;
         let disk = |target: &String| DiskStats { target: target.clone(), ..DiskStats::default() };

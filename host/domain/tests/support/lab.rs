@@ -43,6 +43,7 @@ impl Lab {
     pub fn driver(&self) -> Arc<dyn Driver> {
         let root = rustix::process::geteuid().is_root();
         Arc::new(KvmDriver::new(KvmConfig {
+            keys: Arc::default(),
             worker: target().join("debug/examples/kvm_worker"),
             worker_args: Vec::new(),
             layout: Arc::new(Layout::open(self.root.path()).unwrap()),
@@ -101,6 +102,7 @@ pub fn disk(target: &str, path: &Path) -> Disk {
         shareable: false,
         serial: None,
         iotune: Default::default(),
+        encryption: None,
         common: DeviceCommon::default(),
     }
 }

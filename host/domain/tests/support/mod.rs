@@ -37,6 +37,7 @@ pub fn document(kind: DomainType, name: &str) -> DomainConfig {
         memtune: MemTune::default(),
         blkiotune: BlkioTune::default(),
         numatune: NumaTune::default(),
+        sysinfo: None,
         os: OsConfig { os_type: "hvm".to_owned(), ..OsConfig::default() },
         features: Features::default(),
         cpu: None,
@@ -124,6 +125,7 @@ impl Host {
             sink: told.clone(),
             keeper: kept.clone(),
             boot_id: "this-boot".to_owned(),
+            dumps: std::env::temp_dir(),
         });
         Self { domains, told, kept }
     }

@@ -59,7 +59,7 @@ pub(super) fn digest(master: &[u8], salt: &[u8; 32], iterations: u32) -> [u8; 20
     out
 }
 
-/// The cipher of a key slot.
+/// AES in XTS mode, of key slots and of the payload.
 pub(super) enum Cipher {
     Aes128(Box<Xts128<Aes128>>),
     Aes256(Box<Xts128<Aes256>>),
@@ -71,9 +71,14 @@ impl Cipher {
         let mut key = Zeroizing::new([0; LONGEST]);
         let key = &mut key[..length];
         pbkdf2(passphrase, &slot.salt, slot.iterations, key);
-        let (one, other) = key.split_at(length / 2);
+        Self::new(key)
+    }
+
+    /// The one of a key of 32 or 64 bytes.
+    pub(super) fn new(key: &[u8]) -> Self {
+        let (one, other) = key.split_at(key.len() / 2);
         let sized = "a key has the length that was checked";
-        match length {
+        match key.len() {
             32 => Self::Aes128(Box::new(Xts128::new(
                 Aes128::new_from_slice(one).expect(sized),
                 Aes128::new_from_slice(other).expect(sized),
@@ -85,19 +90,21 @@ impl Cipher {
         }
     }
 
-    /// Key material: sectors from 0 on.
-    pub(super) fn encrypt(&self, material: &mut [u8]) {
+    /// Whole sectors, of which the first has this number.
+    pub(super) fn encrypt(&self, sectors: &mut [u8], first: u64) {
+        let (size, first) = (SECTOR as usize, u128::from(first));
         match self {
-            Self::Aes128(cipher) => cipher.encrypt_area(material, SECTOR as usize, 0, get_tweak_default),
-            Self::Aes256(cipher) => cipher.encrypt_area(material, SECTOR as usize, 0, get_tweak_default),
+            Self::Aes128(cipher) => cipher.encrypt_area(sectors, size, first, get_tweak_default),
+            Self::Aes256(cipher) => cipher.encrypt_area(sectors, size, first, get_tweak_default),
         }
     }
 
-    /// Key material: sectors from 0 on.
-    pub(super) fn decrypt(&self, material: &mut [u8]) {
+    /// Whole sectors, of which the first has this number.
+    pub(super) fn decrypt(&self, sectors: &mut [u8], first: u64) {
+        let (size, first) = (SECTOR as usize, u128::from(first));
         match self {
-            Self::Aes128(cipher) => cipher.decrypt_area(material, SECTOR as usize, 0, get_tweak_default),
-            Self::Aes256(cipher) => cipher.decrypt_area(material, SECTOR as usize, 0, get_tweak_default),
+            Self::Aes128(cipher) => cipher.decrypt_area(sectors, size, first, get_tweak_default),
+            Self::Aes256(cipher) => cipher.decrypt_area(sectors, size, first, get_tweak_default),
         }
     }
 }

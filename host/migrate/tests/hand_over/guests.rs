@@ -1,10 +1,14 @@
 //! Guests that are memory, a state and who runs them.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use reeve_migrate::{GuestError, MemoryMap, PAGE, Phase, RoundStats, SourceGuest, TargetGuest};
+use reeve_migrate::{
+    Begin, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, RoundStats, SourceGuest,
+    TargetGuest,
+};
 
 pub const STATE: &[u8] = b"registers of a guest";
 /// Two ranges with a gap.
@@ -164,11 +168,103 @@ pub struct Target {
     pub memory: Vec<u8>,
     pub loaded: bool,
     pub fail: Option<&'static str>,
+    pub missing: Missing,
+    /// What is touched while it is loaded or begins to run, and then how that ended.
+    happens: VecDeque<Happened>,
+    /// Pages that somebody waits for.
+    waits: Vec<u64>,
+    /// Pages in the order in which they were placed.
+    pub placed: Vec<u64>,
+    pub is_whole: bool,
 }
 
 impl Target {
     pub fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), memory: vec![0; map().bytes() as usize], loaded: false, fail: None }
+        Self {
+            world: Arc::clone(world),
+            memory: vec![0; map().bytes() as usize],
+            loaded: false,
+            fail: None,
+            missing: Missing::new(map()),
+            happens: VecDeque::new(),
+            waits: Vec::new(),
+            placed: Vec::new(),
+            is_whole: false,
+        }
+    }
+
+    fn put(&mut self, run: &Range<u64>, bytes: Option<&[u8]>) {
+        for page in run.clone().step_by(PAGE as usize) {
+            assert!(self.missing.contains(page), "a page is placed once");
+            self.placed.push(page / PAGE);
+        }
+        match bytes {
+            Some(bytes) => self.memory[bytes_of(run)].copy_from_slice(bytes),
+            None => self.memory[bytes_of(run)].fill(0),
+        }
+        self.missing.remove(run);
+        self.waits.retain(|page| !run.contains(page));
+    }
+}
+
+impl LateMemory for Target {
+    fn miss(&mut self, run: Range<u64>) -> Result<(), GuestError> {
+        assert!(!self.loaded);
+        // What was there is no more.
+        self.memory[bytes_of(&run)].fill(0xee);
+        self.missing.insert(&run);
+        if self.fail == Some("miss") { Err(GuestError("can't miss".to_owned())) } else { Ok(()) }
+    }
+
+    fn missing(&self) -> &Missing {
+        &self.missing
+    }
+
+    fn place(&mut self, address: u64, pages: &[u8]) -> Result<(), GuestError> {
+        self.put(&(address..address + pages.len() as u64), Some(pages));
+        Ok(())
+    }
+
+    fn place_zeros(&mut self, run: Range<u64>) -> Result<(), GuestError> {
+        self.put(&run, None);
+        Ok(())
+    }
+
+    fn begin(&mut self, what: Begin) {
+        let (touched, outcome) = match what {
+            Begin::Load(state) => ([70, 2], self.load(&state)),
+            Begin::Run => ([23, 66], self.run()),
+        };
+        self.happens.extend(touched.map(|page| Happened::Touched(page * PAGE)));
+        self.happens.push_back(Happened::Ended(outcome));
+    }
+
+    fn happened(&mut self, _wait: bool) -> Option<Happened> {
+        let front = self.happens.front()?;
+        // Who waits for a page does not end before it has it.
+        if matches!(front, Happened::Ended(_)) && !self.waits.is_empty() {
+            return None;
+        }
+        if let Happened::Touched(page) = front
+            && self.missing.contains(*page)
+        {
+            self.waits.push(*page);
+        }
+        self.happens.pop_front()
+    }
+
+    fn waited_for(&self) -> Vec<u64> {
+        self.waits.clone()
+    }
+
+    fn abandon(&mut self) {
+        assert!(!self.world.given_up.load(Ordering::SeqCst), "it is this side's");
+        self.waits.clear();
+    }
+
+    fn whole(&mut self) {
+        assert_eq!(self.missing.count(), 0);
+        self.is_whole = true;
     }
 }
 

@@ -5,5 +5,6 @@
 mod cells;
 mod guests;
 mod hostile;
+mod late;
 mod moves;
 mod wire;

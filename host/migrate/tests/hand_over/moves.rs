@@ -113,7 +113,7 @@ fn a_strategy_gets_no_more_than_the_operator_allows() {
         max_downtime: Duration::ZERO,
         max_throttle: 30,
         max_rounds: 5,
-        bandwidth: None,
+        ..Limits::default()
     });
     let (mut near, mut far) = pair();
     let steps = vec![Step::Throttle(90), Step::SetMaxDowntime(Duration::from_secs(5))];

@@ -2,6 +2,7 @@
 //! that policies make.
 
 mod devices;
+mod sysinfo;
 mod tuning;
 
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ impl DomainConfig {
         tuning::check_numatune(&self.numatune)?;
         self.check_actions()?;
         self.check_boot()?;
+        sysinfo::check(self)?;
         devices::check(&self.devices)
     }
 

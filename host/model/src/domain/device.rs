@@ -1,7 +1,8 @@
 //! One device of any kind, and how a device enters and leaves a domain.
 
 use super::{
-    CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, PanicDevice, Rng, Watchdog,
+    CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, MemoryDevice, PanicDevice,
+    Rng, Watchdog,
 };
 
 /// One child of `<devices>`.
@@ -27,6 +28,8 @@ pub enum Device {
     Watchdog(Watchdog),
     /// `<panic>`.
     Panic(PanicDevice),
+    /// `<memory>`.
+    Memory(MemoryDevice),
     /// A device that no driver of this host runs, as its XML text.
     Other(String),
 }
@@ -64,6 +67,7 @@ impl Device {
             Self::MemBalloon(_) => "memballoon",
             Self::Watchdog(_) => "watchdog",
             Self::Panic(_) => "panic",
+            Self::Memory(_) => "memory",
             Self::Other(_) => "device",
         }
     }
@@ -79,6 +83,7 @@ impl Device {
             Self::MemBalloon(device) => &device.common,
             Self::Watchdog(device) => &device.common,
             Self::Panic(device) => &device.common,
+            Self::Memory(device) => &device.common,
             Self::Other(_) => return None,
         })
     }
@@ -96,6 +101,7 @@ impl Devices {
             .chain(self.memballoon.iter().map(|device| &device.common))
             .chain(self.watchdog.iter().map(|device| &device.common))
             .chain(self.panic.iter().map(|device| &device.common))
+            .chain(self.memories.iter().map(|device| &device.common))
     }
 
     /// Adds a device after those of its kind. Refuses a target, MAC, alias or controller index that is taken, and a second
@@ -113,6 +119,7 @@ impl Devices {
             Device::MemBalloon(balloon) => self.memballoon = Some(balloon),
             Device::Watchdog(watchdog) => self.watchdog = Some(watchdog),
             Device::Panic(panic) => self.panic = Some(panic),
+            Device::Memory(memory) => self.memories.push(memory),
             Device::Other(xml) => self.extra.elements.push(xml),
         }
         Ok(())
@@ -192,5 +199,6 @@ impl Devices {
             .or_else(|| self.memballoon.take_if(|device| hit(&device.common, &[])).map(Device::MemBalloon))
             .or_else(|| self.watchdog.take_if(|device| hit(&device.common, &[])).map(Device::Watchdog))
             .or_else(|| self.panic.take_if(|device| hit(&device.common, &[])).map(Device::Panic))
+            .or_else(|| take(&mut self.memories, |device| hit(&device.common, &[])).map(Device::Memory))
     }
 }

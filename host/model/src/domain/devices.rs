@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Extra, IoTune};
+use crate::Bytes;
 use crate::device_address::DeviceAddress;
 use crate::filter::FilterReference;
 use crate::network::{Bandwidth, VirtualPort, Vlan};
+use crate::storage::Encryption;
 
 /// `<devices>`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ pub struct Devices {
     /// `<panic>`.
     #[serde(default)]
     pub panic: Option<PanicDevice>,
+    /// `<memory>` in document order: memory that is plugged into a running guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memories: Vec<MemoryDevice>,
     /// Every other device, as XML text in document order.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
@@ -143,6 +148,9 @@ pub struct Disk {
     /// `<driver>`.
     #[serde(default)]
     pub driver: DiskDriver,
+    /// `<encryption>`: how the image is encrypted, and which secret opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// `<target dev='…'>`, e.g. `vda`; unique in the domain.
     pub target: String,
     /// `<target bus='…'>`, e.g. `virtio`.
@@ -183,6 +191,9 @@ pub struct DiskDriver {
     /// `error_policy`: `stop`, `report`, `ignore` or `enospace`.
     #[serde(default)]
     pub error_policy: Option<String>,
+    /// `rerror_policy`, for reads: `stop`, `report` or `ignore`.
+    #[serde(default)]
+    pub rerror_policy: Option<String>,
     /// `discard`: `unmap` or `ignore`.
     #[serde(default)]
     pub discard: Option<String>,
@@ -326,6 +337,12 @@ pub struct MemBalloon {
     /// `<stats period='…'/>` in seconds.
     #[serde(default)]
     pub stats_period: Option<u32>,
+    /// `autodeflate`: the guest may take memory back when it has none left; none leaves it to the host.
+    #[serde(default)]
+    pub auto_deflate: Option<bool>,
+    /// `freePageReporting`: the guest tells of memory that is free; none leaves it to the host.
+    #[serde(default)]
+    pub free_page_reporting: Option<bool>,
     /// Alias, address and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,
@@ -335,7 +352,8 @@ impl MemBalloon {
     /// The balloon that a domain has whose document does not say, as with libvirt.
     pub fn implicit() -> Self {
         let common = DeviceCommon { alias: Some("balloon0".to_owned()), ..DeviceCommon::default() };
-        Self { model: "virtio".to_owned(), stats_period: None, common }
+        let model = "virtio".to_owned();
+        Self { model, stats_period: None, auto_deflate: None, free_page_reporting: None, common }
     }
 }
 
@@ -348,6 +366,39 @@ pub struct PanicDevice {
     /// Alias, address and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,
+}
+
+/// `<memory>` in `<devices>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryDevice {
+    /// `model`: `virtio-mem`, `dimm`, …
+    pub model: String,
+    /// `<size>`: the most that the guest can have of it.
+    pub size: Bytes,
+    /// `<block>`: what is plugged at once; none leaves it to the host.
+    #[serde(default)]
+    pub block: Option<Bytes>,
+    /// `<requested>`: what the guest shall have; none is nothing.
+    #[serde(default)]
+    pub requested: Option<Bytes>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+impl MemoryDevice {
+    /// What is plugged at once where the document does not say.
+    pub const BLOCK: Bytes = Bytes::mib(2);
+
+    /// What is plugged at once.
+    pub fn block(&self) -> Bytes {
+        self.block.unwrap_or(Self::BLOCK)
+    }
+
+    /// What the guest shall have.
+    pub fn requested(&self) -> Bytes {
+        self.requested.unwrap_or(Bytes(0))
+    }
 }
 
 /// `<watchdog>` (guide 20.16.17).

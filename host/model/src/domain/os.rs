@@ -30,6 +30,9 @@ pub struct OsConfig {
     /// `<boot dev='…'/>` words in order.
     #[serde(default)]
     pub boot: Vec<String>,
+    /// `<smbios mode='…'/>`: `emulate`, `host` or `sysinfo`; none is the driver's own.
+    #[serde(default)]
+    pub smbios: Option<String>,
     /// Everything else under `<os>`.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,

@@ -1,6 +1,6 @@
 //! What holds for every pool and volume document, whatever the host.
 
-use super::{Permissions, PoolConfig, PoolKind, VolumeConfig};
+use super::{Permissions, PoolConfig, PoolKind, SourceLookup, VolumeConfig};
 
 /// A rule that a document breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,12 +115,8 @@ impl PoolConfig {
                 return broken(path, "it must not be empty, begin with '-' or have control characters in it");
             }
         }
-        let unlike = |c: char| !(c.is_ascii_alphanumeric() || "._-:%[]".contains(c));
         for (index, host) in source.hosts.iter().enumerate() {
-            if host.name.contains(unlike) {
-                let message = format!("'{}' is neither a host name nor an address", host.name);
-                return broken(format!("source.host[{index}]"), message);
-            }
+            check_host(&format!("source.host[{index}]"), &host.name)?;
         }
         Ok(())
     }
@@ -137,6 +133,36 @@ impl PoolConfig {
         match self.source.hosts.is_empty() {
             true => broken("source", format!("a pool of type '{}' needs <host name='…'/>", self.kind)),
             false => Ok(()),
+        }
+    }
+}
+
+impl SourceLookup {
+    /// Checks it; the first rule it breaks.
+    pub fn check(&self) -> Result<(), StorageViolation> {
+        let kind = self.kind;
+        let is_remote = matches!(kind, PoolKind::Netfs | PoolKind::Iscsi);
+        match &self.host {
+            Some(host) if is_remote => check_host("host", host)?,
+            None if is_remote => {
+                return broken("host", format!("name the server that is asked for sources of type '{kind}'"));
+            }
+            Some(_) => {
+                return broken("host", format!("sources of type '{kind}' are on this host; name no other"));
+            }
+            None => {}
+        }
+        if self.port.is_some() && kind != PoolKind::Iscsi {
+            return broken("port", "only an iSCSI server is asked at a port of its own");
+        }
+        if let Some(initiator) = &self.initiator {
+            check_iqn("initiator", initiator)?;
+        }
+        match (&self.username, &self.secret) {
+            (None, None) => Ok(()),
+            (Some(_), Some(_)) if kind == PoolKind::Iscsi => Ok(()),
+            (Some(_), Some(_)) => broken("username", "only an iSCSI server is told who this host is"),
+            _ => broken("secret", "a name and a secret go together; give both or none"),
         }
     }
 }
@@ -193,6 +219,14 @@ pub fn check_volume_name(name: &str) -> Result<(), String> {
         return Err(format!("'{shown}' can't name a volume: a name does not begin with '-'"));
     }
     Ok(())
+}
+
+fn check_host(place: &str, name: &str) -> Result<(), StorageViolation> {
+    let unlike = |c: char| !(c.is_ascii_alphanumeric() || "._-:%[]".contains(c));
+    match name.is_empty() || name.len() > 255 || name.starts_with('-') || name.contains(unlike) {
+        true => broken(place, format!("'{}' is neither a host name nor an address", name.escape_debug())),
+        false => Ok(()),
+    }
 }
 
 fn check_path(place: &str, path: &str) -> Result<(), StorageViolation> {

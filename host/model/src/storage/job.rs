@@ -10,9 +10,12 @@ use crate::Error;
 pub struct StorageJob {
     /// Number of it, unique while the daemon runs.
     pub id: u64,
+    /// Name of the pool; none of a file that is in none.
+    #[serde(default)]
+    pub pool: Option<String>,
     /// What is done.
     pub operation: StorageOperation,
-    /// Name of the volume; empty for the pool itself.
+    /// Name of the volume, or path of a file that is in no pool; empty for the pool itself.
     pub volume: String,
     /// How much is done: bytes of a volume, entries of a pool.
     pub done: u64,
@@ -25,7 +28,9 @@ pub struct StorageJob {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StorageOperation {
-    /// A volume gets the content of another.
+    /// A volume is made.
+    Create,
+    /// A volume, or the disk of a domain, gets the content of another.
     CreateFrom,
     /// A volume is made unreadable.
     Wipe,
@@ -41,6 +46,7 @@ impl StorageOperation {
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Create => "create",
             Self::CreateFrom => "create-from",
             Self::Wipe => "wipe",
             Self::Upload => "upload",

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{PoolKind, Preallocation, VolumeKind, WipeAlgorithm};
+use super::{PoolKind, PoolSource, Preallocation, SourceDevice, SourceHost, VolumeKind, WipeAlgorithm};
 use crate::Bytes;
 
 /// What a pool holds.
@@ -83,26 +83,76 @@ impl PoolFilter {
     }
 }
 
-/// For which kind of pool sources are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// For which kind of pool sources are looked for, and at which server (guide 14.11.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
 #[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct SourceLookup {
     /// The kind.
     pub kind: PoolKind,
+    /// Name or address of the server that is asked, for kinds on a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Its port, where that is not the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Name that the host is to call itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
+    /// Name by which the host proves to an iSCSI server who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// UUID or usage of the secret that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+impl SourceLookup {
+    /// On this host.
+    pub fn new(kind: PoolKind) -> Self {
+        Self { kind, host: None, port: None, initiator: None, username: None, secret: None }
+    }
 }
 
 /// What a pool could be made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FoundSource {
-    /// The device.
+    /// The device, the volume group, the directory that a server exports, or the target of one.
     pub path: String,
-    /// Format of its file system or partition table; none where it has none.
+    /// Format of the file system or partition table; none where there is none.
     pub format: Option<String>,
-    /// Size in bytes.
-    pub size: Bytes,
+    /// Size in bytes, where it is known.
+    pub size: Option<Bytes>,
+    /// The server that has it.
+    #[serde(default)]
+    pub host: Option<SourceHost>,
+    /// What a volume group is made of.
+    #[serde(default)]
+    pub devices: Vec<String>,
+}
+
+impl FoundSource {
+    /// The `<source>` of a pool of this kind that is made of it.
+    pub fn source(&self, kind: PoolKind) -> PoolSource {
+        let device =
+            |path: &String| SourceDevice { path: path.clone(), part_separator: None, free: Vec::new() };
+        let common = PoolSource {
+            hosts: self.host.iter().cloned().collect(),
+            format: self.format.clone(),
+            ..PoolSource::default()
+        };
+        match kind {
+            PoolKind::Logical => PoolSource {
+                name: Some(self.path.clone()),
+                devices: self.devices.iter().map(device).collect(),
+                ..common
+            },
+            PoolKind::Netfs => PoolSource { dir: Some(self.path.clone()), ..common },
+            _ => PoolSource { devices: vec![device(&self.path)], ..common },
+        }
+    }
 }
 
 /// How a pool document is taken in.

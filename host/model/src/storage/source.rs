@@ -55,6 +55,7 @@ impl PoolSource {
 
 /// `<host>` of a source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SourceHost {
     /// Name or address.
     pub name: String,

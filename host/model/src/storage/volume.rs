@@ -1,6 +1,7 @@
 //! `<volume>`: one image or device of a pool (guide ch. 13, 14.12).
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Permissions, SecretReference};
 use crate::Bytes;
@@ -218,6 +219,44 @@ pub struct BackingStore {
     /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
+}
+
+impl Encryption {
+    /// LUKS, opened by a secret.
+    pub fn luks(secret: Uuid) -> Self {
+        let uuid = Some(secret.to_string());
+        let secret = SecretReference { kind: Some("passphrase".to_owned()), uuid, usage: None };
+        Self { format: Some("luks".to_owned()), secrets: vec![secret], ..Self::default() }
+    }
+
+    /// The secret that opens it; an error where it names none, or is of a kind that this version has not.
+    pub fn passphrase(&self) -> Result<&SecretReference, EncryptionError> {
+        let format = self.format.as_deref().unwrap_or("default");
+        if !["luks", "default"].contains(&format) {
+            return Err(EncryptionError::Format(format.to_owned()));
+        }
+        let [secret] = self.secrets.as_slice() else {
+            return Err(EncryptionError::Secrets(self.secrets.len()));
+        };
+        match secret.kind.as_deref() {
+            None | Some("passphrase") => Ok(secret),
+            Some(kind) => Err(EncryptionError::Kind(kind.to_owned())),
+        }
+    }
+}
+
+/// An encryption that this version has not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncryptionError {
+    /// Another format than LUKS.
+    #[error("an encryption '{0}' is nothing that this version has; 'luks' is")]
+    Format(String),
+    /// More or fewer secrets than one.
+    #[error("it names {0} secrets, and one opens it; write <secret type='passphrase' uuid='…'/>")]
+    Secrets(usize),
+    /// A secret of another type.
+    #[error("a secret of type '{0}' opens nothing; write type='passphrase'")]
+    Kind(String),
 }
 
 /// `<encryption>`.

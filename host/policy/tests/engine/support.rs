@@ -77,6 +77,7 @@ impl Host {
             sink: Arc::new(BusSink(bus.clone())),
             keeper: Arc::new(StoreKeeper(store.clone())),
             boot_id: "boot".to_owned(),
+            dumps: std::env::temp_dir(),
         });
         let actions = Arc::new(Actions::new(Deps {
             domains,

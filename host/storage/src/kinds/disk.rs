@@ -19,6 +19,7 @@ use self::partitions::Partitions;
 use self::table::{Table, TableKind};
 use crate::StorageError;
 use crate::busy::settled;
+use crate::directory::claimed;
 use crate::pool::{Pool, Volumes, subject};
 use crate::program::{self, Finding};
 
@@ -144,7 +145,8 @@ impl Pool for DiskPool {
     }
 
     fn start(&self) -> Result<Box<dyn Volumes>, StorageError> {
-        let disk = self.open(false)?;
+        // Others may have its partitions, and nobody may write all of it.
+        let disk = claimed(self.open(false)?, false, &self.subject(), &self.device.display().to_string())?;
         self.load(&disk)?;
         let partitions = Partitions::new(self.clone(), self.name()?, disk);
         partitions.reconcile()?;

@@ -79,13 +79,17 @@ impl FsPool {
     fn refuse_used(&self) -> Result<(), StorageError> {
         match settled(|| block::open(&self.device, false, true)) {
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
-                let reason =
-                    format!("'{}' is in use: mounted, or part of another device", self.device.display());
-                Err(StorageError::conflict(self.target.subject(), reason))
-            }
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => Err(self.used()),
             Err(error) => Err(StorageError::file(&self.device, "opened")(error)),
         }
+    }
+
+    fn used(&self) -> StorageError {
+        let reason = format!(
+            "'{}' is in use: mounted, part of another device, or written by a domain",
+            self.device.display()
+        );
+        StorageError::conflict(self.target.subject(), reason)
     }
 
     fn is_mounted(&self) -> Result<bool, StorageError> {
@@ -143,8 +147,10 @@ impl Pool for FsPool {
                 }
             };
             let target = Path::new(&self.target.path);
-            mount::mount(&self.device, target, format, "")
-                .map_err(StorageError::file(&self.device, "mounted"))?;
+            mount::mount(&self.device, target, format, "").map_err(|error| match error.kind() {
+                ErrorKind::ResourceBusy => self.used(),
+                _ => StorageError::file(&self.device, "mounted")(error),
+            })?;
         }
         self.target.volumes()
     }

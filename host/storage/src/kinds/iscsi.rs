@@ -3,40 +3,58 @@
 //! `iscsiadm` talks to the initiator's daemon. Which units there are the kernel says, under `/sys/class/iscsi_session`.
 
 mod chap;
+mod portal;
 mod session;
 mod units;
 
 use std::time::{Duration, Instant};
 
 use reeve_model::secret::SecretValue;
-use reeve_model::storage::{BuildMode, PoolConfig};
-use reeve_sys::process::{Exit, Run};
+use reeve_model::storage::{BuildMode, FoundSource, PoolConfig, SourceHost, SourceLookup};
 
-use self::chap::Chap;
+use self::chap::{Chap, Owner};
+use self::portal::{Keep, LOGIN_REFUSED, NO_OBJECTS, Portal, SESSION_EXISTS, iscsiadm};
 use self::units::Units;
 use crate::StorageError;
 use crate::pool::{Pool, Volumes, subject};
 use crate::program;
 
-/// A server that does not answer is given up after that: longer than the initiator itself tries.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// How long the units of a target that answered may take to appear.
 const APPEARING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
-const PORT: u16 = 3260;
 
-/// What `iscsiadm` says of a session that is there already, of what is not there, and of a login that was refused (iscsiadm(8)).
-const SESSION_EXISTS: i32 = 15;
-const NO_OBJECTS: i32 = 21;
-const LOGIN_REFUSED: i32 = 24;
+/// The targets that a server offers to this host. Where it wants to know who asks, it is told by that name and secret.
+pub(crate) fn sources(
+    lookup: &SourceLookup,
+    secret: Option<&SecretValue>,
+    subject: &str,
+) -> Result<Vec<FoundSource>, StorageError> {
+    refuse_initiator(lookup.initiator.as_deref(), subject)?;
+    let host = SourceHost { name: lookup.host.clone().unwrap_or_default(), port: lookup.port };
+    let chap = lookup.username.as_deref().map(|username| Chap::new(username, subject)).transpose()?;
+    let known = chap.as_ref().zip(secret);
+    let offered = Portal::of(&host).discover(known, Keep::Nothing, subject)?;
+    let source =
+        |path| FoundSource { path, format: None, size: None, host: Some(host.clone()), devices: Vec::new() };
+    Ok(offered.into_iter().map(source).collect())
+}
+
+fn refuse_initiator(initiator: Option<&str>, subject: &str) -> Result<(), StorageError> {
+    match initiator {
+        None => Ok(()),
+        Some(_) => {
+            let reason = "the host logs in by its own name, which /etc/iscsi/initiatorname.iscsi has; leave the initiator out";
+            Err(StorageError::unsupported(subject, reason))
+        }
+    }
+}
 
 /// A target and where it is.
 #[derive(Debug, Clone)]
 pub(crate) struct IscsiPool {
     pool: String,
     target: String,
-    /// `host:port`.
-    portal: String,
+    portal: Portal,
     /// Directory of stable names of devices.
     directory: Option<String>,
     /// How the host proves to the target who it is, if it does.
@@ -47,18 +65,10 @@ impl IscsiPool {
     pub(crate) fn new(config: &PoolConfig) -> Result<Self, StorageError> {
         let subject = subject(&config.name);
         let chap = Chap::of(config)?;
-        if config.source.initiator.is_some() {
-            let reason = "the host logs in by its own name, which /etc/iscsi/initiatorname.iscsi has; leave <initiator> out";
-            return Err(StorageError::unsupported(subject, reason));
-        }
+        refuse_initiator(config.source.initiator.as_deref(), &subject)?;
         program::find("iscsiadm", &subject)?;
-        let host = config.source.hosts.first();
-        let name = host.map(|host| host.name.as_str()).unwrap_or_default();
-        let port = host.and_then(|host| host.port).unwrap_or(PORT);
-        let portal = match name.contains(':') && !name.starts_with('[') {
-            true => format!("[{name}]:{port}"),
-            false => format!("{name}:{port}"),
-        };
+        let none = || SourceHost { name: String::new(), port: None };
+        let portal = Portal::of(&config.source.hosts.first().cloned().unwrap_or_else(none));
         Ok(Self {
             pool: config.name.clone(),
             target: config.source.device().unwrap_or_default().to_owned(),
@@ -72,27 +82,11 @@ impl IscsiPool {
         subject(&self.pool)
     }
 
-    /// Runs `iscsiadm`; none where it fails with a status that is none of a failure here.
-    fn iscsiadm(&self, args: &[&str], fine: &[i32]) -> Result<Option<Vec<u8>>, StorageError> {
-        let subject = self.subject();
-        let path = program::find("iscsiadm", &subject)?;
-        let args = args.iter().map(std::ffi::OsStr::new).collect();
-        let finished =
-            Run { path: &path, args, input: &[], deadline: PATIENCE, output_limit: 1 << 20 }.finish()?;
-        match finished.exit {
-            Exit::Status(0) => Ok(Some(finished.stdout)),
-            Exit::Status(status) if fine.contains(&status) => Ok(None),
-            _ => {
-                let complaint = finished.first_line();
-                Err(StorageError::Program { subject, program: "iscsiadm", complaint })
-            }
-        }
-    }
-
     /// True unless it fails with a status that is none of a failure here.
     fn node(&self, operation: &str, fine: &[i32]) -> Result<bool, StorageError> {
-        let args = ["--mode", "node", "--targetname", &self.target, "--portal", &self.portal, operation];
-        self.iscsiadm(&args, fine).map(|printed| printed.is_some())
+        let portal = self.portal.address();
+        let args = ["--mode", "node", "--targetname", &self.target, "--portal", portal, operation];
+        iscsiadm(&args, fine, &self.subject()).map(|(status, _)| status == 0)
     }
 
     /// Logs in to a target that is known to the initiator.
@@ -105,8 +99,9 @@ impl IscsiPool {
                 return Err(StorageError::conflict(subject, reason));
             }
             (Some(chap), Some(secret)) => {
-                chap.refuse_odd(secret, &self.pool)?;
-                let told = chap.forget(&self.target).and_then(|()| chap.tell(secret, &self.target));
+                chap.refuse_odd(secret, &subject)?;
+                let owner = Owner::Target(&self.target);
+                let told = chap.forget(owner).and_then(|()| chap.tell(secret, owner));
                 Some(told.map_err(StorageError::file("iscsiadm", "given the secret"))?)
             }
         };
@@ -137,11 +132,14 @@ impl IscsiPool {
     fn start_as(&self, secret: Option<&SecretValue>) -> Result<Box<dyn Volumes>, StorageError> {
         match self.sessions()?.is_empty() {
             true => {
-                self.discover()?;
+                self.discover(secret)?;
                 self.login(secret)?;
             }
             false => {
-                if let Some(Err(error)) = self.chap.as_ref().map(|chap| chap.forget(&self.target)) {
+                let left = self.chap.as_ref().map(|chap| {
+                    chap.forget(Owner::Target(&self.target)).and_then(|()| chap.forget(self.portal.owner()))
+                });
+                if let Some(Err(error)) = left {
                     tracing::warn!(pool = self.pool, %error, "the initiator's records could not be looked at");
                 }
             }
@@ -155,10 +153,9 @@ impl IscsiPool {
     }
 
     /// Makes the initiator know the target; fails where the server does not offer it.
-    fn discover(&self) -> Result<(), StorageError> {
-        let args = ["--mode", "discovery", "--type", "sendtargets", "--portal", &self.portal];
-        let printed = self.iscsiadm(&args, &[NO_OBJECTS])?.unwrap_or_default();
-        let offered = session::discovered(&printed);
+    fn discover(&self, secret: Option<&SecretValue>) -> Result<(), StorageError> {
+        let known = self.chap.as_ref().zip(secret);
+        let offered = self.portal.discover(known, Keep::Targets, &self.subject())?;
         if offered.contains(&self.target) {
             return Ok(());
         }
@@ -166,7 +163,7 @@ impl IscsiPool {
             true => "it offers none to this host".to_owned(),
             false => format!("it offers {}", offered.join(", ")),
         };
-        let reason = format!("'{}' has no target '{}'; {others}", self.portal, self.target);
+        let reason = format!("'{}' has no target '{}'; {others}", self.portal.address(), self.target);
         Err(StorageError::conflict(self.subject(), reason))
     }
 

@@ -6,12 +6,13 @@
 mod report;
 mod volumes;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use reeve_model::storage::{BuildMode, PoolConfig};
+use reeve_model::Bytes;
+use reeve_model::storage::{BuildMode, FoundSource, PoolConfig};
 use reeve_sys::block;
 
 use self::report::Group;
@@ -23,6 +24,21 @@ use crate::program::{self, Finding};
 
 /// LVM waits for its locks; a group on a medium that hangs is given up after that.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The volume groups of this host, and the devices of each.
+pub(crate) fn sources(subject: &str) -> Result<Vec<FoundSource>, StorageError> {
+    let args = [&["pvs"], &report::ARGUMENTS[..], &["-o", "pv_name,vg_name,vg_size"]].concat();
+    let printed = program::run("lvm", &args, PATIENCE, subject)?;
+    let parts = report::parts(&printed).map_err(|reason| StorageError::conflict(subject, reason))?;
+    let mut groups: BTreeMap<String, FoundSource> = BTreeMap::new();
+    // A device that is in no group yet is none.
+    for part in parts.into_iter().filter(|part| !part.group.is_empty()) {
+        let (path, format, size) = (part.group.clone(), Some("lvm2".to_owned()), part.size.map(Bytes));
+        let none = || FoundSource { path, format, size, host: None, devices: Vec::new() };
+        groups.entry(part.group).or_insert_with(none).devices.push(part.device);
+    }
+    Ok(groups.into_values().collect())
+}
 
 /// A volume group and what it is made of.
 #[derive(Debug, Clone)]

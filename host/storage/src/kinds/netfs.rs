@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use reeve_model::storage::{BuildMode, PoolConfig};
+use reeve_model::storage::{BuildMode, FoundSource, PoolConfig, SourceHost, SourceLookup};
 use reeve_sys::mount;
 use reeve_sys::process::Run;
 
@@ -17,6 +17,46 @@ use crate::program;
 
 /// A server that does not answer is given up after that.
 const MOUNTING: Duration = Duration::from_secs(120);
+const ANSWERING: Duration = Duration::from_secs(60);
+/// The most directories of one server that are looked at, and the longest name of one.
+const EXPORTS: usize = 4096;
+const LONGEST: usize = 4095;
+
+/// The directories that a server exports, where it tells.
+pub(crate) fn sources(lookup: &SourceLookup, subject: &str) -> Result<Vec<FoundSource>, StorageError> {
+    let host = lookup.host.as_deref().unwrap_or_default();
+    let printed = program::run("showmount", &["--exports", "--no-headers", host], ANSWERING, subject)?;
+    let host = Some(SourceHost { name: host.to_owned(), port: None });
+    let format = Some("nfs".to_owned());
+    let source = |path| FoundSource {
+        path,
+        format: format.clone(),
+        size: None,
+        host: host.clone(),
+        devices: Vec::new(),
+    };
+    Ok(exported(&printed).into_iter().map(source).collect())
+}
+
+/// What `showmount` prints of a server: a directory, and who may have it, a line each.
+fn exported(printed: &[u8]) -> Vec<String> {
+    let directory = |line: &[u8]| {
+        let line = std::str::from_utf8(line).ok()?;
+        // Who may have it is one word; a directory may have blanks in it.
+        let (directory, _who) = line.trim_end().rsplit_once([' ', '\t'])?;
+        let directory = directory.trim_end();
+        let is_path = directory.starts_with('/')
+            && directory.len() <= LONGEST
+            && !directory.contains(char::is_control)
+            && directory.split('/').all(|step| step != "..");
+        is_path.then(|| directory.to_owned())
+    };
+    let mut found: Vec<String> =
+        printed.split(|byte| *byte == b'\n').filter_map(directory).take(EXPORTS).collect();
+    found.sort();
+    found.dedup();
+    found
+}
 
 /// A directory of a server and where it is mounted.
 #[derive(Debug)]
@@ -108,7 +148,8 @@ impl Pool for NetfsPool {
 
 #[cfg(test)]
 mod tests {
-    use reeve_model::storage::{PoolKind, PoolSource, PoolTarget, SourceHost};
+    use proptest::prelude::*;
+    use reeve_model::storage::{PoolKind, PoolSource, PoolTarget};
     use uuid::Uuid;
 
     use super::*;
@@ -140,5 +181,24 @@ mod tests {
         assert!(error.to_string().contains("no version of NFS"), "{error}");
         let error = NetfsPool::new(&config("a", None, None, Some("cifs"))).unwrap_err();
         assert!(error.to_string().contains("'cifs' can't be mounted"), "{error}");
+    }
+
+    #[test]
+    fn directories_are_found_in_what_a_server_exports() {
+        let printed = b"/export        *\n/srv/my images 10.0.0.0/8,fd00::/8\n/all (everyone)\n/export *\n\
+                        relative *\n/up/../etc *\n/bell\x07 *\n/alone\n/not\xfftext *\n\n";
+        assert_eq!(exported(printed), ["/all", "/export", "/srv/my images"]);
+        let long = format!("/{} *\n", "a".repeat(LONGEST));
+        assert_eq!(exported(long.as_bytes()), Vec::<String>::new());
+        let many = "/a *\n".repeat(EXPORTS) + "/b *\n";
+        assert_eq!(exported(many.as_bytes()), ["/a"]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_printed_gives_paths_only(printed in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let found = exported(&printed);
+            prop_assert!(found.iter().all(|path| path.starts_with('/') && !path.contains(char::is_control)));
+        }
     }
 }

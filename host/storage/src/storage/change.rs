@@ -1,12 +1,15 @@
 //! Volumes are made, resized, wiped and deleted.
 
+use std::fs::File;
+
 use reeve_model::Bytes;
-use reeve_model::storage::{VolumeConfig, WipeAlgorithm};
+use reeve_model::storage::{Preallocation, VolumeConfig, WipeAlgorithm};
 use uuid::Uuid;
 
 use super::Storage;
-use crate::pool::Volume;
-use crate::{Progress, StorageError, wipe};
+use crate::pool::{Content, Volume};
+use crate::probe::RAW;
+use crate::{Progress, StorageError, content, wipe};
 
 /// How a volume gets another capacity (guide 14.12.7).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +27,16 @@ pub struct Resize {
 impl Storage {
     /// Makes a volume of zeroes.
     pub fn create(&self, pool: Uuid, config: &VolumeConfig) -> Result<Volume, StorageError> {
+        self.create_watched(pool, config, &Progress::default())
+    }
+
+    /// As [`Self::create`]; tells how far it is where all of the volume is written.
+    pub fn create_watched(
+        &self,
+        pool: Uuid,
+        config: &VolumeConfig,
+        progress: &Progress,
+    ) -> Result<Volume, StorageError> {
         let active = self.active(pool)?;
         let subject = active.subject(&config.name);
         if config.target.encryption.is_some() {
@@ -36,7 +49,15 @@ impl Storage {
             ));
         }
         let _held = active.hold(&config.name, true)?;
-        let volume = active.volumes.create(config, None)?;
+        let length = config.capacity.unwrap_or_default().0;
+        let mut fill = |file: &File| content::write_zeroes(file, length, progress, &subject);
+        let is_raw = config.target.format.as_deref().is_none_or(|format| format == RAW);
+        let is_written = config.target.preallocation == Some(Preallocation::Full)
+            && is_raw
+            && config.backing.is_none()
+            && active.config.kind.holds_files();
+        let content = is_written.then_some(Content { format: RAW, length, fill: &mut fill });
+        let volume = active.volumes.create(config, content)?;
         active.note(&config.name, Some(&volume));
         Ok(volume)
     }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Storage;
-use crate::image_file::ImageSource;
+use crate::image_file::{ImageSource, mark_copy};
 use crate::{Progress, StorageError, content};
 
 impl Storage {
@@ -26,6 +26,9 @@ impl Storage {
             return Err(StorageError::invalid(subject, reason));
         }
         content::copy(&source, &file, length, false, progress, &subject)?;
+        if image.encrypted {
+            mark_copy(image, &source, &file);
+        }
         file.sync_all().map_err(StorageError::written(&subject, length))?;
         drop(file);
         let volume = active.volumes.look(name)?;

@@ -1,5 +1,5 @@
 //! The part of the DSDT that drives the PCI hot-plug controller ([`crate::pci::hotplug`]): one ejectable object a slot, and
-//! the method of its event that tells the operating system which slots to look at.
+//! the method of its event that tells the operating system which slots to look at. The events of all controllers are here too.
 
 use acpi_tables::aml::{
     self, And, Device, Field, FieldAccessType, FieldEntry, FieldLockRule, FieldUpdateRule, If, Local, Method,
@@ -12,12 +12,12 @@ use crate::legacy::power;
 use crate::pci::hotplug;
 
 const REGION: &str = "HPRG";
-const DEVICE_CHECK: u8 = 1;
-const EJECT_REQUEST: u8 = 3;
+pub(super) const DEVICE_CHECK: u8 = 1;
+pub(super) const EJECT_REQUEST: u8 = 3;
 const REGISTER_BITS: usize = 32;
 
 /// AML that is ready.
-pub(super) struct Raw(Vec<u8>);
+pub(super) struct Raw(pub(super) Vec<u8>);
 
 impl Aml for Raw {
     fn to_aml_bytes(&self, sink: &mut dyn AmlSink) {
@@ -74,13 +74,16 @@ fn look(out: &mut Vec<u8>) {
     Method::new(Path::new("LOOK"), 0, true, vec![&Raw(body)]).to_aml_bytes(out);
 }
 
-/// The scope of general-purpose events with the controller's.
-pub(super) fn event() -> Raw {
-    let mut out = Vec::new();
-    let look = MethodCall::new(Path::new("\\_SB_.PCI0.LOOK"), Vec::new());
-    let event = format!("_E{:02X}", power::HOTPLUG_EVENT);
-    Scope::new(Path::new("\\_GPE"), vec![&Method::new(Path::new(&event), 0, false, vec![&look])])
-        .to_aml_bytes(&mut out);
+/// The scope of general-purpose events with those of the controllers.
+pub(super) fn events() -> Raw {
+    let (mut out, mut methods) = (Vec::new(), Vec::new());
+    let controllers = [(power::HOTPLUG_EVENT, "PCI0"), (power::CPU_EVENT, "CPUS")];
+    for (event, device) in controllers {
+        let look = MethodCall::new(Path::new(&format!("\\_SB_.{device}.LOOK")), Vec::new());
+        let event = format!("_E{event:02X}");
+        Method::new(Path::new(&event), 0, false, vec![&look]).to_aml_bytes(&mut methods);
+    }
+    Scope::new(Path::new("\\_GPE"), vec![&Raw(methods)]).to_aml_bytes(&mut out);
     Raw(out)
 }
 

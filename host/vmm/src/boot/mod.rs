@@ -19,9 +19,12 @@ use linux_loader::loader::{self, KernelLoader, KernelLoaderResult};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion};
 
 use crate::acpi;
+use crate::config::SmbiosConfig;
 use crate::hypervisor::BootState;
 use crate::layout;
+use crate::legacy::CpuMask;
 use crate::memory::Memory;
+use crate::smbios::{self, Hardware};
 
 /// Why a machine can't be booted from its files.
 #[derive(Debug, thiserror::Error)]
@@ -70,10 +73,16 @@ pub struct BootSource<'a> {
     pub initrd: Option<&'a File>,
     /// Command line.
     pub cmdline: &'a str,
-    /// vCPUs, for the tables.
-    pub vcpus: u32,
+    /// vCPUs that are there, for the tables.
+    pub present: CpuMask,
+    /// vCPUs that can be there, for the tables.
+    pub max_vcpus: u32,
     /// Serial ports, for the tables.
     pub serials: usize,
+    /// What the guest is told about its machine.
+    pub smbios: &'a SmbiosConfig,
+    /// What there is of it.
+    pub hardware: Hardware,
 }
 
 /// An initial RAM disk in guest memory.
@@ -93,7 +102,8 @@ enum Usage {
 
 /// Loads everything into cleared memory and returns how the first vCPU enters the kernel.
 pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootError> {
-    let rsdp = acpi::write_tables(memory, source.vcpus, source.serials)?;
+    let rsdp = acpi::write_tables(memory, &source.present, source.max_vcpus, source.serials)?;
+    smbios::write(memory, source.smbios, source.hardware)?;
     let mut cmdline = source.cmdline.as_bytes().to_vec();
     cmdline.push(0);
     memory.write_slice(&cmdline, GuestAddress(layout::CMDLINE))?;

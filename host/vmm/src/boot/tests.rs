@@ -24,7 +24,16 @@ fn boot(memory: &Memory, kernel: &[u8], initrd: Option<&[u8]>) -> Result<BootSta
     let (kernel, initrd) = (file(kernel), initrd.map(file));
     load(
         memory,
-        &BootSource { kernel: &kernel, initrd: initrd.as_ref(), cmdline: "quiet", vcpus: 1, serials: 1 },
+        &BootSource {
+            kernel: &kernel,
+            initrd: initrd.as_ref(),
+            cmdline: "quiet",
+            present: CpuMask::first(1),
+            max_vcpus: 1,
+            serials: 1,
+            smbios: &SmbiosConfig::default(),
+            hardware: Hardware { sockets: 1, cores: 1, threads: 1, memory: 4 << 20 },
+        },
     )
 }
 

@@ -22,6 +22,8 @@ pub enum WatchdogAction {
     Poweroff,
     /// vCPUs stop.
     Pause,
+    /// vCPUs stop, so that whoever listens can dump the guest and resume it.
+    Dump,
     /// It is told, and nothing else.
     None,
     /// Every vCPU gets a non-maskable interrupt.

@@ -1,6 +1,7 @@
 //! The seam to KVM: [`Hypervisor`] makes a [`Vm`], a [`Vm`] makes [`Vcpu`]s. Everything above sees exits as accesses to
 //! [`crate::bus::Bus`] and [`Exit`], interrupts as lines, and never an ioctl.
 
+mod blocks;
 mod boot_state;
 mod cpuid;
 mod interrupts;
@@ -12,9 +13,10 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 
 use kvm_ioctls::{Cap, Kvm};
 
+pub use blocks::{BlockError, MemoryBlocks};
 pub use boot_state::{BOOT_GDT, BootState};
 pub use interrupts::PinTrigger;
-pub use state::{VcpuState, VmState};
+pub use state::{VcpuRegisters, VcpuState, VmState};
 pub(crate) use vcpu::kick_current;
 pub use vcpu::{Buses, Exit, Vcpu};
 pub use vm::Vm;

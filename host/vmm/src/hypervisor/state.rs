@@ -16,6 +16,7 @@ const MSR_BATCH: usize = 64;
 const MAX_MSRS: usize = 4096;
 /// When the timer of the local APIC fires. KVM takes it only when the APIC is in that mode already.
 const MSR_TSC_DEADLINE: u32 = 0x6e0;
+const MSR_KERNEL_GS_BASE: u32 = 0xc000_0102;
 /// The controllers of a machine, in the order they are kept.
 const IRQCHIPS: [u32; 3] = [KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC];
 
@@ -33,6 +34,26 @@ pub struct VcpuState {
     events: kvm_vcpu_events,
     debug_regs: kvm_debugregs,
     mp_state: kvm_mp_state,
+}
+
+/// What a debugger wants to know of a vCPU.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VcpuRegisters {
+    /// General registers.
+    pub regs: kvm_regs,
+    /// Segments and control registers.
+    pub sregs: kvm_sregs,
+    /// The base of GS that the kernel swaps in.
+    pub kernel_gs_base: u64,
+}
+
+impl VcpuState {
+    /// What a debugger wants to know of it.
+    pub fn registers(&self) -> VcpuRegisters {
+        let swapped = self.msrs.iter().find(|msr| msr.index == MSR_KERNEL_GS_BASE);
+        let kernel_gs_base = swapped.map_or(0, |msr| msr.data);
+        VcpuRegisters { regs: self.regs, sregs: self.sregs, kernel_gs_base }
+    }
 }
 
 /// The interrupt controllers and the timer of a machine.

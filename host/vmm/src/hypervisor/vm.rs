@@ -11,8 +11,8 @@ use kvm_ioctls::{Kvm, VmFd};
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::interrupts::Interrupts;
-use super::{HypervisorError, PinTrigger, Tried, Vcpu};
-use crate::config::CpuConfig;
+use super::{HypervisorError, MemoryBlocks, PinTrigger, Tried, Vcpu};
+use crate::config::{CpuConfig, MemoryRegion};
 use crate::layout;
 use crate::memory::{DirtyPages, Memory};
 
@@ -22,8 +22,12 @@ pub struct Vm {
     pub(super) interrupts: Arc<Interrupts>,
     cpuid: CpuId,
     msr_numbers: Arc<[u32]>,
-    /// Keeps the mappings alive that KVM has slots for.
+    /// RAM. Keeps the mappings alive that KVM has slots for.
     memory: Option<Memory>,
+    /// Memory that comes and goes.
+    blocks: Vec<Arc<MemoryBlocks>>,
+    /// Most memory slots.
+    slots: usize,
 }
 
 impl Vm {
@@ -37,14 +41,41 @@ impl Vm {
         let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).tried_to("list CPU features")?;
         let interrupts = Arc::new(Interrupts::new(Arc::clone(&fd)));
         let msr_numbers = super::state::msr_numbers(kvm)?.into();
-        Ok(Self { fd, interrupts, cpuid, msr_numbers, memory: None })
+        Ok(Self {
+            fd,
+            interrupts,
+            cpuid,
+            msr_numbers,
+            memory: None,
+            blocks: Vec::new(),
+            slots: kvm.get_nr_memslots(),
+        })
     }
 
-    /// Gives the machine its memory. Once, before the first vCPU runs.
-    pub fn set_memory(&mut self, memory: &Memory) -> Result<(), HypervisorError> {
-        self.set_slots(memory, 0)?;
-        self.memory = Some(memory.clone());
+    /// Gives the machine its memory: RAM, and regions of `all` that come and go in blocks. Once, before the first vCPU runs.
+    pub fn set_memory(
+        &mut self,
+        ram: &Memory,
+        all: &Memory,
+        regions: &[MemoryRegion],
+    ) -> Result<(), HypervisorError> {
+        self.set_slots(ram, 0)?;
+        self.memory = Some(ram.clone());
+        let mut slot = ram.iter().count() as u32;
+        for region in regions {
+            let blocks = MemoryBlocks::new(Arc::clone(&self.fd), all.clone(), *region, slot);
+            self.blocks.push(Arc::new(blocks));
+            slot += region.blocks();
+        }
+        if slot as usize > self.slots {
+            return Err(HypervisorError::Missing("slots for that many blocks of memory"));
+        }
         Ok(())
+    }
+
+    /// Regions of memory that come and go in blocks, in their order.
+    pub fn blocks(&self) -> &[Arc<MemoryBlocks>] {
+        &self.blocks
     }
 
     /// Starts or stops noting which pages are written, by vCPUs and by devices. Nothing is noted yet when it starts; the
@@ -53,6 +84,9 @@ impl Vm {
         let Some(memory) = &self.memory else { return Ok(()) };
         // Devices first: what one of them writes between both steps is noted, and what is noted too early does no harm.
         memory.iter().for_each(|region| region.deref().bitmap().track(on));
+        for blocks in &self.blocks {
+            blocks.track(on)?;
+        }
         self.set_slots(memory, if on { KVM_MEM_LOG_DIRTY_PAGES } else { 0 })
     }
 
@@ -67,6 +101,9 @@ impl Vm {
                 self.fd.get_dirty_log(slot as u32, bytes).tried_to("list the pages the guest has written")?;
             region.deref().bitmap().take_into(&mut words);
             dirty.push(region.start_addr().raw_value(), words);
+        }
+        for blocks in &self.blocks {
+            dirty.push(blocks.region().start, blocks.take_dirty()?);
         }
         Ok(dirty)
     }

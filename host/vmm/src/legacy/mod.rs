@@ -1,12 +1,14 @@
 //! The few devices of a PC that guests expect besides PCI: serial ports, real-time clock, keyboard controller, ACPI
-//! power management, reset port. Everything is at the port addresses of [`crate::layout`].
+//! power management, the controller of vCPUs, reset port. Everything is at the port addresses of [`crate::layout`].
 
+pub mod cpus;
 mod keyboard;
 mod pci_ports;
 pub(crate) mod power;
 mod rtc;
 pub(crate) mod serial;
 
+pub use cpus::{CpuHotplug, CpuHotplugState, CpuMask};
 pub use keyboard::Keyboard;
 pub use pci_ports::PciPorts;
 pub use power::{PowerManagement, PowerState, SLEEP_TYPE_S5};

@@ -1,5 +1,5 @@
 //! ACPI fixed hardware: PM1a event and control blocks, power button, PM timer, reset register, and the general-purpose
-//! events, of which there is one: PCI hot-plug.
+//! events, of which there are two: PCI hot-plug and vCPU hot-plug.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,8 +24,10 @@ pub const TIMER: u64 = 8;
 pub const GPE: u64 = 12;
 /// Bytes of the general-purpose event block: status, then enable.
 pub const GPE_LEN: u8 = 2;
-/// The event of the hot-plug controller; also in the DSDT.
+/// The event of the PCI hot-plug controller; also in the DSDT.
 pub const HOTPLUG_EVENT: u8 = 1;
+/// The event of the vCPU hot-plug controller; also in the DSDT.
+pub const CPU_EVENT: u8 = 2;
 /// Bytes of all blocks.
 pub const LEN: usize = 14;
 
@@ -129,10 +131,10 @@ impl PowerManagement {
         self.update_sci(&registers);
     }
 
-    /// Makes the guest look at the hot-plug controller. One that did not enable the event does it when it does.
-    pub fn ring_hotplug(&self) {
+    /// Makes the guest look at the controller of an event. One that did not enable the event does it when it does.
+    pub fn ring(&self, event: u8) {
         let mut registers = self.registers();
-        registers.events |= 1 << HOTPLUG_EVENT;
+        registers.events |= 1 << event;
         self.update_sci(&registers);
     }
 

@@ -1,33 +1,41 @@
 //! The PCI devices of a machine: from their configuration to functions on the bus.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod stats;
 
-use reeve_image::{Access, Format, ImageFile};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use reeve_image::{Access, Format, ImageFile, LuksCipher};
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
+use super::function::{Function, FunctionStateError};
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, FdIndex,
-    NetBackend, NetConfig, VmConfig,
+    BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits,
+    EncryptionConfig, FdIndex, NetBackend, NetConfig, PluggableConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
 use crate::layout;
 use crate::memory::Memory;
 use crate::pci::{
-    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
-    RootComplex, Watchdog, WatchdogFunction,
+    ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, RootComplex,
+    Watchdog, WatchdogFunction,
 };
-use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, InterfaceStats, Stats};
+use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, MemoryStats, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
-use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
+use crate::virtio::block::{
+    Block, BlockControl, BlockJob, BlockMetrics, Disk, DiskError, DiskOptions, JobError, ResizeError, Task,
+};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
+use crate::virtio::mem::{Mem, MemControl};
 use crate::virtio::net::{Backend, BackendError, Net, NetControl, NetMetrics, NetOptions};
 use crate::virtio::rng::Rng;
-use crate::virtio::{PciTransport, TransportError, TransportStateError, VirtioDevice};
+use crate::virtio::{PciTransport, TransportError, VirtioDevice};
 
 /// Why a device can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +57,9 @@ pub enum DeviceError {
     /// The device is no network interface.
     #[error("device '{0}' is no network interface")]
     NoInterface(String),
+    /// The device is no memory.
+    #[error("device '{0}' is no memory that can be plugged")]
+    NoMemory(String),
     /// The device is no disk.
     #[error("device '{0}' is no disk")]
     NoDisk(String),
@@ -58,13 +69,26 @@ pub enum DeviceError {
         /// The device.
         alias: String,
         /// Reason.
-        cause: TransportStateError,
+        cause: FunctionStateError,
     },
-    /// The device named by its alias is none that can be saved.
+    /// The disk named by its alias stands on an error.
     #[error(
-        "the state of device '{0}' can't be saved: a domain with a watchdog or a panic device must be shut down instead"
+        "disk '{alias}' stands on an error ({error}): mend that and let the domain run before its state is taken"
     )]
-    NotSaved(String),
+    Stands {
+        /// The disk.
+        alias: String,
+        /// What it stands on.
+        error: String,
+    },
+    /// The disk named by its alias can't have that job.
+    #[error("device '{alias}': {cause}")]
+    Job {
+        /// The disk.
+        alias: String,
+        /// Reason.
+        cause: JobError,
+    },
     /// The disk named by its alias can't have that size.
     #[error("device '{alias}': {cause}")]
     Size {
@@ -90,6 +114,9 @@ pub enum DeviceCause {
     /// It has no place on the PCI bus.
     #[error(transparent)]
     Pci(#[from] PciError),
+    /// Its memory is none that the machine was made with.
+    #[error("memory can only be plugged into what the machine was started with")]
+    NoRegion,
     /// Its slot does not exist.
     #[error(transparent)]
     Slot(#[from] PciAddressError),
@@ -136,22 +163,15 @@ impl Successor {
 struct Plugged {
     alias: String,
     address: PciAddress,
-    /// Where it is a virtio device.
-    transport: Option<Arc<Mutex<PciTransport>>>,
+    function: Function,
     handle: Handle,
-}
-
-impl Plugged {
-    fn transport(&self) -> Option<MutexGuard<'_, PciTransport>> {
-        let transport = self.transport.as_ref()?;
-        Some(transport.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 enum Handle {
     Disk(Arc<BlockMetrics>, Arc<BlockControl>),
     Interface(Arc<NetMetrics>, Arc<NetControl>),
     Balloon(BalloonControl),
+    Memory(MemControl),
     Watchdog(Arc<Watchdog>),
     Other,
 }
@@ -194,9 +214,9 @@ impl Devices {
     fn plug(&self, board: &Board<'_>, device: &DeviceConfig, slot: u8) -> Result<Plugged, DeviceCause> {
         let alias = device.alias.clone();
         let address = PciAddress::new(0, 0, slot, 0)?;
-        let Made { function, transport, handle } = make(board, device)?;
-        self.root.attach(Some(address), function)?;
-        Ok(Plugged { alias, address, transport, handle })
+        let (function, handle) = make(board, device)?;
+        self.root.attach(Some(address), function.on_bus())?;
+        Ok(Plugged { alias, address, function, handle })
     }
 
     /// The slot of a device.
@@ -267,6 +287,30 @@ impl Devices {
         Ok(())
     }
 
+    /// Begins a job on the images of a disk. The device must be stopped.
+    pub(super) fn begin_job(
+        &self,
+        alias: &str,
+        task: Task,
+        bandwidth: u64,
+        told: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<BlockJob, DeviceError> {
+        let begun = self.disk(alias)?.begin_job(alias, task, bandwidth, told);
+        begun.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause })
+    }
+
+    /// Puts a disk where its job has left it. The device must be stopped.
+    pub(super) fn end_job(&self, alias: &str) -> Result<(), DeviceError> {
+        let ended = self.disk(alias)?.end_job();
+        ended.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause })
+    }
+
+    /// The files of a disk with their formats, from the one that is written down.
+    pub(super) fn disk_files(&self, alias: &str) -> Result<Vec<(OwnedFd, Format)>, DeviceError> {
+        let files = self.disk(alias)?.files();
+        files.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause: cause.into() })
+    }
+
     /// Deletes the snapshot of a name and time within the image of each disk that has one.
     pub(super) fn drop_disk_snapshots(
         &self,
@@ -285,6 +329,24 @@ impl Devices {
         match &self.find(alias)?.handle {
             Handle::Disk(_, control) => Ok(control),
             _ => Err(DeviceError::NoDisk(alias.to_owned())),
+        }
+    }
+
+    /// Disks that stand on an error, with it.
+    pub fn stopped_disks(&self) -> Vec<(String, String)> {
+        let stopped = |plugged: &Plugged| match &plugged.handle {
+            Handle::Disk(_, control) => control.error().map(|error| (plugged.alias.clone(), error)),
+            _ => None,
+        };
+        self.plugged.iter().filter_map(stopped).collect()
+    }
+
+    /// Makes requests once more that disks stand on.
+    pub(super) fn go_on(&self) {
+        for plugged in &self.plugged {
+            if let Handle::Disk(_, control) = &plugged.handle {
+                control.go_on();
+            }
         }
     }
 
@@ -332,32 +394,20 @@ impl Devices {
         self.transports().for_each(|mut transport| transport.resume());
     }
 
-    /// The first device that can't be saved, by its alias: watchdogs and panic devices are no virtio devices.
-    pub(super) fn unsavable(&self) -> Option<&str> {
-        let found = self.plugged.iter().find(|plugged| plugged.transport.is_none());
-        found.map(|plugged| plugged.alias.as_str())
-    }
-
     /// What to save of every device. They must be stopped.
     pub(super) fn state(&self) -> Vec<DeviceState> {
-        let state = |plugged: &Plugged| {
-            Some(DeviceState {
-                alias: plugged.alias.clone(),
-                slot: plugged.address.slot(),
-                transport: plugged.transport()?.state(),
-            })
+        let state = |plugged: &Plugged| DeviceState {
+            alias: plugged.alias.clone(),
+            slot: plugged.address.slot(),
+            function: plugged.function.state(),
         };
-        self.plugged.iter().filter_map(state).collect()
+        self.plugged.iter().map(state).collect()
     }
 
     /// Loads what was saved into devices that are as new. They go on when they are resumed.
     pub(super) fn restore(&self, states: &[DeviceState]) -> Result<(), DeviceError> {
         for state in states {
-            let plugged = self.find(&state.alias)?;
-            let Some(mut transport) = plugged.transport() else {
-                return Err(DeviceError::NotSaved(state.alias.clone()));
-            };
-            let restored = transport.restore(&state.transport);
+            let restored = self.find(&state.alias)?.function.restore(&state.function);
             restored.map_err(|cause| DeviceError::State { alias: state.alias.clone(), cause })?;
         }
         self.root.remap();
@@ -365,7 +415,7 @@ impl Devices {
     }
 
     fn transports(&self) -> impl Iterator<Item = MutexGuard<'_, PciTransport>> {
-        self.plugged.iter().filter_map(Plugged::transport)
+        self.plugged.iter().filter_map(|plugged| plugged.function.transport())
     }
 
     /// Puts all devices back to power-on. The vCPUs must stand still.
@@ -390,19 +440,36 @@ impl Devices {
         })
     }
 
+    /// Says how much of a device's memory the guest shall have.
+    pub(super) fn request_memory(&self, alias: &str, bytes: u64) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Memory(memory) => {
+                memory.request(bytes);
+                Ok(())
+            }
+            _ => Err(DeviceError::NoMemory(alias.to_owned())),
+        }
+    }
+
     /// Adds the counters of all devices.
-    pub(super) fn add_stats(&self, stats: &mut Stats) {
+    pub(super) fn add_stats(&self, all: &mut Stats) {
         for Plugged { alias, handle, .. } in &self.plugged {
             match handle {
-                Handle::Disk(metrics, _) => stats.disks.push(disk_stats(alias, metrics)),
-                Handle::Interface(metrics, _) => stats.interfaces.push(interface_stats(alias, metrics)),
+                Handle::Disk(metrics, control) => {
+                    all.disks.push(DiskStats { error: control.error(), ..stats::disk(alias, metrics) });
+                }
+                Handle::Interface(metrics, _) => all.interfaces.push(stats::interface(alias, metrics)),
                 Handle::Balloon(balloon) => {
-                    stats.balloon = Some(BalloonStats {
+                    all.balloon = Some(BalloonStats {
                         alias: alias.clone(),
                         target: balloon.target(),
                         actual: balloon.actual(),
                         guest: balloon.statistics(),
                     });
+                }
+                Handle::Memory(memory) => {
+                    let (requested, plugged) = (memory.requested(), memory.plugged());
+                    all.memory.push(MemoryStats { alias: alias.clone(), requested, plugged });
                 }
                 Handle::Watchdog(_) | Handle::Other => {}
             }
@@ -412,15 +479,7 @@ impl Devices {
 
 type Virtio = (Box<dyn VirtioDevice>, Handle);
 
-/// A device that is not on the bus yet.
-struct Made {
-    function: Arc<Mutex<dyn PciFunction>>,
-    /// The same, where it is a virtio device.
-    transport: Option<Arc<Mutex<PciTransport>>>,
-    handle: Handle,
-}
-
-fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
+fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function, Handle), DeviceCause> {
     let (device, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
@@ -430,10 +489,11 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
             Ok::<Virtio, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
+        DeviceKind::Memory(config) => memory(board, &device.alias, config),
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
             let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
-            return Ok(Made { function, transport: None, handle: Handle::Watchdog(watchdog) });
+            return Ok((Function::Watchdog(function), Handle::Watchdog(watchdog)));
         }
         DeviceKind::Panic => {
             let (chassis, signals) = (Arc::clone(board.chassis), Arc::clone(board.signals));
@@ -442,12 +502,11 @@ fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<Made, DeviceCause> {
                 Panic::Handled => signals.panic_handled(),
             };
             let function = Arc::new(Mutex::new(PanicFunction::new(Box::new(told))));
-            return Ok(Made { function, transport: None, handle: Handle::Other });
+            return Ok((Function::Panic(function), Handle::Other));
         }
     }?;
     let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
-    let transport = Arc::new(Mutex::new(transport));
-    Ok(Made { function: transport.clone(), transport: Some(transport), handle })
+    Ok((Function::Virtio(Arc::new(Mutex::new(transport))), handle))
 }
 
 fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {
@@ -456,11 +515,36 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         serial: config.serial.clone().unwrap_or_default(),
         cache: config.cache,
         discard: config.discard,
+        errors: config.errors,
+        io: config.io,
     };
-    let disk = disk(board.fds, alias, config.fd, config.format, &config.backing, options)?;
+    let disk = match config.encryption {
+        None => disk(board.fds, alias, config.fd, config.format, &config.backing, options)?,
+        Some(encryption) => {
+            let cipher = cipher(board.fds, encryption)?;
+            Disk::encrypted(board.fds.file(config.fd)?, cipher, encryption.payload, options)?
+        }
+    };
     let block = Block::new(disk, &config.limits)?;
+    let signals = Arc::clone(board.signals);
+    block.control().watch(Arc::new(move || signals.disk_stopped()));
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
+}
+
+/// The cipher of an encrypted disk. Its key is cleared from memory when the cipher has it.
+fn cipher(fds: &FdTable, encryption: EncryptionConfig) -> Result<LuksCipher, DeviceCause> {
+    let mut key = Zeroizing::new([0; LuksCipher::KEY_MAX + 1]);
+    let mut length = 0;
+    let mut pipe = fds.file(encryption.key)?;
+    while length < key.len() {
+        match pipe.read(&mut key[length..]).map_err(DiskError::Key)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    let wrong = || DiskError::Key(io::Error::new(io::ErrorKind::InvalidData, "it has another length"));
+    Ok(LuksCipher::new(&key[..length]).ok_or_else(wrong)?)
 }
 
 /// A raw file or an image on its backing files. The worker knows no paths: errors call them by the disk's alias.
@@ -504,38 +588,20 @@ fn balloon(board: &Board<'_>, config: &BalloonConfig) -> Result<Virtio, DeviceCa
     let signals = Arc::clone(board.signals);
     let on_change = Box::new(move |bytes| signals.balloon(bytes));
     let balloon = Balloon::new(board.config.memory.bytes, config.target, config.stats, on_change)?;
+    let balloon = balloon.offering(config.deflate_on_oom, config.reporting);
     let control = balloon.control();
     control.set_period(config.stats_period.unwrap_or(0));
     Ok((Box::new(balloon), Handle::Balloon(control)))
 }
 
-fn disk_stats(alias: &str, metrics: &BlockMetrics) -> DiskStats {
-    DiskStats {
-        alias: alias.to_owned(),
-        read_requests: metrics.read_requests.load(Ordering::Relaxed),
-        read_bytes: metrics.read_bytes.load(Ordering::Relaxed),
-        write_requests: metrics.write_requests.load(Ordering::Relaxed),
-        write_bytes: metrics.write_bytes.load(Ordering::Relaxed),
-        flush_requests: metrics.flush_requests.load(Ordering::Relaxed),
-        errors: metrics.errors.load(Ordering::Relaxed),
-        read_time_ns: metrics.read_time_ns.load(Ordering::Relaxed),
-        write_time_ns: metrics.write_time_ns.load(Ordering::Relaxed),
-        flush_time_ns: metrics.flush_time_ns.load(Ordering::Relaxed),
-    }
-}
-
-fn interface_stats(alias: &str, metrics: &NetMetrics) -> InterfaceStats {
-    InterfaceStats {
-        alias: alias.to_owned(),
-        rx_packets: metrics.rx_packets.load(Ordering::Relaxed),
-        rx_bytes: metrics.rx_bytes.load(Ordering::Relaxed),
-        tx_packets: metrics.tx_packets.load(Ordering::Relaxed),
-        tx_bytes: metrics.tx_bytes.load(Ordering::Relaxed),
-        rx_errors: metrics.rx_errors.load(Ordering::Relaxed),
-        rx_dropped: metrics.rx_dropped.load(Ordering::Relaxed),
-        tx_errors: metrics.tx_errors.load(Ordering::Relaxed),
-        tx_dropped: metrics.tx_dropped.load(Ordering::Relaxed),
-    }
+fn memory(board: &Board<'_>, alias: &str, config: &PluggableConfig) -> Result<Virtio, DeviceCause> {
+    let mut devices =
+        board.config.devices.iter().filter(|device| matches!(device.kind, DeviceKind::Memory(_)));
+    let number = devices.position(|device| device.alias == alias);
+    let blocks = number.and_then(|number| board.vm.blocks().get(number)).ok_or(DeviceCause::NoRegion)?;
+    let memory = Mem::new(Arc::clone(blocks), config.requested);
+    let control = memory.control();
+    Ok((Box::new(memory), Handle::Memory(control)))
 }
 
 fn virtio_console(board: &Board<'_>, config: &ConsoleConfig) -> Result<Box<dyn VirtioDevice>, DeviceCause> {

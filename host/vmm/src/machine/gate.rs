@@ -7,16 +7,20 @@
 //!      └ end(): every thread ends
 //! ```
 //!
+//! vCPUs that are not there have threads too, which stand whether the gate is open or not. One that comes is put back to
+//! power-on first.
+//!
 //! A kick is a real-time signal whose handler sets `immediate_exit` of the vCPU, so one that arrives just before KVM_RUN
 //! is not lost. A vCPU thread may close the gate itself (power-off, crash); only the machine opens it.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use vmm_sys_util::signal::{SIGRTMIN, register_signal_handler};
 
 use crate::hypervisor::{BootState, HypervisorError, VcpuState, kick_current};
+use crate::legacy::cpus::{self, CpuMask};
 
 /// How often threads that do not come are kicked again.
 const KICK_AGAIN: Duration = Duration::from_millis(20);
@@ -32,6 +36,8 @@ pub enum Order {
     Run,
     /// Do something with the vCPU that stands. Then [`Gate::done`].
     Do(Task),
+    /// Put the vCPU back to power-on: it comes. Then [`Gate::arrived`].
+    Arrive,
     /// End the thread.
     End,
 }
@@ -41,9 +47,9 @@ pub enum Order {
 pub enum Task {
     /// Put it back to power-on; the first one enters the kernel like this.
     Reset(BootState),
-    /// Read its state.
+    /// Read its state, if it is there.
     Save,
-    /// Give it its state, one of these, in the order of vCPUs.
+    /// Give it its state, one of these, in the order of vCPUs that are there.
     Restore(Arc<Vec<VcpuState>>),
 }
 
@@ -52,6 +58,8 @@ pub enum Task {
 pub struct Gate {
     /// Copy of `State::open` that is looked at without the lock.
     open: AtomicBool,
+    /// vCPUs that are there, a bit each; changed with the lock.
+    present: [AtomicU32; cpus::WORDS],
     /// Hundredths of their time that vCPUs rest.
     throttle: AtomicU8,
     state: Mutex<State>,
@@ -65,6 +73,8 @@ struct State {
     /// A thread reminds vCPUs to rest.
     reminded: bool,
     threads: Vec<libc::pthread_t>,
+    /// A vCPU that is to come, and how that went.
+    arriving: Option<(u32, Option<Result<(), HypervisorError>>)>,
     /// Threads that stand at the gate or are gone for good.
     standing: usize,
     /// Number of the last task, and what it is.
@@ -92,9 +102,59 @@ impl Gate {
         self.lock().threads.push(thread);
     }
 
-    /// Whether the guest may run.
-    pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst)
+    /// Whether vCPU `index` may run.
+    pub fn is_open(&self, index: u32) -> bool {
+        self.open.load(Ordering::SeqCst) && self.is_present(index)
+    }
+
+    fn is_present(&self, index: u32) -> bool {
+        let word = self.present.get(index as usize / 32);
+        word.is_some_and(|word| word.load(Ordering::SeqCst) >> (index % 32) & 1 == 1)
+    }
+
+    /// Says which vCPUs are there. All threads must stand, or not have come yet.
+    pub fn set_present(&self, present: &CpuMask) {
+        let _lock = self.lock();
+        self.present.iter().zip(present.words()).for_each(|(word, bits)| word.store(bits, Ordering::SeqCst));
+    }
+
+    /// Number of a vCPU among those that are there; none when it is not.
+    pub fn rank(&self, index: u32) -> Option<usize> {
+        self.is_present(index).then(|| (0..index).filter(|before| self.is_present(*before)).count())
+    }
+
+    /// Lets a vCPU come, as it is at power-on; when the gate is open it runs at once.
+    pub fn bring(&self, index: u32) -> Result<(), HypervisorError> {
+        let mut state = self.lock();
+        state.arriving = Some((index, None));
+        self.changed.notify_all();
+        loop {
+            if let Some((_, Some(_))) = &state.arriving
+                && let Some((_, Some(result))) = state.arriving.take()
+            {
+                return result;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The thread of vCPU `index`, which was to come, has put it back to power-on.
+    pub fn arrived(&self, index: u32, result: Result<(), HypervisorError>) {
+        let mut state = self.lock();
+        if let Some(word) = self.present.get(index as usize / 32).filter(|_| result.is_ok()) {
+            word.fetch_or(1 << (index % 32), Ordering::SeqCst);
+        }
+        state.arriving = Some((index, Some(result)));
+        self.changed.notify_all();
+    }
+
+    /// Takes a vCPU away. Returns at once; a vCPU thread may call it, that of the vCPU itself too.
+    pub fn take(&self, index: u32) {
+        let state = self.lock();
+        if let Some(word) = self.present.get(index as usize / 32) {
+            word.fetch_and(!(1 << (index % 32)), Ordering::SeqCst);
+        }
+        state.kick();
     }
 
     /// Lets the guest run.
@@ -170,8 +230,8 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// A vCPU thread stands at the gate until there is something to do. `tasks` counts the tasks it has seen.
-    pub fn stand(&self, tasks: &mut u64) -> Order {
+    /// The thread of vCPU `index` stands at the gate until there is something to do. `tasks` counts the tasks it has seen.
+    pub fn stand(&self, index: u32, tasks: &mut u64) -> Order {
         let mut state = self.lock();
         state.standing += 1;
         self.changed.notify_all();
@@ -187,7 +247,13 @@ impl Gate {
                 state.standing -= 1;
                 return Order::Do(task);
             }
-            if state.open {
+            if let Some((arriving, None)) = state.arriving
+                && arriving == index
+            {
+                state.standing -= 1;
+                return Order::Arrive;
+            }
+            if state.open && self.is_present(index) {
                 state.standing -= 1;
                 return Order::Run;
             }
@@ -253,7 +319,11 @@ impl Gate {
         let mut state = self.lock();
         state.standing += 1;
         state.done_by += 1;
-        state.error.get_or_insert(HypervisorError::Missing("thread for a vCPU any more"));
+        let lost = HypervisorError::Missing("thread for a vCPU any more");
+        if let Some((_, result @ None)) = &mut state.arriving {
+            *result = Some(Err(lost.clone()));
+        }
+        state.error.get_or_insert(lost);
         self.changed.notify_all();
     }
 

@@ -6,8 +6,10 @@
 
 mod chassis;
 mod clock;
+mod cpus;
 mod devices;
 mod fds;
+mod function;
 mod gate;
 mod pinning;
 mod save;
@@ -17,27 +19,32 @@ mod vcpu_thread;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use chassis::MachineChassis;
 pub use devices::{DeviceError, Devices, Successor};
 pub use fds::{FdError, FdTable};
+pub use function::FunctionStateError;
 pub use pinning::pin_current_thread;
+use reeve_image::Format;
 pub use signals::{GuestStop, Happened, Signals};
 use time::OffsetDateTime;
 
 use crate::boot::{self, BootError, BootSource};
 use crate::bus::BusError;
-use crate::config::{ConfigError, DeviceConfig, DiskLimits, VmConfig};
+use crate::config::{ConfigError, CpuTopology, DeviceConfig, DiskLimits, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
-use crate::legacy::{Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, serial};
+use crate::legacy::{CpuHotplug, Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, power, serial};
 use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::{DiskSwitch, Stats};
 use crate::sandbox::{self, ThreadFilter, ThreadRole};
+use crate::smbios::Hardware;
 use crate::state::StateError;
+use crate::virtio::block::{BlockJob, Task};
 use crate::{layout, memory};
 use gate::Gate;
 use vcpu_thread::{VcpuTask, VcpuThread};
@@ -104,6 +111,9 @@ pub struct Machine {
     config: VmConfig,
     kernel: File,
     initrd: Option<File>,
+    /// What the guest finds when it boots.
+    ram: Memory,
+    /// All of its memory, that which comes and goes too.
     memory: Memory,
     vm: Arc<Vm>,
     power_on: VmState,
@@ -115,6 +125,7 @@ pub struct Machine {
     rtc: Arc<Rtc>,
     devices: Devices,
     hotplug: Arc<HotplugController>,
+    cpus: Arc<CpuHotplug>,
     signals: Arc<Signals>,
     /// Devices were stopped, to be saved or because they are as restored; they go on with the vCPUs.
     devices_stopped: AtomicBool,
@@ -135,9 +146,10 @@ impl Machine {
         let slots = config.validate()?;
         let kernel = fds.file(config.boot.kernel)?;
         let initrd = config.boot.initrd.map(|initrd| fds.file(initrd)).transpose()?;
-        let memory = memory::allocate(&config.memory)?;
+        let regions = config.memory_regions();
+        let (ram, memory) = memory::allocate_with(&config.memory, &regions)?;
         let mut vm = Hypervisor::new(fds.get(config.kvm)?)?.create_vm()?;
-        vm.set_memory(&memory)?;
+        vm.set_memory(&ram, &memory, &regions)?;
         let vm = Arc::new(vm);
         let gate = Arc::new(Gate::new());
         let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
@@ -167,6 +179,9 @@ impl Machine {
         buses.port.insert(layout::ACPI_PM_PORTS.start, range_len(&layout::ACPI_PM_PORTS), power.clone())?;
         let hotplug = hotplug(&devices, &power, &signals);
         buses.port.insert(layout::HOTPLUG_PORTS.start, range_len(&layout::HOTPLUG_PORTS), hotplug.clone())?;
+        let cpus = cpus::controller(config.vcpus, &power, &gate, &signals);
+        let ports = layout::CPU_HOTPLUG_PORTS;
+        buses.port.insert(ports.start, range_len(&ports), cpus.clone())?;
         let mut serials = Vec::new();
         let places = layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS);
         for (serial, (port, irq)) in config.serials.iter().zip(places) {
@@ -180,6 +195,7 @@ impl Machine {
             config: config.clone(),
             kernel,
             initrd,
+            ram,
             memory,
             vm,
             power_on,
@@ -191,6 +207,7 @@ impl Machine {
             rtc,
             devices,
             hotplug,
+            cpus,
             signals,
             devices_stopped: AtomicBool::new(false),
             chassis: Arc::clone(&chassis),
@@ -205,9 +222,11 @@ impl Machine {
         filter: &ThreadFilter,
     ) -> Result<(), MachineError> {
         // All vCPUs exist before the first thread: KVM fixes what they share when one of them is used.
-        let vcpus = (0..self.config.vcpus)
-            .map(|index| self.vm.create_vcpu(index, self.config.vcpus, &self.config.cpu))
+        let count = self.config.vcpu_limit();
+        let vcpus = (0..count)
+            .map(|index| self.vm.create_vcpu(index, count, &self.config.cpu))
             .collect::<Result<Vec<_>, _>>()?;
+        self.gate.set_present(&self.cpus.present());
         for (index, vcpu) in (0..).zip(vcpus) {
             let cpus = self.config.vcpu_pinning.get(index as usize).cloned().unwrap_or_default();
             let task = VcpuTask {
@@ -225,16 +244,25 @@ impl Machine {
         Ok(())
     }
 
+    fn hardware(&self) -> Hardware {
+        let one_socket = CpuTopology { sockets: 1, cores: self.config.vcpus, threads: 1 };
+        let CpuTopology { sockets, cores, threads } = self.config.cpu.topology.unwrap_or(one_socket);
+        Hardware { sockets, cores, threads: cores * threads, memory: self.config.memory.bytes }
+    }
+
     /// Loads the kernel into cleared memory and puts the vCPUs before its first instruction.
     fn load(&self) -> Result<(), MachineError> {
         let source = BootSource {
             kernel: &self.kernel,
             initrd: self.initrd.as_ref(),
             cmdline: &self.config.boot.cmdline,
-            vcpus: self.config.vcpus,
+            present: self.cpus.present(),
+            max_vcpus: self.config.vcpu_limit(),
             serials: self.config.serials.len(),
+            smbios: &self.config.smbios,
+            hardware: self.hardware(),
         };
-        let state = boot::load(&self.memory, &source)?;
+        let state = boot::load(&self.ram, &source)?;
         self.vm.restore(&self.power_on)?;
         Ok(self.gate.reset(state)?)
     }
@@ -244,6 +272,7 @@ impl Machine {
         if self.devices_stopped.swap(false, Ordering::SeqCst) {
             self.devices.resume();
         }
+        self.devices.go_on();
         self.gate.open();
         self.watchdog().iter().for_each(|watchdog| watchdog.go_on());
     }
@@ -261,16 +290,18 @@ impl Machine {
 
     /// Sends every vCPU a non-maskable interrupt.
     pub fn inject_nmi(&self) -> Result<(), MachineError> {
-        Ok((0..self.config.vcpus).try_for_each(|index| self.vm.inject_nmi(index))?)
+        Ok(self.cpus.present().iter().try_for_each(|index| self.vm.inject_nmi(index))?)
     }
 
     /// Resets the machine and leaves it standing. After an error it can't run any more.
     pub fn reset(&self) -> Result<(), MachineError> {
         self.pause();
         self.hotplug.reset().into_iter().for_each(|ejected| self.signals.ejected(ejected));
+        self.reset_cpus();
         self.devices.reset();
         self.serials.iter().for_each(|serial| serial.reset());
         self.power.reset();
+        self.vm.blocks().iter().try_for_each(|blocks| blocks.reset())?;
         memory::clear(&self.memory);
         self.load()
     }
@@ -360,6 +391,27 @@ impl Machine {
         Ok(self.devices.snapshot_disks(aliases, name, taken)?)
     }
 
+    /// Begins a job on the images of a disk. The machine must be [quiesced](Self::quiesce). `told` is called when it comes to another state.
+    pub fn begin_job(
+        &self,
+        alias: &str,
+        task: Task,
+        bandwidth: u64,
+        told: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<BlockJob, MachineError> {
+        Ok(self.devices.begin_job(alias, task, bandwidth, told)?)
+    }
+
+    /// Puts a disk where its job has left it. The machine must be quiesced.
+    pub fn end_job(&self, alias: &str) -> Result<(), MachineError> {
+        Ok(self.devices.end_job(alias)?)
+    }
+
+    /// The files of a disk with their formats, from the one that is written down.
+    pub fn disk_files(&self, alias: &str) -> Result<Vec<(OwnedFd, Format)>, MachineError> {
+        Ok(self.devices.disk_files(alias)?)
+    }
+
     /// Deletes the snapshot of a name and time within the image of each disk that has one.
     pub fn drop_disk_snapshots(
         &self,
@@ -373,6 +425,11 @@ impl Machine {
     /// Gives a disk other limits.
     pub fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), MachineError> {
         Ok(self.devices.limit_disk(alias, limits)?)
+    }
+
+    /// Says how much of a device's memory the guest shall have.
+    pub fn request_memory(&self, alias: &str, bytes: u64) -> Result<(), MachineError> {
+        Ok(self.devices.request_memory(alias, bytes)?)
     }
 
     /// Takes hundredths of their time from the vCPUs, so that the guest writes less.
@@ -403,7 +460,7 @@ impl Machine {
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
             process_time_ns: clock::process_time_ns(),
-            vcpus: self.vcpus.iter().map(VcpuThread::stats).collect(),
+            vcpus: self.vcpus_present().map(VcpuThread::stats).collect(),
             ..Stats::default()
         };
         self.devices.add_stats(&mut stats);
@@ -426,8 +483,8 @@ fn hotplug(
     power: &Arc<PowerManagement>,
     signals: &Arc<Signals>,
 ) -> Arc<HotplugController> {
-    let (power, signals) = (Arc::clone(power), Arc::clone(signals));
-    let bell = move || power.ring_hotplug();
+    let (registers, signals) = (Arc::clone(power), Arc::clone(signals));
+    let bell = move || registers.ring(power::HOTPLUG_EVENT);
     HotplugController::new(devices.root(), bell, move |ejected| signals.ejected(ejected))
 }
 

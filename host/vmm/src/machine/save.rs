@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::devices::Board;
 use super::{Consoles, DeviceError, FdTable, Machine, MachineError, Parts};
 use crate::config::{DeviceConfig, DeviceKind, VmConfig};
+use crate::hypervisor::{VcpuRegisters, VcpuState};
 use crate::memory::Memory;
 use crate::state::{BoardState, MachineState, Shape, StateError};
 
@@ -60,17 +61,12 @@ impl Machine {
         }
     }
 
-    /// A device whose state can't be saved, by its alias.
-    pub fn unsavable(&self) -> Option<&str> {
-        self.devices.unsavable()
-    }
-
     /// Everything about the machine but its memory. It is quiesced first and stays so.
     pub fn save(&self) -> Result<MachineState, MachineError> {
-        if let Some(alias) = self.devices.unsavable() {
-            return Err(DeviceError::NotSaved(alias.to_owned()).into());
-        }
         self.quiesce();
+        if let Some((alias, error)) = self.devices.stopped_disks().into_iter().next() {
+            return Err(DeviceError::Stands { alias, error }.into());
+        }
         let board = BoardState {
             serials: self.serials.iter().map(|serial| serial.state()).collect(),
             power: self.power.state(),
@@ -78,9 +74,10 @@ impl Machine {
             config_address: self.devices.config_ports().address(),
             bridge: self.devices.root().bridge(),
             hotplug: self.hotplug.state(),
+            cpus: Some(self.cpus.state()),
         };
         Ok(MachineState {
-            shape: Shape { memory: self.config.memory.bytes, vcpus: self.config.vcpus },
+            shape: Shape { memory: self.config.memory.bytes, vcpus: self.vcpu_count() },
             clock: self.vm.clock()?,
             // After the vCPUs: what they last did to a device may have moved an interrupt.
             vcpus: Arc::new(self.gate.save()?),
@@ -88,6 +85,11 @@ impl Machine {
             board,
             devices: self.devices.state(),
         })
+    }
+
+    /// The registers of every vCPU. They must stand still.
+    pub fn registers(&self) -> Result<Vec<VcpuRegisters>, MachineError> {
+        Ok(self.gate.save()?.iter().map(VcpuState::registers).collect())
     }
 
     /// Guest memory. While the machine is quiesced nobody else uses it.
@@ -100,6 +102,9 @@ impl Machine {
         self.devices_stopped.store(true, Ordering::SeqCst);
         self.vm.restore(&state.vm)?;
         self.vm.set_clock(state.clock)?;
+        let cpus = state.cpus();
+        self.cpus.restore(&cpus);
+        self.gate.set_present(&cpus.present);
         self.gate.restore(Arc::clone(&state.vcpus))?;
         let board = &state.board;
         self.devices.root().restore_bridge(&board.bridge)?;

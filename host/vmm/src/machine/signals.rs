@@ -34,8 +34,14 @@ pub struct Happened {
     pub panic_handled: bool,
     /// Functions the guest let go of, at most one a request of the host.
     pub ejected: Vec<Ejected>,
+    /// The guest let go of vCPUs.
+    pub vcpus: bool,
     /// The thread that saves the machine has ended.
     pub saved: bool,
+    /// A job on the images of a disk came to another state.
+    pub job_moved: bool,
+    /// A disk stands on an error.
+    pub disk_stopped: bool,
 }
 
 /// The mailbox of the event loop.
@@ -80,9 +86,27 @@ impl Signals {
         self.wake();
     }
 
+    /// The guest let go of a vCPU.
+    pub fn vcpus_changed(&self) {
+        self.lock().vcpus = true;
+        self.wake();
+    }
+
     /// The thread that saves the machine ends.
     pub fn saved(&self) {
         self.lock().saved = true;
+        self.wake();
+    }
+
+    /// A job on the images of a disk came to another state.
+    pub fn job_moved(&self) {
+        self.lock().job_moved = true;
+        self.wake();
+    }
+
+    /// A disk stands on an error.
+    pub fn disk_stopped(&self) {
+        self.lock().disk_stopped = true;
         self.wake();
     }
 

@@ -34,6 +34,7 @@ pub struct VcpuTask {
 
 /// A running vCPU thread.
 pub struct VcpuThread {
+    index: u32,
     thread: JoinHandle<()>,
     exits: Arc<AtomicU64>,
 }
@@ -45,7 +46,8 @@ impl VcpuThread {
         let counter = Arc::clone(&exits);
         let (ready, started) = sync_channel(1);
         let gate = Arc::clone(&task.gate);
-        let name = format!("vcpu{}", task.index);
+        let index = task.index;
+        let name = format!("vcpu{index}");
         let thread = thread::Builder::new().name(name).spawn(move || {
             let prepared = pinning::pin_current_thread(&task.cpus).and_then(|()| task.filter.apply());
             let failed = prepared.is_err();
@@ -60,17 +62,22 @@ impl VcpuThread {
         match started.recv() {
             Ok(Ok(())) => {
                 gate.add_thread(thread.as_pthread_t());
-                Ok(Self { thread, exits })
+                Ok(Self { index, thread, exits })
             }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::Error::other("the thread of a vCPU ended at once")),
         }
     }
 
+    /// Number of the vCPU.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Counters since the thread started.
     pub fn stats(&self) -> VcpuStats {
         let time_ns = super::clock::thread_time_ns(self.thread.as_pthread_t());
-        VcpuStats { time_ns, exits: self.exits.load(Ordering::Relaxed) }
+        VcpuStats { number: self.index, time_ns, exits: self.exits.load(Ordering::Relaxed) }
     }
 
     /// Waits for the end of the thread, after [`Gate::end`].
@@ -100,13 +107,16 @@ fn run(mut task: VcpuTask, exits: &AtomicU64) {
     let mut tasks = 0;
     loop {
         vcpu.clear_kick();
-        if !gate.is_open() {
+        if !gate.is_open(*index) {
             if let Exit::Failed(reason) = vcpu.settle(buses) {
                 chassis.crash(format!("vCPU {index}: {reason}"));
             }
-            match gate.stand(&mut tasks) {
+            match gate.stand(*index, &mut tasks) {
                 Order::Run => {}
-                Order::Do(task) => gate.done(*index, carry_out(task, *index, vcpu, &power_on)),
+                Order::Do(task) => {
+                    gate.done(*index, carry_out(task, *index, gate.rank(*index), vcpu, &power_on));
+                }
+                Order::Arrive => gate.arrived(*index, arrive(vcpu, &power_on)),
                 Order::End => return,
             }
             continue;
@@ -122,14 +132,16 @@ fn run(mut task: VcpuTask, exits: &AtomicU64) {
 fn carry_out(
     task: Task,
     index: u32,
+    rank: Option<usize>,
     vcpu: &Vcpu,
     power_on: &Result<VcpuState, HypervisorError>,
 ) -> Result<Option<VcpuState>, HypervisorError> {
     match task {
         Task::Reset(boot) => reset(vcpu, power_on, (index == 0).then_some(boot)).map(|()| None),
-        Task::Save => vcpu.state().map(Some),
+        Task::Save => rank.map(|_| vcpu.state()).transpose(),
         Task::Restore(states) => {
-            let state = states.get(index as usize);
+            let Some(rank) = rank else { return Ok(None) };
+            let state = states.get(rank);
             let state = state.ok_or(HypervisorError::Missing("saved state for every vCPU"))?;
             vcpu.accepts(state)?;
             vcpu.restore(state)?;
@@ -137,6 +149,12 @@ fn carry_out(
             Ok(None)
         }
     }
+}
+
+/// What it was told while it was not there is void: reading its run state takes the start-up interrupts that wait for it.
+fn arrive(vcpu: &Vcpu, power_on: &Result<VcpuState, HypervisorError>) -> Result<(), HypervisorError> {
+    vcpu.state()?;
+    reset(vcpu, power_on, None)
 }
 
 /// Back to power-on; the first vCPU stands before the kernel's first instruction.

@@ -72,7 +72,7 @@ fn program(address: u32, pages: u32) -> Vec<u8> {
 fn vm(memory: &Memory) -> Vm {
     let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
     let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm().unwrap();
-    vm.set_memory(memory).unwrap();
+    vm.set_memory(memory, memory, &[]).unwrap();
     vm
 }
 

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeve_migrate::{
-    Adviser, GuestError, MemoryMap, PAGE, Phase, SourceGuest, StrategyAnswer, StrategyQuestion, TargetGuest,
+    Adviser, Begin, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, SourceGuest,
+    StrategyAnswer, StrategyQuestion, TargetGuest,
 };
 use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
+use super::late::LatePages;
 use super::mailbox::{Ask, Mailbox, Reply};
 use crate::memory::Memory;
 
@@ -18,7 +20,7 @@ const LOCK_AGAIN: Duration = Duration::from_millis(5);
 /// How long a daemon may take for a step. It has a shorter limit for its policies, so that this is for a daemon that is gone.
 const ADVICE_PATIENCE: Duration = Duration::from_secs(3);
 
-fn map(memory: &Memory) -> MemoryMap {
+pub(super) fn map(memory: &Memory) -> MemoryMap {
     let range = |region: &vm_memory::GuestRegionMmap<_>| {
         let start = region.start_addr().raw_value();
         start..start + region.len()
@@ -117,16 +119,41 @@ pub(super) struct Arriving {
     memory: Memory,
     /// First page of each range, counted over all, and which pages were written: all others are zero.
     written: Vec<u64>,
+    /// What it is where pages may come late.
+    late: Late,
+    /// When it was first asked to run late.
+    asked: Option<Instant>,
+}
+
+/// Whether pages may come late.
+enum Late {
+    Never(Missing),
+    Maybe(Arc<LatePages>),
 }
 
 impl Arriving {
-    pub fn new(mailbox: Arc<Mailbox>, memory: Memory) -> Self {
+    pub fn new(mailbox: Arc<Mailbox>, memory: Memory, late: Option<Arc<LatePages>>) -> Self {
         let words = (map(&memory).bytes() / PAGE).div_ceil(64);
-        Self { mailbox, memory, written: vec![0; words as usize] }
+        let late = late.map_or_else(|| Late::Never(Missing::new(map(&memory))), Late::Maybe);
+        Self { mailbox, memory, written: vec![0; words as usize], late, asked: None }
+    }
+
+    fn pages(&self) -> Result<&Arc<LatePages>, GuestError> {
+        match &self.late {
+            Late::Maybe(pages) => Ok(pages),
+            Late::Never(_) => Err(GuestError("no page can come late here".to_owned())),
+        }
+    }
+
+    fn ask_late(&self, ask: Ask) {
+        if let Late::Maybe(pages) = &self.late {
+            let pages = Arc::clone(pages);
+            self.mailbox.ask_then(ask, move |outcome| pages.tell(outcome.map(drop)));
+        }
     }
 
     /// The word and bit of a page.
-    fn place(&self, address: u64) -> (usize, u64) {
+    fn bit_of(&self, address: u64) -> (usize, u64) {
         let mut before = 0;
         for region in self.memory.iter() {
             let start = region.start_addr().raw_value();
@@ -153,7 +180,7 @@ impl TargetGuest for Arriving {
 
     fn write(&mut self, address: u64, pages: &[u8]) {
         for page in (address..address + pages.len() as u64).step_by(PAGE as usize) {
-            let (word, bit) = self.place(page);
+            let (word, bit) = self.bit_of(page);
             self.written[word] |= bit;
         }
         self.put(address, pages);
@@ -161,7 +188,7 @@ impl TargetGuest for Arriving {
 
     fn zero(&mut self, run: Range<u64>) {
         for page in run.step_by(PAGE as usize) {
-            let (word, bit) = self.place(page);
+            let (word, bit) = self.bit_of(page);
             // A page that nobody touched takes no memory, and stays so.
             if self.written[word] & bit != 0 {
                 self.put(page, &[0; PAGE as usize]);
@@ -182,5 +209,66 @@ impl TargetGuest for Arriving {
                 outcome => return outcome.map(drop),
             }
         }
+    }
+}
+
+fn memory_error(error: std::io::Error) -> GuestError {
+    GuestError(format!("pages of the guest can't be put in their place: {error}"))
+}
+
+impl LateMemory for Arriving {
+    fn miss(&mut self, run: Range<u64>) -> Result<(), GuestError> {
+        self.pages()?.miss(&run).map_err(memory_error)
+    }
+
+    fn missing(&self) -> &Missing {
+        match &self.late {
+            Late::Never(missing) => missing,
+            Late::Maybe(pages) => pages.missing(),
+        }
+    }
+
+    fn place(&mut self, address: u64, bytes: &[u8]) -> Result<(), GuestError> {
+        self.pages()?.place(address, bytes).map_err(memory_error)
+    }
+
+    fn place_zeros(&mut self, run: Range<u64>) -> Result<(), GuestError> {
+        self.pages()?.place_zeros(&run).map_err(memory_error)
+    }
+
+    fn begin(&mut self, what: Begin) {
+        match what {
+            Begin::Load(state) => self.ask_late(Ask::Load(state)),
+            Begin::Run => {
+                self.asked = Some(Instant::now());
+                self.ask_late(Ask::Run);
+            }
+        }
+    }
+
+    fn happened(&mut self, wait: bool) -> Option<Happened> {
+        match self.pages().ok()?.next(wait)? {
+            Ok(page) => Some(Happened::Touched(page)),
+            Err(Err(_)) if self.asked.is_some_and(|asked| asked.elapsed() < LOCK_PATIENCE) => {
+                std::thread::park_timeout(LOCK_AGAIN);
+                self.ask_late(Ask::Run);
+                None
+            }
+            Err(outcome) => Some(Happened::Ended(outcome)),
+        }
+    }
+
+    fn waited_for(&self) -> Vec<u64> {
+        self.pages().map_or_else(|_| Vec::new(), |pages| pages.waited_for())
+    }
+
+    fn abandon(&mut self) {
+        self.pages().into_iter().for_each(|pages| pages.end());
+    }
+
+    fn whole(&mut self) {
+        // The event loop has it written down before the source may forget its copy.
+        let _ = self.mailbox.ask(Ask::Whole);
+        self.pages().into_iter().for_each(|pages| pages.end());
     }
 }

@@ -37,6 +37,8 @@ pub(crate) enum Ask {
     Load(Vec<u8>),
     /// Take the disks and run the guest.
     Run,
+    /// No page of a guest that runs here is missing any more.
+    Whole,
     /// How it ended.
     Received(Result<Received, MigrateError>),
 }
@@ -55,19 +57,29 @@ pub(crate) enum Reply {
 
 type Outcome = Result<Reply, GuestError>;
 
+/// Where an answer goes.
+enum Back {
+    Nowhere,
+    /// Somebody waits for it.
+    Waiting(SyncSender<Outcome>),
+    Told(Box<dyn FnOnce(Outcome) + Send>),
+}
+
 /// A question, and where its answer goes.
 pub(crate) struct Letter {
     /// The question.
     pub ask: Ask,
-    answer: Option<SyncSender<Outcome>>,
+    back: Back,
 }
 
 impl Letter {
     /// Answers it.
     pub fn answer(self, outcome: Outcome) {
-        if let Some(answer) = self.answer {
+        match self.back {
+            Back::Nowhere => {}
             // The thread waits for exactly this message, or does not wait any more.
-            let _ = answer.send(outcome);
+            Back::Waiting(answer) => drop(answer.send(outcome)),
+            Back::Told(told) => told(outcome),
         }
     }
 }
@@ -87,20 +99,25 @@ impl Mailbox {
     /// Asks and waits for the answer.
     pub fn ask(&self, ask: Ask) -> Outcome {
         let (answer, answered) = sync_channel(1);
-        self.post(Letter { ask, answer: Some(answer) });
+        self.post(Letter { ask, back: Back::Waiting(answer) });
         answered.recv().unwrap_or_else(|_| Err(GuestError("the machine has ended".to_owned())))
     }
 
     /// Asks and waits for the answer, no longer than this.
     pub fn ask_within(&self, ask: Ask, patience: Duration) -> Outcome {
         let (answer, answered) = sync_channel(1);
-        self.post(Letter { ask, answer: Some(answer) });
+        self.post(Letter { ask, back: Back::Waiting(answer) });
         answered.recv_timeout(patience).unwrap_or_else(|_| Err(GuestError("nobody answered".to_owned())))
+    }
+
+    /// Asks without waiting; the answer goes to `told`, in the thread of who gives it.
+    pub fn ask_then(&self, ask: Ask, told: impl FnOnce(Outcome) + Send + 'static) {
+        self.post(Letter { ask, back: Back::Told(Box::new(told)) });
     }
 
     /// Tells without waiting.
     pub fn tell(&self, ask: Ask) {
-        self.post(Letter { ask, answer: None });
+        self.post(Letter { ask, back: Back::Nowhere });
     }
 
     /// The next question.

@@ -2,6 +2,7 @@
 //! touches the machine. So there is one thread that changes the machine, and none that waits for the network and does.
 
 mod guests;
+mod late;
 mod mailbox;
 
 use std::io;
@@ -17,6 +18,7 @@ use crate::memory::Memory;
 use crate::protocol::MigrationLimits;
 use crate::sandbox::{self, ThreadRole};
 use guests::{Arriving, Daemon, Leaving};
+pub(crate) use late::{Faults, LatePages};
 pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
 
 /// How long the other side may be silent.
@@ -49,7 +51,7 @@ impl Job {
         own.converge = limits.max_throttle > 0;
         let adviser = steered.then(|| Daemon(Arc::clone(&mailbox)));
         let mut strategy = Steered::new(adviser, own);
-        sandbox::spawn("migration", ThreadRole::Device, move || {
+        sandbox::spawn("migration", ThreadRole::Migration, move || {
             let sent = reeve_migrate::send(&stream, &offer, &mut guest, &mut strategy, &controls);
             mailbox.tell(Ask::Sent(sent));
         })?;
@@ -61,14 +63,55 @@ impl Job {
         migration: Uuid,
         stream: OwnedFd,
         memory: Memory,
+        late: Option<Arc<LatePages>>,
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
         let (job, stream) = Self::new(stream, Limits::default())?;
-        let mut guest = Arriving::new(Arc::clone(mailbox), memory);
+        let capabilities = Capabilities { post_copy: late.is_some(), ..Capabilities::OURS };
+        let mut guest = Arriving::new(Arc::clone(mailbox), memory, late);
         let mailbox = Arc::clone(mailbox);
-        sandbox::spawn("migration", ThreadRole::Device, move || {
-            let received = reeve_migrate::receive(&stream, migration, Capabilities::OURS, &mut guest);
+        sandbox::spawn("migration", ThreadRole::Migration, move || {
+            let received = reeve_migrate::receive(&stream, migration, capabilities, &mut guest);
             mailbox.tell(Ask::Received(received));
+        })?;
+        Ok(job)
+    }
+
+    /// Goes on to give the pages of a guest to the destination that runs it.
+    pub fn send_rest(
+        migration: Uuid,
+        stream: OwnedFd,
+        limits: MigrationLimits,
+        memory: Memory,
+        mailbox: &Arc<Mailbox>,
+    ) -> io::Result<Self> {
+        let (job, stream) = Self::new(stream, limits_of(&limits))?;
+        let controls = Arc::clone(&job.controls);
+        let mut guest = Leaving::new(Arc::clone(mailbox), memory);
+        let subject = Subject { name: String::new(), memory: guest.bytes() };
+        let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
+        let mailbox = Arc::clone(mailbox);
+        sandbox::spawn("migration", ThreadRole::Migration, move || {
+            let sent = reeve_migrate::send_rest(&stream, &offer, &mut guest, &controls);
+            mailbox.tell(Ask::Sent(Ok(sent)));
+        })?;
+        Ok(job)
+    }
+
+    /// Goes on to take the missing pages of a guest that runs here.
+    pub fn receive_rest(
+        migration: Uuid,
+        stream: OwnedFd,
+        memory: Memory,
+        late: Arc<LatePages>,
+        mailbox: &Arc<Mailbox>,
+    ) -> io::Result<Self> {
+        let (job, stream) = Self::new(stream, Limits::default())?;
+        let mut guest = Arriving::new(Arc::clone(mailbox), memory, Some(late));
+        let mailbox = Arc::clone(mailbox);
+        sandbox::spawn("migration", ThreadRole::Migration, move || {
+            let received = reeve_migrate::receive_rest(&stream, migration, &mut guest);
+            mailbox.tell(Ask::Received(Ok(received)));
         })?;
         Ok(job)
     }
@@ -93,6 +136,17 @@ impl Job {
         self.controls.stop_now();
     }
 
+    /// Lets the guest go on at the destination.
+    pub fn switch_now(&self) {
+        self.controls.switch_to_post_copy();
+    }
+
+    /// Breaks the stream.
+    pub fn interrupt(&self) {
+        // One that is broken already is what is wanted.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+
     /// Ends it before the point of no return.
     pub fn abort(&self, reason: &str) {
         self.controls.abort(reason);
@@ -102,7 +156,7 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         // The thread may wait for the other side, which may wait for this one.
-        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+        self.interrupt();
     }
 }
 
@@ -112,5 +166,8 @@ fn limits_of(limits: &MigrationLimits) -> Limits {
         bandwidth: limits.bandwidth,
         max_throttle: limits.max_throttle.min(99),
         max_rounds: limits.max_rounds,
+        post_copy: limits.post_copy,
+        post_copy_after: limits.post_copy_after,
+        post_copy_bandwidth: limits.post_copy_bandwidth,
     }
 }

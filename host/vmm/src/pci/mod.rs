@@ -29,4 +29,4 @@ pub use host_bridge::HostBridge;
 pub use hotplug::{Ejected, HotplugController, HotplugState};
 pub use panic::{Panic, PanicFunction};
 pub use root::{ConfigPorts, Ecam, PciError, RootComplex};
-pub use watchdog::{Watchdog, WatchdogFunction, WatchdogState};
+pub use watchdog::{Watchdog, WatchdogFunction, WatchdogFunctionState, WatchdogState};

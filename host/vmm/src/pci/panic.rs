@@ -1,6 +1,6 @@
 //! The device by which a guest says that it has panicked (pvpanic over PCI).
 
-use super::config::{ConfigSpace, Identity};
+use super::config::{ConfigSpace, ConfigState, ConfigStateError, Identity};
 use super::function::PciFunction;
 
 /// The guest has panicked and does no more.
@@ -42,6 +42,16 @@ impl PanicFunction {
         let mut config = ConfigSpace::new(identity);
         config.add_memory_bar(0, BAR_SIZE);
         Self { config, on_panic }
+    }
+
+    /// What there is to save of it: its place on the bus.
+    pub fn state(&self) -> ConfigState {
+        self.config.state()
+    }
+
+    /// Loads what was saved. The root complex must remap its BARs afterwards.
+    pub fn restore(&mut self, state: &ConfigState) -> Result<(), ConfigStateError> {
+        self.config.restore(state)
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use vmm_sys_util::timerfd::TimerFd;
 
-use super::config::{ConfigSpace, Identity};
+use super::config::{ConfigSpace, ConfigState, ConfigStateError, Identity};
 use super::function::PciFunction;
 
 /// Configuration register, 16 bits: what expires how.
@@ -240,6 +240,16 @@ impl Running {
     }
 }
 
+/// What there is to save of a watchdog and its place on the bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchdogFunctionState {
+    /// PCI configuration space.
+    pub config: ConfigState,
+    /// The timer.
+    pub timer: WatchdogState,
+}
+
 /// The watchdog as a function on the PCI bus.
 pub struct WatchdogFunction {
     config: ConfigSpace,
@@ -260,6 +270,18 @@ impl WatchdogFunction {
         let mut config = ConfigSpace::new(identity);
         config.add_memory_bar(0, BAR_SIZE);
         Self { config, watchdog }
+    }
+
+    /// What there is to save of it. The machine must stand.
+    pub fn state(&self) -> WatchdogFunctionState {
+        WatchdogFunctionState { config: self.config.state(), timer: self.watchdog.state() }
+    }
+
+    /// Loads what was saved. The root complex must remap its BARs afterwards; the timer goes on with the machine.
+    pub fn restore(&mut self, state: &WatchdogFunctionState) -> Result<(), ConfigStateError> {
+        self.config.restore(&state.config)?;
+        self.watchdog.restore(&state.timer);
+        Ok(())
     }
 
     /// Registers that are here and not bytes of configuration space.

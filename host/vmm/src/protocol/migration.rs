@@ -49,6 +49,15 @@ pub enum MigrationOrder {
     },
     /// Stops the guest after this round and sends the rest, however much that is.
     StopNow,
+    /// Lets the guest go on at the destination, which fetches what it misses. Only where the limits allow it.
+    SwitchNow,
+    /// Breaks the stream of a migration that is in post-copy; the guest stands where it needs what it misses.
+    Interrupt,
+    /// Goes on with post-copy after its stream broke, on either side, over the stream that comes with it.
+    Resume {
+        /// Names the migration on both sides.
+        migration: Uuid,
+    },
     /// Ends it, and the guest stays. Refused once the guest was given up.
     Abort {
         /// Why, one sentence.
@@ -63,7 +72,8 @@ pub enum MigrationOrder {
     /// The guest was given up and the destination's daemon promises that its copy never ran and never will: it runs here again.
     TakeBack,
     /// Builds a machine for a guest that comes over the stream, which is the last descriptor. Answered when it can come. Once in
-    /// the life of a worker, instead of a launch.
+    /// the life of a worker, instead of a launch. Before the stream come the device that makes a userfaultfd, if there is one, and before
+    /// that the file of which the length says what became of the guest ([`Witness`]), if there is one.
     Receive {
         /// Names the migration on both sides.
         migration: Uuid,
@@ -73,6 +83,12 @@ pub enum MigrationOrder {
         shared: Vec<String>,
         /// It stands still when it has arrived.
         paused: bool,
+        /// There is the device that makes a userfaultfd: pages may come late.
+        #[serde(default)]
+        late: bool,
+        /// There is a file that says what became of the guest.
+        #[serde(default)]
+        witness: bool,
     },
     /// The answer to [`MigrationNews::Undecided`]: whether the source has given the guest up. If it has not, it is discarded.
     Settle {
@@ -94,6 +110,46 @@ pub struct MigrationLimits {
     pub max_rounds: u32,
     /// Pages are compressed where both sides can.
     pub compress: bool,
+    /// The guest may go on at the destination before all of its memory is there.
+    #[serde(default)]
+    pub post_copy: bool,
+    /// It does after so many rounds.
+    #[serde(default)]
+    pub post_copy_after: Option<u32>,
+    /// Bytes a second then; none is as many as it takes.
+    #[serde(default)]
+    pub post_copy_bandwidth: Option<u64>,
+}
+
+/// What became of a guest that came, told by the length of a file that outlives its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// It has not run one instruction.
+    NeverRan,
+    /// It may have run, and its memory was not all here.
+    Ran,
+    /// It may have run, and all of it was here.
+    Whole,
+}
+
+impl Witness {
+    /// What a file of so many bytes says.
+    pub fn of(length: u64) -> Self {
+        match length {
+            0 => Self::NeverRan,
+            1 => Self::Ran,
+            _ => Self::Whole,
+        }
+    }
+
+    /// Bytes that are added to the file so that it says this after [`Self::NeverRan`]. [`Self::Ran`] and another one are [`Self::Whole`].
+    pub fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::NeverRan => b"",
+            Self::Ran => b"r",
+            Self::Whole => b"rw",
+        }
+    }
 }
 
 /// What happens to a migration.
@@ -121,6 +177,23 @@ pub enum MigrationNews {
         /// Microseconds that the strategy took in all, while the guest ran.
         #[serde(default)]
         strategy_us: u64,
+        /// The destination has all that it needs to run it; pages come then.
+        #[serde(default)]
+        post_copy: bool,
+    },
+    /// How far post-copy is.
+    Late {
+        /// Pages that the destination misses.
+        missing: u64,
+        /// Pages sent since the switch, or since the stream was mended.
+        pages: u64,
+        /// Bytes over the stream since then.
+        bytes: u64,
+    },
+    /// The stream broke in post-copy: pages are missing, and nothing is lost. It goes on with [`MigrationOrder::Resume`].
+    Interrupted {
+        /// What broke, one sentence.
+        reason: String,
     },
     /// The guest runs at the destination.
     Moved {

@@ -24,6 +24,10 @@ pub enum ThreadRole {
     Device,
     /// Works on the queues of a device that takes connections: the server of a tunnel.
     Listener,
+    /// Works on the queue of a device that plugs memory.
+    Memory,
+    /// Moves the guest to or from another worker, whose pages may come when it runs.
+    Migration,
 }
 
 /// A compiled filter, or none.
@@ -130,6 +134,9 @@ const DEVICE: &[libc::c_long] = &[
 /// Taking a connection.
 const LISTENER: &[libc::c_long] = &[libc::SYS_accept4];
 
+/// Waiting for who touches a page that is missing.
+const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll];
+
 /// Making a thread, and giving it its own filter.
 const MAKE_THREADS: &[libc::c_long] = &[
     libc::SYS_clone,
@@ -143,11 +150,14 @@ const MAKE_THREADS: &[libc::c_long] = &[
 
 /// Type byte of KVM's ioctls.
 const KVM_IOCTLS: u64 = 0xae00;
+/// Type byte of userfaultfd's.
+const FAULT_IOCTLS: u64 = 0xaa00;
 const IOCTL_TYPE_MASK: u64 = 0xff00;
 const FIONBIO: u64 = 0x5421;
 const TUNSETOFFLOAD: u64 = 0x4004_54d0;
 const TUNGETIFF: u64 = 0x8004_54d2;
 const TUNSETVNETHDRSZ: u64 = 0x4004_54d8;
+const KVM_SET_USER_MEMORY_REGION: u64 = 0x4020_ae46;
 const BLKDISCARD: u64 = 0x1277;
 const BLKZEROOUT: u64 = 0x127f;
 
@@ -156,9 +166,10 @@ impl ThreadRole {
         match self {
             Self::EventLoop => &[EVERYWHERE, CONSOLE, EVENT_LOOP],
             Self::Vcpu => &[EVERYWHERE, CONSOLE, VCPU],
-            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MAKE_THREADS],
-            Self::Device => &[EVERYWHERE, CONSOLE, DEVICE],
+            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MIGRATION, MAKE_THREADS],
+            Self::Device | Self::Memory => &[EVERYWHERE, CONSOLE, DEVICE],
             Self::Listener => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER],
+            Self::Migration => &[EVERYWHERE, CONSOLE, DEVICE, MIGRATION],
         }
     }
 
@@ -174,8 +185,14 @@ impl ThreadRole {
             Self::Vcpu => {
                 vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, TUNSETOFFLOAD)]
             }
-            Self::ThreadMaker | Self::Device | Self::Listener => {
+            Self::Device | Self::Listener => {
                 [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT].map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
+            }
+            Self::Memory => vec![(SeccompCmpOp::Eq, KVM_SET_USER_MEMORY_REGION)],
+            Self::Migration => vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), FAULT_IOCTLS)],
+            // All that the threads it makes may do.
+            Self::ThreadMaker => {
+                [Self::Device, Self::Memory, Self::Migration].into_iter().flat_map(Self::ioctls).collect()
             }
         }
     }

@@ -15,6 +15,8 @@ type Job = Box<dyn FnOnce(&DeviceFilters) + Send>;
 struct DeviceFilters {
     device: ThreadFilter,
     listener: ThreadFilter,
+    memory: ThreadFilter,
+    migration: ThreadFilter,
 }
 
 /// Jobs that wait at most; each is a vCPU thread that waits for its answer.
@@ -35,6 +37,8 @@ impl ThreadMaker {
         let filters = DeviceFilters {
             device: ThreadFilter::new(mode, ThreadRole::Device)?,
             listener: ThreadFilter::new(mode, ThreadRole::Listener)?,
+            memory: ThreadFilter::new(mode, ThreadRole::Memory)?,
+            migration: ThreadFilter::new(mode, ThreadRole::Migration)?,
         };
         let (sender, jobs) = sync_channel::<Job>(QUEUE);
         let (ready, started) = sync_channel(1);
@@ -70,7 +74,12 @@ pub(crate) fn spawn<T: Send + 'static>(
     let Some(maker) = MAKER.get() else { return builder.spawn(body) };
     let (answer, made) = sync_channel(1);
     let job: Job = Box::new(move |filters| {
-        let filter = if role == ThreadRole::Listener { &filters.listener } else { &filters.device };
+        let filter = match role {
+            ThreadRole::Listener => &filters.listener,
+            ThreadRole::Memory => &filters.memory,
+            ThreadRole::Migration => &filters.migration,
+            _ => &filters.device,
+        };
         let filter = filter.clone();
         let thread = builder.spawn(move || {
             if filter.apply().is_err() {

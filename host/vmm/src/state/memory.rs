@@ -44,7 +44,13 @@ impl Progress {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    fn advance(&self, bytes: usize) -> Result<(), StateError> {
+    /// So many bytes of pages that are not zero were written.
+    pub(crate) fn add_data(&self, bytes: usize) {
+        self.data.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// So many bytes of guest memory are done; an error when nobody wants the rest.
+    pub(crate) fn advance(&self, bytes: usize) -> Result<(), StateError> {
         self.done.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.cancelled.load(Ordering::Relaxed) { Err(StateError::Cancelled) } else { Ok(()) }
     }
@@ -58,7 +64,7 @@ pub fn write_memory(memory: &Memory, out: &mut impl Write, progress: &Progress) 
             let address = start + (block * BLOCK) as u64;
             for run in runs(bytes) {
                 write_pages(out, address + run.start as u64, &bytes[run.clone()])?;
-                progress.data.fetch_add(run.len() as u64, Ordering::Relaxed);
+                progress.add_data(run.len());
             }
             progress.advance(bytes.len())?;
         }
@@ -102,13 +108,13 @@ pub fn read_memory(memory: &Memory, input: &mut impl Read, progress: &Progress) 
             return Err(StateError::Checksum(header.kind as u32));
         }
         next = address + length;
-        progress.data.fetch_add(length, Ordering::Relaxed);
+        progress.add_data(length as usize);
         progress.advance(length as usize)?;
     }
 }
 
 /// Ranges of pages that are not zero.
-fn runs(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+pub(crate) fn runs(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
     for (number, page) in bytes.chunks(PAGE).enumerate() {
         if is_zero(page) {

@@ -12,6 +12,7 @@
 //! configuration; what belongs to a device is checked by that device, registers of a vCPU by KVM, and the rings of a queue
 //! when it starts. State that passes can do no more than its guest could have done.
 
+mod device;
 mod memory;
 pub mod section;
 mod stream;
@@ -25,11 +26,13 @@ use serde::{Deserialize, Serialize};
 use crate::config::VmConfig;
 use crate::hypervisor::{VcpuState, VmState};
 use crate::layout;
-use crate::legacy::{PowerState, RtcState, SerialState};
+use crate::legacy::{CpuHotplugState, PowerState, RtcState, SerialState};
 use crate::pci::{ConfigState, HotplugState};
-use crate::virtio::TransportState;
+pub use device::{DeviceState, FunctionState};
+pub(crate) use memory::runs;
 pub use memory::{Progress, read_memory, write_memory};
 use section::Kind;
+pub(crate) use stream::{BLOCK, block};
 pub use stream::{StreamReader, StreamWriter};
 
 /// Most devices: one a slot.
@@ -143,7 +146,7 @@ pub struct MachineState {
     pub clock: u64,
     /// Interrupt controllers and timer.
     pub vm: VmState,
-    /// vCPUs, in order. Shared: the thread of each takes its own.
+    /// vCPUs that are there, in order. Shared: the thread of each takes its own.
     pub vcpus: Arc<Vec<VcpuState>>,
     /// What is on the board besides PCI devices.
     pub board: BoardState,
@@ -157,7 +160,7 @@ pub struct MachineState {
 pub struct Shape {
     /// Bytes of guest memory.
     pub memory: u64,
-    /// vCPUs.
+    /// vCPUs that are there.
     pub vcpus: u32,
 }
 
@@ -177,18 +180,9 @@ pub struct BoardState {
     pub bridge: ConfigState,
     /// PCI hot-plug controller.
     pub hotplug: HotplugState,
-}
-
-/// One PCI device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeviceState {
-    /// Its alias.
-    pub alias: String,
-    /// Its slot.
-    pub slot: u8,
-    /// Its transport, queues and what it knows itself.
-    pub transport: TransportState,
+    /// vCPU hot-plug controller; none in what earlier versions saved, whose vCPUs are the first ones.
+    #[serde(default)]
+    pub cpus: Option<CpuHotplugState>,
 }
 
 /// Section [`Kind::Shape`].
@@ -265,6 +259,19 @@ impl MachineState {
         }
     }
 
+    /// Gives a configuration as many vCPUs as there are: a guest may let go of some at any time. What it can't have is left for
+    /// [`check`](Self::check).
+    pub fn settle_vcpus(&self, config: &mut VmConfig) {
+        if config.max_vcpus.is_some_and(|max| (1..=max).contains(&self.shape.vcpus)) {
+            config.vcpus = self.shape.vcpus;
+        }
+    }
+
+    /// Which vCPUs are there, and what host and guest want of each other.
+    pub fn cpus(&self) -> CpuHotplugState {
+        self.board.cpus.unwrap_or_else(|| CpuHotplugState::first(self.shape.vcpus))
+    }
+
     /// Whether it is of a machine with this configuration: as much memory, as many vCPUs and serial ports, the same devices in
     /// the same slots.
     pub fn check(&self, config: &VmConfig) -> Result<(), StateError> {
@@ -274,6 +281,10 @@ impl MachineState {
         }
         if self.shape.vcpus != config.vcpus || self.vcpus.len() != config.vcpus as usize {
             return Err(count("vCPUs", self.shape.vcpus, config.vcpus));
+        }
+        let cpus = self.cpus();
+        if !cpus.fits(config.vcpu_limit()) || cpus.present.count() != config.vcpus {
+            return Err(StateError::Board("vCPU hot-plug controller"));
         }
         if self.board.serials.len() != config.serials.len() {
             return Err(count("serial ports", self.board.serials.len() as u32, config.serials.len() as u32));

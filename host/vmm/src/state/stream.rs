@@ -6,27 +6,16 @@ use std::io::{self, Read, Write};
 
 use rustix::fs::OFlags;
 
+use crate::aligned::AlignedBuffer;
+
 /// Bytes of a block.
-const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 /// What any disk is content with.
 const ALIGNMENT: usize = 4096;
 
-/// A buffer of one block at an aligned address.
-struct Buffer {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-impl Buffer {
-    fn new() -> Self {
-        let bytes = vec![0; BLOCK + ALIGNMENT];
-        let start = bytes.as_ptr().align_offset(ALIGNMENT);
-        Self { bytes, start }
-    }
-
-    fn block(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + BLOCK]
-    }
+/// A buffer of one block.
+pub(crate) fn block() -> AlignedBuffer {
+    AlignedBuffer::new(BLOCK, ALIGNMENT)
 }
 
 fn is_direct(file: &File) -> io::Result<bool> {
@@ -36,7 +25,7 @@ fn is_direct(file: &File) -> io::Result<bool> {
 /// Writes to a descriptor that is at the right place.
 pub struct StreamWriter {
     file: File,
-    buffer: Buffer,
+    buffer: AlignedBuffer,
     filled: usize,
     direct: bool,
 }
@@ -45,14 +34,14 @@ impl StreamWriter {
     /// A writer to a file, pipe or socket.
     pub fn new(file: File) -> io::Result<Self> {
         let direct = is_direct(&file)?;
-        Ok(Self { file, buffer: Buffer::new(), filled: 0, direct })
+        Ok(Self { file, buffer: block(), filled: 0, direct })
     }
 
     /// Writes what is left in the buffer.
     pub fn finish(mut self) -> io::Result<()> {
         if self.direct {
             let end = self.filled.next_multiple_of(ALIGNMENT);
-            self.buffer.block()[self.filled..end].fill(0);
+            self.buffer.bytes()[self.filled..end].fill(0);
             self.filled = end;
         }
         self.flush()
@@ -66,7 +55,7 @@ impl Write for StreamWriter {
             return self.file.write(bytes);
         }
         let count = bytes.len().min(BLOCK - self.filled);
-        self.buffer.block()[self.filled..self.filled + count].copy_from_slice(&bytes[..count]);
+        self.buffer.bytes()[self.filled..self.filled + count].copy_from_slice(&bytes[..count]);
         self.filled += count;
         if self.filled == BLOCK {
             self.flush()?;
@@ -76,14 +65,14 @@ impl Write for StreamWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         let filled = std::mem::take(&mut self.filled);
-        self.file.write_all(&self.buffer.block()[..filled])
+        self.file.write_all(&self.buffer.bytes()[..filled])
     }
 }
 
 /// Reads from a descriptor that is at the right place. May read more from it than it gives out.
 pub struct StreamReader {
     file: File,
-    buffer: Buffer,
+    buffer: AlignedBuffer,
     /// What of the buffer was not given out yet.
     rest: std::ops::Range<usize>,
     direct: bool,
@@ -93,7 +82,7 @@ impl StreamReader {
     /// A reader of a file, pipe or socket.
     pub fn new(file: File) -> io::Result<Self> {
         let direct = is_direct(&file)?;
-        Ok(Self { file, buffer: Buffer::new(), rest: 0..0, direct })
+        Ok(Self { file, buffer: block(), rest: 0..0, direct })
     }
 }
 
@@ -103,11 +92,11 @@ impl Read for StreamReader {
             if !self.direct && bytes.len() >= BLOCK / 2 {
                 return self.file.read(bytes);
             }
-            self.rest = 0..self.file.read(self.buffer.block())?;
+            self.rest = 0..self.file.read(self.buffer.bytes())?;
         }
         let count = bytes.len().min(self.rest.len());
         let from = self.rest.start;
-        bytes[..count].copy_from_slice(&self.buffer.block()[from..from + count]);
+        bytes[..count].copy_from_slice(&self.buffer.bytes()[from..from + count]);
         self.rest.start += count;
         Ok(count)
     }

@@ -7,7 +7,7 @@ use vm_memory::{Bytes, GuestAddress};
 use super::*;
 use crate::config::{
     BalloonConfig, BootConfig, ConsoleConfig, ConsoleEnd, ConsolePort, CpuConfig, DeviceConfig, DeviceKind,
-    FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig,
+    FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig, SmbiosConfig,
 };
 use crate::console::Console;
 use crate::machine::{Consoles, FdTable, Machine, Parts, Signals};
@@ -119,7 +119,13 @@ fn config() -> VmConfig {
     };
     let console = ConsoleConfig { ports: vec![port("console0", None), port("a0", Some("agent"))] };
     let rng = RngConfig { fd: FdIndex(2), rate: None };
-    let balloon = BalloonConfig { target: 16 * MIB, stats: true, stats_period: None };
+    let balloon = BalloonConfig {
+        target: 16 * MIB,
+        stats: true,
+        stats_period: None,
+        deflate_on_oom: true,
+        reporting: true,
+    };
     VmConfig {
         name: "saved".to_owned(),
         kvm: FdIndex(0),
@@ -131,10 +137,12 @@ fn config() -> VmConfig {
             numa: None,
         },
         vcpus: 2,
+        max_vcpus: None,
         cpu: CpuConfig::default(),
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: String::new() },
+        smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
         devices: vec![
             device("console", DeviceKind::Console(console)),

@@ -9,6 +9,7 @@ use virtio_queue::Queue;
 use super::Memory;
 use super::interrupt::Interrupt;
 use super::queue::DeviceQueue;
+use crate::config::MemoryRegion;
 
 /// Everything a device gets when its driver says DRIVER_OK.
 pub struct Activation {
@@ -58,6 +59,15 @@ pub enum OwnState {
         wanted: u32,
         /// Pages the guest says it gave away.
         actual: u32,
+    },
+    /// Memory that is plugged in blocks.
+    Memory {
+        /// Where it is.
+        region: MemoryRegion,
+        /// Bytes the guest shall have.
+        requested: u64,
+        /// Runs of blocks that it has: the first, and the one after the last.
+        plugged: Vec<(u32, u32)>,
     },
 }
 

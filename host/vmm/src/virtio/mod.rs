@@ -25,6 +25,7 @@ pub mod chain;
 pub mod console;
 pub mod device;
 pub mod interrupt;
+pub mod mem;
 pub mod net;
 pub mod queue;
 pub mod rng;

@@ -7,12 +7,15 @@
 //!                        └───────────> Ended <──────┘          memory is freed; the worker waits for Release
 //! ```
 
+mod block_jobs;
 mod disks;
 mod guard;
+mod late;
 mod migrate;
 mod plug;
 mod save;
 
+use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +32,7 @@ use crate::machine::{
 use crate::migration::Mailbox;
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
+use block_jobs::Jobs;
 use migrate::{Arrival, Migrating};
 use save::{Image, Saving};
 
@@ -46,6 +50,13 @@ pub(super) struct Life {
     migration: Option<Migrating>,
     locks: DiskLocks,
     saving: Option<Saving>,
+    jobs: Jobs,
+    /// A job came to another state since they were looked at.
+    jobs_moved: bool,
+    /// What a guest did to itself of which pages are missing.
+    stopped_late: Option<GuestStop>,
+    /// Says that a guest that came here has run.
+    witness: Option<File>,
     pub(super) history: History,
     /// Events that were not sent to a daemon yet.
     pub(super) fresh: Vec<(u64, Event)>,
@@ -77,6 +88,10 @@ impl Life {
             migration: None,
             locks: DiskLocks::default(),
             saving: None,
+            jobs: Jobs::new(),
+            jobs_moved: false,
+            stopped_late: None,
+            witness: None,
             history: History::default(),
             fresh: Vec::new(),
         }
@@ -103,6 +118,9 @@ impl Life {
     }
 
     pub(super) fn status(&self) -> Status {
+        if let Some(interrupted) = self.late() {
+            return Status::Late { interrupted };
+        }
         match &self.state {
             State::Empty => Status::Empty,
             State::Running(_) => Status::Running,
@@ -135,6 +153,7 @@ impl Life {
     ) -> Result<(), Failure> {
         self.begin(&config)?;
         let fds = FdTable::new(fds);
+        let vcpus = config.vcpus;
         let image = saved.map(|index| Image::open(&fds, index, &mut config)).transpose()?;
         let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         plug::settle_slots(&mut config, &slots);
@@ -151,7 +170,8 @@ impl Life {
             machine.resume();
             self.state = State::Running(Box::new(machine));
         }
-        self.config = Some(config);
+        self.config = Some(VmConfig { vcpus, ..config });
+        self.count_vcpus();
         Ok(())
     }
 
@@ -285,6 +305,7 @@ impl Life {
         let outcome = self.machine()?.reset();
         match outcome {
             Ok(()) => {
+                self.count_vcpus();
                 self.replace(|state| match state {
                     State::Paused(machine, PauseReason::Asked) => {
                         (State::Paused(machine, PauseReason::Asked), Some(Event::Reset))
@@ -308,6 +329,11 @@ impl Life {
     pub(super) fn quit(&mut self) -> Result<(), Failure> {
         if !matches!(self.state, State::Incoming(..)) {
             self.machine()?;
+        }
+        if self.late().is_some() {
+            // A vCPU that waits for a page can't be ended without one.
+            let reason = "some of the guest's memory is not here; only the end of the process ends it";
+            return Err(Failure::new(ErrorCode::State, reason));
         }
         self.abandon_save();
         self.end(End::Quit);
@@ -356,8 +382,16 @@ impl Life {
 
     /// Deals with what the machine reported. True when the guest came to a stop.
     pub(super) fn attend(&mut self) -> bool {
-        let Happened { first_output, balloon, stop, panic_handled, ejected, saved } = self.signals.take();
+        let happened = self.signals.take();
+        let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
+        self.jobs_moved |= happened.job_moved;
+        if happened.disk_stopped {
+            self.disk_stopped();
+        }
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
+        if vcpus {
+            self.count_vcpus();
+        }
         if let Some(at) = first_output
             && !self.history.after(0).any(|(_, event)| matches!(event, Event::FirstOutput { .. }))
         {
@@ -370,6 +404,7 @@ impl Life {
         if saved {
             self.end_saving();
         }
+        let stop = self.stop_when_whole(stop);
         if panic_handled {
             self.push(Event::GuestPanicHandled);
         }
@@ -405,6 +440,7 @@ impl Life {
     fn end(&mut self, end: End) {
         self.last_stats = self.stats();
         self.migration = None;
+        self.drop_jobs();
         self.locks.clear();
         self.replace(|state| {
             drop(state);

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{FlockOperation, flock};
+use reeve_image::Format;
+use rustix::fs::{FlockOperation, flock, fstat};
 
 use crate::config::{BackingConfig, DeviceConfig, DeviceKind, FdIndex};
 use crate::machine::{FdError, FdTable};
@@ -40,6 +41,11 @@ impl Files {
     }
 }
 
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let identity = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+    identity(one).is_some() && identity(one) == identity(other)
+}
+
 impl DiskLocks {
     /// Takes note of the disks among `devices` that are written.
     pub fn note<'a>(
@@ -55,6 +61,51 @@ impl DiskLocks {
             }
         }
         Ok(())
+    }
+
+    /// Locks files of the chain of a disk for writing, through descriptors that were opened for that: nobody else may have them. `files` are
+    /// those of the disk as it has them. A file is free for a moment, as in [`switch`](Self::switch).
+    pub fn borrow(
+        &mut self,
+        alias: &str,
+        files: &[(OwnedFd, Format)],
+        borrowed: Vec<OwnedFd>,
+    ) -> Result<(), String> {
+        let place = self.0.get_mut(alias).ok_or_else(|| format!("disk '{alias}' is not written"))?;
+        for (number, fd) in borrowed.iter().enumerate() {
+            let here = files.iter().skip(1).map(|(fd, _)| fd).find(|here| is_same(here, fd));
+            let here =
+                here.ok_or_else(|| format!("a file that came is not in the chain of disk '{alias}'"))?;
+            // Nothing could fail about a lock that is held.
+            let _ = flock(here, FlockOperation::Unlock);
+            if let Err(errno) = flock(fd, FlockOperation::NonBlockingLockExclusive) {
+                for fd in &borrowed[..number] {
+                    let _ = flock(fd, FlockOperation::Unlock);
+                }
+                for fd in &place.below {
+                    let _ = flock(fd, FlockOperation::NonBlockingLockShared);
+                }
+                let cause = std::io::Error::from(errno);
+                return Err(format!(
+                    "a backing file of disk '{alias}' is in use by others, which would see it change: {cause}"
+                ));
+            }
+        }
+        place.below.extend(borrowed);
+        Ok(())
+    }
+
+    /// Takes the files that a disk has now, from the one that is written down, in the place of those it had, and locks them.
+    pub fn replace(&mut self, alias: &str, files: Vec<OwnedFd>) {
+        let mut files = files.into_iter();
+        if let (Some(image), true) = (files.next(), self.0.contains_key(alias)) {
+            // What was opened for writing is closed first.
+            self.0.remove(alias);
+            let files = Files { image, below: files.collect() };
+            // Nobody came in between but by great chance; there is nothing left to do against it.
+            let _ = files.lock();
+            self.0.insert(alias.to_owned(), files);
+        }
     }
 
     /// Forgets a disk that is gone; with its last descriptor goes its lock.

@@ -21,7 +21,8 @@ use crate::config::{FdIndex, VmConfig};
 use crate::machine::Signals;
 use crate::migration::Mailbox;
 use crate::protocol::{
-    Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, Request, VERSION, decode,
+    Answer, Call, ErrorCode, Failure, Frame, FrameError, Hello, Message, MigrationOrder, Request, VERSION,
+    decode,
 };
 use connection::{Connection, Filled};
 use life::Life;
@@ -138,6 +139,7 @@ impl Worker {
                 if matches!(next, Next::Leave) {
                     return Ok(());
                 }
+                self.life.look_at_jobs();
                 self.send_fresh_events();
             }
         }
@@ -275,19 +277,27 @@ impl Worker {
     fn carry_out(&mut self, call: Call, fds: Vec<OwnedFd>) -> Result<Answer, Failure> {
         let harmless = matches!(
             call,
-            Call::Status | Call::Stats | Call::SaveStatus | Call::CancelSave | Call::Resume | Call::Quit
+            Call::Status
+                | Call::Stats
+                | Call::BlockJobs
+                | Call::SaveStatus
+                | Call::CancelSave
+                | Call::Resume
+                | Call::Quit
         );
         if self.life.is_saving() && !harmless {
-            return Err(Failure::new(ErrorCode::State, "the machine is being saved"));
+            return Err(Failure::new(ErrorCode::State, "the machine is being saved or dumped"));
         }
         if self.life.is_migrating() && changes_machine(&call) {
             let reason = "the guest is being migrated; abort the migration first";
             return Err(Failure::new(ErrorCode::State, reason));
         }
+        self.refuse_while_images_move(&call)?;
         match call {
             Call::Launch { config } => self.launch(*config, fds, None)?,
             Call::Restore { config, state } => self.launch(*config, fds, Some(state))?,
             Call::Save => self.life.save(fds)?,
+            Call::Dump { live } => self.life.dump(fds, live)?,
             Call::CancelSave => self.life.cancel_save()?,
             Call::SaveStatus => return Ok(Answer::Save(self.life.save_status()?)),
             Call::Pause => self.life.pause()?,
@@ -298,6 +308,8 @@ impl Worker {
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
+            Call::SetVcpus { count } => self.life.set_vcpus(count)?,
+            Call::RequestMemory { alias, bytes } => self.life.request_memory(&alias, bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
             Call::Stats => return Ok(Answer::Stats(Box::new(self.life.stats()))),
@@ -305,6 +317,8 @@ impl Worker {
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
+            Call::BlockJob { alias, order } => self.life.block_job(&alias, order, fds)?,
+            Call::BlockJobs => return Ok(Answer::BlockJobs(self.life.block_jobs())),
             Call::SwitchDisks { disks } => self.life.switch_disks(&disks, fds)?,
             Call::SnapshotDisks { aliases, name, taken } => {
                 self.life.snapshot_disks(&aliases, &name, taken)?;
@@ -314,14 +328,33 @@ impl Worker {
             }
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Migrate { order } => {
+                let comes = matches!(order, MigrationOrder::Receive { .. });
                 self.life.migrate(order, fds)?;
-                self.serve_machine()?;
+                if comes {
+                    self.serve_machine()?;
+                }
             }
             Call::Hello { .. } | Call::OpenConsole { .. } | Call::OpenChannel { .. } | Call::Release => {
                 unreachable!("handled where the connection is at hand")
             }
         }
         Ok(Answer::Done)
+    }
+
+    /// Refuses what can't be while a job works on the images of a disk.
+    fn refuse_while_images_move(&self, call: &Call) -> Result<(), Failure> {
+        let life = &self.life;
+        match call {
+            Call::Save | Call::Migrate { order: MigrationOrder::Send { .. } } => {
+                life.busy_disk().map_or(Ok(()), |alias| life.refuse_busy(alias))
+            }
+            Call::ResizeDisk { alias, .. } | Call::DetachDevice { alias, .. } => life.refuse_busy(alias),
+            Call::SwitchDisks { disks } => disks.iter().try_for_each(|disk| life.refuse_busy(&disk.alias)),
+            Call::SnapshotDisks { aliases, .. } | Call::DropDiskSnapshots { aliases, .. } => {
+                aliases.iter().try_for_each(|alias| life.refuse_busy(alias))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Answers a Hello. False when the daemon can't be talked to.
@@ -398,12 +431,16 @@ fn changes_machine(call: &Call) -> bool {
             | Call::DetachDevice { .. }
             | Call::ResizeDisk { .. }
             | Call::LimitDisk { .. }
+            | Call::BlockJob { .. }
             | Call::SwitchDisks { .. }
             | Call::SnapshotDisks { .. }
             | Call::DropDiskSnapshots { .. }
             | Call::SetLink { .. }
             | Call::InjectNmi
+            | Call::SetVcpus { .. }
+            | Call::RequestMemory { .. }
             | Call::Save
+            | Call::Dump { .. }
     )
 }
 

@@ -93,7 +93,13 @@ fn every_vcpu_gets_its_nmi() {
 
 #[test]
 fn statistics_come_by_themselves() {
-    let balloon = BalloonConfig { target: 64 << 20, stats: true, stats_period: Some(1) };
+    let balloon = BalloonConfig {
+        target: 64 << 20,
+        stats: true,
+        stats_period: Some(1),
+        deflate_on_oom: true,
+        reporting: true,
+    };
     let (mut worker, _terminal) = boot(vec![DeviceKind::Balloon(balloon)], LifecycleAction::Destroy);
     let start = Instant::now();
     while worker.stats().balloon.is_none_or(|balloon| balloon.guest.is_empty()) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
     BootConfig, ConsoleEnd, CpuConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode,
-    SerialConfig, VmConfig,
+    SerialConfig, SmbiosConfig, VmConfig,
 };
 use reeve_vmm::protocol::{
     Answer, Call, Event, Failure, Hello, Message, Request, Stats, Status, VERSION, decode, receive, send,
@@ -314,9 +314,11 @@ pub fn config() -> VmConfig {
         },
         cpu: CpuConfig::default(),
         vcpus: 1,
+        max_vcpus: None,
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: "console=ttyS0".to_owned() },
+        smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
         devices: Vec::new(),
         on_poweroff: LifecycleAction::Destroy,

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    DiskLimits, FdIndex, RngConfig, VmConfig,
+    DiskLimits, ErrorPolicy, FdIndex, IoEngine, RngConfig, VmConfig,
 };
 use reeve_vmm::protocol::{Call, ErrorCode, Event};
 
@@ -27,6 +27,9 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         cache: CacheMode::Writeback,
         discard: false,
         limits: DiskLimits::default(),
+        errors: ErrorPolicy::default(),
+        io: IoEngine::Ring,
+        encryption: None,
     };
     device(alias, DeviceKind::Block(config))
 }
@@ -40,7 +43,13 @@ pub fn console(alias: &str) -> DeviceConfig {
 /// A machine with one of everything that needs no network; descriptor 2 is the disk, 3 the random source.
 pub fn full_config() -> VmConfig {
     let mut config = config();
-    let balloon = BalloonConfig { target: config.memory.bytes, stats: true, stats_period: None };
+    let balloon = BalloonConfig {
+        target: config.memory.bytes,
+        stats: true,
+        stats_period: None,
+        deflate_on_oom: true,
+        reporting: true,
+    };
     config.devices = vec![
         disk("virtio-disk0", 2),
         console("virtio-console0"),

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use reeve_migrate::{Plan, Step, StrategyAnswer, StrategyQuestion};
-use reeve_vmm::config::{SeccompMode, VmConfig};
+use reeve_vmm::config::{DeviceKind, PluggableConfig, SeccompMode, VmConfig, WatchdogAction};
 use reeve_vmm::protocol::{
     Call, ErrorCode, Event, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder, PauseReason,
     Status,
@@ -16,27 +16,32 @@ use uuid::Uuid;
 
 use crate::harness::{Terminal, Worker, config, guest, kvm};
 use crate::machine::{full_config, image, launch};
+use crate::save::guarded;
+use crate::virtio::device;
 
-const LIMITS: MigrationLimits = MigrationLimits {
+pub const LIMITS: MigrationLimits = MigrationLimits {
     max_downtime_us: 300_000,
     bandwidth: None,
     max_throttle: 0,
     max_rounds: 50,
     compress: false,
+    post_copy: false,
+    post_copy_after: None,
+    post_copy_bandwidth: None,
 };
 
-fn full() -> VmConfig {
+pub fn full() -> VmConfig {
     let mut config = full_config();
     config.sandbox.seccomp = SeccompMode::Kill;
     config
 }
 
-fn order(worker: &mut Worker, order: MigrationOrder) {
+pub fn order(worker: &mut Worker, order: MigrationOrder) {
     worker.link.call(Call::Migrate { order }).unwrap();
 }
 
 /// The next news of a migration that `wanted` takes.
-fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) -> T {
+pub fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) -> T {
     worker.link.event(|event| match event {
         Event::Migration { news } => wanted(news),
         _ => None,
@@ -44,7 +49,7 @@ fn news<T>(worker: &mut Worker, wanted: impl Fn(&MigrationNews) -> Option<T>) ->
 }
 
 /// A worker that waits for a guest with this configuration, and the source's end of the stream.
-fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (Worker, UnixStream) {
+pub fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (Worker, UnixStream) {
     let hello = source.reconnect(u64::MAX);
     let config = hello.config.unwrap();
     let (near, far) = UnixStream::pair().unwrap();
@@ -53,12 +58,20 @@ fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) -> (
     // As the destination's daemon has it: opened for itself, and not locked.
     let again = reopen(image);
     let shared = Vec::new();
-    let order = MigrationOrder::Receive { migration, config: Box::new(config), shared, paused };
+    let order = MigrationOrder::Receive {
+        migration,
+        config: Box::new(config),
+        shared,
+        paused,
+        late: true,
+        witness: false,
+    };
+    let faults = File::options().read(true).write(true).open("/dev/userfaultfd").unwrap();
     let mut fds = vec![kvm.as_fd(), kernel.as_fd()];
     if !source_has_disk(source) {
-        fds.push(far.as_fd());
+        fds.extend([faults.as_fd(), far.as_fd()]);
     } else {
-        fds.extend([again.as_fd(), random.as_fd(), far.as_fd()]);
+        fds.extend([again.as_fd(), random.as_fd(), faults.as_fd(), far.as_fd()]);
     }
     target.link.call_with(Call::Migrate { order }, &fds).unwrap();
     assert_eq!(target.status(), Status::Incoming { whole: false });
@@ -79,7 +92,7 @@ fn source_has_disk(source: &mut Worker) -> bool {
     !source.stats().disks.is_empty()
 }
 
-fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
+pub fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
     let order = MigrationOrder::Send { migration, limits, steered: false };
     source.link.call_with(Call::Migrate { order }, &[stream.as_fd()]).unwrap();
 }
@@ -93,7 +106,7 @@ fn asked(source: &mut Worker) -> (u32, StrategyQuestion) {
     })
 }
 
-fn ready(source: &mut Worker) -> u64 {
+pub fn ready(source: &mut Worker) -> u64 {
     news(source, |news| match news {
         MigrationNews::Ready { stopped_us, .. } => Some(*stopped_us),
         MigrationNews::Kept { reason } => panic!("{reason}"),
@@ -119,15 +132,19 @@ fn relocate(source: &mut Worker, image: &File, limits: MigrationLimits) -> (Work
     (target, downtime)
 }
 
-fn console(worker: &mut Worker) -> Terminal {
+pub fn console(worker: &mut Worker) -> Terminal {
     worker.console("serial0")
 }
 
 /// A running guest with memory full of a pattern, and something on its disk.
-fn filled(image: &File) -> (Worker, Terminal) {
+pub fn filled(image: &File) -> (Worker, Terminal) {
+    filled_with(&full(), image)
+}
+
+fn filled_with(config: &VmConfig, image: &File) -> (Worker, Terminal) {
     let locked = reopen(image);
     flock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
-    let mut source = launch(&full(), &locked);
+    let mut source = launch(config, &locked);
     drop(locked);
     let mut terminal = console(&mut source);
     terminal.expect("reeve-guest: ready");
@@ -163,6 +180,54 @@ fn a_guest_moves_there_and_back_with_memory_disk_and_devices() {
     terminal.tell("poweroff");
     source.link.wait_for(&Event::GuestPowerOff);
     source.finish();
+}
+
+#[test]
+fn an_armed_watchdog_moves_with_its_guest() {
+    let image = image();
+    let mut source = launch(&guarded(), &image);
+    let mut terminal = console(&mut source);
+    terminal.expect("reeve-guest: ready");
+    assert_eq!(terminal.run("watchdog start 5000"), "ok");
+    let (mut target, _) = relocate(&mut source, &image, LIMITS);
+    source.finish();
+    let mut terminal = console(&mut target);
+    assert_eq!(terminal.run("watchdog status"), "ok on=true expired=false");
+    assert_eq!(terminal.run("watchdog ping"), "ok");
+    let expired = Event::WatchdogExpired { action: WatchdogAction::Pause };
+    target.link.wait_for(&expired);
+    assert_eq!(target.status(), Status::Paused { reason: PauseReason::Watchdog });
+    target.link.call(Call::Resume).unwrap();
+    terminal.tell("panic");
+    target.link.wait_for(&Event::GuestCrash { reason: "the guest has panicked".to_owned() });
+    target.finish();
+}
+
+#[test]
+fn a_guest_moves_with_the_vcpus_and_the_memory_that_were_plugged() {
+    let image = image();
+    let mut config = full();
+    let boot = config.vcpus;
+    config.max_vcpus = Some(boot + 2);
+    let memory = PluggableConfig { bytes: 32 << 20, block: 2 << 20, requested: 8 << 20 };
+    config.devices.push(device("virtiomem0", None, DeviceKind::Memory(memory)));
+    let (mut source, mut terminal) = filled_with(&config, &image);
+    source.link.call(Call::SetVcpus { count: boot + 1 }).unwrap();
+    terminal.expect(&format!("cpu {boot} has come"));
+    assert_eq!(terminal.run("plugged write 9"), "ok bytes=8388608");
+    let (mut target, _) = relocate(&mut source, &image, LIMITS);
+    source.finish();
+    let mut terminal = console(&mut target);
+    assert_eq!(terminal.run("plugged verify 9"), "ok bytes=8388608");
+    let counted = format!("ok awake={0} expected={0} possible=2", boot + 1);
+    assert_eq!(terminal.run("cpus"), counted);
+    target.link.call(Call::SetVcpus { count: boot + 2 }).unwrap();
+    target.link.wait_for(&Event::VcpusChanged { count: boot + 2 });
+    terminal.expect(&format!("cpu {} has come", boot + 1));
+    let bytes = 16 << 20;
+    target.link.call(Call::RequestMemory { alias: "virtiomem0".to_owned(), bytes }).unwrap();
+    terminal.expect("16777216 bytes are plugged");
+    target.finish();
 }
 
 #[test]

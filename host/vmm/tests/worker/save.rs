@@ -4,9 +4,12 @@ use std::fs::File;
 use std::io::Seek;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use reeve_vmm::config::{CacheMode, FdIndex, SandboxConfig, SeccompMode, VmConfig};
+use reeve_vmm::config::{
+    CacheMode, DeviceConfig, DeviceKind, FdIndex, LifecycleAction, SandboxConfig, SeccompMode, VmConfig,
+    WatchdogAction, WatchdogConfig,
+};
 use reeve_vmm::protocol::{Answer, Call, ErrorCode, Event, Failure, PauseReason, Status};
 
 use crate::harness::{Terminal, Worker, config, file, guest, kvm};
@@ -111,6 +114,47 @@ fn memory_disk_clocks_and_devices_go_on() {
 
 fn number(answer: &str, name: &str) -> u64 {
     field(answer, name).parse().unwrap()
+}
+
+/// A machine that is looked after.
+pub fn guarded() -> VmConfig {
+    let mut config = full_config();
+    locked_in(&mut config);
+    config.on_crash = LifecycleAction::Preserve;
+    let watchdog = WatchdogConfig { action: WatchdogAction::Pause };
+    for (alias, kind) in [("watchdog0", DeviceKind::Watchdog(watchdog)), ("panic0", DeviceKind::Panic)] {
+        config.devices.push(DeviceConfig { alias: alias.to_owned(), slot: None, kind });
+    }
+    config
+}
+
+#[test]
+fn an_armed_watchdog_waits_for_its_guest_and_goes_on_with_it() {
+    let mut shelf = Shelf::new();
+    let config = guarded();
+    let (worker, mut terminal) = shelf.launch(&config);
+    // Six seconds, as this watchdog counts.
+    assert_eq!(terminal.run("watchdog start 3000"), "ok");
+    shelf.save(worker);
+    let (saved, longer) = (Instant::now(), Duration::from_secs(7));
+    while saved.elapsed() < longer {
+        std::thread::sleep(longer.saturating_sub(saved.elapsed()));
+    }
+    let (mut worker, mut terminal) = shelf.restore(&config);
+    assert_eq!(worker.status(), Status::Running, "no time passed for it");
+    assert_eq!(terminal.run("watchdog status"), "ok on=true expired=false");
+    assert_eq!(terminal.run("watchdog ping"), "ok");
+    worker.link.wait_for(&Event::WatchdogExpired { action: WatchdogAction::Pause });
+    worker.link.wait_for(&Event::Paused);
+    worker.link.call(Call::Resume).unwrap();
+    assert!(terminal.run("watchdog status").contains("expired=true"));
+    shelf.save(worker);
+
+    let (mut worker, mut terminal) = shelf.restore(&config);
+    assert!(terminal.run("watchdog status").contains("expired=true"), "it remembers");
+    terminal.tell("panic");
+    worker.link.wait_for(&Event::GuestCrash { reason: "the guest has panicked".to_owned() });
+    worker.finish();
 }
 
 #[test]

@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    DiskLimits, FdIndex, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode, VmConfig,
+    DiskLimits, ErrorPolicy, FdIndex, IoEngine, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode,
+    VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 
@@ -43,7 +44,19 @@ pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
     let serial = Some(alias.to_uppercase());
     let (format, backing) = (Format::Raw, Vec::new());
     let (fd, limits) = (FdIndex(fd), DiskLimits::default());
-    let block = BlockConfig { fd, format, backing, readonly: false, serial, cache, discard: true, limits };
+    let block = BlockConfig {
+        fd,
+        format,
+        backing,
+        readonly: false,
+        serial,
+        cache,
+        discard: true,
+        limits,
+        errors: ErrorPolicy::default(),
+        io: IoEngine::Ring,
+        encryption: None,
+    };
     device(alias, None, DeviceKind::Block(block))
 }
 
@@ -208,7 +221,13 @@ fn a_virtio_console_takes_commands_and_outlives_its_clients() {
 
 #[test]
 fn an_inflated_balloon_lowers_the_memory_of_the_worker() {
-    let balloon = BalloonConfig { target: 256 * MIB, stats: false, stats_period: None };
+    let balloon = BalloonConfig {
+        target: 256 * MIB,
+        stats: false,
+        stats_period: None,
+        deflate_on_oom: true,
+        reporting: true,
+    };
     let devices = vec![device("balloon0", None, DeviceKind::Balloon(balloon))];
     let (mut worker, mut terminal) = boot(devices, &[], |config| config.memory.bytes = 256 * MIB);
     terminal.run("mem write 7 192");

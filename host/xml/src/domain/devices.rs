@@ -2,7 +2,7 @@
 
 use reeve_model::domain::{Device, Devices};
 
-use super::{chardev, controller, disk, interface, rng};
+use super::{chardev, controller, disk, interface, memory_device, rng};
 use crate::error::Fault;
 use crate::print;
 use crate::reader::Reader;
@@ -21,6 +21,7 @@ pub(super) fn read(devices: &mut Reader<'_, '_>) -> Result<Devices, Fault> {
         memballoon: devices.one("memballoon", rng::read_balloon)?,
         watchdog: devices.one("watchdog", rng::read_watchdog)?,
         panic: devices.one("panic", rng::read_panic)?,
+        memories: devices.each("memory", memory_device::read)?,
         extra: devices.extra(),
     })
 }
@@ -38,6 +39,7 @@ pub(super) fn write(devices: &Devices) -> Element<'_> {
         .each(devices.panic.iter().map(rng::write_panic))
         .each(devices.memballoon.iter().map(rng::write_balloon))
         .each(devices.rngs.iter().map(rng::write))
+        .each(devices.memories.iter().map(memory_device::write))
         .extra(&devices.extra)
 }
 
@@ -54,6 +56,7 @@ pub(crate) fn read_one(device: &mut Reader<'_, '_>) -> Result<Device, Fault> {
         "memballoon" => Device::MemBalloon(rng::read_balloon(device)?),
         "watchdog" => Device::Watchdog(rng::read_watchdog(device)?),
         "panic" => Device::Panic(rng::read_panic(device)?),
+        "memory" => Device::Memory(memory_device::read(device)?),
         _ => Device::Other(print::fragment(&Node::Element(device.element.clone()))),
     })
 }
@@ -71,6 +74,7 @@ pub(crate) fn write_one(device: &Device) -> Result<Element<'_>, &str> {
         Device::MemBalloon(device) => rng::write_balloon(device),
         Device::Watchdog(device) => rng::write_watchdog(device),
         Device::Panic(device) => rng::write_panic(device),
+        Device::Memory(device) => memory_device::write(device),
         Device::Other(xml) => return Err(xml),
     })
 }

@@ -1,15 +1,17 @@
 //! `<disk>` (guide 20.16.1).
 
 use reeve_model::domain::{Disk, DiskDriver, DiskSource, IoTune};
+use reeve_model::storage::Encryption;
 
 use super::address::{read_common, write_common};
 use crate::error::Fault;
+use crate::pool::target::{read_encryption, write_encryption};
 use crate::reader::Reader;
 use crate::tree::Element;
 
 pub(crate) fn read(disk: &mut Reader<'_, '_>) -> Result<Disk, Fault> {
     let device = disk.word("device").unwrap_or_else(|| "disk".to_owned());
-    let source = read_source(disk)?;
+    let (source, of_source) = read_source(disk)?;
     let driver = disk.one("driver", read_driver)?.unwrap_or_default();
     let (target, bus) = disk
         .one("target", |target| Ok((target.required("dev", "vda")?, target.word("bus"))))?
@@ -21,6 +23,7 @@ pub(crate) fn read(disk: &mut Reader<'_, '_>) -> Result<Disk, Fault> {
         shareable: disk.flag("shareable")?,
         serial: disk.one("serial", |serial| Ok(serial.trimmed()))?.filter(|serial| !serial.is_empty()),
         iotune: Box::new(disk.one("iotune", read_iotune)?.unwrap_or_default()),
+        encryption: disk.one("encryption", read_encryption)?.or(of_source),
         common: read_common(disk)?,
         device,
         source,
@@ -29,18 +32,24 @@ pub(crate) fn read(disk: &mut Reader<'_, '_>) -> Result<Disk, Fault> {
     })
 }
 
-fn read_source(disk: &mut Reader<'_, '_>) -> Result<DiskSource, Fault> {
+/// The source, and how it is encrypted where that is said within it.
+fn read_source(disk: &mut Reader<'_, '_>) -> Result<(DiskSource, Option<Encryption>), Fault> {
     let kind = disk.word("type").unwrap_or_else(|| "file".to_owned());
+    let mut encryption = None;
     let mut path = |name: &str| {
-        let path = disk.one("source", |source| Ok(source.word(name)))?;
+        let path = disk.one("source", |source| {
+            encryption = source.one("encryption", read_encryption)?;
+            Ok(source.word(name))
+        })?;
         Ok(path.flatten().filter(|path| !path.is_empty()))
     };
-    Ok(match kind.as_str() {
+    let source = match kind.as_str() {
         "file" => DiskSource::File { path: path("file")? },
         "block" => DiskSource::Block { path: path("dev")? },
         "volume" => {
             let example = "add <source pool='default' volume='web.img'/>";
             let named = |source: &mut Reader<'_, '_>| {
+                encryption = source.one("encryption", read_encryption)?;
                 Ok((source.required("pool", "default")?, source.required("volume", "web.img")?))
             };
             let source = disk.one("source", named)?;
@@ -49,7 +58,8 @@ fn read_source(disk: &mut Reader<'_, '_>) -> Result<DiskSource, Fault> {
             DiskSource::Volume { pool, volume, found: None }
         }
         _ => DiskSource::Other { kind, source: disk.fragment("source")? },
-    })
+    };
+    Ok((source, encryption))
 }
 
 /// The bus that a target's name tells when the document does not (guide 20.16.1.4).
@@ -65,6 +75,7 @@ fn read_driver(driver: &mut Reader<'_, '_>) -> Result<DiskDriver, Fault> {
         cache: driver.word("cache"),
         io: driver.word("io"),
         error_policy: driver.word("error_policy"),
+        rerror_policy: driver.word("rerror_policy"),
         discard: driver.word("discard"),
         extra: driver.extra(),
     })
@@ -104,6 +115,7 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
         .with_some("type", driver.format.as_ref())
         .with_some("cache", driver.cache.as_ref())
         .with_some("error_policy", driver.error_policy.as_ref())
+        .with_some("rerror_policy", driver.rerror_policy.as_ref())
         .with_some("io", driver.io.as_ref())
         .with_some("discard", driver.discard.as_ref())
         .extra(&driver.extra);
@@ -121,6 +133,7 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
         .one_flag("readonly", disk.readonly)
         .one_flag("shareable", disk.shareable)
         .one_text("serial", disk.serial.as_ref())
-        .one_unless_empty(write_iotune(*disk.iotune));
+        .one_unless_empty(write_iotune(*disk.iotune))
+        .one_some(disk.encryption.as_ref().map(write_encryption));
     write_common(element, &disk.common)
 }

@@ -20,6 +20,7 @@ pub(super) fn read(os: &mut Reader<'_, '_>) -> Result<OsConfig, Fault> {
         initrd: read_path(os, "initrd")?,
         cmdline: read_path(os, "cmdline")?,
         boot: os.each("boot", |boot| boot.required("dev", "hd"))?,
+        smbios: os.one("smbios", |smbios| smbios.required("mode", "sysinfo"))?,
         extra: os.extra(),
     })
 }
@@ -40,6 +41,7 @@ pub(super) fn write(os: &OsConfig) -> Element<'_> {
         .one_text("initrd", os.initrd.as_ref())
         .one_text("cmdline", os.cmdline.as_ref())
         .each(os.boot.iter().map(|device| Element::new("boot").with("dev", device)))
+        .each(os.smbios.as_ref().map(|mode| Element::new("smbios").with("mode", mode)))
         .extra(&os.extra)
 }
 

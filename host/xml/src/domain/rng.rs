@@ -37,13 +37,23 @@ pub(crate) fn read_balloon(balloon: &mut Reader<'_, '_>) -> Result<MemBalloon, F
     Ok(MemBalloon {
         model: balloon.required("model", "virtio")?,
         stats_period: balloon.one("stats", |stats| stats.number("period"))?.flatten(),
+        auto_deflate: balloon.either("autodeflate", "on", "off")?,
+        free_page_reporting: balloon.either("freePageReporting", "on", "off")?,
         common: read_common(balloon)?,
     })
 }
 
 pub(crate) fn write_balloon(balloon: &MemBalloon) -> Element<'_> {
     let stats = Element::new("stats").with_some("period", balloon.stats_period.as_ref());
-    let element = Element::new("memballoon").with("model", &balloon.model).one_unless_empty(stats);
+    let mut element = Element::new("memballoon").with("model", &balloon.model);
+    let switches =
+        [("autodeflate", balloon.auto_deflate), ("freePageReporting", balloon.free_page_reporting)];
+    for (name, on) in switches {
+        if let Some(on) = on {
+            element.set(name, if on { "on" } else { "off" });
+        }
+    }
+    let element = element.one_unless_empty(stats);
     write_common(element, &balloon.common)
 }
 

@@ -47,11 +47,14 @@ trampoline_gdt:
     .long gdt
 trampoline_end:
 
-// Takes a number and, on the ring-0 stack of that number, joins the common road.
+// On the ring-0 stack of its number, which is that of its local APIC, it joins the common road.
 .code64
 application_cpu64:
-    mov edi, 1
-    lock xadd [next_cpu_number], edi
+    mov eax, 1
+    xor ecx, ecx
+    cpuid
+    shr ebx, 24
+    mov edi, ebx
     mov esi, edi
     inc esi
     shl esi, 12

@@ -19,14 +19,33 @@ const PATIENCE: u64 = 10_000 * MS;
 /// back by the mask and the one the last request left behind, and count in place of one each; the third cannot.
 const ROUNDS: usize = 3;
 
-/// `cpus`: how many run, of how many ACPI names. Waits a moment for those still on their way.
-pub fn count(machine: &Machine) -> Answer {
+/// `cpus`: how many run, of how many are there and how many ACPI says may come. Waits a moment for those still on their way.
+/// `cpus eject NUMBER`: lets go of one, whether the host wants it or not. `cpus auto on|off`: whether the guest follows the host by itself.
+/// `cpus wake`: wakes all others while none runs.
+pub fn count(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
+    match words.next("eject, auto or wake") {
+        Ok("wake") if cpus::awake() == 1 => cpus::start_others(),
+        Ok("eject") => {
+            let number = words.number("NUMBER")?.min(63) as u8;
+            return Ok(if machine.let_cpu_go(number) { "gone" } else { "still there" }.into());
+        }
+        Ok("auto") => {
+            machine.cpu_hotplug.automatic = words.switch()?;
+            return Ok(String::new());
+        }
+        Ok(other) => return Err(format!("there is no 'cpus {other}'")),
+        Err(_) => {}
+    }
     let deadline = clock::now() + PATIENCE;
     let expected = machine.expected_cpus.min(cpus::MAX);
     while cpus::awake() < expected && clock::now() < deadline {
         core::hint::spin_loop();
     }
-    Ok(format!("awake={} expected={}", cpus::awake(), machine.expected_cpus))
+    let mut report = format!("awake={} expected={}", cpus::awake(), machine.expected_cpus);
+    if machine.possible_cpus > 0 {
+        report += &format!(" possible={}", machine.possible_cpus);
+    }
+    Ok(report)
 }
 
 /// `cpuid [LEAF [SUBLEAF]]`: the registers, or without a leaf the names of CPU and hypervisor.

@@ -31,13 +31,15 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     Ok(format!("{verb} mib={mib} us={}", (clock::now() - start) / 1000))
 }
 
-fn fill(run: &mut Run, value: impl Fn(u64) -> u64) {
+/// Writes a value to every word of a run.
+pub fn fill(run: &mut Run, value: impl Fn(u64) -> u64) {
     for index in 0..run.count() {
         run.write(index, value(run.address(index)));
     }
 }
 
-fn verify(run: &Run, pattern: u64) -> Result<(), alloc::string::String> {
+/// Looks whether `write` wrote every word of a run.
+pub fn verify(run: &Run, pattern: u64) -> Result<(), alloc::string::String> {
     for index in 0..run.count() {
         let (wanted, found) = (pattern ^ run.address(index), run.read(index));
         if wanted != found {
@@ -48,13 +50,14 @@ fn verify(run: &Run, pattern: u64) -> Result<(), alloc::string::String> {
 }
 
 /// `dirty RATE MIB SECONDS`: writes to RATE mebibytes' worth of pages a second (0: as many as possible), round and
-/// round over MIB mebibytes.
+/// round over MIB mebibytes. Each page must still have what was written there a round before: a page that was lost on a move shows.
 pub fn dirty(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     const BREATH: u64 = SECOND / 1000;
     let (rate, mib, seconds) = (words.number("RATE")?, words.number("MIB")?.max(1), words.number("SECONDS")?);
     let mut runs = machine.memory.words(mib)?;
     let start = clock::now();
     let pages_a_second = rate * MIB / PAGE;
+    let round: u64 = runs.iter().map(|run| run.count().div_ceil(WORDS_A_PAGE)).sum();
     let (mut dirtied, mut run, mut page) = (0u64, 0, 0);
     loop {
         let elapsed = clock::now() - start;
@@ -65,6 +68,11 @@ pub fn dirty(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             if rate == 0 { dirtied + 1024 } else { (pages_a_second * (elapsed / 1000)) / (SECOND / 1000) };
         while dirtied < due {
             dirtied += 1;
+            let (before, found) = (dirtied.saturating_sub(round), runs[run].read(page * WORDS_A_PAGE));
+            if before > 0 && before != found {
+                let address = runs[run].address(page * WORDS_A_PAGE);
+                return Err(format!("at {address:#x}: wanted {before}, found {found}"));
+            }
             runs[run].write(page * WORDS_A_PAGE, dirtied);
             page += 1;
             if page * WORDS_A_PAGE >= runs[run].count() {

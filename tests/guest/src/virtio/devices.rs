@@ -10,6 +10,7 @@ use super::balloon::Balloon;
 use super::console::Console;
 use super::dma::Identity;
 use super::entropy::Entropy;
+use super::pluggable::Pluggable;
 use super::transport::{Registers, Transport};
 use crate::interrupts;
 use crate::pci::{Access, Function, MsixEntry};
@@ -91,6 +92,8 @@ pub struct Devices {
     pub entropy: Option<Slot<Entropy>>,
     /// The first balloon.
     pub balloon: Option<Slot<Balloon>>,
+    /// The first memory that comes in blocks.
+    pub pluggable: Option<Slot<Pluggable>>,
     /// Functions whose driver did not start.
     pub failed: Vec<(u8, virtio_drivers::Error)>,
 }
@@ -141,6 +144,9 @@ impl Devices {
             }
             DeviceType::MemoryBalloon => {
                 self.balloon = Some(Slot::new(Balloon::new(transport)?, slot, vector, msix, registers));
+            }
+            DeviceType::Memory => {
+                self.pluggable = Some(Slot::new(Pluggable::new(transport)?, slot, vector, msix, registers));
             }
             _ => {}
         }

@@ -10,20 +10,20 @@ use crate::daemon::units::sessions;
 use crate::daemon_contract::{MIB, download, restart};
 use crate::lab::Lab;
 
-const TARGET: &str = "iqn.2010-05.com.example:guarded";
+pub(super) const TARGET: &str = "iqn.2010-05.com.example:guarded";
 /// As the host's init gave it to the server.
-const SECRET: &str = "wh#sper=ed\\wo\"rd";
-const USAGE: &str = "lab-chap";
+pub(super) const SECRET: &str = "wh#sper=ed\\wo\"rd";
+pub(super) const USAGE: &str = "lab-chap";
 const RECORDS: &str = "/etc/iscsi/nodes";
 
-fn pool(auth: &str) -> String {
+pub(super) fn pool(auth: &str) -> String {
     format!(
         "<pool type='iscsi'><name>lab</name><source><host name='127.0.0.1'/><device path='{TARGET}'/>{auth}</source>\
          <target><path>/dev/disk/by-path</path></target></pool>"
     )
 }
 
-fn secret(kind: &str) -> String {
+pub(super) fn secret(kind: &str) -> String {
     let element = if kind == "iscsi" { "target" } else { "volume" };
     format!(
         "<secret private='yes'><uuid>0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f</uuid>\
@@ -96,7 +96,7 @@ pub fn refused_and_taken(lab: &mut Lab) -> Outcome {
 }
 
 /// Files of the initiator that hold a text.
-fn holders(text: &str) -> anyhow::Result<Vec<String>> {
+pub(super) fn holders(text: &str) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     walk(Path::new("/etc/iscsi"), &mut found)?;
     let holds = |path: &Path| {
@@ -117,7 +117,7 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Outcome {
 }
 
 /// Command lines of all processes while something is done.
-fn watched(work: impl FnOnce() -> Outcome) -> anyhow::Result<Vec<String>> {
+pub(super) fn watched(work: impl FnOnce() -> Outcome) -> anyhow::Result<Vec<String>> {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let watch = scope.spawn(|| {

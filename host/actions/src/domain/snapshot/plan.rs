@@ -163,6 +163,9 @@ impl Plan {
         if disk.readonly || disk.shareable {
             return invalid("an image that is not written, or by others too, gets no snapshot".to_owned());
         }
+        if disk.encryption.is_some() {
+            return invalid("an encrypted image gets no snapshot: copy its volume instead".to_owned());
+        }
         let word = disk.driver.format.as_deref().unwrap_or("raw");
         let Ok(format) = word.parse::<Format>() else {
             return invalid(format!("its format '{word}' can't be run"));

@@ -331,8 +331,13 @@ impl Step<TakeSnapshot> for MakeFiles {
         let overlay = next.clone();
         let made = blocking(move || {
             let Overlay { path, base, format, reuse, .. } = overlay;
-            let source =
-                ImageSource { path: base.clone(), format: format.to_string(), follow: true, locked: false };
+            let source = ImageSource {
+                path: base.clone(),
+                format: format.to_string(),
+                follow: true,
+                locked: false,
+                encrypted: false,
+            };
             let size = reeve_storage::measure(&source)?.capacity.0;
             images::overlay(&path, (&base, format), size, reuse)
         });

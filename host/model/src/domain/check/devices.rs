@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Interface};
+use super::super::{CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Interface, MemoryDevice};
 use super::{Checked, Violation, broken, word};
 use crate::device_address::DeviceAddress;
 use crate::filter::check_parameters;
@@ -67,6 +67,34 @@ pub(super) fn check(devices: &Devices) -> Checked {
     }
     if let Some(panic) = &devices.panic {
         seen.common("/domain/devices/panic", &panic.common)?;
+    }
+    for (index, memory) in devices.memories.iter().enumerate() {
+        let path = format!("/domain/devices/memory[{}]", index + 1);
+        check_memory(&path, memory)?;
+        seen.common(&path, &memory.common)?;
+    }
+    Ok(())
+}
+
+/// Only whole blocks can be plugged.
+fn check_memory(path: &str, memory: &MemoryDevice) -> Checked {
+    let (size, block, requested) = (memory.size, memory.block(), memory.requested());
+    if memory.model != "virtio-mem" {
+        return Ok(());
+    }
+    if !block.0.is_power_of_two() || block < MemoryDevice::BLOCK {
+        let message = format!("{block} can't be plugged at once; use 2 MiB or a power of two above it");
+        return broken(format!("{path}/target/block"), message);
+    }
+    let parts = [("size", size), ("requested", requested)];
+    if let Some((name, part)) = parts.into_iter().find(|(_, part)| !part.0.is_multiple_of(block.0)) {
+        let message = format!("{part} are not whole blocks of {block}; use a multiple of a block");
+        return broken(format!("{path}/target/{name}"), message);
+    }
+    if size.0 == 0 || requested > size {
+        let message =
+            format!("the guest can't have {requested} of {size}; lower <requested> or raise <size>");
+        return broken(format!("{path}/target/requested"), message);
     }
     Ok(())
 }
@@ -147,6 +175,8 @@ fn check_disk(path: &str, disk: &Disk) -> Checked {
     word(format!("{driver}/@io"), disk.driver.io.as_deref(), &["threads", "native", "io_uring"])?;
     let policies = ["stop", "report", "ignore", "enospace"];
     word(format!("{driver}/@error_policy"), disk.driver.error_policy.as_deref(), &policies)?;
+    let policies = ["stop", "report", "ignore"];
+    word(format!("{driver}/@rerror_policy"), disk.driver.rerror_policy.as_deref(), &policies)?;
     word(format!("{driver}/@discard"), disk.driver.discard.as_deref(), &["unmap", "ignore"])?;
     if disk.driver.io.as_deref() == Some("native")
         && disk.driver.cache.as_deref().is_some_and(|cache| !matches!(cache, "none" | "directsync"))

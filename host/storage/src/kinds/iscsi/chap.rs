@@ -1,6 +1,6 @@
 //! CHAP: the host proves to a target who it is, by a name and a secret (RFC 7143, 12.1.3).
 //!
-//! The initiator takes both from its record of the target, a file of root's. They are in it while the host logs in and no longer: after
+//! The initiator takes both from its record of the target, a file of root's, or of the server where that wants to know who asks for targets. They are in it while the host logs in and no longer: after
 //! that the kernel has them, and the initiator's daemon asks the kernel when it is started anew. So no command line has the secret, and
 //! nothing keeps it on the disk beside the host's own store.
 
@@ -17,18 +17,83 @@ use crate::StorageError;
 use crate::pool::subject;
 
 /// Where the initiator keeps records, by its version.
-const PLACES: [&str; 2] = ["/etc/iscsi/nodes", "/var/lib/iscsi/nodes"];
+const PLACES: [&str; 2] = ["/etc/iscsi", "/var/lib/iscsi"];
 /// The most bytes of a record, and records of a target, that are looked at.
 const RECORD: u64 = 64 << 10;
 const RECORDS: usize = 64;
 /// The longest name or value that the initiator takes.
 const LONGEST: usize = 255;
 
-const METHOD: &str = "node.session.auth.authmethod";
-const USERNAME: &str = "node.session.auth.username";
-const PASSWORD: &str = "node.session.auth.password";
+/// What a record is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owner<'a> {
+    /// A target, by its name.
+    Target(&'a str),
+    /// A server, by the name of its record.
+    Server(&'a str),
+}
 
-/// The name that a pool logs in by.
+/// Names of the lines of a record that say who the host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lines {
+    method: &'static str,
+    username: &'static str,
+    password: &'static str,
+}
+
+const OF_TARGET: Lines = Lines {
+    method: "node.session.auth.authmethod",
+    username: "node.session.auth.username",
+    password: "node.session.auth.password",
+};
+const OF_SERVER: Lines = Lines {
+    method: "discovery.sendtargets.auth.authmethod",
+    username: "discovery.sendtargets.auth.username",
+    password: "discovery.sendtargets.auth.password",
+};
+
+impl Owner<'_> {
+    fn lines(self) -> Lines {
+        match self {
+            Self::Target(_) => OF_TARGET,
+            Self::Server(_) => OF_SERVER,
+        }
+    }
+
+    /// Whether the initiator has a record of it.
+    pub(super) fn is_recorded(self) -> bool {
+        self.records(&PLACES.map(PathBuf::from)).is_ok_and(|records| !records.is_empty())
+    }
+
+    /// Its records: of a target a file an interface, in a directory a portal; of a server one file.
+    fn records(self, places: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for place in places {
+            match self {
+                Self::Target(name) => {
+                    for portal in entries(&place.join("nodes").join(name))? {
+                        found.extend(entries(&portal)?);
+                    }
+                }
+                Self::Server(name) => {
+                    let path = place.join("send_targets").join(name).join("st_config");
+                    found.extend(path.symlink_metadata().is_ok().then_some(path));
+                }
+            }
+        }
+        found.truncate(RECORDS);
+        Ok(found)
+    }
+}
+
+impl std::fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Target(name) | Self::Server(name)) = self;
+        f.write_str(name)
+    }
+}
+
+/// The name that the host logs in by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chap {
     pub(super) username: String,
@@ -45,13 +110,9 @@ impl Chap {
                 auth.kind
             ));
         }
-        let Some(username) = auth.username.clone().filter(|name| is_word(name.as_bytes())) else {
-            return invalid(format!(
-                "its <auth> needs a username='…' of up to {LONGEST} visible ASCII characters"
-            ));
-        };
+        let chap = Self::new(auth.username.as_deref().unwrap_or_default(), &subject(&config.name))?;
         match auth.secret.as_ref().is_some_and(|secret| secret.uuid.is_some() || secret.usage.is_some()) {
-            true => Ok(Some(Self { username })),
+            true => Ok(Some(chap)),
             false => invalid(
                 "its <auth> names no secret; define one of usage 'iscsi', and name it by <secret usage='…'/>"
                     .to_owned(),
@@ -59,8 +120,19 @@ impl Chap {
         }
     }
 
+    /// A name that the initiator can take as it is.
+    pub(super) fn new(username: &str, subject: &str) -> Result<Self, StorageError> {
+        match is_word(username.as_bytes()) {
+            true => Ok(Self { username: username.to_owned() }),
+            false => {
+                let reason = format!("a username of CHAP has 1 to {LONGEST} visible ASCII characters");
+                Err(StorageError::invalid(subject, reason))
+            }
+        }
+    }
+
     /// Fails for a value that the initiator could not take as it is.
-    pub(super) fn refuse_odd(&self, secret: &SecretValue, pool: &str) -> Result<(), StorageError> {
+    pub(super) fn refuse_odd(&self, secret: &SecretValue, subject: &str) -> Result<(), StorageError> {
         match is_word(secret.expose()) {
             true => Ok(()),
             false => {
@@ -68,32 +140,33 @@ impl Chap {
                     "the value of its secret can't be one of CHAP, which has up to {LONGEST} visible ASCII characters \
                      and no space or line break; set another with 'reeve secret set-value'"
                 );
-                Err(StorageError::invalid(subject(pool), reason))
+                Err(StorageError::invalid(subject, reason))
             }
         }
     }
 
-    /// Takes what a daemon that was killed has left out of the records of a target.
-    pub(super) fn forget(&self, target: &str) -> io::Result<()> {
-        for path in records(&PLACES.map(PathBuf::from), target)? {
+    /// Takes what a daemon that was killed has left out of the records.
+    pub(super) fn forget(&self, owner: Owner<'_>) -> io::Result<()> {
+        let lines = owner.lines();
+        for path in owner.records(&PLACES.map(PathBuf::from))? {
             let record = Record::open(path)?;
-            if value(&record.before, USERNAME) == Some(self.username.as_str()) {
-                record.write(&without(&record.before))?;
+            if value(&record.before, lines.username) == Some(self.username.as_str()) {
+                record.write(&without(&record.before, lines))?;
             }
         }
         Ok(())
     }
 
-    /// Puts name and secret into the records of a target until what is given is dropped.
-    pub(super) fn tell(&self, secret: &SecretValue, target: &str) -> io::Result<Told> {
-        self.tell_in(&PLACES.map(PathBuf::from), secret, target)
+    /// Puts name and secret into the records until what is given is dropped.
+    pub(super) fn tell(&self, secret: &SecretValue, owner: Owner<'_>) -> io::Result<Told> {
+        self.tell_in(&PLACES.map(PathBuf::from), secret, owner)
     }
 
-    fn tell_in(&self, places: &[PathBuf], secret: &SecretValue, target: &str) -> io::Result<Told> {
+    fn tell_in(&self, places: &[PathBuf], secret: &SecretValue, owner: Owner<'_>) -> io::Result<Told> {
         let mut told = Told(Vec::new());
-        for path in records(places, target)? {
+        for path in owner.records(places)? {
             let record = Record::open(path)?;
-            let with = self.with(&record.before, secret);
+            let with = self.with(&record.before, secret, owner.lines());
             // Kept first: what fails in the middle is taken back too.
             told.0.push(record);
             if let Some(record) = told.0.last() {
@@ -101,14 +174,15 @@ impl Chap {
             }
         }
         match told.0.is_empty() {
-            true => Err(io::Error::new(ErrorKind::NotFound, format!("it has no record of '{target}'"))),
+            true => Err(io::Error::new(ErrorKind::NotFound, format!("it has no record of '{owner}'"))),
             false => Ok(told),
         }
     }
 
-    fn with(&self, record: &str, secret: &SecretValue) -> Zeroizing<Vec<u8>> {
-        let name = format!("{METHOD} = CHAP\n{USERNAME} = {}\n{PASSWORD} = ", self.username);
-        let others = without(record);
+    fn with(&self, record: &str, secret: &SecretValue, lines: Lines) -> Zeroizing<Vec<u8>> {
+        let Lines { method, username, password } = lines;
+        let name = format!("{method} = CHAP\n{username} = {}\n{password} = ", self.username);
+        let others = without(record, lines);
         // At its full size at once, so that no shorter copy stays in memory.
         let mut text =
             Zeroizing::new(Vec::with_capacity(others.len() + name.len() + secret.expose().len() + 1));
@@ -173,18 +247,6 @@ impl Record {
     }
 }
 
-/// The records of a target: a file an interface, in a directory a portal.
-fn records(places: &[PathBuf], target: &str) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for place in places {
-        for portal in entries(&place.join(target))? {
-            found.extend(entries(&portal)?);
-        }
-    }
-    found.truncate(RECORDS);
-    Ok(found)
-}
-
 fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     match std::fs::read_dir(directory) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -205,9 +267,10 @@ fn value<'a>(record: &'a str, wanted: &str) -> Option<&'a str> {
 }
 
 /// A record without name and secret.
-fn without(record: &str) -> Zeroizing<Vec<u8>> {
+fn without(record: &str, lines: Lines) -> Zeroizing<Vec<u8>> {
+    let Lines { method, username, password } = lines;
     let is_other =
-        |line: &&str| !setting(line).is_some_and(|(name, _)| [METHOD, USERNAME, PASSWORD].contains(&name));
+        |line: &&str| !setting(line).is_some_and(|(name, _)| [method, username, password].contains(&name));
     let mut text = Zeroizing::new(Vec::with_capacity(record.len() + 1));
     for line in record.lines().filter(is_other) {
         text.extend_from_slice(line.as_bytes());
@@ -226,7 +289,7 @@ mod tests {
 
     fn place() -> (tempfile::TempDir, PathBuf) {
         let place = tempfile::tempdir().unwrap();
-        let portal = place.path().join(TARGET).join("127.0.0.1,3260,1");
+        let portal = place.path().join("nodes").join(TARGET).join("127.0.0.1,3260,1");
         std::fs::create_dir_all(&portal).unwrap();
         let record = portal.join("default");
         std::fs::write(&record, RECORD).unwrap();
@@ -239,16 +302,23 @@ mod tests {
         let (place, record) = place();
         let chap = Chap { username: "me".to_owned() };
         let secret = SecretValue::new(b"p#a=ss\\word".to_vec()).unwrap();
-        let told = chap.tell_in(&[place.path().to_owned()], &secret, TARGET).unwrap();
+        let told = chap.tell_in(&[place.path().to_owned()], &secret, Owner::Target(TARGET)).unwrap();
         let text = std::fs::read_to_string(&record).unwrap();
         assert_eq!(std::fs::metadata(&record).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!((value(&text, METHOD), value(&text, USERNAME)), (Some("CHAP"), Some("me")));
-        assert_eq!((value(&text, PASSWORD), text.matches(METHOD).count()), (Some("p#a=ss\\word"), 1));
+        assert_eq!(
+            (value(&text, OF_TARGET.method), value(&text, OF_TARGET.username)),
+            (Some("CHAP"), Some("me"))
+        );
+        assert_eq!(
+            (value(&text, OF_TARGET.password), text.matches(OF_TARGET.method).count()),
+            (Some("p#a=ss\\word"), 1)
+        );
         assert_eq!(value(&text, "node.session.auth.chap_algs"), Some("MD5"));
         assert!(!format!("{told:?}").contains("p#a"), "{told:?}");
         drop(told);
         assert_eq!(std::fs::read_to_string(&record).unwrap(), RECORD);
-        let error = chap.tell_in(&[place.path().to_owned()], &secret, "iqn.other").unwrap_err();
+        let error =
+            chap.tell_in(&[place.path().to_owned()], &secret, Owner::Target("iqn.other")).unwrap_err();
         assert!(error.to_string().contains("no record of 'iqn.other'"), "{error}");
     }
 
@@ -260,16 +330,39 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, &record).unwrap();
         let secret = SecretValue::new(b"secret".to_vec()).unwrap();
         let chap = Chap { username: "me".to_owned() };
-        chap.tell_in(&[place.path().to_owned()], &secret, TARGET).unwrap_err();
+        chap.tell_in(&[place.path().to_owned()], &secret, Owner::Target(TARGET)).unwrap_err();
         assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), RECORD);
+    }
+
+    #[test]
+    fn a_server_is_told_in_its_own_record() {
+        let (place, target) = place();
+        let server = place.path().join("send_targets/127.0.0.1,3260");
+        std::fs::create_dir_all(&server).unwrap();
+        let config = server.join("st_config");
+        let before = "discovery.startup = manual\ndiscovery.sendtargets.auth.authmethod = None\n";
+        std::fs::write(&config, before).unwrap();
+        let secret = SecretValue::new(b"hush".to_vec()).unwrap();
+        let chap = Chap { username: "me".to_owned() };
+        let places = [place.path().to_owned()];
+        let told = chap.tell_in(&places, &secret, Owner::Server("127.0.0.1,3260")).unwrap();
+        let text = std::fs::read_to_string(&config).unwrap();
+        assert_eq!(
+            (value(&text, OF_SERVER.method), value(&text, OF_SERVER.password)),
+            (Some("CHAP"), Some("hush"))
+        );
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), RECORD);
+        drop(told);
+        assert_eq!(std::fs::read_to_string(&config).unwrap(), before);
+        chap.tell_in(&places, &secret, Owner::Server("127.0.0.1,3261")).unwrap_err();
     }
 
     #[test]
     fn what_is_left_of_one_goes() {
         let chap = Chap { username: "me".to_owned() };
         let secret = SecretValue::new(b"hush".to_vec()).unwrap();
-        let text = String::from_utf8(chap.with(RECORD, &secret).to_vec()).unwrap();
-        let text = String::from_utf8(without(&text).to_vec()).unwrap();
+        let text = String::from_utf8(chap.with(RECORD, &secret, OF_TARGET).to_vec()).unwrap();
+        let text = String::from_utf8(without(&text, OF_TARGET).to_vec()).unwrap();
         assert_eq!(text, RECORD.replace("node.session.auth.authmethod = None\n", ""));
     }
 

@@ -8,6 +8,7 @@ use reeve_model::storage::{PoolSpace, VolumeConfig, VolumeKind};
 use reeve_sys::block;
 
 use super::IscsiPool;
+use super::portal::iscsiadm;
 use super::session::{self, Unit};
 use crate::directory::claimed;
 use crate::pool::{Content, Volume, Volumes, volume_subject};
@@ -76,7 +77,7 @@ impl Volumes for Units {
     fn refresh(&self, progress: &Progress) -> Result<Vec<Volume>, StorageError> {
         for session in self.pool.sessions()? {
             let session = session.to_string();
-            self.pool.iscsiadm(&["--mode", "session", "--sid", &session, "--rescan"], &[])?;
+            iscsiadm(&["--mode", "session", "--sid", &session, "--rescan"], &[], &self.pool.subject())?;
         }
         let found = self.found()?;
         progress.expect(found.len() as u64);

@@ -31,6 +31,19 @@ pub(super) struct Group {
     pub(super) extent: u64,
 }
 
+/// A device, and the volume group that it is a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Part {
+    #[serde(rename = "pv_name")]
+    pub(super) device: String,
+    /// Empty for a device that is in none.
+    #[serde(rename = "vg_name", default)]
+    pub(super) group: String,
+    /// Of the group.
+    #[serde(rename = "vg_size", default, deserialize_with = "bytes_or_none")]
+    pub(super) size: Option<u64>,
+}
+
 /// A logical volume.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Logical {
@@ -88,6 +101,12 @@ struct Groups {
 }
 
 #[derive(Deserialize)]
+struct Parts {
+    #[serde(default)]
+    pv: Vec<Part>,
+}
+
+#[derive(Deserialize)]
 struct Logicals {
     #[serde(default)]
     lv: Vec<Logical>,
@@ -97,6 +116,12 @@ struct Logicals {
 pub(super) fn groups(printed: &[u8]) -> Result<Vec<Group>, String> {
     let report: Report<Groups> = read(printed)?;
     Ok(report.report.into_iter().flat_map(|part| part.vg).collect())
+}
+
+/// The devices of a report.
+pub(super) fn parts(printed: &[u8]) -> Result<Vec<Part>, String> {
+    let report: Report<Parts> = read(printed)?;
+    Ok(report.report.into_iter().flat_map(|part| part.pv).collect())
 }
 
 /// The logical volumes of a report.
@@ -170,6 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn devices_are_found_with_their_groups() {
+        let printed = br#"{"report":[{"pv":[
+            {"pv_name":"/dev/sda", "vg_name":"attic", "vg_size":"8388608"},
+            {"pv_name":"/dev/sdb", "vg_name":"", "vg_size":""}
+        ]}]}"#;
+        let found = parts(printed).unwrap();
+        assert_eq!((found[0].group.as_str(), found[0].size), ("attic", Some(8 << 20)));
+        assert_eq!(
+            (found[1].device.as_str(), found[1].group.as_str(), found[1].size),
+            ("/dev/sdb", "", None)
+        );
+        for size in ["-1", "18446744073709551615", "8.00m"] {
+            let printed = String::from_utf8_lossy(printed).replace("8388608", size);
+            assert!(parts(printed.as_bytes()).unwrap_err().contains("can't be read"), "{size}");
+        }
+        assert_eq!(parts(br#"{"report":[{}]}"#).unwrap(), []);
+    }
+
+    #[test]
     fn sizes_that_no_device_has_are_refused() {
         for size in ["-1", "18446744073709551615", "4.00m", ""] {
             let printed = PRINTED.replacen("4194304", size, 1);
@@ -184,6 +228,9 @@ mod tests {
             printed.splice(at..(at + more.len()).min(PRINTED.len()), more);
             if let Ok(found) = logicals(&printed) {
                 prop_assert!(found.iter().all(|one| i64::try_from(one.size).is_ok()));
+            }
+            if let Ok(found) = parts(&printed) {
+                prop_assert!(found.iter().all(|one| one.size.is_none_or(|size| i64::try_from(size).is_ok())));
             }
         }
     }

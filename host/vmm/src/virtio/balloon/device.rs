@@ -101,7 +101,8 @@ impl BalloonControl {
 /// A memory balloon.
 pub struct Balloon {
     shared: Arc<Shared>,
-    stats: bool,
+    /// Its own features.
+    features: u64,
     worker: Option<Worker<BalloonHandler>>,
 }
 
@@ -119,7 +120,18 @@ impl Balloon {
             on_change,
         });
         BalloonControl(Arc::clone(&shared)).set_target(target);
-        Ok(Self { shared, stats, worker: None })
+        let stats = if stats { 1 << F_STATS_VQ } else { 0 };
+        Ok(Self { shared, features: stats | 1 << F_DEFLATE_ON_OOM | 1 << F_REPORTING, worker: None })
+    }
+
+    /// Whether the guest may take memory back when it has none left, and tells of memory that is free. It does both by default.
+    pub fn offering(mut self, deflate_on_oom: bool, reporting: bool) -> Self {
+        for (offered, feature) in [(deflate_on_oom, F_DEFLATE_ON_OOM), (reporting, F_REPORTING)] {
+            if !offered {
+                self.features &= !(1 << feature);
+            }
+        }
+        self
     }
 
     /// The control plane's handle, shared with the running device.
@@ -138,8 +150,7 @@ impl VirtioDevice for Balloon {
     }
 
     fn features(&self) -> u64 {
-        let stats = if self.stats { 1 << F_STATS_VQ } else { 0 };
-        stats | 1 << F_DEFLATE_ON_OOM | 1 << F_REPORTING
+        self.features
     }
 
     fn queue_sizes(&self) -> Vec<u16> {

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use vm_memory::{GuestAddress, GuestMemoryBackend};
 
 use super::*;
+use crate::virtio::VirtioDevice;
 use crate::virtio::testing::{Driver, EVENT_IDX, MEMORY_SIZE, wait_until};
 
 const SIZE: u16 = 16;
@@ -97,4 +98,14 @@ fn reported_pages_are_freed_on_the_queue_the_driver_counts() {
         driver.wait_used(queue, SIZE);
         assert_eq!(resident(&driver, pages, MIB as usize), 2, "only whole pages are freed");
     }
+}
+
+#[test]
+fn what_is_not_to_be_is_not_offered() {
+    let features = |deflate_on_oom, reporting| {
+        let balloon = Balloon::new(MEMORY_SIZE as u64, 0, false, Box::new(|_| {})).unwrap();
+        VirtioDevice::features(&balloon.offering(deflate_on_oom, reporting))
+    };
+    assert_eq!((features(true, true), features(false, true)), (1 << 2 | REPORTING, REPORTING));
+    assert_eq!((features(true, false), features(false, false)), (1 << 2, 0));
 }

@@ -1,8 +1,11 @@
 //! The block device as transport and machine see it.
 
+use std::collections::VecDeque;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use reeve_image::Format;
 use time::OffsetDateTime;
 use virtio_bindings::virtio_blk::{
     VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO, VIRTIO_BLK_F_SEG_MAX,
@@ -13,12 +16,14 @@ use virtio_queue::Queue;
 
 use super::disk::{Disk, DiskError, ResizeError, SECTOR};
 use super::engine::Engine;
+use super::job::{BlockJob, JobError, Task};
 use super::metrics::BlockMetrics;
 use super::queue::BlockHandler;
-use super::request::{MAX_RANGE_SECTORS, MAX_RANGES};
+use super::request::{MAX_RANGE_SECTORS, MAX_RANGES, Request};
 use super::throttle::Limiter;
+use super::trouble::Trouble;
 use super::waiting::Waiting;
-use crate::config::{CacheMode, DiskLimits};
+use crate::config::{CacheMode, DiskLimits, IoEngine};
 use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
 use crate::virtio::worker::Worker;
@@ -47,6 +52,7 @@ pub struct BlockControl {
     disk: Mutex<Arc<Disk>>,
     limiter: Arc<Limiter>,
     notifier: ConfigNotifier,
+    trouble: Arc<Trouble>,
 }
 
 impl BlockControl {
@@ -78,6 +84,50 @@ impl BlockControl {
         }
     }
 
+    /// Who is told when the disk comes to stand on an error.
+    pub fn watch(&self, told: Arc<dyn Fn() + Send + Sync>) {
+        self.trouble.watch(told);
+    }
+
+    /// The error that the disk stands on.
+    pub fn error(&self) -> Option<String> {
+        self.trouble.error()
+    }
+
+    /// Makes the requests once more that failed before the machine stood still.
+    pub fn go_on(&self) {
+        self.trouble.go_on();
+    }
+
+    /// Begins a job on the images of the disk. The device must be stopped.
+    pub fn begin_job(
+        &self,
+        alias: &str,
+        task: Task,
+        bandwidth: u64,
+        told: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<BlockJob, JobError> {
+        let (disk, chained) = self.disk().for_job(alias)?;
+        self.replace(disk);
+        let begun = BlockJob::start(chained, task, bandwidth, told);
+        if begun.is_err() {
+            self.end_job()?;
+        }
+        begun
+    }
+
+    /// Puts the disk where the job has left it. The device must be stopped.
+    pub fn end_job(&self) -> Result<(), JobError> {
+        let disk = self.disk().after_job()?;
+        self.replace(disk);
+        Ok(())
+    }
+
+    /// The files of the disk with their formats, from the one that is written down.
+    pub fn files(&self) -> Result<Vec<(OwnedFd, Format)>, DiskError> {
+        self.disk().files()
+    }
+
     /// Makes a snapshot within the image of the disk.
     pub fn snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
         self.disk().snapshot(name, taken)
@@ -101,17 +151,27 @@ pub struct Block {
     config: [u8; CONFIG_SIZE],
     engine: Option<Engine>,
     worker: Option<Worker<BlockHandler>>,
+    /// Requests of a disk that stands on an error, while it has no thread.
+    held: VecDeque<Request>,
 }
 
 impl Block {
     /// A block device for `disk`. io_uring is set up here, before the process locks itself in.
     pub fn new(disk: Disk, limits: &DiskLimits) -> io::Result<Self> {
         let config = config(&disk);
-        let engine = Some(Engine::new(QUEUE_SIZE));
+        let engine = Some(engine(&disk));
         let limiter = Arc::new(Limiter::new(limits)?);
-        let control =
-            BlockControl { disk: Mutex::new(Arc::new(disk)), limiter, notifier: ConfigNotifier::default() };
-        Ok(Self { control: Arc::new(control), metrics: Arc::default(), config, engine, worker: None })
+        let disk = Mutex::new(Arc::new(disk));
+        let trouble = Arc::new(Trouble::new()?);
+        let control = BlockControl { disk, limiter, notifier: ConfigNotifier::default(), trouble };
+        Ok(Self {
+            control: Arc::new(control),
+            metrics: Arc::default(),
+            config,
+            engine,
+            worker: None,
+            held: VecDeque::new(),
+        })
     }
 
     /// The same, without io_uring.
@@ -128,6 +188,13 @@ impl Block {
     /// The counters, shared with the running device.
     pub fn metrics(&self) -> Arc<BlockMetrics> {
         Arc::clone(&self.metrics)
+    }
+}
+
+fn engine(disk: &Disk) -> Engine {
+    match disk.options().io {
+        IoEngine::Ring => Engine::new(QUEUE_SIZE),
+        IoEngine::Thread => Engine::Blocking,
     }
 }
 
@@ -188,10 +255,13 @@ impl VirtioDevice for Block {
 
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
         let Some(queue) = activation.take_queue(0) else { return Ok(()) };
-        let engine = self.engine.take().unwrap_or_else(|| Engine::new(QUEUE_SIZE));
+        let engine = self.engine.take().unwrap_or_else(|| engine(&self.control.disk()));
         let (disk, metrics) = (self.control.disk(), Arc::clone(&self.metrics));
         let waiting = Waiting::new(Arc::clone(&self.control.limiter))?;
-        let handler = BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting);
+        let trouble = Arc::clone(&self.control.trouble);
+        let mut handler =
+            BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting, trouble);
+        handler.held = std::mem::take(&mut self.held);
         self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
         self.control.notifier.connect(Some(activation.interrupt));
         Ok(())
@@ -201,6 +271,7 @@ impl VirtioDevice for Block {
         self.control.notifier.connect(None);
         let Some(handler) = self.worker.take().and_then(Worker::stop) else { return Vec::new() };
         self.engine = Some(handler.engine);
+        self.held = handler.held;
         vec![handler.queue.into_queue()]
     }
 
@@ -218,5 +289,8 @@ impl VirtioDevice for Block {
         }
     }
 
-    fn reset(&mut self) {}
+    fn reset(&mut self) {
+        self.held.clear();
+        self.control.trouble.forget();
+    }
 }

@@ -3,16 +3,18 @@
 use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use reeve_image::{Image, ImageError};
+use reeve_image::{Access, Format, Image, ImageError, ImageFile, LuksCipher};
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
 use time::OffsetDateTime;
 
 use super::chained::Chained;
-use crate::config::CacheMode;
+use crate::aligned::AlignedBuffer;
+use crate::config::{CacheMode, ErrorPolicy, IoEngine};
 
 /// Bytes of a sector in the virtio protocol, whatever the disk's block size.
 pub(super) const SECTOR: u64 = 512;
@@ -33,6 +35,10 @@ pub struct DiskOptions {
     pub cache: CacheMode,
     /// DISCARD frees space in the image.
     pub discard: bool,
+    /// What becomes of requests that fail.
+    pub errors: ErrorPolicy,
+    /// How transfers of a raw image are done.
+    pub io: IoEngine,
 }
 
 /// Why a file cannot be a disk.
@@ -47,6 +53,12 @@ pub enum DiskError {
     /// It is smaller than one block.
     #[error("a disk image of {0} bytes is smaller than one block")]
     Empty(u64),
+    /// What is in it begins where no block does.
+    #[error("the disk in an encrypted image begins at byte {0}, where no block begins")]
+    Payload(u64),
+    /// The key of an encrypted image can't be had.
+    #[error("cannot read the key of an encrypted disk image: {0}")]
+    Key(#[source] io::Error),
     /// The image or its chain is not what it should be.
     #[error("{}", whole(.0))]
     Image(#[from] ImageError),
@@ -67,6 +79,9 @@ pub enum DiskError {
     /// It is never written.
     #[error("it is read-only, so nothing can take the place of its image")]
     Readonly,
+    /// What is below it would be taken for the disk.
+    #[error("it is encrypted, so nothing can take the place of its image while the domain runs")]
+    Encrypted,
 }
 
 /// Why a disk can't be given another capacity.
@@ -93,7 +108,7 @@ pub enum ResizeError {
 }
 
 /// A sentence with its cause.
-fn whole(error: &ImageError) -> String {
+pub(super) fn whole(error: &ImageError) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
@@ -104,13 +119,23 @@ struct Alignment {
     offset: u64,
 }
 
-/// A raw image or block device, or an image with a format of its own. All transfers are within the capacity: whoever calls checked that.
+/// A disk in a LUKS container.
+#[derive(Debug)]
+struct Encryption {
+    cipher: LuksCipher,
+    /// Where the disk begins in the file.
+    payload: u64,
+}
+
+/// A raw image or block device, encrypted or not, or an image with a format of its own. All transfers are within the capacity: whoever calls checked that.
 #[derive(Debug)]
 pub struct Disk {
     /// The disk byte for byte, unless there is an image.
     file: File,
     /// The disk where it is not raw; `file` is the image's own then, for flushes.
-    image: Option<Chained>,
+    image: Option<Arc<Chained>>,
+    /// What makes the bytes of the file those of the disk, where they are encrypted.
+    encryption: Option<Encryption>,
     capacity: AtomicU64,
     block_size: u64,
     direct: Option<Alignment>,
@@ -130,7 +155,26 @@ impl Disk {
         if capacity == 0 {
             return Err(DiskError::Empty(length));
         }
-        Ok(Self { file, image: None, capacity: AtomicU64::new(capacity), block_size, direct, options })
+        let capacity = AtomicU64::new(capacity);
+        Ok(Self { file, image: None, encryption: None, capacity, block_size, direct, options })
+    }
+
+    /// The disk in a LUKS container, whose bytes begin at `payload`. Whole sectors are encrypted, so transfers never go straight to the
+    /// file.
+    pub fn encrypted(
+        file: File,
+        cipher: LuksCipher,
+        payload: u64,
+        options: DiskOptions,
+    ) -> Result<Self, DiskError> {
+        let disk = Self::new(file, options)?;
+        let length = disk.capacity();
+        if !payload.is_multiple_of(disk.block_size) {
+            return Err(DiskError::Payload(payload));
+        }
+        let capacity = length.checked_sub(payload).filter(|capacity| *capacity > 0);
+        let capacity = AtomicU64::new(capacity.ok_or(DiskError::Empty(length))?);
+        Ok(Self { encryption: Some(Encryption { cipher, payload }), capacity, ..disk })
     }
 
     /// A disk in an image, which was opened for writing unless the disk is read-only. The page cache is never bypassed.
@@ -143,7 +187,8 @@ impl Disk {
         let capacity = AtomicU64::new(capacity);
         Ok(Self {
             file,
-            image: Some(Chained::new(image)),
+            image: Some(Arc::new(Chained::new(image))),
+            encryption: None,
             capacity,
             block_size: SECTOR,
             direct: None,
@@ -160,7 +205,10 @@ impl Disk {
     /// end of a smaller disk is lost.
     pub fn resize(&self, bytes: u64, shrink: bool) -> Result<(), ResizeError> {
         let whole = bytes.checked_next_multiple_of(self.block_size);
-        let possible = whole.filter(|capacity| *capacity > 0 && i64::try_from(*capacity).is_ok());
+        let possible = whole.filter(|capacity| {
+            let end = capacity.checked_add(self.place(0));
+            *capacity > 0 && end.is_some_and(|end| i64::try_from(end).is_ok())
+        });
         let capacity = possible.ok_or(ResizeError::Size(bytes))?;
         let before = self.capacity();
         if self.options.readonly {
@@ -178,13 +226,13 @@ impl Disk {
         } else if self.file.metadata()?.is_file() {
             // A guest must not reach what goes, nor what is not there yet.
             self.capacity.fetch_min(capacity, Ordering::AcqRel);
-            if let Err(error) = self.file.set_len(capacity) {
+            if let Err(error) = self.file.set_len(self.place(capacity)) {
                 self.capacity.store(before, Ordering::Release);
                 return Err(error.into());
             }
         } else {
             let length = (&self.file).seek(SeekFrom::End(0))?;
-            if capacity > length {
+            if self.place(capacity) > length {
                 return Err(ResizeError::Device(length));
             }
         }
@@ -198,6 +246,9 @@ impl Disk {
         if self.options.readonly {
             return Err(DiskError::Readonly);
         }
+        if self.encryption.is_some() {
+            return Err(DiskError::Encrypted);
+        }
         if new < old { Err(DiskError::Shorter { old, new }) } else { Ok(()) }
     }
 
@@ -207,6 +258,59 @@ impl Disk {
             Some(image) => Ok(image.sync()?),
             None => self.file.sync_data().map_err(DiskError::Sync),
         }
+    }
+
+    /// The same disk with its bytes behind an image, raw ones too: so a job can work on them between two requests. Nothing may be in flight.
+    pub(super) fn for_job(&self, alias: &str) -> Result<(Self, Arc<Chained>), DiskError> {
+        if self.encryption.is_some() {
+            return Err(DiskError::Encrypted);
+        }
+        let chained = match &self.image {
+            Some(image) => Arc::clone(image),
+            None => {
+                let file = self.file.try_clone().map_err(DiskError::Flags)?;
+                bypass_cache(&file, false).map_err(DiskError::Flags)?;
+                let access = if self.options.readonly { Access::Read } else { Access::Write };
+                let image = reeve_image::open_alone(ImageFile::new(file, alias)?, Format::Raw, access)?;
+                Arc::new(Chained::new(image))
+            }
+        };
+        Ok((self.on(self.file.try_clone().map_err(DiskError::Flags)?, Some(Arc::clone(&chained))), chained))
+    }
+
+    /// The same disk as it is after a job: in the image that the job left, or byte for byte in its file. Nothing may be in flight.
+    pub(super) fn after_job(&self) -> Result<Self, DiskError> {
+        let Some(chained) = &self.image else {
+            return Ok(self.on(self.file.try_clone().map_err(DiskError::Flags)?, None));
+        };
+        let turn = chained.turn();
+        let file = turn.image.file().file().try_clone().map_err(DiskError::Flags)?;
+        if turn.image.format() != Format::Raw {
+            drop(turn);
+            return Ok(self.on(file, Some(Arc::clone(chained))));
+        }
+        drop(turn);
+        let bypasses = matches!(self.options.cache, CacheMode::None | CacheMode::Directsync);
+        // A file system that wants larger blocks than the guest was told of, or can't do without its cache, keeps it.
+        let wants = alignment(&file).ok().filter(|wants| bypasses && wants.offset <= self.block_size);
+        let direct = wants.filter(|_| bypass_cache(&file, true).is_ok());
+        Ok(Self { direct, ..self.on(file, None) })
+    }
+
+    fn on(&self, file: File, image: Option<Arc<Chained>>) -> Self {
+        let capacity = AtomicU64::new(self.capacity());
+        let direct = self.direct.filter(|_| image.is_none());
+        let (block_size, options) = (self.block_size, self.options.clone());
+        Self { file, image, encryption: None, capacity, block_size, direct, options }
+    }
+
+    /// Its files with their formats, from the one that is written down.
+    pub(super) fn files(&self) -> Result<Vec<(OwnedFd, Format)>, DiskError> {
+        let copy = |file: &File| file.try_clone().map(OwnedFd::from).map_err(DiskError::Flags);
+        let Some(chained) = &self.image else { return Ok(vec![(copy(&self.file)?, Format::Raw)]) };
+        let turn = chained.turn();
+        let layers = std::iter::successors(Some(&turn.image), |image| image.below());
+        layers.map(|image| Ok((copy(image.file().file())?, image.format()))).collect()
     }
 
     /// Makes a snapshot within its image.
@@ -229,6 +333,25 @@ impl Disk {
         &self.options
     }
 
+    /// Where in the file an offset of the disk is.
+    fn place(&self, offset: u64) -> u64 {
+        offset + self.encryption.as_ref().map_or(0, |encryption| encryption.payload)
+    }
+
+    /// Reads whole blocks.
+    fn read_blocks(&self, blocks: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(blocks, self.place(offset))?;
+        if let Some(encryption) = &self.encryption {
+            encryption.cipher.decrypt(blocks, offset / SECTOR);
+        }
+        Ok(())
+    }
+
+    /// Whether what is freed reads as zeros. In an encrypted disk it reads as noise.
+    pub(super) fn frees_to_zeros(&self) -> bool {
+        self.encryption.is_none()
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }
@@ -248,7 +371,7 @@ impl Disk {
 
     /// Whether a transfer can go straight between these buffers and the file.
     pub(super) fn is_aligned(&self, buffers: &[libc::iovec], offset: u64) -> bool {
-        if self.image.is_some() {
+        if self.image.is_some() || self.encryption.is_some() {
             return false;
         }
         let Some(alignment) = self.direct else { return true };
@@ -264,19 +387,22 @@ impl Disk {
         if self.flushes() { self.file.sync_data() } else { Ok(()) }
     }
 
-    /// Frees a range: it reads as zero afterwards.
+    /// Frees a range: it reads as zero afterwards, where [`Self::frees_to_zeros`].
     pub(super) fn punch(&self, offset: u64, length: u64) -> io::Result<()> {
         if self.image.is_some() {
             return self.zero(offset, length);
         }
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Ok(rustix::fs::fallocate(&self.file, flags, offset, length)?)
+        Ok(rustix::fs::fallocate(&self.file, flags, self.place(offset), length)?)
     }
 
     /// Makes a range read as zero and keeps it allocated, by whatever way the file has.
     pub(super) fn zero(&self, offset: u64, length: u64) -> io::Result<()> {
         if let Some(image) = &self.image {
             return image.zero(offset, length).and_then(|()| self.written());
+        }
+        if self.encryption.is_some() {
+            return self.write_around(offset, length, |data| data.fill(0));
         }
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
         match rustix::fs::fallocate(&self.file, flags, offset, length) {
@@ -297,7 +423,7 @@ impl Disk {
             return image.read(offset, length, take);
         }
         self.around(offset, length, |covered, start, part| {
-            self.file.read_exact_at(covered, start)?;
+            self.read_blocks(covered, start)?;
             take(&covered[part]);
             Ok(())
         })
@@ -316,7 +442,7 @@ impl Disk {
         }
         self.around(offset, length, |covered, start, part| {
             if part != (0..covered.len()) {
-                self.file.read_exact_at(covered, start)?;
+                self.read_blocks(covered, start)?;
             }
             fill(&mut covered[part]);
             self.write_back(covered, start)
@@ -334,7 +460,7 @@ impl Disk {
         let mut at = offset / self.block_size * self.block_size;
         let covered_end = end.next_multiple_of(self.block_size);
         let memory = self.direct.map_or(1, |alignment| alignment.memory);
-        let mut bounce = Bounce::new((covered_end - at).min(BOUNCE_SIZE) as usize, memory as usize);
+        let mut bounce = AlignedBuffer::new((covered_end - at).min(BOUNCE_SIZE) as usize, memory as usize);
         while at < covered_end {
             let size = (covered_end - at).min(BOUNCE_SIZE);
             let first = offset.saturating_sub(at);
@@ -345,8 +471,12 @@ impl Disk {
         Ok(())
     }
 
-    fn write_back(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(data, offset)?;
+    /// Writes whole blocks; encrypted ones are encrypted in place.
+    fn write_back(&self, blocks: &mut [u8], offset: u64) -> io::Result<()> {
+        if let Some(encryption) = &self.encryption {
+            encryption.cipher.encrypt(blocks, offset / SECTOR);
+        }
+        self.file.write_all_at(blocks, self.place(offset))?;
         self.written()
     }
 
@@ -377,22 +507,11 @@ impl Disk {
     }
 }
 
-/// A buffer with an alignment.
-struct Bounce {
-    storage: Vec<u8>,
-    start: usize,
-}
-
-impl Bounce {
-    fn new(size: usize, alignment: usize) -> Self {
-        let storage = vec![0; size + alignment];
-        let start = storage.as_ptr().align_offset(alignment);
-        Self { storage, start }
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        &mut self.storage[self.start..]
-    }
+/// Whether transfers go by the host's page cache, for who has this file open.
+fn bypass_cache(file: &File, bypass: bool) -> io::Result<()> {
+    let mut flags = rustix::fs::fcntl_getfl(file)?;
+    flags.set(OFlags::DIRECT, bypass);
+    Ok(rustix::fs::fcntl_setfl(file, flags)?)
 }
 
 /// What O_DIRECT wants of this file.

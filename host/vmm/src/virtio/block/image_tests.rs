@@ -14,10 +14,10 @@ use super::*;
 use crate::config::CacheMode;
 
 const SECTORS: u64 = DISK_SIZE / 512;
-const MOST: u64 = 40;
+pub(super) const MOST: u64 = 40;
 
 /// An overlay with small clusters on an image whose sectors hold their number.
-fn overlay(base: &File, compat: Compat) -> File {
+pub(super) fn overlay(base: &File, compat: Compat) -> File {
     let mut options = CreateOptions::new(Format::Qcow2, DISK_SIZE);
     options.qcow2.compat = compat;
     options.qcow2.cluster_size = Some(4096);
@@ -28,29 +28,29 @@ fn overlay(base: &File, compat: Compat) -> File {
     top
 }
 
-fn named(file: &File, name: &str) -> ImageFile {
+pub(super) fn named(file: &File, name: &str) -> ImageFile {
     ImageFile::new(file.try_clone().unwrap(), name).unwrap()
 }
 
-fn disk(top: &File, base: &File, options: DiskOptions) -> Disk {
+pub(super) fn disk(top: &File, base: &File, options: DiskOptions) -> Disk {
     let access = if options.readonly { Access::Read } else { Access::Write };
     let chain = vec![(named(top, "top"), Format::Qcow2), (named(base, "base"), Format::Raw)];
     Disk::in_image(open_chain(chain, access).unwrap(), options).unwrap()
 }
 
-fn content(file: &File) -> Vec<u8> {
+pub(super) fn content(file: &File) -> Vec<u8> {
     let mut bytes = vec![0; DISK_SIZE as usize];
     file.read_exact_at(&mut bytes, 0).unwrap();
     bytes
 }
 
-fn assert_sound(top: &File) {
+pub(super) fn assert_sound(top: &File) {
     let found = check(named(top, "top"), Format::Qcow2, Repair::Nothing).unwrap();
     assert!(found.is_clean(), "{:?}", found.problems);
 }
 
 #[derive(Debug, Clone)]
-enum Op {
+pub(super) enum Op {
     Read(u64, u64),
     Write(u64, u64, u8),
     Discard(u64, u64),
@@ -58,7 +58,7 @@ enum Op {
     Flush,
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(super) fn op() -> impl Strategy<Value = Op> {
     let range = || (0..SECTORS - MOST, 1..MOST);
     prop_oneof![
         range().prop_map(|(sector, count)| Op::Read(sector, count)),
@@ -69,7 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn carry_out(disk: &mut Disked, op: &Op, buffer: u64) -> (u8, Vec<u8>) {
+pub(super) fn carry_out(disk: &mut Disked, op: &Op, buffer: u64) -> (u8, Vec<u8>) {
     match *op {
         Op::Read(sector, count) => {
             let length = count as u32 * 512;

@@ -4,17 +4,23 @@ mod chained;
 mod device;
 mod disk;
 mod engine;
+mod job;
 mod metrics;
+mod mirror;
 mod queue;
 mod request;
 mod throttle;
+mod trouble;
 mod waiting;
 
 pub use device::{Block, BlockControl};
 pub use disk::{Disk, DiskError, DiskOptions, ResizeError};
+pub use job::{BlockJob, JobError, Progress, Task};
 pub use metrics::BlockMetrics;
 
 #[cfg(test)]
 mod image_tests;
+#[cfg(test)]
+mod job_tests;
 #[cfg(test)]
 mod tests;

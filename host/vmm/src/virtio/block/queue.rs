@@ -1,5 +1,6 @@
 //! The block device's thread: requests from the queue, transfers to the engine, results back.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::disk::{Disk, SECTOR};
 use super::engine::{Direction, Engine, Transfer};
 use super::metrics::BlockMetrics;
 use super::request::{Operation, Range, Request};
+use super::trouble::{Trouble, Verdict};
 use super::waiting::Waiting;
 use crate::virtio::Memory;
 use crate::virtio::queue::{DeviceQueue, QueueError};
@@ -20,6 +22,8 @@ use crate::virtio::worker::{Handler, Poll, drain};
 
 const QUEUE: u64 = 0;
 const ENGINE: u64 = 1;
+/// Those of requests that wait are 2 and 3.
+const GO_ON: u64 = 4;
 const ID_LENGTH: usize = 20;
 /// The kernel takes no longer buffer lists.
 const MAX_BUFFERS: usize = libc::UIO_MAXIOV as usize;
@@ -37,6 +41,8 @@ enum Status {
 enum Started {
     Done(Status, u32),
     Later(Transfer),
+    /// It failed, and the machine is to stand still.
+    Held,
 }
 
 struct InFlight {
@@ -58,6 +64,9 @@ pub(super) struct BlockHandler {
     free: Vec<usize>,
     /// Requests that limits hold back.
     waiting: Waiting,
+    /// Requests that failed, to be made once more when the machine runs again; until then no other one is begun.
+    pub held: VecDeque<Request>,
+    trouble: Arc<Trouble>,
     /// Something was handed back since the driver was last told.
     unreported: bool,
 }
@@ -70,6 +79,7 @@ impl BlockHandler {
         memory: Memory,
         metrics: Arc<BlockMetrics>,
         waiting: Waiting,
+        trouble: Arc<Trouble>,
     ) -> Self {
         let depth = usize::from(queue.size());
         let in_flight = (0..depth).map(|_| None).collect();
@@ -82,6 +92,8 @@ impl BlockHandler {
             in_flight,
             free: (0..depth).collect(),
             waiting,
+            held: VecDeque::new(),
+            trouble,
             unreported: false,
         }
     }
@@ -89,10 +101,14 @@ impl BlockHandler {
     /// Takes requests while there are some and room for them; at most a ring full before other events get their turn.
     fn take_requests(&mut self) -> Result<(), QueueError> {
         let mut budget = self.queue.size();
+        if !self.held.is_empty() {
+            return Ok(());
+        }
         loop {
             self.queue.disable_notification(&self.memory)?;
             while budget > 0
                 && self.has_room()
+                && self.held.is_empty()
                 && let Some(chain) = self.queue.pop(&self.memory)?
             {
                 budget -= 1;
@@ -102,7 +118,7 @@ impl BlockHandler {
                 }
             }
             self.submit()?;
-            if !self.has_room() {
+            if !self.has_room() || !self.held.is_empty() {
                 return Ok(());
             }
             if budget == 0 {
@@ -122,16 +138,44 @@ impl BlockHandler {
 
     /// Starts what has waited long enough.
     fn start_due(&mut self) -> Result<(), QueueError> {
-        while let Some(request) = self.waiting.due() {
+        while self.held.is_empty()
+            && let Some(request) = self.waiting.due()
+        {
             self.start(request)?;
         }
         self.submit()
+    }
+
+    /// Makes requests once more that failed before the machine stood still.
+    fn make_again(&mut self) -> Result<(), QueueError> {
+        for request in std::mem::take(&mut self.held) {
+            match self.held.is_empty() {
+                true => self.start(request)?,
+                // One of them failed again.
+                false => self.held.push_back(request),
+            }
+        }
+        self.start_due()
+    }
+
+    /// What becomes of a request that failed.
+    fn judge(&self, is_read: bool, error: &io::Error) -> Verdict {
+        let verdict = Verdict::new(self.disk.options().errors, is_read, error);
+        if verdict == Verdict::Stop {
+            BlockMetrics::add(&self.metrics.errors, 1);
+            self.trouble.stop(error);
+        }
+        verdict
     }
 
     fn start(&mut self, mut request: Request) -> Result<(), QueueError> {
         let length = request.data.len();
         match self.begin(&mut request)? {
             Started::Done(status, written) => self.finish(&request, status, written),
+            Started::Held => {
+                self.held.push_back(request);
+                Ok(())
+            }
             Started::Later(transfer) => {
                 let token = self.free.pop().expect("requests are taken only while there is room");
                 self.in_flight[token] = Some(InFlight { request, length, transfer, begun: Instant::now() });
@@ -163,11 +207,17 @@ impl BlockHandler {
             }
             Operation::Discard if !options.discard => done(Status::Unsupported),
             Operation::Discard | Operation::WriteZeroes => {
-                let status = match request.ranges(&self.memory) {
-                    Some(ranges) => self.clear(request.operation, &ranges)?,
-                    None => Status::Unsupported,
-                };
-                done(status)
+                let whole = request.data.clone();
+                match request.ranges(&self.memory) {
+                    Some(ranges) => {
+                        let cleared = self.clear(request.operation, &ranges)?;
+                        if matches!(cleared, Started::Held) {
+                            request.data = whole;
+                        }
+                        Ok(cleared)
+                    }
+                    None => done(Status::Unsupported),
+                }
             }
             Operation::Unknown => done(Status::Unsupported),
         }
@@ -188,6 +238,7 @@ impl BlockHandler {
         }
         self.settle()?;
         let begun = Instant::now();
+        let whole = request.data.clone();
         let data = &mut request.data;
         let memory = &self.memory;
         let (result, written) = if direction == Direction::Read {
@@ -206,18 +257,27 @@ impl BlockHandler {
                 self.count(direction, length, begun);
                 Started::Done(Status::Ok, written)
             }
-            Err(_) => Started::Done(Status::Error, 0),
+            Err(error) => match self.judge(direction == Direction::Read, &error) {
+                Verdict::Report => Started::Done(Status::Error, 0),
+                Verdict::Ignore => Started::Done(Status::Ok, written),
+                Verdict::Stop => {
+                    request.data = whole;
+                    Started::Held
+                }
+            },
         })
     }
 
     /// DISCARD and WRITE_ZEROES. Transfers in flight are waited for, so that none of them lands on a freed block.
-    fn clear(&mut self, operation: Operation, ranges: &[Range]) -> Result<Status, QueueError> {
+    fn clear(&mut self, operation: Operation, ranges: &[Range]) -> Result<Started, QueueError> {
+        let done = |status| Ok(Started::Done(status, 0));
         if !ranges.iter().all(|range| self.contains(range.offset, range.length)) {
-            return Ok(Status::Error);
+            return done(Status::Error);
         }
         self.settle()?;
         for range in ranges.iter().filter(|range| range.length > 0) {
-            let free = operation == Operation::Discard || range.unmap && self.disk.options().discard;
+            let may_free = range.unmap && self.disk.options().discard && self.disk.frees_to_zeros();
+            let free = operation == Operation::Discard || may_free;
             let punched = if free { self.disk.punch(range.offset, range.length) } else { Ok(()) };
             let result = match punched {
                 Ok(()) if free => Ok(()),
@@ -227,12 +287,16 @@ impl BlockHandler {
             match result {
                 Ok(()) => {}
                 Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-                    return Ok(Status::Unsupported);
+                    return done(Status::Unsupported);
                 }
-                Err(_) => return Ok(Status::Error),
+                Err(error) => match self.judge(false, &error) {
+                    Verdict::Report => return done(Status::Error),
+                    Verdict::Ignore => {}
+                    Verdict::Stop => return Ok(Started::Held),
+                },
             }
         }
-        Ok(Status::Ok)
+        done(Status::Ok)
     }
 
     fn contains(&self, offset: u64, length: u64) -> bool {
@@ -256,17 +320,17 @@ impl BlockHandler {
     fn completed(&mut self, token: usize, result: io::Result<usize>) -> Result<bool, QueueError> {
         let Some(Some(flight)) = self.in_flight.get_mut(token) else { return Ok(true) };
         let direction = flight.transfer.direction;
-        let status = match result {
-            Ok(0) if direction != Direction::Flush => Status::Error,
+        let error = match result {
+            Ok(0) if direction != Direction::Flush => Some(io::ErrorKind::UnexpectedEof.into()),
             Ok(done) => {
                 flight.transfer.advance(done);
                 if !flight.transfer.buffers.is_empty() {
                     return Ok(false);
                 }
-                Status::Ok
+                None
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(false),
-            Err(_) => Status::Error,
+            Err(error) => Some(error),
         };
         let Some(InFlight { request, length, begun, .. }) = self.in_flight[token].take() else {
             return Ok(true);
@@ -276,6 +340,15 @@ impl BlockHandler {
             // Also after an error: part of the data may be there.
             request.data.note_written(&self.memory);
         }
+        let verdict = error.map(|error| self.judge(direction == Direction::Read, &error));
+        let status = match verdict {
+            Some(Verdict::Stop) => {
+                self.held.push_back(request);
+                return Ok(true);
+            }
+            Some(Verdict::Report) => Status::Error,
+            Some(Verdict::Ignore) | None => Status::Ok,
+        };
         let ok = status == Status::Ok;
         if ok {
             self.count(direction, u64::from(length), begun);
@@ -362,6 +435,7 @@ impl BlockHandler {
 impl Handler for BlockHandler {
     fn register(&mut self, poll: &Poll) -> io::Result<()> {
         self.waiting.register(poll)?;
+        poll.add(self.trouble.event().as_raw_fd(), EventSet::IN, GO_ON)?;
         poll.add(self.queue.event().as_raw_fd(), EventSet::IN, QUEUE)?;
         match self.engine.event() {
             Some(event) => poll.add(event.as_raw_fd(), EventSet::IN, ENGINE),
@@ -372,6 +446,9 @@ impl Handler for BlockHandler {
     fn handle(&mut self, token: u64, _ready: EventSet, _poll: &Poll) -> Result<(), QueueError> {
         if token == QUEUE {
             drain(self.queue.event());
+        } else if token == GO_ON {
+            drain(self.trouble.event());
+            self.make_again()?;
         } else if self.waiting.takes(token) {
             self.start_due()?;
         } else {

@@ -51,7 +51,10 @@ impl Life {
     }
 
     /// Does something while vCPUs and devices stand still.
-    fn standing<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn standing<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         self.attend();
         self.machine()?.pause();
         // What the guest did to itself before it stood counts first, and may let it run again.

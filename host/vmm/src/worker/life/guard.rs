@@ -10,7 +10,11 @@ use crate::protocol::{Event, Failure, PauseReason};
 impl Life {
     /// Readable when [`Life::watchdog_expired`] has something to do; closed with the machine.
     pub(in crate::worker) fn watchdog_fd(&self) -> Option<RawFd> {
-        self.machine().ok()?.watchdog().map(|watchdog| watchdog.as_raw_fd())
+        let machine = match &self.state {
+            State::Running(machine) | State::Paused(machine, _) | State::Incoming(machine, _) => machine,
+            State::Empty | State::Ended(_) => return None,
+        };
+        machine.watchdog().map(|watchdog| watchdog.as_raw_fd())
     }
 
     /// Deals with a watchdog whose time is over.
@@ -25,6 +29,10 @@ impl Life {
             _ => None,
         });
         let Some(action) = action else { return };
+        if self.late().is_some() {
+            // It may be late because it waits for its own memory.
+            return self.push(Event::WatchdogExpired { action: WatchdogAction::None });
+        }
         self.push(Event::WatchdogExpired { action });
         match action {
             WatchdogAction::None => {}
@@ -32,7 +40,7 @@ impl Life {
             WatchdogAction::Reset => drop(self.reset()),
             WatchdogAction::Shutdown => drop(self.press_power_button()),
             WatchdogAction::Poweroff => self.guest_stopped(GuestStop::PowerOff),
-            WatchdogAction::Pause => self.replace(|state| match state {
+            WatchdogAction::Pause | WatchdogAction::Dump => self.replace(|state| match state {
                 State::Running(machine) => {
                     machine.pause();
                     (State::Paused(machine, PauseReason::Watchdog), Some(Event::Paused))
@@ -41,6 +49,24 @@ impl Life {
             }),
             // There is nobody who could do more about it.
             WatchdogAction::InjectNmi => drop(self.inject_nmi()),
+        }
+    }
+
+    /// A disk stands on an error: so does the machine, until somebody lets it run.
+    pub(super) fn disk_stopped(&mut self) {
+        let stopped = self.machine().map(|machine| machine.devices().stopped_disks()).unwrap_or_default();
+        if stopped.is_empty() {
+            return;
+        }
+        self.replace(|state| match state {
+            State::Running(machine) => {
+                machine.pause();
+                (State::Paused(machine, PauseReason::IoError), Some(Event::Paused))
+            }
+            other => (other, None),
+        });
+        for (alias, error) in stopped {
+            self.push(Event::DiskError { alias, error });
         }
     }
 

@@ -1,23 +1,26 @@
 //! A guest that leaves this worker, and one that comes to it.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use reeve_migrate::{GuestError, Phase, Received, Sent, StrategyAnswer, StrategyQuestion};
 use uuid::Uuid;
 
 use super::{Life, State, machine_failure, plug};
 use crate::config::VmConfig;
-use crate::machine::{DeviceError, FdTable, Machine, MachineError};
-use crate::migration::{Ask, Job, Letter, Reply};
+use crate::machine::{FdTable, Machine, MachineError};
+use crate::migration::{Ask, Faults, Job, LatePages, Letter, Reply};
 use crate::protocol::{
     End, ErrorCode, Event, Failure, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder,
-    MigrationRound, PauseReason,
+    MigrationRound, PauseReason, Witness,
 };
 use crate::state::MachineState;
 
 /// A migration of the guest of this worker.
 pub(super) struct Migrating {
-    job: Job,
+    pub(super) job: Job,
     /// It stands still only because of the migration.
     was_running: bool,
     /// The thread waits to hear whether the guest is given up.
@@ -26,11 +29,21 @@ pub(super) struct Migrating {
     asking: Option<Letter>,
     /// Questions to that strategy.
     questions: u32,
-    given_up: bool,
-    /// Microseconds that the guest stood still when the destination had all of it.
-    stopped_us: u64,
     /// Microseconds that the strategy took.
     strategy_us: u64,
+    pub(super) given_up: bool,
+    /// Microseconds that the guest stood still when the destination had all of it.
+    stopped_us: u64,
+    /// What it may cost.
+    pub(super) limits: Option<MigrationLimits>,
+    /// Source: pages come when the guest runs at the destination.
+    pub(super) post_copy: bool,
+    /// Microseconds that the guest stood still, when it goes on before all of it is there.
+    pub(super) downtime_us: u64,
+    /// The thread has ended without an end of the migration.
+    pub(super) over: bool,
+    /// Destination: the memory of a guest that runs here and of which pages are missing.
+    pub(super) late: Option<Arc<LatePages>>,
 }
 
 impl Migrating {
@@ -41,9 +54,14 @@ impl Migrating {
             deciding: None,
             asking: None,
             questions: 0,
+            strategy_us: 0,
             given_up: false,
             stopped_us: 0,
-            strategy_us: 0,
+            limits: None,
+            post_copy: false,
+            downtime_us: 0,
+            over: false,
+            late: None,
         }
     }
 }
@@ -56,6 +74,8 @@ pub(super) struct Arrival {
     fds: FdTable,
     shared: Vec<String>,
     paused: bool,
+    pages: Option<Arc<LatePages>>,
+    witness: Option<File>,
 }
 
 impl Life {
@@ -70,13 +90,21 @@ impl Life {
                 self.send_away(migration, (limits, steered), fds)?;
             }
             MigrationOrder::Advise { number, answer } => self.advise(number, answer)?,
-            MigrationOrder::Limit { limits } => self.migrating()?.job.limit(&limits),
+            MigrationOrder::Limit { limits } => {
+                let migrating = self.migrating()?;
+                migrating.job.limit(&limits);
+                migrating.limits = Some(limits);
+            }
             MigrationOrder::StopNow => self.migrating()?.job.stop_now(),
+            MigrationOrder::SwitchNow => self.switch_now()?,
+            MigrationOrder::Interrupt => self.interrupt()?,
+            MigrationOrder::Resume { migration } => self.resume_late(migration, fds)?,
             MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
             MigrationOrder::Decide { given_up } => self.decide(given_up)?,
             MigrationOrder::TakeBack => self.take_back()?,
-            MigrationOrder::Receive { migration, config, shared, paused } => {
-                self.receive(migration, *config, shared, paused, fds)?;
+            MigrationOrder::Receive { migration, config, shared, paused, late, witness } => {
+                let extras = Extras { late, witness };
+                self.receive(migration, *config, shared, paused, (extras, fds))?;
             }
             MigrationOrder::Settle { given_up } => self.settle(given_up)?,
         }
@@ -88,7 +116,7 @@ impl Life {
         self.migration.is_some()
     }
 
-    fn migrating(&mut self) -> Result<&mut Migrating, Failure> {
+    pub(super) fn migrating(&mut self) -> Result<&mut Migrating, Failure> {
         let none = || Failure::new(ErrorCode::State, "no migration is under way");
         self.migration.as_mut().ok_or_else(none)
     }
@@ -111,14 +139,11 @@ impl Life {
             State::Paused(machine, PauseReason::Asked) => (machine, false),
             _ => return Err(Failure::new(ErrorCode::State, "there is no guest that could be migrated")),
         };
-        if let Some(alias) = machine.unsavable() {
-            return Err(machine_failure(DeviceError::NotSaved(alias.to_owned()).into()));
-        }
         let name = self.config.as_ref().map_or("", |config| config.name.as_str());
         let job = Job::send(migration, name, stream, limits, machine.memory().clone(), &self.mailbox);
         let job = job
             .map_err(|error| Failure::new(ErrorCode::Host, format!("the migration can't begin: {error}")))?;
-        self.migration = Some(Migrating::new(job, was_running));
+        self.migration = Some(Migrating { limits: Some(limits.0), ..Migrating::new(job, was_running) });
         Ok(())
     }
 
@@ -192,24 +217,33 @@ impl Life {
         mut config: VmConfig,
         shared: Vec<String>,
         paused: bool,
-        mut fds: Vec<OwnedFd>,
+        (extras, mut fds): (Extras, Vec<OwnedFd>),
     ) -> Result<(), Failure> {
-        let stream = fds.pop();
-        let stream =
-            stream.ok_or_else(|| Failure::new(ErrorCode::BadRequest, "a guest comes over a stream"))?;
+        let mut take = |what: &str| {
+            let missing = || Failure::new(ErrorCode::BadRequest, format!("{what} is missing"));
+            fds.pop().ok_or_else(missing)
+        };
+        let stream = take("the stream that a guest comes over")?;
+        let faults = extras.late.then(|| take("the userfaultfd device")).transpose()?;
+        let witness = extras.witness.then(|| take("the file of what became of a guest")).transpose()?;
         self.begin(&config)?;
+        // Where the host can't, or pages are too large for it, they just all come before the guest.
+        let faults = faults.filter(|_| config.memory.hugepages.is_none());
+        let faults = faults.and_then(|device| Faults::new(&device).ok());
         let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         plug::settle_slots(&mut config, &slots);
         let fds = FdTable::new(fds);
         let (machine, consoles) = self.raise(&config, &fds, Machine::await_guest)?;
         self.locks.note(&config.devices, &fds).map_err(|error| machine_failure(error.into()))?;
-        let job = Job::receive(migration, stream, machine.memory().clone(), &self.mailbox);
+        let pages = faults.map(|faults| LatePages::new(faults, machine.memory().clone()));
+        let job = Job::receive(migration, stream, machine.memory().clone(), pages.clone(), &self.mailbox);
         let job =
             job.map_err(|error| Failure::new(ErrorCode::Host, format!("the guest can't come: {error}")))?;
         self.migration = Some(Migrating::new(job, !paused));
         self.consoles = consoles;
         self.config = Some(config.clone());
-        let arrival = Arrival { whole: false, config, fds, shared, paused };
+        let witness = witness.map(File::from);
+        let arrival = Arrival { whole: false, config, fds, shared, paused, pages, witness };
         self.state = State::Incoming(Box::new(machine), Box::new(arrival));
         Ok(())
     }
@@ -225,7 +259,17 @@ impl Life {
         if !arrival.whole {
             return Err(Failure::new(ErrorCode::State, "the guest is not here yet"));
         }
+        let late = arrival.pages.as_ref().is_some_and(|pages| pages.is_late());
+        if late && !self.migrating()?.over {
+            // The end of the stream would leave the guest without its pages.
+            return Err(Failure::new(ErrorCode::State, "the stream to the source still stands"));
+        }
         self.run_arrived().map_err(|error| Failure::new(ErrorCode::Host, error.0))?;
+        if late {
+            let reason = "the connection broke before the guest could run".to_owned();
+            self.push(Event::Migration { news: MigrationNews::Interrupted { reason } });
+            return Ok(());
+        }
         self.migration = None;
         self.push(Event::Migration { news: MigrationNews::Arrived });
         Ok(())
@@ -272,6 +316,7 @@ impl Life {
             Ask::Keep => self.keep(),
             Ask::Load(state) => self.load(state)?,
             Ask::Run => self.run_arrived()?,
+            Ask::Whole => self.whole(),
             Ask::GiveUp | Ask::Advice(_) | Ask::Report(_) | Ask::Sent(_) | Ask::Received(_) => {}
         }
         Ok(Reply::Done)
@@ -305,10 +350,10 @@ impl Life {
 
     fn ask_daemon(&mut self, letter: Letter) {
         let Some(migrating) = &mut self.migration else { return };
-        let (stopped_us, strategy_us) = (migrating.stopped_us, migrating.strategy_us);
+        let Migrating { stopped_us, strategy_us, post_copy, .. } = *migrating;
         migrating.deciding = Some(letter);
         self.phase(MigratingPhase::Deciding);
-        self.push(Event::Migration { news: MigrationNews::Ready { stopped_us, strategy_us } });
+        self.push(Event::Migration { news: MigrationNews::Ready { stopped_us, strategy_us, post_copy } });
     }
 
     fn ask_strategy(&mut self, question: StrategyQuestion, letter: Letter) {
@@ -332,12 +377,19 @@ impl Life {
         let news = match phase {
             Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
             Phase::Stopped => MigrationNews::Stopped,
-            Phase::Ready { stopped_for, asked_for } => {
+            Phase::Ready { stopped_for, asked_for, post_copy } => {
                 if let Some(migrating) = &mut self.migration {
                     migrating.stopped_us = micros(*stopped_for);
                     migrating.strategy_us = micros(*asked_for);
+                    migrating.post_copy = *post_copy;
                 }
                 return;
+            }
+            Phase::Late(stats) => {
+                if let Some(migrating) = &mut self.migration {
+                    migrating.downtime_us = migrating.downtime_us.max(micros(stats.downtime));
+                }
+                MigrationNews::Late { missing: stats.missing, pages: stats.pages, bytes: stats.bytes }
             }
         };
         self.push(Event::Migration { news });
@@ -349,6 +401,14 @@ impl Life {
             Ask::Sent(Ok(Sent::Running { downtime })) => {
                 MigrationNews::Moved { downtime_us: micros(downtime) }
             }
+            Ask::Sent(Ok(Sent::Whole)) => {
+                let downtime_us = self.migration.as_ref().map_or(0, |migrating| migrating.downtime_us);
+                MigrationNews::Moved { downtime_us }
+            }
+            Ask::Sent(Ok(Sent::Interrupted(error))) | Ask::Received(Ok(Received::Interrupted(error))) => {
+                self.over();
+                MigrationNews::Interrupted { reason: error.to_string() }
+            }
             Ask::Sent(Ok(Sent::Unconfirmed(error))) => {
                 MigrationNews::Unconfirmed { reason: error.to_string() }
             }
@@ -358,9 +418,14 @@ impl Life {
             }
             Ask::Received(Ok(Received::Running)) => {
                 self.migration = None;
+                if let Some(stop) = self.stop_when_whole(None) {
+                    self.push(Event::Migration { news: MigrationNews::Arrived });
+                    return self.guest_stopped(stop);
+                }
                 MigrationNews::Arrived
             }
             Ask::Received(Ok(Received::Undecided(error))) => {
+                self.over();
                 MigrationNews::Undecided { reason: error.to_string() }
             }
             Ask::Received(Err(error)) => return self.discard(error.to_string()),
@@ -374,6 +439,7 @@ impl Life {
             return Err(GuestError("no guest is on its way to this worker".to_owned()));
         };
         let state = MachineState::from_bytes(bytes).map_err(|error| guest_error(error.into()))?;
+        state.settle_vcpus(&mut arrival.config);
         machine.take_in(&arrival.config, &arrival.fds, &state).map_err(guest_error)?;
         arrival.whole = true;
         Ok(())
@@ -385,6 +451,17 @@ impl Life {
             return Err(GuestError("no guest is on its way to this worker".to_owned()));
         };
         self.locks.take(&arrival.shared).map_err(GuestError)?;
+        let pages = arrival.pages.clone().filter(|pages| pages.is_late());
+        if let Some(witness) = &arrival.witness {
+            let says = if pages.is_some() { Witness::Ran } else { Witness::Whole };
+            let mut witness = witness.try_clone().map_err(witness_error)?;
+            // Before the first instruction: who reads that there was none must be right.
+            witness.write_all(says.bytes()).map_err(witness_error)?;
+            self.witness = Some(witness);
+        }
+        if let Some(migrating) = &mut self.migration {
+            migrating.late = pages;
+        }
         self.replace(|state| match state {
             State::Incoming(machine, arrival) if arrival.paused => {
                 (State::Paused(machine, PauseReason::Asked), None)
@@ -395,8 +472,19 @@ impl Life {
             }
             other => (other, None),
         });
+        self.count_vcpus();
         Ok(())
     }
+}
+
+/// What comes with a guest beside its stream.
+struct Extras {
+    late: bool,
+    witness: bool,
+}
+
+fn witness_error(error: std::io::Error) -> GuestError {
+    GuestError(format!("it can't be written down that the guest runs: {error}"))
 }
 
 fn micros(time: std::time::Duration) -> u64 {

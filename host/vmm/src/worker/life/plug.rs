@@ -10,7 +10,7 @@ use crate::config::{DeviceConfig, DeviceKind, DiskLimits, VmConfig};
 use crate::machine::{DeviceError, FdTable, Machine, MachineError};
 use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Event, Failure};
-use crate::virtio::block::ResizeError;
+use crate::virtio::block::{JobError, ResizeError};
 
 impl Life {
     /// Puts a disk or network interface into the machine and tells the guest.
@@ -62,6 +62,41 @@ impl Life {
         Ok(())
     }
 
+    /// Lets vCPUs come, or asks the guest to let go of some.
+    pub(in crate::worker) fn set_vcpus(&mut self, count: u32) -> Result<(), Failure> {
+        let _ = self.attend();
+        let set = self.machine()?.set_vcpus(count).map_err(machine_failure);
+        self.count_vcpus();
+        set
+    }
+
+    /// Says how much of a device's memory the guest shall have, now and when the machine is built again.
+    pub(in crate::worker) fn request_memory(&mut self, alias: &str, bytes: u64) -> Result<(), Failure> {
+        let _ = self.attend();
+        let devices = self.config.iter_mut().flat_map(|config| &mut config.devices);
+        let memory =
+            devices.filter(|device| device.alias == alias).find_map(|device| match &mut device.kind {
+                DeviceKind::Memory(memory) => Some(memory),
+                _ => None,
+            });
+        if let Some(reason) = memory.as_ref().and_then(|memory| memory.refusal(bytes)) {
+            return Err(Failure::new(ErrorCode::Config, format!("device '{alias}': {reason}")));
+        }
+        if let Some(memory) = memory {
+            memory.requested = bytes;
+        }
+        self.machine()?.request_memory(alias, bytes).map_err(machine_failure)
+    }
+
+    /// Says how many vCPUs are there, when there are not as many as before.
+    pub(super) fn count_vcpus(&mut self) {
+        let Ok(count) = self.machine().map(Machine::vcpu_count) else { return };
+        let before = self.config.as_mut().map(|config| std::mem::replace(&mut config.vcpus, count));
+        if before != Some(count) {
+            self.push(Event::VcpusChanged { count });
+        }
+    }
+
     /// Plugs the cable of a network interface in or out.
     pub(in crate::worker) fn set_link(&mut self, alias: &str, up: bool) -> Result<(), Failure> {
         let _ = self.attend();
@@ -107,6 +142,7 @@ impl Life {
         drop(function);
         let alias = self.machine_mut().ok().and_then(|machine| machine.forget_device(slot));
         if let Some(alias) = alias {
+            self.jobs.remove(&alias);
             self.locks.forget(&alias);
             if let Some(config) = &mut self.config {
                 config.devices.retain(|device| device.alias != alias);
@@ -133,10 +169,16 @@ pub(super) fn settle_slots(config: &mut VmConfig, slots: &[u8]) {
 /// The kind of failure of a device.
 pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
     match error {
+        DeviceError::Job { cause, .. } => match cause {
+            JobError::NotReady => ErrorCode::State,
+            JobError::Depth(_) | JobError::Small { .. } => ErrorCode::Config,
+            JobError::Disk(_) | JobError::Image(_) | JobError::Thread(_) => ErrorCode::Host,
+        },
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
-        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NotSaved(_) => {
+        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NoMemory(_) => {
             ErrorCode::Unsupported
         }
+        DeviceError::Stands { .. } => ErrorCode::State,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
         }

@@ -69,7 +69,8 @@ fn throughput(name: &'static str, peer: &'static str, ours: &Samples, theirs: &S
     Row::alone("storage", name, THROUGHPUT, rate(ours), ours.len()).against(peer, rate(theirs))
 }
 
-/// Through the socket against a copy by a process that opens both files.
+/// A file of the client, which is handed over (decisions/0014), against a copy by a process that opens both files. The volume is on the
+/// medium when it is done, by both.
 fn upload(daemon: &Daemon, place: &Path) -> Result<Row> {
     let file = place.join("data").display().to_string();
     daemon.reeve(&["vol", "create-as", "lab", "stream", &STREAM.to_string()])?.ok();
