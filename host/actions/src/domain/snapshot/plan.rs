@@ -163,6 +163,10 @@ impl Plan {
         if disk.readonly || disk.shareable {
             return invalid("an image that is not written, or by others too, gets no snapshot".to_owned());
         }
+        if disk.encryption.is_some() {
+            let why = "an encrypted image gets no snapshot: what is written afterwards would be in the clear; leave the disk out";
+            return invalid(why.to_owned());
+        }
         let word = disk.driver.format.as_deref().unwrap_or("raw");
         let Ok(format) = word.parse::<Format>() else {
             return invalid(format!("its format '{word}' can't be run"));
