@@ -266,7 +266,6 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             }
             dirty = self.guest.take_dirty()?;
             let limits = self.controls.limits();
-            let may_switch = limits.post_copy && agreed.post_copy;
             if !sent.left.is_empty() {
                 dirty = join(sent.left, dirty);
             }
@@ -292,9 +291,7 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             if self.controls.stops_now() {
                 return Ok(Rest { runs: dirty, late: false });
             }
-            let switches =
-                self.controls.switches_now() || limits.post_copy_after.is_some_and(|after| number >= after);
-            if may_switch && switches {
+            if self.goes_late(number, agreed) {
                 return Ok(Rest { runs: dirty, late: true });
             }
             let asked = Instant::now();
@@ -302,7 +299,10 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             self.asked_for += asked.elapsed();
             // What was said meanwhile counts too.
             if self.controls.stops_now() {
-                return Ok(dirty);
+                return Ok(Rest { runs: dirty, late: false });
+            }
+            if self.goes_late(number, agreed) {
+                return Ok(Rest { runs: dirty, late: true });
             }
             if let Some(reason) = self.controls.aborted() {
                 return Err(MigrateError::Aborted(reason));
@@ -313,7 +313,9 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
                 Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => {
                     return Ok(Rest { runs: dirty, late: false });
                 }
-                Step::SwitchToPostCopy if may_switch => return Ok(Rest { runs: dirty, late: true }),
+                Step::SwitchToPostCopy if limits.post_copy && agreed.post_copy => {
+                    return Ok(Rest { runs: dirty, late: true });
+                }
                 Step::Throttle(percent) => {
                     self.throttle = percent.min(limits.max_throttle);
                     self.guest.throttle(self.throttle);
@@ -332,6 +334,13 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             }
         }
         unreachable!("rounds are counted without end")
+    }
+
+    /// Whether the operator has the guest go on at the destination now.
+    fn goes_late(&self, number: u32, agreed: Capabilities) -> bool {
+        let limits = self.controls.limits();
+        let now = self.controls.switches_now() || limits.post_copy_after.is_some_and(|after| number >= after);
+        now && limits.post_copy && agreed.post_copy
     }
 
     /// Sends pages and waits until the other side has them all.

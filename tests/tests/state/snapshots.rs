@@ -18,6 +18,7 @@ fn lab() -> anyhow::Result<Lab> {
     for name in ["a.qcow2", "b.qcow2"] {
         lab.reeve(&["image", "create", "-f", "qcow2", &lab.file(name), "8M"])?.ok();
     }
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
     lab.define(&document(&lab))?;
     Ok(lab)
 }
@@ -30,7 +31,9 @@ fn document(lab: &Lab) -> String {
         )
     };
     let both = disk(&lab.file("a.qcow2"), "vda") + &disk(&lab.file("b.qcow2"), "vdb");
-    lab.document("web").replace(&lab.disk("vda"), &both)
+    let name = "<name>web</name>";
+    let uuid = "<uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>";
+    lab.document("web").replace(&lab.disk("vda"), &both).replace(name, &format!("{name}{uuid}"))
 }
 
 /// What the guest has in memory and on its disks; it is told to have that first.
@@ -327,7 +330,7 @@ fn what_is_kept_is_shown_edited_and_taken_again() -> Outcome {
 
     let edit = |sed: &str, more: &[&str]| {
         let words = [&["domain", "snapshot-edit", "web", "c"], more].concat();
-        let editor = format!("sed -i {sed}");
+        let editor = format!("sed -i '{sed}'");
         Run::reeve(
             lab.daemon.root(),
             &words,
@@ -335,7 +338,7 @@ fn what_is_kept_is_shown_edited_and_taken_again() -> Outcome {
             &[("EDITOR", OsStr::new(&editor)), ("VISUAL", OsStr::new(""))],
         )
     };
-    edit("s/first/last/;s/<state>/<description>edited<.description><state>/", &[])?.ok();
+    edit("s|<state>|<description>edited</description><state>|", &[])?.ok();
     let info = lab.reeve(&["domain", "snapshot-info", "web", "c"])?.ok();
     assert!(info.contains("edited"), "{info}");
     assert_ne!(edit("s/>c</>d</", &[])?.code, 0, "the name must stay");

@@ -375,7 +375,7 @@ impl Step<Leave> for HandOver {
         match outcome {
             Outcome::Arrived => {}
             Outcome::NeverRan => return actions.take_back(leave).await,
-            Outcome::Lost => return actions.lose(leave).await,
+            Outcome::Lost => return actions.lose_guest(leave).await,
         }
         // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
         if leave.undefine {
@@ -460,7 +460,7 @@ impl Actions {
     }
 
     /// The guest is lost, and what is left of it here is no guest.
-    async fn lose(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
+    async fn lose_guest(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
         if let Ok(turn) = self.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await
             && turn.check(Request::Destroy).is_ok()
         {

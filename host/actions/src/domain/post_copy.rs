@@ -90,7 +90,8 @@ impl Actions {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        Ok(Migrated { domain: summary, downtime_ms: downtime.filter(|downtime| *downtime > 0.0), total_ms })
+        let downtime_ms = downtime.filter(|downtime| *downtime > 0.0);
+        Ok(Migrated { domain: summary, downtime_ms, total_ms, strategy_ms: 0.0 })
     }
 
     /// Ends when the connection of a domain's post-copy breaks.

@@ -3,7 +3,7 @@
 use reeve_actions::Access;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
-use reeve_model::migration::{Migrate, MigrationStage, PrepareMigration, StreamRoute};
+use reeve_model::migration::{Migrate, MigrationHost, MigrationStage, PrepareMigration, StreamRoute};
 use reeve_model::snapshot::{CreateSnapshot, DeleteSnapshot, RevertSnapshot};
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
@@ -176,6 +176,7 @@ async fn another_host_sends_guests_where_it_was_named_and_does_nothing_else() {
         route: StreamRoute::Tunnel,
         boot_id: String::new(),
         allow_unsafe: true,
+        host: MigrationHost::default(),
     };
     let itself = "reeve+tls://host2.example.com:16514/system";
     let said = ["host 'host2.example.com'", "domain:migrate"];

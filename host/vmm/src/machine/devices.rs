@@ -4,8 +4,7 @@ mod stats;
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use reeve_image::{Access, Format, ImageFile, LuksCipher};
 use time::OffsetDateTime;

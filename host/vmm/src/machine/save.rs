@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::devices::Board;
-use super::{Consoles, FdTable, Machine, MachineError, Parts};
+use super::{Consoles, DeviceError, FdTable, Machine, MachineError, Parts};
 use crate::config::{DeviceConfig, DeviceKind, VmConfig};
 use crate::hypervisor::{VcpuRegisters, VcpuState};
 use crate::memory::Memory;

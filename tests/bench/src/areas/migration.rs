@@ -27,6 +27,9 @@ const LIMITS: MigrationLimits = MigrationLimits {
     max_throttle: 90,
     max_rounds: 100,
     compress: false,
+    post_copy: false,
+    post_copy_after: None,
+    post_copy_bandwidth_mib: 0,
 };
 
 /// A guest, and the rows of its moves.

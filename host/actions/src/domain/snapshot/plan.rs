@@ -164,8 +164,7 @@ impl Plan {
             return invalid("an image that is not written, or by others too, gets no snapshot".to_owned());
         }
         if disk.encryption.is_some() {
-            let why = "an encrypted image gets no snapshot: what is written afterwards would be in the clear; leave the disk out";
-            return invalid(why.to_owned());
+            return invalid("an encrypted image gets no snapshot: copy its volume instead".to_owned());
         }
         let word = disk.driver.format.as_deref().unwrap_or("raw");
         let Ok(format) = word.parse::<Format>() else {

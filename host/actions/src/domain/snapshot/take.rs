@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use reeve_domain::save_image::{NewImage, Purpose, SaveImage, Unfinished, remove_unfinished};
@@ -26,6 +26,11 @@ use crate::domain::save::{absolute, image_error};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::{Actions, blocking, document};
+
+/// How long a save that was given up may take to end.
+const SAVE_ENDS: Duration = Duration::from_secs(20);
+/// How often it is looked at.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Actions {
     /// Makes a snapshot of a domain as a document and options say, or takes the document for one that is there.
@@ -326,8 +331,13 @@ impl Step<TakeSnapshot> for MakeFiles {
         let overlay = next.clone();
         let made = blocking(move || {
             let Overlay { path, base, format, reuse, .. } = overlay;
-            let source =
-                ImageSource { path: base.clone(), format: format.to_string(), follow: true, locked: false };
+            let source = ImageSource {
+                path: base.clone(),
+                format: format.to_string(),
+                follow: true,
+                locked: false,
+                encrypted: false,
+            };
             let size = reeve_storage::measure(&source)?.capacity.0;
             images::overlay(&path, (&base, format), size, reuse)
         });
@@ -425,6 +435,7 @@ impl Step<TakeSnapshot> for Machine {
     async fn undo(&self, actions: &Arc<Actions>, take: &mut TakeSnapshot) -> Result<(), Error> {
         if !take.is_switched(actions).await? {
             if let Some(memory) = take.memory.clone() {
+                actions.give_up_save(take.uuid).await;
                 blocking(move || {
                     if memory.is_whole() {
                         std::fs::remove_file(&memory.path).map_err(|error| {
@@ -539,6 +550,15 @@ impl Actions {
                 let turn = self.turn(&Actor::Daemon, take.uuid, Request::Resume).await?;
                 turn.resume().await.map_err(explain)
             }
+        }
+    }
+
+    /// Ends a save that the daemon before this one had begun, so that its worker hears of other things.
+    async fn give_up_save(&self, uuid: Uuid) {
+        let end = tokio::time::Instant::now() + SAVE_ENDS;
+        // Where none is under way there is nothing to give up.
+        while self.domains.cancel_save(uuid).await.is_ok() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

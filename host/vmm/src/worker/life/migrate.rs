@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Life, State, machine_failure, plug};
 use crate::config::VmConfig;
-use crate::machine::{DeviceError, FdTable, Machine, MachineError};
+use crate::machine::{FdTable, Machine, MachineError};
 use crate::migration::{Ask, Faults, Job, LatePages, Letter, Reply};
 use crate::protocol::{
     End, ErrorCode, Event, Failure, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder,
