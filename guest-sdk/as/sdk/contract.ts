@@ -2095,6 +2095,329 @@ export function setLog(to: LogApi): void {
   log = to;
 }
 
+// reeve:migration/journey@0.1.0
+
+/** One of the two hosts. */
+export class Peer {
+  constructor(
+    /** Its name. */
+    public name: string,
+    /** Version of the daemon, e.g. `0.3.0`; empty where it does not say. */
+    public version: string,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Peer {
+    return new Peer(abi.loadString(at), abi.loadString(at + 8));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Peer): void {
+    abi.storeString(at, it.name);
+    abi.storeString(at + 8, it.version);
+  }
+}
+
+/** What is asked for. */
+export class Journey {
+  constructor(
+    /** Names the migration on both hosts. */
+    public id: string,
+    /** Where the guest runs. */
+    public source: Peer,
+    /** Where it shall run. */
+    public destination: Peer,
+    /** Both hosts are one machine: files of one are files of the other. */
+    public sameMachine: bool,
+    /** What carries it: `unix`, `tcp` or `tls`. */
+    public transport: string,
+    /** The operator said that disks are not to be looked at (`--unsafe`). */
+    public unchecked: bool,
+    /** A definition is kept at the destination. */
+    public persistent: bool,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Journey {
+    return new Journey(abi.loadString(at), Peer.load(at + 8), Peer.load(at + 24), load<u8>(at, 40) != 0, abi.loadString(at + 44), load<u8>(at, 52) != 0, load<u8>(at, 53) != 0);
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Journey): void {
+    abi.storeString(at, it.id);
+    Peer.store(at + 8, it.source);
+    Peer.store(at + 24, it.destination);
+    store<u8>(at, <u8>it.sameMachine, 40);
+    abi.storeString(at + 44, it.transport);
+    store<u8>(at, <u8>it.unchecked, 52);
+    store<u8>(at, <u8>it.persistent, 53);
+  }
+}
+
+// reeve:migration/strategy@0.1.0
+
+/** What both hosts offer. Nothing else can be switched on. */
+export class Capabilities {
+  constructor(
+    /** Pages may be compressed. */
+    public compression: bool,
+    /** Most streams that pages may come over; 1 is one. */
+    public streams: u16,
+    /** The guest may go on at the destination before all of its memory is there. */
+    public postCopy: bool,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Capabilities {
+    return new Capabilities(load<u8>(at, 0) != 0, load<u16>(at, 2), load<u8>(at, 4) != 0);
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Capabilities): void {
+    store<u8>(at, <u8>it.compression, 0);
+    store<u16>(at, it.streams, 2);
+    store<u8>(at, <u8>it.postCopy, 4);
+  }
+}
+
+/** What the operator allows. The host holds to it whatever a strategy says. */
+export class Limits {
+  constructor(
+    /** Microseconds that the guest may stand still, as far as that can be foreseen. */
+    public maxDowntimeUs: u64,
+    /** Bytes a second while the guest runs; none is as many as the connection takes. */
+    public bandwidth: Some<u64> | null,
+    /** Most hundredths of its time that the guest may lose; 0 never holds it back. */
+    public maxThrottle: u8,
+    /** Rounds after which the guest stays where it is. */
+    public maxRounds: u32,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Limits {
+    return new Limits(load<u64>(at, 0), abi.loadSome<u64>(at + 8, 8, (at: usize): u64 => load<u64>(at, 0)), load<u8>(at, 24), load<u32>(at, 28));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Limits): void {
+    store<u64>(at, it.maxDowntimeUs, 0);
+    abi.storeSome<u64>(at + 8, 8, it.bandwidth, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    store<u8>(at, it.maxThrottle, 24);
+    store<u32>(at, it.maxRounds, 28);
+  }
+}
+
+/** How to begin. */
+export class MigrationPlan {
+  constructor(
+    /** Microseconds that the guest may stand still; at most the operator's limit. */
+    public maxDowntimeUs: u64,
+    /** Compress pages. */
+    public compress: bool,
+    /** Streams that pages go over, from 1. */
+    public streams: u16,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): MigrationPlan {
+    return new MigrationPlan(load<u64>(at, 0), load<u8>(at, 8) != 0, load<u16>(at, 10));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: MigrationPlan): void {
+    store<u64>(at, it.maxDowntimeUs, 0);
+    store<u8>(at, <u8>it.compress, 8);
+    store<u16>(at, it.streams, 10);
+  }
+}
+
+/** What one round did, and what it left. */
+export class Round {
+  constructor(
+    /** Number of the round, from 1. */
+    public number: u32,
+    /** Microseconds since the migration began. */
+    public elapsedUs: u64,
+    /** Microseconds that the round took. */
+    public durationUs: u64,
+    /** Pages that were sent in it, zeros included. A page has 4096 bytes. */
+    public pages: u64,
+    /** Those of them that were zero. */
+    public zeroPages: u64,
+    /** Bytes that went over the connection in it. */
+    public sent: u64,
+    /** Pages that the guest wrote meanwhile: what the next round sends. */
+    public dirtyPages: u64,
+    /** Bytes a second that the connection took. */
+    public bandwidth: u64,
+    /** Microseconds that the guest would stand still if this were the last round. */
+    public expectedDowntimeUs: u64,
+    /** The limit for that, by the strategy or the operator, whichever is lower. */
+    public maxDowntimeUs: u64,
+    /** Hundredths of its time that the guest loses. */
+    public throttle: u8,
+    /** Pages are compressed. */
+    public compressed: bool,
+    /** Streams that pages go over. */
+    public streams: u16,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Round {
+    return new Round(load<u32>(at, 0), load<u64>(at, 8), load<u64>(at, 16), load<u64>(at, 24), load<u64>(at, 32), load<u64>(at, 40), load<u64>(at, 48), load<u64>(at, 56), load<u64>(at, 64), load<u64>(at, 72), load<u8>(at, 80), load<u8>(at, 81) != 0, load<u16>(at, 82));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Round): void {
+    store<u32>(at, it.number, 0);
+    store<u64>(at, it.elapsedUs, 8);
+    store<u64>(at, it.durationUs, 16);
+    store<u64>(at, it.pages, 24);
+    store<u64>(at, it.zeroPages, 32);
+    store<u64>(at, it.sent, 40);
+    store<u64>(at, it.dirtyPages, 48);
+    store<u64>(at, it.bandwidth, 56);
+    store<u64>(at, it.expectedDowntimeUs, 64);
+    store<u64>(at, it.maxDowntimeUs, 72);
+    store<u8>(at, it.throttle, 80);
+    store<u8>(at, <u8>it.compressed, 81);
+    store<u16>(at, it.streams, 82);
+  }
+}
+
+/** All that a strategy decides on. */
+export class Progress {
+  constructor(
+    /** What both hosts offer. */
+    public capabilities: Capabilities,
+    /** What the operator allows now; it may change while the guest moves. */
+    public limits: Limits,
+    /** The last rounds, at most 16, the newest last. */
+    public rounds: Array<Round>,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): Progress {
+    return new Progress(Capabilities.load(at), Limits.load(at + 8), abi.loadList<Round>(at + 40, 88, (at: usize): Round => Round.load(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Progress): void {
+    Capabilities.store(at, it.capabilities);
+    Limits.store(at + 8, it.limits);
+    abi.storeList<Round>(at + 40, it.rounds, 88, (at: usize, it: Round): void => { Round.store(at, it); });
+  }
+}
+
+/** Cases of Step. */
+export enum StepTag {
+  /** Another round. */
+  Continue,
+  /** Another round, with the guest kept from running for that many hundredths of its time; cut at the operator's limit. */
+  Throttle,
+  /** Another limit, in microseconds, for the time that the guest stands still, then another round; cut at the operator's limit. */
+  SetMaxDowntime,
+  /** Compressed from now on, where both hosts can, then another round. */
+  Compress,
+  /** So many more streams, as far as both hosts can, then another round. */
+  AddStreams,
+  /** The guest goes on at the destination, which fetches what it misses; another round where that is not offered. */
+  SwitchToPostCopy,
+  /** The guest stands still and the rest is sent; another round where that would take longer than the operator allows. */
+  StopAndCopy,
+  /** It ends, and the guest stays where it is; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  Abort,
+}
+
+/** What comes next. */
+export class Step {
+  /** Another round, with the guest kept from running for that many hundredths of its time; cut at the operator's limit. */
+  throttle: u8 = 0;
+  /** Another limit, in microseconds, for the time that the guest stands still, then another round; cut at the operator's limit. */
+  setMaxDowntime: u64 = 0;
+  /** So many more streams, as far as both hosts can, then another round. */
+  addStreams: u16 = 0;
+  /** It ends, and the guest stays where it is; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  abort!: string;
+
+  private constructor(readonly tag: StepTag) {}
+
+  /** Another round. */
+  static continue_(): Step {
+    return new Step(StepTag.Continue);
+  }
+
+  /** Another round, with the guest kept from running for that many hundredths of its time; cut at the operator's limit. */
+  static throttle(value: u8): Step {
+    const it = new Step(StepTag.Throttle);
+    it.throttle = value;
+    return it;
+  }
+
+  /** Another limit, in microseconds, for the time that the guest stands still, then another round; cut at the operator's limit. */
+  static setMaxDowntime(value: u64): Step {
+    const it = new Step(StepTag.SetMaxDowntime);
+    it.setMaxDowntime = value;
+    return it;
+  }
+
+  /** Compressed from now on, where both hosts can, then another round. */
+  static compress(): Step {
+    return new Step(StepTag.Compress);
+  }
+
+  /** So many more streams, as far as both hosts can, then another round. */
+  static addStreams(value: u16): Step {
+    const it = new Step(StepTag.AddStreams);
+    it.addStreams = value;
+    return it;
+  }
+
+  /** The guest goes on at the destination, which fetches what it misses; another round where that is not offered. */
+  static switchToPostCopy(): Step {
+    return new Step(StepTag.SwitchToPostCopy);
+  }
+
+  /** The guest stands still and the rest is sent; another round where that would take longer than the operator allows. */
+  static stopAndCopy(): Step {
+    return new Step(StepTag.StopAndCopy);
+  }
+
+  /** It ends, and the guest stays where it is; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  static abort(value: string): Step {
+    const it = new Step(StepTag.Abort);
+    it.abort = value;
+    return it;
+  }
+
+  /** For the bindings. */
+  static load(at: usize): Step {
+    switch (load<u8>(at)) {
+      case 0: return Step.continue_();
+      case 1: return Step.throttle(load<u8>(at, 8));
+      case 2: return Step.setMaxDowntime(load<u64>(at, 8));
+      case 3: return Step.compress();
+      case 4: return Step.addStreams(load<u16>(at, 8));
+      case 5: return Step.switchToPostCopy();
+      case 6: return Step.stopAndCopy();
+      case 7: return Step.abort(abi.loadString(at + 8));
+      default: return unreachable();
+    }
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: Step): void {
+    store<u8>(at, <u8>it.tag);
+    switch (it.tag) {
+      case StepTag.Throttle: { store<u8>(at, it.throttle, 8); break; }
+      case StepTag.SetMaxDowntime: { store<u64>(at, it.setMaxDowntime, 8); break; }
+      case StepTag.AddStreams: { store<u16>(at, it.addStreams, 8); break; }
+      case StepTag.Abort: { abi.storeString(at + 8, it.abort); break; }
+      default: break;
+    }
+  }
+}
+
 // reeve:network/networks@0.1.0
 
 /** How guests reach what is outside of their network. */

@@ -133,7 +133,7 @@ pub(crate) async fn steer(
         actor,
         domain: name.clone(),
         journey: journey.clone(),
-        offered: contract_offer(&Capabilities::OURS),
+        agreed: Capabilities::OURS,
         rounds: VecDeque::new(),
         deciding,
         watched,
@@ -157,7 +157,7 @@ struct Steered {
     actor: Actor,
     domain: String,
     journey: Journey,
-    offered: strategy::Capabilities,
+    agreed: Capabilities,
     rounds: VecDeque<strategy::Round>,
     deciding: Option<Seat>,
     /// Somebody is asked beside it.
@@ -192,19 +192,19 @@ impl Steered {
 #[async_trait]
 impl Steering for Steered {
     async fn answer(&mut self, question: StrategyQuestion, limits: MigrationLimits) -> StrategyAnswer {
-        let limits = contract_limits(&limits);
+        if let StrategyQuestion::Plan(agreed) = question {
+            self.agreed = agreed;
+        }
+        let (offered, limits) = (contract_offer(&self.agreed, &limits), contract_limits(&limits));
         let ask = match question {
-            StrategyQuestion::Plan(offered) => {
-                self.offered = contract_offer(&offered);
-                StrategyAsk::Plan { offered: self.offered, limits, journey: self.journey.clone() }
-            }
+            StrategyQuestion::Plan(_) => StrategyAsk::Plan { offered, limits, journey: self.journey.clone() },
             StrategyQuestion::Step(stats) => {
                 self.rounds.push_back(contract_round(&stats));
                 if self.rounds.len() > ROUNDS {
                     self.rounds.pop_front();
                 }
                 let rounds = self.rounds.iter().copied().collect();
-                let progress = strategy::Progress { capabilities: self.offered, limits, rounds };
+                let progress = strategy::Progress { capabilities: offered, limits, rounds };
                 StrategyAsk::Step { migration: self.journey.id.clone(), progress }
             }
         };

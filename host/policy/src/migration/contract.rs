@@ -24,9 +24,10 @@ pub(crate) fn contract_journey(journey: &Journey) -> journey::Journey {
     }
 }
 
-/// What both hosts offer.
-pub(super) fn contract_offer(capabilities: &Capabilities) -> strategy::Capabilities {
-    strategy::Capabilities { compression: capabilities.zstd, streams: capabilities.streams, post_copy: false }
+/// What both hosts offer. Post-copy is offered where the operator allows it, since a guest can be lost by it.
+pub(super) fn contract_offer(agreed: &Capabilities, limits: &MigrationLimits) -> strategy::Capabilities {
+    let post_copy = agreed.post_copy && limits.post_copy;
+    strategy::Capabilities { compression: agreed.zstd, streams: agreed.streams, post_copy }
 }
 
 /// What the operator allows.

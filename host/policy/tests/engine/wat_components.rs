@@ -60,7 +60,18 @@ pub fn component_with(core: &str, world: &str, packages: &[&str]) -> Vec<u8> {
     let mut module = wat::parse_str(core).unwrap();
     let mut resolve = Resolve::default();
     for package in [
-        "types", "domain", "node", "kv", "log", "clock", "events", "network", "filter", "storage", "tune",
+        "types",
+        "domain",
+        "node",
+        "kv",
+        "log",
+        "clock",
+        "events",
+        "network",
+        "filter",
+        "storage",
+        "migration",
+        "tune",
         "hooks",
     ] {
         resolve.push_path(format!("{}/../../wit/{package}", env!("CARGO_MANIFEST_DIR"))).unwrap();
