@@ -150,6 +150,13 @@ fn a_guest_writes_into_a_container_that_qemu_reads() -> Outcome {
     start(&lab, "web")?;
     holds(&lab, "web", 0, (20, 4), 1)?;
     nothing_is_told(&lab, "web")?;
+    // Nothing takes its place that would hold in the clear what is written from then on.
+    let said = lab.reeve(&["domain", "snapshot-create-as", "web", "later", "--disk-only"])?.fails(7);
+    assert!(said.contains("an encrypted image gets no snapshot"), "{said}");
+    let copy = lab.place.path().join("copy").display().to_string();
+    let said = lab.reeve(&["domain", "blockcopy", "web", "vda", &copy])?;
+    assert!(said.code != 0 && said.stderr.contains("is encrypted"), "{said:?}");
+    assert!(!std::path::Path::new(&copy).exists());
     // Larger for a guest that runs, and read by the peer.
     lab.reeve(&["domain", "blockresize", "web", "vda", "24M"])?.ok();
     lab.console("web", "disk write 0 40000 5 6\n", "us=")?;
