@@ -9,6 +9,7 @@
 
 mod delete;
 mod images;
+mod leftovers;
 mod plan;
 mod redefine;
 mod revert;

@@ -374,7 +374,7 @@ impl SnapshotRevert {
         let name = self.which.name(context).await?;
         let how = RevertSnapshot { running: self.running, paused: self.paused, force: self.force };
         let row = context.client.revert_snapshot(&self.which.target.domain, &name, how).await?;
-        context.show(&Done::new(row, "what it was"))
+        context.show(&Done::new(row, "reverted"))
     }
 }
 

@@ -39,16 +39,26 @@ fn found(image: &Image, name: &str, taken: i64) -> Result<Option<Snapshot>, Erro
     Ok(all.into_iter().find(is_it))
 }
 
-/// Makes a snapshot within each image. On an error some have it, and [`drop`](self::remove) takes them away.
+/// Makes a snapshot within each image, or in none.
 pub(super) fn take(images: &[DiskImage], name: &str, taken: i64) -> Result<(), Error> {
     let moment = OffsetDateTime::from_unix_timestamp(taken)
         .map_err(|_| Error::new(ErrorCode::Internal, "the clock of the host is far off"))?;
     // All locked before any is changed.
     let mut opened =
         images.iter().map(|image| opened(image, Access::Write)).collect::<Result<Vec<_>, _>>()?;
+    let mut ids = Vec::new();
     for image in &mut opened {
-        let made = image.create_snapshot(name, moment).and_then(|_| image.sync());
-        made.map_err(|error| Error::caused(ErrorCode::Internal, &error))?;
+        match image.create_snapshot(name, moment).and_then(|made| image.sync().map(|()| made)) {
+            Ok(made) => ids.push(made.id),
+            Err(error) => {
+                for (image, id) in opened.iter_mut().zip(ids) {
+                    if let Err(error) = image.delete_snapshot(&id) {
+                        tracing::warn!(image = image.name(), %error, "a snapshot that nobody knows is left");
+                    }
+                }
+                return Err(Error::caused(ErrorCode::Internal, &error));
+            }
+        }
     }
     Ok(())
 }

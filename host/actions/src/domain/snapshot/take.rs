@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use reeve_domain::save_image::{NewImage, Purpose, SaveImage, Unfinished, remove_unfinished};
@@ -26,11 +26,6 @@ use crate::domain::save::{absolute, image_error};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::{Actions, blocking, document};
-
-/// How long a save that was given up may take to end.
-const SAVE_ENDS: Duration = Duration::from_secs(20);
-/// How often it is looked at.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl Actions {
     /// Makes a snapshot of a domain as a document and options say, or takes the document for one that is there.
@@ -403,7 +398,12 @@ impl Step<TakeSnapshot> for Machine {
         };
         if !take.active {
             let (images, name, taken) = (take.internal.clone(), take.name.clone(), take.taken);
-            return blocking(move || images::take(&images, &name, taken)).await;
+            let made = blocking(move || images::take(&images, &name, taken)).await;
+            if made.is_err() {
+                // None was made; one of that name is another's.
+                take.internal.clear();
+            }
+            return made;
         }
         let memory = match take.memory.clone() {
             Some(memory) => {
@@ -416,7 +416,12 @@ impl Step<TakeSnapshot> for Machine {
         };
         if !take.internal.is_empty() {
             let targets = take.internal.iter().map(|disk| disk.target.clone()).collect();
-            turn.snapshot_disks(targets, &take.name, take.taken).await.map_err(explain)?;
+            let made = turn.snapshot_disks(targets, &take.name, take.taken).await;
+            if made.is_err() && actions.domains.phase(take.uuid).is_ok_and(|phase| phase.has_machine()) {
+                // The worker makes all or none.
+                take.internal.clear();
+            }
+            made.map_err(explain)?;
         }
         if let Some(unfinished) = memory {
             blocking(move || unfinished.finish().map_err(image_error)).await?;
@@ -551,48 +556,5 @@ impl Actions {
                 turn.resume().await.map_err(explain)
             }
         }
-    }
-
-    /// Ends a save that the daemon before this one had begun, so that its worker hears of other things.
-    async fn give_up_save(&self, uuid: Uuid) {
-        let end = tokio::time::Instant::now() + SAVE_ENDS;
-        // Where none is under way there is nothing to give up.
-        while self.domains.cancel_save(uuid).await.is_ok() && tokio::time::Instant::now() < end {
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// Deletes the snapshot of a name and time within images, which a machine has or nobody.
-    pub(super) async fn drop_from_images(
-        &self,
-        turn: Option<&Turn>,
-        uuid: Uuid,
-        images: &[DiskImage],
-        name: &str,
-        taken: i64,
-    ) -> Result<(), Error> {
-        if images.is_empty() {
-            return Ok(());
-        }
-        let has_machine = self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine());
-        let config = self.domains.snapshot(uuid).ok().map(|found| found.config).filter(|_| has_machine);
-        let held = |image: &&DiskImage| {
-            let disks = config.iter().flat_map(|config| &config.devices.disks);
-            let mut own = disks.filter(|disk| disk.target == image.target);
-            own.any(|disk| disk.source.path().map(PathBuf::from).as_ref() == Some(&image.path))
-        };
-        let (held, free): (Vec<&DiskImage>, Vec<&DiskImage>) = images.iter().partition(held);
-        if !held.is_empty() {
-            let targets = held.iter().map(|image| image.target.clone()).collect();
-            match turn {
-                Some(turn) => turn.drop_disk_snapshots(targets, name, taken).await.map_err(explain)?,
-                None => {
-                    let turn = self.turn(&Actor::Daemon, uuid, Request::UpdateDevice).await?;
-                    turn.drop_disk_snapshots(targets, name, taken).await.map_err(explain)?;
-                }
-            }
-        }
-        let (free, name): (Vec<DiskImage>, String) = (free.into_iter().cloned().collect(), name.to_owned());
-        blocking(move || images::remove(&free, &name, taken)).await
     }
 }
