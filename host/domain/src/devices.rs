@@ -1,6 +1,6 @@
 //! Plugged and unplugged devices in the live configuration.
 
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{Disk, DomainConfig};
 
 use crate::driver::Device;
 use crate::names;
@@ -68,6 +68,25 @@ pub(crate) fn replace(config: &mut DomainConfig, device: &Device) -> Result<(Dev
     new.common.address = new.common.address.or_else(|| place.common.address.clone());
     let old = std::mem::replace(place, new.as_ref().clone());
     Ok((Device::Interface(Box::new(old)), Device::Interface(new)))
+}
+
+/// Disks by target; the rest of a sentence when one is not there.
+pub(crate) fn disks(config: &DomainConfig, targets: &[String]) -> Result<Vec<Disk>, String> {
+    let find = |target: &String| {
+        let found = config.devices.disks.iter().find(|disk| disk.target == *target);
+        found.cloned().ok_or_else(|| format!("has no disk '{target}'"))
+    };
+    targets.iter().map(find).collect()
+}
+
+/// Puts disks in the place of those with the same targets, which it gives back; the rest of a sentence when one is not there.
+pub(crate) fn switch(config: &mut DomainConfig, new: &[Disk]) -> Result<Vec<Disk>, String> {
+    let put = |disk: &Disk| {
+        let place = config.devices.disks.iter_mut().find(|old| old.target == disk.target);
+        let place = place.ok_or_else(|| format!("has no disk '{}'", disk.target))?;
+        Ok(std::mem::replace(place, disk.clone()))
+    };
+    new.iter().map(put).collect()
 }
 
 /// Removes the disk or interface with an alias. False when there is none.

@@ -239,6 +239,32 @@ pub trait Machine: Send + Sync {
     /// `shrink` says that what is beyond its new end may be lost.
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError>;
 
+    /// Puts other images in the place of those of disks, all at one moment or none: `old` and `new` are the disks before and after, in the
+    /// same order. The content is the same; what is below a new image may be the old one.
+    async fn switch_disks(&self, _old: &[Disk], _new: &[Disk]) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// How many backing files are below the image that each disk has now, by alias.
+    async fn disk_depths(&self) -> Result<Vec<(String, usize)>, DriverError> {
+        Err(no_images())
+    }
+
+    /// Makes a snapshot within the image of each disk, all at one moment or none. `taken` is in seconds since 1970.
+    async fn snapshot_disks(&self, _disks: &[Disk], _name: &str, _taken: i64) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    async fn drop_disk_snapshots(
+        &self,
+        _disks: &[Disk],
+        _name: &str,
+        _taken: i64,
+    ) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
     /// Does something about the move of its guest.
     async fn migrate(&self, _order: MigrationOrder) -> Result<(), DriverError> {
         Err(migration::unsupported())
@@ -258,6 +284,10 @@ pub trait Machine: Send + Sync {
     async fn device_slots(&self) -> Result<Vec<DeviceSlot>, DriverError> {
         Err(migration::unsupported())
     }
+}
+
+fn no_images() -> DriverError {
+    DriverError::Unsupported("its driver has no images".to_owned())
 }
 
 /// How a guest ended.

@@ -19,7 +19,9 @@ mod launch;
 mod machine;
 mod migrate;
 mod plan;
+mod switch;
 mod tuning;
+mod waiting;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use reeve_model::domain::{DomainConfig, MemBalloon};
+use reeve_model::domain::{Disk, DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
 use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
@@ -49,6 +49,12 @@ pub(crate) enum Ask {
     Update(Device),
     /// Target, capacity, and whether it may become smaller.
     ResizeDisk(String, Bytes, bool),
+    /// Disks of the configuration as they are to be, with images that have the same content.
+    SwitchDisks(Vec<Disk>),
+    /// Targets, the name of the snapshot, when it is made.
+    SnapshotDisks(Vec<String>, String, i64),
+    /// Targets, the name of the snapshot, when it was made.
+    DropDiskSnapshots(Vec<String>, String, i64),
 }
 
 /// One question to the owner.
@@ -377,6 +383,24 @@ impl Owner {
                 let resized = machine.resize_disk(disk, size, shrink).await;
                 resized.map_err(named("given a disk of another size"))?;
                 self.note(actor, None, DomainChange::Changed);
+            }
+            Ask::SwitchDisks(new) => {
+                let mut config = self.config();
+                let old = devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
+                machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::SnapshotDisks(targets, name, taken) => {
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
+                let made = machine.snapshot_disks(&disks, &name, taken).await;
+                made.map_err(named("snapshotted"))?;
+            }
+            Ask::DropDiskSnapshots(targets, name, taken) => {
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
+                let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
+                dropped.map_err(named("relieved of a snapshot"))?;
             }
             Ask::Arrive => {
                 if self.entry.lock().phase.stands_still() {

@@ -19,4 +19,5 @@ mod plug;
 mod refusals;
 mod sandbox;
 mod save;
+mod switch;
 mod virtio;
