@@ -1,5 +1,7 @@
 //! What a guest's devices are at the destination: images that both hosts see, and interfaces whose networks learn where they are.
 
+use std::time::Duration;
+
 use reeve_tests::{Daemon, Guest, Namespace, Options, wait};
 use tempfile::TempDir;
 
@@ -90,9 +92,9 @@ impl Wires {
     }
 
     /// Waits until the switch has learned that the guest is behind this port.
-    fn guest_is_behind(&self, port: &str) -> Outcome {
+    fn guest_is_behind(&self, port: &str, patience: Duration) -> Outcome {
         let learned = format!("{MAC} dev {port} ");
-        wait::until("the switch knows where the guest is", PATIENCE, || {
+        wait::until("the switch knows where the guest is", patience, || {
             let known = self.switch.run(&["bridge", "fdb", "show", "br", "switch"]);
             known.is_ok_and(|known| known.contains(&learned))
         })
@@ -108,12 +110,15 @@ fn networks_learn_where_a_guest_is_and_its_traffic_goes_on() -> Outcome {
     let mut pair = pair(hosts(&wires.hosts)?, tempfile::tempdir()?, &interface)?;
     // A broadcast of local experiments, which everybody on the way learns from.
     let frame = format!("ffffffffffff{}88b5{}", MAC.replace(':', ""), "00".repeat(46));
-    say(&pair.source, &format!("net 0 raw {frame}"), "ok bytes=60")?;
-    wires.guest_is_behind("one")?;
+    // A bridge forwards nothing of a port in its first second.
+    wait::until("the guest is heard", PATIENCE, || {
+        let sent = say(&pair.source, &format!("net 0 raw {frame}"), "ok bytes=60");
+        sent.is_ok() && wires.guest_is_behind("one", Duration::from_secs(1)).is_ok()
+    })?;
     for port in ["other", "one"] {
         pair.migrate(&["--live", "--persistent"])?.ok();
         // It has said nothing itself.
-        wires.guest_is_behind(port)?;
+        wires.guest_is_behind(port, PATIENCE)?;
         pair.turn_around();
         assert_eq!(state(&pair.source)?, "running");
         let before = wires.frames_from(port)?;
@@ -121,7 +126,7 @@ fn networks_learn_where_a_guest_is_and_its_traffic_goes_on() -> Outcome {
         wait::until("the guest is heard", PATIENCE, || {
             wires.frames_from(port).is_ok_and(|now| now > before)
         })?;
-        wires.guest_is_behind(port)?;
+        wires.guest_is_behind(port, PATIENCE)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use virtio_bindings::virtio_net::{
 use virtio_queue::Queue;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
+use super::announce::Announcement;
 use super::backend::Backend;
 use super::metrics::NetMetrics;
 use super::queue::NetHandler;
@@ -159,6 +160,8 @@ impl VirtioDevice for Net {
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
         let link_event = self.control.link.event.try_clone()?;
         let gone = || io::Error::other("the host's side of the interface was lost with its thread");
+        let is_new = std::mem::take(&mut self.is_new_here);
+        let announced = is_new.then(|| Announcement::new(self.options.mac)).transpose()?;
         let handler = NetHandler {
             backend: self.backend.take().ok_or_else(gone)?,
             receive: activation.take_queue(RECEIVE),
@@ -169,7 +172,7 @@ impl VirtioDevice for Net {
             metrics: Arc::clone(&self.metrics),
             frame: NetHandler::frame(),
             watching: false,
-            announced: std::mem::take(&mut self.is_new_here).then_some(self.options.mac),
+            announced,
         };
         self.worker = Some(Worker::start("virtio-net", handler, Arc::clone(&activation.interrupt))?);
         self.control.notifier.connect(Some(activation.interrupt));

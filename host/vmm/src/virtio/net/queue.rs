@@ -7,7 +7,7 @@ use std::sync::Arc;
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::eventfd::EventFd;
 
-use super::announce::announcement;
+use super::announce::{ANNOUNCE, Announcement};
 use super::backend::{Backend, Received, Sent};
 use super::device::Link;
 use super::metrics::NetMetrics;
@@ -36,8 +36,8 @@ pub(super) struct NetHandler {
     pub frame: Box<[u8]>,
     /// Whether frames of the host are waited for: only while the guest has room.
     pub watching: bool,
-    /// Address of a guest that came from elsewhere, until the host's networks were told of it.
-    pub announced: Option<[u8; 6]>,
+    /// What the host's networks are told of a guest that came from elsewhere.
+    pub announced: Option<Announcement>,
 }
 
 impl NetHandler {
@@ -118,6 +118,15 @@ impl NetHandler {
         }
     }
 
+    /// Says where the guest is. A frame that gets lost is followed by others.
+    fn announce(&mut self, poll: &Poll) {
+        if let Some(frame) = self.announced.as_mut().and_then(Announcement::next)
+            && self.link.is_up()
+        {
+            self.backend.send_own(poll, frame);
+        }
+    }
+
     /// Gives frames of the guest to the host.
     fn transmit(&mut self, poll: &Poll) -> Result<(), QueueError> {
         let Some(queue) = &mut self.transmit else { return Ok(()) };
@@ -151,9 +160,9 @@ impl Handler for NetHandler {
         watch(&self.transmit, TRANSMIT)?;
         poll.add(self.link_event.as_raw_fd(), EventSet::IN, LINK)?;
         self.backend.register(poll)?;
-        if let Some(mac) = self.announced.take().filter(|_| self.link.is_up()) {
-            // A frame that gets lost: the guest's next one does the same.
-            self.backend.send_own(poll, &announcement(mac));
+        if let Some(announced) = &mut self.announced {
+            announced.register(poll)?;
+            self.announce(poll);
         }
         Ok(())
     }
@@ -176,6 +185,13 @@ impl Handler for NetHandler {
                     self.drop_incoming(poll);
                 }
                 self.receive(poll)
+            }
+            ANNOUNCE => {
+                if let Some(announced) = &mut self.announced {
+                    announced.woken();
+                }
+                self.announce(poll);
+                Ok(())
             }
             token if self.backend.ready(token, ready, poll) => self.receive(poll),
             _ => Ok(()),
