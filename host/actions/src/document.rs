@@ -5,6 +5,7 @@ use reeve_model::filter::FilterConfig;
 use reeve_model::host_interface::HostInterfaceConfig;
 use reeve_model::network::{NetworkConfig, NetworkUpdate};
 use reeve_model::secret::SecretConfig;
+use reeve_model::snapshot::Snapshot;
 use reeve_model::storage::{PoolConfig, VolumeConfig};
 use reeve_model::{Error, ErrorCode};
 use reeve_xml::{ParseOptions, XmlError};
@@ -24,6 +25,17 @@ pub(crate) fn parse(xml: &str, strict: bool) -> Result<DomainDocument, Error> {
         reeve_xml::domain::parse(xml, &ParseOptions { strict }).map_err(|fault| invalid("domain", &fault))?;
     let warnings = parsed.warnings.iter().map(ToString::to_string).collect();
     Ok(DomainDocument { config: parsed.document, warnings })
+}
+
+/// Reads a snapshot document; `strict` makes the first warning an error.
+pub(crate) fn parse_snapshot(xml: &str, strict: bool) -> Result<Snapshot, Error> {
+    let parsed = reeve_xml::snapshot::parse(xml, &ParseOptions { strict });
+    parsed.map(|parsed| parsed.document).map_err(|fault| invalid("snapshot", &fault))
+}
+
+/// The document of a snapshot.
+pub(crate) fn format_snapshot(snapshot: &Snapshot) -> String {
+    reeve_xml::snapshot::format(snapshot)
 }
 
 /// Reads a device document.

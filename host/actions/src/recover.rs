@@ -92,6 +92,9 @@ impl Actions {
         match row.kind.as_str() {
             domain::Start::KIND => self.settle::<domain::Start>(row).await,
             domain::Save::KIND => self.settle::<domain::Save>(row).await,
+            domain::TakeSnapshot::KIND => self.settle::<domain::TakeSnapshot>(row).await,
+            domain::Revert::KIND => self.settle::<domain::Revert>(row).await,
+            domain::DeleteSnapshots::KIND => self.settle::<domain::DeleteSnapshots>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
@@ -141,7 +144,9 @@ fn meant_end(row: &JournalRow) -> Option<(Uuid, StateReason)> {
             let save: domain::Save = serde_json::from_str(&row.data).ok()?;
             Some((save.ends()?, StateReason::Saved))
         }
-        domain::Destroy::KIND => Some((row.subject.parse().ok()?, StateReason::Destroyed)),
+        domain::Destroy::KIND | domain::Revert::KIND => {
+            Some((row.subject.parse().ok()?, StateReason::Destroyed))
+        }
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ mod disk;
 mod interface;
 mod life;
 mod save;
+mod snapshot;
 mod tuning;
 
 use axum::Json;
@@ -32,6 +33,7 @@ pub(crate) use disk::*;
 pub(crate) use interface::*;
 pub(crate) use life::*;
 pub(crate) use save::*;
+pub(crate) use snapshot::*;
 pub(crate) use tuning::*;
 
 /// Rows of all domains that pass the filter, by name.

@@ -24,6 +24,8 @@ mod save;
 mod save_image;
 mod screenshot;
 mod setmem;
+mod snapshot;
+mod snapshot_list;
 mod state;
 mod stats;
 mod tuning;
@@ -74,6 +76,26 @@ pub enum DomainCommand {
     InjectNmi(life::InjectNmi),
     /// Stop the machine at once, as pulling the plug does
     Destroy(life::Destroy),
+    /// Make a snapshot of a domain, as a document says
+    SnapshotCreate(snapshot::SnapshotCreate),
+    /// Make a snapshot of a domain
+    SnapshotCreateAs(snapshot::SnapshotCreateAs),
+    /// Show the snapshot that a domain goes on from, or make another one that
+    SnapshotCurrent(snapshot::SnapshotCurrent),
+    /// Change what is kept of a snapshot in an editor
+    SnapshotEdit(snapshot::SnapshotEdit),
+    /// Print the document of a snapshot
+    SnapshotDumpxml(snapshot::SnapshotDumpxml),
+    /// Take a domain back to a snapshot; all it went through since is lost
+    SnapshotRevert(snapshot::SnapshotRevert),
+    /// Delete a snapshot of a domain
+    SnapshotDelete(snapshot::SnapshotDelete),
+    /// Show what is known of a snapshot
+    SnapshotInfo(snapshot_list::SnapshotInfo),
+    /// List the snapshots of a domain
+    SnapshotList(snapshot_list::SnapshotList),
+    /// Show the snapshot that another one comes from
+    SnapshotParent(snapshot_list::SnapshotParent),
     /// Save a domain to a file and stop it
     Save(save::Save),
     /// Start a domain where a file left it
@@ -218,6 +240,16 @@ impl DomainCommand {
             Self::Reset(command) => command.run(context).await,
             Self::InjectNmi(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,
+            Self::SnapshotCreate(command) => command.run(context).await,
+            Self::SnapshotCreateAs(command) => command.run(context).await,
+            Self::SnapshotCurrent(command) => command.run(context).await,
+            Self::SnapshotEdit(command) => command.run(context).await,
+            Self::SnapshotDumpxml(command) => command.run(context).await,
+            Self::SnapshotRevert(command) => command.run(context).await,
+            Self::SnapshotDelete(command) => command.run(context).await,
+            Self::SnapshotInfo(command) => command.run(context).await,
+            Self::SnapshotList(command) => command.run(context).await,
+            Self::SnapshotParent(command) => command.run(context).await,
             Self::Save(command) => command.run(context).await,
             Self::Restore(command) => command.run(context).await,
             Self::Managedsave(command) => command.run(context).await,

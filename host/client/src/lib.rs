@@ -23,6 +23,7 @@ mod query;
 mod record;
 mod save;
 mod secret;
+mod snapshot;
 mod task;
 mod tuning;
 mod volume;

@@ -1,6 +1,6 @@
-//! Plugged and unplugged devices in the live configuration.
+//! Plugged and unplugged devices and vCPUs in the live configuration.
 
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{Disk, DomainConfig};
 
 use crate::driver::Device;
 use crate::names;
@@ -70,6 +70,25 @@ pub(crate) fn replace(config: &mut DomainConfig, device: &Device) -> Result<(Dev
     Ok((Device::Interface(Box::new(old)), Device::Interface(new)))
 }
 
+/// Disks by target; the rest of a sentence when one is not there.
+pub(crate) fn disks(config: &DomainConfig, targets: &[String]) -> Result<Vec<Disk>, String> {
+    let find = |target: &String| {
+        let found = config.devices.disks.iter().find(|disk| disk.target == *target);
+        found.cloned().ok_or_else(|| format!("has no disk '{target}'"))
+    };
+    targets.iter().map(find).collect()
+}
+
+/// Puts disks in the place of those with the same targets, which it gives back; the rest of a sentence when one is not there.
+pub(crate) fn switch(config: &mut DomainConfig, new: &[Disk]) -> Result<Vec<Disk>, String> {
+    let put = |disk: &Disk| {
+        let place = config.devices.disks.iter_mut().find(|old| old.target == disk.target);
+        let place = place.ok_or_else(|| format!("has no disk '{}'", disk.target))?;
+        Ok(std::mem::replace(place, disk.clone()))
+    };
+    new.iter().map(put).collect()
+}
+
 /// Removes the disk or interface with an alias. False when there is none.
 pub(crate) fn remove_named(config: &mut DomainConfig, alias: &str) -> bool {
     let devices = &mut config.devices;
@@ -77,6 +96,15 @@ pub(crate) fn remove_named(config: &mut DomainConfig, alias: &str) -> bool {
     devices.disks.retain(|disk| disk.common.alias.as_deref() != Some(alias));
     devices.interfaces.retain(|interface| interface.common.alias.as_deref() != Some(alias));
     devices.disks.len() + devices.interfaces.len() < before
+}
+
+/// Puts down how many vCPUs are there. False when that is known.
+pub(crate) fn count_vcpus(config: &mut DomainConfig, count: u32) -> bool {
+    let changed = config.vcpu.at_boot() != count;
+    if changed {
+        config.vcpu.current = Some(count);
+    }
+    changed
 }
 
 /// Where the device that goes by the same name is in its list.

@@ -201,9 +201,6 @@ pub trait Machine: Send + Sync {
     /// Sends every vCPU a non-maskable interrupt.
     async fn inject_nmi(&self) -> Result<(), DriverError>;
 
-    /// Says how much of a device's memory the guest shall have; it follows in its own time.
-    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError>;
-
     /// Sets how many vCPUs are there: lets some come, or asks the guest to let go of the last ones and waits until it has. A guest that
     /// does it after the wait is over says so by [`MachineEvent::VcpusChanged`].
     async fn set_vcpus(&self, count: u32) -> Result<(), DriverError>;
@@ -211,7 +208,8 @@ pub trait Machine: Send + Sync {
     /// Counters as they are now.
     async fn stats(&self) -> Result<DomainStats, DriverError>;
 
-    /// Changes CPU, memory and block I/O tuning from what one configuration says to what another does.
+    /// Changes CPU, memory and block I/O tuning from what one configuration says to what another does, and how much memory the guest shall have
+    /// of what is plugged, which it follows in its own time.
     async fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError>;
 
     /// What the host tunes it to now; `config` is the configuration it has.
@@ -248,6 +246,32 @@ pub trait Machine: Send + Sync {
     /// `shrink` says that what is beyond its new end may be lost.
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError>;
 
+    /// Puts other images in the place of those of disks, all at one moment or none: `old` and `new` are the disks before and after, in the
+    /// same order. The content is the same; what is below a new image may be the old one.
+    async fn switch_disks(&self, _old: &[Disk], _new: &[Disk]) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// How many backing files are below the image that each disk has now, by alias.
+    async fn disk_depths(&self) -> Result<Vec<(String, usize)>, DriverError> {
+        Err(no_images())
+    }
+
+    /// Makes a snapshot within the image of each disk, all at one moment or none. `taken` is in seconds since 1970.
+    async fn snapshot_disks(&self, _disks: &[Disk], _name: &str, _taken: i64) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    async fn drop_disk_snapshots(
+        &self,
+        _disks: &[Disk],
+        _name: &str,
+        _taken: i64,
+    ) -> Result<(), DriverError> {
+        Err(no_images())
+    }
+
     /// Does something about the move of its guest.
     async fn migrate(&self, _order: MigrationOrder) -> Result<(), DriverError> {
         Err(migration::unsupported())
@@ -267,6 +291,10 @@ pub trait Machine: Send + Sync {
     async fn device_slots(&self) -> Result<Vec<DeviceSlot>, DriverError> {
         Err(migration::unsupported())
     }
+}
+
+fn no_images() -> DriverError {
+    DriverError::Unsupported("its driver has no images".to_owned())
 }
 
 /// How a guest ended.

@@ -20,7 +20,9 @@ mod machine;
 mod migrate;
 mod plan;
 mod stats;
+mod switch;
 mod tuning;
+mod waiting;
 
 use std::fs::File;
 use std::path::PathBuf;

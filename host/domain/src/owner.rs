@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use reeve_model::domain::{DomainConfig, MemBalloon};
+use reeve_model::domain::{Disk, DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
 use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
@@ -50,6 +50,12 @@ pub(crate) enum Ask {
     Update(Device),
     /// Target, capacity, and whether it may become smaller.
     ResizeDisk(String, Bytes, bool),
+    /// Disks of the configuration as they are to be, with images that have the same content.
+    SwitchDisks(Vec<Disk>),
+    /// Targets, the name of the snapshot, when it is made.
+    SnapshotDisks(Vec<String>, String, i64),
+    /// Targets, the name of the snapshot, when it was made.
+    DropDiskSnapshots(Vec<String>, String, i64),
 }
 
 /// One question to the owner.
@@ -150,7 +156,7 @@ pub(crate) async fn adopt(
         changed |= devices::remove_named(&mut record.config, alias);
     }
     if let Some(count) = present {
-        changed |= count_vcpus(&mut record.config, count);
+        changed |= devices::count_vcpus(&mut record.config, count);
     }
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
@@ -337,18 +343,12 @@ impl Owner {
                 let mut config = old.clone();
                 change.apply(&mut config);
                 machine.tune(&old, &config).await.map_err(named("tuned"))?;
-                for (old, new) in old.devices.memories.iter().zip(&config.devices.memories) {
-                    if let Some(alias) = new.common.alias.as_deref().filter(|_| old != new) {
-                        let asked = machine.request_memory(alias, new.requested()).await;
-                        asked.map_err(named("given memory"))?;
-                    }
-                }
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SetVcpus(count) => {
                 machine.set_vcpus(count).await.map_err(named("given another number of vCPUs"))?;
                 let mut config = self.config();
-                if count_vcpus(&mut config, count) {
+                if devices::count_vcpus(&mut config, count) {
                     self.reconfigure(actor, config, DomainChange::Changed).await?;
                 }
             }
@@ -394,6 +394,24 @@ impl Owner {
                 let resized = machine.resize_disk(disk, size, shrink).await;
                 resized.map_err(named("given a disk of another size"))?;
                 self.note(actor, None, DomainChange::Changed);
+            }
+            Ask::SwitchDisks(new) => {
+                let mut config = self.config();
+                let old = devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
+                machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::SnapshotDisks(targets, name, taken) => {
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
+                let made = machine.snapshot_disks(&disks, &name, taken).await;
+                made.map_err(named("snapshotted"))?;
+            }
+            Ask::DropDiskSnapshots(targets, name, taken) => {
+                let disks =
+                    devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;
+                let dropped = machine.drop_disk_snapshots(&disks, &name, taken).await;
+                dropped.map_err(named("relieved of a snapshot"))?;
             }
             Ask::Arrive => {
                 if self.entry.lock().phase.stands_still() {
@@ -459,19 +477,14 @@ impl Owner {
             }
             MachineEvent::VcpusChanged { count } => {
                 let mut config = self.config();
-                if count_vcpus(&mut config, count)
-                    && let Err(error) = self.reconfigure(&Actor::Daemon, config, DomainChange::Changed).await
-                {
-                    warn!(domain = self.entry.name, %error, "another number of vCPUs is not recorded");
+                if devices::count_vcpus(&mut config, count) {
+                    self.record(config, DomainChange::Changed).await;
                 }
             }
             MachineEvent::DeviceRemoved { alias } => {
                 let mut config = self.config();
-                if devices::remove_named(&mut config, &alias)
-                    && let Err(error) =
-                        self.reconfigure(&Actor::Daemon, config, DomainChange::DeviceDetached).await
-                {
-                    warn!(domain = self.entry.name, %error, "a device that is gone is still recorded");
+                if devices::remove_named(&mut config, &alias) {
+                    self.record(config, DomainChange::DeviceDetached).await;
                 }
             }
         }
@@ -519,6 +532,13 @@ impl Owner {
         live.config.as_ref().clone()
     }
 
+    /// What the guest did by itself is so, recorded or not.
+    async fn record(&self, config: DomainConfig, change: DomainChange) {
+        if let Err(error) = self.reconfigure(&Actor::Daemon, config, change).await {
+            warn!(domain = self.entry.name, %error, "what the guest let go of is still recorded");
+        }
+    }
+
     /// Puts a changed configuration in place of the live one, also for the next daemon.
     async fn reconfigure(
         &self,
@@ -564,15 +584,6 @@ impl Owner {
     fn device(&self, sentence: String) -> DomainError {
         DomainError::Device { name: self.entry.name.clone(), sentence }
     }
-}
-
-/// Puts down how many vCPUs are there. False when that is known.
-fn count_vcpus(config: &mut DomainConfig, count: u32) -> bool {
-    let changed = config.vcpu.at_boot() != count;
-    if changed {
-        config.vcpu.current = Some(count);
-    }
-    changed
 }
 
 /// Removes the runtime record. Failing to is not fatal: the next daemon finds the process gone.

@@ -334,6 +334,12 @@ impl Domains {
         machine.cancel_save().await.map_err(|source| entry.driver_error("kept from being saved", source))
     }
 
+    /// How many backing files are below the image that each disk of a running domain has now, by alias.
+    pub async fn disk_depths(&self, uuid: Uuid) -> Result<Vec<(String, usize)>, DomainError> {
+        let (entry, machine) = self.machine(uuid)?;
+        machine.disk_depths().await.map_err(|source| entry.driver_error("asked for its images", source))
+    }
+
     pub(crate) fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {
         let entry = self.shared.entry(uuid)?;
         let machine = entry.lock().live.as_ref().and_then(|live| live.machine.clone());

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
 use reeve_model::tuning::Tuning;
 use reeve_model::{Actor, Bytes, StateReason};
@@ -251,6 +251,32 @@ impl Turn {
     /// Gives the disk with a target another capacity; it becomes smaller only where `shrink` allows it.
     pub async fn resize_disk(&self, target: &str, size: Bytes, shrink: bool) -> Result<(), DomainError> {
         self.ask(Request::UpdateDevice, Ask::ResizeDisk(target.to_owned(), size, shrink)).await
+    }
+
+    /// Puts other images in the place of those that disks have, all at one moment or none. `disks` are those of the live configuration as they
+    /// are to be.
+    pub async fn switch_disks(&self, disks: Vec<Disk>) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::SwitchDisks(disks)).await
+    }
+
+    /// Makes a snapshot within the images of the disks with these targets, all at one moment or none.
+    pub async fn snapshot_disks(
+        &self,
+        targets: Vec<String>,
+        name: &str,
+        taken: i64,
+    ) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::SnapshotDisks(targets, name.to_owned(), taken)).await
+    }
+
+    /// Deletes the snapshot of a name and time within the images of the disks with these targets, where there is one.
+    pub async fn drop_disk_snapshots(
+        &self,
+        targets: Vec<String>,
+        name: &str,
+        taken: i64,
+    ) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::DropDiskSnapshots(targets, name.to_owned(), taken)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

@@ -82,6 +82,9 @@ pub struct UndefineOptions {
     /// Remove its managed save too, which is in the way otherwise.
     #[serde(default)]
     pub managed_save: bool,
+    /// Forget its snapshots too, which are in the way otherwise; what is in its images stays.
+    #[serde(default)]
+    pub snapshots_metadata: bool,
 }
 
 /// How often the guest of a domain tells statistics of its memory by itself.

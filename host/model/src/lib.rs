@@ -26,6 +26,7 @@ pub mod policy;
 mod policy_life;
 pub mod record;
 pub mod secret;
+pub mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod storage;

@@ -26,6 +26,9 @@ pub enum Verb {
     /// Save to a file and stop.
     #[serde(rename = "domain:save")]
     DomainSave,
+    /// Make snapshots, go back to them, delete them.
+    #[serde(rename = "domain:snapshot")]
+    DomainSnapshot,
     /// Pause and resume.
     #[serde(rename = "domain:suspend")]
     DomainSuspend,
@@ -171,7 +174,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 55] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -179,6 +182,7 @@ impl Verb {
         Self::DomainShutdown,
         Self::DomainDestroy,
         Self::DomainSave,
+        Self::DomainSnapshot,
         Self::DomainSuspend,
         Self::DomainMigrate,
         Self::DomainConfigure,
@@ -238,6 +242,7 @@ impl Verb {
             Self::DomainShutdown => "domain:shutdown",
             Self::DomainDestroy => "domain:destroy",
             Self::DomainSave => "domain:save",
+            Self::DomainSnapshot => "domain:snapshot",
             Self::DomainSuspend => "domain:suspend",
             Self::DomainMigrate => "domain:migrate",
             Self::DomainConfigure => "domain:configure",

@@ -102,6 +102,7 @@ fn keys_of(verb: Verb) -> &'static [&'static str] {
         | Verb::DomainShutdown
         | Verb::DomainDestroy
         | Verb::DomainSave
+        | Verb::DomainSnapshot
         | Verb::DomainSuspend
         | Verb::DomainMigrate
         | Verb::DomainConfigure

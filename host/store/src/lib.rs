@@ -24,6 +24,7 @@ mod runtime;
 mod seal;
 mod secrets;
 mod settings;
+mod snapshots;
 mod versions;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use policies::PolicyRow;
 pub use pools::PoolRow;
 pub use runtime::RuntimeRow;
 pub use secrets::SecretRow;
+pub use snapshots::DomainSnapshotRow;
 pub use versions::VERSIONS_KEPT;
 
 use seal::Seal;

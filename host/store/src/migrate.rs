@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::transact;
 
 /// Every migration in order: `PRAGMA user_version` is how many of them a database has had. A released one never changes.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001-initial.sql"),
     include_str!("../migrations/0002-policy-versions.sql"),
     include_str!("../migrations/0003-networks.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0005-learned-addresses.sql"),
     include_str!("../migrations/0006-storage.sql"),
     include_str!("../migrations/0007-secrets.sql"),
+    include_str!("../migrations/0008-snapshots.sql"),
 ];
 
 /// The newest schema.

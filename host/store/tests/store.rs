@@ -7,8 +7,8 @@ use reeve_model::policy::{
 };
 use reeve_model::secret::SecretValue;
 use reeve_store::{
-    DECISIONS_KEPT, DomainRow, InterfaceRow, JournalState, PolicyRow, RuntimeRow, SecretRow, SnapshotKind,
-    SnapshotRow, Store, StoreError, VERSIONS_KEPT,
+    DECISIONS_KEPT, DomainRow, DomainSnapshotRow, InterfaceRow, JournalState, PolicyRow, RuntimeRow,
+    SecretRow, SnapshotKind, SnapshotRow, Store, StoreError, VERSIONS_KEPT,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -380,6 +380,28 @@ fn threads_share_one_handle() {
         }
     });
     assert_eq!(store.last_decision().unwrap(), 100);
+}
+
+#[test]
+fn snapshots_of_a_domain_are_replaced_whole() {
+    let (directory, store) = open();
+    let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let row = |name: &str, current: bool| DomainSnapshotRow {
+        name: name.to_owned(),
+        xml: format!("<domainsnapshot><name>{name}</name></domainsnapshot>"),
+        memory: current.then(|| format!("/saves/{name}")),
+        current,
+    };
+    store.put_domain_snapshots(one, &[row("b", true), row("a", false)]).unwrap();
+    store.put_domain_snapshots(other, &[row("a", true)]).unwrap();
+    let twice = store.put_domain_snapshots(one, &[row("a", false), row("a", true)]);
+    assert!(twice.is_err(), "a name is that of one snapshot");
+    drop(store);
+    let store = Store::open(directory.path()).unwrap();
+    assert_eq!(store.domain_snapshots(one).unwrap(), [row("a", false), row("b", true)]);
+    store.put_domain_snapshots(one, &[]).unwrap();
+    assert!(store.domain_snapshots(one).unwrap().is_empty());
+    assert_eq!(store.domain_snapshots(other).unwrap(), [row("a", true)]);
 }
 
 #[test]

@@ -15,9 +15,10 @@
 //! Events carry a sequence number from 1. The worker keeps the last [`EVENT_HISTORY`] of them, so a restarted daemon
 //! names the last one it saw in its Hello and gets what it missed.
 
+use reeve_image::Format;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{DeviceConfig, DiskLimits, FdIndex, VmConfig, WatchdogAction};
+use crate::config::{BackingConfig, DeviceConfig, DiskLimits, FdIndex, VmConfig, WatchdogAction};
 
 mod frame;
 mod migration;
@@ -170,6 +171,31 @@ pub enum Call {
         /// All of its limits.
         limits: DiskLimits,
     },
+    /// Puts other images, with what is below them, in the place of those that disks have; descriptors come with it. All disks change over at one
+    /// moment between two requests of the guest, or none does. The content is as before: who asks answers for that. A file of the
+    /// present chain comes without a lock, every other one is locked already.
+    SwitchDisks {
+        /// The disks, and what they get.
+        disks: Vec<DiskSwitch>,
+    },
+    /// Makes a snapshot within the image of every disk named, all at one moment, or none.
+    SnapshotDisks {
+        /// Aliases of the disks.
+        aliases: Vec<String>,
+        /// The name of the snapshots.
+        name: String,
+        /// When they are made, in seconds since 1970.
+        taken: i64,
+    },
+    /// Deletes a snapshot within images of disks. One that is not there is none to delete.
+    DropDiskSnapshots {
+        /// Aliases of the disks.
+        aliases: Vec<String>,
+        /// The name of the snapshots.
+        name: String,
+        /// When they were made, in seconds since 1970: others of that name stay.
+        taken: i64,
+    },
     /// Moves the guest to another worker, or takes one in.
     Migrate {
         /// What to do.
@@ -177,6 +203,21 @@ pub enum Call {
     },
     /// Ends the worker process. Only when no machine runs in it.
     Release,
+}
+
+/// What a disk gets in the place of the image it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskSwitch {
+    /// The alias of the disk.
+    pub alias: String,
+    /// The image, opened as that of a disk at a launch.
+    pub fd: FdIndex,
+    /// Its format.
+    pub format: Format,
+    /// Its backing files, from the top down.
+    #[serde(default)]
+    pub backing: Vec<BackingConfig>,
 }
 
 /// Worker to daemon.

@@ -38,6 +38,7 @@ pub mod pool;
 mod print;
 mod reader;
 pub mod secret;
+pub mod snapshot;
 mod suggest;
 mod tree;
 pub mod volume;

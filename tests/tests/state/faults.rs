@@ -14,7 +14,7 @@ fn unfinished(directory: &Path) -> bool {
 }
 
 /// Begins a save in the background.
-fn begin(lab: &Lab, words: &[&str]) -> std::thread::JoinHandle<anyhow::Result<Run>> {
+pub fn begin(lab: &Lab, words: &[&str]) -> std::thread::JoinHandle<anyhow::Result<Run>> {
     let (root, words) =
         (lab.daemon.root().to_owned(), words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
     std::thread::spawn(move || {
@@ -93,10 +93,10 @@ fn a_worker_that_is_killed_leaves_no_file() -> Outcome {
 }
 
 /// A file system of a few megabytes, gone with the test.
-struct Small(std::path::PathBuf);
+pub struct Small(std::path::PathBuf);
 
 impl Small {
-    fn mount(at: &Path) -> anyhow::Result<Self> {
+    pub fn mount(at: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir(at)?;
         let path = at.display().to_string();
         run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path])?;

@@ -3,6 +3,7 @@
 mod faults;
 mod lab;
 mod life;
+mod snapshots;
 mod verbs;
 
 use std::time::Duration;

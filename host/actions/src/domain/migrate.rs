@@ -42,6 +42,14 @@ impl Actions {
     ) -> Result<Migrated, Error> {
         let begun = Instant::now();
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
+        if self.has_snapshots(subject.uuid).await? {
+            let message = format!("domain '{}' has snapshots, which would stay behind", subject.name);
+            let hint = format!(
+                "delete them, or keep their documents with 'reeve domain snapshot-dumpxml {0} NAME' and forget them here with 'reeve domain snapshot-delete {0} NAME --metadata'",
+                subject.name
+            );
+            return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
+        }
         self.permits(&subject, Request::Migrate)?;
         let host = PeerAddress::parse(&request.destination)?;
         let (route, at) = peer_address::route(&host, &request)?;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::define;
 use super::save::{absolute, image_error};
-use super::save_image::same_guest;
+use super::save_image::read_given;
 use crate::error::explain;
 use crate::{Actions, blocking, document};
 
@@ -95,12 +95,7 @@ pub(super) async fn read(path: &Path, xml: Option<&str>) -> Result<Saved, Error>
         return Err(Error::new(ErrorCode::Invalid, message));
     }
     let config = match xml {
-        Some(xml) => {
-            let given = document::parse(xml, false)?.config;
-            define::check(&given)?;
-            same_guest(&own, &given)?;
-            given
-        }
+        Some(xml) => read_given(&own, xml)?,
         None => own,
     };
     Ok(Saved { config, running, token })

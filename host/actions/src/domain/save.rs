@@ -19,8 +19,8 @@ use reeve_model::{Actor, DomainState, Error, ErrorCode, StateReason, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::save_image::same_guest;
-use super::{Question, Subject, define};
+use super::save_image::read_given;
+use super::{Question, Subject};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::{Actions, blocking, document};
@@ -129,12 +129,7 @@ impl Actions {
         let mut last = turn.summary();
         let config = turn.snapshot().map_err(explain)?.config;
         let document = match xml {
-            Some(xml) => {
-                let given = document::parse(xml, false)?.config;
-                define::check(&given)?;
-                same_guest(&config, &given)?;
-                document::format(&given)
-            }
+            Some(xml) => document::format(&read_given(&config, xml)?),
             None => document::format(&config),
         };
         let was_running = last.state != DomainState::Paused;

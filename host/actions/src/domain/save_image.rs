@@ -33,9 +33,7 @@ impl Actions {
         let path = absolute(path)?;
         let saved = read(&path, None).await?;
         self.authorize(actor, Verb::DomainSave, &saved.config.name)?;
-        let given = document::parse(xml, false)?.config;
-        define::check(&given)?;
-        same_guest(&saved.config, &given)?;
+        let given = read_given(&saved.config, xml)?;
         let running = state.map_or(saved.running, |state| state.runs());
         blocking(move || change(&path, &document::format(&given), running)).await
     }
@@ -44,6 +42,14 @@ impl Actions {
 fn change(path: &Path, document: &str, running: bool) -> Result<(), Error> {
     let mut image = SaveImage::open(path, Purpose::Change).map_err(image_error)?;
     image.change(document, running).map_err(image_error)
+}
+
+/// Reads a document that is to take the place of a saved one.
+pub(super) fn read_given(saved: &DomainConfig, xml: &str) -> Result<DomainConfig, Error> {
+    let given = document::parse(xml, false)?.config;
+    define::check(&given)?;
+    same_guest(saved, &given)?;
+    Ok(given)
 }
 
 /// Refuses a document that describes another guest than the one that was saved. What is the host's may differ: where disks and

@@ -30,12 +30,20 @@ impl Actions {
             return Err(Error::new(ErrorCode::WrongState, message)
                 .with_hint("give --managed-save to remove it too, or start the domain"));
         }
+        let is_off = turn.summary().id.is_none();
+        if is_off && !options.snapshots_metadata && self.has_snapshots(subject.uuid).await? {
+            let message =
+                format!("domain '{}' has snapshots, which nobody could go back to any more", subject.name);
+            return Err(Error::new(ErrorCode::WrongState, message)
+                .with_hint("give --snapshots-metadata to forget them too; what is in its images stays"));
+        }
         let by = actor.clone();
         self.definitions(move |definitions| {
             let removed = definitions.remove(&by, turn.uuid());
             drop(turn);
             removed
         })
-        .await
+        .await?;
+        if is_off { self.forget_snapshots(subject.uuid).await } else { Ok(()) }
     }
 }

@@ -4,6 +4,7 @@ use reeve_actions::Access;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
 use reeve_model::migration::{Migrate, MigrationStage, PrepareMigration, StreamRoute};
+use reeve_model::snapshot::{CreateSnapshot, DeleteSnapshot, RevertSnapshot};
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -85,6 +86,13 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
         ErrorCode::Denied,
         &["domain:start"],
     );
+    let how = CreateSnapshot::default();
+    let taken = host.create_snapshot(&stranger, "web", "<domainsnapshot/>", how).await;
+    refused(taken, ErrorCode::Denied, &["domain:snapshot"]);
+    let reverted = host.revert_snapshot(&stranger, "web", "one", RevertSnapshot::default()).await;
+    refused(reverted, ErrorCode::Denied, &["domain:snapshot"]);
+    let deleted = host.delete_snapshot(&stranger, "web", "one", DeleteSnapshot::default()).await;
+    refused(deleted, ErrorCode::Denied, &["domain:snapshot"]);
     refused(host.suspend(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
     refused(host.resume(&stranger, "web").await, ErrorCode::Denied, &["domain:suspend"]);
     let migrated = host.migrate(&stranger, "web", Migrate::default()).await;

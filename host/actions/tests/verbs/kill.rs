@@ -2,14 +2,17 @@
 //!
 //! The test runs itself again as a child process whose fault point aborts, then looks at what a fresh host makes of the rest.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use reeve_actions::{Attachment, FaultPoint, NoFaults};
+use reeve_image::{Access, CreateOptions, Format, ImageFile};
 use reeve_model::domain_disk::CloneDomain;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::migration::MigrationStage;
+use reeve_model::snapshot::{CreateSnapshot, DeleteSnapshot, RevertSnapshot};
 use reeve_model::{DomainState, Error};
 use reeve_store::JournalState;
 use tempfile::TempDir;
@@ -34,9 +37,13 @@ enum Doing {
     Clone,
     Save,
     StartSaved,
+    Snapshot,
+    SnapshotOnNewImages,
+    Revert,
+    DeleteSnapshot,
 }
 
-const ALL: [Doing; 11] = [
+const ALL: [Doing; 15] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -48,6 +55,10 @@ const ALL: [Doing; 11] = [
     Doing::Clone,
     Doing::Save,
     Doing::StartSaved,
+    Doing::Snapshot,
+    Doing::SnapshotOnNewImages,
+    Doing::Revert,
+    Doing::DeleteSnapshot,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -62,6 +73,9 @@ impl Doing {
             Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
             Self::Update => "domain-update-device",
             Self::Clone => "domain-clone",
+            Self::Snapshot | Self::SnapshotOnNewImages => "domain-snapshot",
+            Self::Revert => "domain-revert",
+            Self::DeleteSnapshot => "domain-snapshot-delete",
         }
     }
 
@@ -79,6 +93,18 @@ impl Doing {
                 };
                 let disks = disk("web.img", "vda") + &disk("data.img", "vdb");
                 drop(host.define(&ROOT, &document("web", "", &disks), false).await.unwrap());
+                return;
+            }
+            Self::Snapshot | Self::SnapshotOnNewImages | Self::Revert | Self::DeleteSnapshot => {
+                std::fs::create_dir(images(host)).unwrap();
+                let disks: String =
+                    [("a", "vda"), ("b", "vdb")].map(|(name, target)| image(host, name, target)).concat();
+                drop(host.define(&ROOT, &document("web", "", &disks), false).await.unwrap());
+                if matches!(self, Self::Revert | Self::DeleteSnapshot) {
+                    for name in ["one", "two"] {
+                        take(host, name, "").await.unwrap();
+                    }
+                }
                 return;
             }
             Self::FailingStart => {
@@ -108,6 +134,18 @@ impl Doing {
             Self::Save => {
                 let file = saved(host).display().to_string();
                 host.save(&ROOT, "web", &file, None, SaveOptions::default()).await.map(drop)
+            }
+            Self::Snapshot => take(host, "one", "").await,
+            Self::SnapshotOnNewImages => {
+                let external = |disk: &str| format!("<disk name='{disk}' snapshot='external'/>");
+                take(host, "one", &format!("<disks>{}{}</disks>", external("vda"), external("vdb"))).await
+            }
+            Self::Revert => {
+                host.revert_snapshot(&ROOT, "web", "one", RevertSnapshot::default()).await.map(drop)
+            }
+            Self::DeleteSnapshot => {
+                let how = DeleteSnapshot { children: true, ..DeleteSnapshot::default() };
+                host.delete_snapshot(&ROOT, "web", "one", how).await.map(drop)
             }
             Self::Create => host.create(&ROOT, &plain("web"), false).await.map(drop),
             Self::Destroy => host.destroy(&ROOT, "web").await.map(drop),
@@ -148,6 +186,32 @@ impl Doing {
                 assert_eq!(row.managed_save, !running, "what was saved is used once");
                 running
             }
+            Self::Snapshot | Self::Revert | Self::DeleteSnapshot => {
+                let kept = host.store.domain_snapshots(row.uuid).unwrap();
+                let names: Vec<_> = kept.iter().map(|kept| kept.name.as_str()).collect();
+                for name in ["a", "b"] {
+                    assert_eq!(within(host, name), names, "what is known is in all images");
+                }
+                let current = kept.iter().find(|kept| kept.current).map(|kept| kept.name.as_str());
+                match self {
+                    Self::Snapshot => current == Some("one"),
+                    Self::Revert => {
+                        assert_eq!(names, ["one", "two"]);
+                        current == Some("one")
+                    }
+                    _ => names.is_empty(),
+                }
+            }
+            Self::SnapshotOnNewImages => {
+                let is_known = !host.store.domain_snapshots(row.uuid).unwrap().is_empty();
+                let xml = host.xml(&ROOT, "web", true).unwrap();
+                for name in ["a", "b"] {
+                    let new = images(host).join(format!("{name}.one"));
+                    assert_eq!(new.exists(), is_known, "new images are there or none");
+                    assert_eq!(xml.contains(&new.display().to_string()), is_known);
+                }
+                is_known
+            }
             Self::Attach | Self::RefusedAttach | Self::Detach => {
                 assert!(running, "a change of devices stops nobody");
                 let has = |inactive| {
@@ -181,6 +245,28 @@ impl Doing {
             }
         }
     }
+}
+
+/// A disk with a new image.
+fn image(host: &Host, name: &str, target: &str) -> String {
+    let path = images(host).join(format!("{name}.qcow2"));
+    let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+    let file = ImageFile::new(file, name).unwrap();
+    reeve_image::create(file, &CreateOptions::new(Format::Qcow2, 1 << 20)).unwrap();
+    let source = format!("<driver name='qemu' type='qcow2'/><source file='{}'/>", path.display());
+    format!("<disk>{source}<target dev='{target}' bus='virtio'/></disk>")
+}
+
+/// Names of the snapshots within an image.
+fn within(host: &Host, name: &str) -> Vec<String> {
+    let file = File::open(images(host).join(format!("{name}.qcow2"))).unwrap();
+    let image = reeve_image::open_alone(ImageFile::new(file, name).unwrap(), Format::Qcow2, Access::Read);
+    image.unwrap().snapshots().unwrap().into_iter().map(|snapshot| snapshot.name).collect()
+}
+
+async fn take(host: &Host, name: &str, disks: &str) -> Result<(), Error> {
+    let xml = format!("<domainsnapshot><name>{name}</name>{disks}</domainsnapshot>");
+    host.create_snapshot(&ROOT, "web", &xml, CreateSnapshot::default()).await.map(drop)
 }
 
 /// Where a domain is saved to.
@@ -320,6 +406,13 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
         Doing::Destroy | Doing::Update => point.contains("machine"),
         Doing::FailingStart | Doing::RefusedAttach => false,
         Doing::Clone => point.ends_with("definition:after"),
+        Doing::Snapshot | Doing::SnapshotOnNewImages => {
+            // New images of a domain that is off are all there is to do once the definition has them.
+            let machine = if matches!(doing, Doing::Snapshot) { "machine:after" } else { ":machine:" };
+            point.contains(machine) || point.contains(":metadata:") || point.contains(":go-on:")
+        }
+        // What has begun to go back, or to go, does.
+        Doing::Revert | Doing::DeleteSnapshot => !point.ends_with(":begun"),
         // The file that is complete counts.
         Doing::Save => point.contains("machine") || point.ends_with("image:after"),
         _ => point.ends_with("machine:after") || point.contains(":image:"),

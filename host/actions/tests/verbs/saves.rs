@@ -84,7 +84,9 @@ async fn a_managed_save_is_used_by_the_next_start() {
     assert!(!host.remove_managed_save(&ROOT, "web").await.unwrap().managed_save);
     host.start(&ROOT, "web").await.unwrap();
     host.managed_save(&ROOT, "web", options).await.unwrap();
-    host.undefine_with(&ROOT, "web", UndefineOptions { managed_save: true }).await.unwrap();
+    host.undefine_with(&ROOT, "web", UndefineOptions { managed_save: true, ..UndefineOptions::default() })
+        .await
+        .unwrap();
     host.create(&ROOT, &plain("job"), false).await.unwrap();
     refused(host.managed_save(&ROOT, "job", options).await, ErrorCode::WrongState, &["transient"]);
 }

@@ -6,5 +6,6 @@ mod host;
 mod migration;
 mod operations;
 mod shape;
+mod snapshots;
 mod storage;
 mod streams;

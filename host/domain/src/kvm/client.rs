@@ -20,8 +20,8 @@ use crate::driver::DriverError;
 
 /// How long a worker may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long it may take to read a whole saved machine.
-const RESTORE: Duration = Duration::from_secs(3600);
+/// How long it may take to read a whole saved machine, or to bring what a guest wrote to its disks.
+const BULK: Duration = Duration::from_secs(3600);
 /// Events that may wait for their reader.
 const EVENTS: usize = 64;
 /// How long the end of a process may follow the end of its connection.
@@ -100,7 +100,13 @@ impl Client {
     pub async fn call(&self, call: Call, fds: Vec<OwnedFd>) -> Outcome {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let what = describe(&call);
-        let patience = if matches!(call, Call::Restore { .. }) { RESTORE } else { PATIENCE };
+        let patience = match call {
+            Call::Restore { .. }
+            | Call::SwitchDisks { .. }
+            | Call::SnapshotDisks { .. }
+            | Call::DropDiskSnapshots { .. } => BULK,
+            _ => PATIENCE,
+        };
         let frame =
             protocol::encode(&Request { id, call }).map_err(|e| DriverError::Worker(e.to_string()))?;
         let (told, answer) = oneshot::channel();
@@ -273,6 +279,9 @@ fn describe(call: &Call) -> &'static str {
         Call::DetachDevice { .. } => "the removal of a device",
         Call::ResizeDisk { .. } => "a new size of a disk",
         Call::LimitDisk { .. } => "other limits of a disk",
+        Call::SwitchDisks { .. } => "a change of images",
+        Call::SnapshotDisks { .. } => "a snapshot",
+        Call::DropDiskSnapshots { .. } => "the removal of a snapshot",
         Call::SetLink { .. } => "a change of a link",
         Call::Release => "its release",
     }

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use reeve_image::{BackingError, BackingRequest, BackingResolver, Directories, Format, ImageFile};
-use reeve_sys::open::{self, ImageAccess, ImageError};
+use reeve_sys::open::{self, ImageAccess, ImageError, Sharing};
 
 use crate::driver::DriverError;
 
@@ -25,8 +25,21 @@ pub(super) fn open(
     access: ImageAccess,
     format: Format,
 ) -> Result<(OwnedFd, Vec<Below>), DriverError> {
+    open_beside(what, path, access, format, &[])
+}
+
+/// The same, where files that are `held` already are not locked: who has them locks them anew.
+pub(super) fn open_beside(
+    what: &str,
+    path: &Path,
+    access: ImageAccess,
+    format: Format,
+    held: &[Identity],
+) -> Result<(OwnedFd, Vec<Below>), DriverError> {
     let name = path.display().to_string();
     let failed = |source| DriverError::Open { what: what.to_owned(), path: name.clone(), source };
+    let is_held = !held.is_empty() && held.contains(&identity_of(path).map_err(failed)?);
+    let access = ImageAccess { sharing: if is_held { Sharing::Later } else { access.sharing }, ..access };
     let image = open::image(path, access).map_err(|error| match error {
         ImageError::InUse => DriverError::InUse { what: what.to_owned(), path: name.clone() },
         ImageError::Io(source) => failed(source),
@@ -39,7 +52,8 @@ pub(super) fn open(
     let directories = Directories::new().allow_path(directory, directory).map_err(failed)?;
     let image = File::from(image);
     let top = identity(&image).map_err(failed)?;
-    let resolver = Locking { directories, top, in_use: RefCell::default() };
+    let held = held.to_vec();
+    let resolver = Locking { directories, top, held, in_use: RefCell::default() };
     let found = ImageFile::new(image, &name).and_then(|image| reeve_image::chain(image, format, &resolver));
     let chain = found.map_err(|error| match resolver.in_use.take() {
         Some(path) => DriverError::InUse { what: format!("backing file of {what}"), path },
@@ -50,15 +64,39 @@ pub(super) fn open(
     Ok((image, fds.collect()))
 }
 
-fn identity(file: &File) -> io::Result<(u64, u64)> {
+/// The files of the chain of an image that somebody has open and perhaps writes.
+pub(super) fn held(what: &str, path: &Path, format: Format) -> Result<Vec<Identity>, DriverError> {
+    let name = path.display().to_string();
+    let failed = |source| DriverError::Open { what: what.to_owned(), path: name.clone(), source };
+    let access = ImageAccess { readonly: true, direct: false, sharing: Sharing::Later, follow: true };
+    let opened = open::image(path, access);
+    let image = opened.map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let directories = Directories::new().allow_path(directory, directory).map_err(failed)?;
+    let found = ImageFile::new(image.into(), &name)
+        .and_then(|image| reeve_image::chain(image, format, &directories))
+        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+    found.iter().map(|(file, _)| identity(file.file()).map_err(failed)).collect()
+}
+
+/// Which file it is: device and inode.
+type Identity = (u64, u64);
+
+fn identity(file: &File) -> io::Result<Identity> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn identity_of(path: &Path) -> io::Result<Identity> {
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// Finds backing files and locks each before anything is read of it.
 struct Locking {
     directories: Directories,
     /// The image itself, which is locked already.
-    top: (u64, u64),
+    top: Identity,
+    /// Files that are locked elsewhere, by who gets them.
+    held: Vec<Identity>,
     /// The one that somebody else writes.
     in_use: RefCell<Option<String>>,
 }
@@ -66,8 +104,9 @@ struct Locking {
 impl BackingResolver for Locking {
     fn open(&self, request: BackingRequest<'_>) -> Result<ImageFile, BackingError> {
         let found = self.directories.open(request)?;
-        if identity(found.file())? == self.top {
-            // A loop, which is refused by who looks for them.
+        let file = identity(found.file())?;
+        if file == self.top || self.held.contains(&file) {
+            // A loop, which is refused by who looks for them; or it is locked.
             return Ok(found);
         }
         let name = found.name().to_owned();
@@ -88,7 +127,6 @@ mod tests {
     use std::error::Error as _;
 
     use reeve_image::{BackingReference, CreateOptions};
-    use reeve_sys::open::Sharing;
 
     use super::*;
 

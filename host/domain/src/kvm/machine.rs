@@ -16,13 +16,14 @@ use reeve_sys::procfs;
 use reeve_vmm::config::WatchdogAction;
 use reeve_vmm::protocol::{self, Answer, Call, Event, PauseReason, Status};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
 use super::client::{self, Client, News};
 use super::launch::{self, Site};
 use super::plan::Sources;
-use super::{consoles, devices, interfaces, migrate, stats};
+use super::waiting::{Removals, Saves};
+use super::{consoles, devices, interfaces, migrate, stats, switch};
 use crate::driver::{Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress, Started, Vcpus};
 use crate::migration::{MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::WorkerProcess;
@@ -46,56 +47,6 @@ pub(super) struct KvmMachine {
     saves: Arc<Saves>,
     /// How many vCPUs are there.
     vcpus: Arc<watch::Sender<u32>>,
-}
-
-/// Who waits for the guest to let go of which device.
-#[derive(Default)]
-struct Removals(Mutex<HashMap<String, oneshot::Sender<()>>>);
-
-impl Removals {
-    /// The guest lets go of it, or the machine goes.
-    fn expect(&self, alias: &str) -> oneshot::Receiver<()> {
-        let (told, gone) = oneshot::channel();
-        lock(&self.0).insert(alias.to_owned(), told);
-        gone
-    }
-
-    /// The guest let go of it. False when nobody waits.
-    fn done(&self, alias: &str) -> bool {
-        lock(&self.0).remove(alias).is_some_and(|waiting| waiting.send(()).is_ok())
-    }
-
-    /// Nothing will come any more.
-    fn end(&self) {
-        lock(&self.0).clear();
-    }
-}
-
-/// Who waits for the end of a save.
-#[derive(Default)]
-struct Saves(Mutex<Option<oneshot::Sender<Result<(), DriverError>>>>);
-
-impl Saves {
-    /// A save begins, or the machine goes.
-    fn expect(&self) -> oneshot::Receiver<Result<(), DriverError>> {
-        let (told, ended) = oneshot::channel();
-        *lock(&self.0) = Some(told);
-        ended
-    }
-
-    /// It has ended.
-    fn done(&self, failure: Option<protocol::Failure>) {
-        let result = failure.map_or(Ok(()), |failure| Err(client::refused(failure)));
-        if let Some(waiting) = lock(&self.0).take() {
-            // Whoever waited may have gone.
-            let _ = waiting.send(result);
-        }
-    }
-
-    /// Nothing will come any more.
-    fn end(&self) {
-        *lock(&self.0) = None;
-    }
 }
 
 impl KvmMachine {
@@ -338,10 +289,6 @@ impl Machine for KvmMachine {
         self.client.ask(Call::InjectNmi).await
     }
 
-    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError> {
-        self.client.ask(Call::RequestMemory { alias: alias.to_owned(), bytes: bytes.0 }).await
-    }
-
     async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
         let mut present = self.vcpus.subscribe();
         self.client.ask(Call::SetVcpus { count }).await?;
@@ -366,6 +313,11 @@ impl Machine for KvmMachine {
     }
 
     async fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
+        for (old, new) in old.devices.memories.iter().zip(&new.devices.memories) {
+            if let Some(alias) = new.common.alias.clone().filter(|_| old != new) {
+                self.client.ask(Call::RequestMemory { alias, bytes: new.requested().0 }).await?;
+            }
+        }
         let (site, old, new) = (self.site.clone(), old.clone(), new.clone());
         launch::blocking(move || site.tune(&old, &new)).await
     }
@@ -505,6 +457,26 @@ impl Machine for KvmMachine {
     async fn resize_disk(&self, disk: &Disk, size: Bytes, shrink: bool) -> Result<(), DriverError> {
         let alias = disk.common.alias.clone().unwrap_or_default();
         self.client.ask(Call::ResizeDisk { alias, bytes: size.0, shrink }).await
+    }
+
+    async fn switch_disks(&self, old: &[Disk], new: &[Disk]) -> Result<(), DriverError> {
+        let (old, new) = (old.to_vec(), new.to_vec());
+        let (disks, fds) = launch::blocking(move || switch::open(&old, &new)).await?;
+        self.client.call(Call::SwitchDisks { disks }, fds).await.map(drop)
+    }
+
+    async fn disk_depths(&self) -> Result<Vec<(String, usize)>, DriverError> {
+        switch::depths(&self.client).await
+    }
+
+    async fn snapshot_disks(&self, disks: &[Disk], name: &str, taken: i64) -> Result<(), DriverError> {
+        let (aliases, name) = (switch::aliases(disks), name.to_owned());
+        self.client.ask(Call::SnapshotDisks { aliases, name, taken }).await
+    }
+
+    async fn drop_disk_snapshots(&self, disks: &[Disk], name: &str, taken: i64) -> Result<(), DriverError> {
+        let (aliases, name) = (switch::aliases(disks), name.to_owned());
+        self.client.ask(Call::DropDiskSnapshots { aliases, name, taken }).await
     }
 
     async fn migrate(&self, order: MigrationOrder) -> Result<(), DriverError> {

@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_image::{Access, Format, Image, ImageFile};
+use reeve_image::{Access, Format, ImageFile};
+use time::OffsetDateTime;
 
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{
-    BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, NetBackend, NetConfig,
-    PluggableConfig, VmConfig,
+    BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, DiskLimits, FdIndex,
+    NetBackend, NetConfig, PluggableConfig, VmConfig,
 };
 use crate::console::Console;
 use crate::hypervisor::Vm;
@@ -19,7 +20,7 @@ use crate::pci::{
     ConfigPorts, Ecam, Ejected, Panic, PanicFunction, PciAddress, PciAddressError, PciError, PciFunction,
     RootComplex, Watchdog, WatchdogFunction,
 };
-use crate::protocol::{BalloonStats, DiskStats, InterfaceStats, MemoryStats, Stats};
+use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, InterfaceStats, MemoryStats, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::{Balloon, BalloonControl};
 use crate::virtio::block::{Block, BlockControl, BlockMetrics, Disk, DiskError, DiskOptions, ResizeError};
@@ -125,6 +126,19 @@ pub struct Devices {
     plugged: Vec<Plugged>,
 }
 
+/// A disk that is to take the place of another.
+pub struct Successor {
+    control: Arc<BlockControl>,
+    disk: Disk,
+}
+
+impl Successor {
+    /// Takes its place. The device must be stopped.
+    pub(super) fn step_in(self) {
+        self.control.replace(self.disk);
+    }
+}
+
 /// One device, as the control plane reaches it.
 struct Plugged {
     alias: String,
@@ -222,20 +236,69 @@ impl Devices {
 
     /// Gives a disk another capacity and tells the guest.
     pub(super) fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), DeviceError> {
+        let resized = self.disk(alias)?.resize(bytes, shrink);
+        resized.map_err(|cause| DeviceError::Size { alias: alias.to_owned(), cause })
+    }
+
+    /// Opens what is to take the place of images of disks. The devices must be stopped; nothing has changed yet.
+    pub(super) fn open_successors(
+        &self,
+        switches: &[DiskSwitch],
+        fds: &FdTable,
+    ) -> Result<Vec<Successor>, DeviceError> {
+        let open = |switch: &DiskSwitch| {
+            let control = self.disk(&switch.alias)?;
+            let failed = |cause| DeviceError::Failed { alias: switch.alias.clone(), cause };
+            let DiskSwitch { alias, fd, format, backing } = switch;
+            let new = disk(fds, alias, *fd, *format, backing, control.disk().options().clone());
+            let new = new.map_err(failed)?;
+            control.check_successor(&new).map_err(|error| failed(error.into()))?;
+            Ok(Successor { control: Arc::clone(control), disk: new })
+        };
+        switches.iter().map(open).collect()
+    }
+
+    /// Makes a snapshot within the image of each disk, or none. The devices must be stopped.
+    pub(super) fn snapshot_disks(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: OffsetDateTime,
+    ) -> Result<(), DeviceError> {
+        for (number, alias) in aliases.iter().enumerate() {
+            if let Err(error) = self.disk(alias)?.snapshot(name, taken) {
+                // What can't be deleted either is found by who reads the image.
+                let _ = self.drop_disk_snapshots(&aliases[..number], name, taken);
+                return Err(DeviceError::Failed { alias: alias.clone(), cause: error.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    pub(super) fn drop_disk_snapshots(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: OffsetDateTime,
+    ) -> Result<(), DeviceError> {
+        for alias in aliases {
+            let dropped = self.disk(alias)?.drop_snapshot(name, taken);
+            dropped.map_err(|error| DeviceError::Failed { alias: alias.clone(), cause: error.into() })?;
+        }
+        Ok(())
+    }
+
+    fn disk(&self, alias: &str) -> Result<&Arc<BlockControl>, DeviceError> {
         match &self.find(alias)?.handle {
-            Handle::Disk(_, control) => control
-                .resize(bytes, shrink)
-                .map_err(|cause| DeviceError::Size { alias: alias.to_owned(), cause }),
+            Handle::Disk(_, control) => Ok(control),
             _ => Err(DeviceError::NoDisk(alias.to_owned())),
         }
     }
 
     /// Gives a disk other limits.
     pub(super) fn limit_disk(&self, alias: &str, limits: &DiskLimits) -> Result<(), DeviceError> {
-        match &self.find(alias)?.handle {
-            Handle::Disk(_, control) => control.limit(limits),
-            _ => return Err(DeviceError::NoDisk(alias.to_owned())),
-        }
+        self.disk(alias)?.limit(limits);
         Ok(())
     }
 
@@ -418,25 +481,32 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         cache: config.cache,
         discard: config.discard,
     };
-    let disk = match config.format {
-        Format::Raw => Disk::new(board.fds.file(config.fd)?, options)?,
-        Format::Qcow2 => Disk::in_image(image(board, alias, config)?, options)?,
-    };
+    let disk = disk(board.fds, alias, config.fd, config.format, &config.backing, options)?;
     let block = Block::new(disk, &config.limits)?;
     let handle = Handle::Disk(block.metrics(), block.control());
     Ok((Box::new(block), handle))
 }
 
-/// The image of a disk on its backing files. The worker knows no paths: errors call them by the disk's alias.
-fn image(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Image, DeviceCause> {
-    let file =
-        |fd, name| Ok::<_, DeviceCause>(ImageFile::new(board.fds.file(fd)?, name).map_err(DiskError::from)?);
-    let mut chain = vec![(file(config.fd, alias.to_owned())?, config.format)];
-    for (number, below) in (1..).zip(&config.backing) {
+/// A raw file or an image on its backing files. The worker knows no paths: errors call them by the disk's alias.
+fn disk(
+    fds: &FdTable,
+    alias: &str,
+    fd: FdIndex,
+    format: Format,
+    backing: &[BackingConfig],
+    options: DiskOptions,
+) -> Result<Disk, DeviceCause> {
+    if format == Format::Raw {
+        return Ok(Disk::new(fds.file(fd)?, options)?);
+    }
+    let file = |fd, name| Ok::<_, DeviceCause>(ImageFile::new(fds.file(fd)?, name).map_err(DiskError::from)?);
+    let mut chain = vec![(file(fd, alias.to_owned())?, format)];
+    for (number, below) in (1..).zip(backing) {
         chain.push((file(below.fd, format!("backing file {number} of {alias}"))?, below.format));
     }
-    let access = if config.readonly { Access::Read } else { Access::Write };
-    Ok(reeve_image::open_chain(chain, access).map_err(DiskError::from)?)
+    let access = if options.readonly { Access::Read } else { Access::Write };
+    let image = reeve_image::open_chain(chain, access).map_err(DiskError::from)?;
+    Ok(Disk::in_image(image, options)?)
 }
 
 fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {

@@ -22,10 +22,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use chassis::MachineChassis;
-pub use devices::{DeviceError, Devices};
+pub use devices::{DeviceError, Devices, Successor};
 pub use fds::{FdError, FdTable};
 pub use pinning::pin_current_thread;
 pub use signals::{GuestStop, Happened, Signals};
+use time::OffsetDateTime;
 
 use crate::boot::{self, BootError, BootSource};
 use crate::bus::BusError;
@@ -35,7 +36,7 @@ use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
 use crate::legacy::{CpuHotplug, Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, power, serial};
 use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
-use crate::protocol::Stats;
+use crate::protocol::{DiskSwitch, Stats};
 use crate::sandbox::{self, ThreadFilter, ThreadRole};
 use crate::state::StateError;
 use crate::{layout, memory};
@@ -349,6 +350,40 @@ impl Machine {
     /// Gives a disk another capacity and tells the guest.
     pub fn resize_disk(&self, alias: &str, bytes: u64, shrink: bool) -> Result<(), MachineError> {
         Ok(self.devices.resize_disk(alias, bytes, shrink)?)
+    }
+
+    /// Opens what is to take the place of images of disks. The machine must be [quiesced](Self::quiesce); nothing has changed yet.
+    pub fn open_successors(
+        &self,
+        switches: &[DiskSwitch],
+        fds: &FdTable,
+    ) -> Result<Vec<Successor>, MachineError> {
+        Ok(self.devices.open_successors(switches, fds)?)
+    }
+
+    /// Puts images in their places. The machine must still be quiesced.
+    pub fn switch_disks(&self, successors: Vec<Successor>) {
+        successors.into_iter().for_each(Successor::step_in);
+    }
+
+    /// Makes a snapshot within the image of each disk, or none. The machine must be quiesced.
+    pub fn snapshot_disks(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: OffsetDateTime,
+    ) -> Result<(), MachineError> {
+        Ok(self.devices.snapshot_disks(aliases, name, taken)?)
+    }
+
+    /// Deletes the snapshot of a name and time within the image of each disk that has one.
+    pub fn drop_disk_snapshots(
+        &self,
+        aliases: &[String],
+        name: &str,
+        taken: OffsetDateTime,
+    ) -> Result<(), MachineError> {
+        Ok(self.devices.drop_disk_snapshots(aliases, name, taken)?)
     }
 
     /// Gives a disk other limits.

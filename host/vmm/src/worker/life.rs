@@ -7,6 +7,7 @@
 //!                        └───────────> Ended <──────┘          memory is freed; the worker waits for Release
 //! ```
 
+mod disks;
 mod guard;
 mod migrate;
 mod plug;

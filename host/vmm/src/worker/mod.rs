@@ -307,6 +307,13 @@ impl Worker {
             Call::DetachDevice { alias, force } => self.life.detach_device(&alias, force)?,
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
+            Call::SwitchDisks { disks } => self.life.switch_disks(&disks, fds)?,
+            Call::SnapshotDisks { aliases, name, taken } => {
+                self.life.snapshot_disks(&aliases, &name, taken)?;
+            }
+            Call::DropDiskSnapshots { aliases, name, taken } => {
+                self.life.drop_disk_snapshots(&aliases, &name, taken)?;
+            }
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Migrate { order } => {
                 self.life.migrate(order, fds)?;
@@ -393,6 +400,9 @@ fn changes_machine(call: &Call) -> bool {
             | Call::DetachDevice { .. }
             | Call::ResizeDisk { .. }
             | Call::LimitDisk { .. }
+            | Call::SwitchDisks { .. }
+            | Call::SnapshotDisks { .. }
+            | Call::DropDiskSnapshots { .. }
             | Call::SetLink { .. }
             | Call::InjectNmi
             | Call::SetVcpus { .. }

@@ -20,5 +20,6 @@ mod plug;
 mod refusals;
 mod sandbox;
 mod save;
+mod switch;
 mod vcpus;
 mod virtio;

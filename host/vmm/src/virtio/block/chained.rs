@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use reeve_image::{Image, ImageError, ResizeOptions};
+use reeve_image::{Image, ImageError, ResizeOptions, Snapshot};
+use time::OffsetDateTime;
 
 use super::disk::BOUNCE_SIZE;
 
@@ -53,6 +54,26 @@ impl Chained {
     /// Gives the disk another size.
     pub(super) fn resize(&self, size: u64, shrink: bool) -> Result<(), ImageError> {
         self.turn().image.resize(size, ResizeOptions { shrink, ..ResizeOptions::default() })
+    }
+
+    /// Everything written is on the disk when this returns.
+    pub(super) fn sync(&self) -> Result<(), ImageError> {
+        self.turn().image.sync()
+    }
+
+    /// Makes a snapshot within the image.
+    pub(super) fn snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), ImageError> {
+        let image = &mut self.turn().image;
+        image.create_snapshot(name, taken)?;
+        image.sync()
+    }
+
+    /// Deletes the snapshot of a name and time within the image, if it has one.
+    pub(super) fn drop_snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), ImageError> {
+        let image = &mut self.turn().image;
+        let is_it = |snapshot: &Snapshot| snapshot.name == name && snapshot.taken == taken;
+        let found = image.snapshots()?.into_iter().find(is_it);
+        found.map_or(Ok(()), |snapshot| image.delete_snapshot(&snapshot.id))
     }
 
     /// Calls `step` with (image, buffer, offset) for a range, in pieces, however much a guest asks for.

@@ -1,8 +1,9 @@
 //! The block device as transport and machine see it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use time::OffsetDateTime;
 use virtio_bindings::virtio_blk::{
     VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO, VIRTIO_BLK_F_SEG_MAX,
     VIRTIO_BLK_F_WRITE_ZEROES,
@@ -10,7 +11,7 @@ use virtio_bindings::virtio_blk::{
 use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
 use virtio_queue::Queue;
 
-use super::disk::{Disk, ResizeError, SECTOR};
+use super::disk::{Disk, DiskError, ResizeError, SECTOR};
 use super::engine::Engine;
 use super::metrics::BlockMetrics;
 use super::queue::BlockHandler;
@@ -42,7 +43,8 @@ const CONFIG_SIZE: usize = 60;
 
 /// What the control plane does with a running disk.
 pub struct BlockControl {
-    disk: Arc<Disk>,
+    /// Changes only while the device is stopped.
+    disk: Mutex<Arc<Disk>>,
     limiter: Arc<Limiter>,
     notifier: ConfigNotifier,
 }
@@ -50,9 +52,40 @@ pub struct BlockControl {
 impl BlockControl {
     /// Gives the disk another capacity and tells the driver, as [`Disk::resize`] does.
     pub fn resize(&self, bytes: u64, shrink: bool) -> Result<(), ResizeError> {
-        self.disk.resize(bytes, shrink)?;
+        self.disk().resize(bytes, shrink)?;
         self.notifier.config_changed();
         Ok(())
+    }
+
+    /// The disk it has now.
+    pub fn disk(&self) -> Arc<Disk> {
+        Arc::clone(&self.disk.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether `new` can take the place of the disk, which is on the disk of the host as it is now. The device must be stopped.
+    pub fn check_successor(&self, new: &Disk) -> Result<(), DiskError> {
+        let disk = self.disk();
+        disk.check_successor(new)?;
+        disk.settle()
+    }
+
+    /// Puts `new` in the place of the disk. The device must be stopped.
+    pub fn replace(&self, new: Disk) {
+        let grown = new.capacity() != self.disk().capacity();
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        if grown {
+            self.notifier.config_changed();
+        }
+    }
+
+    /// Makes a snapshot within the image of the disk.
+    pub fn snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
+        self.disk().snapshot(name, taken)
+    }
+
+    /// Deletes the snapshot of a name and time within the image of the disk, if it has one.
+    pub fn drop_snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
+        self.disk().drop_snapshot(name, taken)
     }
 
     /// Gives the disk other limits; they hold at once.
@@ -76,7 +109,8 @@ impl Block {
         let config = config(&disk);
         let engine = Some(Engine::new(QUEUE_SIZE));
         let limiter = Arc::new(Limiter::new(limits)?);
-        let control = BlockControl { disk: Arc::new(disk), limiter, notifier: ConfigNotifier::default() };
+        let control =
+            BlockControl { disk: Mutex::new(Arc::new(disk)), limiter, notifier: ConfigNotifier::default() };
         Ok(Self { control: Arc::new(control), metrics: Arc::default(), config, engine, worker: None })
     }
 
@@ -123,7 +157,8 @@ impl VirtioDevice for Block {
 
     /// FLUSH is offered when writes may be cached; without it a driver takes every write as done for good.
     fn features(&self) -> u64 {
-        let options = self.control.disk.options();
+        let disk = self.control.disk();
+        let options = disk.options();
         let mut features = 1 << VIRTIO_BLK_F_SEG_MAX | 1 << VIRTIO_BLK_F_BLK_SIZE;
         if options.readonly {
             return features | 1 << VIRTIO_BLK_F_RO;
@@ -144,7 +179,7 @@ impl VirtioDevice for Block {
 
     fn read_config(&self, offset: u64, data: &mut [u8]) {
         let mut config = self.config;
-        let sectors = self.control.disk.capacity() / SECTOR;
+        let sectors = self.control.disk().capacity() / SECTOR;
         config[CAPACITY..CAPACITY_END].copy_from_slice(&sectors.to_le_bytes());
         read_bytes(&config, offset, data);
     }
@@ -154,7 +189,7 @@ impl VirtioDevice for Block {
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
         let Some(queue) = activation.take_queue(0) else { return Ok(()) };
         let engine = self.engine.take().unwrap_or_else(|| Engine::new(QUEUE_SIZE));
-        let (disk, metrics) = (Arc::clone(&self.control.disk), Arc::clone(&self.metrics));
+        let (disk, metrics) = (self.control.disk(), Arc::clone(&self.metrics));
         let waiting = Waiting::new(Arc::clone(&self.control.limiter))?;
         let handler = BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting);
         self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
@@ -170,12 +205,12 @@ impl VirtioDevice for Block {
     }
 
     fn state(&self) -> OwnState {
-        OwnState::Block { capacity: self.control.disk.capacity() }
+        OwnState::Block { capacity: self.control.disk().capacity() }
     }
 
     /// A disk that grew meanwhile is as one that grew while the guest ran: the driver is told.
     fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
-        let now = self.control.disk.capacity();
+        let now = self.control.disk().capacity();
         match *state {
             OwnState::Block { capacity: then } if then > now => Err(OwnStateError::Smaller { now, then }),
             OwnState::Block { .. } => Ok(()),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reeve_image::{Image, ImageError};
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
+use time::OffsetDateTime;
 
 use super::chained::Chained;
 use crate::config::CacheMode;
@@ -49,6 +50,23 @@ pub enum DiskError {
     /// The image or its chain is not what it should be.
     #[error("{}", whole(.0))]
     Image(#[from] ImageError),
+    /// It has no place for a snapshot.
+    #[error("only a qcow2 image can hold a snapshot, and it is raw")]
+    Raw,
+    /// What was written last can't be brought to the disk.
+    #[error("what was written last can't be brought to the disk: {0}")]
+    Sync(#[source] io::Error),
+    /// What is to take its place is not what it is.
+    #[error("an image of {new} bytes can't take the place of one of {old}")]
+    Shorter {
+        /// Bytes there are.
+        old: u64,
+        /// Bytes there would be.
+        new: u64,
+    },
+    /// It is never written.
+    #[error("it is read-only, so nothing can take the place of its image")]
+    Readonly,
 }
 
 /// Why a disk can't be given another capacity.
@@ -172,6 +190,33 @@ impl Disk {
         }
         self.capacity.store(capacity, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether `new` can take its place: nothing of it is missing there.
+    pub(super) fn check_successor(&self, new: &Self) -> Result<(), DiskError> {
+        let (old, new) = (self.capacity(), new.capacity());
+        if self.options.readonly {
+            return Err(DiskError::Readonly);
+        }
+        if new < old { Err(DiskError::Shorter { old, new }) } else { Ok(()) }
+    }
+
+    /// Makes all of it last a crash of the host, whatever its cache mode. Nothing may be in flight.
+    pub(super) fn settle(&self) -> Result<(), DiskError> {
+        match &self.image {
+            Some(image) => Ok(image.sync()?),
+            None => self.file.sync_data().map_err(DiskError::Sync),
+        }
+    }
+
+    /// Makes a snapshot within its image.
+    pub(super) fn snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
+        Ok(self.image.as_ref().ok_or(DiskError::Raw)?.snapshot(name, taken)?)
+    }
+
+    /// Deletes the snapshot of a name and time within its image, if it has one.
+    pub(super) fn drop_snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), DiskError> {
+        Ok(self.image.as_ref().ok_or(DiskError::Raw)?.drop_snapshot(name, taken)?)
     }
 
     /// Smallest transfer the disk does without reading around it, in bytes.

@@ -1,0 +1,181 @@
+//! Snapshots of domains (guide 14.15.2): what is kept of them, shown.
+//!
+//! ```text
+//!   document, options ─▶ plan: what becomes of each disk, where the memory goes
+//!     ─▶ journal [ files │ definition │ machine: memory, images, change-over │ metadata │ go on ]
+//! ```
+//! The data of a snapshot is in images, and in save images of the host's own (decisions/0016); the store has its document, and which
+//! one is current. Whatever changes them has the turn of the domain.
+
+mod delete;
+mod images;
+mod plan;
+mod redefine;
+mod revert;
+mod take;
+
+use std::path::PathBuf;
+
+use reeve_model::domain::DomainConfig;
+use reeve_model::snapshot::{Snapshot, SnapshotRow};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_store::DomainSnapshotRow;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Subject;
+use crate::{Actions, document};
+
+pub(crate) use delete::DeleteSnapshots;
+pub(crate) use revert::Revert;
+pub(crate) use take::TakeSnapshot;
+
+/// A snapshot as it is kept.
+#[derive(Debug, Clone)]
+struct Kept {
+    snapshot: Snapshot,
+    /// The file of the host's own that has the guest's memory.
+    memory: Option<PathBuf>,
+    current: bool,
+}
+
+impl Kept {
+    fn name(&self) -> &str {
+        &self.snapshot.name
+    }
+
+    fn parent(&self) -> Option<&str> {
+        self.snapshot.parent.as_deref()
+    }
+}
+
+/// The image of a disk that has a snapshot, or gets one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct DiskImage {
+    target: String,
+    path: PathBuf,
+}
+
+impl Actions {
+    /// Snapshots of a domain by name.
+    pub async fn domain_snapshots(&self, actor: &Actor, key: &str) -> Result<Vec<SnapshotRow>, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        let kept = self.kept(subject.uuid).await?;
+        Ok(rows(&subject.name, &kept))
+    }
+
+    /// The document of a snapshot.
+    pub async fn snapshot_xml(&self, actor: &Actor, key: &str, name: &str) -> Result<String, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        let kept = self.kept(subject.uuid).await?;
+        Ok(document::format_snapshot(&find(&subject, &kept, name)?.snapshot))
+    }
+
+    /// Whether anything is kept of snapshots of a domain.
+    pub(super) async fn has_snapshots(&self, uuid: Uuid) -> Result<bool, Error> {
+        let rows = self.store(move |store| store.domain_snapshots(uuid)).await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Forgets all snapshots of a domain that is no more; what is in its images stays.
+    pub(super) async fn forget_snapshots(&self, uuid: Uuid) -> Result<(), Error> {
+        for kept in self.kept(uuid).await? {
+            remove_file(kept.memory).await?;
+        }
+        self.store(move |store| store.put_domain_snapshots(uuid, &[])).await
+    }
+
+    /// All that is kept of the snapshots of a domain, by name.
+    async fn kept(&self, uuid: Uuid) -> Result<Vec<Kept>, Error> {
+        let rows = self.store(move |store| store.domain_snapshots(uuid)).await?;
+        let read = |row: DomainSnapshotRow| {
+            let snapshot = document::parse_snapshot(&row.xml, false)?;
+            Ok(Kept { snapshot, memory: row.memory.map(PathBuf::from), current: row.current })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Keeps these snapshots of a domain, and no others.
+    async fn keep(&self, uuid: Uuid, kept: &[Kept]) -> Result<(), Error> {
+        let row = |kept: &Kept| DomainSnapshotRow {
+            name: kept.name().to_owned(),
+            xml: document::format_snapshot(&kept.snapshot),
+            memory: kept.memory.as_ref().map(|path| path.display().to_string()),
+            current: kept.current,
+        };
+        let rows: Vec<_> = kept.iter().map(row).collect();
+        self.store(move |store| store.put_domain_snapshots(uuid, &rows)).await
+    }
+}
+
+/// Removes a file of a snapshot, if there is one.
+async fn remove_file(memory: Option<PathBuf>) -> Result<(), Error> {
+    let Some(path) = memory else { return Ok(()) };
+    crate::blocking(move || match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let message = format!("'{}' can't be removed: {error}", path.display());
+            Err(Error::new(ErrorCode::Internal, message))
+        }
+        _ => Ok(()),
+    })
+    .await
+}
+
+/// The snapshot of a name.
+fn find<'a>(subject: &Subject, kept: &'a [Kept], name: &str) -> Result<&'a Kept, Error> {
+    kept.iter().find(|kept| kept.name() == name).ok_or_else(|| {
+        let message = format!("domain '{}' has no snapshot '{name}'", subject.name);
+        let hint = format!("'reeve domain snapshot-list {}' shows what it has", subject.name);
+        Error::new(ErrorCode::NotFound, message).with_hint(hint)
+    })
+}
+
+/// Names of all that come from a snapshot, those before their children.
+fn descendants(kept: &[Kept], name: &str) -> Vec<String> {
+    let mut found = vec![name.to_owned()];
+    let mut at = 0;
+    while at < found.len() {
+        let of = found[at].clone();
+        // A snapshot has one parent, so none is found twice, unless somebody wrote a circle.
+        let children =
+            kept.iter().filter(|kept| kept.parent() == Some(&of)).map(|kept| kept.name().to_owned());
+        let new: Vec<_> = children.filter(|child| !found.contains(child)).collect();
+        found.extend(new);
+        at += 1;
+    }
+    found.remove(0);
+    found
+}
+
+fn rows(domain: &str, kept: &[Kept]) -> Vec<SnapshotRow> {
+    let row = |one: &Kept| SnapshotRow {
+        name: one.name().to_owned(),
+        domain: domain.to_owned(),
+        description: one.snapshot.description.clone(),
+        state: one.snapshot.state,
+        created: one.snapshot.created,
+        parent: one.snapshot.parent.clone(),
+        current: one.current,
+        external: one.snapshot.is_external(),
+        children: kept.iter().filter(|other| other.parent() == Some(one.name())).count(),
+        descendants: descendants(kept, one.name()).len(),
+    };
+    kept.iter().map(row).collect()
+}
+
+/// Where the images of disks are, by target; those that have a path.
+fn paths<'a>(
+    config: &'a DomainConfig,
+    targets: impl Iterator<Item = &'a str>,
+) -> Result<Vec<DiskImage>, Error> {
+    let image = |target: &str| {
+        let disk = config.devices.disks.iter().find(|disk| disk.target == target);
+        let path = disk.and_then(|disk| disk.source.path());
+        let path = path.ok_or_else(|| {
+            let message = format!("domain '{}' had no disk '{target}' with an image then", config.name);
+            Error::new(ErrorCode::WrongState, message)
+        })?;
+        Ok(DiskImage { target: target.to_owned(), path: PathBuf::from(path) })
+    };
+    targets.map(image).collect()
+}
