@@ -155,9 +155,7 @@ pub(crate) async fn adopt(
     for alias in &missing {
         changed |= devices::remove_named(&mut record.config, alias);
     }
-    if let Some(count) = present {
-        changed |= devices::count_vcpus(&mut record.config, count);
-    }
+    changed |= present.is_some_and(|count| devices::count_vcpus(&mut record.config, count));
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
         warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
@@ -348,9 +346,8 @@ impl Owner {
             Ask::SetVcpus(count) => {
                 machine.set_vcpus(count).await.map_err(named("given another number of vCPUs"))?;
                 let mut config = self.config();
-                if devices::count_vcpus(&mut config, count) {
-                    self.reconfigure(actor, config, DomainChange::Changed).await?;
-                }
+                devices::count_vcpus(&mut config, count);
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SetStatsPeriod(seconds) => {
                 let mut config = self.config();
@@ -476,16 +473,11 @@ impl Owner {
                 self.entry.lock().advance(Occurrence::Unhalted);
             }
             MachineEvent::VcpusChanged { count } => {
-                let mut config = self.config();
-                if devices::count_vcpus(&mut config, count) {
-                    self.record(config, DomainChange::Changed).await;
-                }
+                self.record(DomainChange::Changed, |config| devices::count_vcpus(config, count)).await;
             }
             MachineEvent::DeviceRemoved { alias } => {
-                let mut config = self.config();
-                if devices::remove_named(&mut config, &alias) {
-                    self.record(config, DomainChange::DeviceDetached).await;
-                }
+                let removed = |config: &mut _| devices::remove_named(config, &alias);
+                self.record(DomainChange::DeviceDetached, removed).await;
             }
         }
         Then::GoOn
@@ -533,8 +525,11 @@ impl Owner {
     }
 
     /// What the guest did by itself is so, recorded or not.
-    async fn record(&self, config: DomainConfig, change: DomainChange) {
-        if let Err(error) = self.reconfigure(&Actor::Daemon, config, change).await {
+    async fn record(&self, change: DomainChange, edit: impl FnOnce(&mut DomainConfig) -> bool) {
+        let mut config = self.config();
+        if edit(&mut config)
+            && let Err(error) = self.reconfigure(&Actor::Daemon, config, change).await
+        {
             warn!(domain = self.entry.name, %error, "what the guest let go of is still recorded");
         }
     }
