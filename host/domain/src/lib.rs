@@ -14,6 +14,7 @@
 mod admission;
 mod devices;
 mod driver;
+mod ending;
 mod entry;
 mod error;
 pub mod migration;

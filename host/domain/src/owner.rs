@@ -12,7 +12,6 @@ use reeve_model::{Actor, Bytes, StateReason};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::devices;
 use crate::driver::{Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started};
 use crate::entry::Entry;
 use crate::error::DomainError;
@@ -20,6 +19,7 @@ use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
+use crate::{devices, ending};
 
 /// What a turn asks of the owner.
 pub(crate) enum Ask {
@@ -476,8 +476,8 @@ impl Owner {
                 self.record(DomainChange::Changed, |config| devices::count_vcpus(config, count)).await;
             }
             MachineEvent::DeviceRemoved { alias } => {
-                let removed = |config: &mut _| devices::remove_named(config, &alias);
-                self.record(DomainChange::DeviceDetached, removed).await;
+                let change = DomainChange::DeviceDetached;
+                self.record(change, |config| devices::remove_named(config, &alias)).await;
             }
         }
         Then::GoOn
@@ -514,8 +514,8 @@ impl Owner {
             }
         }
         self.machine.destroy().await;
-        forget(&self.shared, &self.entry).await;
-        finish(&self.shared, &self.entry, actor, last, change);
+        ending::forget(&self.shared, &self.entry).await;
+        ending::finish(&self.shared, &self.entry, actor, last, change);
     }
 
     fn config(&self) -> DomainConfig {
@@ -579,23 +579,4 @@ impl Owner {
     fn device(&self, sentence: String) -> DomainError {
         DomainError::Device { name: self.entry.name.clone(), sentence }
     }
-}
-
-/// Removes the runtime record. Failing to is not fatal: the next daemon finds the process gone.
-pub(crate) async fn forget(shared: &Shared, entry: &Entry) {
-    if let Err(error) = shared.keeper.forget(entry.uuid).await {
-        let cause = error.0;
-        warn!(domain = entry.name, %cause, "the runtime record of an ended domain could not be removed");
-    }
-}
-
-/// Shows the end to the world.
-pub(crate) fn finish(shared: &Shared, entry: &Arc<Entry>, actor: &Actor, last: Phase, change: DomainChange) {
-    entry.end(last);
-    {
-        let inner = entry.lock();
-        entry.emit(&inner, shared.sink.as_ref(), actor, change);
-        entry.emit(&inner, shared.sink.as_ref(), actor, DomainChange::Released);
-    }
-    shared.remove_if_transient(entry);
 }
