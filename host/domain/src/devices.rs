@@ -1,4 +1,4 @@
-//! Plugged and unplugged devices in the live configuration.
+//! Plugged and unplugged devices and vCPUs in the live configuration.
 
 use reeve_model::domain::{Disk, DomainConfig};
 
@@ -96,6 +96,15 @@ pub(crate) fn remove_named(config: &mut DomainConfig, alias: &str) -> bool {
     devices.disks.retain(|disk| disk.common.alias.as_deref() != Some(alias));
     devices.interfaces.retain(|interface| interface.common.alias.as_deref() != Some(alias));
     devices.disks.len() + devices.interfaces.len() < before
+}
+
+/// Puts down how many vCPUs are there. False when that is known.
+pub(crate) fn count_vcpus(config: &mut DomainConfig, count: u32) -> bool {
+    let changed = config.vcpu.at_boot() != count;
+    if changed {
+        config.vcpu.current = Some(count);
+    }
+    changed
 }
 
 /// Where the device that goes by the same name is in its list.

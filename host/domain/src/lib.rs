@@ -15,6 +15,7 @@ mod admission;
 mod core_file;
 mod devices;
 mod driver;
+mod ending;
 mod entry;
 mod error;
 mod keys;

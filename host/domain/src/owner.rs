@@ -26,6 +26,7 @@ use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
+use crate::{devices, ending};
 
 mod dump;
 
@@ -180,9 +181,7 @@ pub(crate) async fn adopt(
     for alias in &missing {
         changed |= devices::remove_named(&mut record.config, alias);
     }
-    if let Some(count) = present {
-        changed |= count_vcpus(&mut record.config, count);
-    }
+    changed |= present.is_some_and(|count| devices::count_vcpus(&mut record.config, count));
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
         warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
@@ -378,20 +377,13 @@ impl Owner {
                 let mut config = old.clone();
                 change.apply(&mut config);
                 machine.tune(&old, &config).await.map_err(named("tuned"))?;
-                for (old, new) in old.devices.memories.iter().zip(&config.devices.memories) {
-                    if let Some(alias) = new.common.alias.as_deref().filter(|_| old != new) {
-                        let asked = machine.request_memory(alias, new.requested()).await;
-                        asked.map_err(named("given memory"))?;
-                    }
-                }
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SetVcpus(count) => {
                 machine.set_vcpus(count).await.map_err(named("given another number of vCPUs"))?;
                 let mut config = self.config();
-                if count_vcpus(&mut config, count) {
-                    self.reconfigure(actor, config, DomainChange::Changed).await?;
-                }
+                devices::count_vcpus(&mut config, count);
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::SetStatsPeriod(seconds) => {
                 let mut config = self.config();
@@ -523,21 +515,11 @@ impl Owner {
             }
             MachineEvent::BlockJob => self.note_block_jobs().await,
             MachineEvent::VcpusChanged { count } => {
-                let mut config = self.config();
-                if count_vcpus(&mut config, count)
-                    && let Err(error) = self.reconfigure(&Actor::Daemon, config, DomainChange::Changed).await
-                {
-                    warn!(domain = self.entry.name, %error, "another number of vCPUs is not recorded");
-                }
+                self.record(DomainChange::Changed, |config| devices::count_vcpus(config, count)).await;
             }
             MachineEvent::DeviceRemoved { alias } => {
-                let mut config = self.config();
-                if devices::remove_named(&mut config, &alias)
-                    && let Err(error) =
-                        self.reconfigure(&Actor::Daemon, config, DomainChange::DeviceDetached).await
-                {
-                    warn!(domain = self.entry.name, %error, "a device that is gone is still recorded");
-                }
+                let change = DomainChange::DeviceDetached;
+                self.record(change, |config| devices::remove_named(config, &alias)).await;
             }
         }
         Then::GoOn
@@ -574,14 +556,24 @@ impl Owner {
             }
         }
         self.machine.destroy().await;
-        forget(&self.shared, &self.entry).await;
-        finish(&self.shared, &self.entry, actor, last, change);
+        ending::forget(&self.shared, &self.entry).await;
+        ending::finish(&self.shared, &self.entry, actor, last, change);
     }
 
     fn config(&self) -> DomainConfig {
         let inner = self.entry.lock();
         let live = inner.live.as_ref().expect("an owned domain is live until its owner ends it");
         live.config.as_ref().clone()
+    }
+
+    /// What the guest did by itself is so, recorded or not.
+    async fn record(&self, change: DomainChange, edit: impl FnOnce(&mut DomainConfig) -> bool) {
+        let mut config = self.config();
+        if edit(&mut config)
+            && let Err(error) = self.reconfigure(&Actor::Daemon, config, change).await
+        {
+            warn!(domain = self.entry.name, %error, "what the guest let go of is still recorded");
+        }
     }
 
     /// Puts a changed configuration in place of the live one, also for the next daemon.
@@ -629,32 +621,4 @@ impl Owner {
     fn device(&self, sentence: String) -> DomainError {
         DomainError::Device { name: self.entry.name.clone(), sentence }
     }
-}
-
-/// Puts down how many vCPUs are there. False when that is known.
-fn count_vcpus(config: &mut DomainConfig, count: u32) -> bool {
-    let changed = config.vcpu.at_boot() != count;
-    if changed {
-        config.vcpu.current = Some(count);
-    }
-    changed
-}
-
-/// Removes the runtime record. Failing to is not fatal: the next daemon finds the process gone.
-pub(crate) async fn forget(shared: &Shared, entry: &Entry) {
-    if let Err(error) = shared.keeper.forget(entry.uuid).await {
-        let cause = error.0;
-        warn!(domain = entry.name, %cause, "the runtime record of an ended domain could not be removed");
-    }
-}
-
-/// Shows the end to the world.
-pub(crate) fn finish(shared: &Shared, entry: &Arc<Entry>, actor: &Actor, last: Phase, change: DomainChange) {
-    entry.end(last);
-    {
-        let inner = entry.lock();
-        entry.emit(&inner, shared.sink.as_ref(), actor, change);
-        entry.emit(&inner, shared.sink.as_ref(), actor, DomainChange::Released);
-    }
-    shared.remove_if_transient(entry);
 }

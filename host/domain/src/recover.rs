@@ -10,10 +10,10 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::entry::Entry;
-use crate::owner;
 use crate::record::RuntimeRecord;
 use crate::registry::Domains;
 use crate::state::Phase;
+use crate::{ending, owner};
 
 /// What became of the records of an earlier daemon.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,8 +61,8 @@ impl Domains {
         };
         let change =
             if matches!(ended, Phase::Off(_)) { DomainChange::Stopped } else { DomainChange::Crashed };
-        owner::forget(shared, &entry).await;
-        owner::finish(shared, &entry, &Actor::Daemon, ended, change);
+        ending::forget(shared, &entry).await;
+        ending::finish(shared, &entry, &Actor::Daemon, ended, change);
         false
     }
 

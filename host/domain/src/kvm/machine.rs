@@ -320,10 +320,6 @@ impl Machine for KvmMachine {
         self.client.ask(Call::InjectNmi).await
     }
 
-    async fn request_memory(&self, alias: &str, bytes: Bytes) -> Result<(), DriverError> {
-        self.client.ask(Call::RequestMemory { alias: alias.to_owned(), bytes: bytes.0 }).await
-    }
-
     async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
         let mut present = self.vcpus.subscribe();
         self.client.ask(Call::SetVcpus { count }).await?;
@@ -348,6 +344,11 @@ impl Machine for KvmMachine {
     }
 
     async fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
+        for (old, new) in old.devices.memories.iter().zip(&new.devices.memories) {
+            if let Some(alias) = new.common.alias.clone().filter(|_| old != new) {
+                self.client.ask(Call::RequestMemory { alias, bytes: new.requested().0 }).await?;
+            }
+        }
         let (site, old, new) = (self.site.clone(), old.clone(), new.clone());
         launch::blocking(move || site.tune(&old, &new)).await
     }

@@ -323,10 +323,6 @@ impl Machine for SimMachine {
         self.alive().map(drop)
     }
 
-    async fn request_memory(&self, _alias: &str, _bytes: Bytes) -> Result<(), DriverError> {
-        self.alive().map(drop)
-    }
-
     async fn set_vcpus(&self, count: u32) -> Result<(), DriverError> {
         self.alive()?.vcpus = count;
         Ok(())
