@@ -2,6 +2,7 @@
 //!
 //! It is born with a start or an adoption, obeys commands and machine events one after the other, and ends with the machine.
 
+mod dump;
 mod images;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,6 @@ use reeve_model::{Actor, Bytes, StateReason};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::devices;
 use crate::driver::{
     BlockJobDemand, Device, Driver, DriverError, End, Machine, MachineEvent, StartSpec, Started,
 };
@@ -27,8 +27,6 @@ use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
 use crate::{devices, ending};
-
-mod dump;
 
 /// What a turn asks of the owner.
 pub(crate) enum Ask {
