@@ -695,6 +695,127 @@ export interface Subject {
   addresses: string[];
 }
 
+// reeve:migration/journey
+
+/** One of the two hosts. */
+export interface Peer {
+  /** Its name. */
+  name: string;
+  /** Version of the daemon, e.g. `0.3.0`; empty where it does not say. */
+  version: string;
+}
+
+/** What is asked for. */
+export interface Journey {
+  /** Names the migration on both hosts. */
+  id: string;
+  /** Where the guest runs. */
+  source: Peer;
+  /** Where it shall run. */
+  destination: Peer;
+  /** Both hosts are one machine: files of one are files of the other. */
+  sameMachine: boolean;
+  /** What carries it: `unix`, `tcp` or `tls`. */
+  transport: string;
+  /** The operator said that disks are not to be looked at (`--unsafe`). */
+  unchecked: boolean;
+  /** A definition is kept at the destination. */
+  persistent: boolean;
+}
+
+// reeve:migration/strategy
+
+/** What both hosts offer. Nothing else can be switched on. */
+export interface Capabilities {
+  /** Pages may be compressed. */
+  compression: boolean;
+  /** Most streams that pages may come over; 1 is one. */
+  streams: number;
+  /** The guest may go on at the destination before all of its memory is there. */
+  postCopy: boolean;
+}
+
+/** What the operator allows. The host holds to it whatever a strategy says. */
+export interface Limits {
+  /** Microseconds that the guest may stand still, as far as that can be foreseen. */
+  maxDowntimeUs: number;
+  /** Bytes a second while the guest runs; none is as many as the connection takes. */
+  bandwidth: Bytes | null;
+  /** Most hundredths of its time that the guest may lose; 0 never holds it back. */
+  maxThrottle: number;
+  /** Rounds after which the guest stays where it is. */
+  maxRounds: number;
+}
+
+/** How to begin. */
+export interface MigrationPlan {
+  /** Microseconds that the guest may stand still; at most the operator's limit. */
+  maxDowntimeUs: number;
+  /** Compress pages. */
+  compress: boolean;
+  /** Streams that pages go over, from 1. */
+  streams: number;
+}
+
+/** What one round did, and what it left. */
+export interface Round {
+  /** Number of the round, from 1. */
+  number: number;
+  /** Microseconds since the migration began. */
+  elapsedUs: number;
+  /** Microseconds that the round took. */
+  durationUs: number;
+  /** Pages that were sent in it, zeros included. A page has 4096 bytes. */
+  pages: number;
+  /** Those of them that were zero. */
+  zeroPages: number;
+  /** Bytes that went over the connection in it. */
+  sent: Bytes;
+  /** Pages that the guest wrote meanwhile: what the next round sends. */
+  dirtyPages: number;
+  /** Bytes a second that the connection took. */
+  bandwidth: Bytes;
+  /** Microseconds that the guest would stand still if this were the last round. */
+  expectedDowntimeUs: number;
+  /** The limit for that, by the strategy or the operator, whichever is lower. */
+  maxDowntimeUs: number;
+  /** Hundredths of its time that the guest loses. */
+  throttle: number;
+  /** Pages are compressed. */
+  compressed: boolean;
+  /** Streams that pages go over. */
+  streams: number;
+}
+
+/** All that a strategy decides on. */
+export interface Progress {
+  /** What both hosts offer. */
+  capabilities: Capabilities;
+  /** What the operator allows now; it may change while the guest moves. */
+  limits: Limits;
+  /** The last rounds, at most 16, the newest last. */
+  rounds: Round[];
+}
+
+/** What comes next. */
+export type Step =
+  /** Another round. */
+  | { tag: "continue" }
+  /** Another round, with the guest kept from running for that many hundredths of its time; cut at the operator's limit. */
+  | { tag: "throttle"; val: number }
+  /** Another limit, in microseconds, for the time that the guest stands still, then another round; cut at the operator's limit. */
+  | { tag: "set-max-downtime"; val: number }
+  /** Compressed from now on, where both hosts can, then another round. */
+  | { tag: "compress" }
+  /** So many more streams, as far as both hosts can, then another round. */
+  | { tag: "add-streams"; val: number }
+  /** The guest goes on at the destination, which fetches what it misses; another round where that is not offered. */
+  | { tag: "switch-to-post-copy" }
+  /** The guest stands still and the rest is sent; another round where that would take longer than the operator allows. */
+  | { tag: "stop-and-copy" }
+  /** It ends, and the guest stays where it is; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept). */
+  | { tag: "abort"; val: string };
+
 // reeve:network/networks
 
 /** How guests reach what is outside of their network. */
@@ -896,6 +1017,12 @@ export interface CloneRequest {
 // reeve:hooks/filter-generate
 
 // reeve:hooks/mac-allocate
+
+// reeve:hooks/migrate-in
+
+// reeve:hooks/migrate-out
+
+// reeve:hooks/migration-strategy
 
 // reeve:hooks/network-events
 
@@ -1192,6 +1319,19 @@ export interface Hooks {
   "filter-generate": { propose(ctx: Context, interfaceNumber: Subject, filters: Filter[]): Rules };
   /** Propose: a MAC address for an interface that has none (guide 8.8). */
   "mac-allocate": { propose(ctx: Context, domain: DomainConfig, interfaceNumber: number, taken: string[], seed: number): string };
+  /**
+   * Guard: a domain is about to come from another host. A rewrite changes the document that it runs by here: sources of disks, bridges
+   * and whatever else differs between the hosts.
+   */
+  "migrate-in": { guard(ctx: Context, domain: DomainConfig, journey: Journey): Verdict };
+  /** Guard: a domain is about to move to another host. A rewrite changes the document that the destination gets; this host's stays. */
+  "migrate-out": { guard(ctx: Context, domain: DomainConfig, journey: Journey): Verdict };
+  /**
+   * Propose: how a live migration goes, asked on the source for as long as the guest runs there. A policy that gives no answer in time,
+   * or none that counts, is not asked again in this migration: the host goes on by itself, and the guest never waits for a policy.
+   * A manifest may ask for one instance a migration (`instance = "per-subject"`).
+   */
+  "migration-strategy": { precheck(ctx: Context, domain: DomainConfig, journey: Journey): string | null; plan(ctx: Context, offered: Capabilities, limits: Limits, journey: Journey): MigrationPlan; nextStep(ctx: Context, now: Progress): Step };
   /**
    * Notify: networks, what is plugged into them, leases, packet filters. Nothing waits for it; calls for one network or filter come
    * in order.

@@ -152,6 +152,11 @@ impl Migrations {
         Self { peers, run, boot_id, known: Mutex::default() }
     }
 
+    /// A host that reaches nobody.
+    pub fn alone(run: PathBuf) -> Self {
+        Self::new(Arc::new(NoPeers), run, String::new())
+    }
+
     /// The hosts that may send guests here, by names that their certificates are for.
     pub fn set_senders(&self, names: &[String]) {
         self.lock().senders = names.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -254,7 +259,7 @@ impl Migrations {
 
 impl Default for Migrations {
     fn default() -> Self {
-        Self::new(Arc::new(NoPeers), PathBuf::new(), String::new())
+        Self::alone(PathBuf::new())
     }
 }
 

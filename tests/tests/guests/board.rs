@@ -82,6 +82,7 @@ fn what_smbios_has_no_place_for_is_refused() -> Outcome {
     define("<smbios mode='sysinfo'/>", unknown)?.ok();
     let said = lab.reeve(&["domain", "start", "web"])?.fails(1);
     assert!(said.contains("no entry 'vendor'") && said.contains("manufacturer"), "{said}");
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
     let long = unknown.replace("vendor", "sku").replace(">x<", &format!(">{}<", "x".repeat(65)));
     define("<smbios mode='sysinfo'/>", &long)?.ok();
     let said = lab.reeve(&["domain", "start", "web"])?.fails(1);

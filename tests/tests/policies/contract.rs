@@ -131,6 +131,25 @@ fn networked(daemon: &Daemon) -> Outcome {
     Ok(())
 }
 
+/// Both hosts are this machine, and would have a guest that moves in the same group.
+const NO_GROUPS: &str = "[workers]\ncgroup = ''\n";
+
+/// A guest moves to another host and comes back.
+fn traveled(daemon: &Daemon) -> Outcome {
+    let elsewhere = Daemon::start_with(Options { config: NO_GROUPS.to_owned(), ..Options::default() })?;
+    let traveler = Guest::locate()?.document("traveler", 32);
+    daemon.reeve_with_input(&["domain", "define", "-"], &traveler)?.ok();
+    start(daemon, "traveler")?.ok();
+    daemon.console("traveler", "", "reeve-guest: ready")?;
+    for (from, to) in [(daemon, &elsewhere), (&elsewhere, daemon)] {
+        let there = format!("reeve+unix://{}", to.root().join("run/reeve/reeve.sock").display());
+        from.reeve(&["domain", "migrate", "traveler", &there, "--live"])?.ok();
+        assert_eq!(state(to, "traveler")?, "running");
+    }
+    destroy(daemon, "traveler")?.ok();
+    Ok(())
+}
+
 /// A daemon with the witness in it.
 fn witnessed(config: &str) -> anyhow::Result<Daemon> {
     witnessed_by(Options { config: config.to_owned(), ..Options::default() })
@@ -159,11 +178,12 @@ fn heard(daemon: &Daemon) -> anyhow::Result<BTreeSet<String>> {
 #[test]
 fn every_hook_is_heard() -> Outcome {
     let namespace = Namespace::new()?;
-    let config = "[policies]\ntune-interval = 1\n".to_owned();
+    let config = format!("[policies]\ntune-interval = 1\n{NO_GROUPS}");
     let daemon = witnessed_by(Options { config, through: namespace.through(), ..Options::default() })?;
     networked(&daemon)?;
     destroy(&daemon, "guest")?.ok();
     daemon.reeve(&["network", "destroy", "lab"])?.ok();
+    traveled(&daemon)?;
     Sim { devices: DEVICES, ..Sim::named("web") }.define(&daemon)?.ok();
     assert!(xml(&daemon, "web")?.contains("52:54:00:00:00:00"), "the address is the witness's");
     start(&daemon, "web")?.ok();
@@ -186,7 +206,7 @@ fn every_hook_is_heard() -> Outcome {
     let shown = daemon.reeve(&["policy", "show", "witness", "-o", "json"])?.ok();
     let answered: BTreeSet<String> =
         serde_json::from_value(serde_json::from_str::<Value>(&shown)?["hooks"].take())?;
-    assert!(answered.len() >= 22, "{answered:?}");
+    assert!(answered.len() >= 25, "{answered:?}");
     let mut missing = answered.clone();
     wait::until("every hook has been heard", PATIENCE, || {
         missing = heard(&daemon).map_or(missing.clone(), |heard| &answered - &heard);

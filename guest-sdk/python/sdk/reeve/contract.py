@@ -1067,6 +1067,185 @@ class Subject:
     addresses: List[str]
 
 
+# reeve:migration/journey
+
+
+@dataclass
+class Peer:
+    """One of the two hosts."""
+
+    #: Its name.
+    name: str
+    #: Version of the daemon, e.g. `0.3.0`; empty where it does not say.
+    version: str
+
+
+@dataclass
+class Journey:
+    """What is asked for."""
+
+    #: Names the migration on both hosts.
+    id: str
+    #: Where the guest runs.
+    source: Peer
+    #: Where it shall run.
+    destination: Peer
+    #: Both hosts are one machine: files of one are files of the other.
+    same_machine: bool
+    #: What carries it: `unix`, `tcp` or `tls`.
+    transport: str
+    #: The operator said that disks are not to be looked at (`--unsafe`).
+    unchecked: bool
+    #: A definition is kept at the destination.
+    persistent: bool
+
+
+# reeve:migration/strategy
+
+
+@dataclass
+class Capabilities:
+    """What both hosts offer. Nothing else can be switched on."""
+
+    #: Pages may be compressed.
+    compression: bool
+    #: Most streams that pages may come over; 1 is one.
+    streams: int
+    #: The guest may go on at the destination before all of its memory is there.
+    post_copy: bool
+
+
+@dataclass
+class Limits:
+    """What the operator allows. The host holds to it whatever a strategy says."""
+
+    #: Microseconds that the guest may stand still, as far as that can be foreseen.
+    max_downtime_us: int
+    #: Bytes a second while the guest runs; none is as many as the connection takes.
+    bandwidth: Optional[Bytes]
+    #: Most hundredths of its time that the guest may lose; 0 never holds it back.
+    max_throttle: int
+    #: Rounds after which the guest stays where it is.
+    max_rounds: int
+
+
+@dataclass
+class MigrationPlan:
+    """How to begin."""
+
+    #: Microseconds that the guest may stand still; at most the operator's limit.
+    max_downtime_us: int
+    #: Compress pages.
+    compress: bool
+    #: Streams that pages go over, from 1.
+    streams: int
+
+
+@dataclass
+class Round:
+    """What one round did, and what it left."""
+
+    #: Number of the round, from 1.
+    number: int
+    #: Microseconds since the migration began.
+    elapsed_us: int
+    #: Microseconds that the round took.
+    duration_us: int
+    #: Pages that were sent in it, zeros included. A page has 4096 bytes.
+    pages: int
+    #: Those of them that were zero.
+    zero_pages: int
+    #: Bytes that went over the connection in it.
+    sent: Bytes
+    #: Pages that the guest wrote meanwhile: what the next round sends.
+    dirty_pages: int
+    #: Bytes a second that the connection took.
+    bandwidth: Bytes
+    #: Microseconds that the guest would stand still if this were the last round.
+    expected_downtime_us: int
+    #: The limit for that, by the strategy or the operator, whichever is lower.
+    max_downtime_us: int
+    #: Hundredths of its time that the guest loses.
+    throttle: int
+    #: Pages are compressed.
+    compressed: bool
+    #: Streams that pages go over.
+    streams: int
+
+
+@dataclass
+class Progress:
+    """All that a strategy decides on."""
+
+    #: What both hosts offer.
+    capabilities: Capabilities
+    #: What the operator allows now; it may change while the guest moves.
+    limits: Limits
+    #: The last rounds, at most 16, the newest last.
+    rounds: List[Round]
+
+
+@dataclass
+class Step_Continue:
+    """Another round."""
+
+
+@dataclass
+class Step_Throttle:
+    """Another round, with the guest kept from running for that many hundredths of its time; cut at the operator's limit."""
+
+    value: int
+
+
+@dataclass
+class Step_SetMaxDowntime:
+    """Another limit, in microseconds, for the time that the guest stands still, then another round; cut at the operator's limit."""
+
+    value: int
+
+
+@dataclass
+class Step_Compress:
+    """Compressed from now on, where both hosts can, then another round."""
+
+
+@dataclass
+class Step_AddStreams:
+    """So many more streams, as far as both hosts can, then another round."""
+
+    value: int
+
+
+@dataclass
+class Step_SwitchToPostCopy:
+    """The guest goes on at the destination, which fetches what it misses; another round where that is not offered."""
+
+
+@dataclass
+class Step_StopAndCopy:
+    """The guest stands still and the rest is sent; another round where that would take longer than the operator allows."""
+
+
+@dataclass
+class Step_Abort:
+    """It ends, and the guest stays where it is; the reason, one sentence, reaches the one who asked (at most 1024 bytes are kept)."""
+
+    value: str
+
+
+#: What comes next.
+Step = Union[
+    Step_Continue,
+    Step_Throttle,
+    Step_SetMaxDowntime,
+    Step_Compress,
+    Step_AddStreams,
+    Step_SwitchToPostCopy,
+    Step_StopAndCopy,
+    Step_Abort,
+]
+
+
 # reeve:network/networks
 
 
@@ -1715,6 +1894,25 @@ _MODULES = {
         "Parameter": "Parameter",
         "Filter": "Filter",
         "Subject": "Subject",
+    },
+    "imports.journey": {
+        "Peer": "Peer",
+        "Journey": "Journey",
+    },
+    "imports.strategy": {
+        "Capabilities": "Capabilities",
+        "Limits": "Limits",
+        "MigrationPlan": "MigrationPlan",
+        "Round": "Round",
+        "Progress": "Progress",
+        "Step_Continue": "Step_Continue",
+        "Step_Throttle": "Step_Throttle",
+        "Step_SetMaxDowntime": "Step_SetMaxDowntime",
+        "Step_Compress": "Step_Compress",
+        "Step_AddStreams": "Step_AddStreams",
+        "Step_SwitchToPostCopy": "Step_SwitchToPostCopy",
+        "Step_StopAndCopy": "Step_StopAndCopy",
+        "Step_Abort": "Step_Abort",
     },
     "imports.networks": {
         "Mode": "Mode",

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use reeve_actions::{Attachment, FaultPoint, NoFaults};
+use reeve_domain::migration::Witness;
 use reeve_image::{Access, CreateOptions, Format, ImageFile};
 use reeve_model::domain_disk::CloneDomain;
 use reeve_model::domain_dump::{DumpFile, DumpMode};
@@ -365,15 +366,24 @@ async fn killed_at_every_step() {
 }
 
 /// A migration takes two hosts with KVM, and is killed there (`tests/tests/migration`). Here is what a fresh host makes of each of
-/// its steps, on both sides: whose the guest is, is what the journal says.
+/// its steps, on both sides: whose the guest is, is what the journal says, and of a guest that comes the file that its worker writes.
+/// The file is made, and empty, before the first step of an arrival; it is gone when the host itself was restarted.
 #[tokio::test]
 async fn an_interrupted_migration_is_whose_the_journal_says() {
-    for (kind, step, state, expected) in [
-        ("domain-migrate", "move", JournalState::Forward, MigrationStage::Unknown),
-        ("domain-migrate", "hand-over", JournalState::Forward, MigrationStage::GivenUp),
-        ("domain-migrate", "hand-over", JournalState::Back, MigrationStage::Unknown),
-        ("domain-arrive", "guard", JournalState::Forward, MigrationStage::Refused),
-        ("domain-arrive", "ports", JournalState::Forward, MigrationStage::Refused),
+    let (forward, back) = (JournalState::Forward, JournalState::Back);
+    for (kind, step, state, witness, expected) in [
+        ("domain-migrate", "move", forward, None, MigrationStage::Unknown),
+        ("domain-migrate", "hand-over", forward, None, MigrationStage::GivenUp),
+        ("domain-migrate", "hand-over", back, None, MigrationStage::Unknown),
+        // No machine was made that could have run it.
+        ("domain-arrive", "guard", forward, Some(Witness::NeverRan), MigrationStage::Refused),
+        ("domain-arrive", "ports", forward, Some(Witness::NeverRan), MigrationStage::Refused),
+        // There was one, and it is ended.
+        ("domain-arrive", "ports", back, Some(Witness::NeverRan), MigrationStage::Refused),
+        ("domain-arrive", "ports", back, Some(Witness::Ran), MigrationStage::Lost),
+        ("domain-arrive", "ports", back, Some(Witness::Whole), MigrationStage::Arrived),
+        // Nothing is known of it: it may have run, so the source must not run it again.
+        ("domain-arrive", "ports", back, None, MigrationStage::Arrived),
     ] {
         let root = TempDir::new().unwrap();
         let migration = Uuid::new_v4();
@@ -396,11 +406,15 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
             let id = host.store.begin_operation(kind, &uuid.to_string(), &actor, &data.to_string()).unwrap();
             host.store.note_step(id, step, state, &data.to_string()).unwrap();
         }
+        let file = root.path().join(format!("migration-{migration}.ran"));
+        if let Some(witness) = witness {
+            std::fs::write(&file, witness.bytes()).unwrap();
+        }
         let host = recovered(root.path(), Arc::new(NoFaults)).await;
         let started = std::time::Instant::now();
         // It is settled beside the start of the daemon.
         while host.migration_report(&ROOT, migration).unwrap().stage != expected {
-            assert!(started.elapsed().as_secs() < 20, "{kind} {step} {state:?}");
+            assert!(started.elapsed().as_secs() < 20, "{kind} {step} {state:?} {witness:?}");
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         assert!(host.state(&ROOT, "web").is_ok(), "the definition stays as long as that is not decided");

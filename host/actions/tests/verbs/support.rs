@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use reeve_actions::policy_port::PolicyPort;
 use reeve_actions::{
-    Access, Actions, BusSink, Deps, FaultPoint, Networking, NoFaults, NoPolicy, StoreKeeper, Storing,
+    Access, Actions, BusSink, Deps, FaultPoint, Migrations, Networking, NoFaults, NoPolicy, StoreKeeper,
+    Storing,
 };
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
@@ -65,7 +66,7 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         boot_id: "boot".to_owned(),
         dumps: std::env::temp_dir(),
     });
-    let actions = Arc::new(Actions::new(Deps {
+    let actions = Actions::new(Deps {
         domains: domains.clone(),
         store: store.clone(),
         bus,
@@ -77,7 +78,8 @@ pub fn host_at(directory: &Path, setup: Setup) -> Host {
         saves: directory.to_owned(),
         access: setup.access,
         faults: setup.faults,
-    }));
+    });
+    let actions = Arc::new(actions.with_migrations(Migrations::alone(directory.to_owned())));
     Host { actions, domains, store }
 }
 

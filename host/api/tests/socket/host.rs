@@ -36,8 +36,17 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host that serves everybody who may be root here.
+    /// A host that serves everybody who may be root here, and can't say what it is.
     pub fn serve() -> Self {
+        Self::serve_on(Constant::default())
+    }
+
+    /// The same on a machine that can say what it is.
+    pub fn serve_known() -> Self {
+        Self::serve_on(Constant { is_known: true })
+    }
+
+    fn serve_on(machine: Constant) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         let bus = Bus::new(KEPT);
@@ -56,7 +65,7 @@ impl Host {
             bus,
             policy: Arc::new(NoPolicy),
             policies: Arc::new(NoPolicy),
-            node: Arc::new(Constant),
+            node: Arc::new(machine),
             networking: Arc::new(Networking::kernel(directory.path(), directory.path())),
             storing: Arc::new(Storing::new(directory.path())),
             saves: directory.path().to_owned(),
@@ -106,11 +115,30 @@ pub fn code(body: &str) -> ErrorCode {
 }
 
 /// A machine that never changes, and whose KSM remembers nothing.
-struct Constant;
+#[derive(Default)]
+struct Constant {
+    /// Whether it can say what it is.
+    is_known: bool,
+}
 
 impl NodePort for Constant {
     fn info(&self) -> Result<NodeInfo, Error> {
-        Err(Error::new(ErrorCode::Internal, "the machine is on fire"))
+        if !self.is_known {
+            return Err(Error::new(ErrorCode::Internal, "the machine is on fire"));
+        }
+        Ok(NodeInfo {
+            hostname: "here".to_owned(),
+            arch: "x86_64".to_owned(),
+            cpu_model: "constant".to_owned(),
+            cpus: 1,
+            mhz: 1000,
+            sockets: 1,
+            cores_per_socket: 1,
+            threads_per_core: 1,
+            numa_cells: 1,
+            memory: reeve_model::Bytes::gib(1),
+            kvm: false,
+        })
     }
 
     fn memory(&self) -> Result<NodeMemory, Error> {

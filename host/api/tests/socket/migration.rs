@@ -46,9 +46,11 @@ async fn limits_are_kept_and_what_can_not_move_is_refused() {
 
 #[tokio::test]
 async fn another_host_is_told_what_is_known() {
-    let host = Host::serve();
+    let host = Host::serve_known();
     let client = &host.client;
-    assert_eq!(client.migration_report(Uuid::new_v4()).await.unwrap().stage, MigrationStage::Unknown);
+    let report = client.migration_report(Uuid::new_v4()).await.unwrap();
+    assert_eq!((report.stage, report.host.name.as_str()), (MigrationStage::Unknown, "here"));
+    assert!(!report.host.version.is_empty());
     let rest = ResumeMigration { route: StreamRoute::Socket };
     assert_eq!(refused(client.resume_migration(Uuid::new_v4(), &rest).await), ErrorCode::NotFound);
     let nobody_waits = client.migration_stream(Uuid::new_v4()).await.map(drop);
@@ -73,4 +75,12 @@ async fn another_host_is_told_what_is_known() {
     let disk = "<disk type='file'><source file='/disk.img'/><target dev='vda' bus='virtio'/></disk>";
     let cached = document("other").replace("</domain>", &format!("<devices>{disk}</devices></domain>"));
     assert_eq!(refused(client.prepare_migration(&prepare(cached)).await), ErrorCode::Unsupported);
+}
+
+#[tokio::test]
+async fn a_host_that_can_not_say_what_it_is_still_says_whose_a_guest_is() {
+    let host = Host::serve();
+    assert!(host.client.node_info().await.is_err());
+    let report = host.client.migration_report(Uuid::new_v4()).await.unwrap();
+    assert_eq!((report.stage, report.host), (MigrationStage::Unknown, MigrationHost::default()));
 }

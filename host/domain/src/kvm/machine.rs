@@ -1,5 +1,7 @@
 //! One machine in a worker, as the domain sees it.
 
+mod listen;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,26 +10,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reeve_model::Bytes;
 use reeve_model::block_job::BlockJobWork;
-use reeve_model::domain::{Disk, DomainConfig, Watchdog};
+use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::migration::DeviceSlot;
 use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
-use reeve_vmm::config::WatchdogAction;
-use reeve_vmm::protocol::{self, Answer, BlockJobOrder, Call, Event, PauseReason, Status};
+use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
-use tracing::debug;
 
-use super::client::{self, Client, News};
+use super::client::{self, Client};
 use super::launch::{self, Site};
 use super::plan::Sources;
 use super::waiting::{Removals, Saves};
 use super::{block_job, consoles, devices, interfaces, migrate, stats, switch};
 use crate::driver::{
-    BlockJobDemand, BlockJobReport, Console, Device, DriverError, End, Machine, MachineEvent, SaveProgress,
-    Started, Vcpus,
+    BlockJobDemand, BlockJobReport, Console, Device, DriverError, Machine, SaveProgress, Started, Vcpus,
 };
 use crate::migration::{MigrationOrder, MigrationPlace, MigrationProgress};
 use crate::record::WorkerProcess;
@@ -67,12 +66,12 @@ impl KvmMachine {
         let migration = Arc::new(watch::Sender::default());
         let saves = Arc::<Saves>::default();
         let count = Arc::new(watch::Sender::new(config.vcpu.at_boot()));
-        if let Some(event) = missed(status, config) {
+        if let Some(event) = listen::missed(status, config) {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
         if let Some(news) = client.news() {
-            tokio::spawn(listen(
+            tokio::spawn(listen::listen(
                 news,
                 sender,
                 site.clone(),
@@ -114,134 +113,6 @@ impl KvmMachine {
             |error: std::io::Error| DriverError::Worker(format!("the console's socket is broken: {error}"));
         stream.set_nonblocking(true).map_err(broken)?;
         UnixStream::from_std(stream).map_err(broken)
-    }
-}
-
-/// What happened while no daemon listened, as far as the state tells.
-fn missed(status: &Status, config: &DomainConfig) -> Option<MachineEvent> {
-    let dumped = |watchdog: &Watchdog| watchdog.action.as_deref() == Some("dump");
-    match status {
-        Status::Paused { reason: PauseReason::Watchdog }
-            if config.devices.watchdog.as_ref().is_some_and(dumped) =>
-        {
-            Some(MachineEvent::DumpWanted)
-        }
-        Status::Ended { end } => ended(end.clone()).map(MachineEvent::Ended),
-        Status::Paused { reason: PauseReason::Preserved { end } } => {
-            ended(end.clone()).map(|after| MachineEvent::Preserved { after })
-        }
-        Status::Paused { reason: PauseReason::IoError } => Some(MachineEvent::IoError {
-            alias: String::new(),
-            error: "told before this daemon ran".to_owned(),
-        }),
-        _ => None,
-    }
-}
-
-fn ended(end: protocol::End) -> Option<End> {
-    match end {
-        protocol::End::PowerOff => Some(End::PowerOff),
-        protocol::End::Reboot => Some(End::Reboot),
-        protocol::End::Crash { reason } => Some(End::Crash { detail: reason }),
-        protocol::End::Quit => None,
-    }
-}
-
-/// Turns what the worker says into what it means for the domain.
-async fn listen(
-    mut news: mpsc::Receiver<News>,
-    events: mpsc::Sender<MachineEvent>,
-    site: Site,
-    removals: Arc<Removals>,
-    saves: Arc<Saves>,
-    migration: Arc<watch::Sender<MigrationProgress>>,
-    vcpus: Arc<watch::Sender<u32>>,
-) {
-    // How the guest ended, until it is known what followed.
-    let mut end: Option<End> = None;
-    // The watchdog's action, until it is known to be done.
-    let mut expired: Option<WatchdogAction> = None;
-    while let Some(item) = news.recv().await {
-        let event = match item {
-            News::Gone(sentence) => {
-                removals.end();
-                saves.end();
-                Some(MachineEvent::Lost { detail: site.with_log(sentence) })
-            }
-            News::Event(event) => match event {
-                Event::GuestPowerOff => {
-                    end = Some(End::PowerOff);
-                    None
-                }
-                Event::GuestReboot => {
-                    end = Some(End::Reboot);
-                    None
-                }
-                Event::GuestCrash { reason } => {
-                    end = Some(End::Crash { detail: reason });
-                    None
-                }
-                Event::WatchdogExpired { action } => {
-                    expired = Some(action);
-                    Some(MachineEvent::WatchdogExpired { action: word(action) })
-                }
-                Event::GuestPanicHandled => Some(MachineEvent::PanicHandled),
-                Event::Reset if expired.take_if(|action| *action == WatchdogAction::Reset).is_some() => {
-                    Some(MachineEvent::Restarted { after: End::Reboot })
-                }
-                Event::Paused if expired.take_if(|action| *action == WatchdogAction::Pause).is_some() => {
-                    Some(MachineEvent::Paused)
-                }
-                Event::Paused if expired.take_if(|action| *action == WatchdogAction::Dump).is_some() => {
-                    Some(MachineEvent::DumpWanted)
-                }
-                Event::Reset => end.take().map(|after| MachineEvent::Restarted { after }),
-                Event::Paused => end.take().map(|after| MachineEvent::Preserved { after }),
-                Event::Ended { end } => {
-                    removals.end();
-                    saves.end();
-                    ended(end).map(MachineEvent::Ended)
-                }
-                Event::SaveEnded { failure, .. } => {
-                    saves.done(failure);
-                    None
-                }
-                Event::VcpusChanged { count } => {
-                    vcpus.send_replace(count);
-                    Some(MachineEvent::VcpusChanged { count })
-                }
-                Event::DeviceRemoved { alias } if removals.done(&alias) => None,
-                Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
-                Event::Migration { news } => {
-                    migrate::note(&migration, news);
-                    None
-                }
-                Event::DiskError { alias, error } => Some(MachineEvent::IoError { alias, error }),
-                Event::BlockJob { .. } => Some(MachineEvent::BlockJob),
-                Event::FirstOutput { after_us } => {
-                    debug!(after_us, "the guest wrote its first byte");
-                    None
-                }
-                Event::Resumed | Event::BalloonChanged { .. } => None,
-            },
-        };
-        if let Some(event) = event
-            && events.send(event).await.is_err()
-        {
-            return;
-        }
-    }
-}
-
-fn word(action: WatchdogAction) -> &'static str {
-    match action {
-        WatchdogAction::Reset => "reset",
-        WatchdogAction::Shutdown => "shutdown",
-        WatchdogAction::Poweroff => "poweroff",
-        WatchdogAction::Pause => "pause",
-        WatchdogAction::Dump => "dump",
-        WatchdogAction::None => "none",
-        WatchdogAction::InjectNmi => "inject-nmi",
     }
 }
 
@@ -545,7 +416,7 @@ impl Machine for KvmMachine {
 
     async fn block_jobs(&self) -> Result<Vec<BlockJobReport>, DriverError> {
         match self.client.call(Call::BlockJobs, Vec::new()).await? {
-            (Answer::BlockJobs(jobs), _) => jobs
+            (Answer::BlockJobs { jobs }, _) => jobs
                 .into_iter()
                 .map(|job| {
                     let target = lock(&self.targets).get(&job.alias).cloned();

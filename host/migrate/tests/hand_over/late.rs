@@ -25,7 +25,13 @@ fn source(world: &std::sync::Arc<World>) -> Source {
 
 fn rest((near, far): (&mut Wire, &mut Wire), source: &mut Source, target: &mut Target) -> (Sent, Received) {
     thread::scope(|scope| {
-        let receiver = scope.spawn(|| receive_rest(&mut *far, MIGRATION, target));
+        let receiver = scope.spawn(|| {
+            let received = receive_rest(&mut *far, MIGRATION, target);
+            if !matches!(received, Received::Running) {
+                far.hang_up();
+            }
+            received
+        });
         let sent = send_rest(&mut *near, &offer(), source, &controls(1));
         near.hang_up();
         (sent, receiver.join().unwrap())

@@ -48,9 +48,15 @@ pub fn run(
     controls: &Controls,
 ) -> Ends {
     thread::scope(|scope| {
-        let receiver = scope.spawn(|| receive(&mut *far, MIGRATION, Capabilities::OURS, target));
+        let receiver = scope.spawn(|| {
+            let received = receive(&mut *far, MIGRATION, Capabilities::OURS, target);
+            // Whoever can't go on has no socket any more.
+            if !matches!(received, Ok(Received::Running)) {
+                far.hang_up();
+            }
+            received
+        });
         let sent = send(&mut *near, &offer(), source, strategy, controls);
-        // A source that is gone has no socket any more.
         if !matches!(sent, Ok(Sent::Running { .. })) {
             near.hang_up();
         }

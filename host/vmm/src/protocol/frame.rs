@@ -200,6 +200,7 @@ mod tests {
     use std::io::Seek;
 
     use super::*;
+    use crate::protocol::Answer;
 
     fn pair() -> (UnixStream, UnixStream) {
         UnixStream::pair().unwrap()
@@ -254,6 +255,13 @@ mod tests {
         theirs.set_nonblocking(true).unwrap();
         let empty = decoder.fill(&theirs).unwrap_err();
         assert!(matches!(empty, FrameError::Socket(error) if error.kind() == io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn a_list_of_block_jobs_can_be_said() {
+        let answer = Answer::BlockJobs { jobs: Vec::new() };
+        let frame = encode(&answer).unwrap();
+        assert_eq!(decode::<Answer>(&frame[HEADER..]).unwrap(), answer);
     }
 
     #[test]

@@ -318,7 +318,7 @@ impl Worker {
             Call::ResizeDisk { alias, bytes, shrink } => self.life.resize_disk(&alias, bytes, shrink)?,
             Call::LimitDisk { alias, limits } => self.life.limit_disk(&alias, limits)?,
             Call::BlockJob { alias, order } => self.life.block_job(&alias, order, fds)?,
-            Call::BlockJobs => return Ok(Answer::BlockJobs(self.life.block_jobs())),
+            Call::BlockJobs => return Ok(Answer::BlockJobs { jobs: self.life.block_jobs() }),
             Call::SwitchDisks { disks } => self.life.switch_disks(&disks, fds)?,
             Call::SnapshotDisks { aliases, name, taken } => {
                 self.life.snapshot_disks(&aliases, &name, taken)?;

@@ -130,8 +130,7 @@ fn what_was_cut_goes_on_over_another_stream() {
 #[test]
 fn a_guest_stands_where_it_needs_what_is_missing_and_goes_on_when_it_comes() {
     let image = image();
-    let slow = MigrationLimits { post_copy_bandwidth: Some(1 << 20), ..SLOW };
-    let (mut source, mut target, migration) = switched(&image, slow);
+    let (mut source, mut target, migration) = switched(&image, SLOW);
     wait_for(&mut target, &Status::Late { interrupted: false });
     order(&mut source, MigrationOrder::Interrupt);
     interrupted(&mut source);

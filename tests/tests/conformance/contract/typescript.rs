@@ -21,14 +21,10 @@ pub fn types(contract: &Contract) -> String {
         }
         if part.is_hook {
             comment(&part.interface.docs, "  ", &mut hooks);
-            for function in contract.functions(&part) {
-                let _ = writeln!(
-                    hooks,
-                    "  \"{}\": {{ {} }};",
-                    part.name,
-                    signature(contract, function, &function.name)
-                );
-            }
+            let functions = contract.functions(&part);
+            let signatures: Vec<_> =
+                functions.iter().map(|function| signature(contract, function, &function.name)).collect();
+            let _ = writeln!(hooks, "  \"{}\": {{ {} }};", part.name, signatures.join("; "));
         }
     }
     let _ = write!(

@@ -63,7 +63,7 @@ impl Actions {
                 snapshot.name, subject.name
             );
             let hint = format!(
-                "merge the images, e.g. with 'reeve image commit' while the domain is off, then forget it with 'reeve domain snapshot-delete {} {} --metadata'",
+                "merge the images with 'reeve domain blockcommit' while the domain runs, or 'reeve image commit' while it is off, then forget it with 'reeve domain snapshot-delete {} {} --metadata'",
                 subject.name, snapshot.name
             );
             return Err(Error::new(ErrorCode::Unsupported, message).with_hint(hint));

@@ -6,7 +6,7 @@ use cable::{ETHERTYPE, cable, frame, next_on_host};
 
 use super::announce::TIMES;
 use super::*;
-use crate::virtio::device::{OwnState, VirtioDevice};
+use crate::pci::PciFunction;
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 #[path = "../../../tests/worker/cable.rs"]
@@ -58,10 +58,14 @@ fn frames_travel_both_ways() {
 #[test]
 fn a_guest_that_comes_from_elsewhere_is_announced() {
     let Some((tap, mut host)) = cable("a_guest_that_comes_from_elsewhere_is_announced") else { return };
-    let mut net = Net::new(Backend::tap(tap).unwrap(), OPTIONS).unwrap();
-    net.restore(&OwnState::Nothing {}).unwrap();
+    let net = Net::new(Backend::tap(tap).unwrap(), OPTIONS).unwrap();
     let mut driver = Driver::new(Box::new(net));
     driver.start(EVENT_IDX, SIZE);
+    driver.transport.pause();
+    let state = driver.transport.state();
+    driver.transport.reset();
+    driver.transport.restore(&state).unwrap();
+    driver.transport.resume();
     let mut bytes = [0; 2048];
     let mut announced = 0;
     while announced < TIMES {

@@ -68,9 +68,11 @@ impl Life {
         stop.or(self.stopped_late.take())
     }
 
+    /// The thread has ended, and the other side need not wait for it.
     pub(super) fn over(&mut self) {
         if let Some(migrating) = &mut self.migration {
             migrating.over = true;
+            migrating.job.interrupt();
         }
     }
 

@@ -1,0 +1,177 @@
+//! How an owner comes to its machine: by a start, or from a daemon that was there before.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::sync::Arc;
+
+use reeve_model::domain::DomainConfig;
+use reeve_model::event::DomainChange;
+use reeve_model::{Actor, StateReason};
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use super::{Command, Owner};
+use crate::devices;
+use crate::driver::{Driver, DriverError, StartSpec, Started};
+use crate::entry::Entry;
+use crate::error::DomainError;
+use crate::migration::Incoming;
+use crate::record::RuntimeRecord;
+use crate::registry::Shared;
+use crate::state::{Occurrence, Phase};
+
+/// What a machine begins with.
+pub(crate) enum Origin {
+    /// The first instruction of its kernel.
+    Kernel,
+    /// What was saved.
+    Image(File),
+    /// A guest that comes from another host.
+    Host(Incoming),
+}
+
+/// All a start needs.
+pub(crate) struct Birth {
+    pub shared: Arc<Shared>,
+    pub entry: Arc<Entry>,
+    pub actor: Actor,
+    pub driver: Arc<dyn Driver>,
+    pub id: u32,
+    pub config: Arc<DomainConfig>,
+    pub origin: Origin,
+    pub paused: bool,
+    pub commands: mpsc::Receiver<Command>,
+    pub started: oneshot::Sender<Result<(), DomainError>>,
+}
+
+/// Makes a machine, lets it run, and stays with it until it ends.
+pub(crate) async fn start(birth: Birth) {
+    let Birth { shared, entry, actor, driver, id, config, origin, paused, commands, started } = birth;
+    let spec = StartSpec { id, config };
+    match bring_up(&shared, &entry, driver.as_ref(), spec, origin, paused).await {
+        Ok(Started { machine, events, .. }) => {
+            entry.emit(&entry.lock(), shared.sink.as_ref(), &actor, DomainChange::Started);
+            // A caller that stopped waiting does not undo the start.
+            let _ = started.send(Ok(()));
+            let owner = Owner {
+                shared,
+                entry,
+                driver,
+                id,
+                machine,
+                events,
+                commands,
+                rebooting: None,
+                shutting_down: None,
+                ready: BTreeSet::new(),
+            };
+            owner.run().await;
+        }
+        Err(error) => {
+            entry.end(Phase::Off(StateReason::Failed));
+            shared.remove_if_transient(&entry);
+            let _ = started.send(Err(error));
+        }
+    }
+}
+
+/// Takes a machine over that an earlier daemon made. Answers the error when it is gone.
+pub(crate) async fn adopt(
+    shared: &Arc<Shared>,
+    entry: &Arc<Entry>,
+    driver: &Arc<dyn Driver>,
+    mut record: RuntimeRecord,
+) -> Result<(), DriverError> {
+    let Started { machine, events, vcpus, process, socket, missing, present } = driver.adopt(&record).await?;
+    let mut changed = false;
+    for alias in &missing {
+        changed |= devices::remove_named(&mut record.config, alias);
+    }
+    changed |= present.is_some_and(|count| devices::count_vcpus(&mut record.config, count));
+    if changed && let Err(error) = shared.keeper.keep(&record).await {
+        let cause = error.0;
+        warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
+    }
+    let (sender, commands) = mpsc::channel(crate::turn::COMMANDS);
+    {
+        let mut inner = entry.lock();
+        inner.phase = crate::turn::adopted_phase(vcpus);
+        inner.live = Some(crate::entry::Live {
+            id: record.id,
+            config: Arc::new(record.config),
+            machine: Some(machine.clone()),
+            process,
+            socket,
+            owner: sender,
+        });
+        entry.emit(&inner, shared.sink.as_ref(), &Actor::Daemon, DomainChange::Reconnected);
+    }
+    let mut owner = Owner {
+        shared: shared.clone(),
+        entry: entry.clone(),
+        driver: driver.clone(),
+        id: record.id,
+        machine,
+        events,
+        commands,
+        rebooting: None,
+        shutting_down: None,
+        ready: BTreeSet::new(),
+    };
+    // Jobs may have ended while no daemon ran; what an interrupted operation does next depends on it.
+    owner.note_block_jobs().await;
+    tokio::spawn(owner.run());
+    Ok(())
+}
+
+/// The machine is made, recorded and runs, or there is nothing of it.
+pub(super) async fn bring_up(
+    shared: &Shared,
+    entry: &Entry,
+    driver: &dyn Driver,
+    spec: StartSpec,
+    origin: Origin,
+    paused: bool,
+) -> Result<Started, DomainError> {
+    let (doing, made) = match &origin {
+        Origin::Image(_) => ("restored", Occurrence::Restored),
+        Origin::Kernel | Origin::Host(_) => ("started", Occurrence::Made),
+    };
+    let failed = |source| entry.driver_error(doing, source);
+    let (id, config) = (spec.id, spec.config.clone());
+    let started = match origin {
+        Origin::Kernel => driver.start(spec).await,
+        Origin::Image(image) => driver.restore(spec, image).await,
+        Origin::Host(incoming) => driver.receive(spec, incoming).await,
+    };
+    let started = started.map_err(failed)?;
+    if !paused && let Err(source) = started.machine.resume().await {
+        started.machine.destroy().await;
+        return Err(failed(source));
+    }
+    let record = RuntimeRecord {
+        uuid: entry.uuid,
+        id,
+        driver: driver.kind().to_owned(),
+        boot_id: shared.boot_id.clone(),
+        process: started.process,
+        socket: started.socket.clone(),
+        config: config.as_ref().clone(),
+    };
+    if let Err(source) = shared.keeper.keep(&record).await {
+        started.machine.destroy().await;
+        return Err(DomainError::Keeper { name: entry.name.clone(), doing, source });
+    }
+    let mut inner = entry.lock();
+    if let Some(live) = &mut inner.live {
+        live.machine = Some(started.machine.clone());
+        live.process = started.process;
+        live.socket = started.socket.clone();
+    }
+    inner.advance(made);
+    if !paused {
+        inner.advance(Occurrence::Resumed);
+    }
+    drop(inner);
+    Ok(started)
+}
