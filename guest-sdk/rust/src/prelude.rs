@@ -4,6 +4,6 @@ pub use crate::domain::DomainConfig;
 pub use crate::events::{DaemonChange, DomainChange, DomainEvent};
 pub use crate::{
     Actor, Adjustment, ConfigError, Context, Decision, DiskCache, Edit, Failure, InterfaceSource,
-    KsmSnapshot, Occasion, Policy, Verdict, allow, deny, domains, filter, host, kv, log, migration, networks, rewrite,
-    storage,
+    KsmSnapshot, Occasion, Policy, Verdict, allow, deny, domains, filter, host, kv, log, migration, networks,
+    rewrite, storage,
 };

@@ -44,7 +44,9 @@ pub fn step(rules: &Rules, now: &Progress) -> Step {
         });
     }
     if last.max_downtime_us < limits.max_downtime_us {
-        return Step::SetMaxDowntime(last.max_downtime_us.max(1000).saturating_mul(2).min(limits.max_downtime_us));
+        return Step::SetMaxDowntime(
+            last.max_downtime_us.max(1000).saturating_mul(2).min(limits.max_downtime_us),
+        );
     }
     if rules.post_copy && offered.post_copy {
         return Step::SwitchToPostCopy;

@@ -42,7 +42,11 @@ fn check(ctx: &Context, domain: &DomainConfig, journey: &Journey) -> Decision {
         Support::No(why) => return deny(why),
     }
     if !config.transports.is_empty() && !config.transports.contains(&journey.transport) {
-        return deny(format!("guests may not go over '{}', but over {}", journey.transport, config.transports.join(", ")));
+        return deny(format!(
+            "guests may not go over '{}', but over {}",
+            journey.transport,
+            config.transports.join(", ")
+        ));
     }
     if domain.xml().contains("<hostdev") {
         return deny("it has a device of this host, which can't go with it");
@@ -110,10 +114,9 @@ mod tests {
         assert!(denied(&with_disk("/srv/images/a.img", None)).contains("cache 'writeback'"));
         assert!(denied(&with_disk("/srv/images-too/a.img", Some("none"))).contains("does not see"));
         assert!(denied(&with_disk("/srv/images/../a.img", Some("none"))).contains("does not see"));
-        for journey in [
-            Journey { same_machine: true, ..away.clone() },
-            Journey { unchecked: true, ..away.clone() },
-        ] {
+        for journey in
+            [Journey { same_machine: true, ..away.clone() }, Journey { unchecked: true, ..away.clone() }]
+        {
             assert_eq!(asked(shared, &with_disk("/a.img", None), &journey), allow());
         }
     }
@@ -122,11 +125,19 @@ mod tests {
     fn the_way_the_version_and_the_hosts_own_devices_count_too() {
         let away = testing::journey();
         let plain = Domain::default();
-        assert_eq!(asked(r#"{"transports": ["tls"]}"#, &plain, &Journey { transport: "tls".into(), ..away.clone() }), allow());
+        assert_eq!(
+            asked(r#"{"transports": ["tls"]}"#, &plain, &Journey { transport: "tls".into(), ..away.clone() }),
+            allow()
+        );
         let over_tcp = Journey { transport: "tcp".into(), ..away.clone() };
         assert!(matches!(asked(r#"{"transports": ["tls"]}"#, &plain, &over_tcp), Ok(Verdict::Deny(_))));
-        let given = Domain { xml: "<domain><devices><hostdev mode='subsystem'/></devices></domain>".into(), ..plain.clone() };
-        assert!(matches!(asked("{}", &given, &away), Ok(Verdict::Deny(why)) if why.contains("device of this host")));
+        let given = Domain {
+            xml: "<domain><devices><hostdev mode='subsystem'/></devices></domain>".into(),
+            ..plain.clone()
+        };
+        assert!(
+            matches!(asked("{}", &given, &away), Ok(Verdict::Deny(why)) if why.contains("device of this host"))
+        );
         let mut newer = away;
         newer.source.version = "1.0.0".into();
         assert!(matches!(asked("{}", &plain, &newer), Ok(Verdict::Deny(why)) if why.contains("major")));

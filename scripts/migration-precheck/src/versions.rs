@@ -14,10 +14,14 @@ pub enum Support {
 /// Whether a guest may move from one version to another.
 pub fn support(from: &str, to: &str) -> Support {
     let (Some(source), Some(destination)) = (parts(from), parts(to)) else {
-        return Support::KnownIssues(format!("it is not known whether version '{to}' takes guests of '{from}'"));
+        return Support::KnownIssues(format!(
+            "it is not known whether version '{to}' takes guests of '{from}'"
+        ));
     };
     if source.0 != destination.0 {
-        return Support::No(format!("the hosts run versions {from} and {to}, and guests don't move between major versions"));
+        return Support::No(format!(
+            "the hosts run versions {from} and {to}, and guests don't move between major versions"
+        ));
     }
     if source.1 > destination.1 {
         return Support::KnownIssues(format!(

@@ -28,7 +28,8 @@ impl Policy for PreCopy {
     ) -> Result<MigrationPlan, Failure> {
         let config: Config = ctx.parse_config()?;
         let wanted = config.downtime_ms.map_or(limits.max_downtime_us, |ms| ms.saturating_mul(1000));
-        let (max_downtime_us, compress) = (wanted.min(limits.max_downtime_us), config.compress && offered.compression);
+        let (max_downtime_us, compress) =
+            (wanted.min(limits.max_downtime_us), config.compress && offered.compression);
         Ok(MigrationPlan { max_downtime_us, compress, streams: 1 })
     }
 
@@ -46,7 +47,9 @@ fn step(give_up_after: usize, rounds: &[Round]) -> Step {
     }
     let stalled = rounds.windows(2).rev().take_while(|pair| !progressed(&pair[0], &pair[1])).count();
     if give_up_after > 0 && stalled >= give_up_after {
-        return Step::Abort(format!("{stalled} rounds brought nothing: the guest writes as fast as it is sent"));
+        return Step::Abort(format!(
+            "{stalled} rounds brought nothing: the guest writes as fast as it is sent"
+        ));
     }
     Step::Continue
 }

@@ -7,7 +7,8 @@ use std::ops::Range;
 use libfuzzer_sys::fuzz_target;
 use reeve_migrate::{
     Begin, Capabilities, Controls, GuestError, Happened, LateMemory, Limits, MemoryMap, Missing, Offer, PAGE,
-    Phase, PreCopy, Received, Sent, SourceGuest, Subject, TargetGuest, receive, receive_rest, send, send_rest,
+    Phase, PreCopy, Received, Sent, SourceGuest, Subject, TargetGuest, receive, receive_rest, send,
+    send_rest,
 };
 use uuid::Uuid;
 
@@ -81,14 +82,20 @@ impl LateMemory for Guest {
 
     fn place(&mut self, address: u64, pages: &[u8]) -> Result<(), GuestError> {
         let run = address..address + pages.len() as u64;
-        assert!(run.clone().step_by(PAGE as usize).all(|page| self.missing.contains(page)), "only what is missing");
+        assert!(
+            run.clone().step_by(PAGE as usize).all(|page| self.missing.contains(page)),
+            "only what is missing"
+        );
         self.write(address, pages);
         self.missing.remove(&run);
         Ok(())
     }
 
     fn place_zeros(&mut self, run: Range<u64>) -> Result<(), GuestError> {
-        assert!(run.clone().step_by(PAGE as usize).all(|page| self.missing.contains(page)), "only what is missing");
+        assert!(
+            run.clone().step_by(PAGE as usize).all(|page| self.missing.contains(page)),
+            "only what is missing"
+        );
         self.zero(run.clone());
         self.missing.remove(&run);
         Ok(())

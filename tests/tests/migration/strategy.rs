@@ -5,7 +5,7 @@ use std::path::Path;
 use reeve_tests::{Daemon, policy, test_policy, wait};
 use serde_json::Value;
 
-use crate::pair::{Pair, say, state};
+use crate::pair::{Pair, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 const STRATEGIES: [&str; 2] = ["migration-precopy", "migration-converge"];
@@ -135,6 +135,8 @@ fn an_instance_lives_as_long_as_its_migration_and_its_word_ends_it() -> Outcome 
         let said = pair.migrate(&["--live"])?.fails(1);
         assert!(said.contains("stays here") && said.contains("3 calls"), "{said}");
         assert_eq!(state(&pair.source)?, "running");
+        // What was made ready there goes by itself.
+        wait_for(&pair.target, "absent")?;
     }
     // Without that policy it goes.
     pair.migrate(&["--live", "--strategy", "host"])?.ok();

@@ -185,7 +185,7 @@ fn a_guest_that_crashes_is_dumped_where_that_is_its_action() -> Outcome {
     lab.boot()?;
     let _ = lab.tell("crash", "ok crashing");
     wait::until("it has crashed", PATIENCE, || lab.state().is_ok_and(|state| state == "crashed"))?;
-    assert_eq!(cores(&lab).len(), 2);
+    wait::until("it is dumped too", PATIENCE, || cores(&lab).len() == 2)?;
     let newest = cores(&lab).into_iter().max().expect("there are two");
     let notes = readelf("--notes", &lab.daemon.root().join("var/lib/reeve/dump").join(newest))?;
     assert!(notes.contains("NT_PRSTATUS"), "{notes}");

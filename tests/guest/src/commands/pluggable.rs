@@ -20,7 +20,9 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let (address, block, requested) = device.place();
     let run = Run::at(address, device.bytes());
     match words.next("info, write, verify, plug, unplug, read or auto")? {
-        "info" => Ok(format!("address={address:#x} block={block} requested={requested} has={}", device.bytes())),
+        "info" => {
+            Ok(format!("address={address:#x} block={block} requested={requested} has={}", device.bytes()))
+        }
         "write" => {
             let pattern = words.number("PATTERN")?;
             let mut run = run;

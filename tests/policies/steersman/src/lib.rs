@@ -32,7 +32,12 @@ struct Config {
 impl Policy for Steersman {
     fn migrate_out(ctx: &Context, domain: &DomainConfig, journey: &Journey) -> Decision {
         let config: Config = ctx.parse_config()?;
-        log::info(format!("{} goes from {} to {}", domain.name(), journey.source.name, journey.destination.name));
+        log::info(format!(
+            "{} goes from {} to {}",
+            domain.name(),
+            journey.source.name,
+            journey.destination.name
+        ));
         config.out.map_or_else(allow, deny)
     }
 
