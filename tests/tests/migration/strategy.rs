@@ -47,7 +47,6 @@ fn a_writing_guest_moves(rate: u32) -> Outcome {
         let told = moved(&pair, &["--auto-converge", "--strategy", strategy])?;
         let (total, asked) = (told["total_ms"].as_f64(), told["strategy_ms"].as_f64());
         let (total, asked) = (total.unwrap_or_default(), asked.unwrap_or_default());
-        println!("{rate} MiB/s, {strategy}: {told}; asked for {:.2} % of the time", asked / total * 100.0);
         assert!(asked > 0.0 && asked < total / 4.0, "{told}");
         let rows = decisions(&pair.source, "migration-strategy")?;
         assert!(count(&rows, strategy, "proposed") >= 2, "a plan and a step: {rows:?}");

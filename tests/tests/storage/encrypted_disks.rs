@@ -243,8 +243,8 @@ fn encrypted_disks_are_plugged_and_cloned() -> Outcome {
     };
     written(&path)?;
     lab.reeve(&["domain", "attach-disk", "web", "a", "vdc", "--pool", "lab"])?.ok();
-    lab.console("web", "", "reeve-guest: disk 1 is in slot")?;
-    holds(&lab, "web", 1, (5, 40), 8)?;
+    lab.console("web", "", "is empty")?;
+    holds(&lab, "web", 0, (5, 40), 8)?;
     power_off(&lab, "web")?;
 
     // A clone has the keys of its original, whether it is a volume, a file or the copy of one that is paused.

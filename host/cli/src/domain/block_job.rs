@@ -350,7 +350,7 @@ pub(super) fn line(job: &BlockJob) -> String {
 }
 
 fn percent(job: &BlockJob) -> u64 {
-    if job.total.0 == 0 { 100 } else { job.done.0.min(job.total.0) * 100 / job.total.0 }
+    (job.done.0.min(job.total.0) * 100).checked_div(job.total.0).unwrap_or(100)
 }
 
 /// As virsh calls them.
