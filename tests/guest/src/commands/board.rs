@@ -86,7 +86,7 @@ pub fn rtc(words: &mut Words<'_>) -> Answer {
         for (register, value) in REGISTERS.into_iter().zip(values) {
             let value = value as u8;
             ring0::out8(RTC_INDEX, register);
-            ring0::out8(RTC_DATA, value / 10 << 4 | value % 10);
+            ring0::out8(RTC_DATA, ((value / 10) << 4) | (value % 10));
         }
     }
     // What is read twice is of one moment.
