@@ -76,6 +76,11 @@ impl Actions {
             None => snapshot.config.clone(),
         };
         check_same(&snapshot.config, &sent)?;
+        let sent = match &request.name {
+            // As if it had been written so.
+            Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
+            None => sent,
+        };
         let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
         let guard = MigrationGuard {
             hook: Hook::MigrateOut,
@@ -218,6 +223,11 @@ impl Actions {
         let host = self.this_host().unwrap_or_default();
         Ok(MigrationReport { stage, host, boot_id })
     }
+}
+
+fn named(mut config: DomainConfig, name: &str) -> DomainConfig {
+    name.clone_into(&mut config.name);
+    config
 }
 
 /// Another document for the destination is still the same domain's.
