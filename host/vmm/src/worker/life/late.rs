@@ -18,8 +18,7 @@ impl Life {
             let reason = "post-copy was not allowed when the migration began";
             return Err(Failure::new(ErrorCode::State, reason));
         }
-        migrating.job.switch_now();
-        Ok(())
+        migrating.job.switch_now().map_err(|reason| Failure::new(ErrorCode::State, reason))
     }
 
     /// Whether pages of the guest that runs here are missing; true where nothing brings them.
