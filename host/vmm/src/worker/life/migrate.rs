@@ -428,11 +428,8 @@ impl Life {
             }
             Ask::Received(Ok(Received::Running)) => {
                 self.migration = None;
-                if let Some(stop) = self.stop_when_whole(None) {
-                    self.push(Event::Migration { news: MigrationNews::Arrived });
-                    return self.guest_stopped(stop);
-                }
-                MigrationNews::Arrived
+                self.push(Event::Migration { news: MigrationNews::Arrived });
+                return self.catch_up();
             }
             Ask::Received(Ok(Received::Undecided(error))) => {
                 self.over();
