@@ -96,6 +96,7 @@ impl Seat {
             Some(previous) => self.in_place_of = Some(std::mem::replace(&mut self.active, previous)),
             None => {
                 self.over = true;
+                self.forget();
                 let policy = self.policy();
                 tracing::warn!(
                     policy,
@@ -107,8 +108,17 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// Drops what was kept of either version for this migration.
+    fn forget(&self) {
+        for active in [Some(&self.active), self.in_place_of.as_ref()].into_iter().flatten() {
+            active.program.kept.forget(Hook::MigrationStrategy, &self.migration);
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.active.program.kept.forget(Hook::MigrationStrategy, &self.migration);
+        self.forget();
     }
 }
