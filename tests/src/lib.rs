@@ -18,6 +18,7 @@ mod guest;
 mod language;
 mod namespace;
 mod policy;
+mod program;
 pub mod wait;
 
 pub use command::{Run, binary};
@@ -28,3 +29,4 @@ pub use guest::Guest;
 pub use language::{Built, languages, policy_in};
 pub use namespace::Namespace;
 pub use policy::{policy, test_policy};
+pub use program::{Small, program};

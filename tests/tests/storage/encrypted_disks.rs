@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use reeve_tests::{Guest, wait};
+use reeve_tests::{Guest, program, wait};
 
 use crate::encrypted::{OTHER, PASSPHRASE, SECRET};
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 const SERIAL: &str = "<serial type='pty'><target port='0'/></serial>";
@@ -357,5 +357,22 @@ fn a_guest_is_saved_and_its_key_is_not() -> Outcome {
     let mut expected = vec![0; 1000 * SECTOR];
     write_pattern(&mut expected, 0, 1000, 4);
     assert!(decrypted(&lab, &lab.images().join("a").display().to_string())?[..1000 * SECTOR] == expected);
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_of_the_other_disks_needs_no_key() -> Outcome {
+    let lab = lab()?;
+    lab.reeve(&["vol", "create-as", "lab", "plain", "16M", "--format", "qcow2"])?.ok();
+    let path = lab.images().join("a").display().to_string();
+    let locked = file(&path, "vdb", &encryption("2a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"));
+    let locked = locked.replace("<disk ", "<disk snapshot='no' ");
+    let devices = format!("{SERIAL}{}{locked}", volume("plain", "vda", ""));
+    lab.define(&Guest::locate()?.document_with("web", 64, "", &devices))?;
+    lab.reeve(&["domain", "snapshot-create-as", "web", "one"])?.ok();
+    lab.reeve(&["domain", "snapshot-revert", "web", "one"])?.ok();
+    lab.reeve(&["domain", "snapshot-delete", "web", "one"])?.ok();
+    let said = lab.reeve(&["domain", "start", "web"])?.fails(7);
+    assert!(said.contains("disk 'vdb' of domain 'web': there is no secret"), "{said}");
     Ok(())
 }
