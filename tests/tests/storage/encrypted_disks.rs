@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use reeve_tests::{Guest, program, wait};
+use reeve_tests::{Guest, disk_sum, program, wait};
 
 use crate::encrypted::{OTHER, PASSPHRASE, SECRET};
 use crate::lab::Lab;
@@ -71,9 +71,8 @@ fn write_pattern(bytes: &mut [u8], sector: usize, count: usize, pattern: u64) {
 fn holds(lab: &Lab, domain: &str, disk: usize, (sector, count): (usize, usize), pattern: u64) -> Outcome {
     let mut bytes = vec![0; (sector + count) * SECTOR];
     write_pattern(&mut bytes, sector, count, pattern);
-    let fnv = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let sum = bytes[sector * SECTOR..].iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    lab.console(domain, &format!("disk sum {disk} {sector} {count}\n"), &format!("sum={sum:016x}")).map(drop)
+    let sum = disk_sum(&bytes[sector * SECTOR..]);
+    lab.console(domain, &format!("disk sum {disk} {sector} {count}\n"), &format!("sum={sum}")).map(drop)
 }
 
 fn start(lab: &Lab, name: &str) -> Outcome {
