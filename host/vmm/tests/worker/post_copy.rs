@@ -239,7 +239,7 @@ fn post_copy_that_was_not_allowed_does_not_happen() {
     let image = image();
     let (mut source, mut terminal) = filled(&image);
     let migration = Uuid::new_v4();
-    let (target, stream) = expect(migration, &mut source, &image, false);
+    let (mut target, stream) = expect(migration, &mut source, &image, false);
     send(&mut source, migration, &stream, MigrationLimits { post_copy: false, ..SLOW });
     drop(stream);
     for order in [MigrationOrder::SwitchNow, MigrationOrder::Interrupt, MigrationOrder::Resume { migration }]
@@ -250,6 +250,8 @@ fn post_copy_that_was_not_allowed_does_not_happen() {
     order(&mut source, MigrationOrder::Abort { reason: "enough".to_owned() });
     news(&mut source, |news| matches!(news, MigrationNews::Kept { .. }).then_some(()));
     verify(&mut terminal);
+    // It ends by itself, and can't be quit while it does.
+    news(&mut target, |news| matches!(news, MigrationNews::Discarded { .. }).then_some(()));
     target.finish();
     source.finish();
 }
