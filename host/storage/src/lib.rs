@@ -32,6 +32,7 @@ mod probe;
 mod program;
 mod progress;
 mod storage;
+mod whole_device;
 mod wipe;
 
 pub use content::Stretch;
@@ -41,3 +42,4 @@ pub use image_file::{ImageSize, ImageSource, copy_image, measure, remove_image};
 pub use pool::Volume;
 pub use progress::Progress;
 pub use storage::{Resize, Storage, VolumeKey, check};
+pub use whole_device::{warn_guest_device, warn_pool_devices};
