@@ -37,7 +37,8 @@ fn every_mode_gives_the_same_images() -> Outcome {
         let bench = ["image", "bench", "-t", mode, "-f", "qcow2", "--write", "--pattern", "7", "-s", "3000"];
         desk.reeve(&[&bench[..], &["--count", "100", "--offset", "1234", "@top"]].concat())?.ok();
         desk.peer(&["convert", "-f", "qcow2", "-O", "raw", "top", "shown"])?;
-        let words = ["image", "rebase", "-t", mode, "-T", mode, "-f", "qcow2", "-b", "old", "-F", "raw", "@top"];
+        let words =
+            ["image", "rebase", "-t", mode, "-T", mode, "-f", "qcow2", "-b", "old", "-F", "raw", "@top"];
         desk.reeve(&words)?.ok();
         desk.peer(&["check", "top"])?;
         desk.peer(&["compare", "-f", "raw", "-F", "qcow2", "shown", "top"])?;

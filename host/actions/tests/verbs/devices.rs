@@ -55,7 +55,8 @@ async fn a_running_domain_is_changed_where_it_is_said() {
 async fn a_medium_is_changed_where_it_is_said() {
     let (_directory, host) = host();
     host.define(&ROOT, &plain("web"), false).await.unwrap();
-    let drive = "<disk type='file' device='cdrom'><source file='/srv/a.iso'/><target dev='hdc' bus='virtio'/></disk>";
+    let drive =
+        "<disk type='file' device='cdrom'><source file='/srv/a.iso'/><target dev='hdc' bus='virtio'/></disk>";
     host.attach_device(&ROOT, "web", drive).await.unwrap();
     host.start(&ROOT, "web").await.unwrap();
     let mut events = host.events(&ROOT, None).unwrap();
@@ -76,7 +77,11 @@ async fn a_medium_is_changed_where_it_is_said() {
     assert_eq!(changes_until(&mut events, Change::Changed).await, [Change::Changed]);
     change(None, Attachment::Config).await.unwrap();
     assert_eq!(media(), [Some("b.iso"), None]);
-    refused(change(None, Attachment::LiveAndConfig).await, ErrorCode::WrongState, &["'hdc'", "is empty already"]);
+    refused(
+        change(None, Attachment::LiveAndConfig).await,
+        ErrorCode::WrongState,
+        &["'hdc'", "is empty already"],
+    );
     assert_eq!(media(), [Some("b.iso"), None], "both or none");
     change(Some("/srv/a.iso"), Attachment::Persistent).await.unwrap();
     assert_eq!(media(), [Some("a.iso"), Some("a.iso")]);
