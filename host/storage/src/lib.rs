@@ -4,7 +4,8 @@
 //!   Storage ── pools that run ──┬─ dir, fs, netfs ── a directory as a capability ── volumes are files
 //!                               ├─ disk ─────────── a partition table ───────────── volumes are partitions
 //!                               ├─ logical ──────── a volume group of LVM ───────── volumes are logical volumes
-//!                               └─ iscsi ────────── a target that is logged in to ─ volumes are its units
+//!                               ├─ iscsi ────────── a target that is logged in to ─ volumes are its units
+//!                               └─ scsi ─────────── an adapter of this host ─────── volumes are units behind it
 //! ```
 //!
 //! A kind of pool is a `Pool` (its source: build, start, stop, delete) that gives `Volumes` while it runs; `pool::of` is the registry, and says
