@@ -125,9 +125,11 @@ impl Daemon {
         Run::reeve(self.root(), arguments, input, &[])
     }
 
-    /// What a command says as JSON; it must succeed.
+    /// What a command says as JSON; an error where it fails.
     pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        Ok(serde_json::from_str(&self.reeve(&[arguments, &["-o", "json"]].concat())?.ok())?)
+        let run = self.reeve(&[arguments, &["-o", "json"]].concat())?;
+        anyhow::ensure!(run.code == 0, "{run:#?}");
+        Ok(serde_json::from_str(&run.stdout)?)
     }
 
     /// Writes a file into the root and gives its path.

@@ -262,11 +262,7 @@ impl Step<Arrive> for TakeIn {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        match &arrive.turn {
-            Some(turn) if turn.check(Request::Destroy).is_ok() => turn.destroy().await.map_err(explain),
-            Some(_) => Ok(()),
-            None => actions.end_machine(arrive.config.uuid).await,
-        }
+        actions.end_machine(arrive.config.uuid, arrive.turn.as_ref()).await
     }
 
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {

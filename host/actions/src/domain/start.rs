@@ -197,12 +197,8 @@ impl Step<Start> for MakeMachine {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        match &start.turn {
-            // A start that failed has left nothing; one that a later step undoes has a machine.
-            Some(turn) if turn.check(Request::Destroy).is_ok() => turn.destroy().await.map_err(explain),
-            Some(_) => Ok(()),
-            None => actions.end_machine(start.config.uuid).await,
-        }
+        // A start that failed has left nothing; one that a later step undoes has a machine.
+        actions.end_machine(start.config.uuid, start.turn.as_ref()).await
     }
 
     fn after_crash(&self, actions: &Actions, start: &Start) -> Next {
