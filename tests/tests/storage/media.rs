@@ -66,7 +66,7 @@ fn media_come_and_go_while_the_guest_runs() -> Outcome {
     let writer = lab.images().join("disk").display().to_string();
     for (words, why) in [
         (vec!["vdc", "/nowhere.iso"], "nowhere.iso"),
-        (vec!["vdc", &writer], "both are"),
+        (vec!["vdc", &writer], "in use"),
         (vec!["vdc", "nothing", "--pool", "lab"], "nothing"),
         (vec!["vdc", "disk", "--pool", "nowhere"], "nowhere"),
         (vec!["vda", &a], "holds no media"),
@@ -180,9 +180,9 @@ fn a_change_that_the_daemon_does_not_live_through_is_whole() -> Outcome {
         let (live, config) = (inserted(&lab, true)?, inserted(&lab, false)?);
         assert_eq!(live, config, "round {round}: one half was changed");
         assert!(told.code != 0 || live == *next, "round {round}: it was said to be done");
-        match live {
-            live if live == a => reads(&lab, 'a')?,
-            live if live == b => reads(&lab, 'b')?,
+        match &live {
+            live if *live == a => reads(&lab, 'a')?,
+            live if *live == b => reads(&lab, 'b')?,
             _ => drop(lab.console("web", "disk info 1\n", "sectors=8")?),
         }
         assert_eq!((is_free(&a)?, is_free(&b)?), (live != a, live != b), "round {round}: {live}");

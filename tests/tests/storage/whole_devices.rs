@@ -55,7 +55,13 @@ fn guests_that_write_whole_devices_are_warned_about() -> Outcome {
     lab.reeve(&[&["pool", "define-as", "parts"], &source[..]].concat())?.ok();
     lab.reeve(&["pool", "build", "parts", "--overwrite"])?.ok();
     lab.reeve(&["pool", "start", "parts"])?.ok();
-    lab.reeve(&["vol", "create-as", "parts", "one", "8M"])?.ok();
+    let run = lab.reeve(&["vol", "create-as", "parts", "one", "8M"])?;
+    assert!(run.code == 0 && run.stderr.is_empty(), "{run:?}");
+    let run = lab.reeve(&["vol", "create-as", "parts", "two", "8M", "--allocation", "0"])?;
+    assert!(
+        run.code == 0 && run.stderr.contains("volumes of a pool of type 'disk' can't be thin"),
+        "{run:?}"
+    );
     let part = lab.reeve(&["vol", "path", "--pool", "parts", "one"])?.ok().trim().to_owned();
     let said = warned(&lab, &block(&part, "vda", ""))?;
     assert!(!said.contains("device of this host") && !said.contains("in use"), "{said}");
