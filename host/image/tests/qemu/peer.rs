@@ -46,7 +46,8 @@ impl Model {
         let sectors = self.disk.len() / 512;
         let start = random.below(sectors);
         let start = if random.below(2) == 0 { start / 128 * 128 } else { start };
-        let count = (random.below([2, 16, 200, 1000][random.below(4)]) + 1).min(sectors - start);
+        let most = [2, 16, 200, 1000][random.below(4)];
+        let count = (random.below(most) + 1).min(sectors - start);
         let (offset, length) = (start * 512, count * 512);
         let part = &mut self.disk[offset..offset + length];
         match random.below(10) {
