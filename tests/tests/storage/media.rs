@@ -118,7 +118,7 @@ fn a_medium_may_be_a_volume_or_come_by_a_document() -> Outcome {
         reads(&lab, 'v')?;
         lab.console("web", "disk info 1\n", "sectors=128 access=ro")?;
         let said = lab.reeve(&["vol", "delete", "--pool", "lab", volume])?.fails(6);
-        assert!(said.contains("in use"), "{said}");
+        assert!(said.contains("a domain that runs uses it"), "{said}");
         change(&lab, &["vdc", "--eject"])?.ok();
         lab.reeve(&["vol", "delete", "--pool", "lab", volume])?.ok();
     }

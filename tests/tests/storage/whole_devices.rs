@@ -15,6 +15,8 @@ fn block(path: &str, target: &str, more: &str) -> String {
 /// What `domain define` warns about a guest with these devices.
 fn warned(lab: &Lab, devices: &str) -> anyhow::Result<String> {
     let document = Guest::locate()?.document_with("web", 64, "", devices);
+    // The one before, if there is one.
+    lab.reeve(&["domain", "undefine", "web"])?;
     let run = lab.define(&document)?;
     Ok(run.stderr)
 }

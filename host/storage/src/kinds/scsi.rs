@@ -3,7 +3,8 @@
 //! The kernel says which there are, under `/sys/class/scsi_device`. An adapter is there or it is not: virtual ones of Fibre Channel (NPIV)
 //! are used when the host has made them, by their names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use reeve_model::storage::{Adapter, BuildMode, PoolConfig};
 
@@ -15,6 +16,11 @@ const ADAPTERS: &str = "/sys/class/scsi_host";
 const UNITS: &str = "/sys/class/scsi_device";
 /// The most units of one adapter that are looked at.
 const MOST: usize = 4096;
+/// Types of units (SPC-5, table 147) that become block devices: disks, drives for discs, and their kin.
+const BLOCK_TYPES: [&str; 5] = ["0", "5", "7", "14", "20"];
+/// How long one may take to become one.
+const APPEARING: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An adapter.
 #[derive(Debug, Clone)]
@@ -66,16 +72,33 @@ fn number(adapter: &Adapter) -> Result<u32, String> {
     })
 }
 
+impl ScsiPool {
+    /// The directories in sysfs of what is behind the adapter, with channel, target and unit.
+    fn places(&self) -> Result<Vec<(PathBuf, (u32, u32, u64))>, StorageError> {
+        let all = names(Path::new(UNITS)).map_err(StorageError::file(UNITS, "listed"))?;
+        let own = all.into_iter().filter_map(|name| {
+            let (host, address) = address_of(&name)?;
+            (host == self.adapter).then(|| (Path::new(UNITS).join(name).join("device"), address))
+        });
+        Ok(own.collect())
+    }
+
+    /// Whether a unit that was found is not a block device yet: its driver looks at it by itself.
+    fn is_settling(&self) -> Result<bool, StorageError> {
+        let is_pending = |(place, _): &(PathBuf, _)| {
+            let kind = std::fs::read_to_string(place.join("type")).unwrap_or_default();
+            BLOCK_TYPES.contains(&kind.trim()) && !place.join("block").exists()
+        };
+        Ok(self.places()?.iter().any(is_pending))
+    }
+}
+
 impl Source for ScsiPool {
     fn units(&self) -> Result<Vec<Unit>, StorageError> {
         self.refuse_missing()?;
-        let failed = || StorageError::file(UNITS, "listed");
         let mut found = Vec::new();
-        for name in names(Path::new(UNITS)).map_err(failed())? {
-            let Some((host, address)) = address_of(&name) else { continue };
-            if host == self.adapter {
-                found.extend(at(&Path::new(UNITS).join(name).join("device"), address).map_err(failed())?);
-            }
+        for (place, address) in self.places()? {
+            found.extend(at(&place, address).map_err(StorageError::file(&place, "listed"))?);
         }
         found.sort();
         found.truncate(MOST);
@@ -86,7 +109,12 @@ impl Source for ScsiPool {
         self.refuse_missing()?;
         let scan = Path::new(ADAPTERS).join(format!("host{}/scan", self.adapter));
         // All channels, targets and units.
-        std::fs::write(&scan, "- - -").map_err(StorageError::file(&scan, "written"))
+        std::fs::write(&scan, "- - -").map_err(StorageError::file(&scan, "written"))?;
+        let deadline = Instant::now() + APPEARING;
+        while self.is_settling()? && Instant::now() < deadline {
+            std::thread::park_timeout(PAUSE);
+        }
+        Ok(())
     }
 
     fn not_here(&self, what: &str) -> String {
