@@ -146,6 +146,17 @@ impl Daemon {
         kill_process(pid, signal).context("the daemon is gone")
     }
 
+    /// The process of a running domain.
+    pub fn worker(&self, domain: &str) -> anyhow::Result<Pid> {
+        let info = self.json(&["domain", "info", domain])?;
+        worker_in(&info).with_context(|| format!("domain '{domain}' has no worker"))
+    }
+
+    /// Kills the process of a running domain with -9.
+    pub fn kill_worker(&self, domain: &str) -> anyhow::Result<()> {
+        kill_process(self.worker(domain)?, Signal::KILL).context("the worker is gone")
+    }
+
     /// Ends the daemon as an operator does; domains keep running.
     pub fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
@@ -188,14 +199,16 @@ impl Daemon {
             }
             // A policy of the test may deny it; the process is ours all the same.
             let info: Value = serde_json::from_str(&info.stdout)?;
-            let worker =
-                info["worker_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-            if let Some(worker) = worker {
+            if let Some(worker) = worker_in(&info) {
                 kill_process(worker, Signal::KILL)?;
             }
         }
         Ok(())
     }
+}
+
+fn worker_in(info: &Value) -> Option<Pid> {
+    info["worker_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)
 }
 
 impl Drop for Daemon {

@@ -6,8 +6,7 @@ use std::sync::mpsc::sync_channel;
 use reeve_tests::{Daemon, Run, wait};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::faults::kill;
-use crate::pair::{Pair, say, state, wait_for, worker};
+use crate::pair::{Pair, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 /// Why the guest is in its state.
@@ -150,7 +149,7 @@ fn a_daemon_that_relays_and_is_killed_breaks_the_connection_and_no_more() -> Out
 #[test]
 fn a_guest_whose_destination_dies_in_post_copy_is_lost_and_never_run_again() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
-    late(&mut pair, |pair| kill(worker(&pair.target)?))?.fails(1);
+    late(&mut pair, |pair| pair.target.kill_worker("guest"))?.fails(1);
     wait_for(&pair.source, "crashed")?;
     assert_eq!(reason(&pair.source)?, "post-copy-failed");
     wait_for(&pair.target, "absent")
@@ -159,7 +158,7 @@ fn a_guest_whose_destination_dies_in_post_copy_is_lost_and_never_run_again() -> 
 #[test]
 fn a_guest_whose_source_dies_in_post_copy_is_lost_and_ends() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
-    late(&mut pair, |pair| kill(worker(&pair.source)?))?.fails(1);
+    late(&mut pair, |pair| pair.source.kill_worker("guest"))?.fails(1);
     wait_for(&pair.target, "absent")?;
     wait_for(&pair.source, "crashed")
 }
@@ -192,7 +191,7 @@ fn a_guest_whose_destination_dies_before_it_ran_goes_on_at_its_source() -> Outco
             pair.turn_around();
             continue;
         };
-        kill(worker(&pair.target)?)?;
+        pair.target.kill_worker("guest")?;
         drop(disk?);
         let run = moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))??;
         assert!(run.fails(1).contains("stays here"));

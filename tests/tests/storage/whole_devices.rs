@@ -1,10 +1,10 @@
 //! Whole devices of the host that guests and pools are given are warned about (guide 12.1, 12.2, 13.3).
 
-use reeve_tests::Guest;
+use reeve_tests::{Guest, program};
 
 use crate::Outcome;
 use crate::kinds::Loop;
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 
 fn block(path: &str, target: &str, more: &str) -> String {
     format!(

@@ -196,7 +196,7 @@ impl Step<Arrive> for AskGuards {
         let question = Question { hook, actor: &arrive.actor, state, config, device: None, forced: false };
         arrive.config = actions.ask(question).await?;
         define::check(&arrive.config)?;
-        actions.find_volumes(&mut arrive.config).await
+        actions.find_disks(&mut arrive.config).await
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
