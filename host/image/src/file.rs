@@ -97,12 +97,12 @@ impl ImageFile {
 
     /// Fills the buffer from the file, and with zeros behind its end.
     pub(crate) fn read_padded(&self, buffer: &mut [u8], offset: u64) -> Result<(), ImageError> {
-        let mut done = 0;
         if let Some(direct) = &self.direct {
-            done = direct.read(&self.file, buffer, offset).map_err(|error| self.io("read", error))?;
+            let done = direct.read(&self.file, buffer, offset).map_err(|error| self.io("read", error))?;
             buffer[done..].fill(0);
             return Ok(());
         }
+        let mut done = 0;
         while done < buffer.len() {
             match self.file.read_at(&mut buffer[done..], offset + done as u64) {
                 Ok(0) => break,
