@@ -6,7 +6,7 @@ mod view;
 
 use reeve_model::storage::{
     CreatedVolume, EncryptionError, PoolChange, PoolConfig, ResizeVolume, StorageOperation, TakeVolume,
-    VolumeConfig, VolumeSummary, WipeAlgorithm,
+    VolumeConfig, VolumeKind, VolumeSummary, WipeAlgorithm,
 };
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_storage::{Resize, Volume, VolumeKey};
@@ -80,7 +80,7 @@ impl Actions {
         options: &TakeVolume,
     ) -> Result<CreatedVolume, Error> {
         let (uuid, record) = self.pool(actor, Verb::VolumeCreate, pool)?;
-        let (config, warnings) = document::parse_volume(xml, options.strict)?;
+        let (config, mut warnings) = document::parse_volume(xml, options.strict)?;
         refuse_inactive(&record)?;
         let template = match &options.template {
             None => None,
@@ -107,6 +107,7 @@ impl Actions {
             None => StorageOperation::Create,
         };
         let job = self.storing.begin(uuid, operation, &name);
+        let asked = config.allocation.filter(|_| config.backing.is_none());
         let work = move |storage: &reeve_storage::Storage| {
             let _kept = intent;
             match (template, key) {
@@ -122,6 +123,13 @@ impl Actions {
         };
         let volume = self.on_storage(work).await?;
         self.tell_pool(actor, record.config(), PoolChange::VolumeCreated, &name);
+        if volume.kind == VolumeKind::Block && asked.is_some_and(|asked| asked < volume.allocation) {
+            let (pool, all) = (record.config(), volume.allocation);
+            warnings.push(format!(
+                "volume '{name}' of pool '{}' takes all of its {all} at once: volumes of a pool of type '{}' can't be thin (guide 12.4)",
+                pool.name, pool.kind
+            ));
+        }
         Ok(CreatedVolume { volume: summary(&record, volume), warnings })
     }
 

@@ -36,6 +36,7 @@ mod vcpu;
 mod xml;
 
 use clap::{Args, Subcommand};
+use reeve_model::api::ChangedDomain;
 use reeve_model::stats::DomainSummary;
 use serde::Serialize;
 
@@ -366,6 +367,12 @@ pub(crate) struct Done {
 impl Done {
     pub(crate) fn new(row: DomainSummary, participle: &'static str) -> Self {
         Self { row, participle }
+    }
+
+    /// What is to be minded goes to standard error.
+    pub(crate) fn changed(context: &Context, changed: ChangedDomain, participle: &'static str) -> Self {
+        context.warn(&changed.warnings);
+        Self::new(changed.domain, participle)
     }
 }
 

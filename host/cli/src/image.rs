@@ -1,6 +1,7 @@
 //! `reeve image …`: disk images without a daemon.
 
 mod bench;
+mod cache;
 mod check;
 mod commit;
 mod compare;

@@ -1,12 +1,11 @@
 //! Verbs on the disks of domains. `domain` is a name or a UUID, `disk` a target or a path.
 
 use hyper::Method;
-use reeve_model::api::{DeviceOptions, XmlOptions};
+use reeve_model::api::{ChangedDomain, DeviceOptions, XmlOptions};
 use reeve_model::domain::IoTune;
 use reeve_model::domain_disk::{
     ChangeMedia, CloneDomain, ClonedDomain, DiskFilter, DiskSize, DomainDisk, ResizeDisk,
 };
-use reeve_model::stats::DomainSummary;
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -74,7 +73,7 @@ impl Client {
         disk: &str,
         change: &ChangeMedia,
         options: DeviceOptions,
-    ) -> Result<DomainSummary, ClientError> {
+    ) -> Result<ChangedDomain, ClientError> {
         let target = Target::new(&["domains", domain, "disks", disk, "medium"]).with_fields(&options);
         self.call(Method::PUT, target, Payload::json(change)?).await
     }

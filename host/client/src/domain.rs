@@ -3,7 +3,7 @@
 use hyper::Method;
 use reeve_model::Bytes;
 use reeve_model::api::{
-    DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
+    ChangedDomain, DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
     SetStatsPeriod, StartOptions, UndefineOptions, XmlOptions,
 };
 use reeve_model::domain_interface::{
@@ -150,7 +150,7 @@ impl Client {
         domain: &str,
         xml: &str,
         options: DeviceOptions,
-    ) -> Result<DomainSummary, ClientError> {
+    ) -> Result<ChangedDomain, ClientError> {
         let target = Target::new(&["domains", domain, "attach-device"]).with_fields(&options);
         self.call(Method::POST, target, Payload::Xml(xml)).await
     }
@@ -172,7 +172,7 @@ impl Client {
         domain: &str,
         xml: &str,
         options: DeviceOptions,
-    ) -> Result<DomainSummary, ClientError> {
+    ) -> Result<ChangedDomain, ClientError> {
         let target = Target::new(&["domains", domain, "update-device"]).with_fields(&options);
         self.call(Method::POST, target, Payload::Xml(xml)).await
     }

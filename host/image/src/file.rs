@@ -8,14 +8,18 @@ use reeve_sys::sparse::Stretch;
 use rustix::fs::{FallocateFlags, FileType, SeekFrom, fallocate, fstat, seek};
 use rustix::io::Errno;
 
+use crate::cache::{self, Cache, Direct};
 use crate::error::ImageError;
 
-/// A file that the caller opened. Its position in the file means nothing; it must not be open with O_APPEND or O_DIRECT.
+/// A file that the caller opened. Its position in the file means nothing; it must not be open with O_APPEND or O_DIRECT, unless
+/// [`ImageFile::with_cache`] made it so.
 #[derive(Debug)]
 pub struct ImageFile {
     file: File,
     name: String,
     block: bool,
+    cache: Cache,
+    direct: Option<Direct>,
 }
 
 impl ImageFile {
@@ -32,7 +36,14 @@ impl ImageFile {
                 return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, text)));
             }
         };
-        Ok(Self { file, name, block })
+        Ok(Self { file, name, block, cache: Cache::default(), direct: None })
+    }
+
+    /// The same file, read and written as a cache mode says. Whoever has the same open file bypasses the page cache too where this does.
+    pub fn with_cache(self, cache: Cache) -> Result<Self, ImageError> {
+        let direct = cache.bypasses().then(|| Direct::new(&self.file)).transpose();
+        let direct = direct.map_err(|error| self.io("opened past the page cache", error))?;
+        Ok(Self { cache, direct, ..self })
     }
 
     /// What errors call it.
@@ -86,6 +97,11 @@ impl ImageFile {
 
     /// Fills the buffer from the file, and with zeros behind its end.
     pub(crate) fn read_padded(&self, buffer: &mut [u8], offset: u64) -> Result<(), ImageError> {
+        if let Some(direct) = &self.direct {
+            let done = direct.read(&self.file, buffer, offset).map_err(|error| self.io("read", error))?;
+            buffer[done..].fill(0);
+            return Ok(());
+        }
         let mut done = 0;
         while done < buffer.len() {
             match self.file.read_at(&mut buffer[done..], offset + done as u64) {
@@ -101,7 +117,12 @@ impl ImageFile {
 
     /// Writes all of it.
     pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<(), ImageError> {
-        self.file.write_all_at(data, offset).map_err(|error| self.io("written", error))
+        let durable = self.cache.is_durable();
+        let written = match &self.direct {
+            Some(direct) => direct.write(&self.file, data, offset, durable),
+            None => cache::write_all(&self.file, data, offset, durable),
+        };
+        written.map_err(|error| self.io("written", error))
     }
 
     /// Cuts it off or makes it longer by a hole. A device keeps its length; it must have that much.
@@ -114,7 +135,8 @@ impl ImageFile {
                 Err(self.refused("written", format!("the device has {has} bytes and {length} are needed")))
             };
         }
-        self.file.set_len(length).map_err(|error| self.io("resized", error))
+        self.file.set_len(length).map_err(|error| self.io("resized", error))?;
+        self.settle()
     }
 
     /// Makes a range read as zeros, and gives its space back where the file system can. The length stays.
@@ -124,7 +146,7 @@ impl ImageFile {
         }
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match fallocate(&self.file, flags, offset, length) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.settle(),
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.write_zeros(offset, length),
             Err(errno) => Err(self.io("written", errno.into())),
         }
@@ -136,7 +158,7 @@ impl ImageFile {
             return Ok(());
         }
         match fallocate(&self.file, FallocateFlags::empty(), offset, length) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.settle(),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.write_zeros(offset, length),
             Err(errno) => Err(self.io("written", errno.into())),
         }
@@ -154,9 +176,17 @@ impl ImageFile {
         Ok(())
     }
 
-    /// Everything written is on the disk when this returns.
+    /// Everything written is on the disk when this returns, unless its cache mode has given that up.
     pub fn sync(&self) -> Result<(), ImageError> {
+        if self.cache == Cache::Unsafe {
+            return Ok(());
+        }
         self.file.sync_data().map_err(|error| self.io("written", error))
+    }
+
+    /// After a change that is no write: where it must, it is on the disk before it is done.
+    fn settle(&self) -> Result<(), ImageError> {
+        if self.cache.is_durable() { self.sync() } else { Ok(()) }
     }
 
     /// Whether there is data at `offset`, and how far that holds, at most to `end`.

@@ -16,6 +16,7 @@
 
 mod backing;
 mod bench;
+mod cache;
 mod chain;
 mod check;
 mod compare;
@@ -40,6 +41,7 @@ mod zero;
 
 pub use backing::{BackingError, BackingReference, BackingRequest, BackingResolver, MAX_CHAIN, NoBacking};
 pub use bench::BenchOptions;
+pub use cache::Cache;
 pub use chain::{chain, disk_size, open_chain};
 pub use check::{Check, Repair, check};
 pub use compare::Difference;

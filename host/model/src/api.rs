@@ -137,6 +137,18 @@ pub struct Defined {
     pub warnings: Vec<String>,
 }
 
+/// A domain after one of its devices was attached or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ChangedDomain {
+    /// The domain's row.
+    #[serde(flatten)]
+    pub domain: DomainSummary,
+    /// What is to be minded about the device, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
 /// Which document of a domain is wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]

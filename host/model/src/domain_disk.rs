@@ -123,6 +123,9 @@ pub struct ChangeMedia {
     /// Put it in whatever is in the drive.
     #[serde(default)]
     pub force: bool,
+    /// The medium is a block device, whatever is at its path now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub block: bool,
 }
 
 /// Body that gives a disk of a running domain another capacity.

@@ -26,6 +26,11 @@ pub fn find_sources(
             let reason = "a pool of type 'dir' is made of any directory; name one with <target>";
             return Err(StorageError::unsupported(subject, reason));
         }
+        PoolKind::Scsi => {
+            let reason = "a pool of type 'scsi' is made of an adapter that is in /sys/class/scsi_host; name one with \
+                          <adapter name='host0'/>";
+            return Err(StorageError::unsupported(subject, reason));
+        }
         kind => return Err(StorageError::unsupported(subject, pool::refusal(kind))),
     }
     lookup.check().map_err(|broken| StorageError::invalid(&subject, broken.to_string()))?;

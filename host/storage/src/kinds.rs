@@ -6,3 +6,5 @@ pub(crate) mod fs;
 pub(crate) mod iscsi;
 pub(crate) mod logical;
 pub(crate) mod netfs;
+pub(crate) mod scsi;
+mod units;

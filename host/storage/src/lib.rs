@@ -4,7 +4,8 @@
 //!   Storage ── pools that run ──┬─ dir, fs, netfs ── a directory as a capability ── volumes are files
 //!                               ├─ disk ─────────── a partition table ───────────── volumes are partitions
 //!                               ├─ logical ──────── a volume group of LVM ───────── volumes are logical volumes
-//!                               └─ iscsi ────────── a target that is logged in to ─ volumes are its units
+//!                               ├─ iscsi ────────── a target that is logged in to ─ volumes are its units
+//!                               └─ scsi ─────────── an adapter of this host ─────── volumes are units behind it
 //! ```
 //!
 //! A kind of pool is a `Pool` (its source: build, start, stop, delete) that gives `Volumes` while it runs; `pool::of` is the registry, and says
@@ -32,6 +33,7 @@ mod probe;
 mod program;
 mod progress;
 mod storage;
+mod whole_device;
 mod wipe;
 
 pub use content::Stretch;
@@ -41,3 +43,4 @@ pub use image_file::{ImageSize, ImageSource, copy_image, measure, remove_image};
 pub use pool::Volume;
 pub use progress::Progress;
 pub use storage::{Resize, Storage, VolumeKey, check};
+pub use whole_device::{warn_guest_device, warn_pool_devices};

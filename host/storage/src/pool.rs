@@ -10,7 +10,7 @@ use reeve_model::storage::{
 };
 
 use crate::details::Details;
-use crate::kinds::{dir, disk, fs, iscsi, logical, netfs};
+use crate::kinds::{dir, disk, fs, iscsi, logical, netfs, scsi};
 use crate::{Progress, StorageError};
 
 /// The source of a pool: it is made, brought into reach, let go and removed.
@@ -114,6 +114,7 @@ pub(crate) fn of(config: &PoolConfig) -> Result<Box<dyn Pool>, StorageError> {
         PoolKind::Disk => Box::new(disk::DiskPool::new(config)?),
         PoolKind::Logical => Box::new(logical::LogicalPool::new(config)?),
         PoolKind::Iscsi => Box::new(iscsi::IscsiPool::new(config)?),
+        PoolKind::Scsi => Box::new(scsi::ScsiPool::new(config)?),
         kind => return Err(StorageError::unsupported(subject(&config.name), refusal(kind))),
     })
 }
@@ -123,10 +124,6 @@ pub(crate) fn refusal(kind: PoolKind) -> String {
     let reason = match kind {
         PoolKind::IscsiDirect => {
             "needs an iSCSI initiator in the process of the guest, which this version has not; use a pool of type 'iscsi'"
-        }
-        PoolKind::Scsi => {
-            "needs a SCSI host adapter or virtual HBA (NPIV), and this version drives none; give a domain a unit by its device \
-             (<disk type='block'>, /dev/disk/by-path/…), or use a pool of type 'disk' or 'fs' on it"
         }
         PoolKind::Mpath => {
             "has no source to dedicate to it, and the guide advises against such pools (11.1); \
@@ -176,6 +173,7 @@ mod tests {
             PoolKind::Disk,
             PoolKind::Logical,
             PoolKind::Iscsi,
+            PoolKind::Scsi,
         ];
         for (kind, word) in PoolKind::ALL {
             if !served.contains(&kind) {

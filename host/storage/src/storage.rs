@@ -208,6 +208,10 @@ impl Storage {
         let place = |config: &PoolConfig| match config.kind {
             PoolKind::Logical => Some(config.source.name.as_ref().unwrap_or(&config.name).clone()),
             kind if kind.holds_files() => config.target.path.clone(),
+            PoolKind::Scsi => {
+                let name = config.source.adapter.as_ref().and_then(|adapter| adapter.name.as_deref());
+                name.map(|name| name.strip_prefix("scsi_").unwrap_or(name).to_owned())
+            }
             _ => config.source.device().map(str::to_owned),
         };
         let real =

@@ -8,6 +8,7 @@ pub mod block;
 pub mod busy;
 pub mod cgroup;
 pub mod cpuid;
+pub mod device;
 pub mod files;
 pub mod handed;
 pub mod layout;

@@ -15,6 +15,17 @@ pub struct Mounted {
     pub format: String,
 }
 
+/// A file system and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Its directory.
+    pub point: PathBuf,
+    /// Number of its device, as `8:1`.
+    pub device: String,
+    /// What it is.
+    pub mounted: Mounted,
+}
+
 /// Mounts a file system without devices, set-user-id files and programs of its own.
 pub fn mount(source: &Path, target: &Path, format: &str, options: &str) -> io::Result<()> {
     let options = CString::new(options).map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -30,22 +41,25 @@ pub fn unmount(target: &Path) -> io::Result<()> {
 /// What is mounted at a directory; none when it is no mount point.
 pub fn mounted(target: &Path) -> io::Result<Option<Mounted>> {
     let target = target.canonicalize()?;
-    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
-    Ok(table
-        .lines()
-        .filter_map(entry)
-        .filter(|(point, _)| *point == target)
-        .map(|(_, mounted)| mounted)
-        .next_back())
+    let here = all()?.into_iter().filter(|mount| mount.point == target);
+    Ok(here.map(|mount| mount.mounted).next_back())
 }
 
-/// Mount point and content of a line of mountinfo(5).
-fn entry(line: &str) -> Option<(PathBuf, Mounted)> {
+/// Everything that is mounted, in the order in which it was.
+pub fn all() -> io::Result<Vec<Mount>> {
+    Ok(std::fs::read_to_string("/proc/self/mountinfo")?.lines().filter_map(entry).collect())
+}
+
+/// A line of mountinfo(5).
+fn entry(line: &str) -> Option<Mount> {
     let (place, content) = line.split_once(" - ")?;
-    let point = PathBuf::from(unescape(place.split(' ').nth(4)?));
+    let mut place = place.split(' ').skip(2);
+    let device = place.next()?.to_owned();
+    let point = PathBuf::from(unescape(place.nth(1)?));
     let mut words = content.split(' ');
     let format = words.next()?.to_owned();
-    Some((point, Mounted { source: PathBuf::from(unescape(words.next()?)), format }))
+    let mounted = Mounted { source: PathBuf::from(unescape(words.next()?)), format };
+    Some(Mount { point, device, mounted })
 }
 
 /// Blanks and backslashes stand as `\ooo` there.
@@ -64,7 +78,8 @@ mod tests {
         let line =
             "36 35 98:0 /mnt1 /srv/a\\040b rw,noatime master:1 - ext3 /dev/ro\\134ot rw,errors=continue";
         let mounted = Mounted { source: PathBuf::from("/dev/ro\\ot"), format: "ext3".to_owned() };
-        assert_eq!(entry(line), Some((PathBuf::from("/srv/a b"), mounted)));
+        let (point, device) = (PathBuf::from("/srv/a b"), "98:0".to_owned());
+        assert_eq!(entry(line), Some(Mount { point, device, mounted }));
         assert_eq!(entry("36 35"), None);
     }
 

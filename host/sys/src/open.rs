@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, fstat, major, minor, open, stat};
+use rustix::fs::{FileType, FlockOperation, MemfdFlags, Mode, OFlags, Stat, fstat, major, minor, open, stat};
 
 use crate::busy::settled;
 
@@ -189,6 +189,11 @@ pub fn lock(fd: impl AsFd, sharing: Sharing) -> Result<(), ImageError> {
         rustix::io::Errno::WOULDBLOCK => ImageError::InUse,
         other => ImageError::Io(other.into()),
     })
+}
+
+/// A file without a byte and without a name.
+pub fn empty() -> io::Result<OwnedFd> {
+    Ok(rustix::fs::memfd_create("empty", MemfdFlags::CLOEXEC)?)
 }
 
 /// Opens a file to append to, made with mode 0600 when it is not there.

@@ -451,6 +451,9 @@ impl DeviceConfig {
             DeviceKind::Block(block) if block.encryption.is_some() && block.format != Format::Raw => {
                 Err(self.invalid("an encrypted image is raw"))
             }
+            DeviceKind::Block(block) if block.removable && !block.readonly => {
+                Err(self.invalid("a medium that can be changed is only read"))
+            }
             DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
                 Err(self.invalid("a multicast MAC address can't be an interface's own"))
             }

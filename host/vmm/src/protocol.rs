@@ -189,6 +189,12 @@ pub enum Call {
         /// The disks, and what they get.
         disks: Vec<DiskSwitch>,
     },
+    /// Puts another medium into a drive, between two requests of the guest; descriptors come with it, locked for reading. The guest is told.
+    /// A file without a byte is no medium.
+    ChangeMedium {
+        /// The drive, and what it gets.
+        medium: DiskSwitch,
+    },
     /// Makes a snapshot within the image of every disk named, all at one moment, or none.
     SnapshotDisks {
         /// Aliases of the disks.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
+mod caches;
 mod killed;
 
 use std::os::unix::fs::FileExt;
@@ -26,6 +27,12 @@ impl Desk {
             return Ok(None);
         }
         Ok(Some(Self(tempfile::tempdir()?)))
+    }
+
+    /// As [`Self::new`], on the file system of the build: one in memory has nothing but the page cache.
+    fn in_target(test: &str) -> anyhow::Result<Option<Self>> {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        Ok(Self::new(test)?.map(|_| Self(directory)))
     }
 
     fn path(&self, name: &str) -> PathBuf {

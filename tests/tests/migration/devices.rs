@@ -62,6 +62,38 @@ fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_drive_moves_with_the_medium_it_has() -> Outcome {
+    let config = "[workers]\ncgroup = ''\n".to_owned();
+    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
+    let (hosts, place) = ([host()?, host()?], tempfile::tempdir()?);
+    let path = |name: &str| place.path().join(name).display().to_string();
+    for (name, byte) in [("a.iso", b'a'), ("b.iso", b'b')] {
+        std::fs::write(path(name), vec![byte; 4096])?;
+    }
+    let (a, b) = (path("a.iso"), path("b.iso"));
+    let drive = "<disk type='file' device='cdrom'><target dev='vda' bus='virtio'/></disk>";
+    let mut pair = pair(hosts, place, drive)?;
+    // Empty, with one medium and with another.
+    let change = |host: &Daemon, words: &[&str]| {
+        host.reeve(&[&["domain", "change-media", "guest", "vda"], words].concat())
+    };
+    for (medium, sectors) in [(None, 0), (Some((&a, "aaaa")), 8), (Some((&b, "bbbb")), 8), (None, 0)] {
+        match medium {
+            Some((path, _)) => drop(change(&pair.source, &[path, "--live"])?.ok()),
+            None if change(&pair.source, &["--eject"])?.code == 0 => {}
+            None => say(&pair.source, "disk info 0\n", "sectors=0").map(drop)?,
+        }
+        pair.migrate(&["--live", "--persistent"])?.ok();
+        pair.turn_around();
+        say(&pair.source, "disk info 0\n", &format!("sectors={sectors} access=ro"))?;
+        if let Some((_, text)) = medium {
+            say(&pair.source, "disk read 0 0\n", &format!("text={text}"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Two hosts with a bridge each, and a switch that both are plugged into.
 struct Wires {
     hosts: [Namespace; 2],

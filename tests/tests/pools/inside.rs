@@ -113,6 +113,59 @@ fn netfs() {
     assert_eq!(std::fs::read_dir("/export").unwrap().count(), 1, "what the walk left is on the server");
 }
 
+/// A pool of the adapter that the initiator is: the same units by another way (guide 12.8).
+fn adapter(bed: &Bed) {
+    let units = std::fs::read_dir("/sys/class/scsi_device").unwrap().flatten();
+    let hosts = units.filter_map(|unit| unit.file_name().to_str()?.strip_suffix(":0:0:1").map(str::to_owned));
+    let host = hosts.into_iter().next().unwrap();
+    let named = |name: &str| {
+        let mut config = bed.config.clone();
+        (config.kind, config.name, config.uuid) =
+            (PoolKind::Scsi, "adapter".to_owned(), uuid::Uuid::new_v4());
+        config.source = reeve_model::storage::PoolSource::default();
+        let adapter = reeve_model::storage::Adapter { name: Some(name.to_owned()), ..Default::default() };
+        config.source.adapter = Some(adapter);
+        config.check().unwrap();
+        config
+    };
+    let progress = Progress::default();
+    let error = bed.storage.start(&named("host4711"), &progress).unwrap_err();
+    assert!(
+        error.to_string().contains(&format!("'host4711' is not there; this host has host{host}")),
+        "{error}"
+    );
+    let config = named(&format!("scsi_host{host}"));
+    bed.storage.build(&config, BuildMode::Keep).unwrap();
+    bed.storage.start(&config, &progress).unwrap();
+    let facts = |uuid| {
+        let volumes = bed.storage.volumes(uuid).unwrap().into_iter();
+        volumes.map(|unit| (unit.name, unit.path, unit.key, unit.capacity)).collect::<Vec<_>>()
+    };
+    assert_eq!(facts(config.uuid), facts(bed.uuid()));
+    let error = bed.storage.start(&named(&format!("host{host}")), &progress).unwrap_err();
+    assert!(error.to_string().contains("belongs to storage pool 'adapter'"), "{error}");
+    let bytes = vec![0x71; MIB as usize];
+    bed.storage.upload(config.uuid, "unit:0:0:1", (MIB, None), &mut bytes.as_slice(), &progress).unwrap();
+    assert!(std::fs::read("/units/1").unwrap()[MIB as usize..][..MIB as usize] == bytes[..]);
+    // A unit that the kernel has forgotten is found by another look.
+    std::fs::write(format!("/sys/class/scsi_device/{host}:0:0:0/device/delete"), "1").unwrap();
+    bed.storage.stop(config.uuid).unwrap();
+    assert_eq!(facts(bed.uuid()).len(), 2, "the list of the last refresh");
+    bed.storage.start(&config, &progress).unwrap();
+    assert_eq!(facts(config.uuid).len(), 2, "a start looks at the units too");
+    let error = bed.storage.create(config.uuid, &VolumeConfig::new("new", Bytes(MIB))).unwrap_err();
+    assert!(error.to_string().contains("are made on their storage system"), "{error}");
+    let error = bed.storage.delete_volume(config.uuid, "unit:0:0:1").unwrap_err();
+    assert!(error.to_string().contains("are deleted on their storage system"), "{error}");
+    bed.storage.stop(config.uuid).unwrap();
+    assert!(std::path::Path::new(&format!("/sys/class/scsi_host/host{host}")).exists());
+    let error = bed.storage.build(&config, BuildMode::Overwrite).unwrap_err();
+    assert!(error.to_string().contains("formats nothing"), "{error}");
+    let error = bed.storage.delete(&config).unwrap_err();
+    assert!(error.to_string().contains("part of the host"), "{error}");
+    println!("inside: scsi has the units of its adapter");
+}
+
 fn iscsi() {
     let mut bed = Bed::new(PoolKind::Iscsi, None, 16 * MIB);
     bed.config.source.hosts = vec![SourceHost { name: "127.0.0.1".to_owned(), port: None }];
@@ -156,6 +209,8 @@ fn iscsi() {
     let error = bed.storage.resize(uuid, "unit:0:0:1", grown).unwrap_err();
     assert!(error.to_string().contains("are resized on its server"), "{error}");
     assert_eq!(bed.refresh(), ["unit:0:0:0", "unit:0:0:1"]);
+
+    adapter(&bed);
 
     // Another daemon takes the session over, and a stop ends it.
     let again = reeve_storage::Storage::new();

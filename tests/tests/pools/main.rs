@@ -128,6 +128,7 @@ fn pools_of_an_emulated_host() -> Outcome {
         "inside: logical keeps to the contract",
         "inside: snapshots, leftovers and what is in use are as LVM has them",
         "inside: netfs keeps to the contract",
+        "inside: scsi has the units of its adapter",
         "inside: iscsi has the units of its target",
         "host: done",
     ];

@@ -12,7 +12,7 @@ const SERIAL: &str = "<serial type='pty'><target port='0'/></serial>";
 const MIB: u64 = 1 << 20;
 
 /// A lab with a running guest on a volume of 8 MiB, with a disc in a drive.
-fn lab() -> anyhow::Result<Lab> {
+pub fn lab() -> anyhow::Result<Lab> {
     let lab = Lab::with_pool()?;
     lab.reeve(&["vol", "create-as", "lab", "disk", "8M"])?.ok();
     let disc = lab.place.path().join("disc.iso");
@@ -101,14 +101,7 @@ fn media_change_in_the_definition() -> Outcome {
         let disks = lab.json(&["domain", "domblklist", "web", "--inactive"])?;
         Ok(disks[1]["source"].as_str().unwrap_or_default().to_owned())
     };
-    for words in
-        [&["vdc", "--eject"][..], &["vdc", "--eject", "--live"], &["vdc", "/other.iso", "--live", "--config"]]
-    {
-        let said = change(words)?.fails(1);
-        assert!(said.contains("has no tray") || said.contains("have no tray"), "{words:?}: {said}");
-        assert!(said.contains("--config"), "{said}");
-        assert_eq!(inserted(&lab)?, disc);
-    }
+    assert_eq!(inserted(&lab)?, disc);
     change(&["vdc", "--eject", "--config"])?.ok();
     assert_eq!(inserted(&lab)?, "");
     let said = change(&["vdc", "--eject", "--config"])?.fails(6);

@@ -15,12 +15,14 @@ mod kinds;
 mod lab;
 mod limits;
 mod locks;
+mod media;
 mod overlays;
 mod policies;
 mod pools;
 mod progress;
 mod secrets;
 mod volumes;
+mod whole_devices;
 
 use std::time::Duration;
 

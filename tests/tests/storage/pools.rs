@@ -87,18 +87,27 @@ fn documents_are_taken_in_edited_and_refused() -> Outcome {
     let edited = Run::reeve(lab.daemon.root(), &["pool", "edit", "a"], "", &environment)?.ok();
     assert_eq!(edited, "Pool 'a' edited\n");
     assert!(lab.reeve(&["pool", "xml", "a"])?.ok().contains("pictures"));
-    for (kind, reason) in [
-        ("scsi", "virtual HBA"),
-        ("mpath", "advises against"),
-        ("gluster", "is no pool"),
-        ("rbd", "client library"),
-    ] {
+    for (kind, reason) in [("mpath", "advises against"), ("gluster", "is no pool"), ("rbd", "client library")]
+    {
         let document = document("b")
             .replace("'dir'", &format!("'{kind}'"))
             .replace("<target>", "<source><adapter name='host1'/><name>v</name></source><target>");
         let said = lab.daemon.reeve_with_input(&["pool", "define", "-"], &document)?.fails(1);
         assert!(said.contains(reason), "{said}");
     }
+    // An adapter may come later than its pool.
+    let adapter = ["scsi", "--adapter-name", "host4711", "--target", "/dev/disk/by-path"];
+    lab.reeve(&[&["pool", "define-as", "adapter"], &adapter[..]].concat())?.ok();
+    assert!(lab.reeve(&["pool", "xml", "adapter"])?.ok().contains("<adapter name='host4711'/>"));
+    let said = lab.reeve(&["pool", "start", "adapter"])?.fails(6);
+    assert!(said.contains("SCSI adapter 'host4711' is not there; this host has"), "{said}");
+    lab.reeve(&["pool", "undefine", "adapter"])?.ok();
+    let fibre = document("vhba").replace("'dir'", "'scsi'").replace(
+        "<target>",
+        "<source><adapter type='fc_host' parent='host5' wwnn='20000000c9831b4b' wwpn='10000000c9831b4b'/></source><target>",
+    );
+    let said = lab.daemon.reeve_with_input(&["pool", "define", "-"], &fibre)?.fails(1);
+    assert!(said.contains("NPIV") && said.contains("vport_create"), "{said}");
     // A transient pool is gone when it stops.
     std::fs::create_dir(lab.images())?;
     let said = lab.daemon.reeve_with_input(&["pool", "create", "-"], &document("brief"))?.ok();

@@ -33,13 +33,14 @@ impl Actions {
         paused: bool,
     ) -> Result<Defined, Error> {
         let document = self.read_document(xml, strict)?;
-        let mut config = document.config;
+        let (mut config, mut warnings) = (document.config, document.warnings);
         self.authorize(actor, Verb::DomainStart, &config.name)?;
         self.domains.check_identity(&config).map_err(explain)?;
         let _reserved = self.allocate_macs(actor, &mut config).await?;
         let config = self.prepare(actor, config).await?;
+        warnings.extend(self.device_warnings(&config.devices.disks).await);
         let turn = self.domains.begin_transient(actor.clone(), &config).map_err(explain)?;
         let domain = self.bring_up(actor, turn, config, paused, Origin::Boot).await?;
-        Ok(Defined { domain, warnings: document.warnings })
+        Ok(Defined { domain, warnings })
     }
 }

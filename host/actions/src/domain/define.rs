@@ -79,6 +79,7 @@ impl Actions {
                 .map(|reason| format!("it can't be started as it is: {reason}")),
         );
         warnings.extend(self.domains.notes(&present));
+        warnings.extend(self.device_warnings(&config.devices.disks).await);
         let uuid = config.uuid;
         let (by, expected) = (actor.clone(), expected.map(str::to_owned));
         self.definitions(move |definitions| definitions.keep(&by, config, expected.as_deref())).await?;

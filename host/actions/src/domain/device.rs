@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reeve_domain::Request;
+use reeve_model::api::ChangedDomain;
 use reeve_model::domain::{Device, DomainConfig};
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
@@ -57,7 +58,7 @@ impl Actions {
         actor: &Actor,
         key: &str,
         xml: &str,
-    ) -> Result<DomainSummary, Error> {
+    ) -> Result<ChangedDomain, Error> {
         self.attach_device_to(actor, key, xml, Attachment::Current).await
     }
 
@@ -79,8 +80,15 @@ impl Actions {
         key: &str,
         xml: &str,
         attachment: Attachment,
-    ) -> Result<DomainSummary, Error> {
-        self.change_device(actor, key, xml, attachment, Change::Attach).await
+    ) -> Result<ChangedDomain, Error> {
+        self.subject(actor, Verb::DomainDevice, key)?;
+        let warnings = match document::parse_device(xml) {
+            Ok(Device::Disk(disk)) => self.device_warnings(&[disk]).await,
+            // What is wrong with the document is said by who takes it.
+            _ => Vec::new(),
+        };
+        let domain = self.change_device(actor, key, xml, attachment, Change::Attach).await?;
+        Ok(ChangedDomain { domain, warnings })
     }
 
     /// As [`Self::detach_device`], where it is said.

@@ -3,14 +3,16 @@
 use std::os::unix::fs::FileTypeExt;
 use std::sync::Arc;
 
-use reeve_model::domain::{Disk, DiskSource, DomainConfig, IoTune};
+use reeve_model::api::ChangedDomain;
+use reeve_model::domain::{Device, Disk, DiskSource, DomainConfig, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, MediaAction};
-use reeve_model::stats::DomainSummary;
+use reeve_model::policy::Hook;
+use reeve_model::stats::DomainSnapshot;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use super::update::Update;
-use super::{Attachment, disk};
-use crate::Actions;
+use super::{Attachment, Question, disk};
+use crate::{Actions, document};
 
 /// A change of one disk.
 pub(super) enum DiskChange {
@@ -23,31 +25,37 @@ pub(super) enum DiskChange {
 }
 
 impl DiskChange {
-    /// Changes the disk in a definition.
-    pub fn put(&self, config: &mut DomainConfig) -> Result<(), Error> {
+    /// Changes the disk in a definition; the disk as it is then.
+    pub fn put(&self, config: &mut DomainConfig) -> Result<Disk, Error> {
         match self {
             Self::Document(disk) => put_document(config, disk.as_ref().clone()),
             Self::Media(name, change) => put_medium(config, name, change.clone()),
-            Self::Limits(name, limits) => put_limits(config, name, **limits).map(drop),
+            Self::Limits(name, limits) => put_limits(config, name, **limits),
         }
+        .map(|(_, new)| new)
     }
 
     /// The disk of a running machine as it is and as it becomes.
     pub fn live(&self, config: &mut DomainConfig) -> Result<(Disk, Disk), Error> {
-        let message = match self {
-            Self::Limits(name, limits) => return put_limits(config, name, **limits),
+        match self {
+            Self::Limits(name, limits) => put_limits(config, name, **limits),
+            Self::Media(name, change) => put_medium(config, name, change.clone()),
             Self::Document(disk) => {
-                let domain = &config.name;
-                format!("disk '{}' of domain '{domain}' can't be changed while the machine runs", disk.target)
+                let (old, new) = put_document(config, disk.as_ref().clone())?;
+                let medium = old.with_medium_of(&new);
+                // What the document of a drive does not say of its bus and rights is as it was: it is about the medium.
+                let said = Disk { bus: new.bus.or(old.bus.clone()), readonly: old.readonly, ..new };
+                if !old.is_drive() || said != medium {
+                    let (disk, domain) = (&old.target, &config.name);
+                    let message = format!(
+                        "disk '{disk}' of domain '{domain}' can't be changed while the machine runs, but for the medium of a drive"
+                    );
+                    return Err(Error::new(ErrorCode::Unsupported, message)
+                        .with_hint("change the definition with --config: it holds from the next start on"));
+                }
+                Ok((old, medium))
             }
-            Self::Media(name, _) => format!(
-                "the medium in drive '{name}' of domain '{}' can't be changed while the machine runs: \
-                 a guest of this host has discs as virtio disks, which have no tray",
-                config.name
-            ),
-        };
-        Err(Error::new(ErrorCode::Unsupported, message)
-            .with_hint("change the definition with --config: it holds from the next start on"))
+        }
     }
 }
 
@@ -60,11 +68,33 @@ impl Actions {
         drive: &str,
         change: ChangeMedia,
         attachment: Attachment,
-    ) -> Result<DomainSummary, Error> {
+    ) -> Result<ChangedDomain, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
         let update = Update::Disk(DiskChange::Media(drive.to_owned(), change));
-        self.update(actor, &subject, attachment, update).await?;
-        self.row(subject.uuid)
+        let changed = self.update(actor, &subject, attachment, update).await?;
+        Ok(ChangedDomain { domain: self.row(subject.uuid)?, warnings: changed.warnings })
+    }
+
+    /// What a running drive becomes: its new medium is found, and the guards of `device-attach` are asked about one that goes in.
+    pub(super) async fn plan_medium(
+        &self,
+        actor: &Actor,
+        snapshot: &DomainSnapshot,
+        old: &Disk,
+        new: Disk,
+    ) -> Result<Disk, Error> {
+        if new.source == old.source || new.source.is_empty() {
+            return Ok(new);
+        }
+        let mut device = Device::Disk(new);
+        self.find_device(&snapshot.config.name, &mut device).await?;
+        let xml = document::format_device(&device);
+        let (hook, state, config) = (Hook::DeviceAttach, snapshot.summary.state, snapshot.config.clone());
+        self.ask(Question { hook, actor, state, config, device: Some(&xml), forced: false }).await?;
+        match device {
+            Device::Disk(found) => Ok(found),
+            _ => unreachable!("it is the disk that was put in"),
+        }
     }
 
     /// Gives a disk other limits; what is not said stays. The limits as they are afterwards, of the machine where it was changed there.
@@ -105,7 +135,8 @@ fn put_limits(config: &mut DomainConfig, name: &str, limits: IoTune) -> Result<(
     Ok((old, place.clone()))
 }
 
-fn put_document(config: &mut DomainConfig, mut disk: Disk) -> Result<(), Error> {
+/// Gives a disk another document; the disk as it was and as it is.
+fn put_document(config: &mut DomainConfig, mut disk: Disk) -> Result<(Disk, Disk), Error> {
     let found = config.devices.disks.iter().position(|other| other.target == disk.target);
     let Some(position) = found else {
         let message = format!("domain '{}' has no disk '{}'", config.name, disk.target);
@@ -114,21 +145,22 @@ fn put_document(config: &mut DomainConfig, mut disk: Disk) -> Result<(), Error> 
     let place = &mut config.devices.disks[position];
     disk.common.alias = disk.common.alias.or_else(|| place.common.alias.clone());
     disk.common.address = disk.common.address.or_else(|| place.common.address.clone());
-    *place = disk;
-    Ok(())
+    let old = std::mem::replace(place, disk.clone());
+    Ok((old, disk))
 }
 
-fn put_medium(config: &mut DomainConfig, name: &str, change: ChangeMedia) -> Result<(), Error> {
-    let ChangeMedia { action, source, pool, force } = change;
+/// Gives a drive another medium; the drive as it was and as it is.
+fn put_medium(config: &mut DomainConfig, name: &str, change: ChangeMedia) -> Result<(Disk, Disk), Error> {
+    let ChangeMedia { action, source, pool, force, block } = change;
     let target = disk::find(config, name)?.target.clone();
-    let domain = &config.name;
+    let domain = config.name.clone();
     let refused = |code, sentence: &str, hint: &str| {
         let message = format!("drive '{target}' of domain '{domain}' {sentence}");
         Err(Error::new(code, message).with_hint(hint))
     };
-    let named = config.devices.disks.iter().find(|disk| disk.target == target);
+    let named = config.devices.disks.iter_mut().find(|disk| disk.target == target);
     let drive = named.expect("it was found by this target");
-    if !matches!(drive.device.as_str(), "cdrom" | "floppy") {
+    if !drive.is_drive() {
         return refused(
             ErrorCode::Invalid,
             "holds no media: it is a disk",
@@ -150,17 +182,21 @@ fn put_medium(config: &mut DomainConfig, name: &str, change: ChangeMedia) -> Res
         (MediaAction::Insert, Some(_)) if !is_empty && !force => {
             return refused(ErrorCode::WrongState, "has a medium already", "eject it first, or give --force");
         }
-        (MediaAction::Insert | MediaAction::Update, Some(source)) => medium(source, pool),
+        (MediaAction::Insert | MediaAction::Update, Some(source)) => medium(source, pool, block),
     };
-    let place = config.devices.disks.iter_mut().find(|disk| disk.target == target);
-    place.expect("it was found by this target").source = new;
-    Ok(())
+    let old = drive.clone();
+    // Format and key of a volume are its own.
+    if [&old.source, &new].iter().any(|source| matches!(source, DiskSource::Volume { .. })) {
+        (drive.driver.format, drive.encryption) = (None, None);
+    }
+    drive.source = new;
+    Ok((old, drive.clone()))
 }
 
 /// The source that a path or volume is.
-fn medium(source: String, pool: Option<String>) -> DiskSource {
+fn medium(source: String, pool: Option<String>, block: bool) -> DiskSource {
     let is_device =
-        || std::fs::metadata(&source).is_ok_and(|metadata| metadata.file_type().is_block_device());
+        || block || std::fs::metadata(&source).is_ok_and(|metadata| metadata.file_type().is_block_device());
     match pool {
         Some(pool) => DiskSource::Volume { pool, volume: source, found: None },
         None if is_device() => DiskSource::Block { path: Some(source) },
@@ -171,7 +207,6 @@ fn medium(source: String, pool: Option<String>) -> DiskSource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document;
 
     fn domain(source: &str) -> DomainConfig {
         let xml = format!(
@@ -185,7 +220,7 @@ mod tests {
     fn after(source: &str, action: MediaAction, new: Option<&str>, force: bool) -> Result<DiskSource, Error> {
         let mut config = domain(source);
         let source = new.map(str::to_owned);
-        put_medium(&mut config, "hdc", ChangeMedia { action, source, pool: None, force })?;
+        put_medium(&mut config, "hdc", ChangeMedia { action, source, force, ..ChangeMedia::default() })?;
         Ok(config.devices.disks[1].source.clone())
     }
 

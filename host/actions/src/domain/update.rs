@@ -2,15 +2,17 @@
 //!
 //! No hook of the contract is about a change as such. The guards of `domain-define` are asked about a changed definition, and may
 //! rewrite it; those of `port-plug` where the running interface becomes what they would see as another port: another network, bridge
-//! or filter. Limits and the link state of a running interface are asked of nobody.
+//! or filter; those of `device-attach` about a medium that goes into a running drive. Limits and the link state of a running interface
+//! are asked of nobody.
 
 use std::sync::Arc;
 
 use reeve_domain::Request;
+use reeve_model::api::ChangedDomain;
 use reeve_model::domain::{Device, DomainConfig, DomainType, Interface};
 use reeve_model::domain_interface::{DomainInterface, SetBandwidth};
 use reeve_model::policy::Hook;
-use reeve_model::stats::{DomainSnapshot, DomainSummary};
+use reeve_model::stats::DomainSnapshot;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use super::interface::{no_interface, position};
@@ -36,6 +38,15 @@ pub(super) enum Update {
     Disk(DiskChange),
 }
 
+/// What came of a change.
+#[derive(Default)]
+pub(super) struct Changed {
+    /// The interface as it is afterwards, where it is one.
+    pub interface: Option<DomainInterface>,
+    /// What is to be minded about the device.
+    pub warnings: Vec<String>,
+}
+
 impl Actions {
     /// Changes an interface or disk of a domain to what a document says. It is found by its MAC address or target, which stay; what the
     /// document does not say of model, MTU, address and alias stays too.
@@ -45,7 +56,7 @@ impl Actions {
         key: &str,
         xml: &str,
         attachment: Attachment,
-    ) -> Result<DomainSummary, Error> {
+    ) -> Result<ChangedDomain, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
         let update = match document::parse_device(xml)? {
             Device::Interface(interface) => {
@@ -69,8 +80,8 @@ impl Actions {
                     .with_hint("detach it and attach it as it is to be"));
             }
         };
-        self.update(actor, &subject, attachment, update).await?;
-        self.row(subject.uuid)
+        let changed = self.update(actor, &subject, attachment, update).await?;
+        Ok(ChangedDomain { domain: self.row(subject.uuid)?, warnings: changed.warnings })
     }
 
     /// Plugs the cable of an interface in or pulls it; the interface as it is afterwards.
@@ -109,17 +120,17 @@ impl Actions {
     ) -> Result<DomainInterface, Error> {
         let update = Update::Interface(interface.to_owned(), change);
         let changed = self.update(actor, subject, attachment, update).await?;
-        changed.ok_or_else(|| no_interface(&subject.name, interface))
+        changed.interface.ok_or_else(|| no_interface(&subject.name, interface))
     }
 
-    /// The interface as it is afterwards, where it is one.
+    /// Changes a device where it is.
     pub(super) async fn update(
         self: &Arc<Self>,
         actor: &Actor,
         subject: &Subject,
         attachment: Attachment,
         update: Update,
-    ) -> Result<Option<DomainInterface>, Error> {
+    ) -> Result<Changed, Error> {
         let (live, _) = self.scope(subject, attachment)?;
         let request = if live { Request::UpdateDevice } else { Request::Configure };
         self.permits(subject, request)?;
@@ -128,7 +139,7 @@ impl Actions {
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         let definition = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config);
         let mut operation = UpdateDevice::new(actor, subject.uuid, turn);
-        let mut changed = None;
+        let mut changed = Changed::default();
         match update {
             Update::Interface(name, change) => {
                 // What a running interface is called names it in the definition too.
@@ -137,23 +148,28 @@ impl Actions {
                 let name = mac.unwrap_or(name);
                 if let Some(definition) = definition {
                     let mut after = definition.as_ref().clone();
-                    changed = Some(DomainInterface::from(&put(&mut after, &name, &change)?.1));
+                    changed.interface = Some(DomainInterface::from(&put(&mut after, &name, &change)?.1));
                     let after = self.ask_definition(actor, &snapshot, after).await?;
                     operation.definition = Some((definition.as_ref().clone(), after));
                 }
                 if live {
-                    changed = Some(self.plan_live(actor, &snapshot, &name, &change, &mut operation).await?);
+                    let interface = self.plan_live(actor, &snapshot, &name, &change, &mut operation).await?;
+                    changed.interface = Some(interface);
                 }
             }
             Update::Disk(change) => {
                 if live {
                     let mut whole = snapshot.config.clone();
-                    operation.disk = Some(change.live(&mut whole)?);
+                    let (old, new) = change.live(&mut whole)?;
                     define::check(&whole)?;
+                    let new = self.plan_medium(actor, &snapshot, &old, new).await?;
+                    changed.warnings = self.device_warnings(std::slice::from_ref(&new)).await;
+                    operation.disk = Some((old, new));
                 }
                 if let Some(definition) = definition {
                     let mut after = definition.as_ref().clone();
-                    change.put(&mut after)?;
+                    let disk = change.put(&mut after)?;
+                    changed.warnings = self.device_warnings(&[disk]).await;
                     let after = self.ask_definition(actor, &snapshot, after).await?;
                     operation.definition = Some((definition.as_ref().clone(), after));
                 }

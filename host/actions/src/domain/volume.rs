@@ -1,8 +1,11 @@
 //! Disks that are volumes of storage pools: where they are, when a domain gets them.
 
+use std::path::PathBuf;
+
 use reeve_model::domain::{Device, Disk, DiskSource, DomainConfig, FoundVolume};
 use reeve_model::storage::{Encryption, VolumeKind};
 use reeve_model::{Error, ErrorCode};
+use reeve_storage::Storage;
 
 use super::disk::image_source;
 use crate::{Actions, storing};
@@ -41,6 +44,27 @@ impl Actions {
         }
         present.devices.disks = disks;
         (present, missing)
+    }
+
+    /// What is to be minded about devices of the host that a guest would write, a sentence each (guide 12.1, 13.3). What is a volume was chosen
+    /// for guests when its pool was made.
+    pub(super) async fn device_warnings(&self, disks: &[Disk]) -> Vec<String> {
+        let written = |disk: &&Disk| !(disk.readonly || disk.device == "cdrom");
+        let named = disks.iter().filter(written).filter_map(|disk| match &disk.source {
+            DiskSource::File { path: Some(path) } | DiskSource::Block { path: Some(path) } => {
+                Some((disk.target.clone(), PathBuf::from(path)))
+            }
+            _ => None,
+        });
+        let named: Vec<_> = named.collect();
+        let look = move |_: &Storage| {
+            let warn = |(target, path): &(String, PathBuf)| {
+                Some(format!("disk '{target}': {}", reeve_storage::warn_guest_device(path)?))
+            };
+            Ok(named.iter().filter_map(warn).collect())
+        };
+        // Who can't look says nothing.
+        self.on_storage(look).await.unwrap_or_default()
     }
 
     /// Looks up the volume of a device, if it is a disk that has one.

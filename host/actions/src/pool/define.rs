@@ -12,7 +12,7 @@ use crate::{Actions, document};
 impl Actions {
     /// Adds a definition, or replaces the one with the same name and UUID. A running pool goes on as it is until its next start.
     pub async fn define_pool(&self, actor: &Actor, xml: &str, strict: bool) -> Result<DefinedPool, Error> {
-        let (config, warnings) = self.read_pool(actor, Verb::PoolDefine, xml, strict)?;
+        let (config, warnings) = self.read_pool(actor, Verb::PoolDefine, xml, strict).await?;
         let _changing = self.storing.changing.lock().await;
         self.keep_pool(actor, config, None, warnings).await
     }
@@ -29,7 +29,7 @@ impl Actions {
     ) -> Result<DefinedPool, Error> {
         let (uuid, pool) = self.pool(actor, Verb::PoolDefine, key)?;
         let name = pool.config().name.clone();
-        let (config, warnings) = self.read_pool(actor, Verb::PoolDefine, xml, strict)?;
+        let (config, warnings) = self.read_pool(actor, Verb::PoolDefine, xml, strict).await?;
         if config.name != name || config.uuid != uuid {
             let message =
                 format!("an edit may not change the name or UUID of storage pool '{name}' ({uuid})");
@@ -81,18 +81,20 @@ impl Actions {
     }
 
     /// Reads a document, and refuses what this host can't serve and what `actor` may not do to it.
-    pub(super) fn read_pool(
+    pub(super) async fn read_pool(
         &self,
         actor: &Actor,
         verb: Verb,
         xml: &str,
         strict: bool,
     ) -> Result<(PoolConfig, Vec<String>), Error> {
-        let (config, warnings) = document::parse_pool(xml, strict)?;
+        let (config, mut warnings) = document::parse_pool(xml, strict)?;
         self.authorize(actor, verb, &config.name)?;
         reeve_storage::check(&config)?;
         // What it holds is told by the host, not by a document.
         let config = PoolConfig { capacity: None, allocation: None, available: None, ..config };
+        let looked_at = config.clone();
+        warnings.extend(self.on_storage(move |_| Ok(reeve_storage::warn_pool_devices(&looked_at))).await?);
         Ok((config, warnings))
     }
 

@@ -45,7 +45,7 @@ impl Actions {
 
     /// Starts a pool that has no definition; it is gone when it stops. One that is defined is started with this document.
     pub async fn create_pool(&self, actor: &Actor, xml: &str, strict: bool) -> Result<DefinedPool, Error> {
-        let (config, warnings) = self.read_pool(actor, Verb::PoolStart, xml, strict)?;
+        let (config, warnings) = self.read_pool(actor, Verb::PoolStart, xml, strict).await?;
         self.check_pool_identity(&config)?;
         let config = Arc::new(config);
         let asked = Pool { definition: Some(Arc::clone(&config)), live: None, autostart: false };

@@ -2,6 +2,7 @@
 
 use reeve_actions::Attachment;
 use reeve_model::ErrorCode;
+use reeve_model::domain_disk::{ChangeMedia, MediaAction};
 use reeve_model::event::DomainChange as Change;
 
 use crate::support::{Host, ROOT, changes_until, host, plain, refused};
@@ -48,6 +49,48 @@ async fn a_running_domain_is_changed_where_it_is_said() {
     assert_eq!(has(&host), (true, true));
     host.detach_device(&ROOT, "web", DISK).await.unwrap();
     assert_eq!(has(&host), (false, true));
+}
+
+#[tokio::test]
+async fn a_medium_is_changed_where_it_is_said() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let drive =
+        "<disk type='file' device='cdrom'><source file='/srv/a.iso'/><target dev='hdc' bus='virtio'/></disk>";
+    host.attach_device(&ROOT, "web", drive).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    let mut events = host.events(&ROOT, None).unwrap();
+    let change = |source: Option<&str>, attachment| {
+        let action = if source.is_some() { MediaAction::Update } else { MediaAction::Eject };
+        let change = ChangeMedia { action, source: source.map(str::to_owned), ..ChangeMedia::default() };
+        host.change_media(&ROOT, "web", "hdc", change, attachment)
+    };
+    let media = || {
+        let xml = |inactive| host.xml(&ROOT, "web", inactive).unwrap();
+        [false, true].map(|inactive| {
+            let name = |name: &&&str| xml(inactive).contains(**name);
+            ["a.iso", "b.iso"].iter().find(name).copied()
+        })
+    };
+    change(Some("/srv/b.iso"), Attachment::Live).await.unwrap();
+    assert_eq!(media(), [Some("b.iso"), Some("a.iso")]);
+    assert_eq!(changes_until(&mut events, Change::Changed).await, [Change::Changed]);
+    change(None, Attachment::Config).await.unwrap();
+    assert_eq!(media(), [Some("b.iso"), None]);
+    refused(
+        change(None, Attachment::LiveAndConfig).await,
+        ErrorCode::WrongState,
+        &["'hdc'", "is empty already"],
+    );
+    assert_eq!(media(), [Some("b.iso"), None], "both or none");
+    change(Some("/srv/a.iso"), Attachment::Persistent).await.unwrap();
+    assert_eq!(media(), [Some("a.iso"), Some("a.iso")]);
+    let document = drive.replace("<source file='/srv/a.iso'/>", "");
+    host.update_device(&ROOT, "web", &document, Attachment::Live).await.unwrap();
+    assert_eq!(media(), [None, Some("a.iso")]);
+    let serial = document.replace("</disk>", "<serial>7</serial></disk>");
+    let refusal = host.update_device(&ROOT, "web", &serial, Attachment::Live).await;
+    refused(refusal, ErrorCode::Unsupported, &["'hdc'", "but for the medium of a drive"]);
 }
 
 #[tokio::test]

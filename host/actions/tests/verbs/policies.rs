@@ -10,6 +10,7 @@ use reeve_actions::policy_port::{
     NetworkGuard, PolicyPort, Rewrite, Steering, StorageGuard, StrategyRequest,
 };
 use reeve_actions::{Actions, Attachment, diff, edit};
+use reeve_model::domain_disk::{ChangeMedia, MediaAction};
 use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
 use reeve_model::filter::Ruleset;
@@ -132,6 +133,24 @@ async fn every_guard_is_asked_once_and_in_order() {
     assert!(hooks(&policy).is_empty(), "no hook is about links");
     host.set_interface_link(&ROOT, "web", "52:54:00:00:00:07", false, Attachment::Config).await.unwrap();
     assert_eq!(hooks(&policy), [Hook::DomainDefine], "a definition is replaced");
+    // A medium that goes in is a device that comes; one that goes out is nobody's concern.
+    let drive = "<disk type='file' device='cdrom'><target dev='hdc' bus='virtio'/></disk>";
+    host.attach_device(&ROOT, "web", drive).await.unwrap();
+    hooks(&policy);
+    let change = |action, source: Option<&str>| {
+        let change = ChangeMedia { action, source: source.map(str::to_owned), ..ChangeMedia::default() };
+        host.change_media(&ROOT, "web", "hdc", change, Attachment::Live)
+    };
+    change(MediaAction::Insert, Some("/srv/a.iso")).await.unwrap();
+    assert_eq!(hooks(&policy), [Hook::DeviceAttach]);
+    change(MediaAction::Eject, None).await.unwrap();
+    assert!(hooks(&policy).is_empty());
+    *policy.deny.lock().unwrap() = Some(Hook::DeviceAttach);
+    let denied = change(MediaAction::Insert, Some("/srv/b.iso")).await;
+    refused(denied, ErrorCode::Denied, &["device-attach", "not today"]);
+    *policy.deny.lock().unwrap() = None;
+    hooks(&policy);
+    assert!(!host.xml(&ROOT, "web", false).unwrap().contains(".iso"));
     host.reset(&ROOT, "web").await.unwrap();
     host.destroy(&ROOT, "web").await.unwrap();
     let asked = std::mem::take(&mut *policy.asked.lock().unwrap());

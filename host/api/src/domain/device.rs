@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use reeve_actions::Attachment;
 use reeve_model::Error;
-use reeve_model::api::DeviceOptions;
+use reeve_model::api::{ChangedDomain, DeviceOptions};
 use reeve_model::stats::DomainSummary;
 
 use crate::error::ApiError;
@@ -20,7 +20,7 @@ use crate::state::ApiState;
     tag = "domains",
     params(("domain" = String, Path, description = "Name or UUID"), DeviceOptions),
     request_body(content = String, content_type = "application/xml", description = "One device, e.g. <disk>"),
-    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+    responses((status = OK, body = ChangedDomain), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn attach_device(
     State(state): State<ApiState>,
@@ -28,7 +28,7 @@ pub(crate) async fn attach_device(
     Path(domain): Path<String>,
     Query(options): Query<DeviceOptions>,
     Xml(device): Xml,
-) -> Result<Json<DomainSummary>, ApiError> {
+) -> Result<Json<ChangedDomain>, ApiError> {
     Ok(Json(state.actions.attach_device_to(&actor, &domain, &device, attachment(options)).await?))
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn detach_device(
     tag = "domains",
     params(("domain" = String, Path, description = "Name or UUID"), DeviceOptions),
     request_body(content = String, content_type = "application/xml", description = "One device, e.g. <interface>"),
-    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+    responses((status = OK, body = ChangedDomain), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn update_device(
     State(state): State<ApiState>,
@@ -68,7 +68,7 @@ pub(crate) async fn update_device(
     Path(domain): Path<String>,
     Query(options): Query<DeviceOptions>,
     Xml(device): Xml,
-) -> Result<Json<DomainSummary>, ApiError> {
+) -> Result<Json<ChangedDomain>, ApiError> {
     Ok(Json(state.actions.update_device(&actor, &domain, &device, attachment(options)).await?))
 }
 

@@ -3,12 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use reeve_model::Error;
-use reeve_model::api::{DeviceOptions, XmlOptions};
+use reeve_model::api::{ChangedDomain, DeviceOptions, XmlOptions};
 use reeve_model::domain::IoTune;
 use reeve_model::domain_disk::{
     ChangeMedia, CloneDomain, ClonedDomain, DiskFilter, DiskSize, DomainDisk, ResizeDisk,
 };
-use reeve_model::stats::DomainSummary;
 
 use super::device::attachment;
 use crate::error::ApiError;
@@ -133,7 +132,7 @@ pub(crate) async fn set_disk_limits(
         DeviceOptions,
     ),
     request_body = ChangeMedia,
-    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+    responses((status = OK, body = ChangedDomain), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn change_media(
     State(state): State<ApiState>,
@@ -141,7 +140,7 @@ pub(crate) async fn change_media(
     Path((domain, disk)): Path<(String, String)>,
     Query(options): Query<DeviceOptions>,
     extract::Json(body): extract::Json<ChangeMedia>,
-) -> Result<Json<DomainSummary>, ApiError> {
+) -> Result<Json<ChangedDomain>, ApiError> {
     let to = attachment(options);
     Ok(Json(state.actions.change_media(&actor, &domain, &disk, body, to).await?))
 }

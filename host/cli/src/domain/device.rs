@@ -27,8 +27,9 @@ pub struct AttachDevice {
 impl AttachDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let device = read_document(&self.file)?;
-        let row = context.client.attach_device(&self.target.domain, &device, self.scope.options()).await?;
-        context.show(&Done::new(row, "has the device now"))
+        let domain = &self.target.domain;
+        let changed = context.client.attach_device(domain, &device, self.scope.options()).await?;
+        context.show(&Done::changed(context, changed, "has the device now"))
     }
 }
 
@@ -56,7 +57,7 @@ impl DetachDevice {
 #[command(after_help = "\
 The device is found by its MAC address or target. What the document does not say of an interface's model, MTU, address and alias
 stays; everything else becomes what the document says. While the guest runs an interface can move to another network or bridge, get
-another packet filter, other limits and another link state; disks change in the definition only.
+another packet filter, other limits and another link state, and a drive for CDs another medium; other disks change in the definition only.
 
 Example:
   reeve domain update-device web interface.xml --persistent
@@ -74,8 +75,9 @@ pub struct UpdateDevice {
 impl UpdateDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let device = read_document(&self.file)?;
-        let row = context.client.update_device(&self.target.domain, &device, self.scope.options()).await?;
-        context.show(&Done::new(row, "has the changed device now"))
+        let domain = &self.target.domain;
+        let changed = context.client.update_device(domain, &device, self.scope.options()).await?;
+        context.show(&Done::changed(context, changed, "has the changed device now"))
     }
 }
 

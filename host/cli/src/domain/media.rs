@@ -15,12 +15,13 @@ use crate::exit::Usage;
 /// Options of `reeve domain change-media`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Guests of this host have discs as virtio disks, which have no tray: the medium of a running machine can't be changed, that of the
-definition can.
+A guest of this host has a drive for CDs as a disk on the virtio bus that is only read. One that runs sees an empty drive as a disk without
+a sector, and is told when a medium comes or goes. Such a drive has no lock: the guest can't keep a medium.
 
 Examples:
-  reeve domain change-media web hdc --eject --config
-  reeve domain change-media web hdc /srv/iso/debian.iso --insert --config")]
+  reeve domain change-media web vdc --eject
+  reeve domain change-media web vdc /srv/iso/debian.iso --insert --live --config
+  reeve domain change-media web vdc debian.iso --pool images")]
 pub struct ChangeMediaOf {
     #[command(flatten)]
     drive: Named,
@@ -45,6 +46,9 @@ pub struct ChangeMediaOf {
     /// Insert whatever is in the drive
     #[arg(long)]
     force: bool,
+    /// The medium is a block device; looked at where it is not said
+    #[arg(long, conflicts_with = "pool")]
+    block: bool,
     #[command(flatten)]
     scope: Scope,
 }
@@ -144,15 +148,16 @@ impl ChangeMediaOf {
             let message = "there is no medium to put in: name its source".to_owned();
             return Err(Usage { message, hint: Some("give --eject to take one out") }.into());
         }
-        let change = ChangeMedia { action, source, pool: self.pool, force: self.force };
+        let change = ChangeMedia { action, source, pool: self.pool, force: self.force, block: self.block };
         let Named { target, disk } = self.drive;
-        let row = context.client.change_media(&target.domain, &disk, &change, self.scope.options()).await?;
+        let options = self.scope.options();
+        let changed = context.client.change_media(&target.domain, &disk, &change, options).await?;
         let done = match action {
             MediaAction::Eject => "has its medium ejected",
             MediaAction::Insert => "has the medium inserted",
             MediaAction::Update => "has its medium updated",
         };
-        context.show(&Done::new(row, done))
+        context.show(&Done::changed(context, changed, done))
     }
 }
 
@@ -193,8 +198,8 @@ impl AttachDisk {
             return context.print(document.trim_end());
         }
         let domain = &self.target.domain;
-        let row = context.client.attach_device(domain, &document, self.scope.options()).await?;
-        context.show(&Done::new(row, "has the disk now"))
+        let changed = context.client.attach_device(domain, &document, self.scope.options()).await?;
+        context.show(&Done::changed(context, changed, "has the disk now"))
     }
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use reeve_image::{Access, BenchOptions, Format};
 use serde::Serialize;
 
+use super::cache::{Caches, Mode};
 use super::open::{self, Backing};
 use super::size;
 use crate::context::Context;
@@ -45,6 +46,9 @@ pub struct Bench {
     /// After so many writes wait until they are on the disk
     #[arg(long, default_value_t = 0, requires = "write", value_name = "COUNT")]
     flush_interval: u64,
+    /// Whether requests go by the host's page cache, and when writes are on the disk
+    #[arg(short = 't', long, value_enum, default_value_t)]
+    cache: Mode,
     #[command(flatten)]
     backing: Backing,
 }
@@ -52,7 +56,8 @@ pub struct Bench {
 impl Bench {
     pub(crate) fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let access = if self.write { Access::Write } else { Access::Read };
-        let mut image = open::chain(context, &self.file, self.format, access, &self.backing)?;
+        let caches = Caches::all(self.cache);
+        let mut image = open::chain(context, &self.file, self.format, access, &self.backing, caches)?;
         let took = image.bench(&BenchOptions {
             count: self.count,
             buffer: self.buffer_size,

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use reeve_image::{Access, Format, Repair};
 use serde::Serialize;
 
+use super::cache::Mode;
 use super::open;
 use crate::context::Context;
 use crate::exit::Invalid;
@@ -30,6 +31,9 @@ pub struct Check {
     /// Repair what can be repaired
     #[arg(short, long, value_enum)]
     repair: Option<What>,
+    /// Whether reads go by the host's page cache
+    #[arg(short = 'T', long, value_enum, default_value_t, value_name = "CACHE")]
+    source_cache: Mode,
 }
 
 /// What is repaired.
@@ -48,7 +52,7 @@ impl Check {
             Some(What::Leaks) => (Repair::Leaks, Access::Write),
             Some(What::All) => (Repair::All, Access::Write),
         };
-        let file = open::file(&self.file, access)?;
+        let file = open::file(&self.file, access)?.with_cache(self.source_cache.into())?;
         let format = open::format(context, &file, self.format)?;
         let report = Report(reeve_image::check(file, format, repair)?);
         context.show(&report)?;

@@ -6,6 +6,7 @@ use clap::Args;
 use reeve_image::{Access, Format};
 
 use super::Done;
+use super::cache::Mode;
 use super::open::{self, Backing};
 use super::progress::ShowProgress;
 use crate::context::Context;
@@ -28,6 +29,9 @@ pub struct Commit {
     /// Leave the content in the image, too
     #[arg(short = 'd', long)]
     keep: bool,
+    /// When what is written to the backing file and the image is on the disk
+    #[arg(short = 't', long, value_enum, default_value_t)]
+    cache: Mode,
     #[command(flatten)]
     progress: ShowProgress,
     #[command(flatten)]
@@ -36,8 +40,8 @@ pub struct Commit {
 
 impl Commit {
     pub(crate) fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let mut image = open::alone(context, &self.file, self.format, Access::Write)?;
-        let resolver = open::resolver(&self.file, self.format, &self.directories)?;
+        let mut image = open::alone(context, &self.file, self.format, Access::Write, self.cache.into())?;
+        let resolver = open::resolver(&self.file, self.format, &self.directories, self.cache.into())?;
         let meter = self.progress.meter();
         image.commit(&resolver, !self.keep, &|done, all| meter.tell(done, all))?;
         meter.end();

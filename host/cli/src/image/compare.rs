@@ -6,6 +6,7 @@ use clap::Args;
 use reeve_image::{Access, Difference, Format};
 use serde::Serialize;
 
+use super::cache::{Caches, Mode};
 use super::open::{self, Backing};
 use crate::context::Context;
 use crate::output::Show;
@@ -35,6 +36,9 @@ pub struct Compare {
     /// Sizes must be the same, too
     #[arg(short, long)]
     strict: bool,
+    /// Whether reads go by the host's page cache
+    #[arg(short = 'T', long, value_enum, default_value_t, value_name = "CACHE")]
+    source_cache: Mode,
     #[command(flatten)]
     backing: Backing,
 }
@@ -46,8 +50,9 @@ struct Differ;
 
 impl Compare {
     pub(crate) fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let one = open::chain(context, &self.one, self.format, Access::Read, &self.backing)?;
-        let other = open::chain(context, &self.other, self.other_format, Access::Read, &self.backing)?;
+        let (backing, caches) = (&self.backing, Caches::all(self.source_cache));
+        let one = open::chain(context, &self.one, self.format, Access::Read, backing, caches)?;
+        let other = open::chain(context, &self.other, self.other_format, Access::Read, backing, caches)?;
         let difference = one.difference(&other, self.strict)?;
         let (offset, size) = match difference {
             Some(Difference::Content { offset }) => (Some(offset), false),

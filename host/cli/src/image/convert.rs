@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use reeve_image::{Access, ConvertOptions, Format};
 
+use super::cache::{Caches, Mode};
 use super::create::NewImage;
 use super::open::{self, Backing};
 use super::progress::ShowProgress;
@@ -40,9 +41,12 @@ pub struct Convert {
     /// Zero bytes in a row that become a hole; 0 writes all zeros
     #[arg(short = 'S', long, value_parser = size::size, default_value = "4K", value_name = "SIZE")]
     sparse: u64,
-    /// Whether to wait until the new image is on the disk
-    #[arg(short = 't', long, value_enum, default_value_t = Cache::Writeback)]
-    cache: Cache,
+    /// When what is written is on the disk
+    #[arg(short = 't', long, value_enum, default_value_t)]
+    cache: Mode,
+    /// Whether the image is read by the host's page cache
+    #[arg(short = 'T', long, value_enum, default_value_t, value_name = "CACHE")]
+    source_cache: Mode,
     #[command(flatten)]
     options: NewImage,
     #[command(flatten)]
@@ -54,30 +58,20 @@ pub struct Convert {
     overwrite: bool,
 }
 
-/// Cache modes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Cache {
-    /// Wait at the end
-    #[value(alias = "none", alias = "writethrough", alias = "directsync")]
-    Writeback,
-    /// Do not wait: faster, and lost when the host stops soon after
-    Unsafe,
-}
-
 impl Convert {
     pub(crate) fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let source = open::chain(context, &self.source, self.format, Access::Read, &self.backing)?;
+        let caches = Caches::all(self.source_cache);
+        let source = open::chain(context, &self.source, self.format, Access::Read, &self.backing, caches)?;
         let options = ConvertOptions {
             create: self.options.options(self.output_format, 0),
             compress: self.compress,
             sparse: self.sparse,
         };
         let (target, file) = Target::begin(&self.target, self.overwrite)?;
+        let file = file.with_cache(self.cache.into())?;
         let meter = self.progress.meter();
         let file = reeve_image::convert(&source, file, &options, &|done, all| meter.tell(done, all))?;
-        if self.cache != Cache::Unsafe {
-            file.sync()?;
-        }
+        file.sync()?;
         target.finish()?;
         meter.end();
         context.show(&Done::new(&self.target, "written"))

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use reeve_image::{Access, BackingReference, Compat, CreateOptions, Format, Preallocation, Qcow2Options};
+use reeve_image::{
+    Access, BackingReference, Cache, Compat, CreateOptions, Format, Preallocation, Qcow2Options,
+};
 
 use super::target::Target;
 use super::{Done, open, size};
@@ -120,7 +122,7 @@ impl Create {
             (Some(size), _) => size,
             (None, Some((name, format))) => {
                 let path = self.file.parent().unwrap_or(Path::new("")).join(name);
-                open::alone(context, &path, Some(format), Access::Read)?.size()
+                open::alone(context, &path, Some(format), Access::Read, Cache::default())?.size()
             }
             (None, None) => {
                 let message = "a new image needs a size".to_owned();

@@ -6,6 +6,7 @@ use clap::Args;
 use reeve_image::{Access, Compat, CompressionType, Format, Qcow2Info, Snapshot};
 use serde::Serialize;
 
+use super::cache::Caches;
 use super::open::{self, Backing};
 use super::size::short;
 use crate::context::Context;
@@ -44,8 +45,16 @@ impl Info {
             false => open::file(&self.file, Access::Read)?,
         };
         if self.backing_chain {
-            let image =
-                open::with_chain(context, file, &self.file, self.format, Access::Read, &self.backing)?;
+            let caches = Caches::default();
+            let image = open::with_chain(
+                context,
+                file,
+                &self.file,
+                self.format,
+                Access::Read,
+                &self.backing,
+                caches,
+            )?;
             return context.show(&Chain(image.chain_info()?.into_iter().map(Row::from).collect()));
         }
         let format = open::format(context, &file, self.format)?;

@@ -6,6 +6,7 @@ use clap::Args;
 use reeve_image::{Access, Extent, Format, ImageError};
 use serde::Serialize;
 
+use super::cache::Caches;
 use super::open::{self, Backing};
 use crate::context::Context;
 use crate::output::Show;
@@ -38,7 +39,8 @@ impl Map {
             true => open::unlocked(&self.file)?,
             false => open::file(&self.file, Access::Read)?,
         };
-        let image = open::with_chain(context, file, &self.file, self.format, Access::Read, &self.backing)?;
+        let (backing, caches) = (&self.backing, Caches::default());
+        let image = open::with_chain(context, file, &self.file, self.format, Access::Read, backing, caches)?;
         let mut rows = Vec::new();
         image.map(|extent| {
             let name = image.name_at(extent.depth).unwrap_or_default().to_owned();

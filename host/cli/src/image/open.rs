@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use reeve_image::{
-    Access, BackingError, BackingRequest, BackingResolver, Directories, Format, Image, ImageFile, probe,
+    Access, BackingError, BackingRequest, BackingResolver, Cache, Directories, Format, Image, ImageFile,
+    probe,
 };
+use reeve_model::sentence;
 use reeve_sys::open::{ImageAccess, ImageError, Sharing};
 
+use super::cache::Caches;
 use crate::context::Context;
 
 /// Where backing files may be.
@@ -62,8 +65,9 @@ pub(crate) fn chain(
     told: Option<Format>,
     access: Access,
     backing: &Backing,
+    caches: Caches,
 ) -> anyhow::Result<Image> {
-    with_chain(context, file(path, access)?, path, told, access, backing)
+    with_chain(context, file(path, access)?, path, told, access, backing, caches)
 }
 
 /// The same for a file that is open.
@@ -74,10 +78,11 @@ pub(crate) fn with_chain(
     told: Option<Format>,
     access: Access,
     backing: &Backing,
+    caches: Caches,
 ) -> anyhow::Result<Image> {
     let format = format(context, &file, told)?;
-    let resolver = resolver(path, told, backing)?;
-    Ok(reeve_image::open(file, format, access, &resolver)?)
+    let resolver = resolver(path, told, backing, caches.below)?;
+    Ok(reeve_image::open(file.with_cache(caches.image)?, format, access, &resolver)?)
 }
 
 /// Opens an image without its backing file.
@@ -86,14 +91,20 @@ pub(crate) fn alone(
     path: &Path,
     told: Option<Format>,
     access: Access,
+    cache: Cache,
 ) -> anyhow::Result<Image> {
-    let file = file(path, access)?;
+    let file = file(path, access)?.with_cache(cache)?;
     let format = format(context, &file, told)?;
     Ok(reeve_image::open_alone(file, format, access)?)
 }
 
 /// Finds the backing files of an image: in its own directory, and those that were allowed.
-pub(crate) fn resolver(path: &Path, told: Option<Format>, backing: &Backing) -> anyhow::Result<Resolver> {
+pub(crate) fn resolver(
+    path: &Path,
+    told: Option<Format>,
+    backing: &Backing,
+    cache: Cache,
+) -> anyhow::Result<Resolver> {
     let own = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut directories = Directories::new();
     for place in std::iter::once(own).chain(backing.directories.iter().map(PathBuf::as_path)) {
@@ -107,7 +118,7 @@ pub(crate) fn resolver(path: &Path, told: Option<Format>, backing: &Backing) -> 
                 .map_err(|source| OpenImage { file: place.to_owned(), source: source.into() })?;
         }
     }
-    Ok(Resolver { directories, told: told.is_some() })
+    Ok(Resolver { directories, told: told.is_some(), cache })
 }
 
 /// Backing files for a command line.
@@ -115,6 +126,7 @@ pub(crate) struct Resolver {
     directories: Directories,
     /// The format of the image was told, so that no guest can have written what it says.
     told: bool,
+    cache: Cache,
 }
 
 impl BackingResolver for Resolver {
@@ -127,7 +139,7 @@ impl BackingResolver for Resolver {
         let file = self.directories.open(request)?;
         let sharing = if request.write { Sharing::Exclusive } else { Sharing::Shared };
         match reeve_sys::open::lock(file.file(), sharing) {
-            Ok(()) => Ok(file),
+            Ok(()) => file.with_cache(self.cache).map_err(|error| BackingError::Refused(sentence(&error))),
             Err(ImageError::Io(error)) => Err(error.into()),
             Err(other) => {
                 Err(BackingError::Io(io::Error::new(io::ErrorKind::ResourceBusy, other.to_string())))

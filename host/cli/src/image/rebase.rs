@@ -6,6 +6,7 @@ use clap::Args;
 use reeve_image::{Access, BackingReference, Format};
 
 use super::Done;
+use super::cache::{Caches, Mode};
 use super::open::{self, Backing};
 use super::progress::ShowProgress;
 use crate::context::Context;
@@ -36,6 +37,12 @@ pub struct Rebase {
     /// Write the name and nothing else
     #[arg(short = 'u', long = "unsafe")]
     unsafely: bool,
+    /// When what is written to the image is on the disk
+    #[arg(short = 't', long, value_enum, default_value_t)]
+    cache: Mode,
+    /// Whether the old and the new backing files are read by the host's page cache
+    #[arg(short = 'T', long, value_enum, default_value_t, value_name = "CACHE")]
+    source_cache: Mode,
     #[command(flatten)]
     progress: ShowProgress,
     #[command(flatten)]
@@ -47,11 +54,13 @@ impl Rebase {
         let reference =
             (!self.backing.is_empty()).then(|| BackingReference::new(&self.backing, self.backing_format));
         if self.unsafely {
-            let mut image = open::alone(context, &self.file, self.format, Access::Write)?;
+            let mut image = open::alone(context, &self.file, self.format, Access::Write, self.cache.into())?;
             image.set_backing(reference)?;
         } else {
-            let mut image = open::chain(context, &self.file, self.format, Access::Write, &self.directories)?;
-            let resolver = open::resolver(&self.file, self.format, &self.directories)?;
+            let caches = Caches { image: self.cache.into(), below: self.source_cache.into() };
+            let (file, format, directories) = (&self.file, self.format, &self.directories);
+            let mut image = open::chain(context, file, format, Access::Write, directories, caches)?;
+            let resolver = open::resolver(file, format, directories, caches.below)?;
             let new =
                 reference.as_ref().map(|reference| image.open_backing(reference, &resolver)).transpose()?;
             let meter = self.progress.meter();

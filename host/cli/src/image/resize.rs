@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use reeve_image::{Access, Format, NewSize, ResizeOptions};
 
+use super::cache::Caches;
 use super::create::Space;
 use super::open::{self, Backing};
 use super::{Done, size};
@@ -43,7 +44,8 @@ pub struct Resize {
 
 impl Resize {
     pub(crate) fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let mut image = open::chain(context, &self.file, self.format, Access::Write, &self.backing)?;
+        let caches = Caches::default();
+        let mut image = open::chain(context, &self.file, self.format, Access::Write, &self.backing, caches)?;
         let Some(size) = self.size.of(image.size()) else {
             return Err(
                 Invalid(format!("the disk has {} bytes and can't have so many less", image.size())).into()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use reeve_image::{Access, Format, Image};
+use reeve_image::{Access, Cache, Format, Image};
 use serde::Serialize;
 
 use super::Done;
@@ -75,7 +75,7 @@ pub struct Delete {
 
 impl Target {
     fn open(&self, context: &Context, access: Access) -> anyhow::Result<Image> {
-        open::alone(context, &self.file, self.format, access)
+        open::alone(context, &self.file, self.format, access, Cache::default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use reeve_model::storage::{
-    PoolConfig, PoolKind, PoolSource, PoolTarget, SourceDevice, SourceHost, TakePool,
+    Adapter, PoolConfig, PoolKind, PoolSource, PoolTarget, SourceDevice, SourceHost, TakePool,
 };
 use uuid::Uuid;
 
@@ -53,6 +53,9 @@ struct Parts {
     /// Name of the source
     #[arg(long)]
     source_name: Option<String>,
+    /// Name of the SCSI adapter of the source, such as host5
+    #[arg(long)]
+    adapter_name: Option<String>,
     /// Directory of the volumes on this host
     #[arg(long)]
     target: Option<String>,
@@ -92,6 +95,10 @@ impl Parts {
                 devices: part(&self.source_dev, 2).map(device).into_iter().collect(),
                 name: part(&self.source_name, 3),
                 format: self.source_format.clone(),
+                adapter: self
+                    .adapter_name
+                    .clone()
+                    .map(|name| Adapter { name: Some(name), ..Adapter::default() }),
                 ..PoolSource::default()
             },
             target: PoolTarget { path: part(&self.target, 4), ..PoolTarget::default() },

@@ -103,6 +103,7 @@ impl Client {
         let patience = match call {
             Call::Restore { .. }
             | Call::SwitchDisks { .. }
+            | Call::ChangeMedium { .. }
             | Call::SnapshotDisks { .. }
             | Call::DropDiskSnapshots { .. } => BULK,
             _ => PATIENCE,
@@ -281,6 +282,7 @@ fn describe(call: &Call) -> &'static str {
         Call::ResizeDisk { .. } => "a new size of a disk",
         Call::LimitDisk { .. } => "other limits of a disk",
         Call::SwitchDisks { .. } => "a change of images",
+        Call::ChangeMedium { .. } => "another medium",
         Call::SnapshotDisks { .. } => "a snapshot",
         Call::DropDiskSnapshots { .. } => "the removal of a snapshot",
         Call::SetLink { .. } => "a change of a link",

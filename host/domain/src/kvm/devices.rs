@@ -11,8 +11,8 @@ use reeve_model::domain::{
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
-    ErrorAction, ErrorPolicy, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate, SerialConfig,
-    WatchdogAction, WatchdogConfig,
+    ErrorAction, ErrorPolicy, FdIndex, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate,
+    SerialConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -87,7 +87,12 @@ fn is_shared(disk: &Disk) -> bool {
 }
 
 fn is_readonly(disk: &Disk) -> bool {
-    disk.readonly || disk.device == "cdrom"
+    disk.readonly || is_drive(disk)
+}
+
+/// Its medium can be changed.
+pub(super) fn is_drive(disk: &Disk) -> bool {
+    disk.device == "cdrom"
 }
 
 fn keep(
@@ -133,8 +138,11 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     };
     let path = match &disk.source {
         DiskSource::File { path: Some(path) } | DiskSource::Block { path: Some(path) } => PathBuf::from(path),
+        DiskSource::File { path: None } | DiskSource::Block { path: None } if is_drive(disk) => {
+            return empty(disk, sources);
+        }
         DiskSource::File { path: None } | DiskSource::Block { path: None } => {
-            return Err(format!("disk '{target}' has no source: a virtio disk can't be empty"));
+            return Err(format!("disk '{target}' has no source: only a cdrom can be empty"));
         }
         DiskSource::Volume { found: Some(found), .. } => PathBuf::from(&found.path),
         DiskSource::Volume { pool, volume, found: None } => {
@@ -163,16 +171,33 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
         key: sources.add(Source::Key { what, path, image: fd, secret }),
         payload: 0,
     });
-    let serial = disk.serial.as_ref().map(|serial| serial.chars().take(20).collect());
-    let discard = disk.driver.discard.as_deref() == Some("unmap");
-    // What is below the image is known when it is opened.
-    let backing = Vec::new();
-    let limits = limits(&disk.iotune);
-    let errors = errors(&disk.driver);
+    device(&disk.common, DeviceKind::Block(BlockConfig { encryption, ..block(disk, fd, format)? }))
+}
+
+/// A drive without a medium.
+fn empty(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, String> {
+    let fd = sources.add(Source::Empty);
+    device(&disk.common, DeviceKind::Block(block(disk, fd, Format::Raw)?))
+}
+
+/// What a worker is told of a disk beside what encrypts it.
+fn block(disk: &Disk, fd: FdIndex, format: Format) -> Result<BlockConfig, String> {
     let io = if disk.driver.io.as_deref() == Some("threads") { IoEngine::Thread } else { IoEngine::Ring };
-    let block =
-        BlockConfig { fd, format, backing, readonly, serial, cache, discard, limits, errors, io, encryption };
-    device(&disk.common, DeviceKind::Block(block))
+    Ok(BlockConfig {
+        fd,
+        format,
+        // What is below the image is known when it is opened.
+        backing: Vec::new(),
+        readonly: is_readonly(disk),
+        removable: is_drive(disk),
+        serial: disk.serial.as_ref().map(|serial| serial.chars().take(20).collect()),
+        cache: cache_mode(disk)?,
+        discard: disk.driver.discard.as_deref() == Some("unmap"),
+        limits: limits(&disk.iotune),
+        errors: errors(&disk.driver),
+        io,
+        encryption: None,
+    })
 }
 
 /// What becomes of requests that fail (guide 20.16.1.5): as libvirt does, what is said of all holds for reads too, as far as it can.

@@ -332,6 +332,7 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         Source::TunnelClient { address } => {
             tunnel::client(*address, CONNECT).map_err(host("a network interface"))
         }
+        Source::Empty => open::empty().map_err(host("a drive without a medium")),
         Source::Key { .. } => unreachable!("a key is opened with its image"),
         Source::Image { what, path, access, format } => {
             return images::open(what, path, *access, *format);

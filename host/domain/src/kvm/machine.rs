@@ -324,7 +324,7 @@ impl Machine for KvmMachine {
 
     async fn update_device(&self, old: &Device, new: &Device) -> Result<(), DriverError> {
         if let (Device::Disk(old), Device::Disk(new)) = (old, new) {
-            return self.limit_disk(old, new).await;
+            return self.update_disk(old, new).await;
         }
         let (Device::Interface(old), Device::Interface(new)) = (old, new) else {
             let sentence = format!("{} can't be changed while the machine runs", new.describe());
@@ -443,11 +443,19 @@ impl KvmMachine {
         }
     }
 
-    /// Gives a disk what it is to have, which may differ in its limits only.
-    async fn limit_disk(&self, old: &Disk, new: &Disk) -> Result<(), DriverError> {
+    /// Gives a disk what it is to have, which may differ in its limits, or in the medium of a drive.
+    async fn update_disk(&self, old: &Disk, new: &Disk) -> Result<(), DriverError> {
+        let with_medium = old.with_medium_of(new);
+        if devices::is_drive(old) && with_medium == *new && with_medium != *old {
+            let new = new.clone();
+            let (medium, fds) = launch::blocking(move || switch::open_medium(&new)).await?;
+            return self.client.call(Call::ChangeMedium { medium }, fds).await.map(drop);
+        }
         if (Disk { iotune: old.iotune.clone(), ..new.clone() }) != *old {
-            let sentence =
-                format!("disk '{}' can't be changed while the machine runs, but for its limits", new.target);
+            let sentence = format!(
+                "disk '{}' can't be changed while the machine runs, but for its limits and the medium of a cdrom",
+                new.target
+            );
             return Err(DriverError::Unsupported(sentence));
         }
         let alias = old.common.alias.clone().unwrap_or_default();

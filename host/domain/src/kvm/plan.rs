@@ -26,6 +26,8 @@ pub(super) enum Source {
     Read { what: String, path: PathBuf },
     /// A disk image or block device, with what is below it.
     Image { what: String, path: PathBuf, access: ImageAccess, format: Format },
+    /// What a drive without a medium has: a file without a byte.
+    Empty,
     /// The key of an encrypted image among the sources.
     Key { what: String, path: PathBuf, image: FdIndex, secret: SecretReference },
     /// A character device for reading.

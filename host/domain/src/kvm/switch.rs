@@ -3,12 +3,12 @@
 use std::os::fd::OwnedFd;
 
 use reeve_model::domain::Disk;
-use reeve_vmm::config::{BackingConfig, DeviceKind, FdIndex};
+use reeve_vmm::config::{BackingConfig, BlockConfig, DeviceKind, FdIndex};
 use reeve_vmm::protocol::{Answer, Call, DiskSwitch, MAX_FDS};
 
 use super::client::Client;
 use super::plan::{Source, Sources};
-use super::{devices, images};
+use super::{devices, images, launch};
 use crate::driver::DriverError;
 
 /// Opens what `new` disks have. A file that is in the chain of an `old` one comes without a lock: its worker has it.
@@ -38,6 +38,24 @@ pub(super) fn open(old: &[Disk], new: &[Disk]) -> Result<(Vec<DiskSwitch>, Vec<O
         return Err(DriverError::Unsupported(sentence));
     }
     Ok((switches, fds))
+}
+
+/// Opens another medium for a drive.
+pub(super) fn open_medium(drive: &Disk) -> Result<(DiskSwitch, Vec<OwnedFd>), DriverError> {
+    let mut sources = Sources::default();
+    let mut device = devices::disk(drive, &mut sources).map_err(DriverError::Unsupported)?;
+    if sources.0.iter().any(|source| matches!(source, Source::Key { .. })) {
+        let sentence =
+            format!("the medium of disk '{}' is encrypted and can't be changed while it runs", drive.target);
+        return Err(DriverError::Unsupported(sentence));
+    }
+    let fds = launch::open_all(&sources, std::slice::from_mut(&mut device), &[])?;
+    match device.kind {
+        DeviceKind::Block(BlockConfig { fd, format, backing, .. }) => {
+            Ok((DiskSwitch { alias: device.alias, fd, format, backing }, fds))
+        }
+        _ => unreachable!("a disk is a block device"),
+    }
 }
 
 /// The alias of a disk and what it is to be opened from.

@@ -10,5 +10,6 @@ mod chain;
 mod convert;
 mod create;
 mod luks;
+mod peer;
 mod random;
 mod tool;

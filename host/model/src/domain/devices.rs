@@ -173,6 +173,20 @@ pub struct Disk {
     pub common: DeviceCommon,
 }
 
+impl Disk {
+    /// True for a drive: it has media, which come and go.
+    pub fn is_drive(&self) -> bool {
+        matches!(self.device.as_str(), "cdrom" | "floppy")
+    }
+
+    /// The same drive with what `other` has in it.
+    pub fn with_medium_of(&self, other: &Self) -> Self {
+        let driver = DiskDriver { format: other.driver.format.clone(), ..self.driver.clone() };
+        let (source, encryption) = (other.source.clone(), other.encryption.clone());
+        Self { source, driver, encryption, ..self.clone() }
+    }
+}
+
 /// `<driver>` of a disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskDriver {

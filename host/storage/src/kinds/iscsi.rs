@@ -5,7 +5,6 @@
 mod chap;
 mod portal;
 mod session;
-mod units;
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use reeve_model::storage::{BuildMode, FoundSource, PoolConfig, SourceHost, Sourc
 
 use self::chap::{Chap, Owner};
 use self::portal::{Keep, LOGIN_REFUSED, NO_OBJECTS, Portal, SESSION_EXISTS, iscsiadm};
-use self::units::Units;
+use super::units::{Source, Unit, Units};
 use crate::StorageError;
 use crate::pool::{Pool, Volumes, subject};
 use crate::program;
@@ -144,7 +143,8 @@ impl IscsiPool {
                 }
             }
         }
-        let units = Units { pool: self.clone() };
+        let (pool, directory) = (self.pool.clone(), self.directory.clone());
+        let units = Units { pool, directory, source: Box::new(self.clone()) };
         let deadline = Instant::now() + APPEARING;
         while units.found()?.is_empty() && Instant::now() < deadline {
             std::thread::park_timeout(PAUSE);
@@ -170,6 +170,29 @@ impl IscsiPool {
     /// Numbers of the sessions with the target.
     fn sessions(&self) -> Result<Vec<u32>, StorageError> {
         session::of(&self.target).map_err(StorageError::file("/sys/class/iscsi_session", "listed"))
+    }
+}
+
+impl Source for IscsiPool {
+    /// Several sessions show the same units; the first counts.
+    fn units(&self) -> Result<Vec<Unit>, StorageError> {
+        let failed = StorageError::file("/sys/class/iscsi_session", "listed");
+        match self.sessions()?.into_iter().next() {
+            Some(session) => session::units(session).map_err(failed),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn rescan(&self) -> Result<(), StorageError> {
+        for session in self.sessions()? {
+            let session = session.to_string();
+            iscsiadm(&["--mode", "session", "--sid", &session, "--rescan"], &[], &self.subject())?;
+        }
+        Ok(())
+    }
+
+    fn not_here(&self, what: &str) -> String {
+        format!("units of an iSCSI target are {what} on its server, not here")
     }
 }
 

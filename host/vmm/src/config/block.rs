@@ -20,6 +20,9 @@ pub struct BlockConfig {
     /// The guest can't write.
     #[serde(default)]
     pub readonly: bool,
+    /// It is a drive: its medium, which is only read, is changed while the guest runs, and a file without a byte is an empty one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removable: bool,
     /// Serial number, at most 20 bytes of ASCII.
     #[serde(default)]
     pub serial: Option<String>,

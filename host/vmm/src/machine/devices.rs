@@ -261,6 +261,17 @@ impl Devices {
         switches.iter().map(open).collect()
     }
 
+    /// Opens another medium for a drive, which may be of any size. The device must be stopped; nothing has changed yet.
+    pub(super) fn open_medium(&self, switch: &DiskSwitch, fds: &FdTable) -> Result<Successor, DeviceError> {
+        let control = self.disk(&switch.alias)?;
+        let failed = |cause| DeviceError::Failed { alias: switch.alias.clone(), cause };
+        control.check_drive().map_err(|error| failed(error.into()))?;
+        let DiskSwitch { alias, fd, format, backing } = switch;
+        let options = control.disk().options().clone();
+        let disk = make::disk(fds, alias, *fd, *format, backing, options).map_err(failed)?;
+        Ok(Successor { control: Arc::clone(control), disk })
+    }
+
     /// Makes a snapshot within the image of each disk, or none. The devices must be stopped.
     pub(super) fn snapshot_disks(
         &self,

@@ -376,6 +376,11 @@ impl Machine {
         Ok(self.devices.open_successors(switches, fds)?)
     }
 
+    /// Opens another medium for a drive. The machine must be [quiesced](Self::quiesce); nothing has changed yet.
+    pub fn open_medium(&self, switch: &DiskSwitch, fds: &FdTable) -> Result<Successor, MachineError> {
+        Ok(self.devices.open_medium(switch, fds)?)
+    }
+
     /// Puts images in their places. The machine must still be quiesced.
     pub fn switch_disks(&self, successors: Vec<Successor>) {
         successors.into_iter().for_each(Successor::step_in);

@@ -319,6 +319,7 @@ impl Worker {
             Call::BlockJob { alias, order } => self.life.block_job(&alias, order, fds)?,
             Call::BlockJobs => return Ok(Answer::BlockJobs { jobs: self.life.block_jobs() }),
             Call::SwitchDisks { disks } => self.life.switch_disks(&disks, fds)?,
+            Call::ChangeMedium { medium } => self.life.change_medium(&medium, fds)?,
             Call::SnapshotDisks { aliases, name, taken } => {
                 self.life.snapshot_disks(&aliases, &name, taken)?;
             }
@@ -349,6 +350,7 @@ impl Worker {
             }
             Call::ResizeDisk { alias, .. } | Call::DetachDevice { alias, .. } => life.refuse_busy(alias),
             Call::SwitchDisks { disks } => disks.iter().try_for_each(|disk| life.refuse_busy(&disk.alias)),
+            Call::ChangeMedium { medium } => life.refuse_busy(&medium.alias),
             Call::SnapshotDisks { aliases, .. } | Call::DropDiskSnapshots { aliases, .. } => {
                 aliases.iter().try_for_each(|alias| life.refuse_busy(alias))
             }
@@ -432,6 +434,7 @@ fn changes_machine(call: &Call) -> bool {
             | Call::LimitDisk { .. }
             | Call::BlockJob { .. }
             | Call::SwitchDisks { .. }
+            | Call::ChangeMedium { .. }
             | Call::SnapshotDisks { .. }
             | Call::DropDiskSnapshots { .. }
             | Call::SetLink { .. }

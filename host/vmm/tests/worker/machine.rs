@@ -23,6 +23,7 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         format: Format::Raw,
         backing: Vec::new(),
         readonly: false,
+        removable: false,
         serial: Some("reeve-0001".to_owned()),
         cache: CacheMode::Writeback,
         discard: false,

@@ -202,3 +202,58 @@ fn snapshots_hold_what_all_disks_were_at_one_moment() {
     }
     worker.finish();
 }
+
+#[test]
+fn a_drive_has_one_medium_after_the_other_and_none_in_between() {
+    let drive = |alias: &str, fd: u32| {
+        let mut device = disk(alias, fd, CacheMode::Writeback);
+        if let DeviceKind::Block(block) = &mut device.kind {
+            (block.readonly, block.removable) = (true, true);
+        }
+        device
+    };
+    let (fixed, first) = (image(0), image(0));
+    let handed = again(&first, false);
+    flock(&handed, FlockOperation::NonBlockingLockShared).unwrap();
+    let devices = vec![drive("vda", 2), disk("vdb", 3, CacheMode::Writeback)];
+    let (mut worker, mut terminal) = boot(devices, &[&handed, &fixed], |_| {});
+    drop(handed);
+    let change = |worker: &mut Worker, medium: DiskSwitch, fds: &[&File]| {
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(|file| file.as_fd()).collect();
+        worker.link.call_with(Call::ChangeMedium { medium }, &fds).map(drop)
+    };
+    assert!(terminal.run("disk info 0").contains("sectors=16384 access=ro"));
+    assert!(is_free(&first, false) && !is_free(&first, true));
+    let empty = tempfile::tempfile().unwrap();
+    change(&mut worker, to("vda", 0, Format::Raw, &[]), &[&again(&empty, false)]).unwrap();
+    assert!(is_free(&first, true), "the lock goes with the medium");
+    assert!(terminal.run("disk info 0").contains("sectors=0 access=ro"));
+    terminal.tell("disk read 0 0");
+    terminal.expect("error the disk has 0 sectors");
+
+    // Another one of another size and format, with what is below it.
+    let (top, below) = (overlay(Some(Format::Raw)), image(0));
+    let parts: [&File; 2] = [&again(&top, false), &again(&below, false)];
+    parts.iter().for_each(|file| flock(file, FlockOperation::NonBlockingLockShared).unwrap());
+    change(&mut worker, to("vda", 0, Format::Qcow2, &[(1, Format::Raw)]), &parts).unwrap();
+    assert!(terminal.run("disk info 0").contains("sectors=16384 access=ro"));
+    let (sum, same) = (terminal.run("disk sum 0 8 64"), terminal.run("disk sum 1 8 64"));
+    assert_eq!(field(&sum, "sum"), field(&same, "sum"));
+    let config = worker.reconnect(0).config.unwrap();
+    let DeviceKind::Block(block) = &config.devices[0].kind else { panic!("{config:?}") };
+    assert_eq!((block.format, block.backing.len(), block.removable), (Format::Qcow2, 1, true));
+
+    // What is no drive, no medium, or not there changes nothing.
+    let short = tempfile::tempfile().unwrap();
+    short.set_len(100).unwrap();
+    for (alias, file, why) in
+        [("vdb", &empty, "no drive"), ("vda", &short, "smaller than one block"), ("vdz", &empty, "vdz")]
+    {
+        let refused = change(&mut worker, to(alias, 0, Format::Raw, &[]), &[file]).unwrap_err();
+        assert!(refused.message.contains(why), "{refused}");
+    }
+    assert_eq!(field(&terminal.run("disk sum 0 8 64"), "sum"), field(&same, "sum"));
+    assert!(!is_free(&below, true));
+    assert_eq!(worker.status(), Status::Running);
+    worker.finish();
+}

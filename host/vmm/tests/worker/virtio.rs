@@ -49,6 +49,7 @@ pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
         format,
         backing,
         readonly: false,
+        removable: false,
         serial,
         cache,
         discard: true,

@@ -3,20 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::kinds::units::{Unit, address_of, at, names};
+
 const SESSIONS: &str = "/sys/class/iscsi_session";
 /// The most targets of one server, and units of one target, that are looked at.
 const MOST: usize = 4096;
-
-/// A unit of a target.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Unit {
-    /// Channel, target and unit.
-    pub(super) address: (u32, u32, u64),
-    /// What the kernel calls its device, as `sdb`.
-    pub(super) device: String,
-    /// Identity that the unit has on its server, where it tells one.
-    pub(super) id: Option<String>,
-}
 
 /// Names of the targets in what a discovery prints: `portal,group name`, a line each.
 pub(super) fn discovered(printed: &[u8]) -> Vec<String> {
@@ -61,35 +52,14 @@ pub(super) fn units(session: u32) -> io::Result<Vec<Unit>> {
     let mut found = Vec::new();
     for target in names(&session)?.into_iter().filter(|name| name.starts_with("target")) {
         let target = session.join(target);
-        for address in names(&target)? {
-            let Some(parsed) = address_of(&address) else { continue };
-            // A unit that is no disk has no block device.
-            for device in names(&target.join(&address).join("block"))? {
-                let id = std::fs::read_to_string(target.join(&address).join("wwid")).ok();
-                let id = id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty() && id.len() <= 255);
-                found.push(Unit { address: parsed, device, id });
-            }
+        for name in names(&target)? {
+            let Some((_, address)) = address_of(&name) else { continue };
+            found.extend(at(&target.join(name), address)?);
         }
     }
     found.sort();
     found.truncate(MOST);
     Ok(found)
-}
-
-/// `host:channel:target:unit`, without the host.
-fn address_of(name: &str) -> Option<(u32, u32, u64)> {
-    let mut parts = name.split(':');
-    let _host: u32 = parts.next()?.parse().ok()?;
-    let address = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    parts.next().is_none().then_some(address)
-}
-
-fn names(directory: &Path) -> io::Result<Vec<String>> {
-    match std::fs::read_dir(directory) {
-        // A unit may go while it is looked at.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        entries => Ok(entries?.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()),
-    }
 }
 
 #[cfg(test)]
@@ -104,14 +74,6 @@ mod tests {
                         127.0.0.1:3260,1 iqn.2010-05.com.example:b\nnonsense\n1 $(reboot)\n";
         assert_eq!(discovered(printed), ["iqn.2010-05.com.example:a", "iqn.2010-05.com.example:b"]);
         assert_eq!(discovered(b""), Vec::<String>::new());
-    }
-
-    #[test]
-    fn addresses_have_four_numbers() {
-        assert_eq!(address_of("3:0:1:16384"), Some((0, 1, 16384)));
-        for name in ["3:0:1", "3:0:1:2:3", "power", "3:0:-1:2", ""] {
-            assert_eq!(address_of(name), None, "{name}");
-        }
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(super) fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function
 fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio, DeviceCause> {
     let options = DiskOptions {
         readonly: config.readonly,
+        removable: config.removable,
         serial: config.serial.clone().unwrap_or_default(),
         cache: config.cache,
         discard: config.discard,

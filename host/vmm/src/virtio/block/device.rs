@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reeve_image::Format;
@@ -52,6 +53,8 @@ pub struct BlockControl {
     disk: Mutex<Arc<Disk>>,
     limiter: Arc<Limiter>,
     notifier: ConfigNotifier,
+    /// The driver is to be told of a change when the device goes on.
+    changed: AtomicBool,
     trouble: Arc<Trouble>,
 }
 
@@ -75,13 +78,17 @@ impl BlockControl {
         disk.settle()
     }
 
-    /// Puts `new` in the place of the disk. The device must be stopped.
+    /// Whether it is a drive that can have another medium.
+    pub fn check_drive(&self) -> Result<(), DiskError> {
+        self.disk().check_drive()
+    }
+
+    /// Puts `new` in the place of the disk. The device must be stopped; when it goes on the driver is told of another capacity, and of
+    /// another medium whatever its capacity.
     pub fn replace(&self, new: Disk) {
-        let grown = new.capacity() != self.disk().capacity();
+        let is_other = new.options().removable || new.capacity() != self.disk().capacity();
         *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-        if grown {
-            self.notifier.config_changed();
-        }
+        self.changed.fetch_or(is_other, Ordering::AcqRel);
     }
 
     /// Who is told when the disk comes to stand on an error.
@@ -163,7 +170,8 @@ impl Block {
         let limiter = Arc::new(Limiter::new(limits)?);
         let disk = Mutex::new(Arc::new(disk));
         let trouble = Arc::new(Trouble::new()?);
-        let control = BlockControl { disk, limiter, notifier: ConfigNotifier::default(), trouble };
+        let notifier = ConfigNotifier::default();
+        let control = BlockControl { disk, limiter, notifier, changed: AtomicBool::new(false), trouble };
         Ok(Self {
             control: Arc::new(control),
             metrics: Arc::default(),
@@ -264,6 +272,9 @@ impl VirtioDevice for Block {
         handler.held = std::mem::take(&mut self.held);
         self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
         self.control.notifier.connect(Some(activation.interrupt));
+        if self.control.changed.swap(false, Ordering::AcqRel) {
+            self.control.notifier.config_changed();
+        }
         Ok(())
     }
 
@@ -279,11 +290,15 @@ impl VirtioDevice for Block {
         OwnState::Block { capacity: self.control.disk().capacity() }
     }
 
-    /// A disk that grew meanwhile is as one that grew while the guest ran: the driver is told.
+    /// A disk that grew meanwhile is as one that grew while the guest ran, and another medium as one that was changed then: the driver is
+    /// told.
     fn restore(&mut self, state: &OwnState) -> Result<(), OwnStateError> {
-        let now = self.control.disk().capacity();
+        let disk = self.control.disk();
+        let now = disk.capacity();
         match *state {
-            OwnState::Block { capacity: then } if then > now => Err(OwnStateError::Smaller { now, then }),
+            OwnState::Block { capacity: then } if then > now && !disk.options().removable => {
+                Err(OwnStateError::Smaller { now, then })
+            }
             OwnState::Block { .. } => Ok(()),
             _ => Err(OwnStateError::Kind),
         }
@@ -291,6 +306,7 @@ impl VirtioDevice for Block {
 
     fn reset(&mut self) {
         self.held.clear();
+        self.control.changed.store(false, Ordering::Release);
         self.control.trouble.forget();
     }
 }

@@ -29,6 +29,8 @@ const DATA_SYNC: i32 = libc::RWF_DSYNC;
 pub struct DiskOptions {
     /// The guest cannot write.
     pub readonly: bool,
+    /// It is a drive whose medium can be changed; one without a byte is none.
+    pub removable: bool,
     /// Serial number, at most 20 bytes.
     pub serial: String,
     /// When a write is done.
@@ -79,6 +81,9 @@ pub enum DiskError {
         /// Bytes there would be.
         new: u64,
     },
+    /// It is no drive.
+    #[error("it is no drive with a medium that can be changed; its next start may make it one")]
+    Fixed,
     /// It is never written.
     #[error("it is read-only, so nothing can take the place of its image")]
     Readonly,
@@ -155,7 +160,7 @@ impl Disk {
         let direct = direct.map_err(DiskError::Flags)?;
         let block_size = direct.map_or(SECTOR, |alignment| alignment.offset.max(SECTOR));
         let capacity = length / block_size * block_size;
-        if capacity == 0 {
+        if capacity == 0 && !(options.removable && length == 0) {
             return Err(DiskError::Empty(length));
         }
         let capacity = AtomicU64::new(capacity);
@@ -253,6 +258,14 @@ impl Disk {
             return Err(DiskError::Encrypted);
         }
         if new < old { Err(DiskError::Shorter { old, new }) } else { Ok(()) }
+    }
+
+    /// Whether it can have another medium.
+    pub(super) fn check_drive(&self) -> Result<(), DiskError> {
+        if !self.options.removable {
+            return Err(DiskError::Fixed);
+        }
+        if self.encryption.is_some() { Err(DiskError::Encrypted) } else { Ok(()) }
     }
 
     /// Makes all of it last a crash of the host, whatever its cache mode. Nothing may be in flight.

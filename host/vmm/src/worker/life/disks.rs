@@ -29,6 +29,22 @@ impl Life {
         })
     }
 
+    /// Puts another medium into a drive. With the last descriptor of the one before, which is only read, goes its lock.
+    pub(in crate::worker) fn change_medium(
+        &mut self,
+        medium: &DiskSwitch,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let fds = FdTable::new(fds);
+        self.standing(|life| {
+            let machine = life.machine()?;
+            let successor = machine.open_medium(medium, &fds).map_err(machine_failure)?;
+            machine.switch_disks(vec![successor]);
+            life.note_images(std::slice::from_ref(medium));
+            Ok(())
+        })
+    }
+
     /// Makes a snapshot within the image of each disk, or none.
     pub(in crate::worker) fn snapshot_disks(
         &mut self,
