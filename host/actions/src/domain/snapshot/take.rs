@@ -254,6 +254,11 @@ impl Operation for TakeSnapshot {
 }
 
 impl TakeSnapshot {
+    /// The domain that an interrupted snapshot was ending at a step, if it was.
+    pub fn ends(&self, step: &str) -> Option<Uuid> {
+        (self.halt && step == GoOn.name()).then_some(self.uuid)
+    }
+
     /// Whether the machine writes to the new images, or did: then nothing goes back to those of before.
     async fn is_switched(&self, actions: &Actions) -> Result<bool, Error> {
         if !self.active || self.overlays.is_empty() {
