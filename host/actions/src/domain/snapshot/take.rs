@@ -397,7 +397,7 @@ impl Step<TakeSnapshot> for Machine {
         let Some(turn) = &take.turn else {
             // The daemon before has died in the middle of this.
             return match take.is_done(actions).await? {
-                true => Ok(()),
+                true => actions.note_switched(take).await,
                 false => Err(Error::new(ErrorCode::WrongState, "the snapshot was interrupted")),
             };
         };
@@ -548,6 +548,22 @@ impl Step<TakeSnapshot> for GoOn {
 }
 
 impl Actions {
+    /// A machine that has changed over to new images may not have told that to the daemon that died.
+    async fn note_switched(&self, take: &TakeSnapshot) -> Result<(), Error> {
+        if !self.domains.phase(take.uuid).is_ok_and(|phase| phase.has_machine()) {
+            return Ok(());
+        }
+        let turn = self.turn(&Actor::Daemon, take.uuid, Request::UpdateDevice).await?;
+        let config = turn.snapshot().map_err(explain)?.config;
+        let unknown = |overlay: &Overlay| {
+            let disk = config.devices.disks.iter().find(|disk| disk.target == overlay.target)?;
+            let new = overlay.on(disk);
+            (new != *disk).then_some(new)
+        };
+        let new: Vec<_> = take.overlays.iter().filter_map(unknown).collect();
+        if new.is_empty() { Ok(()) } else { turn.note_disks(new).await.map_err(explain) }
+    }
+
     /// Lets a guest go on that stands still for its memory to be kept.
     async fn run_on_from(&self, take: &TakeSnapshot) -> Result<(), Error> {
         let stands = self.domains.phase(take.uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
