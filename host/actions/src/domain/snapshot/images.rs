@@ -72,7 +72,8 @@ pub(super) fn remove(images: &[DiskImage], name: &str, taken: i64) -> Result<(),
         }
         let mut open = opened(image, Access::Write)?;
         if let Some(snapshot) = found(&open, name, taken)? {
-            open.delete_snapshot(&snapshot.id).map_err(|error| failed(image, "changed", &error))?;
+            let deleted = open.delete_snapshot(&snapshot.id).and_then(|()| open.sync());
+            deleted.map_err(|error| failed(image, "changed", &error))?;
         }
     }
     Ok(())
