@@ -94,7 +94,7 @@ impl Actions {
             domain::Save::KIND => self.settle::<domain::Save>(row).await,
             domain::TakeSnapshot::KIND => self.settle::<domain::TakeSnapshot>(row).await,
             domain::Revert::KIND => self.settle::<domain::Revert>(row).await,
-            domain::DeleteSnapshots::KIND => self.settle::<domain::DeleteSnapshots>(row).await,
+            domain::DeleteSnapshots::KIND => self.settle_delete(row).await,
             domain::Dump::KIND => self.settle::<domain::Dump>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,

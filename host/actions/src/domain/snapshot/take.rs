@@ -15,7 +15,6 @@ use reeve_model::agent::FreezeOptions;
 use reeve_model::domain::DomainConfig;
 use reeve_model::snapshot::{CreateSnapshot, Snapshot, SnapshotMemory, SnapshotRow, SnapshotState};
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
-use reeve_storage::ImageSource;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -116,6 +115,7 @@ impl Actions {
             parent: kept.iter().find(|kept| kept.current).map(|kept| kept.name().to_owned()),
             memory: plan.memory.clone(),
             disks: plan.disks,
+            reverted: Vec::new(),
             inactive: definition.filter(|definition| *definition != config && active),
             domain: Some(config.clone()),
         };
@@ -329,19 +329,7 @@ impl Step<TakeSnapshot> for MakeFiles {
             return Ok(());
         };
         let overlay = next.clone();
-        let made = blocking(move || {
-            let Overlay { path, base, format, reuse, .. } = overlay;
-            let source = ImageSource {
-                path: base.clone(),
-                format: format.to_string(),
-                follow: true,
-                locked: false,
-                encrypted: false,
-            };
-            let size = reeve_storage::measure(&source)?.capacity.0;
-            images::overlay(&path, (&base, format), size, reuse)
-        });
-        next.fresh = Some(made.await?);
+        next.fresh = Some(blocking(move || overlay.make()).await?);
         Ok(())
     }
 
