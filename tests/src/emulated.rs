@@ -60,7 +60,7 @@ impl EmulatedHost {
 
     /// Adds a program with the libraries that it needs: those below `root`, where it has them, or this machine's.
     pub fn program(&mut self, name: &str, path: &Path, root: &Path) -> anyhow::Result<()> {
-        program(&mut self.files, name, path, root)
+        add_program(&mut self.files, name, path, root)
     }
 
     /// Adds modules, to be loaded in this order after those for KVM.
@@ -109,7 +109,7 @@ impl EmulatedHost {
 }
 
 /// Adds a program with the libraries that it needs to an initial RAM disk: those below `root`, where it has them, or this machine's.
-pub fn program(files: &mut Archive, name: &str, path: &Path, root: &Path) -> anyhow::Result<()> {
+pub fn add_program(files: &mut Archive, name: &str, path: &Path, root: &Path) -> anyhow::Result<()> {
     files.copy(name, path)?;
     let place = |directory: &str| root.join(directory).display().to_string();
     let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"].map(place).join(":");

@@ -23,7 +23,7 @@ pub mod wait;
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
 pub use debian::Debian;
-pub use emulated::{EmulatedHost, archive, program};
+pub use emulated::{EmulatedHost, add_program, archive};
 pub use guest::Guest;
 pub use language::{Built, languages, policy_in};
 pub use namespace::Namespace;

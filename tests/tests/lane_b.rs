@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reeve_tests::{Debian, EmulatedHost, archive, program};
+use reeve_tests::{Debian, EmulatedHost, add_program, archive};
 
 const LIFE: [&str; 3] = [
     include_str!("../fixtures/lane-b/host-init"),
@@ -38,7 +38,7 @@ fn host([init, guest_init, document]: [&str; 3], managed: bool) -> anyhow::Resul
     host.modules(&debian, &debian.modules(&HOST_MODULES)?)?;
     let mut guest = archive(&debian, guest_init, &debian.modules(&GUEST_MODULES)?)?;
     if let Some(root) = packages {
-        program(&mut guest, "usr/sbin/qemu-ga", &root.join("usr/sbin/qemu-ga"), &root)?;
+        add_program(&mut guest, "usr/sbin/qemu-ga", &root.join("usr/sbin/qemu-ga"), &root)?;
     }
     host.file("linux.xml", document.as_bytes());
     host.file("vmlinuz", &std::fs::read(debian.kernel()?)?);
