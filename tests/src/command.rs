@@ -4,8 +4,14 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long a command may take, a compiler on a loaded machine among them. One that never ends fails its test, not the whole run.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The binary that cargo built, next to the test that asks: `target/PROFILE/reeve`.
 pub fn binary() -> anyhow::Result<PathBuf> {
@@ -49,14 +55,22 @@ impl Run {
         let input = input.to_owned();
         // On a thread of its own, so that a command that writes before it has read everything doesn't stop both.
         let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).context("a process has an id")?;
+        let (ended, end) = sync_channel::<()>(1);
+        let watch = std::thread::spawn(move || {
+            let late = end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+            late && kill_process(pid, Signal::KILL).is_ok()
+        });
         let output = child.wait_with_output()?;
+        drop(ended);
         // A command may end without reading its input.
         let _ = writer.join();
-        Ok(Self {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        let mut stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        if watch.join().unwrap_or(false) {
+            stderr.push_str(&format!("the test killed 'reeve {}' after {PATIENCE:?}", arguments.join(" ")));
+        }
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(Self { code: output.status.code().unwrap_or(-1), stdout, stderr })
     }
 
     /// Standard output of a command that must succeed.

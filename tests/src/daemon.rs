@@ -125,9 +125,11 @@ impl Daemon {
         Run::reeve(self.root(), arguments, input, &[])
     }
 
-    /// What a command says as JSON; it must succeed.
+    /// What a command says as JSON; an error where it fails.
     pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        Ok(serde_json::from_str(&self.reeve(&[arguments, &["-o", "json"]].concat())?.ok())?)
+        let run = self.reeve(&[arguments, &["-o", "json"]].concat())?;
+        anyhow::ensure!(run.code == 0, "{run:#?}");
+        Ok(serde_json::from_str(&run.stdout)?)
     }
 
     /// Writes a file into the root and gives its path.
@@ -142,6 +144,17 @@ impl Daemon {
         let pid =
             i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("the daemon does not run")?;
         kill_process(pid, signal).context("the daemon is gone")
+    }
+
+    /// The process of a running domain.
+    pub fn worker(&self, domain: &str) -> anyhow::Result<Pid> {
+        let info = self.json(&["domain", "info", domain])?;
+        worker_in(&info).with_context(|| format!("domain '{domain}' has no worker"))
+    }
+
+    /// Kills the process of a running domain with -9.
+    pub fn kill_worker(&self, domain: &str) -> anyhow::Result<()> {
+        kill_process(self.worker(domain)?, Signal::KILL).context("the worker is gone")
     }
 
     /// Ends the daemon as an operator does; domains keep running.
@@ -186,14 +199,16 @@ impl Daemon {
             }
             // A policy of the test may deny it; the process is ours all the same.
             let info: Value = serde_json::from_str(&info.stdout)?;
-            let worker =
-                info["worker_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-            if let Some(worker) = worker {
+            if let Some(worker) = worker_in(&info) {
                 kill_process(worker, Signal::KILL)?;
             }
         }
         Ok(())
     }
+}
+
+fn worker_in(info: &Value) -> Option<Pid> {
+    info["worker_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw)
 }
 
 impl Drop for Daemon {

@@ -18,13 +18,15 @@ mod guest;
 mod language;
 mod namespace;
 mod policy;
+mod program;
 pub mod wait;
 
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
 pub use debian::Debian;
 pub use emulated::{EmulatedHost, add_program, archive};
-pub use guest::Guest;
+pub use guest::{Guest, disk_sum};
 pub use language::{Built, languages, policy_in};
 pub use namespace::Namespace;
 pub use policy::{policy, test_policy};
+pub use program::{Small, program};

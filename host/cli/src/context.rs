@@ -35,6 +35,14 @@ impl Context {
             .context("cannot write to standard output")
     }
 
+    /// Tells people what was done; for programs the exit status says it.
+    pub(crate) fn say(&mut self, sentence: &str) -> anyhow::Result<()> {
+        match self.format {
+            Format::Table => self.print(sentence),
+            Format::Json | Format::Xml => Ok(()),
+        }
+    }
+
     /// Writes something that is not the result, such as a warning, to standard error.
     pub(crate) fn note(&self, text: &str) {
         // Standard error is the last resort: when it is gone there is nowhere left to say so.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::context::{Context, read_document};
 use crate::editor;
-use crate::output::{Format, Show, table};
+use crate::output::{Show, table};
 
 /// What can be done with packet filters.
 #[derive(Debug, Subcommand)]
@@ -104,10 +104,7 @@ impl Define {
 impl Undefine {
     async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         context.client.undefine_filter(&self.target.filter).await?;
-        match context.format {
-            Format::Table => context.print(&format!("Packet filter '{}' undefined", self.target.filter)),
-            Format::Json | Format::Xml => Ok(()),
-        }
+        context.say(&format!("Packet filter '{}' undefined", self.target.filter))
     }
 }
 

@@ -42,7 +42,7 @@ use reeve_model::policy::PolicyInfo;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::output::{Format, Show};
+use crate::output::Show;
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
@@ -138,10 +138,7 @@ impl PolicyCommand {
             Self::Load(command) => command.run(context).await,
             Self::Unload(name) => {
                 context.client.unload_policy(&name.policy).await?;
-                match context.format {
-                    Format::Table => context.print(&format!("Policy '{}' unloaded", name.policy)),
-                    Format::Json | Format::Xml => Ok(()),
-                }
+                context.say(&format!("Policy '{}' unloaded", name.policy))
             }
             Self::Mode(command) => command.run(context).await,
             Self::Enable(name) => enable::run(context, &name.policy, true).await,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::context::{Context, read_bytes, read_document};
-use crate::output::{Format, Show, or_dash, table, yes_no};
+use crate::output::{Show, or_dash, table, yes_no};
 use crate::terminal::RawMode;
 
 /// What can be done with secrets.
@@ -143,7 +143,7 @@ impl Define {
 impl Undefine {
     async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         context.client.undefine_secret(&self.target.secret).await?;
-        say(context, &format!("Secret '{}' undefined", self.target.secret))
+        context.say(&format!("Secret '{}' undefined", self.target.secret))
     }
 }
 
@@ -176,7 +176,7 @@ impl SetValue {
             }
         };
         context.client.set_secret_value(&self.target.secret, &value).await?;
-        say(context, &format!("Secret '{}' has a value", self.target.secret))
+        context.say(&format!("Secret '{}' has a value", self.target.secret))
     }
 
     fn decoded(&self, bytes: Zeroizing<Vec<u8>>) -> anyhow::Result<SecretValue> {
@@ -222,13 +222,6 @@ fn unseen(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
     io::stdin().lock().read_line(&mut line).context("cannot read the terminal")?;
     let _ = writeln!(io::stderr());
     Ok(line)
-}
-
-fn say(context: &mut Context, text: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(text),
-        Format::Json | Format::Xml => Ok(()),
-    }
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use reeve_model::{Error, ErrorCode};
@@ -63,6 +64,25 @@ impl Client {
         }
         let request = request.body(Full::new(payload.into_bytes())).map_err(ClientError::protocol)?;
         self.exchange(request).await
+    }
+
+    /// Asks for a connection of its own that speaks `protocol`, and gives it.
+    pub(crate) async fn upgraded(
+        &self,
+        target: Target,
+        protocol: &'static str,
+    ) -> Result<TokioIo<Upgraded>, ClientError> {
+        let request = Request::builder()
+            .uri(target.into_string())
+            .header(CONNECTION, "upgrade")
+            .header(UPGRADE, protocol)
+            .body(Full::new(Bytes::new()))
+            .map_err(ClientError::protocol)?;
+        let response = self.exchange(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ClientError::protocol(format_args!("{} instead of {protocol}", response.status())));
+        }
+        Ok(TokioIo::new(hyper::upgrade::on(response).await?))
     }
 
     /// Sends a finished request over a new connection.

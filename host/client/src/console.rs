@@ -4,11 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONNECTION, UPGRADE};
 use hyper::upgrade::Upgraded;
-use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use reeve_model::api::ConsoleOptions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,17 +19,8 @@ pub struct Console(TokioIo<Upgraded>);
 impl Client {
     /// Opens a console of an active domain (name or UUID).
     pub async fn console(&self, domain: &str, options: &ConsoleOptions) -> Result<Console, ClientError> {
-        let request = Request::builder()
-            .uri(Target::new(&["domains", domain, "console"]).with_fields(options).into_string())
-            .header(CONNECTION, "upgrade")
-            .header(UPGRADE, "reeve-console")
-            .body(Full::new(Bytes::new()))
-            .map_err(ClientError::protocol)?;
-        let response = self.exchange(request).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(ClientError::protocol(format_args!("{} instead of a console", response.status())));
-        }
-        Ok(Console(TokioIo::new(hyper::upgrade::on(response).await?)))
+        let target = Target::new(&["domains", domain, "console"]).with_fields(options);
+        self.upgraded(target, "reeve-console").await.map(Console)
     }
 }
 

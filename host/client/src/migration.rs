@@ -1,10 +1,6 @@
 //! Moving domains between hosts. `domain` is a name or a UUID.
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONNECTION, UPGRADE};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use reeve_model::migration::{
     Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
     ResumeMigration,
@@ -90,16 +86,6 @@ impl Client {
         migration: Uuid,
     ) -> Result<impl AsyncRead + AsyncWrite + Send + use<>, ClientError> {
         let target = Target::new(&["migrations", &migration.to_string(), "stream"]);
-        let request = Request::builder()
-            .uri(target.into_string())
-            .header(CONNECTION, "upgrade")
-            .header(UPGRADE, "reeve-migration")
-            .body(Full::new(Bytes::new()))
-            .map_err(ClientError::protocol)?;
-        let response = self.exchange(request).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(ClientError::protocol(format_args!("{} instead of a stream", response.status())));
-        }
-        Ok(TokioIo::new(hyper::upgrade::on(response).await?))
+        self.upgraded(target, "reeve-migration").await
     }
 }

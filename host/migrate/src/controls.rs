@@ -3,6 +3,10 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Why a destination does not get a guest before its memory.
+pub(crate) const NO_POST_COPY: &str =
+    "the destination can't take a guest by post-copy (it has no userfaultfd, or its memory is huge pages)";
+
 /// What no strategy can exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -49,9 +53,17 @@ struct State {
     abort: Option<String>,
     stop_now: bool,
     switch_now: bool,
+    /// Whether the destination can take a guest by post-copy; none before it has said so.
+    post_copy_agreed: Option<bool>,
     /// Bytes that were sent since `since`, for the limit.
     sent: u64,
     since: Option<Instant>,
+}
+
+impl State {
+    fn switches_now(&self) -> bool {
+        self.switch_now && self.limits.post_copy && self.post_copy_agreed == Some(true)
+    }
 }
 
 impl Controls {
@@ -85,10 +97,20 @@ impl Controls {
         self.changed.notify_all();
     }
 
-    /// Lets the guest go on at the destination now, where post-copy is allowed and both sides can.
-    pub fn switch_to_post_copy(&self) {
-        self.lock().switch_now = true;
+    /// Lets the guest go on at the destination now, where post-copy is allowed. An error where it is known that the destination can't.
+    pub fn switch_to_post_copy(&self) -> Result<(), &'static str> {
+        let mut state = self.lock();
+        if state.post_copy_agreed == Some(false) {
+            return Err(NO_POST_COPY);
+        }
+        state.switch_now = true;
         self.changed.notify_all();
+        Ok(())
+    }
+
+    /// The destination has said what it can.
+    pub(crate) fn agree(&self, post_copy: bool) {
+        self.lock().post_copy_agreed = Some(post_copy);
     }
 
     /// Why it shall end.
@@ -101,8 +123,7 @@ impl Controls {
     }
 
     pub(crate) fn switches_now(&self) -> bool {
-        let state = self.lock();
-        state.switch_now && state.limits.post_copy
+        self.lock().switches_now()
     }
 
     /// Begins to count anew: another limit holds.
@@ -117,7 +138,7 @@ impl Controls {
         self.pace(
             bytes,
             |limits| limits.bandwidth,
-            |state| state.abort.is_some() || state.stop_now || state.switch_now,
+            |state| state.abort.is_some() || state.stop_now || state.switches_now(),
         );
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::controls::NO_POST_COPY;
 use crate::frame::{Fields, Kind};
 use crate::greeting::{Hello, Welcome};
 use crate::link::Link;
@@ -175,6 +176,7 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
         strategy.precheck(&offer.subject).map_err(MigrateError::Aborted)?;
         let memory = self.guest.memory();
         let agreed = self.greet(offer, &memory)?;
+        self.controls.agree(agreed.post_copy);
         let asked = Instant::now();
         let plan = strategy.plan(&offer.subject, agreed);
         self.asked_for = asked.elapsed();
@@ -248,8 +250,7 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
         agreed: Capabilities,
     ) -> Result<Rest, MigrateError> {
         if self.controls.limits().post_copy && !agreed.post_copy {
-            let reason = "the destination can't take a guest by post-copy (it has no userfaultfd, or its memory is huge pages)";
-            return Err(MigrateError::Aborted(reason.to_owned()));
+            return Err(MigrateError::Aborted(NO_POST_COPY.to_owned()));
         }
         self.compress = plan.compress && agreed.zstd;
         self.streams = plan.streams.clamp(1, agreed.streams);

@@ -75,6 +75,9 @@ pub struct Migrate {
     /// Another document for the destination; name and UUID stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xml: Option<String>,
+    /// Its name at the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Seconds after which the guest is stopped, so that the rest can be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend_after_s: Option<u64>,

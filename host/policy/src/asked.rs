@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use reeve_model::Actor;
+use reeve_model::domain::DomainConfig;
 use reeve_model::event::{EventKind, PolicyChange};
 use reeve_model::policy::{Decision, Hook, Outcome, PathChange, PolicyMode};
 use time::OffsetDateTime;
@@ -11,9 +12,10 @@ use time::OffsetDateTime;
 use crate::binding::{Active, Binding};
 use crate::bindings::reeve::types::policy;
 use crate::decisions::Input;
+use crate::exports::{Answer, Question};
 use crate::failure::Failure;
 use crate::host::clock::now_ms;
-use crate::instance::Report;
+use crate::instance::{self, Ask, Report};
 use crate::shared::Shared;
 
 /// One occasion on which policies are asked.
@@ -45,6 +47,18 @@ impl Verdict {
     }
 }
 
+/// What one version of a policy is asked.
+pub(crate) struct Asking<'a> {
+    pub(crate) active: &'a Arc<Active>,
+    /// The version that failed, when this one answers in its place.
+    pub(crate) in_place_of: Option<&'a Arc<Active>>,
+    pub(crate) question: Question,
+    /// The document that the decision log keeps of it.
+    pub(crate) domain: Option<Arc<DomainConfig>>,
+    /// What it keeps besides.
+    pub(crate) detail: String,
+}
+
 impl Occasion {
     /// A new occasion, now.
     pub(crate) fn new(shared: &Shared, hook: Hook, actor: Actor, subject: String) -> Self {
@@ -74,6 +88,41 @@ impl Occasion {
             config: active.config_text.clone(),
             attempt: 1,
         }
+    }
+
+    /// Asks one version of a policy, and counts and logs what it said. `judge` tells what an answer comes to.
+    pub(crate) async fn ask<T>(
+        &self,
+        shared: &Shared,
+        binding: &Arc<Binding>,
+        asking: Asking<'_>,
+        judge: impl FnOnce(Answer) -> Result<(T, Verdict), Failure>,
+    ) -> Result<T, Failure> {
+        let Asking { active, in_place_of, question, domain, detail } = asking;
+        let input = Input { active: Arc::clone(active), domain, detail };
+        if in_place_of.is_none() && binding.is_parked() {
+            self.note_parked(shared, input);
+            return Err(Failure::Parked);
+        }
+        let ask = Ask {
+            hook: self.hook,
+            depth: self.depth(),
+            nested: self.depth() > 0,
+            context: self.context(active),
+            question,
+        };
+        let mut report = instance::run(shared, active, &binding.turns, ask).await;
+        let answer = std::mem::replace(&mut report.answer, Ok(Answer::Told));
+        let (judged, mut verdict) = match answer.and_then(judge) {
+            Ok((judged, verdict)) => (Ok(judged), verdict),
+            Err(failure) => {
+                let verdict = Verdict::failed(&failure);
+                (Err(failure), verdict)
+            }
+        };
+        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
+        self.note(shared, binding, &report, verdict, input);
+        judged
     }
 
     /// Counts and logs a call that was made.

@@ -12,17 +12,15 @@ use reeve_model::policy::{FailureMode, Hook, Outcome, PathChange};
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, DomainState};
 
-use crate::asked::{Occasion, Verdict};
+use crate::asked::{Asking, Occasion, Verdict};
 use crate::binding::{Active, Binding};
 use crate::bindings::exports::reeve::hooks::volume_create::VolumeVerdict;
 use crate::bindings::reeve::migration::journey::Journey;
 use crate::bindings::reeve::types::policy;
-use crate::decisions::Input;
 use crate::exports::{Answer, NewVolume, Question};
 use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
 use crate::host::networks::NetworkView;
-use crate::instance::{self, Ask};
 use crate::migration;
 use crate::rewrite;
 use crate::session;
@@ -35,6 +33,19 @@ pub(crate) enum Step {
     Allow,
     Deny(String),
     Rewrite(Document, Vec<PathChange>),
+}
+
+impl Step {
+    /// What is written down of it.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Allow => Verdict::plain(Outcome::Allow),
+            Self::Deny(reason) => Verdict { reason: reason.clone(), ..Verdict::plain(Outcome::Deny) },
+            Self::Rewrite(_, changes) => {
+                Verdict { changes: changes.clone(), ..Verdict::plain(Outcome::Rewrite) }
+            }
+        }
+    }
 }
 
 /// What a guard may rewrite.
@@ -227,32 +238,19 @@ impl Chain<'_> {
         document: Option<&Document>,
         in_place_of: Option<&Arc<Active>>,
     ) -> Result<Step, String> {
-        let domain = document.and_then(Document::domain).cloned();
-        let input = Input { active: Arc::clone(active), domain, detail: self.about.detail() };
-        if in_place_of.is_none() && binding.is_parked() {
-            self.occasion.note_parked(self.shared, input);
-            return Err("it is parked after too many failures".to_owned());
-        }
-        let ask = Ask {
-            hook: self.occasion.hook,
-            depth: self.occasion.depth(),
-            nested: self.occasion.depth() > 0,
-            context: self.occasion.context(active),
+        let asking = Asking {
+            active,
+            in_place_of,
             question: self.about.question(document),
+            domain: document.and_then(Document::domain).cloned(),
+            detail: self.about.detail(),
         };
-        let mut report = instance::run(self.shared, active, &binding.turns, ask).await;
-        let answer = std::mem::replace(&mut report.answer, Ok(Answer::Told));
-        let decided = answer.and_then(|answer| decide(self.occasion.hook, active, document, answer));
-        let mut verdict = match &decided {
-            Ok(Step::Allow) => Verdict::plain(Outcome::Allow),
-            Ok(Step::Deny(reason)) => Verdict { reason: reason.clone(), ..Verdict::plain(Outcome::Deny) },
-            Ok(Step::Rewrite(_, changes)) => {
-                Verdict { changes: changes.clone(), ..Verdict::plain(Outcome::Rewrite) }
-            }
-            Err(failure) => Verdict::failed(failure),
+        let decide = |answer| {
+            let step = decide(self.occasion.hook, active, document, answer)?;
+            let verdict = step.verdict();
+            Ok((step, verdict))
         };
-        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        self.occasion.note(self.shared, binding, &report, verdict, input);
+        let decided = self.occasion.ask(self.shared, binding, asking, decide).await;
         let step = decided.map_err(|failure| failure.to_string())?;
         Ok(if active.enforces() { step } else { Step::Allow })
     }

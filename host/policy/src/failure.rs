@@ -78,6 +78,9 @@ pub enum Failure {
     /// Its answer was not acceptable.
     #[error("{0}")]
     Refused(String),
+    /// It was not asked.
+    #[error("it is parked after too many failures")]
+    Parked,
     /// In a replay: it asked for something the session does not have.
     #[error(transparent)]
     Diverged(#[from] Diverged),
@@ -94,6 +97,7 @@ impl Failure {
             Self::Trap(_) | Self::Diverged(_) => Outcome::Trap,
             Self::Error(_) => Outcome::Failed,
             Self::Refused(_) => Outcome::Refused,
+            Self::Parked => Outcome::Parked,
         }
     }
 

@@ -11,12 +11,10 @@ use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
 use reeve_model::policy::{FailureMode, Hook, Outcome};
 use reeve_model::{Error, ErrorCode};
 
-use crate::asked::{Occasion, Verdict};
+use crate::asked::{Asking, Occasion, Verdict};
 use crate::binding::{Active, Binding};
-use crate::decisions::Input;
 use crate::exports::{Answer, Question};
 use crate::failure::Failure;
-use crate::instance::{self, Ask};
 use crate::shared::Shared;
 
 pub(crate) use contract::{contract_subject, contract_tree, ruleset};
@@ -116,33 +114,18 @@ impl Filter<'_> {
     ) -> Result<Box<Ruleset>, Failure> {
         let Self { shared, occasion, request } = *self;
         let subject = &request.subject;
-        let input = Input {
-            active: Arc::clone(active),
+        let asking = Asking {
+            active,
+            in_place_of,
+            question: Question::Filter { subject: Arc::clone(subject), tree: Arc::clone(&request.tree) },
             domain: None,
             detail: serde_json::to_string(&(&*request.subject, &*request.tree)).unwrap_or_default(),
         };
-        if in_place_of.is_none() && binding.is_parked() {
-            occasion.note_parked(shared, input);
-            return Err(Failure::Error("it is parked after too many failures".to_owned()));
-        }
-        let ask = Ask {
-            hook: occasion.hook,
-            depth: occasion.depth(),
-            nested: occasion.depth() > 0,
-            context: occasion.context(active),
-            question: Question::Filter { subject: Arc::clone(subject), tree: Arc::clone(&request.tree) },
+        let judge = |answer| {
+            let rules = acceptable(answer)?;
+            let verdict = proposed(subject, &request.tree, &rules);
+            Ok((rules, verdict))
         };
-        let mut report = instance::run(shared, active, &binding.turns, ask).await;
-        let proposal = match std::mem::replace(&mut report.answer, Ok(Answer::Told)) {
-            Ok(answer) => acceptable(answer),
-            Err(failure) => Err(failure),
-        };
-        let mut verdict = match &proposal {
-            Ok(rules) => proposed(subject, &request.tree, rules),
-            Err(failure) => Verdict::failed(failure),
-        };
-        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        occasion.note(shared, binding, &report, verdict, input);
-        proposal
+        occasion.ask(shared, binding, asking, judge).await
     }
 }

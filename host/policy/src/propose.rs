@@ -9,13 +9,11 @@ use reeve_model::domain::DomainConfig;
 use reeve_model::policy::{FailureMode, Hook, Outcome};
 use reeve_model::{DomainState, Error, ErrorCode};
 
-use crate::asked::{Occasion, Verdict};
+use crate::asked::{Asking, Occasion, Verdict};
 use crate::binding::{Active, Binding};
-use crate::decisions::Input;
 use crate::exports::{Answer, Question};
 use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
-use crate::instance::{self, Ask};
 use crate::shared::Shared;
 
 /// Asks for a MAC address; none when no enforcing policy answers the hook.
@@ -73,46 +71,30 @@ impl Mac<'_> {
         in_place_of: Option<&Arc<Active>>,
     ) -> Result<String, Failure> {
         let Self { shared, occasion, config, interface, taken } = *self;
-        let input = Input {
-            active: Arc::clone(active),
-            domain: Some(Arc::clone(config)),
-            detail: format!("interface {interface}, {} addresses taken", taken.len()),
-        };
-        if in_place_of.is_none() && binding.is_parked() {
-            occasion.note_parked(shared, input);
-            return Err(Failure::Error("it is parked after too many failures".to_owned()));
-        }
         let question = Question::Mac {
             domain: DomainView { config: Arc::clone(config), state: DomainState::ShutOff },
             interface: u32::try_from(interface).unwrap_or(u32::MAX),
             taken: taken.to_vec(),
             seed: seed(),
         };
-        let ask = Ask {
-            hook: occasion.hook,
-            depth: occasion.depth(),
-            nested: occasion.depth() > 0,
-            context: occasion.context(active),
-            question,
-        };
-        let mut report = instance::run(shared, active, &binding.turns, ask).await;
-        let proposal = match std::mem::replace(&mut report.answer, Ok(Answer::Told)) {
-            Ok(Answer::Mac(mac)) => acceptable(&mac, taken),
-            Ok(_) => Err(Failure::Refused("it must answer with a MAC address".to_owned())),
-            Err(failure) => Err(failure),
-        };
-        let mut verdict = match &proposal {
-            Ok(mac) => Verdict { reason: mac.clone(), ..Verdict::plain(Outcome::Proposed) },
-            Err(failure) => Verdict::failed(failure),
-        };
-        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        occasion.note(shared, binding, &report, verdict, input);
-        proposal
+        let detail = format!("interface {interface}, {} addresses taken", taken.len());
+        let asking = Asking { active, in_place_of, question, domain: Some(Arc::clone(config)), detail };
+        occasion.ask(shared, binding, asking, |answer| judge(answer, taken)).await
     }
 }
 
+/// What an answer comes to.
+pub(crate) fn judge(answer: Answer, taken: &[String]) -> Result<(String, Verdict), Failure> {
+    let Answer::Mac(mac) = answer else {
+        return Err(Failure::Refused("it must answer with a MAC address".to_owned()));
+    };
+    let mac = acceptable(&mac, taken)?;
+    let verdict = Verdict { reason: mac.clone(), ..Verdict::plain(Outcome::Proposed) };
+    Ok((mac, verdict))
+}
+
 /// A unicast address that nobody has, in lower case.
-pub(crate) fn acceptable(mac: &str, taken: &[String]) -> Result<String, Failure> {
+fn acceptable(mac: &str, taken: &[String]) -> Result<String, Failure> {
     let refused = |why: &str| Err(Failure::Refused(format!("it proposes '{}', {why}", shorten(mac, 64))));
     let octets: Vec<Option<u8>> = mac
         .split(':')

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::asked::Verdict;
 use crate::binding::Active;
-use crate::chain::{self, Document, Step};
+use crate::chain::{self, Document};
 use crate::exports::{Answer, Question};
 use crate::failure::Failure;
 use crate::instance::Report;
@@ -216,10 +216,7 @@ pub(crate) fn judge(
     answer: Result<Answer, Failure>,
 ) -> Verdict {
     let verdict = answer.and_then(|answer| match asked {
-        Question::Guard { domain, .. } => {
-            guard(hook, active, Some(&Document::Domain(Arc::clone(&domain.config))), answer)
-        }
-        Question::Migrate { domain, .. } => {
+        Question::Guard { domain, .. } | Question::Migrate { domain, .. } => {
             guard(hook, active, Some(&Document::Domain(Arc::clone(&domain.config))), answer)
         }
         Question::Strategy(ask) => migration::judge(ask, answer).map(|(_, verdict)| verdict),
@@ -233,17 +230,11 @@ pub(crate) fn judge(
         | Question::DaemonEvent(_)
         | Question::NetworkEvent(_)
         | Question::StorageEvent(_) => Ok(Verdict::plain(Outcome::Notified)),
-        Question::Clone(request) => match answer {
-            Answer::Name(name) => propose::clone_name::acceptable(&name, &request.taken)
-                .map(|name| Verdict { reason: name, ..Verdict::plain(Outcome::Proposed) }),
-            _ => Err(Failure::Refused("it must answer with a name".to_owned())),
-        },
+        Question::Clone(request) => {
+            propose::clone_name::judge(answer, &request.taken).map(|(_, verdict)| verdict)
+        }
         Question::Filter { subject, tree } => filter::judge(subject, tree, answer),
-        Question::Mac { taken, .. } => match answer {
-            Answer::Mac(mac) => propose::acceptable(&mac, taken)
-                .map(|mac| Verdict { reason: mac, ..Verdict::plain(Outcome::Proposed) }),
-            _ => Err(Failure::Refused("it must answer with a MAC address".to_owned())),
-        },
+        Question::Mac { taken, .. } => propose::judge(answer, taken).map(|(_, verdict)| verdict),
         Question::Ksm(snapshot) => match answer {
             Answer::Ksm(adjustments) => {
                 let before = KsmState::from(Ksm::from(snapshot.ksm));
@@ -267,11 +258,7 @@ fn guard(
     document: Option<&Document>,
     answer: Answer,
 ) -> Result<Verdict, Failure> {
-    Ok(match chain::decide(hook, active, document, answer)? {
-        Step::Allow => Verdict::plain(Outcome::Allow),
-        Step::Deny(reason) => Verdict { reason, ..Verdict::plain(Outcome::Deny) },
-        Step::Rewrite(_, changes) => Verdict { changes, ..Verdict::plain(Outcome::Rewrite) },
-    })
+    chain::decide(hook, active, document, answer).map(|step| step.verdict())
 }
 
 #[cfg(test)]

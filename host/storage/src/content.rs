@@ -9,7 +9,7 @@ use reeve_sys::sparse::{begin_writing, data_after};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use crate::{Progress, StorageError};
+use crate::{Progress, StorageError, files};
 
 /// What is read, compared and written at once.
 const STEP: usize = 1 << 20;
@@ -157,14 +157,7 @@ pub(crate) fn blank_out(file: &File, at: u64, length: u64) -> io::Result<()> {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }
-    let zeroes = vec![0; STEP];
-    let mut done = 0;
-    while done < length {
-        let count = (length - done).min(STEP as u64);
-        file.write_all_at(&zeroes[..count as usize], at + done)?;
-        done += count;
-    }
-    Ok(())
+    files::write_zeroes(file, at, length)
 }
 
 /// Writes zeroes from the begin on, so that their blocks are there.

@@ -259,7 +259,8 @@ pub(crate) fn allocate(file: &File, start: u64, length: u64) -> std::io::Result<
     }
 }
 
-fn write_zeroes(file: &File, start: u64, length: u64) -> std::io::Result<()> {
+/// Writes zeroes over a stretch.
+pub(crate) fn write_zeroes(file: &File, start: u64, length: u64) -> std::io::Result<()> {
     let zeroes = vec![0; 1 << 20];
     let mut at = start;
     while at < start + length {

@@ -13,7 +13,7 @@ fn between(pair: &Pair, fault: Fault) -> anyhow::Result<(Relay, String)> {
     let place = pair.destination();
     let at: SocketAddr = place.trim_start_matches("qemu+tls://").trim_end_matches("/system").parse()?;
     let relay = Relay::start(&at.ip().to_string(), at, fault)?;
-    let uri = format!("qemu+tls://{}:{}/system", at.ip(), relay.port);
+    let uri = format!("qemu+tls://{}/system", relay.at);
     Ok((relay, uri))
 }
 

@@ -1,19 +1,14 @@
 //! kill -9 in the middle: one host runs the guest, or it ended where its process was killed; never two.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::Outcome;
-use crate::pair::{Pair, state, wait_for, worker};
-
-pub fn kill(pid: i32) -> Outcome {
-    kill_process(Pid::from_raw(pid).ok_or_else(|| anyhow::anyhow!("no process"))?, Signal::KILL)?;
-    Ok(())
-}
+use crate::pair::{Pair, state, wait_for};
 
 #[test]
 fn the_guest_stays_when_the_worker_at_the_destination_is_killed() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
-    let run = pair.slowly(|pair| kill(worker(&pair.target)?))?;
+    let run = pair.slowly(|pair| pair.target.kill_worker("guest"))?;
     assert!(run.fails(1).contains("stays here"));
     wait_for(&pair.target, "absent")?;
     assert_eq!(state(&pair.source)?, "running");
@@ -23,7 +18,7 @@ fn the_guest_stays_when_the_worker_at_the_destination_is_killed() -> Outcome {
 #[test]
 fn nothing_is_left_at_the_destination_when_the_worker_at_the_source_is_killed() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
-    pair.slowly(|pair| kill(worker(&pair.source)?))?.fails(1);
+    pair.slowly(|pair| pair.source.kill_worker("guest"))?.fails(1);
     wait_for(&pair.target, "absent")?;
     wait_for(&pair.source, "crashed")?;
     pair.source.reeve(&["domain", "start", "guest"])?.ok();
@@ -63,9 +58,9 @@ fn the_guest_arrives_although_the_daemon_at_the_destination_is_killed() -> Outco
 fn a_guest_whose_source_dies_whole_is_never_run_twice() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     pair.slowly(|pair| {
-        let worker = worker(&pair.source)?;
+        let worker = pair.source.worker("guest")?;
         pair.source.kill()?;
-        kill(worker)?;
+        kill_process(worker, Signal::KILL)?;
         wait_for(&pair.target, "absent")?;
         pair.source.launch()
     })?

@@ -51,6 +51,30 @@ fn a_guest_is_suspended_at_its_destination_where_that_is_asked_for() -> Outcome 
 }
 
 #[test]
+fn a_guest_has_another_name_at_its_destination_where_that_is_asked_for() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    assert!(pair.migrate(&["--live", "--dname", "a/b"])?.fails(7).contains("name"));
+    assert_eq!(state(&pair.source)?, "running");
+    pair.migrate(&[
+        "--live",
+        "--dname",
+        "other",
+        "--persistent",
+        "--bandwidth",
+        "500",
+        "--change-protection",
+    ])?
+    .ok();
+    assert_eq!(state(&pair.target)?, "absent");
+    assert_eq!(state(&pair.source)?, "shut-off");
+    pair.target.console("other", "mem verify 77 24", "ok verify")?;
+    assert!(
+        pair.target.reeve(&["domain", "xml", "other", "--inactive"])?.ok().contains("<name>other</name>")
+    );
+    Ok(())
+}
+
+#[test]
 fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     let said = pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok();

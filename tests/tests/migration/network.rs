@@ -175,8 +175,10 @@ fn files_that_others_could_use_are_named_with_the_remedy() -> Outcome {
         let said = started.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(said.contains(why) && said.contains("of 'migration.tls' in reeve.toml"), "{said}");
     };
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644))?;
-    refused("can be read by everybody: run 'chmod 600");
+    for readable in [0o644, 0o640] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(readable))?;
+        refused("can be read by others: run 'chmod 600");
+    }
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o620))?;
     refused("can be changed by others: run 'chmod 600");
     std::fs::write(&key, "no key")?;

@@ -123,7 +123,7 @@ impl Pair {
             Run::reeve(&root, &arguments, "", &[])
         });
         wait::until("the migration begins", PATIENCE, || {
-            is_active(&self.source).unwrap_or(false) && worker(&self.target).is_ok()
+            is_active(&self.source).unwrap_or(false) && self.target.worker("guest").is_ok()
         })?;
         let done = during(self);
         let run = moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))?;
@@ -179,12 +179,6 @@ pub fn is_active(daemon: &Daemon) -> anyhow::Result<bool> {
 /// Waits for a state of the guest.
 pub fn wait_for(daemon: &Daemon, wanted: &str) -> Outcome {
     wait::until(wanted, PATIENCE, || state(daemon).is_ok_and(|state| state == wanted))
-}
-
-/// Process id of the worker of the guest.
-pub fn worker(daemon: &Daemon) -> anyhow::Result<i32> {
-    let pid = daemon.json(&["domain", "info", "guest"])?["worker_pid"].as_i64();
-    pid.and_then(|pid| i32::try_from(pid).ok()).ok_or_else(|| anyhow::anyhow!("the guest has no worker"))
 }
 
 /// Sends a line to the guest and reads its console until it says these words.

@@ -2,13 +2,11 @@
 
 use std::fs::File;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
 
 use reeve_tests::{Daemon, Run, wait};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::faults::kill;
-use crate::pair::{Pair, say, state, wait_for, worker};
+use crate::pair::{Pair, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 /// Why the guest is in its state.
@@ -151,7 +149,7 @@ fn a_daemon_that_relays_and_is_killed_breaks_the_connection_and_no_more() -> Out
 #[test]
 fn a_guest_whose_destination_dies_in_post_copy_is_lost_and_never_run_again() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
-    late(&mut pair, |pair| kill(worker(&pair.target)?))?.fails(1);
+    late(&mut pair, |pair| pair.target.kill_worker("guest"))?.fails(1);
     wait_for(&pair.source, "crashed")?;
     assert_eq!(reason(&pair.source)?, "post-copy-failed");
     wait_for(&pair.target, "absent")
@@ -160,7 +158,7 @@ fn a_guest_whose_destination_dies_in_post_copy_is_lost_and_never_run_again() -> 
 #[test]
 fn a_guest_whose_source_dies_in_post_copy_is_lost_and_ends() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
-    late(&mut pair, |pair| kill(worker(&pair.source)?))?.fails(1);
+    late(&mut pair, |pair| pair.source.kill_worker("guest"))?.fails(1);
     wait_for(&pair.target, "absent")?;
     wait_for(&pair.source, "crashed")
 }
@@ -169,7 +167,7 @@ fn a_guest_whose_source_dies_in_post_copy_is_lost_and_ends() -> Outcome {
 fn a_guest_whose_destination_dies_before_it_ran_goes_on_at_its_source() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     // The destination gets the guest, and can't run it while somebody else has its disk.
-    for _ in 0..5 {
+    for _ in 0..30 {
         let disk = File::options().read(true).write(true).open(pair.disk())?;
         let (told, locked) = sync_channel(1);
         std::thread::spawn(move || {
@@ -181,15 +179,19 @@ fn a_guest_whose_destination_dies_before_it_ran_goes_on_at_its_source() -> Outco
         let moving = std::thread::spawn(move || {
             Run::reeve(&root, &["domain", "migrate", "guest", &uri, "--live"], "", &[])
         });
-        let Ok(disk) = locked.recv_timeout(Duration::from_secs(5)) else {
-            // The destination was faster.
+        let mut disk = None;
+        wait::until("somebody has the disk", PATIENCE, || {
+            disk = locked.try_recv().ok();
+            disk.is_some() || moving.is_finished()
+        })?;
+        let Some(disk) = disk else {
+            // The destination was faster: once more, the other way.
             moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))??.ok();
-            pair.target.reeve(&["domain", "destroy", "guest"])?.ok();
-            wait_for(&pair.source, "shut-off")?;
-            pair = Pair::with_guest(64)?;
+            wait_for(&pair.target, "running")?;
+            pair.turn_around();
             continue;
         };
-        kill(worker(&pair.target)?)?;
+        pair.target.kill_worker("guest")?;
         drop(disk?);
         let run = moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))??;
         assert!(run.fails(1).contains("stays here"));

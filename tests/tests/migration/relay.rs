@@ -19,7 +19,8 @@ pub enum Fault {
 }
 
 pub struct Relay {
-    pub port: u16,
+    /// Where it is.
+    pub at: SocketAddr,
     state: Arc<State>,
 }
 
@@ -36,7 +37,7 @@ impl Relay {
     /// A relay at an address of this machine that carries to another.
     pub fn start(at: &str, to: SocketAddr, fault: Fault) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((at, 0))?;
-        let port = listener.local_addr()?.port();
+        let at = listener.local_addr()?;
         let state = Arc::new(State {
             to,
             fault,
@@ -60,7 +61,7 @@ impl Relay {
                 std::thread::spawn(move || other.carry(b, a, false));
             }
         });
-        Ok(Self { port, state })
+        Ok(Self { at, state })
     }
 
     /// Bytes from the source by now.
@@ -79,7 +80,7 @@ impl Drop for Relay {
         self.state.ended.store(true, Ordering::SeqCst);
         self.state.cut();
         // So that the thread looks.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let _ = TcpStream::connect(self.at);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reeve_tests::{Run, wait};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::faults::begin;
 use crate::lab::{Lab, entries};
@@ -258,8 +258,7 @@ fn a_daemon_that_is_killed_while_images_are_merged_leaves_disks_that_show_the_sa
 fn a_worker_that_is_killed_while_images_are_merged_leaves_disks_that_show_the_same() -> Outcome {
     for round in 0..3u64 {
         let (lab, marks, now) = chain(&["one", "two"])?;
-        let worker = lab.json(&["domain", "info", "web"])?["worker_pid"].as_i64().unwrap_or_default();
-        let worker = Pid::from_raw(i32::try_from(worker)?).expect("it has a worker");
+        let worker = lab.daemon.worker("web")?;
         let deleting = begin(&lab, &["domain", "snapshot-delete", "web", "two"]);
         let end = Instant::now() + Duration::from_millis(20 + round * 30);
         while Instant::now() < end && !deleting.is_finished() {

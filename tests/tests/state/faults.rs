@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub use reeve_tests::Small;
 use reeve_tests::{Run, wait};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::lab::{Lab, entries, field};
 use crate::{Outcome, PATIENCE};
@@ -74,8 +75,7 @@ fn a_daemon_that_is_killed_at_any_moment_leaves_it_running_or_saved() -> Outcome
 fn a_worker_that_is_killed_leaves_no_file() -> Outcome {
     let lab = Lab::start()?;
     lab.boot()?;
-    let worker = lab.json(&["domain", "info", "web"])?["worker_pid"].as_i64().unwrap_or_default();
-    let worker = Pid::from_raw(i32::try_from(worker)?).expect("it has a worker");
+    let worker = lab.daemon.worker("web")?;
     let file = lab.file("web.save");
     let saving = begin(&lab, &["domain", "save", "web", &file]);
     wait::until("the save begins", PATIENCE, || unfinished(lab.place.path()) || saving.is_finished())?;
@@ -92,32 +92,6 @@ fn a_worker_that_is_killed_leaves_no_file() -> Outcome {
     wait::until("it has crashed", PATIENCE, || lab.state().is_ok_and(|state| state == "crashed"))
 }
 
-/// A file system of a few megabytes, gone with the test.
-pub struct Small(std::path::PathBuf);
-
-impl Small {
-    pub fn mount(at: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir(at)?;
-        let path = at.display().to_string();
-        run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path])?;
-        Ok(Self(at.to_owned()))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // What fails here fails in a test that is over.
-        let _ = run("umount", &["-l", &self.0.display().to_string()]);
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test sets its place up with the host's programs")]
-fn run(program: &str, arguments: &[&str]) -> Outcome {
-    let status = std::process::Command::new(program).args(arguments).status()?;
-    anyhow::ensure!(status.success(), "{program} ended with {status}");
-    Ok(())
-}
-
 #[test]
 fn a_full_disk_lets_the_domain_run_on() -> Outcome {
     let lab = Lab::start()?;
@@ -126,10 +100,10 @@ fn a_full_disk_lets_the_domain_run_on() -> Outcome {
     let file = lab.file("small/web.save");
     let said = lab.reeve(&["domain", "save", "web", &file])?;
     assert!(said.code != 0 && said.stderr.contains("No space left on device"), "{said:?}");
-    assert!(entries(&small.0).is_empty(), "the file is gone");
+    assert!(entries(small.path()).is_empty(), "the file is gone");
     let said = lab.reeve(&["domain", "dump", "web", &lab.file("small/web.core"), "--memory-only"])?;
     assert!(said.code != 0 && said.stderr.contains("No space left on device"), "{said:?}");
-    assert!(entries(&small.0).is_empty(), "the core is gone");
+    assert!(entries(small.path()).is_empty(), "the core is gone");
     assert_eq!(lab.state()?, "running");
     lab.remembers(&mut known)?;
     let file = lab.file("web.save");

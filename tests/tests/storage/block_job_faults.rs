@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use reeve_tests::{Run, wait};
-use rustix::process::{Pid, Signal, kill_process};
+use reeve_tests::{Run, Small, program, wait};
 
 use crate::block_jobs::{Chain, SIZE, sector};
-use crate::disk_errors::Small;
-use crate::lab::program;
 use crate::{Outcome, PATIENCE};
 
 #[test]
@@ -87,9 +84,7 @@ fn a_worker_that_is_killed_leaves_sound_images() -> Outcome {
         wait::until("the job has done some", PATIENCE, || {
             chain.job().is_ok_and(|job| job["done"].as_u64() > Some(0))
         })?;
-        let info = chain.lab.json(&["domain", "info", "web"])?;
-        let pid = info["worker_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        kill_process(pid.ok_or_else(|| anyhow::anyhow!("no worker in {info}"))?, Signal::KILL)?;
+        chain.lab.daemon.kill_worker("web")?;
         wait::until("the domain is crashed", PATIENCE, || {
             chain.lab.json(&["domain", "state", "web"]).is_ok_and(|state| state["state"] == "crashed")
         })?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use reeve_tests::{Guest, wait};
+use reeve_tests::{Guest, disk_sum, wait};
 use serde_json::Value;
 
 use crate::lab::Lab;
@@ -103,11 +103,7 @@ impl Chain {
         let raw = self.at("raw-copy");
         let words = ["image", "convert", "-f", format, "-O", "raw", "--overwrite"];
         self.reeve(&[&words[..], &[&self.path(name), &raw.display().to_string()]].concat())?;
-        let bytes = std::fs::read(&raw)?;
-        let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-            (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        Ok(format!("{sum:016x}"))
+        Ok(disk_sum(&std::fs::read(&raw)?))
     }
 
     /// The backing file that an image names.

@@ -1,37 +1,14 @@
 //! Requests to disks that fail: the host runs full under a guest, and what becomes of that (guide 14.5.11, 20.16.1.5).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use reeve_tests::{Guest, wait};
+use reeve_tests::{Guest, Small, wait};
 
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 const SERIAL: &str = "<serial type='pty'><target port='0'/></serial>";
 const SIZE: usize = 32 << 20;
-
-/// A file system of a few megabytes, gone with the test.
-pub struct Small(PathBuf);
-
-impl Small {
-    pub fn mount(at: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir(at)?;
-        program("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &at.display().to_string()])?;
-        Ok(Self(at.to_owned()))
-    }
-
-    /// Gives it as much space as anybody needs here.
-    pub fn grow(&self) -> Outcome {
-        program("mount", &["-o", "remount,size=256m", &self.0.display().to_string()]).map(drop)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // What fails here fails in a test that is over.
-        let _ = program("umount", &["-l", &self.0.display().to_string()]);
-    }
-}
 
 /// A guest with a disk of 32 MiB on a file system of 8 MiB.
 fn lab(format: &str, policy: &str) -> anyhow::Result<(Lab, Small, PathBuf)> {

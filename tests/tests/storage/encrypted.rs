@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use reeve_tests::program;
+
 use crate::Outcome;
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 
 pub const SECRET: &str = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
 pub const OTHER: &str = "1a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use reeve_tests::{Guest, wait};
+use reeve_tests::{Guest, disk_sum, program, wait};
 
 use crate::encrypted::{OTHER, PASSPHRASE, SECRET};
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 const SERIAL: &str = "<serial type='pty'><target port='0'/></serial>";
@@ -71,9 +71,8 @@ fn write_pattern(bytes: &mut [u8], sector: usize, count: usize, pattern: u64) {
 fn holds(lab: &Lab, domain: &str, disk: usize, (sector, count): (usize, usize), pattern: u64) -> Outcome {
     let mut bytes = vec![0; (sector + count) * SECTOR];
     write_pattern(&mut bytes, sector, count, pattern);
-    let fnv = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let sum = bytes[sector * SECTOR..].iter().fold(0xcbf2_9ce4_8422_2325, fnv);
-    lab.console(domain, &format!("disk sum {disk} {sector} {count}\n"), &format!("sum={sum:016x}")).map(drop)
+    let sum = disk_sum(&bytes[sector * SECTOR..]);
+    lab.console(domain, &format!("disk sum {disk} {sector} {count}\n"), &format!("sum={sum}")).map(drop)
 }
 
 fn start(lab: &Lab, name: &str) -> Outcome {
@@ -357,5 +356,22 @@ fn a_guest_is_saved_and_its_key_is_not() -> Outcome {
     let mut expected = vec![0; 1000 * SECTOR];
     write_pattern(&mut expected, 0, 1000, 4);
     assert!(decrypted(&lab, &lab.images().join("a").display().to_string())?[..1000 * SECTOR] == expected);
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_of_the_other_disks_needs_no_key() -> Outcome {
+    let lab = lab()?;
+    lab.reeve(&["vol", "create-as", "lab", "plain", "16M", "--format", "qcow2"])?.ok();
+    let path = lab.images().join("a").display().to_string();
+    let locked = file(&path, "vdb", &encryption("2a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"));
+    let locked = locked.replace("<disk ", "<disk snapshot='no' ");
+    let devices = format!("{SERIAL}{}{locked}", volume("plain", "vda", ""));
+    lab.define(&Guest::locate()?.document_with("web", 64, "", &devices))?;
+    lab.reeve(&["domain", "snapshot-create-as", "web", "one"])?.ok();
+    lab.reeve(&["domain", "snapshot-revert", "web", "one"])?.ok();
+    lab.reeve(&["domain", "snapshot-delete", "web", "one"])?.ok();
+    let said = lab.reeve(&["domain", "start", "web"])?.fails(7);
+    assert!(said.contains("disk 'vdb' of domain 'web': there is no secret"), "{said}");
     Ok(())
 }

@@ -89,7 +89,7 @@ fn what_the_daemon_does_not_take_is_sent() -> Outcome {
     assert!(std::fs::read(&program)? == std::fs::read(lab.images().join("a"))?);
     // Nor are pipes taken.
     let path = lab.place.path().join("pipe");
-    crate::lab::program("mkfifo", &[&path.display().to_string()])?;
+    reeve_tests::program("mkfifo", &[&path.display().to_string()])?;
     let reader = path.clone();
     let read = std::thread::spawn(move || std::fs::read(reader));
     let said = lab.reeve(&["vol", "download", "--pool", "lab", "a", &path.display().to_string()])?.ok();

@@ -1,8 +1,10 @@
 //! Pools of a file system and of a disk, on loop devices, with a restart of the daemon in between.
 
+use reeve_tests::program;
+
 use crate::Outcome;
 use crate::contract::{Kind, walk};
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 
 /// A loop device; gone when dropped.
 pub struct Loop(pub String, #[expect(dead_code, reason = "keeps the file")] tempfile::NamedTempFile);

@@ -61,11 +61,3 @@ impl Lab {
         Ok(names.map(str::to_owned).collect())
     }
 }
-
-/// Runs a program of the machine and gives what it printed.
-pub fn program(name: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "a test uses the machine as an operator does")]
-    let done = std::process::Command::new(name).args(arguments).output()?;
-    anyhow::ensure!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
-    Ok(String::from_utf8(done.stdout)?)
-}

@@ -2,11 +2,10 @@
 
 use std::fs::File;
 
-use reeve_tests::{Guest, wait};
-use rustix::process::{Pid, Signal, kill_process};
+use reeve_tests::{Guest, program, wait};
 
 use crate::kinds::Loop;
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 /// A lab with an image outside of any pool.
@@ -101,9 +100,7 @@ fn a_lease_outlives_the_daemon_and_not_the_worker() -> Outcome {
     let said = lab.reeve(&["domain", "start", "rival"])?.fails(6);
     assert!(said.contains("in use by another domain"), "{said}");
 
-    let worker = lab.json(&["domain", "info", "writer"])?["worker_pid"].as_i64();
-    let worker = worker.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).expect("it runs");
-    kill_process(worker, Signal::KILL)?;
+    lab.daemon.kill_worker("writer")?;
     wait::until("the rival gets the image", PATIENCE, || {
         lab.reeve(&["domain", "start", "rival"]).is_ok_and(|run| run.code == 0)
     })?;

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use reeve_tests::{Guest, wait};
-use rustix::process::{Pid, Signal, kill_process};
+use reeve_tests::{Guest, program, wait};
 
 use crate::domains::volume_disk;
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 const SERIAL: &str = "<serial type='pty'><target port='0'/></serial>";
@@ -76,9 +75,7 @@ fn until_off(lab: &Lab, name: &str) -> Outcome {
 }
 
 fn kill_worker(lab: &Lab, name: &str) -> Outcome {
-    let worker = lab.json(&["domain", "info", name])?["worker_pid"].as_i64();
-    let worker = worker.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw).expect("it runs");
-    kill_process(worker, Signal::KILL)?;
+    lab.daemon.kill_worker(name)?;
     wait::until("the end of the worker is seen", PATIENCE, || {
         lab.reeve(&["domain", "state", name]).is_ok_and(|run| run.stdout.contains("crashed"))
     })

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use reeve_tests::{Run, wait};
+use reeve_tests::{Run, program, wait};
 
-use crate::lab::{Lab, program};
+use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 const MIB: u64 = 1 << 20;

@@ -1,7 +1,7 @@
 //! What a document asks of the host is applied by a start, kept over a restart of the daemon, and gone with the domain.
 
 use reeve_tests::wait;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use crate::lab::{Lab, groups_of, hierarchy};
 use crate::{Outcome, PATIENCE};
@@ -65,23 +65,18 @@ fn groups_go_with_a_killed_worker() -> Outcome {
         return Ok(());
     }
     let uuid = lab.uuid().to_owned();
-    let kill = |lab: &Lab| -> Outcome {
-        let worker = Pid::from_raw(i32::try_from(lab.worker()?)?);
-        kill_process(worker.expect("a process has a number"), Signal::KILL)?;
-        Ok(())
-    };
     lab.domain("start", &[])?;
     assert!(!groups_of(&uuid).is_empty());
-    kill(&lab)?;
+    lab.daemon.kill_worker("web")?;
     wait::until("the groups are gone", PATIENCE, || groups_of(&uuid).is_empty())?;
     wait::until("the domain is off", PATIENCE, || {
         lab.domain("state", &[]).is_ok_and(|state| state.starts_with("crashed"))
     })?;
     // And while no daemon runs.
     lab.domain("start", &[])?;
-    let worker = lab.worker()?;
+    let worker = lab.daemon.worker("web")?;
     lab.daemon.kill()?;
-    kill_process(Pid::from_raw(i32::try_from(worker)?).expect("a process has a number"), Signal::KILL)?;
+    kill_process(worker, Signal::KILL)?;
     lab.daemon.launch()?;
     wait::until("the groups are gone", PATIENCE, || groups_of(&uuid).is_empty())
 }

@@ -196,7 +196,7 @@ impl Step<Arrive> for AskGuards {
         let question = Question { hook, actor: &arrive.actor, state, config, device: None, forced: false };
         arrive.config = actions.ask(question).await?;
         define::check(&arrive.config)?;
-        actions.find_volumes(&mut arrive.config).await
+        actions.find_disks(&mut arrive.config).await
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
@@ -262,11 +262,7 @@ impl Step<Arrive> for TakeIn {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        match &arrive.turn {
-            Some(turn) if turn.check(Request::Destroy).is_ok() => turn.destroy().await.map_err(explain),
-            Some(_) => Ok(()),
-            None => actions.end_machine(arrive.config.uuid).await,
-        }
+        actions.end_machine(arrive.config.uuid, arrive.turn.as_ref()).await
     }
 
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {

@@ -50,14 +50,6 @@ impl Actions {
     ) -> Result<Migrated, Error> {
         let begun = Instant::now();
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
-        if self.has_snapshots(subject.uuid).await? {
-            let message = format!("domain '{}' has snapshots, which would stay behind", subject.name);
-            let hint = format!(
-                "delete them, or keep their documents with 'reeve domain snapshot-dumpxml {0} NAME' and forget them here with 'reeve domain snapshot-delete {0} NAME --metadata'",
-                subject.name
-            );
-            return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
-        }
         self.permits(&subject, Request::Migrate)?;
         if request.resume_post_copy {
             return self.resume_post_copy(&subject, &request, begun).await;
@@ -67,6 +59,15 @@ impl Actions {
         let source = self.migrations.peers.own_address(&host, &route)?;
         let uuid = subject.uuid;
         let turn = self.turn(actor, uuid, Request::Migrate).await?;
+        // Within the turn, so that none is made meanwhile.
+        if self.has_snapshots(subject.uuid).await? {
+            let message = format!("domain '{}' has snapshots, which would stay behind", subject.name);
+            let hint = format!(
+                "delete them, or keep their documents with 'reeve domain snapshot-dumpxml {0} NAME' and forget them here with 'reeve domain snapshot-delete {0} NAME --metadata'",
+                subject.name
+            );
+            return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
+        }
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
@@ -76,6 +77,11 @@ impl Actions {
             None => snapshot.config.clone(),
         };
         check_same(&snapshot.config, &sent)?;
+        let sent = match &request.name {
+            // As if it had been written so.
+            Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
+            None => sent,
+        };
         let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
         let guard = MigrationGuard {
             hook: Hook::MigrateOut,
@@ -218,6 +224,11 @@ impl Actions {
         let host = self.this_host().unwrap_or_default();
         Ok(MigrationReport { stage, host, boot_id })
     }
+}
+
+fn named(mut config: DomainConfig, name: &str) -> DomainConfig {
+    name.clone_into(&mut config.name);
+    config
 }
 
 /// Another document for the destination is still the same domain's.

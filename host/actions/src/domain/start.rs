@@ -78,11 +78,11 @@ impl Actions {
         mut config: DomainConfig,
     ) -> Result<DomainConfig, Error> {
         let (hook, state) = (Hook::DomainPrepare, DomainState::ShutOff);
-        self.find_volumes(&mut config).await?;
+        self.find_disks(&mut config).await?;
         let question = Question { hook, actor, state, config, device: None, forced: false };
         let mut config = self.ask(question).await?;
         define::check(&config)?;
-        self.find_volumes(&mut config).await?;
+        self.find_disks(&mut config).await?;
         let refusals = self.domains.check(&config);
         if refusals.is_empty() {
             return Ok(config);
@@ -148,7 +148,7 @@ impl Step<Start> for AskGuards {
         let question = Question { hook, actor: &start.actor, state, config, device: None, forced: false };
         start.config = actions.ask(question).await?;
         define::check(&start.config)?;
-        actions.find_volumes(&mut start.config).await
+        actions.find_disks(&mut start.config).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {
@@ -197,12 +197,8 @@ impl Step<Start> for MakeMachine {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        match &start.turn {
-            // A start that failed has left nothing; one that a later step undoes has a machine.
-            Some(turn) if turn.check(Request::Destroy).is_ok() => turn.destroy().await.map_err(explain),
-            Some(_) => Ok(()),
-            None => actions.end_machine(start.config.uuid).await,
-        }
+        // A start that failed has left nothing; one that a later step undoes has a machine.
+        actions.end_machine(start.config.uuid, start.turn.as_ref()).await
     }
 
     fn after_crash(&self, actions: &Actions, start: &Start) -> Next {

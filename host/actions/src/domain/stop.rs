@@ -1,6 +1,7 @@
 //! Ending a domain: asked of the guest, or by force.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reeve_agent::ShutdownMode as End;
@@ -17,6 +18,11 @@ use super::{Question, Subject};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
+
+/// How long a machine that can't be ended may be about to end by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is looked at meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Actions {
     /// Asks the guest to shut down; it may take its time, or refuse.
@@ -104,10 +110,7 @@ impl Step<Destroy> for EndMachine {
     }
 
     async fn run(&self, actions: &Arc<Actions>, operation: &mut Destroy) -> Result<(), Error> {
-        match operation.turn.take() {
-            Some(turn) => turn.destroy().await.map_err(explain),
-            None => actions.end_machine(operation.uuid).await,
-        }
+        actions.end_machine(operation.uuid, operation.turn.take().as_ref()).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut Destroy) -> Result<(), Error> {
@@ -120,11 +123,23 @@ impl Step<Destroy> for EndMachine {
 }
 
 impl Actions {
-    /// Ends the machine of a domain on behalf of the daemon, if it has one.
-    pub(crate) async fn end_machine(&self, uuid: Uuid) -> Result<(), Error> {
-        if !self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
-            return Ok(());
+    /// Ends the machine of a domain, if it has one. That it ends by itself at the same moment is as good.
+    pub(crate) async fn end_machine(&self, uuid: Uuid, turn: Option<&Turn>) -> Result<(), Error> {
+        let begun = Instant::now();
+        while self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
+            let ended = match turn {
+                Some(turn) => turn.destroy().await.map_err(explain),
+                None => self.end_machine_in_turn(uuid).await,
+            };
+            match ended {
+                Err(_) if begun.elapsed() < PATIENCE => tokio::time::sleep(LOOK_AGAIN).await,
+                ended => return ended,
+            }
         }
+        Ok(())
+    }
+
+    async fn end_machine_in_turn(&self, uuid: Uuid) -> Result<(), Error> {
         let turn = self.turn(&Actor::Daemon, uuid, Request::Destroy).await?;
         turn.destroy().await.map_err(explain)
     }

@@ -12,6 +12,14 @@ impl Actions {
     pub(super) async fn find_volumes(&self, config: &mut DomainConfig) -> Result<(), Error> {
         for disk in &mut config.devices.disks {
             self.find_disk(&config.name, disk).await?;
+        }
+        Ok(())
+    }
+
+    /// What a machine needs of its disks: their volumes, and the keys of those that are encrypted.
+    pub(super) async fn find_disks(&self, config: &mut DomainConfig) -> Result<(), Error> {
+        self.find_volumes(config).await?;
+        for disk in &config.devices.disks {
             self.find_key(&config.name, disk).await?;
         }
         Ok(())

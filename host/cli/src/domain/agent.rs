@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::Target;
 use crate::context::{Context, read_bytes};
-use crate::output::{Format, Show, pairs};
+use crate::output::{Show, pairs};
 use crate::secret;
 
 /// What `--block` waits for.
@@ -180,13 +180,10 @@ impl SetGuestPassword {
         let password = text.trim_end_matches(['\r', '\n']).to_owned();
         let set = SetUserPassword { password, encrypted: self.encrypted };
         context.client.set_guest_password(&self.target.domain, &self.user, &set).await?;
-        match context.format {
-            Format::Table => context.print(&format!(
-                "User '{}' of the guest of domain '{}' has the password now",
-                self.user, self.target.domain
-            )),
-            Format::Json | Format::Xml => Ok(()),
-        }
+        context.say(&format!(
+            "User '{}' of the guest of domain '{}' has the password now",
+            self.user, self.target.domain
+        ))
     }
 }
 
@@ -266,6 +263,7 @@ impl Show for Vcpus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Format;
 
     #[test]
     fn answers_are_json() {

@@ -68,6 +68,12 @@ pub struct MigrateDomain {
     /// File with another domain XML document for the destination; name and UUID stay
     #[arg(long, value_name = "FILE")]
     xml: Option<PathBuf>,
+    /// Another name at the destination
+    #[arg(long, value_name = "NAME")]
+    dname: Option<String>,
+    /// MiB a second while the guest runs, as with migrate-setspeed
+    #[arg(long, value_name = "MIB")]
+    bandwidth: Option<u64>,
     /// Stop the guest after so many seconds, so that the rest can be sent
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -87,7 +93,7 @@ pub struct MigrateDomain {
     #[arg(long, value_name = "MIB", requires = "postcopy")]
     postcopy_bandwidth: Option<u64>,
     /// Go on with post-copy after its connection broke
-    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "timeout"])]
+    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "dname", "timeout"])]
     postcopy_resume: bool,
     /// Hold a guest back that writes faster than it is sent
     #[arg(long)]
@@ -101,6 +107,9 @@ pub struct MigrateDomain {
     /// Give up when something goes wrong: always so, for scripts written for virsh
     #[arg(long)]
     abort_on_error: bool,
+    /// Let nobody change the domain meanwhile: always so, for scripts written for virsh
+    #[arg(long)]
+    change_protection: bool,
     /// Policy that steers it; "host" is the host's own strategy [default: the first policy that is bound to migration-strategy]
     #[arg(long, value_name = "POLICY")]
     strategy: Option<String>,
@@ -126,6 +135,7 @@ impl MigrateDomain {
             limits.max_throttle = if self.auto_converge { CONVERGE } else { limits.max_throttle };
             limits.post_copy = self.postcopy;
             limits.post_copy_after = self.postcopy_after_precopy.then_some(1);
+            limits.bandwidth_mib = self.bandwidth.unwrap_or(old.bandwidth_mib);
             limits.post_copy_bandwidth_mib = self.postcopy_bandwidth.unwrap_or(old.post_copy_bandwidth_mib);
             if limits != old {
                 context.client.set_migration_limits(domain, limits).await?;
@@ -141,6 +151,7 @@ impl MigrateDomain {
             undefine_source: self.undefinesource,
             suspend: self.suspend,
             xml,
+            name: self.dname,
             suspend_after_s: if self.live { self.timeout } else { Some(0) },
             post_copy_then: self.timeout_postcopy,
             resume_post_copy: self.postcopy_resume,

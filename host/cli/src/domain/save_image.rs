@@ -8,7 +8,6 @@ use reeve_model::domain_save::SaveFile;
 use super::save::{Restored, absolute};
 use crate::context::{Context, read_document};
 use crate::editor;
-use crate::output::Format;
 
 /// The document that the domain is restored with.
 #[derive(Debug, Args)]
@@ -43,7 +42,7 @@ impl SaveImageDefine {
         let xml = read_document(&self.xml)?;
         let file = SaveFile { state: self.restored.state(), ..SaveFile::at(absolute(&self.file)?) };
         context.client.define_save_image(&file, &xml).await?;
-        say(context, &format!("Save image '{}' has the new document", self.file.display()))
+        context.say(&format!("Save image '{}' has the new document", self.file.display()))
     }
 }
 
@@ -65,19 +64,12 @@ impl SaveImageEdit {
         };
         let name = self.file.display();
         match editor::edit(context, &before, keep).await? {
-            true => say(context, &format!("Save image '{name}' edited")),
+            true => context.say(&format!("Save image '{name}' edited")),
             false if file.state.is_some() => {
                 context.client.define_save_image(&file, &before).await?;
-                say(context, &format!("The document in save image '{name}' is unchanged, its state is new"))
+                context.say(&format!("The document in save image '{name}' is unchanged, its state is new"))
             }
-            false => say(context, &format!("Save image '{name}' is unchanged")),
+            false => context.say(&format!("Save image '{name}' is unchanged")),
         }
-    }
-}
-
-fn say(context: &mut Context, sentence: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(sentence),
-        Format::Json | Format::Xml => Ok(()),
     }
 }

@@ -437,10 +437,7 @@ fn made(context: &mut Context, row: &SnapshotRow, what: &str) -> anyhow::Result<
 }
 
 fn say(context: &mut Context, sentence: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(sentence),
-        Format::Json | Format::Xml => Ok(()),
-    }
+    context.say(sentence)
 }
 
 #[cfg(test)]

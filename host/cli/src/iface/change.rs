@@ -4,7 +4,6 @@ use clap::Args;
 use reeve_model::host_interface::{BeginHostChange, CHANGE_SECONDS, HostChange, HostRollback};
 use serde::Serialize;
 
-use super::life::say;
 use crate::context::Context;
 use crate::output::Show;
 
@@ -46,7 +45,7 @@ impl Begin {
 impl Commit {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         context.client.commit_interfaces().await?;
-        say(context, "Change of the host's interfaces committed")
+        context.say("Change of the host's interfaces committed")
     }
 }
 

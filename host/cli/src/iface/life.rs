@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Target;
 use crate::context::Context;
-use crate::output::{Format, Show};
+use crate::output::Show;
 
 /// Options of `reeve iface start`.
 #[derive(Debug, Args)]
@@ -40,22 +40,14 @@ impl Start {
 impl Destroy {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         context.client.destroy_interface(&self.target.interface).await?;
-        say(context, &format!("Interface '{}' destroyed", self.target.interface))
+        context.say(&format!("Interface '{}' destroyed", self.target.interface))
     }
 }
 
 impl Undefine {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         context.client.undefine_interface(&self.target.interface).await?;
-        say(context, &format!("Interface '{}' undefined", self.target.interface))
-    }
-}
-
-/// The end of a verb that answers nothing.
-pub(super) fn say(context: &mut Context, sentence: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(sentence),
-        Format::Json | Format::Xml => Ok(()),
+        context.say(&format!("Interface '{}' undefined", self.target.interface))
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Target;
 use crate::context::Context;
-use crate::output::{Format, Show};
+use crate::output::Show;
 
 /// Options of `reeve network start`.
 #[derive(Debug, Args)]
@@ -74,10 +74,7 @@ impl Autostart {
 
 /// The end of a verb that answers nothing.
 fn say(context: &mut Context, network: &str, participle: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(&format!("Network '{network}' {participle}")),
-        Format::Json | Format::Xml => Ok(()),
-    }
+    context.say(&format!("Network '{network}' {participle}"))
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Target;
 use crate::context::Context;
-use crate::output::{Format, Show};
+use crate::output::Show;
 use crate::progress::{Watched, watched};
 
 /// Options of `reeve pool build`.
@@ -137,10 +137,7 @@ fn reading(pool: &str) -> Watched<'_> {
 
 /// The end of a verb that answers nothing.
 fn say(context: &mut Context, pool: &str, participle: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(&format!("Pool '{pool}' {participle}")),
-        Format::Json | Format::Xml => Ok(()),
-    }
+    context.say(&format!("Pool '{pool}' {participle}"))
 }
 
 #[derive(Serialize)]

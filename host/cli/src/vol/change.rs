@@ -7,7 +7,6 @@ use reeve_model::storage::{ResizeVolume, StorageOperation, WipeAlgorithm};
 use super::Target;
 use super::size::signed_size;
 use crate::context::Context;
-use crate::output::Format;
 use crate::progress::{Watched, watched};
 
 /// Options of `reeve vol delete`.
@@ -58,7 +57,7 @@ impl Delete {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let volume = self.target.look(context).await?;
         context.client.delete_volume(&volume.pool, &volume.name).await?;
-        say(context, &format!("Vol '{}' deleted", volume.name))
+        context.say(&format!("Vol '{}' deleted", volume.name))
     }
 }
 
@@ -69,7 +68,7 @@ impl Wipe {
         let watch =
             Watched { pool: Some(pool), volume: Some(name), operation: StorageOperation::Wipe, total: None };
         watched(context, watch, context.client.wipe_volume(pool, name, self.algorithm)).await?;
-        say(context, &format!("Vol '{}' wiped", volume.name))
+        context.say(&format!("Vol '{}' wiped", volume.name))
     }
 }
 
@@ -83,14 +82,6 @@ impl Resize {
         let delta = self.delta || negative;
         let change = ResizeVolume { capacity, delta, shrink: self.shrink, allocate: self.allocate };
         let volume = context.client.resize_volume(&volume.pool, &volume.name, change).await?;
-        say(context, &format!("Size of volume '{}' is {} bytes now", volume.name, volume.capacity.0))
-    }
-}
-
-/// The end of a verb.
-pub(super) fn say(context: &mut Context, sentence: &str) -> anyhow::Result<()> {
-    match context.format {
-        Format::Table => context.print(sentence),
-        Format::Json | Format::Xml => Ok(()),
+        context.say(&format!("Size of volume '{}' is {} bytes now", volume.name, volume.capacity.0))
     }
 }

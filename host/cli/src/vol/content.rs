@@ -11,7 +11,6 @@ use reeve_model::ErrorCode;
 use reeve_model::storage::{StorageOperation, VolumePart, VolumeSummary};
 
 use super::Target;
-use super::change::say;
 use crate::context::Context;
 use crate::progress::{Watched, watched};
 
@@ -84,7 +83,7 @@ impl Upload {
             client.upload_volume(&volume.pool, &volume.name, part, file).await
         };
         let written = watched(context, watch, sent).await?;
-        say(context, &format!("{written} bytes written to volume '{}'", volume.name))
+        context.say(&format!("{written} bytes written to volume '{}'", volume.name))
     }
 }
 
@@ -116,7 +115,7 @@ impl Download {
             // A hole at the end is no write.
             file.set_len(written).with_context(|| format!("'{name}' can't be written"))?;
         }
-        say(context, &format!("{written} bytes read from volume '{}'", volume.name))
+        context.say(&format!("{written} bytes read from volume '{}'", volume.name))
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "migration.tls.client-certificate",
         "PEM file of this host's certificate for hosts that it reaches. It may be the same file.",
     ),
-    ("migration.tls.client-key", "Its private key."),
+    ("migration.tls.client-key", "Its private key, which nobody else may read."),
     (
         "policies.tune-interval",
         "Seconds between two rounds of tuners; starts and stops of domains wake them too. Read at start only.

@@ -13,10 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::network::Network;
+use super::network::{Network, look_after};
 use super::{Peers, relayed};
 
-/// Connections that may be open at one time: guests that come, their daemons' questions, and strangers that say nothing yet.
+/// Connections that may be open at one time: other daemons with their questions, and strangers that say nothing yet. One that has become the
+/// stream of a guest does not count any more; there are no more of those than guests that are waited for.
 const MOST: usize = 256;
 /// How long nobody is let in when the kernel has no descriptor for a connection.
 const BREATH: Duration = Duration::from_millis(200);
@@ -92,10 +93,20 @@ pub(super) async fn one_guest(
     let (tls, wanted) = (*tls, from.to_owned());
     let coming = async move {
         loop {
-            let (stream, at) = listener.accept().await?;
+            let (stream, at) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "the guest of host '{wanted}' could not be let in");
+                    tokio::time::sleep(BREATH).await;
+                    continue;
+                }
+            };
             if !tls {
-                stream.set_nodelay(true)?;
-                return stream.into_std().map(OwnedFd::from);
+                match look_after(&stream).and_then(|()| stream.into_std()) {
+                    Ok(stream) => return Ok(OwnedFd::from(stream)),
+                    Err(error) => tracing::warn!(%error, "the connection from {at} broke"),
+                }
+                continue;
             }
             match network.take(stream, at).await {
                 Ok((name, stream)) if name == wanted => return relayed(stream),

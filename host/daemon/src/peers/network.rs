@@ -188,7 +188,7 @@ async fn read_line(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Re
 }
 
 /// Small frames go at once, and a host that is gone is missed.
-fn look_after(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn look_after(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;

@@ -21,7 +21,7 @@ const MAX_FILE: u64 = 1 << 20;
 /// Permissions that nobody but the owner may have on a file.
 const WRITABLE: u32 = 0o022;
 /// Those that a key may not have either.
-const READABLE: u32 = 0o007;
+const READABLE: u32 = 0o077;
 
 /// Where the files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,7 +217,7 @@ fn read(path: &Path, is_key: bool) -> Result<Vec<u8>, TlsError> {
         return Err(exposed("can be changed by others", if is_key { 0o600 } else { 0o644 }));
     }
     if is_key && mode & READABLE != 0 {
-        return Err(exposed("can be read by everybody", 0o600));
+        return Err(exposed("can be read by others", 0o600));
     }
     let mut text = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut text).map_err(failed)?;

@@ -16,7 +16,7 @@ use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
-use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, Status};
+use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, Stats, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
@@ -205,13 +205,9 @@ impl Machine for KvmMachine {
     }
 
     async fn stats(&self) -> Result<DomainStats, DriverError> {
-        match self.client.call(Call::Stats, Vec::new()).await? {
-            (Answer::Stats(stats), _) => {
-                let resident = procfs::resident(self.process.pid()).unwrap_or_default();
-                Ok(stats::translate(*stats, self.config.memory, resident, &lock(&self.targets)))
-            }
-            (other, _) => Err(DriverError::Worker(format!("its worker answers Stats with {other:?}"))),
-        }
+        let counted = self.counters().await?;
+        let resident = procfs::resident(self.process.pid()).unwrap_or_default();
+        Ok(stats::translate(counted, self.config.memory, resident, &lock(&self.targets)))
     }
 
     async fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
@@ -230,9 +226,7 @@ impl Machine for KvmMachine {
         if tuning.plugged.is_empty() {
             return Ok(tuning);
         }
-        let (Answer::Stats(stats), _) = self.client.call(Call::Stats, Vec::new()).await? else {
-            return Ok(tuning);
-        };
+        let stats = self.counters().await?;
         for memory in &mut tuning.plugged {
             let found = stats.memory.iter().find(|found| Some(&found.alias) == memory.alias.as_ref());
             memory.current = found.map(|found| Bytes(found.plugged));
@@ -242,12 +236,7 @@ impl Machine for KvmMachine {
 
     async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
         let site = self.site.clone();
-        let present: Vec<u32> = match self.client.call(Call::Stats, Vec::new()).await? {
-            (Answer::Stats(stats), _) => stats.vcpus.iter().map(|vcpu| vcpu.number).collect(),
-            (other, _) => {
-                return Err(DriverError::Worker(format!("its worker answers Stats with {other:?}")));
-            }
-        };
+        let present: Vec<u32> = self.counters().await?.vcpus.iter().map(|vcpu| vcpu.number).collect();
         let mut vcpus = launch::blocking(move || site.vcpus()).await?;
         vcpus.retain(|vcpu| present.contains(&vcpu.vcpu));
         Ok(vcpus)
@@ -446,6 +435,14 @@ impl Machine for KvmMachine {
 }
 
 impl KvmMachine {
+    /// What the worker has counted.
+    async fn counters(&self) -> Result<Stats, DriverError> {
+        match self.client.call(Call::Stats, Vec::new()).await? {
+            (Answer::Stats(stats), _) => Ok(*stats),
+            (other, _) => Err(DriverError::Worker(format!("its worker answers Stats with {other:?}"))),
+        }
+    }
+
     /// Gives a disk what it is to have, which may differ in its limits only.
     async fn limit_disk(&self, old: &Disk, new: &Disk) -> Result<(), DriverError> {
         if (Disk { iotune: old.iotune.clone(), ..new.clone() }) != *old {

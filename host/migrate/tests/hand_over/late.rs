@@ -5,7 +5,8 @@ use std::thread;
 
 use proptest::prelude::*;
 use reeve_migrate::{
-    Capabilities, Controls, Limits, MigrateError, PAGE, Received, Sent, TargetGuest, receive_rest, send_rest,
+    Capabilities, Controls, Limits, MigrateError, PAGE, Plan, Received, RoundStats, Sent, Step, Strategy,
+    Subject, TargetGuest, receive_rest, send_rest,
 };
 
 use crate::guests::{Source, Target, World};
@@ -173,6 +174,44 @@ fn a_destination_that_can_not_is_not_switched_to() {
     assert!(world.source_runs.load(Ordering::SeqCst));
 }
 
+/// Allows post-copy and asks for it after the first round.
+struct Eager<'a>(&'a Controls);
+
+impl Strategy for Eager<'_> {
+    fn precheck(&mut self, subject: &Subject) -> Result<(), String> {
+        Three.precheck(subject)
+    }
+
+    fn plan(&mut self, subject: &Subject, capabilities: Capabilities) -> Plan {
+        Three.plan(subject, capabilities)
+    }
+
+    fn next_step(&mut self, stats: &RoundStats) -> Step {
+        self.0.set(|limits| limits.post_copy = true);
+        assert!(self.0.switch_to_post_copy().unwrap_err().contains("post-copy"));
+        Three.next_step(stats)
+    }
+}
+
+#[test]
+fn a_destination_that_can_not_is_not_switched_to_later_either() {
+    let world = World::new();
+    let (mut source, mut target) = (source(&world), Target::new(&world));
+    let (mut near, mut far) = pair();
+    let controls = Controls::default();
+    thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let least = Capabilities { post_copy: false, ..Capabilities::OURS };
+            reeve_migrate::receive(&mut far, MIGRATION, least, &mut target)
+        });
+        let sent =
+            reeve_migrate::send(&mut near, &offer(), &mut source, &mut Eager(&controls), &controls).unwrap();
+        assert!(matches!(sent, Sent::Running { .. }), "{sent:?}");
+        receiver.join().unwrap().unwrap();
+    });
+    assert!(source.rounds.iter().all(|round| round.pages > 0), "every round sends what it is to");
+}
+
 #[test]
 fn what_a_destination_can_not_do_leaves_the_guest_where_it_is() {
     for what in ["miss", "load"] {
@@ -192,7 +231,7 @@ fn an_operator_switches_in_the_middle_of_a_round() {
     let (mut source, mut target) = (source(&world), Target::new(&world));
     let limits = Limits { post_copy: true, ..Limits::default() };
     let controls = Controls::new(limits);
-    controls.switch_to_post_copy();
+    controls.switch_to_post_copy().unwrap();
     let (mut near, mut far) = pair();
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &controls);
     assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use reeve_model::policy::{FailureMode, Hook};
 
 use super::{Accepted, StrategyAsk, judge};
-use crate::asked::{Occasion, Verdict};
+use crate::asked::{Asking, Occasion};
 use crate::binding::{Active, Binding};
-use crate::decisions::Input;
-use crate::exports::{Answer, Question};
+use crate::exports::Question;
 use crate::failure::Failure;
-use crate::instance::{self, Ask};
 use crate::session;
 use crate::shared::Shared;
 
@@ -57,37 +55,15 @@ impl Seat {
         occasion: &Occasion,
         ask: &StrategyAsk,
     ) -> Result<Accepted, Failure> {
-        let Self { binding, active, in_place_of, .. } = self;
         let question = Question::Strategy(Box::new(ask.clone()));
-        let input = Input {
-            active: Arc::clone(active),
+        let asking = Asking {
+            active: &self.active,
+            in_place_of: self.in_place_of.as_ref(),
             domain: ask.domain().map(|domain| Arc::clone(&domain.config)),
             detail: session::question(&question).to_string(),
-        };
-        if in_place_of.is_none() && binding.is_parked() {
-            occasion.note_parked(shared, input);
-            return Err(Failure::Error("it is parked after too many failures".to_owned()));
-        }
-        let asked = Ask {
-            hook: occasion.hook,
-            depth: occasion.depth(),
-            nested: occasion.depth() > 0,
-            context: occasion.context(active),
             question,
         };
-        let mut report = instance::run(shared, active, &binding.turns, asked).await;
-        let judged =
-            std::mem::replace(&mut report.answer, Ok(Answer::Told)).and_then(|answer| judge(ask, answer));
-        let (accepted, mut verdict) = match judged {
-            Ok((accepted, verdict)) => (Ok(accepted), verdict),
-            Err(failure) => {
-                let verdict = Verdict::failed(&failure);
-                (Err(failure), verdict)
-            }
-        };
-        verdict.in_place_of = in_place_of.as_ref().map(|failed| failed.program.digest.clone());
-        occasion.note(shared, binding, &report, verdict, input);
-        accepted
+        occasion.ask(shared, &self.binding, asking, |answer| judge(ask, answer)).await
     }
 
     fn fall_back(&mut self, failure: &Failure) {
@@ -96,6 +72,7 @@ impl Seat {
             Some(previous) => self.in_place_of = Some(std::mem::replace(&mut self.active, previous)),
             None => {
                 self.over = true;
+                self.forget();
                 let policy = self.policy();
                 tracing::warn!(
                     policy,
@@ -107,8 +84,17 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// Drops what was kept of either version for this migration.
+    fn forget(&self) {
+        for active in [Some(&self.active), self.in_place_of.as_ref()].into_iter().flatten() {
+            active.program.kept.forget(Hook::MigrationStrategy, &self.migration);
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.active.program.kept.forget(Hook::MigrationStrategy, &self.migration);
+        self.forget();
     }
 }

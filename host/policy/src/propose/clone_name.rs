@@ -6,13 +6,11 @@ use reeve_actions::policy_port::CloneRequest;
 use reeve_model::policy::{FailureMode, Hook, Outcome};
 use reeve_model::{Error, ErrorCode};
 
-use crate::asked::{Occasion, Verdict};
+use crate::asked::{Asking, Occasion, Verdict};
 use crate::binding::{Active, Binding};
 use crate::bindings::exports::reeve::hooks::clone_name;
-use crate::decisions::Input;
 use crate::exports::{Answer, Question};
 use crate::failure::{Failure, shorten};
-use crate::instance::{self, Ask};
 use crate::shared::Shared;
 
 /// Asks for a name; none when no enforcing policy answers the hook.
@@ -66,8 +64,18 @@ fn contract_request(request: &CloneRequest) -> clone_name::CloneRequest {
     clone_name::CloneRequest { kind, source, pool, taken }
 }
 
+/// What an answer comes to.
+pub(crate) fn judge(answer: Answer, taken: &[String]) -> Result<(String, Verdict), Failure> {
+    let Answer::Name(name) = answer else {
+        return Err(Failure::Refused("it must answer with a name".to_owned()));
+    };
+    let name = acceptable(&name, taken)?;
+    let verdict = Verdict { reason: name.clone(), ..Verdict::plain(Outcome::Proposed) };
+    Ok((name, verdict))
+}
+
 /// A name that nothing of its kind has. What else a name may be is for the verb to judge.
-pub(crate) fn acceptable(name: &str, taken: &[String]) -> Result<String, Failure> {
+fn acceptable(name: &str, taken: &[String]) -> Result<String, Failure> {
     let refused = |why: &str| Err(Failure::Refused(format!("it proposes '{}', {why}", shorten(name, 255))));
     if name.is_empty() || name.len() > 255 || name.contains('/') || name.contains(char::is_control) {
         return refused("which is no name: 1 to 255 bytes without '/' and control characters");
@@ -95,31 +103,9 @@ impl Clone<'_> {
     ) -> Result<String, Failure> {
         let Self { shared, occasion, request } = *self;
         let detail = format!("pool {:?}, {} names taken", request.pool, request.taken.len());
-        let input = Input { active: Arc::clone(active), domain: None, detail };
-        if in_place_of.is_none() && binding.is_parked() {
-            occasion.note_parked(shared, input);
-            return Err(Failure::Error("it is parked after too many failures".to_owned()));
-        }
-        let ask = Ask {
-            hook: occasion.hook,
-            depth: occasion.depth(),
-            nested: occasion.depth() > 0,
-            context: occasion.context(active),
-            question: Question::Clone(request.clone()),
-        };
-        let mut report = instance::run(shared, active, &binding.turns, ask).await;
-        let proposal = match std::mem::replace(&mut report.answer, Ok(Answer::Told)) {
-            Ok(Answer::Name(name)) => acceptable(&name, &request.taken),
-            Ok(_) => Err(Failure::Refused("it must answer with a name".to_owned())),
-            Err(failure) => Err(failure),
-        };
-        let mut verdict = match &proposal {
-            Ok(name) => Verdict { reason: name.clone(), ..Verdict::plain(Outcome::Proposed) },
-            Err(failure) => Verdict::failed(failure),
-        };
-        verdict.in_place_of = in_place_of.map(|failed| failed.program.digest.clone());
-        occasion.note(shared, binding, &report, verdict, input);
-        proposal
+        let asking =
+            Asking { active, in_place_of, question: Question::Clone(request.clone()), domain: None, detail };
+        occasion.ask(shared, binding, asking, |answer| judge(answer, &request.taken)).await
     }
 }
 

@@ -13,7 +13,7 @@ use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 use super::{HypervisorError, Tried};
 use crate::config::MemoryRegion;
 use crate::layout::PAGE_SIZE;
-use crate::memory::{DeviceWrites, Memory};
+use crate::memory::{self, DeviceWrites, Memory};
 
 /// Why blocks stay as they are.
 #[derive(Debug, thiserror::Error)]
@@ -191,11 +191,10 @@ impl MemoryBlocks {
     /// Gives the memory of a block back to the host: it is all zero when it comes again.
     fn free(&self, number: u32) {
         let Some((mapping, offset)) = self.mapping(number) else { return };
-        let length = self.region.block as usize;
-        // SAFETY: the range is within the mapping of a region of guest memory, which is never seen as a Rust reference, so its contents may
-        // change to zero at any time.
-        unsafe { libc::madvise(mapping.as_ptr().add(offset as usize).cast(), length, libc::MADV_DONTNEED) };
-        mapping.bitmap().mark_dirty(offset as usize, length);
+        let start = self.region.start + offset;
+        // What a host keeps all the same is the guest's own.
+        let _ = memory::discard(&self.memory, &(start..start + self.region.block));
+        mapping.bitmap().mark_dirty(offset as usize, self.region.block as usize);
     }
 
     fn mapping(&self, number: u32) -> Option<(&GuestRegionMmap<DeviceWrites>, u64)> {

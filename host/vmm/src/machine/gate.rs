@@ -30,6 +30,9 @@ const RUN: Duration = Duration::from_millis(10);
 /// Most hundredths of its time that a vCPU can lose.
 const MAX_THROTTLE: u8 = 99;
 
+/// A thread is gone.
+const LOST: HypervisorError = HypervisorError::Missing("thread for a vCPU any more");
+
 /// What a thread does after standing.
 pub enum Order {
     /// Run the guest.
@@ -73,6 +76,8 @@ struct State {
     /// A thread reminds vCPUs to rest.
     reminded: bool,
     threads: Vec<libc::pthread_t>,
+    /// Threads that are gone for good: they stand, and do nothing any more.
+    lost: usize,
     /// A vCPU that is to come, and how that went.
     arriving: Option<(u32, Option<Result<(), HypervisorError>>)>,
     /// Threads that stand at the gate or are gone for good.
@@ -123,9 +128,13 @@ impl Gate {
         self.is_present(index).then(|| (0..index).filter(|before| self.is_present(*before)).count())
     }
 
-    /// Lets a vCPU come, as it is at power-on; when the gate is open it runs at once.
+    /// Lets a vCPU come, as it is at power-on; when the gate is open it runs at once. None comes to a machine that has lost one: nobody
+    /// knows whose thread would bring it.
     pub fn bring(&self, index: u32) -> Result<(), HypervisorError> {
         let mut state = self.lock();
+        if state.lost > 0 {
+            return Err(LOST);
+        }
         state.arriving = Some((index, None));
         self.changed.notify_all();
         loop {
@@ -206,6 +215,9 @@ impl Gate {
 
     fn do_task(&self, task: Task) -> Result<Vec<(u32, VcpuState)>, HypervisorError> {
         let mut state = self.lock();
+        if state.lost > 0 {
+            return Err(LOST);
+        }
         state.tasks += 1;
         state.task = Some(task);
         state.done_by = 0;
@@ -317,13 +329,13 @@ impl Gate {
     /// A vCPU thread is gone without being told to: it counts as standing from now on, and does no tasks.
     pub fn thread_lost(&self) {
         let mut state = self.lock();
+        state.lost += 1;
         state.standing += 1;
         state.done_by += 1;
-        let lost = HypervisorError::Missing("thread for a vCPU any more");
         if let Some((_, result @ None)) = &mut state.arriving {
-            *result = Some(Err(lost.clone()));
+            *result = Some(Err(LOST));
         }
-        state.error.get_or_insert(lost);
+        state.error.get_or_insert(LOST);
         self.changed.notify_all();
     }
 
@@ -349,4 +361,33 @@ impl State {
 
 extern "C" fn on_kick(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
     kick_current();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_is_gone() {
+        let gate = Arc::new(Gate::new());
+        // SAFETY: it takes nothing and says who asks.
+        gate.add_thread(unsafe { libc::pthread_self() });
+        gate.thread_lost();
+        gate.close_and_wait();
+        let (tell, told) = mpsc::channel();
+        let theirs = Arc::clone(&gate);
+        // Not joined: without an end of its waiting this test would have none.
+        thread::spawn(move || {
+            tell.send(theirs.bring(1)).unwrap();
+            tell.send(theirs.save().map(drop)).unwrap();
+        });
+        for _ in ["bring", "save"] {
+            let refused =
+                told.recv_timeout(Duration::from_secs(10)).expect("it is not waited for").unwrap_err();
+            assert!(refused.to_string().contains("thread for a vCPU"), "{refused}");
+        }
+    }
 }

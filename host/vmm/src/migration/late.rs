@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use reeve_migrate::{GuestError, Missing, PAGE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
+use vm_memory::{Address, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::guests::map;
 use crate::memory::{self, Memory};
@@ -246,12 +246,8 @@ impl LatePages {
     }
 
     fn host_address(&self, address: u64) -> u64 {
-        let region = self.memory.iter().find(|region| {
-            let start = region.start_addr().raw_value();
-            (start..start + region.len()).contains(&address)
-        });
-        let region = region.expect("pages that are placed were checked to be memory of the guest");
-        region.as_ptr() as u64 + (address - region.start_addr().raw_value())
+        let place = self.memory.get_host_address(GuestAddress(address));
+        place.expect("pages that are placed were checked to be memory of the guest") as u64
     }
 
     fn guest_address(&self, host_address: u64) -> Option<u64> {

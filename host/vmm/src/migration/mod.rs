@@ -136,9 +136,9 @@ impl Job {
         self.controls.stop_now();
     }
 
-    /// Lets the guest go on at the destination.
-    pub fn switch_now(&self) {
-        self.controls.switch_to_post_copy();
+    /// Lets the guest go on at the destination; an error says why it can't.
+    pub fn switch_now(&self) -> Result<(), &'static str> {
+        self.controls.switch_to_post_copy()
     }
 
     /// Breaks the stream.

@@ -30,6 +30,7 @@ use crate::machine::{
     pin_current_thread,
 };
 use crate::migration::Mailbox;
+use crate::pci::Ejected;
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason, Stats, Status};
 use crate::sandbox::{self, SandboxError, ThreadFilter, ThreadMaker, ThreadRole};
 use block_jobs::Jobs;
@@ -55,6 +56,8 @@ pub(super) struct Life {
     jobs_moved: bool,
     /// What a guest did to itself of which pages are missing.
     stopped_late: Option<GuestStop>,
+    /// What it let go of then.
+    ejected_late: Vec<Ejected>,
     /// Says that a guest that came here has run.
     witness: Option<File>,
     pub(super) history: History,
@@ -91,6 +94,7 @@ impl Life {
             jobs: Jobs::new(),
             jobs_moved: false,
             stopped_late: None,
+            ejected_late: Vec::new(),
             witness: None,
             history: History::default(),
             fresh: Vec::new(),
@@ -388,7 +392,7 @@ impl Life {
         if happened.disk_stopped {
             self.disk_stopped();
         }
-        ejected.into_iter().for_each(|ejected| self.bury(ejected));
+        self.bury_when_whole(ejected);
         if vcpus {
             self.count_vcpus();
         }

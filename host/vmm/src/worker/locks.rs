@@ -20,12 +20,14 @@ struct Files {
     image: OwnedFd,
     /// What is below it, which is only read.
     below: Vec<OwnedFd>,
+    /// Files below it that a job writes meanwhile, opened anew for that.
+    borrowed: Vec<OwnedFd>,
 }
 
 impl Files {
     fn new(image: FdIndex, backing: &[BackingConfig], fds: &FdTable) -> Result<Self, FdError> {
         let below = backing.iter().map(|below| fds.get(below.fd)).collect::<Result<_, _>>()?;
-        Ok(Self { image: fds.get(image)?, below })
+        Ok(Self { image: fds.get(image)?, below, borrowed: Vec::new() })
     }
 
     fn lock(&self) -> rustix::io::Result<()> {
@@ -33,8 +35,19 @@ impl Files {
         self.below.iter().try_for_each(|fd| flock(fd, FlockOperation::NonBlockingLockShared))
     }
 
+    fn give_back(&mut self) {
+        for fd in self.borrowed.drain(..) {
+            // As below; who else has the descriptor has no lock by it any more.
+            let _ = flock(&fd, FlockOperation::Unlock);
+        }
+        for fd in &self.below {
+            // Nobody came in between but by great chance; there is nothing left to do against it.
+            let _ = flock(fd, FlockOperation::NonBlockingLockShared);
+        }
+    }
+
     fn unlock(&self) {
-        for fd in self.below.iter().chain([&self.image]) {
+        for fd in self.below.iter().chain(&self.borrowed).chain([&self.image]) {
             // There is nothing that could fail about a lock that is held, and without one there is none to let go of.
             let _ = flock(fd, FlockOperation::Unlock);
         }
@@ -64,7 +77,8 @@ impl DiskLocks {
     }
 
     /// Locks files of the chain of a disk for writing, through descriptors that were opened for that: nobody else may have them. `files` are
-    /// those of the disk as it has them. A file is free for a moment, as in [`switch`](Self::switch).
+    /// those of the disk as it has them. A file is free for a moment, as in [`switch`](Self::switch). After an error all is as before; until
+    /// [`give_back`](Self::give_back) or [`replace`](Self::replace) otherwise.
     pub fn borrow(
         &mut self,
         alias: &str,
@@ -72,27 +86,30 @@ impl DiskLocks {
         borrowed: Vec<OwnedFd>,
     ) -> Result<(), String> {
         let place = self.0.get_mut(alias).ok_or_else(|| format!("disk '{alias}' is not written"))?;
-        for (number, fd) in borrowed.iter().enumerate() {
+        // All of them are found before the lock of one is touched.
+        let find = |fd| {
             let here = files.iter().skip(1).map(|(fd, _)| fd).find(|here| is_same(here, fd));
-            let here =
-                here.ok_or_else(|| format!("a file that came is not in the chain of disk '{alias}'"))?;
+            here.ok_or_else(|| format!("a file that came is not in the chain of disk '{alias}'"))
+        };
+        let here = borrowed.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        place.borrowed = borrowed;
+        for (here, fd) in here.into_iter().zip(&place.borrowed) {
             // Nothing could fail about a lock that is held.
             let _ = flock(here, FlockOperation::Unlock);
             if let Err(errno) = flock(fd, FlockOperation::NonBlockingLockExclusive) {
-                for fd in &borrowed[..number] {
-                    let _ = flock(fd, FlockOperation::Unlock);
-                }
-                for fd in &place.below {
-                    let _ = flock(fd, FlockOperation::NonBlockingLockShared);
-                }
+                place.give_back();
                 let cause = std::io::Error::from(errno);
                 return Err(format!(
                     "a backing file of disk '{alias}' is in use by others, which would see it change: {cause}"
                 ));
             }
         }
-        place.below.extend(borrowed);
         Ok(())
+    }
+
+    /// What was borrowed of a disk is only read again, as before.
+    pub fn give_back(&mut self, alias: &str) {
+        self.0.get_mut(alias).into_iter().for_each(Files::give_back);
     }
 
     /// Takes the files that a disk has now, from the one that is written down, in the place of those it had, and locks them.
@@ -101,7 +118,7 @@ impl DiskLocks {
         if let (Some(image), true) = (files.next(), self.0.contains_key(alias)) {
             // What was opened for writing is closed first.
             self.0.remove(alias);
-            let files = Files { image, below: files.collect() };
+            let files = Files { image, below: files.collect(), borrowed: Vec::new() };
             // Nobody came in between but by great chance; there is nothing left to do against it.
             let _ = files.lock();
             self.0.insert(alias.to_owned(), files);
@@ -167,5 +184,63 @@ impl DiskLocks {
         }
         self.0.extend(new);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+
+    use super::*;
+
+    fn open(path: &Path) -> OwnedFd {
+        File::options().read(true).write(true).open(path).unwrap().into()
+    }
+
+    fn is_shared(path: &Path) -> bool {
+        let other = open(path);
+        flock(&other, FlockOperation::NonBlockingLockShared).is_ok()
+            && flock(&other, FlockOperation::NonBlockingLockExclusive).is_err()
+    }
+
+    #[test]
+    fn what_is_borrowed_and_not_used_is_only_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let [image, below, base, stranger] = ["image", "below", "base", "stranger"].map(|name| {
+            let path = dir.path().join(name);
+            File::create(&path).unwrap();
+            path
+        });
+        let chain = [&image, &below, &base].map(|path| open(path));
+        let files = chain.each_ref().map(|fd| (fd.try_clone().unwrap(), Format::Raw));
+        let mut locks = DiskLocks(BTreeMap::from([("vda".to_owned(), files_of(chain))]));
+        locks.0["vda"].lock().unwrap();
+
+        let refused = locks.borrow("vda", &files, vec![open(&base), open(&stranger)]).unwrap_err();
+        assert!(refused.contains("not in the chain"), "{refused}");
+        assert!(is_shared(&base) && is_shared(&below), "no lock was touched");
+
+        let reader = open(&base);
+        flock(&reader, FlockOperation::NonBlockingLockShared).unwrap();
+        let refused = locks.borrow("vda", &files, vec![open(&below), open(&base)]).unwrap_err();
+        assert!(refused.contains("in use by others"), "{refused}");
+        assert!(is_shared(&base) && is_shared(&below), "the locks are held again");
+        drop(reader);
+
+        let written = open(&base);
+        // The job that does not begin had it too.
+        let kept = written.try_clone().unwrap();
+        locks.borrow("vda", &files, vec![written]).unwrap();
+        assert!(flock(&open(&base), FlockOperation::NonBlockingLockShared).is_err());
+        locks.give_back("vda");
+        assert!(is_shared(&base) && is_shared(&below), "what was borrowed was given back");
+        assert!(flock(&open(&image), FlockOperation::NonBlockingLockShared).is_err());
+        drop(kept);
+        assert!(is_shared(&base));
+    }
+
+    fn files_of([image, below, base]: [OwnedFd; 3]) -> Files {
+        Files { image, below: vec![below, base], borrowed: Vec::new() }
     }
 }

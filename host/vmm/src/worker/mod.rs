@@ -288,9 +288,8 @@ impl Worker {
         if self.life.is_saving() && !harmless {
             return Err(Failure::new(ErrorCode::State, "the machine is being saved or dumped"));
         }
-        if self.life.is_migrating() && changes_machine(&call) {
-            let reason = "the guest is being migrated; abort the migration first";
-            return Err(Failure::new(ErrorCode::State, reason));
+        if changes_machine(&call) {
+            self.life.refuse_migrating()?;
         }
         self.refuse_while_images_move(&call)?;
         match call {

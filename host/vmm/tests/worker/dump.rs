@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::AsFd;
 
-use reeve_vmm::config::{LifecycleAction, SandboxConfig, SeccompMode};
+use reeve_vmm::config::LifecycleAction;
 use reeve_vmm::protocol::{Answer, Call, ErrorCode, Event, Failure, PauseReason, Status};
 
-use crate::harness::{Terminal, Worker, config, guest, kvm};
+use crate::harness::{Terminal, Worker, config, guest, kvm, locked_in};
 
 const PAGE: usize = 4096;
 const PATTERN: u64 = 0x5a5a_1234_0000_0000;
@@ -15,8 +15,7 @@ const PATTERN: u64 = 0x5a5a_1234_0000_0000;
 fn boot(on_crash: LifecycleAction) -> (Worker, Terminal) {
     let (kvm, kernel) = (kvm(), guest());
     let mut config = config();
-    config.sandbox =
-        SandboxConfig { uid: Some(65534), gid: Some(65534), seccomp: SeccompMode::Kill, landlock: true };
+    config.sandbox = locked_in();
     config.vcpus = 2;
     config.on_crash = on_crash;
     let mut worker = Worker::launch(&config, &[kvm.as_fd(), kernel.as_fd()]);

@@ -21,6 +21,9 @@ use reeve_vmm::protocol::{
 /// Longest wait for anything; the machines that run this are slow at times.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The user that workers become.
+pub const NOBODY: u32 = 65534;
+
 /// A worker process and the connection to it.
 pub struct Worker {
     pub process: Child,
@@ -291,6 +294,14 @@ pub fn guest() -> File {
 
 pub fn kvm() -> File {
     File::options().read(true).write(true).open("/dev/kvm").unwrap()
+}
+
+/// As the daemon locks workers in. With REEVE_SECCOMP_LOG set, what is forbidden goes to the kernel log instead: how to find what a
+/// filter lacks.
+pub fn locked_in() -> SandboxConfig {
+    let log = std::env::var_os("REEVE_SECCOMP_LOG").is_some();
+    let seccomp = if log { SeccompMode::Log } else { SeccompMode::Kill };
+    SandboxConfig { uid: Some(NOBODY), gid: Some(NOBODY), seccomp, landlock: true }
 }
 
 /// A file with some bytes in it.

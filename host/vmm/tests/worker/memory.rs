@@ -3,10 +3,10 @@
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use reeve_vmm::config::{DeviceKind, FdIndex, PluggableConfig, SandboxConfig, SeccompMode, VmConfig};
+use reeve_vmm::config::{DeviceKind, FdIndex, PluggableConfig, VmConfig};
 use reeve_vmm::protocol::{Call, ErrorCode, Event, Failure};
 
-use crate::harness::{PATIENCE, Terminal, Worker, config, file, guest, kvm};
+use crate::harness::{PATIENCE, Terminal, Worker, config, file, guest, kvm, locked_in};
 use crate::virtio::device;
 
 const MIB: u64 = 1 << 20;
@@ -16,8 +16,7 @@ const ADDRESS: u64 = 1 << 32;
 fn pluggable(config: &mut VmConfig) {
     let memory = PluggableConfig { bytes: 64 * MIB, block: 2 * MIB, requested: 16 * MIB };
     config.devices.push(device("virtiomem0", None, DeviceKind::Memory(memory)));
-    config.sandbox =
-        SandboxConfig { uid: Some(65534), gid: Some(65534), seccomp: SeccompMode::Kill, landlock: true };
+    config.sandbox = locked_in();
 }
 
 fn boot() -> (Worker, Terminal) {

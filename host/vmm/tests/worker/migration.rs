@@ -141,7 +141,7 @@ pub fn filled(image: &File) -> (Worker, Terminal) {
     filled_with(&full(), image)
 }
 
-fn filled_with(config: &VmConfig, image: &File) -> (Worker, Terminal) {
+pub fn filled_with(config: &VmConfig, image: &File) -> (Worker, Terminal) {
     let locked = reopen(image);
     flock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
     let mut source = launch(config, &locked);

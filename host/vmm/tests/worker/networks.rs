@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use reeve_vmm::config::{DeviceKind, FdIndex, NetBackend, NetConfig, SandboxConfig, SeccompMode};
+use reeve_vmm::config::{DeviceKind, FdIndex, NetBackend, NetConfig};
 use rustix::thread::UnshareFlags;
 
-use crate::harness::{PATIENCE, Terminal, Worker, config, guest, kvm};
+use crate::harness::{PATIENCE, Terminal, Worker, config, guest, kvm, locked_in};
 use crate::virtio::{device, number};
 
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(230, 0, 0, 1), 5558);
@@ -19,8 +19,7 @@ fn boot(number: u8, backend: NetBackend, sockets: &[OwnedFd]) -> (Worker, Termin
     let net = NetConfig { backend, mac, mtu: 1500, link_up: true };
     let mut config = config();
     config.devices = vec![device("net0", None, DeviceKind::Net(net))];
-    config.sandbox =
-        SandboxConfig { uid: Some(65534), gid: Some(65534), seccomp: SeccompMode::Kill, landlock: true };
+    config.sandbox = locked_in();
     let mut fds = vec![kvm.as_fd(), kernel.as_fd()];
     fds.extend(sockets.iter().map(AsFd::as_fd));
     let mut worker = Worker::launch(&config, &fds);

@@ -6,14 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-use reeve_vmm::config::{
-    CacheMode, DeviceConfig, DeviceKind, FdIndex, NetBackend, NetConfig, RngConfig, SandboxConfig,
-    SeccompMode,
-};
+use reeve_vmm::config::{CacheMode, DeviceConfig, DeviceKind, FdIndex, NetBackend, NetConfig, RngConfig};
 use reeve_vmm::protocol::{Call, ErrorCode, Event, Failure, Status};
 
 use crate::cable::{self, cable};
-use crate::harness::{PATIENCE, Worker};
+use crate::harness::{PATIENCE, Worker, locked_in};
 use crate::machine::console;
 use crate::virtio::{boot, device, disk, field, image, number};
 
@@ -111,11 +108,6 @@ fn an_interface_is_plugged_used_and_its_slot_is_used_again() {
         wait_removed(&mut worker, &alias);
     }
     worker.finish();
-}
-
-/// As the daemon locks workers in.
-fn locked_in() -> SandboxConfig {
-    SandboxConfig { uid: Some(65534), gid: Some(65534), seccomp: SeccompMode::Kill, landlock: true }
 }
 
 #[test]

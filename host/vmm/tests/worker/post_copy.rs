@@ -1,16 +1,19 @@
 //! Guests that run before all of their memory has come.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reeve_vmm::protocol::{Call, ErrorCode, Event, MigrationLimits, MigrationNews, MigrationOrder, Status};
+use reeve_vmm::config::{DeviceKind, ErrorAction};
+use reeve_vmm::protocol::{
+    Call, ErrorCode, Event, MigrationLimits, MigrationNews, MigrationOrder, PauseReason, Status,
+};
 use uuid::Uuid;
 
 use crate::harness::{Terminal, Worker};
 use crate::machine::image;
-use crate::migration::{LIMITS, console, expect, filled, news, order, ready, send};
+use crate::migration::{LIMITS, console, expect, filled, filled_with, full, news, order, ready, send};
 
 /// The first round takes for ever, and the rest long enough to look at it.
 const SLOW: MigrationLimits = MigrationLimits {
@@ -27,7 +30,15 @@ fn resume(worker: &mut Worker, migration: Uuid, stream: &UnixStream) {
 
 /// A guest whose memory is to come: it runs at the second worker.
 fn switched(image: &std::fs::File, limits: MigrationLimits) -> (Worker, Worker, Uuid) {
-    let (mut source, _terminal) = filled(image);
+    let (source, _terminal) = filled(image);
+    switched_from(source, image, limits)
+}
+
+fn switched_from(
+    mut source: Worker,
+    image: &std::fs::File,
+    limits: MigrationLimits,
+) -> (Worker, Worker, Uuid) {
     let migration = Uuid::new_v4();
     let (target, stream) = expect(migration, &mut source, image, false);
     send(&mut source, migration, &stream, limits);
@@ -114,8 +125,15 @@ fn what_was_cut_goes_on_over_another_stream() {
         interrupted(&mut target);
         assert_eq!(target.status(), Status::Late { interrupted: true });
         for call in [Call::Pause, Call::Reset, Call::Quit] {
-            assert_eq!(target.link.call(call).unwrap_err().code, ErrorCode::State);
+            let refused = target.link.call(call).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::State);
+            assert!(
+                refused.message.contains("memory is") && !refused.message.contains("abort"),
+                "{refused:?}"
+            );
         }
+        let refused = source.link.call(Call::Resume).unwrap_err();
+        assert!(refused.message.contains("is another host's"), "{refused:?}");
         let (near, far) = UnixStream::pair().unwrap();
         resume(&mut target, migration, &far);
         resume(&mut source, migration, &near);
@@ -146,6 +164,59 @@ fn a_guest_stands_where_it_needs_what_is_missing_and_goes_on_when_it_comes() {
     terminal.expect("ok verify");
     moved(&mut source, &mut target);
     verify(&mut terminal);
+    source.finish();
+    target.finish();
+}
+
+/// A disk that can be made to refuse what is written from some time on.
+fn sealable() -> std::fs::File {
+    // SAFETY: the name is a string that ends, and the call makes a descriptor.
+    let fd = unsafe { libc::memfd_create(c"disk".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+    assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+    // SAFETY: it was made a moment ago, and nobody else has it.
+    let image = unsafe { std::fs::File::from_raw_fd(fd) };
+    image.set_len(1 << 20).unwrap();
+    image
+}
+
+#[test]
+fn a_disk_that_stops_meanwhile_stops_the_guest_when_it_is_whole() {
+    let image = sealable();
+    let mut config = full();
+    for device in &mut config.devices {
+        if let DeviceKind::Block(block) = &mut device.kind {
+            block.errors.write = ErrorAction::Stop;
+        }
+    }
+    let (source, _terminal) = filled_with(&config, &image);
+    let (mut source, mut target, migration) = switched_from(source, &image, SLOW);
+    wait_for(&mut target, &Status::Late { interrupted: false });
+    let mut terminal = console(&mut target);
+    terminal.run("ping");
+    // SAFETY: the call looks at nothing but its numbers.
+    let sealed = unsafe { libc::fcntl(image.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_WRITE) };
+    assert_eq!(sealed, 0, "{}", std::io::Error::last_os_error());
+    terminal.tell("disk put 0 5 refused");
+    let begun = Instant::now();
+    while target.stats().disks[0].error.is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the disk does not stop");
+        thread::sleep(Duration::from_millis(5));
+    }
+    // Nobody waits for vCPUs that wait for pages: it can be cut and mended.
+    order(&mut source, MigrationOrder::Interrupt);
+    interrupted(&mut source);
+    interrupted(&mut target);
+    let (near, far) = UnixStream::pair().unwrap();
+    resume(&mut target, migration, &far);
+    resume(&mut source, migration, &near);
+    let first = target.link.event(|event| match event {
+        Event::Paused | Event::DiskError { .. } => Some(event.clone()),
+        Event::Migration { news: MigrationNews::Arrived } => Some(event.clone()),
+        _ => None,
+    });
+    assert_eq!(first, Event::Migration { news: MigrationNews::Arrived });
+    target.link.event(|event| matches!(event, Event::DiskError { .. }).then_some(()));
+    assert_eq!(target.status(), Status::Paused { reason: PauseReason::IoError });
     source.finish();
     target.finish();
 }

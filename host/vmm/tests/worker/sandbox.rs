@@ -1,25 +1,19 @@
 //! A worker that was started as root gives everything up before its guest runs.
 
-use reeve_vmm::config::{SandboxConfig, SeccompMode, VmConfig};
+use reeve_vmm::config::{SeccompMode, VmConfig};
 use reeve_vmm::protocol::{Call, Event};
 
-use crate::harness::Worker;
+use crate::harness::{NOBODY, Worker, locked_in};
 use crate::machine::{full_config, image, launch};
 
-const NOBODY: u32 = 65534;
-
-/// With REEVE_SECCOMP_LOG set, what is forbidden goes to the kernel log instead: how to find what a filter lacks.
-fn locked_in(mut config: VmConfig) -> VmConfig {
-    let log = std::env::var_os("REEVE_SECCOMP_LOG").is_some();
-    let seccomp = if log { SeccompMode::Log } else { SeccompMode::Kill };
-    config.sandbox = SandboxConfig { uid: Some(NOBODY), gid: Some(NOBODY), seccomp, landlock: true };
-    config
+fn locked_in_config() -> VmConfig {
+    VmConfig { sandbox: locked_in(), ..full_config() }
 }
 
 #[test]
 fn a_locked_in_worker_does_everything_a_machine_needs() {
     let image = image();
-    let mut config = locked_in(full_config());
+    let mut config = locked_in_config();
     config.vcpus = 2;
     let mut worker = launch(&config, &image);
     let mut terminal = worker.console("virtio-console0.0");
@@ -43,7 +37,7 @@ fn a_locked_in_worker_does_everything_a_machine_needs() {
 #[test]
 fn a_locked_in_worker_survives_resets_crashes_and_daemons() {
     let image = image();
-    let mut config = locked_in(full_config());
+    let mut config = locked_in_config();
     config.on_crash = reeve_vmm::config::LifecycleAction::Restart;
     let mut worker = launch(&config, &image);
     let mut serial = worker.console("serial0");
@@ -64,7 +58,7 @@ fn a_locked_in_worker_survives_resets_crashes_and_daemons() {
 #[test]
 fn nothing_is_left_to_a_worker_but_its_descriptors() {
     let image = image();
-    let mut worker = launch(&locked_in(full_config()), &image);
+    let mut worker = launch(&locked_in_config(), &image);
     let mut serial = worker.console("serial0");
     serial.expect("reeve-guest: ready");
     serial.run("disk read 0 0");

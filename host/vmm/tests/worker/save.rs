@@ -7,21 +7,14 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
-    CacheMode, DeviceConfig, DeviceKind, FdIndex, LifecycleAction, SandboxConfig, SeccompMode, VmConfig,
-    WatchdogAction, WatchdogConfig,
+    CacheMode, DeviceConfig, DeviceKind, FdIndex, LifecycleAction, VmConfig, WatchdogAction, WatchdogConfig,
 };
 use reeve_vmm::protocol::{Answer, Call, ErrorCode, Event, Failure, PauseReason, Status};
 
-use crate::harness::{Terminal, Worker, config, file, guest, kvm};
+use crate::harness::{Terminal, Worker, config, file, guest, kvm, locked_in};
 use crate::machine::{disk, full_config, image};
 use crate::plug::plug;
 use crate::virtio::field;
-
-/// As the daemon locks workers in.
-fn locked_in(config: &mut VmConfig) {
-    config.sandbox =
-        SandboxConfig { uid: Some(65534), gid: Some(65534), seccomp: SeccompMode::Kill, landlock: true };
-}
 
 /// Where a machine is saved to, and the disk that goes on with it.
 struct Shelf {
@@ -79,7 +72,7 @@ fn ended(worker: &mut Worker) -> Result<u64, Failure> {
 fn memory_disk_clocks_and_devices_go_on() {
     let mut shelf = Shelf::new();
     let mut config = full_config();
-    locked_in(&mut config);
+    config.sandbox = locked_in();
     let (worker, mut terminal) = shelf.launch(&config);
     terminal.run("mem write 0x5151 32");
     let before = terminal.run("disk write 0 0 64 0x7777");
@@ -119,7 +112,7 @@ fn number(answer: &str, name: &str) -> u64 {
 /// A machine that is looked after.
 pub fn guarded() -> VmConfig {
     let mut config = full_config();
-    locked_in(&mut config);
+    config.sandbox = locked_in();
     config.on_crash = LifecycleAction::Preserve;
     let watchdog = WatchdogConfig { action: WatchdogAction::Pause };
     for (alias, kind) in [("watchdog0", DeviceKind::Watchdog(watchdog)), ("panic0", DeviceKind::Panic)] {

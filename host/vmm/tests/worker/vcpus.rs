@@ -2,16 +2,15 @@
 
 use std::os::fd::AsFd;
 
-use reeve_vmm::config::{FdIndex, SandboxConfig, SeccompMode, VmConfig};
+use reeve_vmm::config::{FdIndex, VmConfig};
 use reeve_vmm::protocol::{Call, ErrorCode, Event, Failure};
 
-use crate::harness::{Terminal, Worker, config, file, guest, kvm};
+use crate::harness::{Terminal, Worker, config, file, guest, kvm, locked_in};
 
 /// One vCPU of three, locked in as the daemon does it.
 fn one_of_three(config: &mut VmConfig) {
     config.max_vcpus = Some(3);
-    config.sandbox =
-        SandboxConfig { uid: Some(65534), gid: Some(65534), seccomp: SeccompMode::Kill, landlock: true };
+    config.sandbox = locked_in();
 }
 
 fn boot() -> (Worker, Terminal) {

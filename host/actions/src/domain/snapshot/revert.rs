@@ -370,11 +370,7 @@ impl Step<Revert> for EndMachine {
     }
 
     async fn run(&self, actions: &Arc<Actions>, revert: &mut Revert) -> Result<(), Error> {
-        match &revert.turn {
-            Some(turn) if turn.check(Request::Destroy).is_ok() => turn.destroy().await.map_err(explain),
-            Some(_) => Ok(()),
-            None => actions.end_machine(revert.uuid).await,
-        }
+        actions.end_machine(revert.uuid, revert.turn.as_ref()).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {

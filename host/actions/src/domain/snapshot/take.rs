@@ -519,10 +519,9 @@ impl Step<TakeSnapshot> for GoOn {
     }
 
     async fn run(&self, actions: &Arc<Actions>, take: &mut TakeSnapshot) -> Result<(), Error> {
-        match (&take.turn, take.halt) {
-            (Some(turn), true) => turn.destroy().await.map_err(explain),
-            (None, true) => actions.end_machine(take.uuid).await,
-            (_, false) => actions.run_on_from(take).await,
+        match take.halt {
+            true => actions.end_machine(take.uuid, take.turn.as_ref()).await,
+            false => actions.run_on_from(take).await,
         }
     }
 

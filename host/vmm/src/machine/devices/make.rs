@@ -84,9 +84,11 @@ fn cipher(fds: &FdTable, encryption: EncryptionConfig) -> Result<LuksCipher, Dev
     let mut length = 0;
     let mut pipe = fds.file(encryption.key)?;
     while length < key.len() {
-        match pipe.read(&mut key[length..]).map_err(DiskError::Key)? {
-            0 => break,
-            count => length += count,
+        match pipe.read(&mut key[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(DiskError::Key(error).into()),
         }
     }
     let wrong = || DiskError::Key(io::Error::new(io::ErrorKind::InvalidData, "it has another length"));

@@ -50,6 +50,9 @@ pub enum DiskError {
     /// Its flags or its alignment cannot be found out.
     #[error("cannot find out how a disk image was opened: {0}")]
     Flags(#[source] io::Error),
+    /// There is no further descriptor of it.
+    #[error("cannot have another descriptor of a disk image: {0}")]
+    Share(#[source] io::Error),
     /// It is smaller than one block.
     #[error("a disk image of {0} bytes is smaller than one block")]
     Empty(u64),
@@ -183,7 +186,7 @@ impl Disk {
         if capacity == 0 {
             return Err(DiskError::Empty(image.size()));
         }
-        let file = image.file().file().try_clone().map_err(DiskError::Flags)?;
+        let file = image.file().file().try_clone().map_err(DiskError::Share)?;
         let capacity = AtomicU64::new(capacity);
         Ok(Self {
             file,
@@ -268,23 +271,23 @@ impl Disk {
         let chained = match &self.image {
             Some(image) => Arc::clone(image),
             None => {
-                let file = self.file.try_clone().map_err(DiskError::Flags)?;
+                let file = self.file.try_clone().map_err(DiskError::Share)?;
                 bypass_cache(&file, false).map_err(DiskError::Flags)?;
                 let access = if self.options.readonly { Access::Read } else { Access::Write };
                 let image = reeve_image::open_alone(ImageFile::new(file, alias)?, Format::Raw, access)?;
                 Arc::new(Chained::new(image))
             }
         };
-        Ok((self.on(self.file.try_clone().map_err(DiskError::Flags)?, Some(Arc::clone(&chained))), chained))
+        Ok((self.on(self.file.try_clone().map_err(DiskError::Share)?, Some(Arc::clone(&chained))), chained))
     }
 
     /// The same disk as it is after a job: in the image that the job left, or byte for byte in its file. Nothing may be in flight.
     pub(super) fn after_job(&self) -> Result<Self, DiskError> {
         let Some(chained) = &self.image else {
-            return Ok(self.on(self.file.try_clone().map_err(DiskError::Flags)?, None));
+            return Ok(self.on(self.file.try_clone().map_err(DiskError::Share)?, None));
         };
         let turn = chained.turn();
-        let file = turn.image.file().file().try_clone().map_err(DiskError::Flags)?;
+        let file = turn.image.file().file().try_clone().map_err(DiskError::Share)?;
         if turn.image.format() != Format::Raw {
             drop(turn);
             return Ok(self.on(file, Some(Arc::clone(chained))));
@@ -306,7 +309,7 @@ impl Disk {
 
     /// Its files with their formats, from the one that is written down.
     pub(super) fn files(&self) -> Result<Vec<(OwnedFd, Format)>, DiskError> {
-        let copy = |file: &File| file.try_clone().map(OwnedFd::from).map_err(DiskError::Flags);
+        let copy = |file: &File| file.try_clone().map(OwnedFd::from).map_err(DiskError::Share);
         let Some(chained) = &self.image else { return Ok(vec![(copy(&self.file)?, Format::Raw)]) };
         let turn = chained.turn();
         let layers = std::iter::successors(Some(&turn.image), |image| image.below());

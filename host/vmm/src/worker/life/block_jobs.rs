@@ -146,7 +146,7 @@ impl Life {
                 Ok(())
             }
             Err(failure) => {
-                self.note_files(alias);
+                self.locks.give_back(alias);
                 Err(failure)
             }
         }

@@ -52,8 +52,12 @@ impl Life {
         }
     }
 
-    /// A disk stands on an error: so does the machine, until somebody lets it run.
+    /// A disk stands on an error: so does the machine, until somebody lets it run. A guest that waits for its own memory can't be brought to a
+    /// stand: it is when it has all of it.
     pub(super) fn disk_stopped(&mut self) {
+        if self.late().is_some() {
+            return;
+        }
         let stopped = self.machine().map(|machine| machine.devices().stopped_disks()).unwrap_or_default();
         if stopped.is_empty() {
             return;

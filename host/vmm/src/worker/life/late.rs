@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Life;
 use crate::machine::GuestStop;
 use crate::migration::Job;
+use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Failure};
 
 impl Life {
@@ -18,8 +19,7 @@ impl Life {
             let reason = "post-copy was not allowed when the migration began";
             return Err(Failure::new(ErrorCode::State, reason));
         }
-        migrating.job.switch_now();
-        Ok(())
+        migrating.job.switch_now().map_err(|reason| Failure::new(ErrorCode::State, reason))
     }
 
     /// Whether pages of the guest that runs here are missing; true where nothing brings them.
@@ -66,6 +66,23 @@ impl Life {
             return None;
         }
         stop.or(self.stopped_late.take())
+    }
+
+    /// Threads of a device may wait for memory too, so one that the guest let go of ends when the guest has all of it.
+    pub(super) fn bury_when_whole(&mut self, ejected: Vec<Ejected>) {
+        self.ejected_late.extend(ejected);
+        if self.late().is_none() {
+            std::mem::take(&mut self.ejected_late).into_iter().for_each(|ejected| self.bury(ejected));
+        }
+    }
+
+    /// Does what could not be done before the guest had all of its memory.
+    pub(super) fn catch_up(&mut self) {
+        self.bury_when_whole(Vec::new());
+        match self.stop_when_whole(None) {
+            Some(stop) => self.guest_stopped(stop),
+            None => self.disk_stopped(),
+        }
     }
 
     /// The thread has ended, and the other side need not wait for it.

@@ -111,9 +111,19 @@ impl Life {
         Ok(())
     }
 
-    /// Whether the guest is being moved away, so that the machine must stay as it is.
-    pub(in crate::worker) fn is_migrating(&self) -> bool {
-        self.migration.is_some()
+    /// While the guest is moved the machine must stay as it is.
+    pub(in crate::worker) fn refuse_migrating(&self) -> Result<(), Failure> {
+        let reason = match &self.migration {
+            None => return Ok(()),
+            Some(Migrating { late: Some(_), .. }) => {
+                "some of the guest's memory is still at the host that it comes from; wait until all of it is here"
+            }
+            Some(Migrating { given_up: true, .. }) => {
+                "the guest is another host's, which may still fetch memory of it"
+            }
+            Some(_) => "the guest is being migrated; abort the migration first",
+        };
+        Err(Failure::new(ErrorCode::State, reason))
     }
 
     pub(super) fn migrating(&mut self) -> Result<&mut Migrating, Failure> {
@@ -418,11 +428,8 @@ impl Life {
             }
             Ask::Received(Ok(Received::Running)) => {
                 self.migration = None;
-                if let Some(stop) = self.stop_when_whole(None) {
-                    self.push(Event::Migration { news: MigrationNews::Arrived });
-                    return self.guest_stopped(stop);
-                }
-                MigrationNews::Arrived
+                self.push(Event::Migration { news: MigrationNews::Arrived });
+                return self.catch_up();
             }
             Ask::Received(Ok(Received::Undecided(error))) => {
                 self.over();
