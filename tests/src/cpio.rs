@@ -15,6 +15,7 @@ const TRAILER: &str = "TRAILER!!!";
 pub struct Archive {
     bytes: Vec<u8>,
     directories: BTreeSet<String>,
+    files: BTreeSet<String>,
     entries: u32,
 }
 
@@ -34,7 +35,13 @@ impl Archive {
         if let Some((directory, _)) = name.rsplit_once('/') {
             self.directory(directory);
         }
+        self.files.insert(name.to_owned());
         self.entry(name, PROGRAM, content);
+    }
+
+    /// Whether a file of this name is in it.
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains(name)
     }
 
     /// Adds a copy of a file of this machine.

@@ -1,7 +1,6 @@
 //! A whole host emulated by qemu, with an AMD processor that has SVM: its stock `kvm_amd` runs stock guests where the
 //! KVM of the machine that tests can't.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -38,8 +37,6 @@ const KVM_MODULES: [&str; 3] = ["virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", 
 pub struct EmulatedHost {
     kernel: PathBuf,
     files: Archive,
-    /// Libraries that are there already.
-    copied: BTreeSet<PathBuf>,
 }
 
 impl EmulatedHost {
@@ -48,7 +45,7 @@ impl EmulatedHost {
     pub fn new(debian: &Debian, init: &str) -> anyhow::Result<Self> {
         run(Path::new("/"), EMULATOR, &["--version"])?;
         let files = archive(debian, init, &KVM_MODULES)?;
-        let mut host = Self { kernel: debian.kernel()?, files, copied: BTreeSet::new() };
+        let mut host = Self { kernel: debian.kernel()?, files };
         host.built("bin/reeve", &binary()?)?;
         Ok(host)
     }
@@ -63,20 +60,7 @@ impl EmulatedHost {
 
     /// Adds a program with the libraries that it needs: those below `root`, where it has them, or this machine's.
     pub fn program(&mut self, name: &str, path: &Path, root: &Path) -> anyhow::Result<()> {
-        self.files.copy(name, path)?;
-        let place = |directory: &str| root.join(directory).display().to_string();
-        let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"].map(place).join(":");
-        let places = format!("LD_LIBRARY_PATH={places}");
-        let linked = run(Path::new("/"), "env", &[&places, "ldd", &path.to_string_lossy()])?;
-        anyhow::ensure!(!linked.contains("not found"), "{} lacks libraries: {linked}", path.display());
-        for library in linked.split_whitespace().filter(|word| word.starts_with('/')) {
-            let path = Path::new(library);
-            let inside = path.strip_prefix(root).or_else(|_| path.strip_prefix("/"))?.to_path_buf();
-            if self.copied.insert(inside.clone()) {
-                self.files.copy(&inside.to_string_lossy(), path)?;
-            }
-        }
-        Ok(())
+        add_program(&mut self.files, name, path, root)
     }
 
     /// Adds modules, to be loaded in this order after those for KVM.
@@ -124,14 +108,32 @@ impl EmulatedHost {
     }
 }
 
+/// Adds a program with the libraries that it needs to an initial RAM disk: those below `root`, where it has them, or this machine's.
+pub fn add_program(files: &mut Archive, name: &str, path: &Path, root: &Path) -> anyhow::Result<()> {
+    files.copy(name, path)?;
+    let place = |directory: &str| root.join(directory).display().to_string();
+    let places = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"].map(place).join(":");
+    let places = format!("LD_LIBRARY_PATH={places}");
+    let linked = run(Path::new("/"), "env", &[&places, "ldd", &path.to_string_lossy()])?;
+    anyhow::ensure!(!linked.contains("not found"), "{} lacks libraries: {linked}", path.display());
+    for library in linked.split_whitespace().filter(|word| word.starts_with('/')) {
+        let path = Path::new(library);
+        let inside = path.strip_prefix(root).or_else(|_| path.strip_prefix("/"))?.to_string_lossy();
+        if !files.has(&inside) {
+            files.copy(&inside, path)?;
+        }
+    }
+    Ok(())
+}
+
 /// An initial RAM disk of busybox, a script and modules in /modules, numbered in the order in which they load.
-pub fn archive(debian: &Debian, init: &str, modules: &[&str]) -> anyhow::Result<Archive> {
+pub fn archive(debian: &Debian, init: &str, modules: &[impl AsRef<str>]) -> anyhow::Result<Archive> {
     let mut archive = Archive::default();
     ["dev", "proc", "run", "sys", "tmp"].into_iter().for_each(|name| archive.directory(name));
     archive.file("init", init.as_bytes());
     archive.copy("bin/busybox", &debian.busybox())?;
     for (index, path) in modules.iter().enumerate() {
-        archive.copy(&format!("modules/{index:02}.ko"), &debian.module(path)?)?;
+        archive.copy(&format!("modules/{index:02}.ko"), &debian.module(path.as_ref())?)?;
     }
     Ok(archive)
 }

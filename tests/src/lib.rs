@@ -24,7 +24,7 @@ pub mod wait;
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
 pub use debian::Debian;
-pub use emulated::{EmulatedHost, archive};
+pub use emulated::{EmulatedHost, add_program, archive};
 pub use guest::{Guest, disk_sum};
 pub use language::{Built, languages, policy_in};
 pub use namespace::Namespace;

@@ -1,52 +1,70 @@
 //! Lane B: stock guests in an emulated host, for what the machines of the other lanes can't run.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reeve_tests::{Debian, EmulatedHost, archive};
+use reeve_tests::{Debian, EmulatedHost, add_program, archive};
 
-const HOST_INIT: &str = include_str!("../fixtures/lane-b/host-init");
-const GUEST_INIT: &str = include_str!("../fixtures/lane-b/guest-init");
-const DOMAIN: &str = include_str!("../fixtures/lane-b/linux.xml");
-/// In the order in which they load.
-const GUEST_MODULES: [&str; 12] = [
-    "drivers/virtio/virtio_ring.ko",
-    "drivers/virtio/virtio.ko",
-    "drivers/virtio/virtio_pci_legacy_dev.ko",
-    "drivers/virtio/virtio_pci_modern_dev.ko",
-    "drivers/virtio/virtio_pci.ko",
-    "drivers/block/virtio_blk.ko",
-    "net/core/failover.ko",
-    "drivers/net/net_failover.ko",
-    "drivers/net/virtio_net.ko",
-    "drivers/char/virtio_console.ko",
-    "drivers/acpi/button.ko",
-    "drivers/input/evdev.ko",
+const LIFE: [&str; 3] = [
+    include_str!("../fixtures/lane-b/host-init"),
+    include_str!("../fixtures/lane-b/guest-init"),
+    include_str!("../fixtures/lane-b/linux.xml"),
 ];
+const MANAGED: [&str; 3] = [
+    include_str!("../fixtures/lane-b/managed-init"),
+    include_str!("../fixtures/lane-b/managed-guest-init"),
+    include_str!("../fixtures/lane-b/managed.xml"),
+];
+const GUEST_MODULES: [&str; 7] =
+    ["virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "button", "evdev", "virtio_mem"];
 /// For the guest's network.
 const HOST_MODULES: [&str; 2] = ["bridge", "tun"];
-/// About 50 seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// The agent of the guest, with those of its libraries that not every system has.
+const AGENT: [&str; 6] =
+    ["qemu-guest-agent", "libglib2.0-0", "libpcre2-8-0", "libnuma1", "libudev1", "liburing2"];
+/// About 50 and 90 seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
-#[test]
-fn real_linux_boots() -> anyhow::Result<()> {
-    let obtained = || {
-        let debian = Debian::obtain()?;
-        let mut host = EmulatedHost::new(&debian, HOST_INIT)?;
-        host.modules(&debian, &debian.modules(&HOST_MODULES)?)?;
-        anyhow::Ok((debian, host))
-    };
-    let (debian, mut host) = match obtained() {
-        Ok(parts) => parts,
+/// Packages are unpacked by one test at a time.
+static UNPACKING: Mutex<()> = Mutex::new(());
+
+/// A host of the first programs of it and its guest, and the guest's document. One that is managed has the agent of its distribution.
+fn host([init, guest_init, document]: [&str; 3], managed: bool) -> anyhow::Result<EmulatedHost> {
+    let unpacking = UNPACKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let debian = Debian::obtain()?;
+    let packages = if managed { Some(debian.packages("agent", &AGENT)?) } else { None };
+    drop(unpacking);
+    let mut host = EmulatedHost::new(&debian, init)?;
+    host.modules(&debian, &debian.modules(&HOST_MODULES)?)?;
+    let mut guest = archive(&debian, guest_init, &debian.modules(&GUEST_MODULES)?)?;
+    if let Some(root) = packages {
+        add_program(&mut guest, "usr/sbin/qemu-ga", &root.join("usr/sbin/qemu-ga"), &root)?;
+    }
+    host.file("linux.xml", document.as_bytes());
+    host.file("vmlinuz", &std::fs::read(debian.kernel()?)?);
+    host.file("initrd", &guest.finish());
+    Ok(host)
+}
+
+/// Runs a host, and looks for effects on its console.
+fn runs(test: &str, host: anyhow::Result<EmulatedHost>, effects: &[&str]) -> anyhow::Result<()> {
+    let host = match host {
+        Ok(host) => host,
         Err(error) => {
-            println!("SKIP B real_linux_boots: {error:#}");
+            println!("SKIP B {test}: {error:#}");
             return Ok(());
         }
     };
-    host.file("linux.xml", DOMAIN.as_bytes());
-    host.file("vmlinuz", &std::fs::read(debian.kernel()?)?);
-    host.file("initrd", &archive(&debian, GUEST_INIT, &GUEST_MODULES)?.finish());
     let console = host.run(PATIENCE)?;
-    for effect in [
+    for effect in effects {
+        assert!(console.lines().any(|line| line.ends_with(effect)), "'{effect}' is not in:\n{console}");
+    }
+    Ok(())
+}
+
+#[test]
+fn real_linux_boots() -> anyhow::Result<()> {
+    let effects = [
         "host: after the boot the domain is running (booted)",
         "guest: boots on 1 vCPU with memory enough",
         "guest: disk of 32768 sectors says written by the host",
@@ -62,8 +80,41 @@ fn real_linux_boots() -> anyhow::Result<()> {
         "host: after the button the domain is shut off (power off)",
         "host: the disk says written by the guest",
         "host: done",
-    ] {
-        assert!(console.lines().any(|line| line.ends_with(effect)), "'{effect}' is not in:\n{console}");
-    }
-    Ok(())
+    ];
+    runs("real_linux_boots", host(LIFE, false), &effects)
+}
+
+#[test]
+fn real_linux_is_managed_while_it_works() -> anyhow::Result<()> {
+    let effects = [
+        // What it is told of its machine, and tells of itself.
+        "host: the agent answers as stock-linux",
+        "host: it is a Reeve Lane B s-42 5a1cbb1e-4a06-4d6c-9d4c-0f0e6a6f7ab1 rack 7",
+        "host: its clock is right",
+        // Its file systems stand still for a snapshot.
+        "host: around the snapshot its agent was told to freeze thaw",
+        "host: its disk is /shared/root.night",
+        // What comes, is used, and goes.
+        "host: on the disk that came is some text",
+        "host: after it, disks are vda",
+        "host: through the interface that came 3 of 3 come back",
+        "host: after it, interfaces are eth0",
+        "host: with memory that came Linux has 128 MiB more",
+        "host: and then 0 MiB more",
+        // What goes on elsewhere, later.
+        "host: while it is saved, it is shut off (saved)",
+        "host: restored, its memory is intact",
+        "host: restored, its work is intact",
+        "host: now its disk is /shared/root.qcow2",
+        "host: on it, its work is intact",
+        "host: at the source it is shut off (migrated)",
+        "host: at the destination it is running (migrated)",
+        "host: there its memory is intact",
+        "host: there its work is intact",
+        "host: there its work goes on",
+        "host: there it answers 3 of 3",
+        "host: asked by its agent, it is off",
+        "host: done",
+    ];
+    runs("real_linux_is_managed_while_it_works", host(MANAGED, true), &effects)
 }

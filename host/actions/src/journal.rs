@@ -140,10 +140,20 @@ impl Actions {
 
     /// Finishes or unwinds an operation that an earlier daemon left; true when it was finished.
     pub(crate) async fn settle<O: Operation>(self: &Arc<Self>, row: &JournalRow) -> Result<bool, Error> {
+        self.settle_with(row, |_: &mut O| ()).await
+    }
+
+    /// The same, with something that the operation gets first.
+    pub(crate) async fn settle_with<O: Operation>(
+        self: &Arc<Self>,
+        row: &JournalRow,
+        first: impl FnOnce(&mut O) + Send,
+    ) -> Result<bool, Error> {
         let mut operation: O = serde_json::from_str(&row.data).map_err(|fault| {
             let message = format!("journal entry {} ({}) can't be read: {fault}", row.id, row.kind);
             Error::new(ErrorCode::Internal, message)
         })?;
+        first(&mut operation);
         let steps = O::steps();
         let Some(number) = steps.iter().position(|step| step.name() == row.step) else {
             // Not one step was begun.

@@ -94,7 +94,7 @@ impl Actions {
             domain::Save::KIND => self.settle::<domain::Save>(row).await,
             domain::TakeSnapshot::KIND => self.settle::<domain::TakeSnapshot>(row).await,
             domain::Revert::KIND => self.settle::<domain::Revert>(row).await,
-            domain::DeleteSnapshots::KIND => self.settle::<domain::DeleteSnapshots>(row).await,
+            domain::DeleteSnapshots::KIND => self.settle_delete(row).await,
             domain::Dump::KIND => self.settle::<domain::Dump>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
@@ -146,6 +146,14 @@ fn meant_end(row: &JournalRow) -> Option<(Uuid, StateReason)> {
             let save: domain::Save = serde_json::from_str(&row.data).ok()?;
             Some((save.ends()?, StateReason::Saved))
         }
+        domain::TakeSnapshot::KIND => {
+            let take: domain::TakeSnapshot = serde_json::from_str(&row.data).ok()?;
+            Some((take.ends(&row.step)?, StateReason::Destroyed))
+        }
+        domain::Dump::KIND => {
+            let dump: domain::Dump = serde_json::from_str(&row.data).ok()?;
+            Some((dump.ends(&row.step)?, StateReason::Dumped))
+        }
         domain::Destroy::KIND | domain::Revert::KIND => {
             Some((row.subject.parse().ok()?, StateReason::Destroyed))
         }
@@ -157,4 +165,44 @@ fn unreadable(what: String, fault: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorCode::Internal, format!("{what} can't be read: {fault}")).with_hint(
         "nothing was changed; run the version of Reeve that wrote it, or mend the row in the database",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_was_being_ended_was_not_lost() {
+        let uuid = Uuid::from_u128(7);
+        let ends = |kind: &str, step: &str, data: serde_json::Value| {
+            let row = JournalRow {
+                id: 1,
+                kind: kind.to_owned(),
+                subject: uuid.to_string(),
+                actor: String::new(),
+                step: step.to_owned(),
+                state: JournalState::Forward,
+                data: data.to_string(),
+            };
+            meant_end(&row)
+        };
+        let dump = |mode: &str| {
+            serde_json::json!({
+                "uuid": uuid, "path": "/core", "mode": mode, "was_running": true, "bypass_cache": false, "token": uuid,
+            })
+        };
+        assert_eq!(ends("domain-dump", "machine", dump("crash")), Some((uuid, StateReason::Dumped)));
+        assert_eq!(ends("domain-dump", "core", dump("crash")), None, "it may run on");
+        assert_eq!(ends("domain-dump", "machine", dump("reset")), None);
+        let snapshot = |halt: bool| {
+            serde_json::json!({
+                "uuid": uuid, "name": "one", "taken": 7, "xml": "", "metadata": true, "internal": [], "overlays": [],
+                "memory": null, "active": true, "was_running": true, "halt": halt, "actor": Actor::Daemon,
+            })
+        };
+        let halted = ends("domain-snapshot", "go-on", snapshot(true));
+        assert_eq!(halted, Some((uuid, StateReason::Destroyed)));
+        assert_eq!(ends("domain-snapshot", "machine", snapshot(true)), None, "it may be taken back");
+        assert_eq!(ends("domain-snapshot", "go-on", snapshot(false)), None);
+    }
 }

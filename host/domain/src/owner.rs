@@ -69,6 +69,8 @@ pub(crate) enum Ask {
     ResizeDisk(String, Bytes, bool),
     /// Disks of the configuration as they are to be, with images that have the same content.
     SwitchDisks(Vec<Disk>),
+    /// The machine has other images, as an earlier daemon had asked for.
+    NoteDisks(Vec<Disk>),
     /// Targets, the name of the snapshot, when it is made.
     SnapshotDisks(Vec<String>, String, i64),
     /// Targets, the name of the snapshot, when it was made.
@@ -264,6 +266,7 @@ impl Owner {
             }
             ask @ (Ask::ResizeDisk(..)
             | Ask::SwitchDisks(_)
+            | Ask::NoteDisks(_)
             | Ask::SnapshotDisks(..)
             | Ask::DropDiskSnapshots(..)
             | Ask::StartBlockJob(..)

@@ -57,7 +57,11 @@ impl Domains {
         let entry = shared.entry_for(&record);
         let ended = match self.take_over(&entry, record).await {
             Ok(()) => return true,
-            Err(ended) => meant.map_or(ended, Phase::Off),
+            Err(ended) => meant.map_or(ended, |reason| match reason {
+                // What counts as crashed because that was asked for.
+                StateReason::Dumped => Phase::Crashed(reason),
+                reason => Phase::Off(reason),
+            }),
         };
         let change =
             if matches!(ended, Phase::Off(_)) { DomainChange::Stopped } else { DomainChange::Crashed };

@@ -285,6 +285,11 @@ impl Turn {
         self.ask(Request::UpdateDevice, Ask::SwitchDisks(disks)).await
     }
 
+    /// Takes note of other images that the machine has got: an earlier daemon died before it could. `disks` as for [`Self::switch_disks`].
+    pub async fn note_disks(&self, disks: Vec<Disk>) -> Result<(), DomainError> {
+        self.ask(Request::UpdateDevice, Ask::NoteDisks(disks)).await
+    }
+
     /// Makes a snapshot within the images of the disks with these targets, all at one moment or none.
     pub async fn snapshot_disks(
         &self,

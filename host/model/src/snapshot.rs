@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub memory: SnapshotMemory,
     /// What became of the disks, by target.
     pub disks: Vec<SnapshotDisk>,
+    /// New images that took the place of those when the domain went back to it.
+    pub reverted: Vec<SnapshotDisk>,
     /// The domain as it was: that of the machine where there was one. None where it is not known.
     pub domain: Option<DomainConfig>,
     /// Its definition, where that was another.
@@ -37,6 +39,25 @@ impl Snapshot {
     pub fn is_external(&self) -> bool {
         matches!(self.memory, SnapshotMemory::External { .. })
             || self.disks.iter().any(|disk| matches!(disk.place, SnapshotPlace::External { .. }))
+    }
+
+    /// Whether it was begun to be deleted, so that nobody goes back to it any more.
+    pub fn is_deleting(&self) -> bool {
+        self.disks.iter().any(|disk| disk.deleting)
+    }
+
+    /// Disks with a new image, by target.
+    pub fn external_disks(&self) -> impl Iterator<Item = &str> {
+        let external = self.disks.iter().filter(|disk| matches!(disk.place, SnapshotPlace::External { .. }));
+        external.map(|disk| disk.name.as_str())
+    }
+
+    /// Images that were made for it: with it, and when the domain went back to it.
+    pub fn made_images(&self) -> impl Iterator<Item = &str> {
+        self.disks.iter().chain(&self.reverted).filter_map(|disk| match &disk.place {
+            SnapshotPlace::External { file, .. } => file.as_deref(),
+            _ => None,
+        })
     }
 
     /// Disks with a snapshot within their image, by target.
@@ -107,6 +128,8 @@ pub struct SnapshotDisk {
     pub name: String,
     /// What becomes of it.
     pub place: SnapshotPlace,
+    /// Its image is being merged with the one that is put on it, and is not what it was.
+    pub deleting: bool,
 }
 
 /// What becomes of a disk in a snapshot.

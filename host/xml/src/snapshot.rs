@@ -69,6 +69,7 @@ fn read(snapshot: &mut Reader<'_, '_>) -> Result<Snapshot, Fault> {
     let parent = snapshot.one("parent", |parent| parent.one("name", text))?.flatten();
     let memory = snapshot.one("memory", read_memory)?;
     let disks = snapshot.one("disks", |disks| disks.each("disk", read_disk))?.unwrap_or_default();
+    let reverted = snapshot.one("revertDisks", |disks| disks.each("disk", read_disk))?.unwrap_or_default();
     Ok(Snapshot {
         name: snapshot.one("name", text)?.unwrap_or_default(),
         description: snapshot.one("description", text)?.filter(|text| !text.is_empty()),
@@ -82,6 +83,7 @@ fn read(snapshot: &mut Reader<'_, '_>) -> Result<Snapshot, Fault> {
         state,
         parent,
         disks,
+        reverted,
     })
 }
 
@@ -131,6 +133,7 @@ fn read_disk(disk: &mut Reader<'_, '_>) -> Result<SnapshotDisk, Fault> {
         source.extra();
         Ok(file)
     })?;
+    let deleting = disk.one("snapshotDeleteInProgress", |_| Ok(()))?.is_some();
     disk.extra();
     let (file, format) = (file.flatten(), format.flatten());
     let place = match word.as_deref() {
@@ -144,7 +147,7 @@ fn read_disk(disk: &mut Reader<'_, '_>) -> Result<SnapshotDisk, Fault> {
             return Err(disk.attribute_fault("snapshot", message));
         }
     };
-    Ok(SnapshotDisk { name, place })
+    Ok(SnapshotDisk { name, place, deleting })
 }
 
 fn write(snapshot: &Snapshot) -> Element<'_> {
@@ -165,6 +168,7 @@ fn write(snapshot: &Snapshot) -> Element<'_> {
         .one_some(created)
         .one(memory)
         .one_unless_empty(Element::new("disks").each(snapshot.disks.iter().map(write_disk)))
+        .one_unless_empty(Element::new("revertDisks").each(snapshot.reverted.iter().map(write_disk)))
 }
 
 fn named<'c>(name: &'c str, text: impl Into<std::borrow::Cow<'c, str>>) -> Element<'c> {
@@ -182,7 +186,8 @@ fn write_disk(disk: &SnapshotDisk) -> Element<'_> {
             let driver = Element::new("driver").with_some("type", format.as_ref());
             let source = Element::new("source").with_some("file", file.as_ref());
             let element = element.with("snapshot", "external").with("type", "file");
-            element.one_unless_empty(driver).one_unless_empty(source)
+            let deleting = disk.deleting.then(|| Element::new("snapshotDeleteInProgress"));
+            element.one_unless_empty(driver).one_unless_empty(source).one_some(deleting)
         }
     }
 }
@@ -208,7 +213,7 @@ mod tests {
             file: Some(file.to_owned()),
             format: Some("qcow2".into()),
         };
-        let disk = |name: &str, place| SnapshotDisk { name: name.to_owned(), place };
+        let disk = |name: &str, place| SnapshotDisk { name: name.to_owned(), place, deleting: false };
         let snapshot = Snapshot {
             name: "before & after".to_owned(),
             description: Some("a <clean> copy".to_owned()),
@@ -217,18 +222,26 @@ mod tests {
             parent: Some("first".to_owned()),
             memory: SnapshotMemory::External { file: "/m.mem".to_owned() },
             disks: vec![
-                disk("vda", external("/a,b.qcow2")),
+                SnapshotDisk { deleting: true, ..disk("vda", external("/a,b.qcow2")) },
                 disk("vdb", SnapshotPlace::No),
                 disk("vdc", SnapshotPlace::Internal),
                 disk("vdd", SnapshotPlace::Manual),
             ],
+            reverted: vec![disk("vda", external("/a.1700000001"))],
             domain: Some(config),
             inactive: Some(other),
         };
         let text = format(&snapshot);
         assert_eq!(read(&text), snapshot, "{text}");
         assert_eq!(format(&read(&text)), text);
-        let least = Snapshot { domain: None, inactive: None, parent: None, disks: Vec::new(), ..snapshot };
+        let least = Snapshot {
+            domain: None,
+            inactive: None,
+            parent: None,
+            disks: Vec::new(),
+            reverted: Vec::new(),
+            ..snapshot
+        };
         assert_eq!(read(&format(&least)), least);
     }
 

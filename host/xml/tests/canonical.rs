@@ -3,6 +3,7 @@
 use reeve_xml::{ParseOptions, WarningKind, domain};
 
 const MINIMAL: &str = include_str!("../../../tests/fixtures/minimal.xml");
+const MANAGED: &str = include_str!("../../../tests/fixtures/lane-b/managed.xml");
 const TWENTY_DEVICES: &str = include_str!("../../../tests/fixtures/domain-20-devices.xml");
 const TYPOS: &str = include_str!("../../../tests/fixtures/domain-typos.xml");
 
@@ -51,4 +52,15 @@ fn a_running_domain_shows_its_id() {
     assert!(live.starts_with("<domain type='kvm' id='7'>\n"));
     let again = domain::parse(&live, &ParseOptions::default()).expect("a good document");
     assert_eq!(again.document, parsed.document);
+}
+
+/// A stock guest has all of that (`tests/tests/lane_b.rs`), so nobody is told that it has not.
+#[test]
+fn what_is_followed_is_not_warned_of() {
+    assert_eq!(warnings(MANAGED), "");
+    let policies =
+        MANAGED.replace("type='qcow2'", "type='qcow2' error_policy='enospace' rerror_policy='stop'");
+    assert_eq!(warnings(&policies), "");
+    let other = MANAGED.replace("name='qemu' type='qcow2'", "name='file' type='vmdk'");
+    assert_eq!(warnings(&other).lines().count(), 2);
 }

@@ -13,7 +13,7 @@ use crate::lab::{Lab, entries, field};
 use crate::{Outcome, PATIENCE};
 
 /// A lab whose domain has two disks in qcow2 images.
-fn lab() -> anyhow::Result<Lab> {
+pub fn lab() -> anyhow::Result<Lab> {
     let lab = Lab::start()?;
     for name in ["a.qcow2", "b.qcow2"] {
         lab.reeve(&["image", "create", "-f", "qcow2", &lab.file(name), "8M"])?.ok();
@@ -23,7 +23,7 @@ fn lab() -> anyhow::Result<Lab> {
     Ok(lab)
 }
 
-fn document(lab: &Lab) -> String {
+pub fn document(lab: &Lab) -> String {
     let disk = |path: &str, target: &str| {
         let driver = "<driver name='qemu' type='qcow2'/>";
         format!(
@@ -37,13 +37,13 @@ fn document(lab: &Lab) -> String {
 }
 
 /// What the guest has in memory and on its disks; it is told to have that first.
-struct Mark {
+pub struct Mark {
     seed: u32,
     sums: [String; 2],
 }
 
 impl Mark {
-    fn make(lab: &Lab, seed: u32) -> anyhow::Result<Self> {
+    pub fn make(lab: &Lab, seed: u32) -> anyhow::Result<Self> {
         lab.told(&format!("mem write {seed:#x} 32"))?;
         let mut sums = [String::new(), String::new()];
         for (number, sum) in sums.iter_mut().enumerate() {
@@ -55,7 +55,7 @@ impl Mark {
         Ok(Self { seed, sums })
     }
 
-    fn disks_are_back(&self, lab: &Lab) -> Outcome {
+    pub fn disks_are_back(&self, lab: &Lab) -> Outcome {
         for (number, sum) in self.sums.iter().enumerate() {
             let now = field(&lab.told(&format!("disk sum {number} 0 256"))?, "sum");
             anyhow::ensure!(now == *sum, "disk {number} has {now}, not {sum}");
@@ -63,21 +63,21 @@ impl Mark {
         Ok(())
     }
 
-    fn is_back(&self, lab: &Lab) -> Outcome {
+    pub fn is_back(&self, lab: &Lab) -> Outcome {
         lab.told(&format!("mem verify {:#x} 32", self.seed))?;
         self.disks_are_back(lab)
     }
 }
 
-fn snapshot(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
+pub fn snapshot(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
     lab.reeve(&[&["domain", "snapshot-create-as", "web", name], more].concat())
 }
 
-fn revert(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
+pub fn revert(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
     lab.reeve(&[&["domain", "snapshot-revert", "web", name], more].concat())
 }
 
-fn names(lab: &Lab) -> anyhow::Result<String> {
+pub fn names(lab: &Lab) -> anyhow::Result<String> {
     Ok(lab.reeve(&["domain", "snapshot-list", "web", "--name"])?.ok().trim().replace('\n', " "))
 }
 
@@ -91,7 +91,7 @@ fn within(lab: &Lab, image: &str) -> anyhow::Result<String> {
     Ok(names.join(" "))
 }
 
-fn off(lab: &Lab) -> Outcome {
+pub fn off(lab: &Lab) -> Outcome {
     if lab.state()? != "shut-off" {
         lab.reeve(&["domain", "destroy", "web"])?.ok();
     }
@@ -185,13 +185,20 @@ fn a_domain_that_is_off_is_snapshotted_in_all_its_images_or_in_none() -> Outcome
     Mark::make(&lab, 0x3000)?;
     revert(&lab, "clean", &["--running", "--force"])?.ok();
     clean.disks_are_back(&lab)?;
-    let said = lab.reeve(&["domain", "undefine", "web"])?;
-    assert_eq!(said.code, 0, "a running domain goes on as a transient one: {said:?}");
-    lab.define(&document(&lab))?;
-    off(&lab)?;
-    let said = lab.reeve(&["domain", "undefine", "web"])?.fails(6);
-    assert!(said.contains("--snapshots-metadata"), "{said}");
+    // Whether it runs or not: nobody could go back to them, and another domain of its identity would have them.
+    for state in ["running", "shut-off"] {
+        assert_eq!(lab.state()?, state);
+        let said = lab.reeve(&["domain", "undefine", "web"])?.fails(6);
+        assert!(said.contains("--snapshots-metadata"), "{said}");
+        off(&lab)?;
+    }
+    lab.reeve(&["domain", "start", "web"])?.ok();
     lab.reeve(&["domain", "undefine", "web", "--snapshots-metadata"])?.ok();
+    assert_eq!(names(&lab)?, "", "it goes on as a transient one without them");
+    off(&lab)?;
+    lab.define(&document(&lab))?;
+    assert_eq!(names(&lab)?, "");
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
     assert_eq!(within(&lab, "a.qcow2")?, "clean", "what is in its images stays");
     Ok(())
 }
@@ -228,10 +235,6 @@ fn running_disks_change_over_to_new_images() -> Outcome {
     snapshot(&lab, "off", &["--diskspec", "vda,snapshot=external", "--diskspec", "vdb,snapshot=no"])?.ok();
     lab.reeve(&["domain", "start", "web"])?.ok();
     last.disks_are_back(&lab)?;
-    let said = revert(&lab, "night", &[])?.fails(1);
-    assert!(said.contains("external"), "{said}");
-    let said = lab.reeve(&["domain", "snapshot-delete", "web", "night"])?.fails(1);
-    assert!(said.contains("--metadata"), "{said}");
     lab.reeve(&["domain", "snapshot-delete", "web", "night", "--children-only", "--metadata"])?.ok();
     lab.reeve(&["domain", "snapshot-delete", "web", "--current", "--metadata"])?.ok();
     assert_eq!(names(&lab)?, "");
@@ -437,7 +440,7 @@ fn a_daemon_that_is_killed_while_disks_change_over_leaves_them_all_on_one_side()
 }
 
 /// Kills the daemon so many milliseconds after something began, and starts another.
-fn killed_after(
+pub fn killed_after(
     lab: &mut Lab,
     running: std::thread::JoinHandle<anyhow::Result<Run>>,
     milliseconds: u32,

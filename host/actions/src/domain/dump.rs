@@ -112,6 +112,13 @@ pub(crate) struct Dump {
     turn: Option<Turn>,
 }
 
+impl Dump {
+    /// The domain that an interrupted dump was ending at a step, if it was.
+    pub fn ends(&self, step: &str) -> Option<Uuid> {
+        (self.mode == Some(DumpMode::Crash) && step == After.name()).then_some(self.uuid)
+    }
+}
+
 impl Operation for Dump {
     const KIND: &'static str = "domain-dump";
 

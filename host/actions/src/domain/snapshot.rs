@@ -7,9 +7,11 @@
 //! The data of a snapshot is in images, and in save images of the host's own (decisions/0017); the store has its document, and which
 //! one is current. Whatever changes them has the turn of the domain.
 
+mod chains;
 mod delete;
 mod images;
 mod leftovers;
+mod merge;
 mod plan;
 mod redefine;
 mod revert;
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Subject;
+use crate::error::explain;
 use crate::{Actions, document};
 
 pub(crate) use delete::DeleteSnapshots;
@@ -51,7 +54,7 @@ impl Kept {
 }
 
 /// The image of a disk that has a snapshot, or gets one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct DiskImage {
     target: String,
     path: PathBuf,
@@ -96,6 +99,30 @@ impl Actions {
         rows.into_iter().map(read).collect()
     }
 
+    /// What a domain has now, and what it starts with; volumes are found.
+    async fn images_now(&self, uuid: Uuid) -> Result<Vec<DomainConfig>, Error> {
+        let live = self.domains.snapshot(uuid).map_err(explain)?;
+        let live = live.summary.id.is_some().then_some(live.config);
+        let definition = self.domains.definition(uuid).map_err(explain)?;
+        let mut now: Vec<DomainConfig> =
+            live.into_iter().chain(definition.map(|definition| definition.as_ref().clone())).collect();
+        for config in &mut now {
+            self.find_volumes(config).await?;
+        }
+        Ok(now)
+    }
+
+    /// What all other domains have; images of theirs are not touched.
+    fn images_of_others(&self, uuid: Uuid) -> Vec<DomainConfig> {
+        let others = self.domains.list().into_iter().map(|row| row.uuid).filter(|other| *other != uuid);
+        let configs = others.flat_map(|other| {
+            let live = self.domains.snapshot(other).ok().map(|found| found.config);
+            let definition = self.domains.definition(other).ok().flatten();
+            live.into_iter().chain(definition.map(|definition| definition.as_ref().clone()))
+        });
+        configs.collect()
+    }
+
     /// Keeps these snapshots of a domain, and no others.
     async fn keep(&self, uuid: Uuid, kept: &[Kept]) -> Result<(), Error> {
         let row = |kept: &Kept| DomainSnapshotRow {
@@ -112,12 +139,15 @@ impl Actions {
 /// Removes a file of a snapshot, if there is one.
 async fn remove_file(memory: Option<PathBuf>) -> Result<(), Error> {
     let Some(path) = memory else { return Ok(()) };
-    crate::blocking(move || match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            let message = format!("'{}' can't be removed: {error}", path.display());
-            Err(Error::new(ErrorCode::Internal, message))
+    crate::blocking(move || {
+        let removed = std::fs::remove_file(&path).and_then(|()| images::sync_directory(&path));
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let message = format!("'{}' can't be removed: {error}", path.display());
+                Err(Error::new(ErrorCode::Internal, message))
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     })
     .await
 }

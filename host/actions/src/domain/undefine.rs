@@ -30,8 +30,8 @@ impl Actions {
             return Err(Error::new(ErrorCode::WrongState, message)
                 .with_hint("give --managed-save to remove it too, or start the domain"));
         }
-        let is_off = turn.summary().id.is_none();
-        if is_off && !options.snapshots_metadata && self.has_snapshots(subject.uuid).await? {
+        // Also of one that runs: once it has ended nobody could, and another domain of its identity would have them.
+        if !options.snapshots_metadata && self.has_snapshots(subject.uuid).await? {
             let message =
                 format!("domain '{}' has snapshots, which nobody could go back to any more", subject.name);
             return Err(Error::new(ErrorCode::WrongState, message)
@@ -44,6 +44,6 @@ impl Actions {
             removed
         })
         .await?;
-        if is_off { self.forget_snapshots(subject.uuid).await } else { Ok(()) }
+        self.forget_snapshots(subject.uuid).await
     }
 }

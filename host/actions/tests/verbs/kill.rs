@@ -5,11 +5,13 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use reeve_actions::{Attachment, FaultPoint, NoFaults};
 use reeve_domain::migration::Witness;
-use reeve_image::{Access, CreateOptions, Format, ImageFile};
+use reeve_image::{Access, CreateOptions, Directories, Format, ImageFile, Repair};
 use reeve_model::domain_disk::CloneDomain;
 use reeve_model::domain_dump::{DumpFile, DumpMode};
 use reeve_model::domain_save::SaveOptions;
@@ -44,9 +46,11 @@ enum Doing {
     SnapshotOnNewImages,
     Revert,
     DeleteSnapshot,
+    RevertToImages,
+    DeleteImages,
 }
 
-const ALL: [Doing; 16] = [
+const ALL: [Doing; 18] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -63,6 +67,8 @@ const ALL: [Doing; 16] = [
     Doing::SnapshotOnNewImages,
     Doing::Revert,
     Doing::DeleteSnapshot,
+    Doing::RevertToImages,
+    Doing::DeleteImages,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -79,8 +85,8 @@ impl Doing {
             Self::Update => "domain-update-device",
             Self::Clone => "domain-clone",
             Self::Snapshot | Self::SnapshotOnNewImages => "domain-snapshot",
-            Self::Revert => "domain-revert",
-            Self::DeleteSnapshot => "domain-snapshot-delete",
+            Self::Revert | Self::RevertToImages => "domain-revert",
+            Self::DeleteSnapshot | Self::DeleteImages => "domain-snapshot-delete",
         }
     }
 
@@ -100,7 +106,12 @@ impl Doing {
                 drop(host.define(&ROOT, &document("web", "", &disks), false).await.unwrap());
                 return;
             }
-            Self::Snapshot | Self::SnapshotOnNewImages | Self::Revert | Self::DeleteSnapshot => {
+            Self::Snapshot
+            | Self::SnapshotOnNewImages
+            | Self::Revert
+            | Self::DeleteSnapshot
+            | Self::RevertToImages
+            | Self::DeleteImages => {
                 std::fs::create_dir(images(host)).unwrap();
                 let disks: String =
                     [("a", "vda"), ("b", "vdb")].map(|(name, target)| image(host, name, target)).concat();
@@ -109,6 +120,13 @@ impl Doing {
                     for name in ["one", "two"] {
                         take(host, name, "").await.unwrap();
                     }
+                }
+                if matches!(self, Self::RevertToImages | Self::DeleteImages) {
+                    for (name, byte) in [("one", 1), ("two", 2)] {
+                        write(host, byte);
+                        take(host, name, &external()).await.unwrap();
+                    }
+                    write(host, 3);
                 }
                 return;
             }
@@ -147,14 +165,11 @@ impl Doing {
                 host.dump(&ROOT, "web", &file).await.map(drop)
             }
             Self::Snapshot => take(host, "one", "").await,
-            Self::SnapshotOnNewImages => {
-                let external = |disk: &str| format!("<disk name='{disk}' snapshot='external'/>");
-                take(host, "one", &format!("<disks>{}{}</disks>", external("vda"), external("vdb"))).await
-            }
-            Self::Revert => {
+            Self::SnapshotOnNewImages => take(host, "one", &external()).await,
+            Self::Revert | Self::RevertToImages => {
                 host.revert_snapshot(&ROOT, "web", "one", RevertSnapshot::default()).await.map(drop)
             }
-            Self::DeleteSnapshot => {
+            Self::DeleteSnapshot | Self::DeleteImages => {
                 let how = DeleteSnapshot { children: true, ..DeleteSnapshot::default() };
                 host.delete_snapshot(&ROOT, "web", "one", how).await.map(drop)
             }
@@ -226,6 +241,23 @@ impl Doing {
                 }
                 is_known
             }
+            Self::RevertToImages => {
+                let kept = host.store.domain_snapshots(row.uuid).unwrap();
+                let current = kept.iter().find(|kept| kept.current).unwrap().name == "one";
+                let expected = if current { [1, 1] } else { [3, 3] };
+                assert_eq!(["vda", "vdb"].map(|target| shown(host, target)), expected);
+                // What was written since is in nobody's way, and what another snapshot has is there.
+                assert!(images(host).join("a.one").exists());
+                assert_eq!(images(host).join("a.two").exists(), !current);
+                assert_eq!(std::fs::read_dir(images(host)).unwrap().count(), 6);
+                current
+            }
+            Self::DeleteImages => {
+                let kept = host.store.domain_snapshots(row.uuid).unwrap();
+                assert_eq!(["vda", "vdb"].map(|target| shown(host, target)), [3, 3]);
+                assert_eq!(std::fs::read_dir(images(host)).unwrap().count(), 2 + 2 * kept.len());
+                kept.is_empty()
+            }
             Self::Attach | Self::RefusedAttach | Self::Detach => {
                 assert!(running, "a change of devices stops nobody");
                 let has = |inactive| {
@@ -271,6 +303,49 @@ fn image(host: &Host, name: &str, target: &str) -> String {
     format!("<disk>{source}<target dev='{target}' bus='virtio'/></disk>")
 }
 
+/// The disks of a document of a snapshot on new images.
+fn external() -> String {
+    let disk = |disk: &str| format!("<disk name='{disk}' snapshot='external'/>");
+    format!("<disks>{}{}</disks>", disk("vda"), disk("vdb"))
+}
+
+/// The image that a disk starts with.
+fn opened(host: &Host, target: &str, access: Access) -> reeve_image::Image {
+    let uuid = host.state(&ROOT, "web").unwrap().uuid;
+    let definition = host.domains.definition(uuid).unwrap().unwrap();
+    let disk = definition.devices.disks.iter().find(|disk| disk.target == target).unwrap();
+    let path = disk.source.path().unwrap();
+    let file = File::options().read(true).write(access == Access::Write).open(path).unwrap();
+    let allowed = Directories::new().allow_path(images(host), &images(host)).unwrap();
+    let file = ImageFile::new(file, path).unwrap();
+    reeve_image::open(file, disk.driver.format.as_deref().unwrap().parse().unwrap(), access, &allowed)
+        .unwrap()
+}
+
+/// Writes to both disks, as a guest would.
+fn write(host: &Host, byte: u8) {
+    for target in ["vda", "vdb"] {
+        opened(host, target, Access::Write).write(&[byte; 4096], 8192).unwrap();
+    }
+}
+
+/// What is on a disk; each of its images is whole.
+fn shown(host: &Host, target: &str) -> u8 {
+    let image = opened(host, target, Access::Read);
+    for layer in (0..image.layers()).map(|depth| image.layer(depth).unwrap()) {
+        let file = ImageFile::new(File::open(layer.name()).unwrap(), layer.name()).unwrap();
+        assert!(
+            reeve_image::check(file, Format::Qcow2, Repair::Nothing).unwrap().is_clean(),
+            "{}",
+            layer.name()
+        );
+    }
+    let mut bytes = [0; 4096];
+    image.read(&mut bytes, 8192).unwrap();
+    assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+    bytes[0]
+}
+
 /// Names of the snapshots within an image.
 fn within(host: &Host, name: &str) -> Vec<String> {
     let file = File::open(images(host).join(format!("{name}.qcow2"))).unwrap();
@@ -314,12 +389,16 @@ impl FaultPoint for Recorder {
     }
 }
 
-/// Dies at one of them.
-struct Killer(String);
+/// Dies at one of them, when it is passed so many times.
+struct Killer {
+    point: String,
+    times: usize,
+    passed: AtomicUsize,
+}
 
 impl FaultPoint for Killer {
     fn pass(&self, name: &str) {
-        if name == self.0 {
+        if name == self.point && self.passed.fetch_add(1, Ordering::Relaxed) + 1 == self.times {
             std::process::abort();
         }
     }
@@ -338,18 +417,21 @@ async fn killed_at_every_step() {
     }
     let mut died = 0;
     for (number, doing) in ALL.into_iter().enumerate() {
-        for point in points(doing).await {
+        let points = points(doing).await;
+        for (index, point) in points.iter().enumerate() {
+            let times = points[..=index].iter().filter(|passed| *passed == point).count();
             let root = TempDir::new().unwrap();
             let host = recovered(root.path(), Arc::new(Recorder::default())).await;
             doing.prepare(&host).await;
             drop(host);
-            die(root.path(), number, &point);
+            die(root.path(), number, point, times);
             died += 1;
             let host = recovered(root.path(), Arc::new(Recorder::default())).await;
+            settled(&host).await;
             let done = doing.is_done(&host);
             println!("{doing:?} killed at {point}: {}", if done { "done" } else { "undone" });
             assert!(host.store.open_operations().unwrap().is_empty(), "{doing:?} at {point} is still open");
-            assert_eq!(done, must_be_done(doing, &point), "{doing:?} at {point}");
+            assert_eq!(done, must_be_done(doing, point), "{doing:?} at {point}");
             // Whatever became of it, the domain can be used.
             if !matches!(doing, Doing::FailingStart | Doing::RefusedAttach) && !done {
                 doing.run(&host).await.unwrap();
@@ -363,6 +445,14 @@ async fn killed_at_every_step() {
         }
     }
     assert!(died >= 20, "only {died} points");
+}
+
+/// Waits for what is settled beside the start of the daemon.
+async fn settled(host: &Host) {
+    let begun = Instant::now();
+    while !host.store.open_operations().unwrap().is_empty() && begun.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A migration takes two hosts with KVM, and is killed there (`tests/tests/migration`). Here is what a fresh host makes of each of
@@ -477,7 +567,9 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
             point.contains(machine) || point.contains(":metadata:") || point.contains(":go-on:")
         }
         // What has begun to go back, or to go, does.
-        Doing::Revert | Doing::DeleteSnapshot => !point.ends_with(":begun"),
+        Doing::Revert | Doing::DeleteSnapshot | Doing::DeleteImages => !point.ends_with(":begun"),
+        // New images come first, and can be taken back.
+        Doing::RevertToImages => !point.ends_with(":begun") && !point.contains(":files:"),
         // The file that is complete counts.
         Doing::Save => point.contains("machine") || point.ends_with("image:after"),
         _ => point.ends_with("machine:after") || point.contains(":image:"),
@@ -485,10 +577,10 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the child is this test itself")]
-fn die(root: &Path, number: usize, point: &str) {
+fn die(root: &Path, number: usize, point: &str, times: usize) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kill::killed_at_every_step", "--nocapture"])
-        .env("REEVE_TEST_KILL", format!("{number} {point} {}", root.display()))
+        .env("REEVE_TEST_KILL", format!("{number} {point} {times} {}", root.display()))
         .output()
         .unwrap();
     let text =
@@ -497,10 +589,12 @@ fn die(root: &Path, number: usize, point: &str) {
 }
 
 async fn child(job: &str) {
-    let mut words = job.splitn(3, ' ');
+    let mut words = job.splitn(4, ' ');
     let mut word = || words.next().unwrap();
-    let (doing, point, root) = (ALL[word().parse::<usize>().unwrap()], word().to_owned(), word());
-    let host = recovered(Path::new(root), Arc::new(Killer(point))).await;
+    let (doing, point) = (ALL[word().parse::<usize>().unwrap()], word().to_owned());
+    let (times, root) = (word().parse().unwrap(), word());
+    let killer = Killer { point, times, passed: AtomicUsize::new(0) };
+    let host = recovered(Path::new(root), Arc::new(killer)).await;
     let outcome = doing.run(&host).await;
     panic!("it lives: {outcome:?}");
 }

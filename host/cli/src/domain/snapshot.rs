@@ -166,6 +166,7 @@ impl SnapshotCreateAs {
             parent: None,
             memory: memory.unwrap_or(SnapshotMemory::None),
             disks: disks.collect::<anyhow::Result<_>>()?,
+            reverted: Vec::new(),
             domain: None,
             inactive: None,
         };
@@ -221,7 +222,7 @@ fn disk(spec: &str) -> anyhow::Result<SnapshotDisk> {
             }
         }
     };
-    Ok(SnapshotDisk { name, place })
+    Ok(SnapshotDisk { name, place, deleting: false })
 }
 
 fn memory(spec: &str) -> anyhow::Result<SnapshotMemory> {
@@ -354,7 +355,14 @@ impl SnapshotEdit {
 /// Options of `reeve domain snapshot-revert`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The domain does afterwards what it did then: a snapshot with memory goes on where it was made, one without leaves the domain off.")]
+The domain does afterwards what it did then: a snapshot with memory goes on where it was made, one without leaves the domain off.
+
+Where a snapshot put new images on those of then, others are put on these now, named with a number; those that nobody needs any more are
+removed, with all that was written since.
+
+Examples:
+  reeve domain snapshot-revert web clean
+  reeve domain snapshot-revert web night --running --force    boot from the disks of then, though the domain runs")]
 pub struct SnapshotRevert {
     #[command(flatten)]
     which: Which,
@@ -380,6 +388,14 @@ impl SnapshotRevert {
 
 /// Options of `reeve domain snapshot-delete`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The domain stays what it is. Where a new image was put on the one of then, it is merged into that one, also while the guest runs, and its file
+goes. An image that several are put on takes none of them: delete what comes from it first, or all at once.
+
+Examples:
+  reeve domain snapshot-delete web night
+  reeve domain snapshot-delete web night --children
+  reeve domain snapshot-delete web night --metadata    the images stay as they are")]
 pub struct SnapshotDelete {
     #[command(flatten)]
     which: Which,
@@ -441,7 +457,11 @@ mod tests {
             ("vdb,snapshot=no", "vdb", SnapshotPlace::No),
             ("vdb,snapshot=internal", "vdb", SnapshotPlace::Internal),
         ] {
-            assert_eq!(disk(spec).unwrap(), SnapshotDisk { name: name.to_owned(), place }, "{spec}");
+            assert_eq!(
+                disk(spec).unwrap(),
+                SnapshotDisk { name: name.to_owned(), place, deleting: false },
+                "{spec}"
+            );
         }
         for spec in ["", "vda,snapshot=maybe", "vda,snapshot=no,file=/x", "vda,size=3"] {
             disk(spec).unwrap_err();

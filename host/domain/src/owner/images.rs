@@ -35,6 +35,11 @@ impl Owner {
                 machine.switch_disks(&old, &new).await.map_err(named("given other images"))?;
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
+            Ask::NoteDisks(new) => {
+                let mut config = self.config();
+                devices::switch(&mut config, &new).map_err(|sentence| self.device(sentence))?;
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
             Ask::SnapshotDisks(targets, name, taken) => {
                 let disks =
                     devices::disks(&self.config(), &targets).map_err(|sentence| self.device(sentence))?;

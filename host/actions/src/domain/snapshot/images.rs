@@ -72,7 +72,8 @@ pub(super) fn remove(images: &[DiskImage], name: &str, taken: i64) -> Result<(),
         }
         let mut open = opened(image, Access::Write)?;
         if let Some(snapshot) = found(&open, name, taken)? {
-            open.delete_snapshot(&snapshot.id).map_err(|error| failed(image, "changed", &error))?;
+            let deleted = open.delete_snapshot(&snapshot.id).and_then(|()| open.sync());
+            deleted.map_err(|error| failed(image, "changed", &error))?;
         }
     }
     Ok(())
@@ -138,12 +139,21 @@ pub(super) fn overlay(
         image.sync()?;
         image.len()
     });
-    made.map_err(|error| Error::caused(ErrorCode::Internal, &error)).inspect_err(|_| {
+    let made = made.map_err(|error| Error::caused(ErrorCode::Internal, &error)).and_then(|length| {
+        sync_directory(path).map_err(|error| refused("kept", &error))?;
+        Ok(length)
+    });
+    made.inspect_err(|_| {
         if !reuse {
             // It is the host's own, made a moment ago.
             let _ = std::fs::remove_file(path);
         }
     })
+}
+
+/// Writes down that a file is in its directory, or gone from it.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 fn io_of(name: &str) -> impl Fn(io::Error) -> reeve_image::ImageError + '_ {
@@ -168,7 +178,7 @@ fn is_below(file: &File, base: &Path, format: Format) -> Result<bool, Error> {
 }
 
 /// How an image names the one below it: from its own directory where it can.
-fn reference(path: &Path, base: &Path) -> PathBuf {
+pub(super) fn reference(path: &Path, base: &Path) -> PathBuf {
     let directory = path.parent().unwrap_or(Path::new("/"));
     base.strip_prefix(directory).unwrap_or(base).to_owned()
 }

@@ -7,9 +7,10 @@ use reeve_model::domain::{Disk, DiskSource, DomainConfig};
 use reeve_model::domain_disk::DomainDisk;
 use reeve_model::snapshot::{CreateSnapshot, Snapshot, SnapshotDisk, SnapshotMemory, SnapshotPlace};
 use reeve_model::{Error, ErrorCode};
+use reeve_storage::ImageSource;
 use serde::{Deserialize, Serialize};
 
-use super::DiskImage;
+use super::{DiskImage, images};
 
 /// Longest name of a snapshot.
 const LONGEST: usize = 255;
@@ -27,7 +28,7 @@ pub(super) struct Plan {
 }
 
 /// A new image on the one that a disk has.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Overlay {
     pub target: String,
     pub path: PathBuf,
@@ -44,6 +45,20 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
+    /// Makes the image; its length.
+    pub fn make(self) -> Result<u64, Error> {
+        let Self { path, base, format, reuse, .. } = self;
+        let source = ImageSource {
+            path: base.clone(),
+            format: format.to_string(),
+            follow: true,
+            locked: false,
+            encrypted: false,
+        };
+        let size = reeve_storage::measure(&source)?.capacity.0;
+        images::overlay(&path, (&base, format), size, reuse)
+    }
+
     /// The disk with this image in the place of the one it had.
     pub fn on(&self, disk: &Disk) -> Disk {
         let mut disk = disk.clone();
@@ -109,7 +124,7 @@ pub(super) fn plan(
             None => usual.clone(),
         };
         let place = plan.add(config, disk, place, name, how.reuse_external)?;
-        plan.disks.push(SnapshotDisk { name: disk.target.clone(), place });
+        plan.disks.push(SnapshotDisk { name: disk.target.clone(), place, deleting: false });
     }
     if plan.internal.is_empty() && plan.overlays.is_empty() && plan.memory == SnapshotMemory::None {
         return invalid(format!("nothing of domain '{}' would be in the snapshot", config.name));
@@ -121,6 +136,11 @@ pub(super) fn plan(
         );
     }
     Ok(plan)
+}
+
+/// The disk of a configuration that has a name.
+pub(super) fn find_disk<'a>(config: &'a DomainConfig, name: &str) -> Option<&'a Disk> {
+    config.devices.disks.iter().find(|disk| DomainDisk::from(*disk).is_named(name))
 }
 
 /// What the domain's own document says about the disk (guide 20.16.1).
@@ -212,7 +232,7 @@ impl Plan {
 }
 
 /// The name of the snapshot in the place of what follows the last dot.
-fn beside(base: &Path, name: &str) -> PathBuf {
+pub(super) fn beside(base: &Path, name: &str) -> PathBuf {
     let stem = base.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     base.with_file_name(format!("{stem}.{name}"))
 }

@@ -1,27 +1,54 @@
 //! Going back to a snapshot.
 //!
-//! What can refuse is asked first: guards, the images, the file with the memory. Then the machine is ended, the images become what they were,
-//! the definition too; and a machine is made, of the kept memory where there is some. A daemon that dies before that leaves a domain that is
-//! off and has gone back.
+//! What can refuse is asked first: guards, the images, the file with the memory. Where the snapshot is in images of its own, new ones are put
+//! on these, since what is put on them already would not fit any more when they were written. Then the machine is ended, snapshots within
+//! images are applied, the definition becomes what it was; and a machine is made, of the kept memory where there is some. Images that nobody
+//! needs any more go last. A daemon that dies before that leaves a domain that is off and has gone back, or one that has not.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use reeve_domain::{Request, Turn};
+use reeve_image::Format;
 use reeve_model::domain::DomainConfig;
-use reeve_model::snapshot::{RevertSnapshot, Snapshot, SnapshotState};
+use reeve_model::snapshot::{
+    RevertSnapshot, Snapshot, SnapshotDisk, SnapshotMemory, SnapshotPlace, SnapshotState,
+};
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DiskImage, Kept, find, images, paths};
+use super::chains::{Chains, image_of, real};
+use super::plan::{Overlay, beside, find_disk};
+use super::{DiskImage, Kept, find, images, paths, remove_file};
 use crate::domain::Subject;
 use crate::domain::restore::{Origin, StartImage, read};
 use crate::domain::save_image::same_guest;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::{Actions, blocking};
+
+/// How often what is kept may be changed by others while somebody goes back.
+const ATTEMPTS: usize = 3;
+
+/// What going back comes to.
+#[derive(Debug, Clone, PartialEq)]
+struct Plan {
+    snapshot: Snapshot,
+    /// Images with the snapshot within.
+    disks: Vec<DiskImage>,
+    /// Images that are put on those of then.
+    overlays: Vec<Overlay>,
+    /// Images that nobody needs then.
+    left: Vec<PathBuf>,
+    /// What the domain is then.
+    definition: DomainConfig,
+    /// What it goes on as, and the memory that it goes on with.
+    goes_on: Option<DomainConfig>,
+    memory: Option<(PathBuf, Uuid)>,
+}
 
 impl Actions {
     /// Takes a domain back to what it was at a snapshot. All that it went through since is lost.
@@ -36,49 +63,149 @@ impl Actions {
         if how.running && how.paused {
             return Err(Error::new(ErrorCode::Invalid, "a domain can't both run and be paused"));
         }
-        let kept = self.kept(subject.uuid).await?;
-        let Kept { snapshot, memory, .. } = find(&subject, &kept, name)?.clone();
-        refuse_external(&subject, &snapshot)?;
-        let definition = self.definition_of(&subject, &snapshot, how.force)?;
-        let mut then = snapshot.domain.clone().unwrap_or_else(|| definition.clone());
-        self.find_volumes(&mut then).await?;
-        let disks = paths(&then, snapshot.internal_disks())?;
-        let mut goes_on = definition.clone();
-        let runs = snapshot.state.has_memory() || how.running || how.paused;
-        self.refuse_risk(&subject, &snapshot, how)?;
-        let origin = match (snapshot.state.has_memory(), memory) {
-            (false, _) => Origin::Boot,
-            (true, Some(path)) => {
-                let saved = read(&path, None).await?;
-                let image = StartImage { path, token: saved.token, bypass_cache: false, managed: false };
-                goes_on = saved.config;
-                Origin::Image(image)
+        for _ in 0..ATTEMPTS {
+            let plan = self.plan_revert(&subject, name, how).await?;
+            let prepared = match plan.goes_on.clone() {
+                Some(config) => Some(self.prepare(actor, config).await?),
+                None => None,
+            };
+            let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
+            // Others may have had their turn while guards were asked.
+            if self.plan_revert(&subject, name, how).await? != plan {
+                continue;
             }
-            (true, None) => {
-                let message =
-                    format!("the memory of snapshot '{name}' of domain '{}' is not here", subject.name);
-                return Err(Error::new(ErrorCode::WrongState, message));
-            }
-        };
-        let (images, of, taken) = (disks.clone(), name.to_owned(), snapshot.created);
-        blocking(move || images::check(&images, &of, taken)).await?;
-        let prepared = if runs { Some(self.prepare(actor, goes_on).await?) } else { None };
+            return self.go_back(actor, how, plan, prepared, turn).await;
+        }
+        let message = format!("the snapshots of domain '{}' are being changed all the time", subject.name);
+        Err(Error::new(ErrorCode::Busy, message).with_hint("go back when they have settled"))
+    }
 
-        let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
+    async fn go_back(
+        self: &Arc<Self>,
+        actor: &Actor,
+        how: RevertSnapshot,
+        plan: Plan,
+        prepared: Option<DomainConfig>,
+        turn: Turn,
+    ) -> Result<DomainSummary, Error> {
+        let Plan { snapshot, disks, overlays, left, definition, memory, .. } = plan;
+        let uuid = turn.uuid();
         let revert = Revert {
-            uuid: subject.uuid,
-            name: name.to_owned(),
+            uuid,
+            name: snapshot.name,
             taken: snapshot.created,
             disks,
+            overlays,
+            left,
             definition,
             actor: actor.clone(),
             turn: Some(turn),
         };
         let mut reverted = self.perform(actor, revert).await?;
         let turn = reverted.turn.take().expect("an operation that was not interrupted has its turn");
-        let Some(config) = prepared else { return self.row(subject.uuid) };
+        let Some(config) = prepared else { return self.row(uuid) };
         let paused = how.paused || (snapshot.state == SnapshotState::Paused && !how.running);
+        let origin = memory.map_or(Origin::Boot, |(path, token)| {
+            Origin::Image(StartImage { path, token, bypass_cache: false, managed: false })
+        });
         self.bring_up(actor, turn, config, paused, origin).await
+    }
+
+    /// Works out what going back means, and refuses what can't be.
+    async fn plan_revert(&self, subject: &Subject, name: &str, how: RevertSnapshot) -> Result<Plan, Error> {
+        let kept = self.kept(subject.uuid).await?;
+        let Kept { snapshot, memory, .. } = find(subject, &kept, name)?.clone();
+        if snapshot.is_deleting() {
+            let message = format!(
+                "snapshot '{name}' of domain '{}' was begun to be deleted: its images are not what they were",
+                subject.name
+            );
+            let hint = format!("delete it again: 'reeve domain snapshot-delete {} {name}'", subject.name);
+            return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
+        }
+        let mut definition = self.definition_of(subject, &snapshot, how.force)?;
+        let mut then = snapshot.domain.clone().unwrap_or_else(|| definition.clone());
+        self.find_volumes(&mut then).await?;
+        let disks = paths(&then, snapshot.internal_disks())?;
+        let overlays = self.overlays_of(&snapshot, &then, &definition).await?;
+        self.refuse_risk(subject, &snapshot, how)?;
+        let mut memory_of = None;
+        let mut goes_on = (how.running || how.paused).then(|| definition.clone());
+        if snapshot.state.has_memory() {
+            let named = match &snapshot.memory {
+                SnapshotMemory::External { file } => Some(PathBuf::from(file)),
+                _ => None,
+            };
+            let path = memory.or(named).ok_or_else(|| {
+                let message =
+                    format!("the memory of snapshot '{name}' of domain '{}' is not here", subject.name);
+                Error::new(ErrorCode::WrongState, message)
+            })?;
+            let saved = read(&path, None).await?;
+            if saved.config.uuid != subject.uuid {
+                let message = format!("'{}' has the memory of another domain", path.display());
+                return Err(Error::new(ErrorCode::WrongState, message));
+            }
+            memory_of = Some((path, saved.token));
+            let mut config = saved.config;
+            same_images(&mut config, &then);
+            goes_on = Some(config);
+        }
+        let before: Vec<PathBuf> = overlays.iter().map(|overlay| overlay.base.clone()).collect();
+        put_on(&mut definition, &overlays, true);
+        if let Some(config) = &mut goes_on {
+            put_on(config, &overlays, false);
+        }
+        let (images, of, taken) = (disks.clone(), name.to_owned(), snapshot.created);
+        blocking(move || images::check(&images, &of, taken)).await?;
+        let left = match before.is_empty() {
+            true => Vec::new(),
+            false => {
+                let (now, others) =
+                    (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid));
+                blocking(move || Ok(Chains::find(&now, &others, &kept)?.left_by(&before))).await?
+            }
+        };
+        Ok(Plan { snapshot, disks, overlays, left, definition, goes_on, memory: memory_of })
+    }
+
+    /// The images that are put on those of an external snapshot.
+    async fn overlays_of(
+        &self,
+        snapshot: &Snapshot,
+        then: &DomainConfig,
+        definition: &DomainConfig,
+    ) -> Result<Vec<Overlay>, Error> {
+        let mut overlays = Vec::new();
+        for target in snapshot.external_disks() {
+            let base = image_of(snapshot, target)?;
+            if !base.exists() {
+                let message = format!("'{}' of snapshot '{}' is not there", base.display(), snapshot.name);
+                return Err(Error::new(ErrorCode::WrongState, message).with_hint(
+                    "what is kept of the snapshot goes with 'reeve domain snapshot-delete --metadata'",
+                ));
+            }
+            let disk = find_disk(then, target).and_then(|disk| Some((disk, disk.driver.format.clone()?)));
+            let format = disk.as_ref().map_or(Ok(Format::Raw), |(_, format)| format.parse::<Format>());
+            let format = format.map_err(|unknown| Error::caused(ErrorCode::Unsupported, &unknown))?;
+            let mut before = find_disk(definition, target).cloned();
+            if let Some(disk) = &mut before {
+                self.find_disk(&definition.name, disk).await?;
+            }
+            let is_same = |path: &str| real(Path::new(path)) == real(&base);
+            let before = before.filter(|disk| disk.source.path().is_some_and(is_same));
+            overlays.push(Overlay {
+                target: find_disk(then, target).map_or(target, |disk| &disk.target).to_owned(),
+                path: free(&base, snapshot.created),
+                base,
+                format,
+                reuse: false,
+                before,
+                depth: None,
+                fresh: None,
+            });
+        }
+        Ok(overlays)
     }
 
     /// The definition that the domain has afterwards.
@@ -140,20 +267,31 @@ impl Actions {
     }
 }
 
-/// What is in files of its own is not gone back to.
-fn refuse_external(subject: &Subject, snapshot: &Snapshot) -> Result<(), Error> {
-    if !snapshot.is_external() {
-        return Ok(());
+/// Puts the disks of what was saved on the images that the snapshot names: since then they may have been merged into others.
+fn same_images(saved: &mut DomainConfig, then: &DomainConfig) {
+    for disk in &mut saved.devices.disks {
+        if let Some(named) = then.devices.disks.iter().find(|named| named.target == disk.target) {
+            disk.source.clone_from(&named.source);
+            disk.driver.format.clone_from(&named.driver.format);
+        }
     }
-    let message = format!(
-        "snapshot '{}' of domain '{}' is external: going back would mean to write to images that later ones are put on",
-        snapshot.name, subject.name
-    );
-    let hint = format!(
-        "shut the domain down, put a new image on the one of then ('reeve image create -b IMAGE -F FORMAT NEW'), and name it in the definition; 'reeve domain snapshot-dumpxml {} {}' shows the images of then",
-        subject.name, snapshot.name
-    );
-    Err(Error::new(ErrorCode::Unsupported, message).with_hint(hint))
+}
+
+/// Puts the disks of a configuration on new images. A definition may have had others than the machine.
+fn put_on(config: &mut DomainConfig, overlays: &[Overlay], is_definition: bool) {
+    for overlay in overlays.iter().filter(|overlay| !is_definition || overlay.before.is_some()) {
+        let disk = config.devices.disks.iter_mut().find(|disk| disk.target == overlay.target);
+        if let Some(disk) = disk {
+            *disk = overlay.on(disk);
+        }
+    }
+}
+
+/// A name beside an image that no file has. It is the same as long as the files are, and begins where the snapshot was made.
+fn free(base: &Path, since: i64) -> PathBuf {
+    let mut names = (1..).map(|number| beside(base, &(since + number).to_string()));
+    let free = names.find(|path| std::fs::symlink_metadata(path).is_err());
+    free.expect("there are more numbers than files")
 }
 
 /// A domain goes back to a snapshot, and is off then.
@@ -163,6 +301,10 @@ pub(crate) struct Revert {
     name: String,
     taken: i64,
     disks: Vec<DiskImage>,
+    #[serde(default)]
+    overlays: Vec<Overlay>,
+    #[serde(default)]
+    left: Vec<PathBuf>,
     definition: DomainConfig,
     actor: Actor,
     #[serde(skip)]
@@ -177,7 +319,44 @@ impl Operation for Revert {
     }
 
     fn steps() -> &'static [&'static dyn Step<Self>] {
-        &[&EndMachine, &Disks, &Definition]
+        &[&Files, &EndMachine, &Disks, &Definition, &Leftovers]
+    }
+}
+
+/// New images are on those of then. Nobody has them yet.
+struct Files;
+
+#[async_trait]
+impl Step<Revert> for Files {
+    fn name(&self) -> &'static str {
+        "files"
+    }
+
+    async fn run(&self, _actions: &Arc<Actions>, revert: &mut Revert) -> Result<(), Error> {
+        let Some(next) = revert.overlays.iter_mut().find(|overlay| overlay.fresh.is_none()) else {
+            return Ok(());
+        };
+        let overlay = next.clone();
+        next.fresh = Some(blocking(move || overlay.make()).await?);
+        Ok(())
+    }
+
+    fn goes_on(&self, revert: &Revert) -> bool {
+        revert.overlays.iter().any(|overlay| overlay.fresh.is_none())
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, revert: &mut Revert) -> Result<(), Error> {
+        // The next one may have been made when the daemon died; when that only failed, what is there is another's.
+        let made = revert.overlays.iter().filter(|overlay| overlay.fresh.is_some()).count();
+        let made = if revert.turn.is_none() { made + 1 } else { made };
+        for overlay in revert.overlays.iter().take(made) {
+            remove_file(Some(overlay.path.clone())).await?;
+        }
+        Ok(())
+    }
+
+    fn after_crash(&self, _actions: &Actions, revert: &Revert) -> Next {
+        if revert.overlays.is_empty() { Next::Forward } else { Next::Back }
     }
 }
 
@@ -236,12 +415,52 @@ impl Step<Revert> for Definition {
     }
 
     async fn run(&self, actions: &Arc<Actions>, revert: &mut Revert) -> Result<(), Error> {
+        // What the images are for is known before somebody writes to them.
+        let mut kept = actions.kept(revert.uuid).await?;
+        for kept in &mut kept {
+            kept.current = kept.name() == revert.name;
+            if kept.current && !revert.overlays.is_empty() {
+                kept.snapshot.reverted = revert.overlays.iter().map(shown).collect();
+            }
+        }
+        actions.keep(revert.uuid, &kept).await?;
         let (actor, config) = (revert.actor.clone(), revert.definition.clone());
         actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await?;
-        actions.discard_managed(revert.uuid).await?;
-        let mut kept = actions.kept(revert.uuid).await?;
-        kept.iter_mut().for_each(|kept| kept.current = kept.name() == revert.name);
-        actions.keep(revert.uuid, &kept).await
+        actions.discard_managed(revert.uuid).await.map(drop)
+    }
+
+    async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn after_crash(&self, _actions: &Actions, _revert: &Revert) -> Next {
+        Next::Again
+    }
+}
+
+fn shown(overlay: &Overlay) -> SnapshotDisk {
+    let file = Some(overlay.path.display().to_string());
+    let place = SnapshotPlace::External { file, format: Some(Format::Qcow2.name().to_owned()) };
+    SnapshotDisk { name: overlay.target.clone(), place, deleting: false }
+}
+
+/// Images that nobody needs any more are gone.
+struct Leftovers;
+
+#[async_trait]
+impl Step<Revert> for Leftovers {
+    fn name(&self) -> &'static str {
+        "leftovers"
+    }
+
+    async fn run(&self, _actions: &Arc<Actions>, revert: &mut Revert) -> Result<(), Error> {
+        for path in &revert.left {
+            if let Err(error) = remove_file(Some(path.clone())).await {
+                // It is only in the way.
+                tracing::warn!(%error, "an image that nobody needs is left");
+            }
+        }
+        Ok(())
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {

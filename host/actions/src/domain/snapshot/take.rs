@@ -15,7 +15,6 @@ use reeve_model::agent::FreezeOptions;
 use reeve_model::domain::DomainConfig;
 use reeve_model::snapshot::{CreateSnapshot, Snapshot, SnapshotMemory, SnapshotRow, SnapshotState};
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
-use reeve_storage::ImageSource;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -116,6 +115,7 @@ impl Actions {
             parent: kept.iter().find(|kept| kept.current).map(|kept| kept.name().to_owned()),
             memory: plan.memory.clone(),
             disks: plan.disks,
+            reverted: Vec::new(),
             inactive: definition.filter(|definition| *definition != config && active),
             domain: Some(config.clone()),
         };
@@ -254,6 +254,11 @@ impl Operation for TakeSnapshot {
 }
 
 impl TakeSnapshot {
+    /// The domain that an interrupted snapshot was ending at a step, if it was.
+    pub fn ends(&self, step: &str) -> Option<Uuid> {
+        (self.halt && step == GoOn.name()).then_some(self.uuid)
+    }
+
     /// Whether the machine writes to the new images, or did: then nothing goes back to those of before.
     async fn is_switched(&self, actions: &Actions) -> Result<bool, Error> {
         if !self.active || self.overlays.is_empty() {
@@ -324,19 +329,7 @@ impl Step<TakeSnapshot> for MakeFiles {
             return Ok(());
         };
         let overlay = next.clone();
-        let made = blocking(move || {
-            let Overlay { path, base, format, reuse, .. } = overlay;
-            let source = ImageSource {
-                path: base.clone(),
-                format: format.to_string(),
-                follow: true,
-                locked: false,
-                encrypted: false,
-            };
-            let size = reeve_storage::measure(&source)?.capacity.0;
-            images::overlay(&path, (&base, format), size, reuse)
-        });
-        next.fresh = Some(made.await?);
+        next.fresh = Some(blocking(move || overlay.make()).await?);
         Ok(())
     }
 
@@ -392,7 +385,7 @@ impl Step<TakeSnapshot> for Machine {
         let Some(turn) = &take.turn else {
             // The daemon before has died in the middle of this.
             return match take.is_done(actions).await? {
-                true => Ok(()),
+                true => actions.note_switched(take).await,
                 false => Err(Error::new(ErrorCode::WrongState, "the snapshot was interrupted")),
             };
         };
@@ -542,6 +535,22 @@ impl Step<TakeSnapshot> for GoOn {
 }
 
 impl Actions {
+    /// A machine that has changed over to new images may not have told that to the daemon that died.
+    async fn note_switched(&self, take: &TakeSnapshot) -> Result<(), Error> {
+        if !self.domains.phase(take.uuid).is_ok_and(|phase| phase.has_machine()) {
+            return Ok(());
+        }
+        let turn = self.turn(&Actor::Daemon, take.uuid, Request::UpdateDevice).await?;
+        let config = turn.snapshot().map_err(explain)?.config;
+        let unknown = |overlay: &Overlay| {
+            let disk = config.devices.disks.iter().find(|disk| disk.target == overlay.target)?;
+            let new = overlay.on(disk);
+            (new != *disk).then_some(new)
+        };
+        let new: Vec<_> = take.overlays.iter().filter_map(unknown).collect();
+        if new.is_empty() { Ok(()) } else { turn.note_disks(new).await.map_err(explain) }
+    }
+
     /// Lets a guest go on that stands still for its memory to be kept.
     async fn run_on_from(&self, take: &TakeSnapshot) -> Result<(), Error> {
         let stands = self.domains.phase(take.uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
