@@ -4,6 +4,7 @@ mod agent;
 mod arrive;
 mod arrive_stream;
 mod block_job;
+mod clock;
 mod clone;
 mod clone_operation;
 mod console;

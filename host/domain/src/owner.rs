@@ -359,6 +359,7 @@ impl Owner {
             MachineEvent::VcpusChanged { count } => {
                 self.record(DomainChange::Changed, |config| devices::count_vcpus(config, count)).await;
             }
+            MachineEvent::ClockSet { adjustment } => self.clock_set(adjustment).await,
             MachineEvent::DeviceRemoved { alias } => {
                 let change = DomainChange::DeviceDetached;
                 self.record(change, |config| devices::remove_named(config, &alias)).await;
@@ -417,6 +418,18 @@ impl Owner {
             && let Err(error) = self.reconfigure(&Actor::Daemon, config, change).await
         {
             warn!(domain = self.entry.name, %error, "what the guest let go of is still recorded");
+        }
+    }
+
+    /// The guest has set its clock: where that is kept, the live configuration follows, and the definition by who hears of it.
+    async fn clock_set(&self, adjustment: i64) {
+        let mut config = self.config();
+        if !config.clock.keep(adjustment) {
+            return self.note(&Actor::Daemon, None, DomainChange::ClockChanged);
+        }
+        self.entry.lock().clock_set = Some(config.clock.clone());
+        if let Err(error) = self.reconfigure(&Actor::Daemon, config, DomainChange::ClockChanged).await {
+            warn!(domain = self.entry.name, %error, "what the guest has set its clock to is not recorded");
         }
     }
 

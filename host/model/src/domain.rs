@@ -1,6 +1,7 @@
 //! A domain as its document describes it (guide ch. 20): typed where the host acts on it, verbatim where it does not.
 
 mod check;
+mod clock;
 mod cpu;
 mod device;
 mod devices;
@@ -10,6 +11,7 @@ mod sysinfo;
 mod tuning;
 
 pub use check::Violation;
+pub use clock::{Adjustment, Catchup, ClockConfig, Timer};
 pub use cpu::*;
 pub use device::{Device, DeviceConflict};
 pub use devices::*;

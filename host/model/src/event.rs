@@ -139,6 +139,8 @@ pub enum DomainChange {
     BlockJobFailed,
     /// A job on the images of a disk was given up.
     BlockJobCanceled,
+    /// The guest has set its real-time clock; the live configuration has what is kept of that.
+    ClockChanged,
     /// Autostart, title or another setting changed.
     Changed,
 }

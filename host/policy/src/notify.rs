@@ -279,8 +279,9 @@ fn contract_change(change: DomainChange) -> events::DomainChange {
         DomainChange::Reconnected => events::DomainChange::Reconnected,
         DomainChange::DeviceAttached => events::DomainChange::DeviceAttached,
         DomainChange::DeviceDetached => events::DomainChange::DeviceDetached,
-        // The contract knows no block jobs.
+        // The contract knows neither block jobs nor clocks.
         DomainChange::BlockJobReady
+        | DomainChange::ClockChanged
         | DomainChange::BlockJobCompleted
         | DomainChange::BlockJobFailed
         | DomainChange::BlockJobCanceled

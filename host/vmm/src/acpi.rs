@@ -14,7 +14,7 @@ mod cpus;
 mod hotplug;
 
 use crate::layout;
-use crate::legacy::{self, CpuMask, power};
+use crate::legacy::{self, CENTURY_REGISTER, CpuMask, power};
 use crate::memory::Memory;
 
 const OEM: [u8; 6] = *b"REEVE ";
@@ -22,6 +22,8 @@ const TABLE: [u8; 8] = *b"REEVEVM ";
 const REVISION: u32 = 1;
 /// Tables start at multiples of this; the FACS needs 64.
 const ALIGN: u64 = 64;
+/// FADT boot flag: there is no real-time clock.
+const NO_RTC: u16 = 1 << 5;
 const LOCAL_APIC_ENABLED: u32 = 1;
 /// One that is off, but may be switched on later.
 const LOCAL_APIC_ONLINE_CAPABLE: u32 = 2;
@@ -52,20 +54,29 @@ impl Area<'_> {
     }
 }
 
-/// Writes the tables of a machine that can have `max` vCPUs, some of which are there, and returns the address of the RSDP, where guests
-/// find it by searching too.
-pub fn write_tables(
-    memory: &Memory,
-    present: &CpuMask,
-    max: u32,
-    serials: usize,
-) -> Result<u64, GuestMemoryError> {
+/// What the tables tell of.
+pub struct Board<'a> {
+    /// vCPUs that are there.
+    pub present: &'a CpuMask,
+    /// vCPUs that can be there.
+    pub max_vcpus: u32,
+    /// Serial ports.
+    pub serials: usize,
+    /// There is a real-time clock.
+    pub rtc: bool,
+}
+
+/// Writes the tables of a machine, and returns the address of the RSDP, where guests find it by searching too.
+pub fn write_tables(memory: &Memory, board: &Board<'_>) -> Result<u64, GuestMemoryError> {
     let rsdp_address = layout::ACPI_TABLES.start;
     let mut area = Area { memory, next: rsdp_address + ALIGN };
     let facs = area.put(&FACS::new())?;
-    let dsdt = area.put_bytes(dsdt(max, serials).as_slice())?;
-    let tables =
-        [area.put(&fadt(facs, dsdt))?, area.put_bytes(madt(present, max).as_slice())?, area.put(&mcfg())?];
+    let dsdt = area.put_bytes(dsdt(board.max_vcpus, board.serials).as_slice())?;
+    let tables = [
+        area.put(&fadt(facs, dsdt, board))?,
+        area.put_bytes(madt(board.present, board.max_vcpus).as_slice())?,
+        area.put(&mcfg())?,
+    ];
     let mut xsdt = XSDT::new(OEM, TABLE, REVISION);
     tables.iter().for_each(|table| xsdt.add_entry(*table));
     let xsdt = area.put(&xsdt)?;
@@ -75,7 +86,7 @@ pub fn write_tables(
     Ok(rsdp_address)
 }
 
-fn fadt(facs: u64, dsdt: u64) -> impl Aml {
+fn fadt(facs: u64, dsdt: u64, board: &Board<'_>) -> impl Aml {
     let port = |offset| layout::ACPI_PM_PORTS.start + offset;
     let register = |bits, size, offset| GAS::new(Space::SystemIo, bits, 0, size, port(offset));
     let mut fadt = FADTBuilder::new(OEM, TABLE, REVISION).dsdt_64(dsdt).firmware_ctrl_32(facs as u32);
@@ -100,7 +111,8 @@ fn fadt(facs: u64, dsdt: u64) -> impl Aml {
     fadt.p_lvl2_lat = 101.into();
     fadt.p_lvl3_lat = 1001.into();
     // Legacy devices are there; no VGA, and no i8042 that would answer: only its reset line is there.
-    fadt.iapc_boot_arch = 0b101.into();
+    fadt.century = if board.rtc { CENTURY_REGISTER } else { 0 };
+    fadt.iapc_boot_arch = (if board.rtc { 0b101 } else { 0b101 | NO_RTC }).into();
     [Flags::Wbinvd, Flags::ProcC1, Flags::SlpButton, Flags::FixRtc, Flags::TmrValExt, Flags::ResetRegSup]
         .into_iter()
         .fold(fadt, FADTBuilder::flag)
@@ -247,7 +259,11 @@ mod tests {
         let config =
             MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false, numa: None };
         let memory = crate::memory::allocate(&config).unwrap();
-        let rsdp = write_tables(&memory, &CpuMask::first(200), 254, 4).unwrap();
+        let rsdp = write_tables(
+            &memory,
+            &Board { present: &CpuMask::first(200), max_vcpus: 254, serials: 4, rtc: true },
+        )
+        .unwrap();
         let mut bytes = [0; 36];
         memory.read_slice(&mut bytes, GuestAddress(rsdp)).unwrap();
         assert_eq!((&bytes[..8], sum(&bytes[..20]), sum(&bytes)), (b"RSD PTR ".as_slice(), 0, 0));

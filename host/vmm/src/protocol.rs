@@ -467,6 +467,11 @@ pub enum Event {
         /// How many are there now.
         count: u32,
     },
+    /// The guest has set its real-time clock.
+    ClockSet {
+        /// Seconds it is ahead of its basis.
+        adjustment: i64,
+    },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {
         /// Its alias.

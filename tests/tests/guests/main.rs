@@ -3,6 +3,7 @@
 mod agent;
 mod board;
 mod channels;
+mod clock;
 mod guard;
 mod lab;
 

@@ -99,7 +99,7 @@ impl KvmMachine {
             vcpus: vcpus_present,
         });
         let (process, socket) = (Some(recorded), Some(socket));
-        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None }
+        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None, clock: None }
     }
 
     async fn open(&self, call: Call) -> Result<UnixStream, DriverError> {

@@ -10,7 +10,7 @@ use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
-use super::{cpu, devices, smbios};
+use super::{clock, cpu, devices, smbios};
 use crate::driver::Refusal;
 use crate::names;
 
@@ -100,6 +100,7 @@ impl Plan {
             vcpus,
             max_vcpus: Some(config.vcpu.max),
             cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
+            clock: clock::plan(&config.clock, clock::tsc(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
             boot,

@@ -18,7 +18,7 @@ use linux_loader::loader::elf::{Elf, PvhBootCapability};
 use linux_loader::loader::{self, KernelLoader, KernelLoaderResult};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion};
 
-use crate::acpi;
+use crate::acpi::{self, Board};
 use crate::config::SmbiosConfig;
 use crate::hypervisor::BootState;
 use crate::layout;
@@ -79,6 +79,8 @@ pub struct BootSource<'a> {
     pub max_vcpus: u32,
     /// Serial ports, for the tables.
     pub serials: usize,
+    /// There is a real-time clock, for the tables.
+    pub rtc: bool,
     /// What the guest is told about its machine.
     pub smbios: &'a SmbiosConfig,
     /// What there is of it.
@@ -102,7 +104,15 @@ enum Usage {
 
 /// Loads everything into cleared memory and returns how the first vCPU enters the kernel.
 pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootError> {
-    let rsdp = acpi::write_tables(memory, &source.present, source.max_vcpus, source.serials)?;
+    let rsdp = acpi::write_tables(
+        memory,
+        &Board {
+            present: &source.present,
+            max_vcpus: source.max_vcpus,
+            serials: source.serials,
+            rtc: source.rtc,
+        },
+    )?;
     smbios::write(memory, source.smbios, source.hardware)?;
     let mut cmdline = source.cmdline.as_bytes().to_vec();
     cmdline.push(0);

@@ -12,7 +12,7 @@ pub use cpus::{CpuHotplug, CpuHotplugState, CpuMask};
 pub use keyboard::Keyboard;
 pub use pci_ports::PciPorts;
 pub use power::{PowerManagement, PowerState, SLEEP_TYPE_S5};
-pub use rtc::{Rtc, RtcState};
+pub use rtc::{CENTURY_REGISTER, Rtc, RtcState, RtcTime};
 pub use serial::{SerialPort, SerialState};
 
 /// What a guest can ask its machine for.

@@ -42,6 +42,8 @@ pub struct Happened {
     pub job_moved: bool,
     /// A disk stands on an error.
     pub disk_stopped: bool,
+    /// The guest has set the real-time clock, which is so many seconds ahead of its basis.
+    pub clock_set: Option<i64>,
 }
 
 /// The mailbox of the event loop.
@@ -107,6 +109,12 @@ impl Signals {
     /// A disk stands on an error.
     pub fn disk_stopped(&self) {
         self.lock().disk_stopped = true;
+        self.wake();
+    }
+
+    /// The guest has set the real-time clock.
+    pub fn clock_set(&self, adjustment: i64) {
+        self.lock().clock_set = Some(adjustment);
         self.wake();
     }
 

@@ -300,7 +300,8 @@ impl Life {
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
         // What the guest did to itself before the reset is void.
-        let Happened { ejected, .. } = self.signals.take();
+        let Happened { ejected, clock_set, .. } = self.signals.take();
+        clock_set.into_iter().for_each(|adjustment| self.clock_set(adjustment));
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         let outcome = self.machine()?.reset();
         match outcome {
@@ -387,6 +388,9 @@ impl Life {
         self.jobs_moved |= happened.job_moved;
         if happened.disk_stopped {
             self.disk_stopped();
+        }
+        if let Some(adjustment) = happened.clock_set {
+            self.clock_set(adjustment);
         }
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         if vcpus {
@@ -476,9 +480,10 @@ fn machine_failure(error: MachineError) -> Failure {
         MachineError::Boot(_) => ErrorCode::Kernel,
         MachineError::Device(error) => plug::device_code(error),
         MachineError::State(_) | MachineError::Bridge(_) => ErrorCode::Image,
-        MachineError::Memory(_) | MachineError::Hypervisor(_) | MachineError::Thread { .. } => {
-            ErrorCode::Host
-        }
+        MachineError::Memory(_)
+        | MachineError::Hypervisor(_)
+        | MachineError::Clock(_)
+        | MachineError::Thread { .. } => ErrorCode::Host,
     };
     Failure::new(code, sentence(&error))
 }

@@ -11,8 +11,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
-    BootConfig, ConsoleEnd, CpuConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode,
-    SerialConfig, SmbiosConfig, VmConfig,
+    BootConfig, ClockConfig, ConsoleEnd, CpuConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig,
+    SeccompMode, SerialConfig, SmbiosConfig, VmConfig,
 };
 use reeve_vmm::protocol::{
     Answer, Call, Event, Failure, Hello, Message, Request, Stats, Status, VERSION, decode, receive, send,
@@ -313,6 +313,7 @@ pub fn config() -> VmConfig {
             numa: None,
         },
         cpu: CpuConfig::default(),
+        clock: ClockConfig::default(),
         vcpus: 1,
         max_vcpus: None,
         vcpu_pinning: Vec::new(),

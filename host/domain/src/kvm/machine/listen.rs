@@ -108,6 +108,7 @@ pub(super) async fn listen(
                     vcpus.send_replace(count);
                     Some(MachineEvent::VcpusChanged { count })
                 }
+                Event::ClockSet { adjustment } => Some(MachineEvent::ClockSet { adjustment }),
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
                 Event::Migration { news } => {
