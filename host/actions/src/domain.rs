@@ -24,6 +24,7 @@ mod run;
 mod save;
 mod save_image;
 mod settings;
+mod sleep;
 mod snapshot;
 mod start;
 mod stop;

@@ -359,6 +359,8 @@ pub struct BlockJobReport {
 pub enum End {
     /// It powered itself off.
     PowerOff,
+    /// It suspended itself to its disk.
+    Hibernated,
     /// It asked for a reboot.
     Reboot,
     /// It failed.

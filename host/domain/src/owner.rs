@@ -202,7 +202,7 @@ impl Owner {
             }
             Ask::Wake => {
                 machine.wake().await.map_err(named("woken"))?;
-                self.note(actor, Some(Occurrence::Woke), DomainChange::Resumed);
+                self.note(actor, Some(Occurrence::Woke), DomainChange::PmWoken);
             }
             Ask::SetMemory(target) => {
                 let mut config = self.config();
@@ -291,6 +291,10 @@ impl Owner {
     async fn hear(&mut self, event: MachineEvent) -> Then {
         match event {
             MachineEvent::Ended(End::PowerOff) if self.rebooting.is_some() => return self.start_over().await,
+            MachineEvent::Ended(End::Hibernated) => {
+                self.end(&Actor::Daemon, Phase::Off(StateReason::Hibernated), DomainChange::Stopped).await;
+                return Then::End;
+            }
             MachineEvent::Ended(End::PowerOff | End::Reboot) => {
                 let actor = self.shutting_down.take().unwrap_or(Actor::Daemon);
                 self.end(&actor, Phase::Off(StateReason::PowerOff), DomainChange::Stopped).await;
@@ -322,7 +326,9 @@ impl Owner {
                 info!(domain = self.entry.name, ?after, "the guest ended and its machine is kept");
                 let (occurrence, change) = match after {
                     End::Crash { .. } => (Occurrence::KeptCrashed, DomainChange::Crashed),
-                    End::PowerOff | End::Reboot => (Occurrence::KeptOff, DomainChange::Stopped),
+                    End::PowerOff | End::Hibernated | End::Reboot => {
+                        (Occurrence::KeptOff, DomainChange::Stopped)
+                    }
                 };
                 self.note(&Actor::Daemon, Some(occurrence), change);
             }
@@ -337,9 +343,9 @@ impl Owner {
             }
             MachineEvent::DumpWanted => self.dump_and_go_on().await,
             MachineEvent::Suspended => {
-                self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);
+                self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::PmSuspended);
             }
-            MachineEvent::Woke => self.note(&Actor::Daemon, Some(Occurrence::Woke), DomainChange::Resumed),
+            MachineEvent::Woke => self.note(&Actor::Daemon, Some(Occurrence::Woke), DomainChange::PmWoken),
             MachineEvent::Halted => {
                 self.entry.lock().advance(Occurrence::Halted);
             }

@@ -7,6 +7,7 @@ mod device;
 mod devices;
 mod iotune;
 mod os;
+mod pm;
 mod sysinfo;
 mod tuning;
 
@@ -17,6 +18,7 @@ pub use device::{Device, DeviceConflict};
 pub use devices::*;
 pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
+pub use pm::PmConfig;
 pub use sysinfo::{SysInfo, SysInfoEntry};
 pub use tuning::*;
 
@@ -180,6 +182,9 @@ pub struct DomainConfig {
     pub on_reboot: LifecycleAction,
     /// What follows a crash.
     pub on_crash: LifecycleAction,
+    /// Sleep states.
+    #[serde(default)]
+    pub pm: PmConfig,
     /// Devices.
     #[serde(default)]
     pub devices: Devices,

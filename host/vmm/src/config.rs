@@ -74,6 +74,12 @@ pub struct VmConfig {
     /// Devices on the PCI bus, in slot order.
     #[serde(default)]
     pub devices: Vec<DeviceConfig>,
+    /// The guest may suspend itself to memory (S3).
+    #[serde(default = "default_true")]
+    pub suspend_to_mem: bool,
+    /// The guest may suspend itself to its disk (S4).
+    #[serde(default = "default_true")]
+    pub suspend_to_disk: bool,
     /// What to do when the guest powers off.
     #[serde(default)]
     pub on_poweroff: LifecycleAction,

@@ -8,8 +8,8 @@ use reeve_model::domain::{
     Adjustment, BlkioDevice, BlkioTune, Catchup, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature,
     CpuTopology, CpuTune, DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType,
     Extra, Features, Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
-    MemoryBacking, MemoryDevice, NumaTune, OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer,
-    VcpuConfig, VcpuPin, Watchdog,
+    MemoryBacking, MemoryDevice, NumaTune, OsConfig, PanicDevice, PmConfig, Rng, RngRate, SysInfo,
+    SysInfoEntry, Timer, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -575,6 +575,11 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     features,
                     cpu,
                     clock,
+                    pm: PmConfig {
+                        suspend_to_mem: on_crash.is_coredump().then_some(true),
+                        suspend_to_disk: Some(plain.is_coredump()),
+                        ..PmConfig::default()
+                    },
                     on_poweroff: plain,
                     on_reboot: plain,
                     on_crash,

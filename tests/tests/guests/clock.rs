@@ -168,7 +168,10 @@ fn a_clock_goes_on_when_it_is_saved_and_stands_still_where_it_follows_the_guest(
         lab.reeve(&["domain", "resume", "web"])?.ok();
         let (shown, elapsed) = (shown(&lab)? - LEAP, set.elapsed().as_secs() as i64);
         let lag = elapsed - shown;
-        assert!(shown >= 0 && if stands { lag >= 8 } else { lag <= 2 }, "{track}: {shown} s after {elapsed} s");
+        assert!(
+            shown >= 0 && if stands { lag >= 8 } else { lag <= 2 },
+            "{track}: {shown} s after {elapsed} s"
+        );
     }
     Ok(())
 }
@@ -180,7 +183,10 @@ fn timers_are_there_or_not_and_interrupt() -> Outcome {
            <timer name='rtc' tickpolicy='catchup' track='guest'><catchup threshold='123' slew='120' limit='10000'/></timer>\
            <timer name='pit' tickpolicy='delay'/><timer name='hpet' present='no'/></clock>",
     )?;
-    assert_eq!((ask(&lab, "pit")?, ask(&lab, "clocksource")?), ("ok counts".to_owned(), "ok kvm-clock".to_owned()));
+    assert_eq!(
+        (ask(&lab, "pit")?, ask(&lab, "clocksource")?),
+        ("ok counts".to_owned(), "ok kvm-clock".to_owned())
+    );
     let said = ask(&lab, "rtc ticks 11 1000")?;
     let field = |name: &str| {
         let after = said.split(name).nth(1).and_then(|after| after.strip_prefix('='));
@@ -196,10 +202,15 @@ fn timers_are_there_or_not_and_interrupt() -> Outcome {
         "<clock offset='utc'><timer name='rtc' present='no'/><timer name='pit' present='no'/>\
            <timer name='kvmclock' present='no'/></clock>",
     )?;
-    assert_eq!((ask(&lab, "pit")?, ask(&lab, "rtc")?), ("ok absent".to_owned(), "ok 0000-00-00 00:00:00".to_owned()));
+    assert_eq!(
+        (ask(&lab, "pit")?, ask(&lab, "rtc")?),
+        ("ok absent".to_owned(), "ok 0000-00-00 00:00:00".to_owned())
+    );
     let source = ask(&lab, "clocksource")?;
     if source == "ok kvm-clock" {
-        println!("SKIP kvm timers_are_there_or_not_and_interrupt: this KVM shows guests features whatever it is told");
+        println!(
+            "SKIP kvm timers_are_there_or_not_and_interrupt: this KVM shows guests features whatever it is told"
+        );
     } else {
         assert_eq!(source, "ok tsc");
     }

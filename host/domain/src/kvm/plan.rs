@@ -107,6 +107,8 @@ impl Plan {
             smbios: smbios::plan(config, &mut refuse),
             serials,
             devices,
+            suspend_to_mem: config.pm.mem(),
+            suspend_to_disk: config.pm.disk(),
             on_poweroff: action("on_poweroff", config.on_poweroff, &mut refuse),
             on_reboot: action("on_reboot", config.on_reboot, &mut refuse),
             on_crash: action("on_crash", config.on_crash, &mut refuse),

@@ -22,7 +22,7 @@ use crate::acpi::{self, Board};
 use crate::config::SmbiosConfig;
 use crate::hypervisor::BootState;
 use crate::layout;
-use crate::legacy::CpuMask;
+use crate::legacy::{CpuMask, SleepStates};
 use crate::memory::Memory;
 use crate::smbios::{self, Hardware};
 
@@ -81,6 +81,8 @@ pub struct BootSource<'a> {
     pub serials: usize,
     /// There is a real-time clock, for the tables.
     pub rtc: bool,
+    /// Sleep states, for the tables.
+    pub sleep: SleepStates,
     /// What the guest is told about its machine.
     pub smbios: &'a SmbiosConfig,
     /// What there is of it.
@@ -111,6 +113,7 @@ pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootE
             max_vcpus: source.max_vcpus,
             serials: source.serials,
             rtc: source.rtc,
+            sleep: source.sleep,
         },
     )?;
     smbios::write(memory, source.smbios, source.hardware)?;

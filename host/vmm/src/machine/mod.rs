@@ -15,6 +15,7 @@ mod pinning;
 mod rtc;
 mod save;
 mod signals;
+mod sleep;
 mod vcpu_thread;
 
 use std::collections::BTreeMap;
@@ -38,7 +39,9 @@ use crate::bus::BusError;
 use crate::config::{ConfigError, CpuTopology, DeviceConfig, DiskLimits, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
-use crate::legacy::{CpuHotplug, Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, power, serial};
+use crate::legacy::{
+    CpuHotplug, Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, SleepStates, power, serial,
+};
 use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::{DiskSwitch, Stats};
@@ -177,8 +180,9 @@ impl Machine {
         )?;
         let keyboard = Arc::new(Keyboard::new(chassis.clone()));
         buses.port.insert(layout::I8042_PORTS.start, range_len(&layout::I8042_PORTS), keyboard)?;
-        let rtc = rtc::attach(&config.clock, &vm, &signals, &buses.port)?;
-        let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI));
+        let states = SleepStates { mem: config.suspend_to_mem, disk: config.suspend_to_disk };
+        let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI), states);
+        let rtc = rtc::attach(&config.clock, &vm, &signals, &power, &buses.port)?;
         buses.port.insert(layout::ACPI_PM_PORTS.start, range_len(&layout::ACPI_PM_PORTS), power.clone())?;
         let hotplug = hotplug(&devices, &power, &signals);
         buses.port.insert(layout::HOTPLUG_PORTS.start, range_len(&layout::HOTPLUG_PORTS), hotplug.clone())?;
@@ -263,6 +267,7 @@ impl Machine {
             max_vcpus: self.config.vcpu_limit(),
             serials: self.config.serials.len(),
             rtc: self.config.clock.rtc.is_some(),
+            sleep: SleepStates { mem: self.config.suspend_to_mem, disk: self.config.suspend_to_disk },
             smbios: &self.config.smbios,
             hardware: self.hardware(),
         };

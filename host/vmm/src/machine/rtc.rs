@@ -8,21 +8,23 @@ use crate::bus::Bus;
 use crate::config::ClockConfig;
 use crate::hypervisor::Vm;
 use crate::layout;
-use crate::legacy::Rtc;
+use crate::legacy::{PowerManagement, Rtc};
 
 /// Makes the clock, if there is to be one.
 pub(super) fn attach(
     clock: &ClockConfig,
     vm: &Vm,
     signals: &Arc<Signals>,
+    power: &Arc<PowerManagement>,
     ports: &Bus,
 ) -> Result<Option<Arc<Rtc>>, MachineError> {
     let pin = vm.pin(layout::RTC_IRQ);
     // Fails only when the machine is going away.
     let line = Box::new(move |high| drop(pin.set(high)));
-    let signals = Arc::clone(signals);
+    let (signals, power) = (Arc::clone(signals), Arc::clone(power));
     let told = Box::new(move |adjustment| signals.clock_set(adjustment));
-    let rtc = Rtc::new(clock, line, told, Box::new(|| {})).map_err(MachineError::Clock)?;
+    let rtc =
+        Rtc::new(clock, line, told, Box::new(move || power.rtc_alarm())).map_err(MachineError::Clock)?;
     if let Some(rtc) = &rtc {
         ports.insert(layout::RTC_PORTS.start, range_len(&layout::RTC_PORTS), rtc.clone())?;
     }

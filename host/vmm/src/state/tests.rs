@@ -150,6 +150,8 @@ fn config() -> VmConfig {
             device("rng0", DeviceKind::Rng(rng)),
             device("balloon0", DeviceKind::Balloon(balloon)),
         ],
+        suspend_to_mem: true,
+        suspend_to_disk: true,
         on_poweroff: LifecycleAction::default(),
         on_reboot: LifecycleAction::default(),
         on_crash: LifecycleAction::default(),

@@ -14,6 +14,7 @@ mod late;
 mod migrate;
 mod plug;
 mod save;
+mod sleep;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -281,6 +282,9 @@ impl Life {
             let reason = "the guest has ended and is kept for a look at it; reset or quit the machine";
             return Err(Failure::new(ErrorCode::State, reason));
         }
+        if let State::Paused(_, PauseReason::Suspended) = &self.state {
+            return Err(Failure::new(ErrorCode::State, "the guest suspended itself; wake it"));
+        }
         self.replace(|state| match state {
             State::Paused(machine, _) => {
                 machine.resume();
@@ -414,15 +418,23 @@ impl Life {
         }
         let stopped = stop.is_some();
         stop.into_iter().for_each(|stop| self.guest_stopped(stop));
+        if happened.wake {
+            self.woken_by_itself();
+        }
         stopped
     }
 
     fn guest_stopped(&mut self, stop: GuestStop) {
+        if stop == GuestStop::Suspend {
+            return self.guest_sleeps();
+        }
         let (Ok(machine), Some(config)) = (self.machine(), &self.config) else { return };
         machine.pause();
         let (event, action, end) = match stop {
             GuestStop::PowerOff => (Event::GuestPowerOff, config.on_poweroff, End::PowerOff),
             GuestStop::Reset => (Event::GuestReboot, config.on_reboot, End::Reboot),
+            // Whoever boots it next goes on; a machine that started again at once would be no suspended one.
+            GuestStop::Hibernate | GuestStop::Suspend => return self.end(End::Hibernated),
             GuestStop::Crash(reason) => {
                 (Event::GuestCrash { reason: reason.clone() }, config.on_crash, End::Crash { reason })
             }

@@ -313,6 +313,7 @@ impl Worker {
             Call::Pause => self.life.pause()?,
             Call::Resume => self.life.resume()?,
             Call::Reset => self.life.reset()?,
+            Call::Wake => self.life.wake()?,
             Call::PowerButton => self.life.press_power_button()?,
             Call::Quit => self.life.quit()?,
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,

@@ -322,6 +322,8 @@ pub fn config() -> VmConfig {
         smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
         devices: Vec::new(),
+        suspend_to_mem: true,
+        suspend_to_disk: true,
         on_poweroff: LifecycleAction::Destroy,
         on_reboot: LifecycleAction::Restart,
         on_crash: LifecycleAction::Destroy,

@@ -1,10 +1,12 @@
 //! What tells the time: the real-time clock, the interval timer, the paravirtual clock.
 
 use alloc::format;
+use alloc::string::String;
 
 use super::Answer;
 use crate::interrupts::{self, RTC};
 use crate::ioapic::{self, Trigger};
+use crate::machine::Machine;
 use crate::text::Words;
 use crate::{clock, lapic, ring0};
 
@@ -40,12 +42,19 @@ fn bcd(value: u64) -> u8 {
 }
 
 /// `rtc`: what the real-time clock shows. `rtc set YEAR MONTH DAY HOUR MINUTE SECOND`: sets it first. `rtc ticks RATE MS`: periodic interrupts
-/// for that long. `rtc alarm SECONDS`: sleeps until an alarm so many seconds from now.
-pub fn rtc(words: &mut Words<'_>) -> Answer {
-    match words.next("set, ticks or alarm") {
+/// for that long. `rtc alarm SECONDS`: sleeps until an alarm so many seconds from now. `rtc wake SECONDS`: such an alarm wakes it when it is
+/// suspended.
+pub fn rtc(machine: &Machine, words: &mut Words<'_>) -> Answer {
+    match words.next("set, ticks, alarm or wake") {
         Ok("set") => set(words)?,
         Ok("ticks") => return ticks(words),
         Ok("alarm") => return alarm(words),
+        Ok("wake") => {
+            set_alarm(words)?;
+            write(STATUS_B, DAY_HOURS | ALARM_INTERRUPT);
+            machine.power.wake_by_alarm();
+            return Ok(String::new());
+        }
         Ok(other) => return Err(format!("there is no 'rtc {other}'")),
         Err(_) => {}
     }
@@ -66,7 +75,7 @@ fn shown() -> [u8; 7] {
 }
 
 /// The clock stands while it is set.
-fn set(words: &mut Words<'_>) -> Result<(), alloc::string::String> {
+fn set(words: &mut Words<'_>) -> Result<(), String> {
     let mut values = [0; 6];
     for (value, what) in values.iter_mut().zip(["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"]) {
         *value = words.number(what)?;
@@ -110,18 +119,8 @@ fn ticks(words: &mut Words<'_>) -> Answer {
 }
 
 fn alarm(words: &mut Words<'_>) -> Answer {
-    let seconds = words.number("SECONDS")?;
-    if seconds > 59 {
-        return Err("an alarm is at most 59 seconds away".into());
-    }
     ioapic::route(RTC_LINE, RTC, lapic::id(), Trigger::Edge);
-    let decimal = |value: u8| u64::from(value >> 4) * 10 + u64::from(value & 15);
-    let [second, minute, hour, ..] = shown().map(decimal);
-    let at = hour * 3600 + minute * 60 + second + seconds;
-    for (register, value) in ALARM.into_iter().zip([at % 60, at / 60 % 60, at / 3600 % 24]) {
-        write(register, bcd(value));
-    }
-    read(STATUS_C);
+    let seconds = set_alarm(words)?;
     let (start, before) = (clock::now(), interrupts::count(RTC));
     write(STATUS_B, DAY_HOURS | ALARM_INTERRUPT);
     while interrupts::count(RTC) == before {
@@ -134,6 +133,22 @@ fn alarm(words: &mut Words<'_>) -> Answer {
     write(STATUS_B, DAY_HOURS);
     let status = read(STATUS_C);
     Ok(format!("status={status:#04x} elapsed_ms={}", (clock::now() - start) / MS))
+}
+
+/// Sets an alarm so many seconds from now.
+fn set_alarm(words: &mut Words<'_>) -> Result<u64, String> {
+    let seconds = words.number("SECONDS")?;
+    if seconds > 59 {
+        return Err("an alarm is at most 59 seconds away".into());
+    }
+    let decimal = |value: u8| u64::from(value >> 4) * 10 + u64::from(value & 15);
+    let [second, minute, hour, ..] = shown().map(decimal);
+    let at = hour * 3600 + minute * 60 + second + seconds;
+    for (register, value) in ALARM.into_iter().zip([at % 60, at / 60 % 60, at / 3600 % 24]) {
+        write(register, bcd(value));
+    }
+    read(STATUS_C);
+    Ok(seconds)
 }
 
 /// `pit`: whether channel 0 of the interval timer counts.
