@@ -419,9 +419,6 @@ impl State {
     fn register(&mut self) -> u8 {
         let form = self.form();
         let seconds = self.flow.seconds();
-        if self.is_stopped() && field(self.index).is_none() {
-            return self.plain(seconds);
-        }
         match field(self.index) {
             Some(place) => {
                 let fields = match self.written.filter(|_| self.is_stopped()) {
