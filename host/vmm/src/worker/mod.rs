@@ -438,6 +438,7 @@ fn changes_machine(call: &Call) -> bool {
         Call::Pause
             | Call::Resume
             | Call::Reset
+            | Call::Wake
             | Call::AttachDevice { .. }
             | Call::DetachDevice { .. }
             | Call::ResizeDisk { .. }
