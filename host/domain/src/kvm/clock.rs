@@ -156,7 +156,7 @@ fn counter(timer: &Timer, tsc: Option<TscSupport>, refuse: &mut impl FnMut(Strin
     }
 }
 
-/// Whether a clock may be what a document says; it is none of another guest's business.
+/// What the guest gets in another way than its document says.
 pub(super) fn notes(clock: &ClockConfig) -> Vec<String> {
     let merged = clock.timer("rtc").is_some_and(|rtc| rtc.tickpolicy.as_deref() == Some("discard"));
     let mut notes = Vec::new();

@@ -7,15 +7,15 @@ use crate::reader::Reader;
 use crate::tree::Element;
 
 pub(super) fn read(pm: &mut Reader<'_, '_>) -> Result<PmConfig, Fault> {
-    let state = |pm: &mut Reader<'_, '_>, name: &str| {
-        let found = pm.one(name, |state| state.either("enabled", "yes", "no"))?;
-        Ok(found.flatten())
-    };
     Ok(PmConfig {
-        suspend_to_mem: state(pm, "suspend-to-mem")?,
-        suspend_to_disk: state(pm, "suspend-to-disk")?,
+        suspend_to_mem: pm.one("suspend-to-mem", read_state)?.flatten(),
+        suspend_to_disk: pm.one("suspend-to-disk", read_state)?.flatten(),
         extra: pm.extra(),
     })
+}
+
+fn read_state(state: &mut Reader<'_, '_>) -> Result<Option<bool>, Fault> {
+    state.either("enabled", "yes", "no")
 }
 
 pub(super) fn write(pm: &PmConfig) -> Element<'_> {
