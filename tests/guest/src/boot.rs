@@ -14,7 +14,7 @@ unsafe extern "C" {
     static __image_end: u8;
     static boot_parameters: u64;
     static boot_entry: u64;
-    static wakes: u64;
+    static wake_count: u64;
     fn wake_entry();
 }
 
@@ -45,7 +45,7 @@ pub fn parameters() -> (Entry, usize) {
 /// How often it was woken up since it was loaded.
 pub fn wakes() -> u64 {
     // SAFETY: written by the entry code before any Rust ran.
-    unsafe { (&raw const wakes).read_volatile() }
+    unsafe { (&raw const wake_count).read_volatile() }
 }
 
 /// Where it is entered in protected mode when it is woken up.

@@ -192,7 +192,7 @@ fn timers_are_there_or_not_and_interrupt() -> Outcome {
         let after = said.split(name).nth(1).and_then(|after| after.strip_prefix('='));
         after.and_then(|after| after.split(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
     };
-    // 32 Hz; on a busy host some come late, and none is lost.
+    // 32 Hz; on a busy host one may come late.
     let due = field("elapsed_us") * 32 / 1_000_000;
     assert!(field("ticks") + 4 >= due && field("ticks") <= due + 1 && due >= 31, "{said}");
     let said = ask(&lab, "rtc alarm 2")?;
@@ -204,7 +204,7 @@ fn timers_are_there_or_not_and_interrupt() -> Outcome {
     )?;
     assert_eq!(
         (ask(&lab, "pit")?, ask(&lab, "rtc")?),
-        ("ok absent".to_owned(), "ok 0000-00-00 00:00:00".to_owned())
+        ("ok absent".to_owned(), "ok ffff-ff-ff ff:ff:ff".to_owned())
     );
     let source = ask(&lab, "clocksource")?;
     if source == "ok kvm-clock" {

@@ -57,7 +57,7 @@ fn a_guest_sleeps_and_wakes_with_its_memory() -> Outcome {
         assert!(said.contains("suspended by its guest; wake it first"), "{said}");
     }
     let core = lab.file("web.core").display().to_string();
-    lab.reeve(&["domain", "dump", "web", &core])?.ok();
+    lab.reeve(&["domain", "dump", "web", &core, "--memory-only"])?.ok();
     assert_eq!(lab.state()?, "pmsuspended");
     lab.reeve(&["domain", "dompmwakeup", "web"])?.ok();
     lab.console("", "reeve-guest: woke up, wakes=3")?;

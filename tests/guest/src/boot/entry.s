@@ -45,7 +45,7 @@ pvh_entry:
 // Woken up: 32-bit protected mode without paging, memory as it was.
 .globl wake_entry
 wake_entry:
-    inc dword ptr [wakes]
+    inc dword ptr [wake_count]
 long_mode:
     mov esp, offset boot_stack_top
     mov eax, offset page_map
