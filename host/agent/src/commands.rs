@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reeve_model::Bytes;
-use reeve_model::agent::{AgentInfo, GuestAddress, GuestOs, GuestVcpu, SetUserPassword, Trimmed};
+use reeve_model::agent::{AgentInfo, GuestAddress, GuestOs, GuestVcpu, PmTarget, SetUserPassword, Trimmed};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +17,7 @@ use crate::{Agent, AgentError, wire};
 pub(crate) const QUICK: Duration = Duration::from_secs(10);
 /// Time for what writes back or discards, or runs scripts of the guest's administrator.
 const THOROUGH: Duration = Duration::from_secs(120);
-/// Time in which an agent would say that it won't shut down.
+/// Time in which an agent would say that it won't shut down or suspend the guest.
 const REFUSAL: Duration = Duration::from_secs(1);
 /// Most entries that are taken over of a list.
 const MOST: usize = 4096;
@@ -111,6 +111,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Agent<S> {
             ShutdownMode::Halt => "halt",
         };
         self.tell("guest-shutdown", json!({ "mode": mode }), REFUSAL).await
+    }
+
+    /// Has the guest suspend itself. Nothing tells that it will.
+    pub async fn suspend(&mut self, target: PmTarget) -> Result<(), AgentError> {
+        let command = match target {
+            PmTarget::Mem => "guest-suspend-ram",
+            PmTarget::Disk => "guest-suspend-disk",
+            PmTarget::Hybrid => "guest-suspend-hybrid",
+        };
+        self.tell(command, json!({}), REFUSAL).await
     }
 
     /// Nanoseconds since 1970 on the guest's clock.

@@ -40,6 +40,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::reboot))
         .routes(routes!(domain::reset))
         .routes(routes!(domain::inject_nmi))
+        .routes(routes!(domain::pm_suspend))
+        .routes(routes!(domain::pm_wakeup))
         .routes(routes!(domain::destroy))
         .routes(routes!(domain::save, domain::save_status, domain::cancel_save))
         .routes(routes!(domain::dump))

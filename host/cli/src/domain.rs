@@ -77,6 +77,10 @@ pub enum DomainCommand {
     Domjobabort(migrate::Domjobabort),
     /// Reset the machine at once, as the button does
     Reset(life::Reset),
+    /// Have a guest suspend itself to memory or disk, by its agent
+    Dompmsuspend(life::Dompmsuspend),
+    /// Wake a guest that suspended itself
+    Dompmwakeup(life::Dompmwakeup),
     /// Send every vCPU a non-maskable interrupt
     InjectNmi(life::InjectNmi),
     /// Stop the machine at once, as pulling the plug does
@@ -256,6 +260,8 @@ impl DomainCommand {
             Self::Domjobinfo(command) => command.run(context).await,
             Self::Domjobabort(command) => command.run(context).await,
             Self::Reset(command) => command.run(context).await,
+            Self::Dompmsuspend(command) => command.run(context).await,
+            Self::Dompmwakeup(command) => command.run(context).await,
             Self::InjectNmi(command) => command.run(context).await,
             Self::Destroy(command) => command.run(context).await,
             Self::SnapshotCreate(command) => command.run(context).await,

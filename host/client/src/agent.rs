@@ -3,7 +3,8 @@
 use hyper::Method;
 use reeve_model::agent::{
     AgentAnswer, AgentCommand, Filesystems, FreezeOptions, GuestFilesystem, GuestHostname, GuestTime,
-    GuestVcpu, SetGuestTime, SetGuestVcpus, SetUserPassword, ShutdownOptions, TrimOptions, Trimmed,
+    GuestVcpu, PmSuspendOptions, SetGuestTime, SetGuestVcpus, SetUserPassword, ShutdownOptions, TrimOptions,
+    Trimmed,
 };
 use reeve_model::stats::DomainSummary;
 
@@ -30,6 +31,16 @@ impl Client {
     ) -> Result<DomainSummary, ClientError> {
         let target = Target::new(&["domains", domain, "reboot"]).with_fields(options);
         self.call(Method::POST, target, Payload::Empty).await
+    }
+
+    /// Has the agent suspend the guest.
+    pub async fn suspend_guest(
+        &self,
+        domain: &str,
+        options: PmSuspendOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "pm-suspend"]);
+        self.call(Method::POST, target, Payload::json(&options)?).await
     }
 
     /// Has the agent carry out a command.

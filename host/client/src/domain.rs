@@ -97,6 +97,11 @@ impl Client {
         self.verb(domain, "reset").await
     }
 
+    /// Wakes a guest that suspended itself.
+    pub async fn wake_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
+        self.verb(domain, "pm-wakeup").await
+    }
+
     /// Sends every vCPU a non-maskable interrupt.
     pub async fn inject_nmi(&self, domain: &str) -> Result<DomainSummary, ClientError> {
         self.verb(domain, "inject-nmi").await

@@ -65,6 +65,8 @@ pub struct Started {
     pub missing: Vec<String>,
     /// vCPUs that an adopted machine has, where that may differ from its record.
     pub present: Option<u32>,
+    /// Seconds that the clock of an adopted machine is ahead of its basis, where its guest may set it for good.
+    pub clock: Option<i64>,
 }
 
 /// Makes, finds and judges machines of one kind.
@@ -357,6 +359,8 @@ pub struct BlockJobReport {
 pub enum End {
     /// It powered itself off.
     PowerOff,
+    /// It suspended itself to its disk.
+    Hibernated,
     /// It asked for a reboot.
     Reboot,
     /// It failed.
@@ -414,6 +418,11 @@ pub enum MachineEvent {
     VcpusChanged {
         /// How many are there now.
         count: u32,
+    },
+    /// The guest has set its clock.
+    ClockSet {
+        /// Seconds it is ahead of its basis.
+        adjustment: i64,
     },
     /// The guest let go of a device that nobody waits for any more.
     DeviceRemoved {

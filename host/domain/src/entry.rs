@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{ClockConfig, DomainConfig};
 use reeve_model::event::DomainChange;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, StateReason};
@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     pub phase: Phase,
     /// What exists while it is active.
     pub live: Option<Live>,
+    /// What the guest has made of its clock, which the definition does not know yet.
+    pub clock_set: Option<ClockConfig>,
     /// Who may change it.
     pub admission: Admission,
     /// How to tell those who wait that it is their turn; a dropped sender says that a destroy overtook them.
@@ -70,6 +72,7 @@ impl Entry {
                 autostart,
                 phase: Phase::Off(StateReason::Unknown),
                 live: None,
+                clock_set: None,
                 admission: Admission::default(),
                 waiting: HashMap::new(),
             }),

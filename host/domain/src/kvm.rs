@@ -10,6 +10,7 @@
 
 mod block_job;
 mod client;
+mod clock;
 mod consoles;
 mod cpu;
 mod devices;
@@ -95,6 +96,7 @@ impl Driver for KvmDriver {
 
     fn notes(&self, config: &DomainConfig) -> Vec<String> {
         let mut notes = devices::notes(&config.devices.disks);
+        notes.extend(clock::notes(&config.clock));
         notes.extend(cpu::notes(config.cpu.as_ref(), cpu::host()));
         notes.extend(fit::notes(config, self.config.cgroups.as_ref()));
         notes
@@ -223,6 +225,8 @@ impl KvmDriver {
             warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
         }
         let vcpus = hello.config.as_ref().map(|config| config.vcpus);
+        let clock =
+            hello.config.as_ref().filter(|config| config.clock.kept).map(|config| config.clock.adjustment);
         let present = hello.config.map(|config| plugged(&config)).unwrap_or_default();
         let known = pluggable(&record.config);
         for alias in present.iter().filter(|alias| !known.contains(alias)) {
@@ -236,6 +240,7 @@ impl KvmDriver {
         if !matches!(hello.status, Status::Ended { .. }) {
             started.missing = known.into_iter().filter(|alias| !present.contains(alias)).collect();
             started.present = vcpus;
+            started.clock = clock;
         }
         Ok(started)
     }

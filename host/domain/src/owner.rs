@@ -204,7 +204,7 @@ impl Owner {
             }
             Ask::Wake => {
                 machine.wake().await.map_err(named("woken"))?;
-                self.note(actor, Some(Occurrence::Woke), DomainChange::Resumed);
+                self.note(actor, Some(Occurrence::Woke), DomainChange::PmWoken);
             }
             Ask::SetMemory(target) => {
                 let mut config = self.config();
@@ -294,6 +294,10 @@ impl Owner {
     async fn hear(&mut self, event: MachineEvent) -> Then {
         match event {
             MachineEvent::Ended(End::PowerOff) if self.rebooting.is_some() => return self.start_over().await,
+            MachineEvent::Ended(End::Hibernated) => {
+                self.end(&Actor::Daemon, Phase::Off(StateReason::Hibernated), DomainChange::Stopped).await;
+                return Then::End;
+            }
             MachineEvent::Ended(End::PowerOff | End::Reboot) => {
                 let actor = self.shutting_down.take().unwrap_or(Actor::Daemon);
                 self.end(&actor, Phase::Off(StateReason::PowerOff), DomainChange::Stopped).await;
@@ -325,7 +329,9 @@ impl Owner {
                 info!(domain = self.entry.name, ?after, "the guest ended and its machine is kept");
                 let (occurrence, change) = match after {
                     End::Crash { .. } => (Occurrence::KeptCrashed, DomainChange::Crashed),
-                    End::PowerOff | End::Reboot => (Occurrence::KeptOff, DomainChange::Stopped),
+                    End::PowerOff | End::Hibernated | End::Reboot => {
+                        (Occurrence::KeptOff, DomainChange::Stopped)
+                    }
                 };
                 self.note(&Actor::Daemon, Some(occurrence), change);
             }
@@ -340,9 +346,9 @@ impl Owner {
             }
             MachineEvent::DumpWanted => self.dump_and_go_on().await,
             MachineEvent::Suspended => {
-                self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::Suspended);
+                self.note(&Actor::Daemon, Some(Occurrence::Suspended), DomainChange::PmSuspended);
             }
-            MachineEvent::Woke => self.note(&Actor::Daemon, Some(Occurrence::Woke), DomainChange::Resumed),
+            MachineEvent::Woke => self.note(&Actor::Daemon, Some(Occurrence::Woke), DomainChange::PmWoken),
             MachineEvent::Halted => {
                 self.entry.lock().advance(Occurrence::Halted);
             }
@@ -362,6 +368,7 @@ impl Owner {
             MachineEvent::VcpusChanged { count } => {
                 self.record(DomainChange::Changed, |config| devices::count_vcpus(config, count)).await;
             }
+            MachineEvent::ClockSet { adjustment } => self.clock_set(adjustment).await,
             MachineEvent::DeviceRemoved { alias } => {
                 let change = DomainChange::DeviceDetached;
                 self.record(change, |config| devices::remove_named(config, &alias)).await;
@@ -420,6 +427,18 @@ impl Owner {
             && let Err(error) = self.reconfigure(&Actor::Daemon, config, change).await
         {
             warn!(domain = self.entry.name, %error, "what the guest let go of is still recorded");
+        }
+    }
+
+    /// The guest has set its clock: where that is kept, the live configuration follows, and the definition by who hears of it.
+    async fn clock_set(&self, adjustment: i64) {
+        let mut config = self.config();
+        if !config.clock.keep(adjustment) {
+            return self.note(&Actor::Daemon, None, DomainChange::ClockChanged);
+        }
+        self.entry.lock().clock_set = Some(config.clock.clone());
+        if let Err(error) = self.reconfigure(&Actor::Daemon, config, DomainChange::ClockChanged).await {
+            warn!(domain = self.entry.name, %error, "what the guest has set its clock to is not recorded");
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use reeve_model::Actor;
 use reeve_model::block_job::BlockJob;
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{ClockConfig, DomainConfig};
 use reeve_model::event::DomainChange;
 use reeve_model::stats::{DomainInfo, DomainSnapshot, DomainStats, DomainSummary};
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
@@ -352,6 +352,11 @@ impl Domains {
         let reports = machine.block_jobs().await;
         let reports = reports.map_err(|source| entry.driver_error("asked for its block jobs", source))?;
         Ok(reports.into_iter().map(|report| report.job).collect())
+    }
+
+    /// What the guest of a domain has made of its clock since this was asked last.
+    pub fn take_clock(&self, uuid: Uuid) -> Option<ClockConfig> {
+        self.shared.entry(uuid).ok()?.lock().clock_set.take()
     }
 
     pub(crate) fn machine(&self, uuid: Uuid) -> Result<(Arc<Entry>, Arc<dyn Machine>), DomainError> {

@@ -43,7 +43,16 @@ impl SimDriver {
         let (sender, events) = mpsc::channel(EVENTS);
         let machine = SimMachine::new(config, script, self.clock.clone(), sender);
         machine.boot(vcpus == Vcpus::Running);
-        Started { machine, events, vcpus, process: None, socket: None, missing: Vec::new(), present: None }
+        Started {
+            machine,
+            events,
+            vcpus,
+            process: None,
+            socket: None,
+            missing: Vec::new(),
+            present: None,
+            clock: None,
+        }
     }
 }
 
@@ -91,6 +100,7 @@ impl Driver for SimDriver {
             socket: None,
             missing: Vec::new(),
             present: None,
+            clock: None,
         })
     }
 

@@ -220,6 +220,45 @@ pub struct GuestOs {
     pub kernel: Option<String>,
 }
 
+/// Where a guest is asked to suspend to (guide 14.8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum PmTarget {
+    /// Memory: S3.
+    Mem,
+    /// Its disk: S4.
+    Disk,
+    /// Both: it goes on from memory, or from disk when that is lost.
+    Hybrid,
+}
+
+impl PmTarget {
+    /// Every target.
+    pub const ALL: [Self; 3] = [Self::Mem, Self::Disk, Self::Hybrid];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mem => "mem",
+            Self::Disk => "disk",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+/// How a guest is asked to suspend itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PmSuspendOptions {
+    /// Where to.
+    pub target: PmTarget,
+    /// Seconds after which it is woken; 0 for never.
+    #[serde(default)]
+    pub duration_s: u32,
+}
+
 /// A new password of a user in a guest. It is in no log, event or record.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

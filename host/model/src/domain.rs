@@ -1,20 +1,24 @@
 //! A domain as its document describes it (guide ch. 20): typed where the host acts on it, verbatim where it does not.
 
 mod check;
+mod clock;
 mod cpu;
 mod device;
 mod devices;
 mod iotune;
 mod os;
+mod pm;
 mod sysinfo;
 mod tuning;
 
 pub use check::Violation;
+pub use clock::{Adjustment, Catchup, ClockConfig, Timer};
 pub use cpu::*;
 pub use device::{Device, DeviceConflict};
 pub use devices::*;
 pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
+pub use pm::PmConfig;
 pub use sysinfo::{SysInfo, SysInfoEntry};
 pub use tuning::*;
 
@@ -178,6 +182,9 @@ pub struct DomainConfig {
     pub on_reboot: LifecycleAction,
     /// What follows a crash.
     pub on_crash: LifecycleAction,
+    /// Sleep states.
+    #[serde(default)]
+    pub pm: PmConfig,
     /// Devices.
     #[serde(default)]
     pub devices: Devices,

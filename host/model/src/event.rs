@@ -139,6 +139,12 @@ pub enum DomainChange {
     BlockJobFailed,
     /// A job on the images of a disk was given up.
     BlockJobCanceled,
+    /// The guest suspended itself to memory and waits to be woken.
+    PmSuspended,
+    /// It woke up.
+    PmWoken,
+    /// The guest has set its real-time clock; the live configuration has what is kept of that.
+    ClockChanged,
     /// Autostart, title or another setting changed.
     Changed,
 }

@@ -68,6 +68,8 @@ pub enum StateReason {
     Shutdown,
     /// The guest powered itself off.
     PowerOff,
+    /// The guest suspended itself to its own disk, and goes on from there when it boots again.
+    Hibernated,
     /// Stopped by force.
     Destroyed,
     /// Its state was saved to a file.
@@ -103,6 +105,7 @@ impl StateReason {
             Self::User => "user",
             Self::Shutdown => "shutdown",
             Self::PowerOff => "power off",
+            Self::Hibernated => "hibernated",
             Self::Destroyed => "destroyed",
             Self::Saved => "saved",
             Self::Restored => "restored",

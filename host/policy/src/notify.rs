@@ -269,8 +269,9 @@ fn contract_change(change: DomainChange) -> events::DomainChange {
         DomainChange::Defined => events::DomainChange::Defined,
         DomainChange::Undefined => events::DomainChange::Undefined,
         DomainChange::Started => events::DomainChange::Started,
-        DomainChange::Suspended => events::DomainChange::Suspended,
-        DomainChange::Resumed => events::DomainChange::Resumed,
+        // The contract tells apart neither who suspends nor who resumes.
+        DomainChange::Suspended | DomainChange::PmSuspended => events::DomainChange::Suspended,
+        DomainChange::Resumed | DomainChange::PmWoken => events::DomainChange::Resumed,
         DomainChange::ShutdownRequested => events::DomainChange::ShutdownRequested,
         DomainChange::Rebooted => events::DomainChange::Rebooted,
         DomainChange::Stopped => events::DomainChange::Stopped,
@@ -279,8 +280,9 @@ fn contract_change(change: DomainChange) -> events::DomainChange {
         DomainChange::Reconnected => events::DomainChange::Reconnected,
         DomainChange::DeviceAttached => events::DomainChange::DeviceAttached,
         DomainChange::DeviceDetached => events::DomainChange::DeviceDetached,
-        // The contract knows no block jobs.
+        // The contract knows neither block jobs nor clocks.
         DomainChange::BlockJobReady
+        | DomainChange::ClockChanged
         | DomainChange::BlockJobCompleted
         | DomainChange::BlockJobFailed
         | DomainChange::BlockJobCanceled

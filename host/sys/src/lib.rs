@@ -31,3 +31,4 @@ pub mod threads;
 pub mod traffic;
 pub mod tunnel;
 pub mod whole;
+pub mod zone;

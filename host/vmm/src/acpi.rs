@@ -14,7 +14,7 @@ mod cpus;
 mod hotplug;
 
 use crate::layout;
-use crate::legacy::{self, CpuMask, power};
+use crate::legacy::{self, CENTURY_REGISTER, CpuMask, SleepStates, power};
 use crate::memory::Memory;
 
 const OEM: [u8; 6] = *b"REEVE ";
@@ -22,6 +22,8 @@ const TABLE: [u8; 8] = *b"REEVEVM ";
 const REVISION: u32 = 1;
 /// Tables start at multiples of this; the FACS needs 64.
 const ALIGN: u64 = 64;
+/// FADT boot flag: there is no real-time clock.
+const NO_RTC: u16 = 1 << 5;
 const LOCAL_APIC_ENABLED: u32 = 1;
 /// One that is off, but may be switched on later.
 const LOCAL_APIC_ONLINE_CAPABLE: u32 = 2;
@@ -52,20 +54,42 @@ impl Area<'_> {
     }
 }
 
-/// Writes the tables of a machine that can have `max` vCPUs, some of which are there, and returns the address of the RSDP, where guests
-/// find it by searching too.
-pub fn write_tables(
-    memory: &Memory,
-    present: &CpuMask,
-    max: u32,
-    serials: usize,
-) -> Result<u64, GuestMemoryError> {
+/// What the tables tell of.
+pub struct Board<'a> {
+    /// vCPUs that are there.
+    pub present: &'a CpuMask,
+    /// vCPUs that can be there.
+    pub max_vcpus: u32,
+    /// Serial ports.
+    pub serials: usize,
+    /// There is a real-time clock.
+    pub rtc: bool,
+    /// Sleep states that the guest is told of.
+    pub sleep: SleepStates,
+}
+
+/// Offsets in the FACS of where a guest wants to go on.
+pub const WAKING_VECTOR: u64 = 12;
+/// As [`WAKING_VECTOR`], in protected mode.
+pub const X_WAKING_VECTOR: u64 = 24;
+
+/// Address of the FACS.
+pub fn facs() -> u64 {
+    layout::ACPI_TABLES.start + ALIGN
+}
+
+/// Writes the tables of a machine, and returns the address of the RSDP, where guests find it by searching too.
+pub fn write_tables(memory: &Memory, board: &Board<'_>) -> Result<u64, GuestMemoryError> {
     let rsdp_address = layout::ACPI_TABLES.start;
     let mut area = Area { memory, next: rsdp_address + ALIGN };
     let facs = area.put(&FACS::new())?;
-    let dsdt = area.put_bytes(dsdt(max, serials).as_slice())?;
-    let tables =
-        [area.put(&fadt(facs, dsdt))?, area.put_bytes(madt(present, max).as_slice())?, area.put(&mcfg())?];
+    debug_assert_eq!(facs, self::facs(), "it is the first table");
+    let dsdt = area.put_bytes(dsdt(board).as_slice())?;
+    let tables = [
+        area.put(&fadt(facs, dsdt, board))?,
+        area.put_bytes(madt(board.present, board.max_vcpus).as_slice())?,
+        area.put(&mcfg())?,
+    ];
     let mut xsdt = XSDT::new(OEM, TABLE, REVISION);
     tables.iter().for_each(|table| xsdt.add_entry(*table));
     let xsdt = area.put(&xsdt)?;
@@ -75,7 +99,7 @@ pub fn write_tables(
     Ok(rsdp_address)
 }
 
-fn fadt(facs: u64, dsdt: u64) -> impl Aml {
+fn fadt(facs: u64, dsdt: u64, board: &Board<'_>) -> impl Aml {
     let port = |offset| layout::ACPI_PM_PORTS.start + offset;
     let register = |bits, size, offset| GAS::new(Space::SystemIo, bits, 0, size, port(offset));
     let mut fadt = FADTBuilder::new(OEM, TABLE, REVISION).dsdt_64(dsdt).firmware_ctrl_32(facs as u32);
@@ -100,9 +124,13 @@ fn fadt(facs: u64, dsdt: u64) -> impl Aml {
     fadt.p_lvl2_lat = 101.into();
     fadt.p_lvl3_lat = 1001.into();
     // Legacy devices are there; no VGA, and no i8042 that would answer: only its reset line is there.
-    fadt.iapc_boot_arch = 0b101.into();
-    [Flags::Wbinvd, Flags::ProcC1, Flags::SlpButton, Flags::FixRtc, Flags::TmrValExt, Flags::ResetRegSup]
+    fadt.century = if board.rtc { CENTURY_REGISTER } else { 0 };
+    fadt.iapc_boot_arch = (if board.rtc { 0b101 } else { 0b101 | NO_RTC }).into();
+    // The alarm of a real-time clock is seen in the fixed registers; a guest without one must not look for it there.
+    let no_rtc = (!board.rtc).then_some(Flags::FixRtc);
+    [Flags::Wbinvd, Flags::ProcC1, Flags::SlpButton, Flags::TmrValExt, Flags::ResetRegSup]
         .into_iter()
+        .chain(no_rtc)
         .fold(fadt, FADTBuilder::flag)
         .finalize()
 }
@@ -138,11 +166,18 @@ fn mcfg() -> MCFG {
     mcfg
 }
 
-fn dsdt(max: u32, serials: usize) -> Sdt {
+fn dsdt(board: &Board<'_>) -> Sdt {
+    let (max, serials) = (board.max_vcpus, board.serials);
     let mut bytes = Vec::new();
-    let sleep = legacy::SLEEP_TYPE_S5;
-    Name::new(Path::new("_S5_"), &Package::new(vec![&sleep, &sleep, &aml::ZERO, &aml::ZERO]))
-        .to_aml_bytes(&mut bytes);
+    let states = [
+        ("_S3_", legacy::SLEEP_TYPE_S3, board.sleep.mem),
+        ("_S4_", legacy::SLEEP_TYPE_S4, board.sleep.disk),
+        ("_S5_", legacy::SLEEP_TYPE_S5, true),
+    ];
+    for (name, sleep, _) in states.into_iter().filter(|(.., told)| *told) {
+        let package = Package::new(vec![&sleep, &sleep, &aml::ZERO, &aml::ZERO]);
+        Name::new(Path::new(name), &package).to_aml_bytes(&mut bytes);
+    }
     let mut devices = Vec::new();
     pci_root(&mut devices);
     processors(&mut devices, max);
@@ -247,7 +282,17 @@ mod tests {
         let config =
             MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false, numa: None };
         let memory = crate::memory::allocate(&config).unwrap();
-        let rsdp = write_tables(&memory, &CpuMask::first(200), 254, 4).unwrap();
+        let rsdp = write_tables(
+            &memory,
+            &Board {
+                present: &CpuMask::first(200),
+                max_vcpus: 254,
+                serials: 4,
+                rtc: true,
+                sleep: SleepStates { mem: true, disk: true },
+            },
+        )
+        .unwrap();
         let mut bytes = [0; 36];
         memory.read_slice(&mut bytes, GuestAddress(rsdp)).unwrap();
         assert_eq!((&bytes[..8], sum(&bytes[..20]), sum(&bytes)), (b"RSD PTR ".as_slice(), 0, 0));
@@ -263,6 +308,16 @@ mod tests {
         assert_eq!(u64::from(u32::from_le_bytes(fadt[40..44].try_into().unwrap())), dsdt);
         let dsdt = table(&memory, dsdt);
         assert_eq!((&dsdt[..4], sum(&dsdt)), (b"DSDT".as_slice(), 0));
+        let states = |sleep| {
+            let memory = crate::memory::allocate(&config).unwrap();
+            let board = Board { present: &CpuMask::first(1), max_vcpus: 1, serials: 0, rtc: false, sleep };
+            write_tables(&memory, &board).unwrap();
+            let mut bytes = vec![0; 0x1_0000];
+            memory.read_slice(&mut bytes, GuestAddress(layout::ACPI_TABLES.start)).unwrap();
+            ["_S3_", "_S4_", "_S5_"].map(|name| bytes.windows(4).any(|window| window == name.as_bytes()))
+        };
+        assert_eq!(states(SleepStates { mem: true, disk: false }), [true, false, true]);
+        assert_eq!(states(SleepStates { mem: false, disk: true }), [false, true, true]);
         // What a guest needs to see devices come and go: the event's registers, its method, an ejectable object a slot.
         assert_eq!((u32::from_le_bytes(fadt[80..84].try_into().unwrap()), fadt[92]), (0x60c, 2));
         let count = |name: &[u8]| dsdt.windows(name.len()).filter(|window| *window == name).count();

@@ -4,6 +4,7 @@
 //! [`VmConfig::validate`] is the one place that says whether a configuration can be built; it looks at no descriptor.
 
 mod block;
+mod clock;
 mod console;
 mod cpu;
 mod errors;
@@ -21,6 +22,7 @@ use crate::layout;
 use console::{MAX_PORT_NAME, is_port_name};
 
 pub use block::{BackingConfig, BlockConfig, CacheMode, DiskLimits, EncryptionConfig, IoEngine, RateLimit};
+pub use clock::{ClockConfig, MissedTicks, RtcConfig, ZoneOffset};
 pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use errors::{ErrorAction, ErrorPolicy};
@@ -52,6 +54,9 @@ pub struct VmConfig {
     /// What they say they are.
     #[serde(default)]
     pub cpu: CpuConfig,
+    /// What it tells the time by.
+    #[serde(default)]
+    pub clock: ClockConfig,
     /// Host CPUs each vCPU thread may run on; a missing or empty list means anywhere the process may.
     #[serde(default)]
     pub vcpu_pinning: Vec<Vec<u32>>,
@@ -69,6 +74,12 @@ pub struct VmConfig {
     /// Devices on the PCI bus, in slot order.
     #[serde(default)]
     pub devices: Vec<DeviceConfig>,
+    /// The guest may suspend itself to memory (S3).
+    #[serde(default = "default_true")]
+    pub suspend_to_mem: bool,
+    /// The guest may suspend itself to its disk (S4).
+    #[serde(default = "default_true")]
+    pub suspend_to_disk: bool,
     /// What to do when the guest powers off.
     #[serde(default)]
     pub on_poweroff: LifecycleAction,
@@ -290,6 +301,9 @@ pub enum ConfigError {
     /// The vCPUs can't be what they should be.
     #[error("the vCPUs are not possible: {0}")]
     Cpu(String),
+    /// The clocks and timers can't be what they should be.
+    #[error("the clock is not possible: {0}")]
+    Clock(String),
     /// The command line is too long or holds a zero byte.
     #[error("the kernel command line of {0} bytes is too long or holds a zero byte (limit {max})", max = layout::CMDLINE_MAX - 1)]
     Cmdline(usize),
@@ -354,6 +368,9 @@ impl VmConfig {
         }
         if let Some(reason) = self.cpu.fault() {
             return Err(ConfigError::Cpu(reason));
+        }
+        if let Some(reason) = self.clock.fault() {
+            return Err(ConfigError::Clock(reason));
         }
         let cmdline = &self.boot.cmdline;
         if cmdline.len() >= layout::CMDLINE_MAX || cmdline.contains('\0') {

@@ -77,6 +77,8 @@ pub const ACPI_PM_PORTS: Range<u64> = 0x600..0x60e;
 pub const HOTPLUG_PORTS: Range<u64> = 0x620..0x62c;
 /// Registers of the vCPU hot-plug controller.
 pub const CPU_HOTPLUG_PORTS: Range<u64> = 0x640..0x6c0;
+/// Interrupt line of the real-time clock.
+pub const RTC_IRQ: u32 = 8;
 /// Interrupt line of ACPI's SCI.
 pub const ACPI_SCI: u32 = 9;
 

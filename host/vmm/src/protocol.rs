@@ -99,6 +99,8 @@ pub enum Call {
     Reset,
     /// Presses the ACPI power button.
     PowerButton,
+    /// Wakes a guest that suspended itself; nothing happens when it runs.
+    Wake,
     /// Ends the machine at once; the worker stays until Release.
     Quit,
     /// Answered with [`Answer::Status`].
@@ -367,6 +369,8 @@ pub enum PauseReason {
     Watchdog,
     /// A request to a disk failed, and its policy is to stop. Resume makes it once more.
     IoError,
+    /// The guest suspended itself to memory. Wake and Reset let it run.
+    Suspended,
     /// The guest ended and its lifecycle action is to preserve it; Reset or Quit are what is left.
     Preserved {
         /// How it ended.
@@ -392,6 +396,8 @@ pub enum MigratingPhase {
 pub enum End {
     /// It powered itself off.
     PowerOff,
+    /// It suspended itself to its disk.
+    Hibernated,
     /// It asked for a reset and the lifecycle action was not to restart it.
     Reboot,
     /// It failed.
@@ -418,6 +424,10 @@ pub enum Event {
     Resumed,
     /// The machine was reset and boots again; by Reset or by a lifecycle action.
     Reset,
+    /// The guest suspended itself to memory.
+    GuestSuspended,
+    /// A suspended guest was woken by something of its own.
+    GuestWoken,
     /// The guest powered itself off; its lifecycle action is being carried out.
     GuestPowerOff,
     /// The guest asked for a reset; its lifecycle action is being carried out.
@@ -472,6 +482,11 @@ pub enum Event {
     VcpusChanged {
         /// How many are there now.
         count: u32,
+    },
+    /// The guest has set its real-time clock.
+    ClockSet {
+        /// Seconds it is ahead of its basis.
+        adjustment: i64,
     },
     /// A device is gone: its threads have ended and its descriptors are closed.
     DeviceRemoved {

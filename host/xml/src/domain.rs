@@ -11,6 +11,7 @@ mod interface;
 mod memory;
 mod memory_device;
 mod os;
+mod pm;
 mod rng;
 mod sysinfo;
 mod tuning;
@@ -112,6 +113,7 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
         on_poweroff: read_action(domain, "on_poweroff", LifecycleAction::Destroy)?,
         on_reboot: read_action(domain, "on_reboot", LifecycleAction::Restart)?,
         on_crash: read_action(domain, "on_crash", LifecycleAction::Destroy)?,
+        pm: domain.one("pm", pm::read)?.unwrap_or_default(),
         devices: domain.one("devices", devices::read)?.unwrap_or_default(),
         extra: domain.extra(),
         name,
@@ -174,6 +176,7 @@ fn write(domain: &DomainConfig, id: Option<u32>) -> Element<'_> {
         .one(Element::new("on_poweroff").with_text(domain.on_poweroff.as_str()))
         .one(Element::new("on_reboot").with_text(domain.on_reboot.as_str()))
         .one(Element::new("on_crash").with_text(domain.on_crash.as_str()))
+        .one_unless_empty(pm::write(&domain.pm))
         .one(devices::write(&domain.devices))
         .extra(&domain.extra)
 }

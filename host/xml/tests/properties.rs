@@ -5,11 +5,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
-    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, MemoryDevice,
-    NumaTune, OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin,
-    Watchdog,
+    Adjustment, BlkioDevice, BlkioTune, Catchup, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature,
+    CpuTopology, CpuTune, DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType,
+    Extra, Features, Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
+    MemoryBacking, MemoryDevice, NumaTune, OsConfig, PanicDevice, PmConfig, Rng, RngRate, SysInfo,
+    SysInfoEntry, Timer, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -423,17 +423,32 @@ fn tuning() -> impl Strategy<Value = (MemoryBacking, NumaTune, ClockConfig, Feat
         });
     let numa = (of(word(&["strict", "interleave"])), of(cpus()), extra())
         .prop_map(|(mode, nodeset, extra)| NumaTune { mode, nodeset, placement: None, extra });
-    let timer = ("[a-z]{1,8}", of(any::<bool>()), of(word(&["delay", "catchup"])), of(any::<u64>()), extra())
-        .prop_map(|(name, present, tickpolicy, frequency, extra)| Timer {
+    let catchup =
+        any::<[Option<u32>; 3]>().prop_map(|[threshold, slew, limit]| Catchup { threshold, slew, limit });
+    let policy = of(word(&["delay", "catchup"]));
+    let timer = ("[a-z]{1,8}", of(any::<bool>()), policy, of(any::<u64>()), of(catchup), extra()).prop_map(
+        |(name, present, tickpolicy, frequency, catchup, extra)| Timer {
             name,
             present,
             tickpolicy,
             frequency,
+            catchup,
             extra,
             ..Timer::default()
-        });
-    let clock = (word(&["utc", "localtime"]), vec(timer, 0..3), extra())
-        .prop_map(|(offset, timers, extra)| ClockConfig { offset, timers, extra });
+        },
+    );
+    let adjustment = prop_oneof![Just(Adjustment::Reset), any::<i64>().prop_map(Adjustment::Seconds)];
+    let words = (word(&["utc", "localtime"]), of(word(&["Europe/Paris"])), of(word(&["utc", "localtime"])));
+    let clock = (words, of(adjustment), vec(timer, 0..3), extra()).prop_map(
+        |((offset, timezone, basis), adjustment, timers, extra)| ClockConfig {
+            offset,
+            timezone,
+            adjustment,
+            basis,
+            timers,
+            extra,
+        },
+    );
     let features = (any::<[bool; 3]>(), extra()).prop_map(|([acpi, apic, pae], extra)| Features {
         acpi,
         apic,
@@ -560,6 +575,11 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     features,
                     cpu,
                     clock,
+                    pm: PmConfig {
+                        suspend_to_mem: on_crash.is_coredump().then_some(true),
+                        suspend_to_disk: Some(plain.is_coredump()),
+                        ..PmConfig::default()
+                    },
                     on_poweroff: plain,
                     on_reboot: plain,
                     on_crash,

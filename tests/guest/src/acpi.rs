@@ -22,6 +22,10 @@ pub struct PowerRegisters {
     pub event: Option<(u16, u16)>,
     /// PM1a control register and the sleep type of S5.
     pub control: Option<(u16, u16)>,
+    /// Sleep types of S3 and S4, where there are such.
+    pub sleep: [Option<u8>; 2],
+    /// Address of the FACS, or 0.
+    pub facs: u64,
     /// Sleep control register of reduced hardware and the sleep type of S5.
     pub sleep_control: Option<(Register, u8)>,
     /// Reset register and the value that resets.
@@ -182,8 +186,12 @@ fn read_fadt(fadt: u64) -> PowerRegisters {
         let flags: u32 = peek(fadt + 112);
         let wide_dsdt: u64 = if bytes >= 148 { peek(fadt + 140) } else { 0 };
         let dsdt = if wide_dsdt != 0 { wide_dsdt } else { u64::from(peek::<u32>(fadt + 40)) };
-        let sleep_type = sleep_type_of_s5(dsdt);
-        let mut power = PowerRegisters::default();
+        let sleep_type = sleep_type_of(dsdt, b"_S5_");
+        let mut power = PowerRegisters {
+            sleep: [sleep_type_of(dsdt, b"_S3_"), sleep_type_of(dsdt, b"_S4_")],
+            facs: peek::<u32>(fadt + 36).into(),
+            ..PowerRegisters::default()
+        };
         if bytes >= 129 && flags & RESET_SUPPORTED != 0 {
             power.reset = register(fadt + 116).map(|reset| (reset, peek(fadt + 128)));
         }
@@ -239,8 +247,8 @@ unsafe fn register(at: u64) -> Option<Register> {
     }
 }
 
-/// The first element of DSDT's `\_S5_` package, found by its name: no other name looks like it.
-fn sleep_type_of_s5(dsdt: u64) -> Option<u8> {
+/// The first element of DSDT's package of a sleep state, found by its name: no other name looks like it.
+fn sleep_type_of(dsdt: u64, state: &[u8; 4]) -> Option<u8> {
     const PACKAGE: u8 = 0x12;
     const BYTE: u8 = 0x0a;
     if dsdt == 0 || !paging::map(dsdt, HEADER) {
@@ -249,7 +257,7 @@ fn sleep_type_of_s5(dsdt: u64) -> Option<u8> {
     let end = dsdt + u64::from(length(dsdt));
     // SAFETY: all reads lie within the table but the last few, which a package's encoding bounds.
     unsafe {
-        let name = (dsdt + HEADER..end.saturating_sub(8)).find(|&at| &peek::<[u8; 4]>(at) == b"_S5_")?;
+        let name = (dsdt + HEADER..end.saturating_sub(8)).find(|&at| &peek::<[u8; 4]>(at) == state)?;
         if peek::<u8>(name + 4) != PACKAGE {
             return None;
         }

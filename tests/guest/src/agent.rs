@@ -33,6 +33,8 @@ pub struct Agent {
 
 enum End {
     PowerOff,
+    Suspend,
+    Hibernate,
     Reboot,
     Halt,
 }
@@ -91,11 +93,21 @@ fn answer(machine: &mut Machine, line: &str) {
             });
             Ok(String::new())
         }
+        "guest-suspend-ram" => {
+            end = Some(End::Suspend);
+            Ok(String::new())
+        }
+        "guest-suspend-disk" => {
+            end = Some(End::Hibernate);
+            Ok(String::new())
+        }
         _ => of_guest(machine, command, line),
     };
     if let Some(end) = end {
         match end {
             End::PowerOff => machine.power.off(),
+            End::Suspend => machine.power.suspend(false),
+            End::Hibernate => machine.power.hibernate(),
             End::Reboot => machine.power.reset(),
             End::Halt => crate::ring0::halt_forever(),
         };

@@ -14,6 +14,8 @@ unsafe extern "C" {
     static __image_end: u8;
     static boot_parameters: u64;
     static boot_entry: u64;
+    static wake_count: u64;
+    fn wake_entry();
 }
 
 /// The boot protocol that started this guest.
@@ -38,6 +40,17 @@ pub fn parameters() -> (Entry, usize) {
     // SAFETY: written once by the entry code before any Rust ran.
     let (entry, address) = unsafe { ((&raw const boot_entry).read(), (&raw const boot_parameters).read()) };
     (if entry == 2 { Entry::Pvh } else { Entry::Linux64 }, address as usize)
+}
+
+/// How often it was woken up since it was loaded.
+pub fn wakes() -> u64 {
+    // SAFETY: written by the entry code before any Rust ran.
+    unsafe { (&raw const wake_count).read_volatile() }
+}
+
+/// Where it is entered in protected mode when it is woken up.
+pub fn protected_wake_entry() -> u64 {
+    wake_entry as *const () as u64
 }
 
 /// First physical address behind the guest's own image, stacks and heap.

@@ -52,6 +52,12 @@ pub fn start() -> bool {
     available
 }
 
+/// Whether the host keeps a clock page up to date.
+pub fn is_paravirtual() -> bool {
+    // SAFETY: the host writes the field; whatever it reads is a number.
+    unsafe { (&raw const TIME).cast::<u8>().add(24).cast::<u32>().read_volatile() != 0 }
+}
+
 /// Nanoseconds since `start`.
 pub fn now() -> u64 {
     absolute_ns().saturating_sub(BOOT_NS.load(Ordering::Relaxed))

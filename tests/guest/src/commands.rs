@@ -12,6 +12,7 @@ mod network;
 mod pci;
 mod pluggable;
 mod power;
+mod time;
 mod vectors;
 
 use alloc::format;
@@ -27,7 +28,7 @@ pub use network::echo_frames;
 type Answer = Result<String, String>;
 
 const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, plugged, \
-     agent, watchdog, panic, nmi, smbios, rtc, powerbutton, ignore-button, poweroff, reboot, crash";
+     agent, watchdog, panic, nmi, smbios, rtc, pit, clocksource, powerbutton, ignore-button, suspend, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -77,7 +78,9 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "panic" => guard::panic(machine, &mut words),
         "nmi" => guard::nmi(),
         "smbios" => board::smbios(&mut words),
-        "rtc" => board::rtc(&mut words),
+        "rtc" => time::rtc(machine, &mut words),
+        "pit" => time::pit(),
+        "clocksource" => time::source(),
         "powerbutton" => {
             Ok(format!("presses={} ignored={}", machine.power.presses, machine.power.ignore_button))
         }
@@ -86,6 +89,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
             Ok(String::new())
         }
         "poweroff" => power::off(machine, origin),
+        "suspend" => power::suspend(machine, origin, &mut words),
         "reboot" => power::reboot(machine, origin),
         "crash" => power::crash(machine, origin, &mut words),
         other => Err(format!("there is no command '{other}'; there are {COMMANDS}")),

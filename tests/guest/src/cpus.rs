@@ -26,6 +26,7 @@ pub fn start_others() {
 
 /// Puts the code that they begin with where they find it.
 pub fn prepare() {
+    AWAKE.store(1, Ordering::SeqCst);
     let start = &raw const trampoline_start;
     let bytes = (&raw const trampoline_end) as usize - start as usize;
     // SAFETY: the page is ordinary memory whose loader data was copied before.

@@ -14,6 +14,8 @@ pub const COM1: u8 = 0x34;
 pub const SCI: u8 = 0x35;
 /// Vector that the self-test sends to its own CPU.
 pub const SELF_TEST: u8 = 0x36;
+/// Vector of the real-time clock.
+pub const RTC: u8 = 0x37;
 /// First of the vectors that PCI functions get, one each.
 pub const FIRST_PCI: u8 = 0x40;
 /// Vector of spurious interrupts.

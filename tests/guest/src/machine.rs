@@ -16,7 +16,7 @@ use crate::pci::Access;
 use crate::power::Power;
 use crate::start_info::{Range, StartInfo};
 use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Slot};
-use crate::{clock, cpus, lapic, serial};
+use crate::{boot, clock, cpus, lapic, serial};
 
 /// Everything a command may touch.
 pub struct Machine {
@@ -112,6 +112,10 @@ impl Machine {
     pub fn greet(&mut self) {
         for (slot, error) in core::mem::take(&mut self.failed) {
             self.say_failed(slot, error);
+        }
+        if boot::wakes() > 0 {
+            let line = format!("reeve-guest: woke up, wakes={}", boot::wakes());
+            self.consoles.say(Origin::CommandLine, &line);
         }
         let yes = |present| if present { "yes" } else { "no" };
         let line = format!(

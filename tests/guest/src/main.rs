@@ -50,7 +50,9 @@ extern "C" fn guest_main(_cpu: u64) -> ! {
     report::greet();
     let mut machine = Machine::discover();
     machine.greet();
-    commands::run_unattended(&mut machine);
+    if boot::wakes() == 0 {
+        commands::run_unattended(&mut machine);
+    }
     loop {
         let seen = interrupts::seen();
         if !machine.serve() {

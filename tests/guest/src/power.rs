@@ -1,11 +1,19 @@
-//! Power button, power-off and reset through ACPI's fixed hardware.
+//! Power button, sleep states, power-off and reset through ACPI's fixed hardware.
 
 use crate::acpi::{PowerRegisters, Register};
 use crate::interrupts::SCI;
 use crate::ioapic::Trigger;
-use crate::{clock, ioapic, paging, ring0};
+use crate::{boot, clock, ioapic, paging, ring0};
+
+unsafe extern "C" {
+    static wake_start: u8;
+    static wake_end: u8;
+}
 
 const BUTTON: u16 = 1 << 8;
+const RTC_ALARM: u16 = 1 << 10;
+/// Where the code that wakes up is, below 1 MiB (boot/application_cpu.s).
+const WAKE: usize = 0x8800;
 const SLEEP_ENABLE: u16 = 1 << 13;
 const KEYBOARD_CONTROLLER: u16 = 0x64;
 const PULSE_RESET_LINE: u8 = 0xfe;
@@ -57,6 +65,46 @@ impl Power {
         }
         clock::sleep(PATIENCE);
         "this machine has no ACPI power-off"
+    }
+
+    /// Suspends to memory, to be entered in real or protected mode; returns only where that cannot be done.
+    pub fn suspend(&self, protected: bool) -> &'static str {
+        let ([Some(kind), _], Some((port, _))) = (self.registers.sleep, self.registers.control) else {
+            return "this machine has no S3";
+        };
+        let facs = self.registers.facs;
+        if facs == 0 || !paging::map(facs, 64) {
+            return "this machine has no FACS";
+        }
+        let start = &raw const wake_start;
+        let bytes = (&raw const wake_end) as usize - start as usize;
+        let (vector, wide) = if protected { (0, boot::protected_wake_entry()) } else { (WAKE as u32, 0) };
+        // SAFETY: the page is ordinary memory that holds the code of starting processors only, in its first half; the FACS is memory that
+        // is the guest's to write.
+        unsafe {
+            core::ptr::copy_nonoverlapping(start, WAKE as *mut u8, bytes);
+            ((facs + 12) as *mut u32).write_volatile(vector);
+            ((facs + 24) as *mut u64).write_unaligned(wide);
+        }
+        ring0::out16(port, u16::from(kind) << 10 | SLEEP_ENABLE);
+        clock::sleep(PATIENCE);
+        "nothing happened"
+    }
+
+    /// Suspends to disk, which this guest has none for; returns only where that cannot be done.
+    pub fn hibernate(&self) -> &'static str {
+        if let ([_, Some(kind)], Some((port, _))) = (self.registers.sleep, self.registers.control) {
+            ring0::out16(port, u16::from(kind) << 10 | SLEEP_ENABLE);
+        }
+        clock::sleep(PATIENCE);
+        "this machine has no S4"
+    }
+
+    /// The alarm of the real-time clock wakes it.
+    pub fn wake_by_alarm(&self) {
+        if let Some((_, enable)) = self.registers.event {
+            ring0::out16(enable, BUTTON | RTC_ALARM);
+        }
     }
 
     /// Resets the machine; returns only where that cannot be done.

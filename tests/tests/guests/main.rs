@@ -3,8 +3,10 @@
 mod agent;
 mod board;
 mod channels;
+mod clock;
 mod guard;
 mod lab;
+mod sleep;
 
 use std::time::Duration;
 

@@ -75,6 +75,25 @@ fn a_guest_has_another_name_at_its_destination_where_that_is_asked_for() -> Outc
 }
 
 #[test]
+fn a_clock_goes_on_at_the_destination_and_a_sleeping_guest_stays_where_it_is() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    say(&pair.source, "rtc set 2040 2 29 12 0 0\n", "ok 2040-02-29 12:0")?;
+    pair.migrate(&["--live", "--persistent"])?.ok();
+    pair.turn_around();
+    say(&pair.source, "rtc\n", "ok 2040-02-29 12:0")?;
+    say(&pair.source, "suspend\n", "ok suspending")?;
+    wait::until("it sleeps", PATIENCE, || state(&pair.source).is_ok_and(|now| now == "pm-suspended"))?;
+    let said = pair.migrate(&["--live"])?.fails(6);
+    assert!(said.contains("wake it first"), "{said}");
+    pair.source.reeve(&["domain", "dompmwakeup", "guest"])?.ok();
+    say(&pair.source, "", "reeve-guest: woke up")?;
+    pair.migrate(&["--live", "--persistent"])?.ok();
+    pair.turn_around();
+    say(&pair.source, "mem verify 77 24\n", "ok")?;
+    Ok(())
+}
+
+#[test]
 fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     let said = pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok();

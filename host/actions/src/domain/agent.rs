@@ -45,15 +45,15 @@ impl Conversations {
 }
 
 /// A conversation with the agent of a domain.
-struct Conversation {
-    agent: Agent<Console>,
+pub(super) struct Conversation {
+    pub agent: Agent<Console>,
     domain: String,
     _alone: OwnedMutexGuard<()>,
 }
 
 impl Conversation {
     /// What an agent's error is to a client.
-    fn told(&self, error: AgentError) -> Error {
+    pub fn told(&self, error: AgentError) -> Error {
         told(&self.domain, error)
     }
 }
@@ -76,7 +76,7 @@ fn told(domain: &str, error: AgentError) -> Error {
 
 impl Actions {
     /// A conversation with the agent of a running guest.
-    async fn conversation(&self, subject: &Subject) -> Result<Conversation, Error> {
+    pub(super) async fn conversation(&self, subject: &Subject) -> Result<Conversation, Error> {
         self.permits(subject, Request::Shutdown)?;
         let wait = tokio::time::timeout(TURN, self.conversations.wait(subject.uuid));
         let alone = wait.await.map_err(|_late| {

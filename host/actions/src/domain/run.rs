@@ -1,4 +1,4 @@
-//! Changing a running machine: reboot, reset, suspend, resume, wake.
+//! Changing a running machine: reboot, reset, suspend, resume.
 
 use reeve_agent::ShutdownMode as End;
 use reeve_domain::Request;
@@ -68,14 +68,6 @@ impl Actions {
         let subject = self.subject(actor, Verb::DomainSuspend, key)?;
         self.permits(&subject, Request::Resume)?;
         self.turn(actor, subject.uuid, Request::Resume).await?.resume().await.map_err(explain)?;
-        self.row(subject.uuid)
-    }
-
-    /// Wakes a guest that suspended itself; nothing to do when it runs.
-    pub async fn wake(&self, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
-        let subject = self.subject(actor, Verb::DomainSuspend, key)?;
-        self.permits(&subject, Request::Wake)?;
-        self.turn(actor, subject.uuid, Request::Wake).await?.wake().await.map_err(explain)?;
         self.row(subject.uuid)
     }
 }

@@ -239,6 +239,8 @@ impl Actions {
     /// once, beside the verbs.
     pub async fn follow_domains(self: Arc<Self>, stop: CancellationToken) {
         let mut events = self.bus.subscribe(None);
+        // Of guests that an earlier daemon did not hear any more.
+        self.keep_clocks().await;
         loop {
             let delivery = tokio::select! {
                 () = stop.cancelled() => return,
@@ -253,9 +255,15 @@ impl Actions {
                         }
                     }
                     EventKind::Domain { uuid, change: DomainChange::Resumed, .. } => self.relearn(uuid).await,
+                    EventKind::Domain { uuid, change: DomainChange::ClockChanged, .. } => {
+                        self.keep_clock(uuid).await;
+                    }
                     _ => {}
                 },
-                Delivery::Lagged { .. } => self.unplug_ended().await,
+                Delivery::Lagged { .. } => {
+                    self.unplug_ended().await;
+                    self.keep_clocks().await;
+                }
             }
         }
     }

@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use reeve_model::Error;
-use reeve_model::agent::ShutdownOptions;
+use reeve_model::agent::{PmSuspendOptions, ShutdownOptions};
 use reeve_model::api::StartOptions;
 use reeve_model::stats::DomainSummary;
 
 use crate::error::ApiError;
-use crate::extract::{Path, Query};
+use crate::extract::{self, Path, Query};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
@@ -98,6 +98,42 @@ pub(crate) async fn inject_nmi(
     Path(domain): Path<String>,
 ) -> Result<Json<DomainSummary>, ApiError> {
     Ok(Json(state.actions.inject_nmi(&actor, &domain).await?))
+}
+
+/// Has the agent in the guest suspend it to memory or disk.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/pm-suspend",
+    operation_id = "domain_pm_suspend",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    request_body = PmSuspendOptions,
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn pm_suspend(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+    extract::Json(body): extract::Json<PmSuspendOptions>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.suspend_guest(&actor, &domain, body).await?))
+}
+
+/// Wakes a guest that suspended itself; nothing happens when it runs.
+#[utoipa::path(
+    post,
+    path = "/v1/domains/{domain}/pm-wakeup",
+    operation_id = "domain_pm_wakeup",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn pm_wakeup(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainSummary>, ApiError> {
+    Ok(Json(state.actions.wake(&actor, &domain).await?))
 }
 
 /// Stops the machine at once.

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 
 use reeve_client::{Client, ClientError};
 use reeve_model::agent::{
-    AgentCommand, FreezeOptions, SetGuestTime, SetGuestVcpus, SetUserPassword, ShutdownOptions, TrimOptions,
+    AgentCommand, FreezeOptions, PmSuspendOptions, PmTarget, SetGuestTime, SetGuestVcpus, SetUserPassword,
+    ShutdownOptions, TrimOptions,
 };
 use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
 use reeve_model::block_job::{LimitBlockJob, StartBlockJob};
@@ -198,6 +199,7 @@ async fn a_running_guest_is_asked_and_made_to_begin_again() {
     refused(host.client.reboot_domain("web").await, ErrorCode::WrongState, "'web'");
     host.client.start_domain("web").await.unwrap();
     assert_eq!(host.client.reset_domain("web").await.unwrap().state, DomainState::Running);
+    assert_eq!(host.client.wake_domain("web").await.unwrap().state, DomainState::Running, "it does");
     assert_eq!(host.client.inject_nmi("web").await.unwrap().state, DomainState::Running);
     let both = DeviceOptions { live: true, config: true, persistent: false };
     host.client.set_stats_period("web", 10, both).await.unwrap();
@@ -228,6 +230,8 @@ async fn the_agent_of_a_guest_is_asked() {
     refused(client.freeze_guest("web", &FreezeOptions::default()).await, ErrorCode::Unsupported, none);
     refused(client.thaw_guest("web").await, ErrorCode::Unsupported, none);
     refused(client.trim_guest("web", TrimOptions::default()).await, ErrorCode::Unsupported, none);
+    let sleep = PmSuspendOptions { target: PmTarget::Mem, duration_s: 0 };
+    refused(client.suspend_guest("web", sleep).await, ErrorCode::Unsupported, none);
     refused(client.guest_time("web").await, ErrorCode::Unsupported, none);
     refused(client.set_guest_time("web", SetGuestTime::default()).await, ErrorCode::Unsupported, none);
     refused(client.guest_hostname("web").await, ErrorCode::Unsupported, none);

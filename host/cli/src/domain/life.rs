@@ -1,7 +1,7 @@
 //! The verbs of a domain's life that take nothing but the domain.
 
 use clap::Args;
-use reeve_model::agent::ShutdownOptions;
+use reeve_model::agent::{PmSuspendOptions, PmTarget, ShutdownOptions};
 use reeve_model::api::StartOptions;
 
 use super::{Done, Target};
@@ -75,6 +75,12 @@ verb!(
     "interrupted"
 );
 verb!(
+    /// It goes on where it suspended itself; one that runs just does.
+    Dompmwakeup,
+    wake_domain,
+    "is awake"
+);
+verb!(
     /// Nothing in the guest is asked; unwritten data may be lost. The definition stays.
     Destroy,
     destroy_domain,
@@ -92,6 +98,39 @@ verb!(
     resume_domain,
     "resumed"
 );
+
+/// Options of `reeve domain dompmsuspend`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The agent in the guest does it, and the guest may take its time: follow it with `reeve domain state`. From mem it is woken by
+`reeve domain dompmwakeup`; disk ends it, and its next start goes on from what it wrote.
+
+Examples:
+  reeve domain dompmsuspend web --target mem
+  reeve domain dompmsuspend web --target mem --duration 100     woken after that")]
+pub struct Dompmsuspend {
+    #[command(flatten)]
+    target: Target,
+    /// Where to: mem, disk, or hybrid, which is both
+    #[arg(long = "target", value_name = "WHERE", value_parser = parse_target)]
+    place: PmTarget,
+    /// Seconds after which it is woken; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    duration: u32,
+}
+
+fn parse_target(word: &str) -> Result<PmTarget, String> {
+    let found = PmTarget::ALL.into_iter().find(|target| target.as_str() == word);
+    found.ok_or_else(|| "it is mem, disk or hybrid".to_owned())
+}
+
+impl Dompmsuspend {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let options = PmSuspendOptions { target: self.place, duration_s: self.duration };
+        let row = context.client.suspend_guest(&self.target.domain, options).await?;
+        context.show(&Done::new(row, "is asked to suspend itself"))
+    }
+}
 
 /// Options of `reeve domain start`.
 #[derive(Debug, Args)]

@@ -265,6 +265,7 @@ fn describe(call: &Call) -> &'static str {
         Call::Resume => "a resume",
         Call::Reset => "a reset",
         Call::PowerButton => "the power button",
+        Call::Wake => "a wake-up",
         Call::Quit => "a request to end",
         Call::Status => "a question for its state",
         Call::Config => "a question for its configuration",

@@ -16,7 +16,7 @@ use reeve_model::stats::DomainStats;
 use reeve_model::tuning::{CpuStats, Tuning, VcpuInfo};
 use reeve_sys::process::Process;
 use reeve_sys::procfs;
-use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, Stats, Status};
+use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, PauseReason, Stats, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
@@ -83,7 +83,12 @@ impl KvmMachine {
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let runs = matches!(status, Status::Running | Status::Late { interrupted: false });
-        let vcpus = if runs { Vcpus::Running } else { Vcpus::Stopped };
+        let asleep = matches!(status, Status::Paused { reason: PauseReason::Suspended });
+        let vcpus = match runs {
+            true => Vcpus::Running,
+            false if asleep => Vcpus::Suspended,
+            false => Vcpus::Stopped,
+        };
         let socket = site.socket();
         let (config, targets) = (config.clone(), Mutex::new(targets(config)));
         let vcpus_present = count;
@@ -99,7 +104,7 @@ impl KvmMachine {
             vcpus: vcpus_present,
         });
         let (process, socket) = (Some(recorded), Some(socket));
-        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None }
+        Started { machine, events, vcpus, process, socket, missing: Vec::new(), present: None, clock: None }
     }
 
     async fn open(&self, call: Call) -> Result<UnixStream, DriverError> {
@@ -162,7 +167,7 @@ impl Machine for KvmMachine {
     }
 
     async fn wake(&self) -> Result<(), DriverError> {
-        Err(DriverError::Unsupported("guests of the native driver do not suspend themselves".to_owned()))
+        self.client.ask(Call::Wake).await
     }
 
     async fn destroy(&self) {

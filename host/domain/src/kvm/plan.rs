@@ -10,7 +10,7 @@ use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
-use super::{cpu, devices, smbios};
+use super::{clock, cpu, devices, smbios};
 use crate::driver::Refusal;
 use crate::names;
 
@@ -102,12 +102,15 @@ impl Plan {
             vcpus,
             max_vcpus: Some(config.vcpu.max),
             cpu: cpu::plan(config.cpu.as_ref(), &config.vcpu, cpu::host(), &mut refuse),
+            clock: clock::plan(&config.clock, clock::tsc(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
             boot,
             smbios: smbios::plan(config, &mut refuse),
             serials,
             devices,
+            suspend_to_mem: config.pm.mem(),
+            suspend_to_disk: config.pm.disk(),
             on_poweroff: action("on_poweroff", config.on_poweroff, &mut refuse),
             on_reboot: action("on_reboot", config.on_reboot, &mut refuse),
             on_crash: action("on_crash", config.on_crash, &mut refuse),

@@ -82,12 +82,14 @@ pub(crate) async fn adopt(
     driver: &Arc<dyn Driver>,
     mut record: RuntimeRecord,
 ) -> Result<(), DriverError> {
-    let Started { machine, events, vcpus, process, socket, missing, present } = driver.adopt(&record).await?;
+    let Started { machine, events, vcpus, process, socket, missing, present, clock } =
+        driver.adopt(&record).await?;
     let mut changed = false;
     for alias in &missing {
         changed |= devices::remove_named(&mut record.config, alias);
     }
     changed |= present.is_some_and(|count| devices::count_vcpus(&mut record.config, count));
+    changed |= clock.is_some_and(|seconds| record.config.clock.keep(seconds));
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
         warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
@@ -96,6 +98,7 @@ pub(crate) async fn adopt(
     {
         let mut inner = entry.lock();
         inner.phase = crate::turn::adopted_phase(vcpus);
+        inner.clock_set = clock.is_some().then(|| record.config.clock.clone());
         inner.live = Some(crate::entry::Live {
             id: record.id,
             config: Arc::new(record.config),

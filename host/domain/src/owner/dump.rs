@@ -33,7 +33,8 @@ impl Owner {
     pub(super) async fn dump_to(&self, actor: &Actor, core: File, live: bool) -> Result<(), DomainError> {
         let dumped = self.machine.dump(core, live).await;
         dumped.map_err(|source| self.entry.driver_error("dumped", source))?;
-        if !live && !self.entry.lock().phase.stands_still() {
+        let stands = |phase: Phase| phase.stands_still() || phase == Phase::PmSuspended;
+        if !live && !stands(self.entry.lock().phase) {
             self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
         }
         Ok(())

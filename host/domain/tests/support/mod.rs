@@ -14,7 +14,7 @@ use reeve_domain::{
 };
 use reeve_model::domain::{
     BlkioTune, ClockConfig, CpuTune, Devices, DomainConfig, DomainType, Extra, Features, LifecycleAction,
-    MemTune, MemoryBacking, NumaTune, OsConfig, VcpuConfig,
+    MemTune, MemoryBacking, NumaTune, OsConfig, PmConfig, VcpuConfig,
 };
 use reeve_model::event::DomainChange;
 use reeve_model::{Actor, Bytes, DomainState};
@@ -42,6 +42,7 @@ pub fn document(kind: DomainType, name: &str) -> DomainConfig {
         features: Features::default(),
         cpu: None,
         clock: ClockConfig::default(),
+        pm: PmConfig::default(),
         on_poweroff: LifecycleAction::Destroy,
         on_reboot: LifecycleAction::Restart,
         on_crash: LifecycleAction::Destroy,

@@ -1,6 +1,7 @@
 //! Rules that a domain must keep as a whole (guide ch. 20). One place for documents that operators write and for edits
 //! that policies make.
 
+mod clock;
 mod devices;
 mod sysinfo;
 mod tuning;
@@ -50,6 +51,7 @@ impl DomainConfig {
         tuning::check_memtune(&self.memtune)?;
         tuning::check_blkiotune(&self.blkiotune)?;
         tuning::check_numatune(&self.numatune)?;
+        clock::check(&self.clock)?;
         self.check_actions()?;
         self.check_boot()?;
         sysinfo::check(self)?;

@@ -18,11 +18,11 @@ use linux_loader::loader::elf::{Elf, PvhBootCapability};
 use linux_loader::loader::{self, KernelLoader, KernelLoaderResult};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion};
 
-use crate::acpi;
+use crate::acpi::{self, Board};
 use crate::config::SmbiosConfig;
 use crate::hypervisor::BootState;
 use crate::layout;
-use crate::legacy::CpuMask;
+use crate::legacy::{CpuMask, SleepStates};
 use crate::memory::Memory;
 use crate::smbios::{self, Hardware};
 
@@ -79,6 +79,10 @@ pub struct BootSource<'a> {
     pub max_vcpus: u32,
     /// Serial ports, for the tables.
     pub serials: usize,
+    /// There is a real-time clock, for the tables.
+    pub rtc: bool,
+    /// Sleep states, for the tables.
+    pub sleep: SleepStates,
     /// What the guest is told about its machine.
     pub smbios: &'a SmbiosConfig,
     /// What there is of it.
@@ -102,7 +106,16 @@ enum Usage {
 
 /// Loads everything into cleared memory and returns how the first vCPU enters the kernel.
 pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootError> {
-    let rsdp = acpi::write_tables(memory, &source.present, source.max_vcpus, source.serials)?;
+    let rsdp = acpi::write_tables(
+        memory,
+        &Board {
+            present: &source.present,
+            max_vcpus: source.max_vcpus,
+            serials: source.serials,
+            rtc: source.rtc,
+            sleep: source.sleep,
+        },
+    )?;
     smbios::write(memory, source.smbios, source.hardware)?;
     let mut cmdline = source.cmdline.as_bytes().to_vec();
     cmdline.push(0);

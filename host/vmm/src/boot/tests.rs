@@ -31,6 +31,8 @@ fn boot(memory: &Memory, kernel: &[u8], initrd: Option<&[u8]>) -> Result<BootSta
             present: CpuMask::first(1),
             max_vcpus: 1,
             serials: 1,
+            rtc: true,
+            sleep: crate::legacy::SleepStates { mem: true, disk: true },
             smbios: &SmbiosConfig::default(),
             hardware: Hardware { sockets: 1, cores: 1, threads: 1, memory: 4 << 20 },
         },

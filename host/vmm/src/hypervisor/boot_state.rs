@@ -26,6 +26,16 @@ pub enum BootState {
         /// Address of the entry point.
         entry: u64,
     },
+    /// Woken up: 32-bit protected mode without paging.
+    Protected {
+        /// Address of the entry point.
+        entry: u64,
+    },
+    /// Woken up: real mode.
+    Real {
+        /// Address of the entry point, below 1 MiB.
+        entry: u32,
+    },
     /// 64-bit Linux boot protocol: long mode with the first 4 GiB mapped, `rsi` points to the zero page. Page tables
     /// and GDT are in guest memory at the addresses of the layout.
     Long {
@@ -49,6 +59,15 @@ impl Vcpu {
     /// Puts the vCPU before the first instruction of a kernel.
     pub fn set_boot_state(&self, boot: BootState) -> Result<(), HypervisorError> {
         let mut sregs = self.fd.get_sregs().tried_to("read vCPU registers")?;
+        if let BootState::Real { entry } = boot {
+            // All else is as at power-on.
+            sregs.cs.selector = (entry >> 4) as u16;
+            sregs.cs.base = u64::from(entry & !0xf);
+            let regs =
+                kvm_regs { rflags: RFLAGS_RESERVED, rip: u64::from(entry & 0xf), ..Default::default() };
+            self.fd.set_sregs(&sregs).tried_to("set vCPU registers")?;
+            return self.fd.set_regs(&regs).tried_to("set vCPU registers");
+        }
         let (data, code) = (segment(DATA_SELECTOR, 3), segment(CODE_SELECTOR, 11));
         let data = kvm_segment { db: 1, ..data };
         for target in [&mut sregs.ds, &mut sregs.es, &mut sregs.fs, &mut sregs.gs, &mut sregs.ss] {
@@ -59,13 +78,16 @@ impl Vcpu {
         sregs.tr = task;
         let mut regs = kvm_regs { rflags: RFLAGS_RESERVED, ..Default::default() };
         match boot {
-            BootState::Pvh { entry } => {
+            BootState::Real { .. } => {}
+            BootState::Protected { entry } | BootState::Pvh { entry } => {
                 sregs.cs = kvm_segment { db: 1, ..code };
                 sregs.cr0 = CR0_PE | CR0_ET;
                 sregs.cr4 = 0;
                 sregs.efer = 0;
                 regs.rip = entry;
-                regs.rbx = layout::PVH_INFO;
+                if matches!(boot, BootState::Pvh { .. }) {
+                    regs.rbx = layout::PVH_INFO;
+                }
             }
             BootState::Long { entry } => {
                 sregs.cs = kvm_segment { l: 1, ..code };

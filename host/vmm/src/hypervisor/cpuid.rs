@@ -4,7 +4,7 @@
 use kvm_bindings::{CpuId, kvm_cpuid_entry2};
 
 use super::HypervisorError;
-use crate::config::{CpuConfig, CpuTopology};
+use crate::config::{ClockConfig, CpuConfig, CpuTopology};
 
 const VENDOR: u32 = 0;
 const FEATURES: u32 = 1;
@@ -12,6 +12,10 @@ const CACHES: u32 = 4;
 const TOPOLOGY: u32 = 0xb;
 const TOPOLOGY_V2: u32 = 0x1f;
 const VENDOR_EXTENDED: u32 = 0x8000_0000;
+/// What KVM offers its guests.
+const KVM_FEATURES: u32 = 0x4000_0001;
+/// The paravirtual clock in both of its forms, and that it never goes back.
+const KVM_CLOCK: u32 = 1 | 1 << 3 | 1 << 24;
 const HYPERVISOR_PRESENT: u32 = 1 << 31;
 const HYPER_THREADING: u32 = 1 << 28;
 /// Level types of leaf 0xb.
@@ -24,6 +28,7 @@ pub(super) fn for_vcpu(
     index: u32,
     count: u32,
     cpu: &CpuConfig,
+    clock: &ClockConfig,
 ) -> Result<CpuId, HypervisorError> {
     let CpuTopology { cores, threads, .. } =
         cpu.topology.unwrap_or(CpuTopology { cores: count, threads: 1, sockets: 1 });
@@ -42,6 +47,7 @@ pub(super) fn for_vcpu(
                     false => entry.edx & !HYPER_THREADING,
                 };
             }
+            KVM_FEATURES if !clock.kvmclock => entry.eax &= !KVM_CLOCK,
             // Every cache level is a core's own: bits 14 to 25 say how many threads share it, 26 to 31 how many cores there are.
             CACHES => {
                 entry.eax = entry.eax & 0x3fff | (threads - 1) << 14 | ((1 << core_bits) - 1).min(0x3f) << 26;
@@ -100,7 +106,7 @@ mod tests {
     #[test]
     fn every_vcpu_has_its_own_id_and_one_socket() {
         let host = CpuId::from_entries(&[leaf(1, 0), leaf(0xb, 0), leaf(0xb, 1), leaf(0xb, 2)]).unwrap();
-        let guest = for_vcpu(&host, 2, 3, &CpuConfig::default()).unwrap();
+        let guest = for_vcpu(&host, 2, 3, &CpuConfig::default(), &ClockConfig::default()).unwrap();
         let [features, threads, cores, end] = guest.as_slice() else { panic!("four leaves") };
         assert_eq!((features.ebx >> 24, features.ebx >> 16 & 0xff), (2, 4));
         assert_eq!((threads.ebx, threads.ecx, threads.edx), (1, 0x100, 2));
@@ -112,12 +118,24 @@ mod tests {
     fn sockets_cores_and_threads_are_told() {
         let host = CpuId::from_entries(&[leaf(1, 0), leaf(4, 0), leaf(0xb, 0), leaf(0xb, 1)]).unwrap();
         let topology = Some(CpuTopology { cores: 4, threads: 2, sockets: 2 });
-        let guest = for_vcpu(&host, 9, 16, &CpuConfig { topology, ..CpuConfig::default() }).unwrap();
+        let guest =
+            for_vcpu(&host, 9, 16, &CpuConfig { topology, ..CpuConfig::default() }, &ClockConfig::default())
+                .unwrap();
         let [features, caches, threads, cores] = guest.as_slice() else { panic!("four leaves") };
         assert_eq!((features.ebx >> 24, features.ebx >> 16 & 0xff, features.edx >> 28 & 1), (9, 8, 1));
         assert_eq!((caches.eax >> 14 & 0xfff, caches.eax >> 26), (1, 3));
         assert_eq!((threads.eax, threads.ebx), (1, 2));
         assert_eq!((cores.eax, cores.ebx, cores.edx), (3, 8, 9));
+    }
+
+    #[test]
+    fn a_guest_without_the_paravirtual_clock_is_not_told_of_it() {
+        let mut features = leaf(KVM_FEATURES, 0);
+        features.eax = 0x0100_00ff;
+        let host = CpuId::from_entries(&[features]).unwrap();
+        let without = ClockConfig { kvmclock: false, ..ClockConfig::default() };
+        let told = |clock| for_vcpu(&host, 0, 1, &CpuConfig::default(), clock).unwrap().as_slice()[0].eax;
+        assert_eq!((told(&ClockConfig::default()), told(&without)), (0x0100_00ff, 0xf6));
     }
 
     #[test]
@@ -132,7 +150,7 @@ mod tests {
             vendor: Some("GenuineIntel".to_owned()),
             signature: Some((21, 0x31, 2)),
         };
-        let guest = for_vcpu(&host, 0, 1, &cpu).unwrap();
+        let guest = for_vcpu(&host, 0, 1, &cpu, &ClockConfig::default()).unwrap();
         let [vendor, features] = guest.as_slice() else { panic!("two leaves") };
         assert_eq!(vendor.ebx.to_le_bytes(), *b"Genu");
         assert_eq!((vendor.edx.to_le_bytes(), vendor.ecx.to_le_bytes()), (*b"ineI", *b"ntel"));
@@ -152,7 +170,7 @@ mod tests {
         let cpu = CpuConfig { words: vec![sse3], signature: Some((6, 44, 1)), ..CpuConfig::default() };
         let vm = kvm.create_vm().unwrap();
         let vcpu = vm.create_vcpu(0).unwrap();
-        vcpu.set_cpuid2(&for_vcpu(&host, 0, 1, &cpu).unwrap()).unwrap();
+        vcpu.set_cpuid2(&for_vcpu(&host, 0, 1, &cpu, &ClockConfig::default()).unwrap()).unwrap();
         let kept = vcpu.get_cpuid2(kvm_bindings::KVM_MAX_CPUID_ENTRIES).unwrap();
         let features = kept.as_slice().iter().find(|entry| entry.function == 1).unwrap();
         assert_eq!(features.eax, 2 << 16 | 6 << 8 | 12 << 4 | 1);

@@ -6,6 +6,7 @@ mod boot_state;
 mod cpuid;
 mod interrupts;
 mod state;
+mod timing;
 mod vcpu;
 mod vm;
 
@@ -13,10 +14,13 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 
 use kvm_ioctls::{Cap, Kvm};
 
+use crate::config::ClockConfig;
+
 pub use blocks::{BlockError, MemoryBlocks};
 pub use boot_state::{BOOT_GDT, BootState};
 pub use interrupts::PinTrigger;
 pub use state::{VcpuRegisters, VcpuState, VmState};
+pub use timing::TscSupport;
 pub(crate) use vcpu::kick_current;
 pub use vcpu::{Buses, Exit, Vcpu};
 pub use vm::Vm;
@@ -98,8 +102,8 @@ impl Hypervisor {
         Ok(found.as_slice().iter().map(entry).collect())
     }
 
-    /// A machine without memory and vCPUs, with interrupt controllers and timer.
-    pub fn create_vm(&self) -> Result<Vm, HypervisorError> {
-        Vm::new(&self.kvm)
+    /// A machine without memory and vCPUs, with interrupt controllers and the timers that it is to have.
+    pub fn create_vm(&self, clock: &ClockConfig) -> Result<Vm, HypervisorError> {
+        Vm::new(&self.kvm, clock)
     }
 }

@@ -61,7 +61,16 @@ impl VcpuState {
 #[serde(deny_unknown_fields)]
 pub struct VmState {
     irqchips: [kvm_irqchip; 3],
-    pit: kvm_pit_state2,
+    /// None in a machine without the timer.
+    #[serde(default)]
+    pit: Option<kvm_pit_state2>,
+}
+
+impl VmState {
+    /// Whether there is an interval timer.
+    pub fn has_pit(&self) -> bool {
+        self.pit.is_some()
+    }
 }
 
 /// MSRs as pairs of number and value.
@@ -177,7 +186,8 @@ impl Vm {
         for chip in &mut irqchips {
             self.fd.get_irqchip(chip).tried_to("read an interrupt controller")?;
         }
-        Ok(VmState { irqchips, pit: self.fd.get_pit2().tried_to("read the timer")? })
+        let pit = self.has_pit.then(|| self.fd.get_pit2().tried_to("read the timer")).transpose()?;
+        Ok(VmState { irqchips, pit })
     }
 
     /// Goes back to a state.
@@ -186,7 +196,10 @@ impl Vm {
             let chip = kvm_irqchip { chip_id, ..*chip };
             self.fd.set_irqchip(&chip).tried_to("set an interrupt controller")?;
         }
-        self.fd.set_pit2(&state.pit).tried_to("set the timer")
+        match state.pit.as_ref().filter(|_| self.has_pit) {
+            Some(pit) => self.fd.set_pit2(pit).tried_to("set the timer"),
+            None => Ok(()),
+        }
     }
 
     /// The paravirtual clock in nanoseconds.

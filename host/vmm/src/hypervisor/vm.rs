@@ -11,8 +11,8 @@ use kvm_ioctls::{Kvm, VmFd};
 use vm_memory::{Address, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::interrupts::Interrupts;
-use super::{HypervisorError, MemoryBlocks, PinTrigger, Tried, Vcpu};
-use crate::config::{CpuConfig, MemoryRegion};
+use super::{HypervisorError, MemoryBlocks, PinTrigger, Tried, Vcpu, timing};
+use crate::config::{ClockConfig, CpuConfig, MemoryRegion, MissedTicks};
 use crate::layout;
 use crate::memory::{DirtyPages, Memory};
 
@@ -28,16 +28,25 @@ pub struct Vm {
     blocks: Vec<Arc<MemoryBlocks>>,
     /// Most memory slots.
     slots: usize,
+    pub(super) has_pit: bool,
+    /// Vcpus can be kept to the paravirtual features that they are told of.
+    enforces_features: bool,
 }
 
 impl Vm {
-    pub(super) fn new(kvm: &Kvm) -> Result<Self, HypervisorError> {
+    pub(super) fn new(kvm: &Kvm, clock: &ClockConfig) -> Result<Self, HypervisorError> {
         let fd = Arc::new(kvm.create_vm().tried_to("create a virtual machine")?);
         fd.set_identity_map_address(layout::KVM_IDENTITY_MAP).tried_to("set its identity map")?;
         fd.set_tss_address(layout::KVM_TSS as usize).tried_to("set its task state address")?;
         fd.create_irq_chip().tried_to("create interrupt controllers")?;
-        let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
-        fd.create_pit2(pit).tried_to("create a timer")?;
+        if let Some(missed) = clock.pit {
+            let pit = kvm_pit_config { flags: KVM_PIT_SPEAKER_DUMMY, ..Default::default() };
+            fd.create_pit2(pit).tried_to("create a timer")?;
+            // KVM gives ticks that were late unless it is told not to.
+            if missed == MissedTicks::Discard {
+                timing::drop_late_ticks(&fd)?;
+            }
+        }
         let cpuid = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).tried_to("list CPU features")?;
         let interrupts = Arc::new(Interrupts::new(Arc::clone(&fd)));
         let msr_numbers = super::state::msr_numbers(kvm)?.into();
@@ -49,6 +58,8 @@ impl Vm {
             memory: None,
             blocks: Vec::new(),
             slots: kvm.get_nr_memslots(),
+            has_pit: clock.pit.is_some(),
+            enforces_features: timing::enforces_features(kvm),
         })
     }
 
@@ -125,10 +136,20 @@ impl Vm {
     }
 
     /// vCPU number `index` of `count`. It waits for INIT and SIPI unless it is the first.
-    pub fn create_vcpu(&self, index: u32, count: u32, cpu: &CpuConfig) -> Result<Vcpu, HypervisorError> {
+    pub fn create_vcpu(
+        &self,
+        index: u32,
+        count: u32,
+        cpu: &CpuConfig,
+        clock: &ClockConfig,
+    ) -> Result<Vcpu, HypervisorError> {
         let fd = self.fd.create_vcpu(u64::from(index)).tried_to("create a vCPU")?;
-        let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count, cpu)?;
+        timing::set_tsc(&fd, clock)?;
+        let cpuid = super::cpuid::for_vcpu(&self.cpuid, index, count, cpu, clock)?;
         fd.set_cpuid2(&cpuid).tried_to("set CPU features")?;
+        if !clock.kvmclock && self.enforces_features {
+            timing::enforce_features(&fd)?;
+        }
         Ok(Vcpu::new(fd, Arc::clone(&self.msr_numbers)))
     }
 

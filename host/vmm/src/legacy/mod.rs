@@ -11,14 +11,23 @@ pub(crate) mod serial;
 pub use cpus::{CpuHotplug, CpuHotplugState, CpuMask};
 pub use keyboard::Keyboard;
 pub use pci_ports::PciPorts;
-pub use power::{PowerManagement, PowerState, SLEEP_TYPE_S5};
-pub use rtc::{Rtc, RtcState};
+pub use power::{PowerManagement, PowerState, SLEEP_TYPE_S3, SLEEP_TYPE_S4, SLEEP_TYPE_S5, SleepStates};
+pub use rtc::{CENTURY_REGISTER, Rtc, RtcState, RtcTime};
 pub use serial::{SerialPort, SerialState};
 
 /// What a guest can ask its machine for.
 pub trait Chassis: Send + Sync {
     /// The guest switched itself off.
     fn power_off(&self);
+
+    /// The guest suspended itself to memory.
+    fn suspend(&self);
+
+    /// The guest suspended itself to its disk, and needs the machine no more.
+    fn hibernate(&self);
+
+    /// Something that the guest wants to be woken by has happened.
+    fn wake(&self);
 
     /// The guest pulled a reset line.
     fn reset(&self);

@@ -10,6 +10,10 @@ use super::Chassis;
 use crate::bus::BusDevice;
 use crate::hypervisor::PinTrigger;
 
+/// `SLP_TYP` that means S3 (suspended to memory); also in the DSDT.
+pub const SLEEP_TYPE_S3: u8 = 1;
+/// `SLP_TYP` that means S4 (suspended to disk); also in the DSDT.
+pub const SLEEP_TYPE_S4: u8 = 2;
 /// `SLP_TYP` that means S5 (soft off); also in the DSDT.
 pub const SLEEP_TYPE_S5: u8 = 5;
 /// Offset of the PM1a control block.
@@ -34,13 +38,25 @@ pub const LEN: usize = 14;
 const STATUS: usize = 0;
 const ENABLE: usize = 2;
 const POWER_BUTTON: u16 = 1 << 8;
+const RTC_ALARM: u16 = 1 << 10;
+const WOKEN: u16 = 1 << 15;
 const SCI_ENABLE: u16 = 1;
 const SLEEP_ENABLE: u16 = 1 << 13;
 const TIMER_HZ: u128 = 3_579_545;
 
+/// Sleep states that the guest may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SleepStates {
+    /// S3.
+    pub mem: bool,
+    /// S4.
+    pub disk: bool,
+}
+
 /// The ports of [`crate::layout::ACPI_PM_PORTS`].
 pub struct PowerManagement {
     registers: Mutex<Registers>,
+    states: SleepStates,
     chassis: Arc<dyn Chassis>,
     sci: PinTrigger,
     timer: Mutex<Timer>,
@@ -87,10 +103,10 @@ struct Registers {
 
 impl PowerManagement {
     /// Power management that interrupts by `sci`.
-    pub fn new(chassis: Arc<dyn Chassis>, sci: PinTrigger) -> Arc<Self> {
+    pub fn new(chassis: Arc<dyn Chassis>, sci: PinTrigger, states: SleepStates) -> Arc<Self> {
         let registers = Mutex::default();
         let timer = Mutex::new(Timer { before: Duration::ZERO, since: Instant::now() });
-        Arc::new(Self { registers, chassis, sci, timer })
+        Arc::new(Self { registers, states, chassis, sci, timer })
     }
 
     /// What to save.
@@ -128,6 +144,26 @@ impl PowerManagement {
     pub fn press_power_button(&self) {
         let mut registers = self.registers();
         registers.status |= POWER_BUTTON;
+        self.update_sci(&registers);
+    }
+
+    /// The alarm of the real-time clock went off, which wakes a guest that wants it to.
+    pub fn rtc_alarm(&self) {
+        let mut registers = self.registers();
+        registers.status |= RTC_ALARM;
+        self.update_sci(&registers);
+        let wakes = registers.enable & RTC_ALARM != 0;
+        drop(registers);
+        if wakes {
+            self.chassis.wake();
+        }
+    }
+
+    /// As it is when a guest wakes up from S3: it has slept, and what has happened meanwhile is still to be seen.
+    pub fn wake(&self) {
+        let mut registers = self.registers();
+        let status = registers.status & (POWER_BUTTON | RTC_ALARM) | WOKEN;
+        *registers = Registers { status, events: registers.events, ..Registers::default() };
         self.update_sci(&registers);
     }
 
@@ -206,8 +242,12 @@ impl BusDevice for PowerManagement {
         self.update_sci(&registers);
         let sleep_type = (registers.control >> 10 & 7) as u8;
         drop(registers);
-        if sleep && sleep_type == SLEEP_TYPE_S5 {
-            self.chassis.power_off();
+        match sleep_type {
+            _ if !sleep => {}
+            SLEEP_TYPE_S5 => self.chassis.power_off(),
+            SLEEP_TYPE_S3 if self.states.mem => self.chassis.suspend(),
+            SLEEP_TYPE_S4 if self.states.disk => self.chassis.hibernate(),
+            _ => {}
         }
     }
 }

@@ -34,6 +34,18 @@ impl Chassis for MachineChassis {
         self.stop(GuestStop::PowerOff);
     }
 
+    fn suspend(&self) {
+        self.stop(GuestStop::Suspend);
+    }
+
+    fn hibernate(&self) {
+        self.stop(GuestStop::Hibernate);
+    }
+
+    fn wake(&self) {
+        self.signals.wake_wanted();
+    }
+
     fn reset(&self) {
         self.stop(GuestStop::Reset);
     }

@@ -12,8 +12,10 @@ mod fds;
 mod function;
 mod gate;
 mod pinning;
+mod rtc;
 mod save;
 mod signals;
+mod sleep;
 mod vcpu_thread;
 
 use std::collections::BTreeMap;
@@ -37,7 +39,9 @@ use crate::bus::BusError;
 use crate::config::{ConfigError, CpuTopology, DeviceConfig, DiskLimits, VmConfig};
 use crate::console::Console;
 use crate::hypervisor::{Buses, Hypervisor, HypervisorError, Vm, VmState};
-use crate::legacy::{CpuHotplug, Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, power, serial};
+use crate::legacy::{
+    CpuHotplug, Keyboard, PciPorts, PowerManagement, Rtc, SerialPort, SleepStates, power, serial,
+};
 use crate::memory::{DirtyPages, Memory, MemoryError};
 use crate::pci::{ConfigStateError, Ejected, HotplugController, Watchdog};
 use crate::protocol::{DiskSwitch, Stats};
@@ -79,6 +83,9 @@ pub enum MachineError {
     /// Saved state of the host bridge does not fit.
     #[error("the saved host bridge does not fit: {0}")]
     Bridge(#[from] ConfigStateError),
+    /// The real-time clock has no timer.
+    #[error("the real-time clock has no timer: {0}")]
+    Clock(#[source] io::Error),
     /// A vCPU has no thread.
     #[error("vCPU {index} has no thread: {source}")]
     Thread {
@@ -122,7 +129,7 @@ pub struct Machine {
     buses: Arc<Buses>,
     serials: Vec<Arc<SerialPort>>,
     power: Arc<PowerManagement>,
-    rtc: Arc<Rtc>,
+    rtc: Option<Arc<Rtc>>,
     devices: Devices,
     hotplug: Arc<HotplugController>,
     cpus: Arc<CpuHotplug>,
@@ -148,7 +155,7 @@ impl Machine {
         let initrd = config.boot.initrd.map(|initrd| fds.file(initrd)).transpose()?;
         let regions = config.memory_regions();
         let (ram, memory) = memory::allocate_with(&config.memory, &regions)?;
-        let mut vm = Hypervisor::new(fds.get(config.kvm)?)?.create_vm()?;
+        let mut vm = Hypervisor::new(fds.get(config.kvm)?)?.create_vm(&config.clock)?;
         vm.set_memory(&ram, &memory, &regions)?;
         let vm = Arc::new(vm);
         let gate = Arc::new(Gate::new());
@@ -173,9 +180,9 @@ impl Machine {
         )?;
         let keyboard = Arc::new(Keyboard::new(chassis.clone()));
         buses.port.insert(layout::I8042_PORTS.start, range_len(&layout::I8042_PORTS), keyboard)?;
-        let rtc = Arc::new(Rtc::default());
-        buses.port.insert(layout::RTC_PORTS.start, range_len(&layout::RTC_PORTS), rtc.clone())?;
-        let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI));
+        let states = SleepStates { mem: config.suspend_to_mem, disk: config.suspend_to_disk };
+        let power = PowerManagement::new(chassis.clone(), vm.pin(layout::ACPI_SCI), states);
+        let rtc = rtc::attach(&config.clock, &vm, &signals, &power, &buses.port)?;
         buses.port.insert(layout::ACPI_PM_PORTS.start, range_len(&layout::ACPI_PM_PORTS), power.clone())?;
         let hotplug = hotplug(&devices, &power, &signals);
         buses.port.insert(layout::HOTPLUG_PORTS.start, range_len(&layout::HOTPLUG_PORTS), hotplug.clone())?;
@@ -224,7 +231,7 @@ impl Machine {
         // All vCPUs exist before the first thread: KVM fixes what they share when one of them is used.
         let count = self.config.vcpu_limit();
         let vcpus = (0..count)
-            .map(|index| self.vm.create_vcpu(index, count, &self.config.cpu))
+            .map(|index| self.vm.create_vcpu(index, count, &self.config.cpu, &self.config.clock))
             .collect::<Result<Vec<_>, _>>()?;
         self.gate.set_present(&self.cpus.present());
         for (index, vcpu) in (0..).zip(vcpus) {
@@ -259,6 +266,8 @@ impl Machine {
             present: self.cpus.present(),
             max_vcpus: self.config.vcpu_limit(),
             serials: self.config.serials.len(),
+            rtc: self.config.clock.rtc.is_some(),
+            sleep: SleepStates { mem: self.config.suspend_to_mem, disk: self.config.suspend_to_disk },
             smbios: &self.config.smbios,
             hardware: self.hardware(),
         };
@@ -273,6 +282,7 @@ impl Machine {
             self.devices.resume();
         }
         self.devices.go_on();
+        self.rtc.iter().for_each(|rtc| rtc.go_on());
         self.gate.open();
         self.watchdog().iter().for_each(|watchdog| watchdog.go_on());
     }
@@ -280,12 +290,18 @@ impl Machine {
     /// Stops the vCPUs and waits until they stand still.
     pub fn pause(&self) {
         self.gate.close_and_wait();
+        self.rtc.iter().for_each(|rtc| rtc.halt());
         self.watchdog().iter().for_each(|watchdog| watchdog.halt());
     }
 
     /// The watchdog, if there is one.
     pub fn watchdog(&self) -> Option<&Arc<Watchdog>> {
         self.devices.watchdog()
+    }
+
+    /// The real-time clock, if there is one.
+    pub fn rtc(&self) -> Option<&Arc<Rtc>> {
+        self.rtc.as_ref()
     }
 
     /// Sends every vCPU a non-maskable interrupt.
@@ -301,6 +317,7 @@ impl Machine {
         self.devices.reset();
         self.serials.iter().for_each(|serial| serial.reset());
         self.power.reset();
+        self.rtc.iter().for_each(|rtc| rtc.reset());
         self.vm.blocks().iter().try_for_each(|blocks| blocks.reset())?;
         memory::clear(&self.memory);
         self.load()

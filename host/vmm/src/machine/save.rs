@@ -70,7 +70,7 @@ impl Machine {
         let board = BoardState {
             serials: self.serials.iter().map(|serial| serial.state()).collect(),
             power: self.power.state(),
-            rtc: self.rtc.state(),
+            rtc: self.rtc.as_ref().map(|rtc| rtc.state()),
             config_address: self.devices.config_ports().address(),
             bridge: self.devices.root().bridge(),
             hotplug: self.hotplug.state(),
@@ -111,7 +111,9 @@ impl Machine {
         self.devices.config_ports().set_address(board.config_address);
         self.devices.restore(&state.devices)?;
         self.hotplug.restore(&board.hotplug);
-        if !self.rtc.restore(&board.rtc) {
+        if let (Some(rtc), Some(saved)) = (&self.rtc, &board.rtc)
+            && !rtc.restore(saved)
+        {
             return Err(StateError::Board("real-time clock").into());
         }
         for (port, saved) in self.serials.iter().zip(&board.serials) {

@@ -17,6 +17,10 @@ pub enum GuestStop {
     PowerOff,
     /// It pulled a reset line.
     Reset,
+    /// It suspended itself to memory.
+    Suspend,
+    /// It suspended itself to its disk.
+    Hibernate,
     /// It failed; a sentence says how.
     Crash(String),
 }
@@ -42,6 +46,10 @@ pub struct Happened {
     pub job_moved: bool,
     /// A disk stands on an error.
     pub disk_stopped: bool,
+    /// Something has happened that wakes a suspended guest.
+    pub wake: bool,
+    /// The guest has set the real-time clock, which is so many seconds ahead of its basis.
+    pub clock_set: Option<i64>,
 }
 
 /// The mailbox of the event loop.
@@ -107,6 +115,18 @@ impl Signals {
     /// A disk stands on an error.
     pub fn disk_stopped(&self) {
         self.lock().disk_stopped = true;
+        self.wake();
+    }
+
+    /// Something has happened that wakes a suspended guest.
+    pub fn wake_wanted(&self) {
+        self.lock().wake = true;
+        self.wake();
+    }
+
+    /// The guest has set the real-time clock.
+    pub fn clock_set(&self, adjustment: i64) {
+        self.lock().clock_set = Some(adjustment);
         self.wake();
     }
 

@@ -3,7 +3,7 @@ use std::fs::File;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::*;
-use crate::config::{CpuConfig, MemoryConfig};
+use crate::config::{ClockConfig, CpuConfig, MemoryConfig};
 use crate::hypervisor::{BootState, Buses, Exit, Hypervisor, Vm};
 use crate::memory::{self, Memory};
 
@@ -71,7 +71,7 @@ fn program(address: u32, pages: u32) -> Vec<u8> {
 
 fn vm(memory: &Memory) -> Vm {
     let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
-    let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm().unwrap();
+    let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm(&ClockConfig::default()).unwrap();
     vm.set_memory(memory, memory, &[]).unwrap();
     vm
 }
@@ -82,7 +82,7 @@ fn what_guest_and_devices_write_is_reported_once_each() {
     const FIRST: u64 = 0x20_0000;
     let memory = memory();
     let vm = vm(&memory);
-    let mut vcpu = vm.create_vcpu(0, 1, &CpuConfig::default()).unwrap();
+    let mut vcpu = vm.create_vcpu(0, 1, &CpuConfig::default(), &ClockConfig::default()).unwrap();
     let buses = Buses::default();
     let mut run = || {
         vcpu.set_boot_state(BootState::Pvh { entry: CODE }).unwrap();

@@ -172,8 +172,9 @@ pub struct BoardState {
     pub serials: Vec<SerialState>,
     /// ACPI power management.
     pub power: PowerState,
-    /// Real-time clock.
-    pub rtc: RtcState,
+    /// Real-time clock, where there is one.
+    #[serde(default)]
+    pub rtc: Option<RtcState>,
     /// Address register of the PCI configuration ports.
     pub config_address: u32,
     /// Host bridge.
@@ -288,6 +289,13 @@ impl MachineState {
         }
         if self.board.serials.len() != config.serials.len() {
             return Err(count("serial ports", self.board.serials.len() as u32, config.serials.len() as u32));
+        }
+        let clock = &config.clock;
+        if self.board.rtc.is_some() != clock.rtc.is_some() {
+            return Err(StateError::Board("real-time clock"));
+        }
+        if self.vm.has_pit() != clock.pit.is_some() {
+            return Err(StateError::Board("interval timer"));
         }
         let mut seen = BTreeSet::new();
         for saved in &self.devices {

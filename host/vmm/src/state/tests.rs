@@ -6,8 +6,8 @@ use vm_memory::{Bytes, GuestAddress};
 
 use super::*;
 use crate::config::{
-    BalloonConfig, BootConfig, ConsoleConfig, ConsoleEnd, ConsolePort, CpuConfig, DeviceConfig, DeviceKind,
-    FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig, SmbiosConfig,
+    BalloonConfig, BootConfig, ClockConfig, ConsoleConfig, ConsoleEnd, ConsolePort, CpuConfig, DeviceConfig,
+    DeviceKind, FdIndex, LifecycleAction, MemoryConfig, RngConfig, SandboxConfig, SerialConfig, SmbiosConfig,
 };
 use crate::console::Console;
 use crate::machine::{Consoles, FdTable, Machine, Parts, Signals};
@@ -139,6 +139,7 @@ fn config() -> VmConfig {
         vcpus: 2,
         max_vcpus: None,
         cpu: CpuConfig::default(),
+        clock: ClockConfig::default(),
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: String::new() },
@@ -149,6 +150,8 @@ fn config() -> VmConfig {
             device("rng0", DeviceKind::Rng(rng)),
             device("balloon0", DeviceKind::Balloon(balloon)),
         ],
+        suspend_to_mem: true,
+        suspend_to_disk: true,
         on_poweroff: LifecycleAction::default(),
         on_reboot: LifecycleAction::default(),
         on_crash: LifecycleAction::default(),
@@ -184,6 +187,7 @@ fn timeless(state: &MachineState) -> Vec<u8> {
     let mut state = state.clone();
     state.clock = 0;
     state.board.power.timer_ns = 0;
+    state.board.rtc.as_mut().unwrap().time = None;
     serde_json::to_vec(&(state.shape, &state.board, &state.devices)).unwrap()
 }
 
@@ -207,6 +211,8 @@ fn state_of_another_machine_is_refused() {
         change(&mut other);
         machine(&other, Some(&state)).err().expect("it does not fit").to_string()
     };
+    assert!(refused(&|config| config.clock.rtc = None).contains("real-time clock"));
+    assert!(refused(&|config| config.clock.pit = None).contains("interval timer"));
     assert!(refused(&|config| config.memory.bytes = 32 * MIB).contains("bytes of memory"));
     assert!(refused(&|config| config.vcpus = 1).contains("2 vCPUs"));
     assert!(refused(&|config| config.serials.clear()).contains("serial ports"));

@@ -12,11 +12,14 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Gives an event its number and keeps it. Where a migration is in post-copy replaces where it was. A balloon change replaces the one before: the guest makes as many as it
+    /// Gives an event its number and keeps it. Where a migration is in post-copy replaces where it was. A change of the balloon or the clock replaces the one before: the guest makes as many as it
     /// likes, and they must not push out what matters.
     pub(super) fn push(&mut self, event: Event) -> u64 {
         if matches!(event, Event::BalloonChanged { .. }) {
             self.events.retain(|(_, kept)| !matches!(kept, Event::BalloonChanged { .. }));
+        }
+        if matches!(event, Event::ClockSet { .. }) {
+            self.events.retain(|(_, kept)| !matches!(kept, Event::ClockSet { .. }));
         }
         let late = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Late { .. } });
         if late(&event) {

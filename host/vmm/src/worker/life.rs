@@ -14,6 +14,7 @@ mod late;
 mod migrate;
 mod plug;
 mod save;
+mod sleep;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -285,6 +286,9 @@ impl Life {
             let reason = "the guest has ended and is kept for a look at it; reset or quit the machine";
             return Err(Failure::new(ErrorCode::State, reason));
         }
+        if let State::Paused(_, PauseReason::Suspended) = &self.state {
+            return Err(Failure::new(ErrorCode::State, "the guest suspended itself; wake it"));
+        }
         self.replace(|state| match state {
             State::Paused(machine, _) => {
                 machine.resume();
@@ -304,7 +308,8 @@ impl Life {
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
         // What the guest did to itself before the reset is void.
-        let Happened { ejected, .. } = self.signals.take();
+        let Happened { ejected, clock_set, .. } = self.signals.take();
+        clock_set.into_iter().for_each(|adjustment| self.clock_set(adjustment));
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         let outcome = self.machine()?.reset();
         match outcome {
@@ -392,6 +397,9 @@ impl Life {
         if happened.disk_stopped {
             self.disk_stopped();
         }
+        if let Some(adjustment) = happened.clock_set {
+            self.clock_set(adjustment);
+        }
         self.bury_when_whole(ejected);
         if vcpus {
             self.count_vcpus();
@@ -414,15 +422,23 @@ impl Life {
         }
         let stopped = stop.is_some();
         stop.into_iter().for_each(|stop| self.guest_stopped(stop));
+        if happened.wake {
+            self.woken_by_itself();
+        }
         stopped
     }
 
     fn guest_stopped(&mut self, stop: GuestStop) {
+        if stop == GuestStop::Suspend {
+            return self.guest_sleeps();
+        }
         let (Ok(machine), Some(config)) = (self.machine(), &self.config) else { return };
         machine.pause();
         let (event, action, end) = match stop {
             GuestStop::PowerOff => (Event::GuestPowerOff, config.on_poweroff, End::PowerOff),
             GuestStop::Reset => (Event::GuestReboot, config.on_reboot, End::Reboot),
+            // Whoever boots it next goes on; a machine that started again at once would be no suspended one.
+            GuestStop::Hibernate | GuestStop::Suspend => return self.end(End::Hibernated),
             GuestStop::Crash(reason) => {
                 (Event::GuestCrash { reason: reason.clone() }, config.on_crash, End::Crash { reason })
             }
@@ -480,9 +496,10 @@ fn machine_failure(error: MachineError) -> Failure {
         MachineError::Boot(_) => ErrorCode::Kernel,
         MachineError::Device(error) => plug::device_code(error),
         MachineError::State(_) | MachineError::Bridge(_) => ErrorCode::Image,
-        MachineError::Memory(_) | MachineError::Hypervisor(_) | MachineError::Thread { .. } => {
-            ErrorCode::Host
-        }
+        MachineError::Memory(_)
+        | MachineError::Hypervisor(_)
+        | MachineError::Clock(_)
+        | MachineError::Thread { .. } => ErrorCode::Host,
     };
     Failure::new(code, sentence(&error))
 }

@@ -36,6 +36,7 @@ const CONNECTION: u64 = 1;
 const SIGNALS: u64 = 2;
 const WATCHDOG: u64 = 3;
 const MIGRATION: u64 = 4;
+const CLOCK: u64 = 5;
 const FIRST_CONSOLE: u64 = 16;
 const EVENTS_AT_ONCE: usize = 32;
 
@@ -129,6 +130,10 @@ impl Worker {
                     }
                     WATCHDOG => {
                         self.life.watchdog_expired();
+                        Next::GoOn
+                    }
+                    CLOCK => {
+                        self.life.clock_expired();
                         Next::GoOn
                     }
                     session => {
@@ -259,11 +264,16 @@ impl Worker {
         self.serve_machine()
     }
 
-    /// Watches what a machine that was just made has for the event loop: its watchdog and the sockets of its consoles.
+    /// Watches what a machine that was just made has for the event loop: its watchdog, its clock and the sockets of its consoles.
     fn serve_machine(&mut self) -> Result<(), Failure> {
         if let Some(timer) = self.life.watchdog_fd() {
             watch(&self.poll, timer, EventSet::IN, WATCHDOG).map_err(|error| {
                 Failure::new(ErrorCode::Host, format!("the watchdog can't be watched: {error}"))
+            })?;
+        }
+        if let Some(timer) = self.life.clock_fd() {
+            watch(&self.poll, timer, EventSet::IN, CLOCK).map_err(|error| {
+                Failure::new(ErrorCode::Host, format!("the real-time clock can't be watched: {error}"))
             })?;
         }
         for (console, end) in self.life.take_ends() {
@@ -302,6 +312,7 @@ impl Worker {
             Call::Pause => self.life.pause()?,
             Call::Resume => self.life.resume()?,
             Call::Reset => self.life.reset()?,
+            Call::Wake => self.life.wake()?,
             Call::PowerButton => self.life.press_power_button()?,
             Call::Quit => self.life.quit()?,
             Call::SetBalloon { bytes } => self.life.set_balloon(bytes)?,
@@ -428,6 +439,7 @@ fn changes_machine(call: &Call) -> bool {
         Call::Pause
             | Call::Resume
             | Call::Reset
+            | Call::Wake
             | Call::AttachDevice { .. }
             | Call::DetachDevice { .. }
             | Call::ResizeDisk { .. }

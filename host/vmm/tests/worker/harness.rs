@@ -11,8 +11,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{
-    BootConfig, ConsoleEnd, CpuConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig, SeccompMode,
-    SerialConfig, SmbiosConfig, VmConfig,
+    BootConfig, ClockConfig, ConsoleEnd, CpuConfig, FdIndex, LifecycleAction, MemoryConfig, SandboxConfig,
+    SeccompMode, SerialConfig, SmbiosConfig, VmConfig,
 };
 use reeve_vmm::protocol::{
     Answer, Call, Event, Failure, Hello, Message, Request, Stats, Status, VERSION, decode, receive, send,
@@ -324,6 +324,7 @@ pub fn config() -> VmConfig {
             numa: None,
         },
         cpu: CpuConfig::default(),
+        clock: ClockConfig::default(),
         vcpus: 1,
         max_vcpus: None,
         vcpu_pinning: Vec::new(),
@@ -332,6 +333,8 @@ pub fn config() -> VmConfig {
         smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
         devices: Vec::new(),
+        suspend_to_mem: true,
+        suspend_to_disk: true,
         on_poweroff: LifecycleAction::Destroy,
         on_reboot: LifecycleAction::Restart,
         on_crash: LifecycleAction::Destroy,

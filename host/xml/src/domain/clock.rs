@@ -1,6 +1,6 @@
 //! `<clock>` and its timers (guide 20.15).
 
-use reeve_model::domain::{ClockConfig, Timer};
+use reeve_model::domain::{Adjustment, Catchup, ClockConfig, Timer};
 
 use crate::error::Fault;
 use crate::reader::Reader;
@@ -14,9 +14,20 @@ pub(super) fn utc() -> ClockConfig {
 pub(super) fn read(clock: &mut Reader<'_, '_>) -> Result<ClockConfig, Fault> {
     Ok(ClockConfig {
         offset: clock.word("offset").filter(|offset| !offset.is_empty()).unwrap_or_else(|| utc().offset),
+        timezone: clock.word("timezone"),
+        adjustment: read_adjustment(clock)?,
+        basis: clock.word("basis"),
         timers: clock.each("timer", read_timer)?,
         extra: clock.extra(),
     })
+}
+
+fn read_adjustment(clock: &mut Reader<'_, '_>) -> Result<Option<Adjustment>, Fault> {
+    if clock.element.attribute("adjustment").is_some_and(|attribute| attribute.value == "reset") {
+        clock.attribute("adjustment");
+        return Ok(Some(Adjustment::Reset));
+    }
+    Ok(clock.number("adjustment")?.map(Adjustment::Seconds))
 }
 
 fn read_timer(timer: &mut Reader<'_, '_>) -> Result<Timer, Fault> {
@@ -27,14 +38,31 @@ fn read_timer(timer: &mut Reader<'_, '_>) -> Result<Timer, Fault> {
         track: timer.word("track"),
         mode: timer.word("mode"),
         frequency: timer.number("frequency")?,
+        catchup: timer.one("catchup", read_catchup)?,
         extra: timer.extra(),
     })
 }
 
+fn read_catchup(catchup: &mut Reader<'_, '_>) -> Result<Catchup, Fault> {
+    Ok(Catchup {
+        threshold: catchup.number("threshold")?,
+        slew: catchup.number("slew")?,
+        limit: catchup.number("limit")?,
+    })
+}
+
 pub(super) fn write(clock: &ClockConfig) -> Element<'_> {
-    let offset = if clock.offset.is_empty() { "utc" } else { clock.offset.as_str() };
-    let element = Element::new("clock").with("offset", offset);
-    element.each(clock.timers.iter().map(write_timer)).extra(&clock.extra)
+    let mut element =
+        Element::new("clock").with("offset", clock.offset()).with_some("timezone", clock.timezone.as_ref());
+    match clock.adjustment {
+        Some(Adjustment::Reset) => element.set("adjustment", "reset"),
+        Some(Adjustment::Seconds(seconds)) => element.set("adjustment", seconds.to_string()),
+        None => {}
+    }
+    element
+        .with_some("basis", clock.basis.as_ref())
+        .each(clock.timers.iter().map(write_timer))
+        .extra(&clock.extra)
 }
 
 fn write_timer(timer: &Timer) -> Element<'_> {
@@ -47,5 +75,13 @@ fn write_timer(timer: &Timer) -> Element<'_> {
         .with_some("track", timer.track.as_ref())
         .with_some("mode", timer.mode.as_ref())
         .with_some("frequency", timer.frequency.as_ref())
+        .each(timer.catchup.as_ref().map(write_catchup))
         .extra(&timer.extra)
+}
+
+fn write_catchup(catchup: &Catchup) -> Element<'_> {
+    Element::new("catchup")
+        .with_some("threshold", catchup.threshold.as_ref())
+        .with_some("slew", catchup.slew.as_ref())
+        .with_some("limit", catchup.limit.as_ref())
 }

@@ -47,6 +47,39 @@ trampoline_gdt:
     .long gdt
 trampoline_end:
 
+// Where the boot processor wakes up: copied behind the page's other code (WAKE in power.rs) and entered in real mode with its
+// segment there.
+.globl wake_start, wake_end
+.set WAKE, TRAMPOLINE + 0x800
+
+.code16
+wake_start:
+    cli
+    xor ax, ax
+    mov ds, ax
+    .byte 0x0f, 0x01, 0x16      // lgdt [wake_gdt]
+    .word WAKE + wake_gdt - wake_start
+    mov eax, cr0
+    or eax, 1
+    mov cr0, eax
+    .byte 0x66, 0xea            // far jump into 32-bit code
+    .long WAKE + wake32 - wake_start
+    .word 0x08
+
+.code32
+wake32:
+    mov ax, 0x18
+    mov ds, ax
+    mov es, ax
+    mov ss, ax
+    mov eax, offset wake_entry
+    jmp eax
+
+wake_gdt:
+    .word gdt_end - gdt - 1
+    .long gdt
+wake_end:
+
 // On the ring-0 stack of its number, which is that of its local APIC, it joins the common road.
 .code64
 application_cpu64:

@@ -40,6 +40,13 @@ pvh_entry:
     out dx, al
     mov [boot_parameters], ebx
     mov dword ptr [boot_entry], 2
+    jmp long_mode
+
+// Woken up: 32-bit protected mode without paging, memory as it was.
+.globl wake_entry
+wake_entry:
+    inc dword ptr [wake_count]
+long_mode:
     mov esp, offset boot_stack_top
     mov eax, offset page_map
     mov cr3, eax

@@ -4,12 +4,13 @@
 
 .section .data
 .balign 16
-.globl boot_parameters, boot_entry, interrupt_counts, interrupts_seen
+.globl wake_count, boot_parameters, boot_entry, interrupt_counts, interrupts_seen
 .globl gdt, idt, page_directory_pointers
 
 boot_parameters:    .quad 0     // start info or zero page, by boot_entry
 boot_entry:         .quad 0     // 1 = 64-bit Linux, 2 = PVH
 interrupts_seen:    .quad 0
+wake_count:         .quad 0     // how often it was woken up
 
 gdt:
     .quad 0

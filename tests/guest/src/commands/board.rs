@@ -1,11 +1,10 @@
-//! What is on the board besides devices: SMBIOS and the real-time clock.
+//! What is on the board besides devices: SMBIOS.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Answer;
-use crate::ring0;
 use crate::start_info;
 use crate::text::Words;
 
@@ -13,11 +12,6 @@ use crate::text::Words;
 const SEARCHED: core::ops::Range<u64> = 0xf_0000..0x10_0000;
 const MOST: u64 = 0x1_0000;
 const END: u8 = 127;
-
-const RTC_INDEX: u16 = 0x70;
-const RTC_DATA: u16 = 0x71;
-/// Second, minute, hour, day, month, year and century.
-const REGISTERS: [u8; 7] = [0, 2, 4, 7, 8, 9, 0x32];
 
 /// `smbios TYPE`: the bytes of the first structure of that type, in hexadecimal, and its strings.
 pub fn smbios(words: &mut Words<'_>) -> Answer {
@@ -67,37 +61,4 @@ fn peek<T: Copy>(address: u64) -> T {
     assert!(SEARCHED.contains(&address), "structures are where their entry point is");
     // SAFETY: the address is in the BIOS area, which is mapped; any bytes are a number.
     unsafe { start_info::peek(address) }
-}
-
-fn read(register: u8) -> u8 {
-    ring0::out8(RTC_INDEX, register);
-    ring0::in8(RTC_DATA)
-}
-
-/// `rtc [set YEAR MONTH DAY HOUR MINUTE SECOND]`: what the real-time clock shows.
-pub fn rtc(words: &mut Words<'_>) -> Answer {
-    if words.next("set").is_ok() {
-        let mut values = [0; 6];
-        for (value, what) in values.iter_mut().zip(["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"]) {
-            *value = words.number(what)?;
-        }
-        let [year, month, day, hour, minute, second] = values;
-        let values = [second, minute, hour, day, month, year % 100, year / 100];
-        for (register, value) in REGISTERS.into_iter().zip(values) {
-            let value = value as u8;
-            ring0::out8(RTC_INDEX, register);
-            ring0::out8(RTC_DATA, ((value / 10) << 4) | (value % 10));
-        }
-    }
-    // What is read twice is of one moment.
-    let mut shown = REGISTERS.map(read);
-    loop {
-        let again = REGISTERS.map(read);
-        if again == shown {
-            break;
-        }
-        shown = again;
-    }
-    let [second, minute, hour, day, month, year, century] = shown;
-    Ok(format!("{century:02x}{year:02x}-{month:02x}-{day:02x} {hour:02x}:{minute:02x}:{second:02x}"))
 }

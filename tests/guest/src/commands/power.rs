@@ -14,6 +14,17 @@ pub fn off(machine: &mut Machine, origin: Origin) -> Answer {
     Err(machine.power.off().into())
 }
 
+/// `suspend [protected]`: to memory, woken in real mode or in protected mode. `suspend disk`: to disk.
+pub fn suspend(machine: &mut Machine, origin: Origin, words: &mut Words<'_>) -> Answer {
+    let how = words.next("protected or disk").unwrap_or("real");
+    machine.consoles.say(origin, &format!("ok suspending by {how}"));
+    Err(match how {
+        "disk" => machine.power.hibernate(),
+        how => machine.power.suspend(how == "protected"),
+    }
+    .into())
+}
+
 /// `reboot`: by the reset register or the keyboard controller.
 pub fn reboot(machine: &mut Machine, origin: Origin) -> Answer {
     machine.consoles.say(origin, "ok rebooting");

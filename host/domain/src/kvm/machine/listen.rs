@@ -39,6 +39,7 @@ pub(super) fn missed(status: &Status, config: &DomainConfig) -> Option<MachineEv
 fn ended(end: protocol::End) -> Option<End> {
     match end {
         protocol::End::PowerOff => Some(End::PowerOff),
+        protocol::End::Hibernated => Some(End::Hibernated),
         protocol::End::Reboot => Some(End::Reboot),
         protocol::End::Crash { reason } => Some(End::Crash { detail: reason }),
         protocol::End::Quit => None,
@@ -67,6 +68,8 @@ pub(super) async fn listen(
                 Some(MachineEvent::Lost { detail: site.with_log(sentence) })
             }
             News::Event(event) => match event {
+                Event::GuestSuspended => Some(MachineEvent::Suspended),
+                Event::GuestWoken => Some(MachineEvent::Woke),
                 Event::GuestPowerOff => {
                     end = Some(End::PowerOff);
                     None
@@ -108,6 +111,7 @@ pub(super) async fn listen(
                     vcpus.send_replace(count);
                     Some(MachineEvent::VcpusChanged { count })
                 }
+                Event::ClockSet { adjustment } => Some(MachineEvent::ClockSet { adjustment }),
                 Event::DeviceRemoved { alias } if removals.done(&alias) => None,
                 Event::DeviceRemoved { alias } => Some(MachineEvent::DeviceRemoved { alias }),
                 Event::Migration { news } => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use vm_memory::{Bytes, GuestAddress};
 
 use super::*;
-use crate::config::{MemoryConfig, MemoryRegion};
+use crate::config::{ClockConfig, MemoryConfig, MemoryRegion};
 use crate::hypervisor::{Hypervisor, MemoryBlocks, Vm};
 use crate::memory;
 use crate::virtio::device::{OwnState, OwnStateError, VirtioDevice};
@@ -29,7 +29,7 @@ fn vm() -> (Vm, memory::Memory) {
     let config = MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None };
     let (ram, all) = memory::allocate_with(&config, &[REGION]).unwrap();
     let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
-    let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm().unwrap();
+    let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm(&ClockConfig::default()).unwrap();
     vm.set_memory(&ram, &all, &[REGION]).unwrap();
     (vm, all)
 }

@@ -1,4 +1,4 @@
-//! What looks after the guest: its watchdog, and the interrupt that can't be masked.
+//! What looks after the guest: its watchdog, its real-time clock, and the interrupt that can't be masked.
 
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -50,6 +50,30 @@ impl Life {
             // There is nobody who could do more about it.
             WatchdogAction::InjectNmi => drop(self.inject_nmi()),
         }
+    }
+
+    /// Readable when [`Life::clock_expired`] has something to do; closed with the machine.
+    pub(in crate::worker) fn clock_fd(&self) -> Option<RawFd> {
+        let machine = match &self.state {
+            State::Running(machine) | State::Paused(machine, _) | State::Incoming(machine, _) => machine,
+            State::Empty | State::Ended(_) => return None,
+        };
+        machine.rtc().map(|rtc| rtc.as_raw_fd())
+    }
+
+    /// The real-time clock has something to interrupt for.
+    pub(in crate::worker) fn clock_expired(&self) {
+        if let Ok(machine) = self.machine() {
+            machine.rtc().iter().for_each(|rtc| rtc.expired());
+        }
+    }
+
+    /// The guest has set its real-time clock: where that is kept, the configuration follows, for who asks for it later.
+    pub(super) fn clock_set(&mut self, adjustment: i64) {
+        if let Some(clock) = self.config.as_mut().map(|config| &mut config.clock).filter(|clock| clock.kept) {
+            clock.adjustment = adjustment;
+        }
+        self.push(Event::ClockSet { adjustment });
     }
 
     /// A disk stands on an error: so does the machine, until somebody lets it run. A guest that waits for its own memory can't be brought to a

@@ -157,7 +157,7 @@ impl Life {
         Ok(())
     }
 
-    fn abort_migration(&mut self, reason: &str) -> Result<(), Failure> {
+    pub(super) fn abort_migration(&mut self, reason: &str) -> Result<(), Failure> {
         let migrating = self.migrating()?;
         if migrating.given_up {
             return Err(Failure::new(ErrorCode::State, "the guest is the destination's already"));

@@ -66,6 +66,9 @@ impl Life {
                 "the guest has ended; there is nothing to go on with",
             ));
         }
+        if stood == Some(PauseReason::Suspended) {
+            return Err(Failure::new(ErrorCode::State, "the guest suspended itself; wake it first"));
+        }
         self.begin_writing(Purpose::Save, file, stood)
     }
 

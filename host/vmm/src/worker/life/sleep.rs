@@ -1,0 +1,63 @@
+//! A guest that suspends itself to memory (S3).
+//!
+//! ```text
+//!   Running ── the guest writes S3 ──> Paused (suspended) ── Wake, an alarm of its clock ──> Running, at its waking vector
+//!                                          └── Reset ──> Running, from its kernel
+//! ```
+//!
+//! It can be neither saved nor moved in between: what it is comes back with its vCPUs' first instruction.
+
+use super::{Life, State, machine_failure};
+use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason};
+
+impl Life {
+    /// The guest has suspended itself. A migration ends with that: its guest stays here.
+    pub(super) fn guest_sleeps(&mut self) {
+        if self.migration.is_some() {
+            // One that is given up already is no more this worker's.
+            let _ = self.abort_migration("the guest suspended itself");
+        }
+        self.replace(|state| match state {
+            State::Running(machine) | State::Paused(machine, _) => {
+                machine.sleep();
+                (State::Paused(machine, PauseReason::Suspended), Some(Event::GuestSuspended))
+            }
+            other => (other, None),
+        });
+    }
+
+    /// Wakes a guest that suspended itself.
+    pub(in crate::worker) fn wake(&mut self) -> Result<(), Failure> {
+        self.machine()?;
+        match &self.state {
+            State::Paused(_, PauseReason::Suspended) => self.get_up(Event::Resumed),
+            State::Running(_) => Ok(()),
+            _ => Err(Failure::new(ErrorCode::State, "the guest did not suspend itself")),
+        }
+    }
+
+    /// Something that a suspended guest wants to be woken by has happened.
+    pub(super) fn woken_by_itself(&mut self) {
+        if matches!(self.state, State::Paused(_, PauseReason::Suspended)) && self.saving.is_none() {
+            // A failure ends the machine and says so in its events.
+            let _ = self.get_up(Event::GuestWoken);
+        }
+    }
+
+    fn get_up(&mut self, event: Event) -> Result<(), Failure> {
+        let outcome = self.machine()?.wake();
+        if let Err(error) = outcome {
+            let failure = machine_failure(error);
+            self.end(End::Crash { reason: format!("the machine can't be woken: {failure}") });
+            return Err(failure);
+        }
+        self.replace(|state| match state {
+            State::Paused(machine, _) => {
+                machine.resume();
+                (State::Running(machine), Some(event))
+            }
+            other => (other, None),
+        });
+        Ok(())
+    }
+}
