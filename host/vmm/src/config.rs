@@ -8,6 +8,7 @@ mod console;
 mod cpu;
 mod errors;
 mod memory;
+mod net;
 mod sandbox;
 mod smbios;
 mod watchdog;
@@ -25,6 +26,7 @@ pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use errors::{ErrorAction, ErrorPolicy};
 pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
+pub use net::{NetBackend, NetConfig, Offloads, Segmentation};
 pub use sandbox::{SandboxConfig, SeccompMode};
 pub use smbios::{BiosInfo, BoardInfo, ChassisInfo, SmbiosConfig, SystemInfo};
 pub use watchdog::{WatchdogAction, WatchdogConfig};
@@ -150,55 +152,7 @@ pub enum DeviceKind {
     Memory(PluggableConfig),
 }
 
-/// A network interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetConfig {
-    /// Where its frames come from and go to.
-    pub backend: NetBackend,
-    /// Address of the guest's interface.
-    pub mac: [u8; 6],
-    /// Largest packet, 68 to 65535.
-    #[serde(default = "default_mtu")]
-    pub mtu: u16,
-    /// Whether the guest sees a carrier.
-    #[serde(default = "default_true")]
-    pub link_up: bool,
-}
-
-/// The host's side of a network interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum NetBackend {
-    /// A tap or macvtap.
-    Tap {
-        /// Opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR.
-        fd: FdIndex,
-    },
-    /// A UDP multicast group; one frame a datagram.
-    Multicast {
-        /// A socket that is bound to the group and has joined it.
-        receive: FdIndex,
-        /// A socket that is connected to the group.
-        send: FdIndex,
-    },
-    /// The client's end of a TCP tunnel; each frame behind its length, 32 bits, big-endian.
-    Client {
-        /// A connected socket.
-        fd: FdIndex,
-    },
-    /// The server's end of TCP tunnels: the guest and all clients are one network.
-    Server {
-        /// A listening socket.
-        fd: FdIndex,
-    },
-}
-
-fn default_mtu() -> u16 {
-    1500
-}
-
-fn default_true() -> bool {
+pub(crate) fn default_true() -> bool {
     true
 }
 
@@ -451,10 +405,7 @@ impl DeviceConfig {
             DeviceKind::Block(block) if block.encryption.is_some() && block.format != Format::Raw => {
                 Err(self.invalid("an encrypted image is raw"))
             }
-            DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
-                Err(self.invalid("a multicast MAC address can't be an interface's own"))
-            }
-            DeviceKind::Net(net) if net.mtu < 68 => Err(self.invalid(format!("MTU {} is below 68", net.mtu))),
+            DeviceKind::Net(net) => net.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Console(console) if !(1..=16).contains(&console.ports.len()) => {
                 Err(self.invalid(format!("{} console ports: there must be 1 to 16", console.ports.len())))
             }

@@ -263,6 +263,7 @@ fn interface() -> impl Strategy<Value = Interface> {
             mac: Some(format!("52:54:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3])),
             target,
             model,
+            driver: Box::default(),
             link_up,
             mtu: network.0,
             isolated: network.1,

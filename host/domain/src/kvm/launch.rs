@@ -246,6 +246,10 @@ pub(super) fn open_all(
             fds.push(key_pipe(&key).map_err(host("the key of an encrypted disk"))?);
             continue;
         }
+        if let Source::TapQueue { first } = source {
+            fds.push(Tap::open_queue(&fds[first.0 as usize]).map_err(host("a network interface"))?);
+            continue;
+        }
         let (fd, below) = open_source(source)?;
         fds.push(fd);
         if !below.is_empty() {
@@ -311,8 +315,9 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         Source::SocketPeer { what, path } => socket::connect(path).map_err(failed(what, path)),
         Source::TcpListener { what, address } => tunnel::server(*address).map_err(console(what)),
         Source::TcpPeer { what, address } => tunnel::client(*address, CONNECT).map_err(console(what)),
-        Source::Tap { name, bridge, up } => {
-            let tap = Tap::open(name, bridge.as_deref()).map_err(host("a network interface"))?;
+        Source::Tap { name, bridge, up, multi_queue } => {
+            let open = if *multi_queue { Tap::open_multi_queue } else { Tap::open };
+            let tap = open(name, bridge.as_deref()).map_err(host("a network interface"))?;
             with_link(tap, *up)
         }
         Source::PreparedTap { name, up } => {
@@ -333,6 +338,7 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
             tunnel::client(*address, CONNECT).map_err(host("a network interface"))
         }
         Source::Key { .. } => unreachable!("a key is opened with its image"),
+        Source::TapQueue { .. } => unreachable!("a queue is opened with its tap"),
         Source::Image { what, path, access, format } => {
             return images::open(what, path, *access, *format);
         }

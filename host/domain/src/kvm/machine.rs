@@ -341,8 +341,8 @@ impl Machine for KvmMachine {
             let sentence = format!("{} can't be changed while the machine runs", new.describe());
             return Err(DriverError::Unsupported(sentence));
         };
-        if old.model != new.model || old.target != new.target || old.mtu != new.mtu {
-            let sentence = "model, target and MTU of an interface can't be changed while the machine runs";
+        if old.model != new.model || old.target != new.target || old.mtu != new.mtu || old.driver != new.driver {
+            let sentence = "model, driver, target and MTU of an interface can't be changed while the machine runs";
             return Err(DriverError::Unsupported(sentence.to_owned()));
         }
         let (before, up) = (old.link_up.unwrap_or(true), new.link_up.unwrap_or(true));

@@ -17,6 +17,7 @@ mod machine;
 mod memory;
 mod migration;
 mod networks;
+mod offloads;
 mod plug;
 mod post_copy;
 mod refusals;

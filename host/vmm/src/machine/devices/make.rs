@@ -116,16 +116,20 @@ pub(super) fn disk(
 }
 
 fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {
-    let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
-    let backend = match config.backend {
-        NetBackend::Tap { fd } => Backend::tap(board.fds.file(fd)?)?,
-        NetBackend::Multicast { receive, send } => {
-            Backend::multicast(board.fds.get(receive)?, board.fds.get(send)?)?
+    let NetConfig { mac, mtu, link_up, offloads, .. } = *config;
+    let options = NetOptions { mac, mtu, link_up, offloads };
+    let net = match &config.backend {
+        NetBackend::Tap { fd, more } => {
+            let open = |fd: &FdIndex| Ok::<_, DeviceCause>(Backend::tap(board.fds.file(*fd)?)?);
+            let taps = std::iter::once(fd).chain(more).map(open).collect::<Result<_, _>>()?;
+            Net::with_queues(taps, options)?
         }
-        NetBackend::Client { fd } => Backend::client(board.fds.get(fd)?)?,
-        NetBackend::Server { fd } => Backend::server(board.fds.get(fd)?)?,
+        NetBackend::Multicast { receive, send } => {
+            Net::new(Backend::multicast(board.fds.get(*receive)?, board.fds.get(*send)?)?, options)?
+        }
+        NetBackend::Client { fd } => Net::new(Backend::client(board.fds.get(*fd)?)?, options)?,
+        NetBackend::Server { fd } => Net::new(Backend::server(board.fds.get(*fd)?)?, options)?,
     };
-    let net = Net::new(backend, options)?;
     let handle = Handle::Interface(net.metrics(), net.control());
     Ok((Box::new(net), handle))
 }
