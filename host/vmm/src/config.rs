@@ -11,6 +11,7 @@ mod memory;
 mod net;
 mod sandbox;
 mod smbios;
+mod vsock;
 mod watchdog;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConf
 pub use net::{NetBackend, NetConfig, Offloads, Segmentation};
 pub use sandbox::{SandboxConfig, SeccompMode};
 pub use smbios::{BiosInfo, BoardInfo, ChassisInfo, SmbiosConfig, SystemInfo};
+pub use vsock::VsockConfig;
 pub use watchdog::{WatchdogAction, WatchdogConfig};
 
 /// Index into the descriptors that came with the message, from 0.
@@ -150,6 +152,8 @@ pub enum DeviceKind {
     Panic,
     /// Memory that is plugged in blocks.
     Memory(PluggableConfig),
+    /// Sockets between guest and host; at most one.
+    Vsock(VsockConfig),
 }
 
 pub(crate) fn default_true() -> bool {
@@ -331,10 +335,11 @@ impl VmConfig {
             }
         }
         type IsKind = fn(&DeviceKind) -> bool;
-        let singles: [(&str, IsKind); 3] = [
+        let singles: [(&str, IsKind); 4] = [
             ("balloon", |kind| matches!(kind, DeviceKind::Balloon(_))),
             ("watchdog", |kind| matches!(kind, DeviceKind::Watchdog(_))),
             ("panic device", |kind| matches!(kind, DeviceKind::Panic)),
+            ("socket device", |kind| matches!(kind, DeviceKind::Vsock(_))),
         ];
         for (what, is_kind) in singles {
             if let Some(second) = self.devices.iter().filter(|device| is_kind(&device.kind)).nth(1) {
@@ -424,6 +429,7 @@ impl DeviceConfig {
                 "balloon target of {} bytes is more than the guest's {memory} bytes",
                 balloon.target
             ))),
+            DeviceKind::Vsock(vsock) => vsock.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Memory(memory) => match memory.fault() {
                 Some(reason) => Err(self.invalid(reason)),
                 None => Ok(()),

@@ -5,6 +5,7 @@ mod board;
 mod channels;
 mod guard;
 mod lab;
+mod sockets;
 
 use std::time::Duration;
 

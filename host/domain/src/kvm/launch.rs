@@ -28,6 +28,8 @@ use super::{KvmConfig, images};
 use crate::driver::DriverError;
 use crate::record::WorkerProcess;
 
+/// Where programs of the host connect to the guest, in the domain's directory.
+pub(super) const VSOCK: &str = "vsock";
 /// Name of the control socket in the domain's directory.
 pub(super) const SOCKET: &str = "control";
 /// What the worker writes to standard error.
@@ -113,9 +115,10 @@ impl Site {
         mut plan: Plan,
         passphrases: &[SecretValue],
     ) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream, Arc<Process>), DriverError> {
-        let fds = open_all(&plan.sources, &mut plan.vm.devices, passphrases)?;
         let name = self.uuid.to_string();
+        // Sockets of devices may be in it.
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
+        let fds = open_all(&plan.sources, &mut plan.vm.devices, passphrases)?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
         let log = directory.append(LOG).map_err(host("the worker's log"))?;
         let group = self.group()?;

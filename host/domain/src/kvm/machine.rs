@@ -4,6 +4,7 @@ mod listen;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use super::client::{self, Client};
 use super::launch::{self, Site};
 use super::plan::Sources;
 use super::waiting::{Removals, Saves};
+use self::listen::{Dialer, Told};
 use super::{block_job, consoles, devices, interfaces, migrate, stats, switch};
 use crate::driver::{
     BlockJobDemand, BlockJobReport, Console, Device, DriverError, Machine, SaveProgress, Started, Vcpus,
@@ -39,7 +41,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const EVENTS: usize = 16;
 
 pub(super) struct KvmMachine {
-    client: Client,
+    client: Arc<Client>,
     process: Arc<Process>,
     site: Site,
     config: DomainConfig,
@@ -61,6 +63,7 @@ impl KvmMachine {
         config: &DomainConfig,
         status: &Status,
     ) -> Started {
+        let client = Arc::new(client);
         let (sender, events) = mpsc::channel(EVENTS);
         let removals = Arc::<Removals>::default();
         let migration = Arc::new(watch::Sender::default());
@@ -70,15 +73,22 @@ impl KvmMachine {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
+        let told = Told {
+            removals: removals.clone(),
+            saves: saves.clone(),
+            migration: migration.clone(),
+            vcpus: count.clone(),
+            dialer: Dialer {
+                client: Arc::downgrade(&client),
+                path: config.devices.vsock.as_ref().and_then(|vsock| vsock.path.clone()).map(PathBuf::from),
+            },
+        };
         if let Some(news) = client.news() {
             tokio::spawn(listen::listen(
                 news,
                 sender,
                 site.clone(),
-                removals.clone(),
-                saves.clone(),
-                migration.clone(),
-                count.clone(),
+                told,
             ));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };

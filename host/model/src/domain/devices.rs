@@ -48,6 +48,9 @@ pub struct Devices {
     /// `<memory>` in document order: memory that is plugged into a running guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memories: Vec<MemoryDevice>,
+    /// `<vsock>`: sockets between guest and host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vsock: Option<Vsock>,
     /// Every other device, as XML text in document order.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
@@ -460,6 +463,31 @@ impl MemoryDevice {
     pub fn requested(&self) -> Bytes {
         self.requested.unwrap_or(Bytes(0))
     }
+}
+
+/// `<vsock>`: sockets between programs of the guest and of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vsock {
+    /// `model`: `virtio`.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// `<cid auto='…'>`: the host chooses the address.
+    #[serde(default)]
+    pub auto: Option<bool>,
+    /// `<cid address='…'>`: the address of the guest, from 3.
+    #[serde(default)]
+    pub address: Option<u32>,
+    /// `<source path='…'>`: where programs of the host connect; the host chooses it where nothing is said.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+impl Vsock {
+    /// The lowest address that a guest can have. Two guests may have the same one.
+    pub const FIRST: u32 = 3;
 }
 
 /// `<watchdog>` (guide 20.16.17).

@@ -42,6 +42,8 @@ pub struct Happened {
     pub job_moved: bool,
     /// A disk stands on an error.
     pub disk_stopped: bool,
+    /// A program of the guest wants a connection.
+    pub dialed: bool,
 }
 
 /// The mailbox of the event loop.
@@ -107,6 +109,12 @@ impl Signals {
     /// A disk stands on an error.
     pub fn disk_stopped(&self) {
         self.lock().disk_stopped = true;
+        self.wake();
+    }
+
+    /// A program of the guest wants a connection.
+    pub fn dialed(&self) {
+        self.lock().dialed = true;
         self.wake();
     }
 

@@ -22,7 +22,7 @@ pub enum ThreadRole {
     ThreadMaker,
     /// Works on the queues of a device.
     Device,
-    /// Works on the queues of a device that takes connections: the server of a tunnel.
+    /// Works on the queues of a device that takes connections: the server of a tunnel, sockets.
     Listener,
     /// Works on the queue of a device that plugs memory.
     Memory,
@@ -131,8 +131,8 @@ const DEVICE: &[libc::c_long] = &[
     libc::SYS_timerfd_settime,
 ];
 
-/// Taking a connection.
-const LISTENER: &[libc::c_long] = &[libc::SYS_accept4];
+/// Taking a connection, and ending a direction of it.
+const LISTENER: &[libc::c_long] = &[libc::SYS_accept4, libc::SYS_shutdown];
 
 /// Waiting for who touches a page that is missing.
 const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll];

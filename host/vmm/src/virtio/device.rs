@@ -58,6 +58,8 @@ pub enum OwnState {
         /// Ports that somebody in the guest has open.
         guest_open: Vec<bool>,
     },
+    /// Sockets: connections do not survive.
+    Vsock {},
     /// A balloon.
     Balloon {
         /// Pages the guest shall give away.

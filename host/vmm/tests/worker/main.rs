@@ -26,3 +26,4 @@ mod save;
 mod switch;
 mod vcpus;
 mod virtio;
+mod vsock;

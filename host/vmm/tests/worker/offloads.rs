@@ -46,12 +46,11 @@ fn lay(queues: usize) -> io::Result<Lab> {
     let guest = (0..queues).map(|_| tap(b"guest", more)).collect::<io::Result<_>>()?;
     let peer = tap(b"peer", 0)?;
     rustix::io::ioctl_fionbio(&peer, true)?;
-    let steps: [&[&str]; 5] = [
-        &["link", "add", "br", "type", "bridge", "mcast_snooping", "0"],
-        &["link", "set", "guest", "master", "br", "up"],
-        &["link", "set", "peer", "master", "br", "up"],
-        &["link", "set", "br", "up"],
-        &["link", "show"],
+    let steps: [&[&str]; 4] = [
+        &["link", "add", "name", "wire", "type", "bridge", "mcast_snooping", "0"],
+        &["link", "set", "guest", "master", "wire", "up"],
+        &["link", "set", "peer", "master", "wire", "up"],
+        &["link", "set", "wire", "up"],
     ];
     for arguments in steps {
         let output = std::process::Command::new("ip").args(arguments).output()?;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Board, DeviceCause, Handle};
 use crate::config::{
     BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, EncryptionConfig,
-    FdIndex, NetBackend, NetConfig, PluggableConfig,
+    FdIndex, NetBackend, NetConfig, PluggableConfig, VsockConfig,
 };
 use crate::machine::FdTable;
 use crate::machine::function::Function;
@@ -20,6 +20,7 @@ use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::mem::Mem;
 use crate::virtio::net::{Backend, Net, NetOptions};
 use crate::virtio::rng::Rng;
+use crate::virtio::vsock::Vsock;
 use crate::virtio::{PciTransport, VirtioDevice};
 
 type Virtio = (Box<dyn VirtioDevice>, Handle);
@@ -35,6 +36,7 @@ pub(super) fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function
             Ok::<Virtio, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
+        DeviceKind::Vsock(config) => vsock(board, config),
         DeviceKind::Memory(config) => memory(board, &device.alias, config),
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
@@ -152,6 +154,14 @@ fn memory(board: &Board<'_>, alias: &str, config: &PluggableConfig) -> Result<Vi
     let memory = Mem::new(Arc::clone(blocks), config.requested);
     let control = memory.control();
     Ok((Box::new(memory), Handle::Memory(control)))
+}
+
+fn vsock(board: &Board<'_>, config: &VsockConfig) -> Result<Virtio, DeviceCause> {
+    let signals = Arc::clone(board.signals);
+    let told = Box::new(move || signals.dialed());
+    let vsock = Vsock::new(config.cid.into(), board.fds.get(config.fd)?, told)?;
+    let handle = Handle::Vsock(vsock.control());
+    Ok((Box::new(vsock), handle))
 }
 
 fn virtio_console(board: &Board<'_>, config: &ConsoleConfig) -> Result<Box<dyn VirtioDevice>, DeviceCause> {
