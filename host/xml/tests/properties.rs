@@ -7,9 +7,9 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune, MemoryBacking, MemoryDevice,
-    NumaTune, OffloadSwitches, OsConfig, PanicDevice, Rng, RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin,
-    Vsock, Watchdog,
+    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
+    MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, Rng, RngRate, SysInfo,
+    SysInfoEntry, Timer, VcpuConfig, VcpuPin, Vsock, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -266,7 +266,10 @@ fn interface() -> impl Strategy<Value = Interface> {
             driver: Box::new(InterfaceDriver {
                 queues: network.0.map(|number| number % 32),
                 host: OffloadSwitches { gso: network.0.map(|number| number % 2 == 0), ..Default::default() },
-                guest: OffloadSwitches { csum: network.2.map(|number| number % 2 == 0), ..Default::default() },
+                guest: OffloadSwitches {
+                    csum: network.2.map(|number| number % 2 == 0),
+                    ..Default::default()
+                },
                 ..InterfaceDriver::default()
             }),
             link_up,

@@ -94,7 +94,8 @@ fn a_saved_guest_loses_its_connections_and_can_have_new_ones() -> Outcome {
 
 #[test]
 fn the_operator_may_choose_the_path_and_not_any_address() -> Outcome {
-    let lab = Lab::with_domain(&format!("{CONSOLE}<vsock><cid auto='yes'/><source path='PLACE/here'/></vsock>"))?;
+    let lab =
+        Lab::with_domain(&format!("{CONSOLE}<vsock><cid auto='yes'/><source path='PLACE/here'/></vsock>"))?;
     lab.reeve(&["domain", "start", "web"])?.ok();
     let document = lab.reeve(&["domain", "dumpxml", "web"])?.ok();
     assert!(document.contains("auto='yes' address='3'") && document.contains("/here'"), "{document}");

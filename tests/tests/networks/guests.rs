@@ -199,7 +199,8 @@ fn a_guest_with_several_queues_keeps_them_when_it_is_saved() -> Outcome {
     lab.reeve(&["domain", "start", "web"])?.ok();
     let queues = || -> anyhow::Result<(Value, Value)> {
         let link = ports(&lab)?[0]["link"].as_str().unwrap_or_default().to_owned();
-        let shown: Value = serde_json::from_str(&lab.inside(&["ip", "-d", "-j", "link", "show", "dev", &link])?)?;
+        let shown: Value =
+            serde_json::from_str(&lab.inside(&["ip", "-d", "-j", "link", "show", "dev", &link])?)?;
         let tap = &shown[0]["linkinfo"]["info_data"];
         Ok((tap["numqueues"].clone(), tap["numdisabled"].clone()))
     };

@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn a_driver_says_how_many_queues_there_are_and_what_is_left_to_whom() {
         let of = |kind: &str, driver: &str| {
-            let text = format!(r#"{{"kind": "{kind}", "mac": "52:54:00:00:00:01", "target": "t0", "driver": {driver}}}"#);
+            let text = format!(
+                r#"{{"kind": "{kind}", "mac": "52:54:00:00:00:01", "target": "t0", "driver": {driver}}}"#
+            );
             let mut made: Interface = serde_json::from_str(&text).unwrap();
             made.source = vec![("address".to_owned(), "::1".to_owned()), ("port".to_owned(), "1".to_owned())];
             let mut sources = Sources::default();
@@ -184,13 +186,15 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let (device, sources) = of("ethernet", r#"{"name": "qemu", "queues": 3}"#).unwrap();
-        let DeviceKind::Net(NetConfig { backend: NetBackend::Tap { fd, more }, offloads, .. }) = device.kind else {
+        let DeviceKind::Net(NetConfig { backend: NetBackend::Tap { fd, more }, offloads, .. }) = device.kind
+        else {
             panic!("{device:?}")
         };
         assert_eq!((fd.0, more.len(), offloads), (0, 2, Offloads::ALL));
         let tap = Source::Tap { name: "t0".to_owned(), bridge: None, up: true, multi_queue: true };
         assert_eq!(sources, [tap, Source::TapQueue { first: fd }, Source::TapQueue { first: fd }]);
-        let offloads = net(r#"{"host": {"gso": false, "mrg_rxbuf": false}, "guest": {"csum": false}}"#).offloads;
+        let offloads =
+            net(r#"{"host": {"gso": false, "mrg_rxbuf": false}, "guest": {"csum": false}}"#).offloads;
         let host = Segmentation { csum: true, ..Segmentation::NONE };
         let guest = Segmentation { csum: false, ..Segmentation::ALL };
         assert_eq!(offloads, Offloads { host, guest, merge: false });

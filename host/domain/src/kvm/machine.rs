@@ -21,11 +21,11 @@ use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
+use self::listen::{Dialer, Told};
 use super::client::{self, Client};
 use super::launch::{self, Site};
 use super::plan::Sources;
 use super::waiting::{Removals, Saves};
-use self::listen::{Dialer, Told};
 use super::{block_job, consoles, devices, interfaces, migrate, stats, switch};
 use crate::driver::{
     BlockJobDemand, BlockJobReport, Console, Device, DriverError, Machine, SaveProgress, Started, Vcpus,
@@ -84,12 +84,7 @@ impl KvmMachine {
             },
         };
         if let Some(news) = client.news() {
-            tokio::spawn(listen::listen(
-                news,
-                sender,
-                site.clone(),
-                told,
-            ));
+            tokio::spawn(listen::listen(news, sender, site.clone(), told));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let runs = matches!(status, Status::Running | Status::Late { interrupted: false });
@@ -351,8 +346,13 @@ impl Machine for KvmMachine {
             let sentence = format!("{} can't be changed while the machine runs", new.describe());
             return Err(DriverError::Unsupported(sentence));
         };
-        if old.model != new.model || old.target != new.target || old.mtu != new.mtu || old.driver != new.driver {
-            let sentence = "model, driver, target and MTU of an interface can't be changed while the machine runs";
+        if old.model != new.model
+            || old.target != new.target
+            || old.mtu != new.mtu
+            || old.driver != new.driver
+        {
+            let sentence =
+                "model, driver, target and MTU of an interface can't be changed while the machine runs";
             return Err(DriverError::Unsupported(sentence.to_owned()));
         }
         let (before, up) = (old.link_up.unwrap_or(true), new.link_up.unwrap_or(true));

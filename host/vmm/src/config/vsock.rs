@@ -21,6 +21,7 @@ impl VsockConfig {
     /// Why it can't be.
     pub(super) fn fault(&self) -> Option<String> {
         let (first, end) = (Self::CIDS.start, Self::CIDS.end - 1);
-        (!Self::CIDS.contains(&self.cid)).then(|| format!("address {} can't be a guest's: use {first} to {end}", self.cid))
+        (!Self::CIDS.contains(&self.cid))
+            .then(|| format!("address {} can't be a guest's: use {first} to {end}", self.cid))
     }
 }

@@ -369,7 +369,12 @@ impl Machine {
     }
 
     /// Gives a program of the guest the connection that it wanted, or tells it that nobody is there.
-    pub fn answer_dial(&self, alias: &str, number: u64, connection: Option<OwnedFd>) -> Result<(), MachineError> {
+    pub fn answer_dial(
+        &self,
+        alias: &str,
+        number: u64,
+        connection: Option<OwnedFd>,
+    ) -> Result<(), MachineError> {
         Ok(self.devices.answer_dial(alias, number, connection)?)
     }
 

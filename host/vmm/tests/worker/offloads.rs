@@ -35,8 +35,10 @@ struct Lab {
 
 fn lab(test: &str, queues: usize) -> Option<Lab> {
     let made = std::thread::spawn(move || lay(queues)).join().expect("laying cables does not panic");
-    made.inspect_err(|error| println!("SKIP C {test}: taps in a namespace of their own are not allowed: {error}"))
-        .ok()
+    made.inspect_err(|error| {
+        println!("SKIP C {test}: taps in a namespace of their own are not allowed: {error}")
+    })
+    .ok()
 }
 
 fn lay(queues: usize) -> io::Result<Lab> {
@@ -109,7 +111,8 @@ fn is_tcp(frame: &[u8]) -> bool {
 /// The internet checksum, not complemented; that of something with a right one is 0xffff.
 fn sum(parts: &[&[u8]]) -> u16 {
     let bytes = parts.concat();
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
+    let words =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
     let mut total: u32 = words.sum();
     while total > 0xffff {
         total = (total & 0xffff) + (total >> 16);
@@ -129,7 +132,9 @@ fn tcp(port: u16, payload: usize, segment: Option<u16>) -> Vec<u8> {
     ip[2..4].copy_from_slice(&total.to_be_bytes());
     let own = !sum(&[&ip]);
     ip[10..12].copy_from_slice(&own.to_be_bytes());
-    let mut tcp = [&port.to_be_bytes()[..], &[7, 0xd0, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]].concat();
+    let mut tcp =
+        [&port.to_be_bytes()[..], &[7, 0xd0, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0]]
+            .concat();
     tcp.extend((0..payload).map(|number| (number % 251) as u8));
     let pseudo = pseudo(&ip, tcp.len());
     let own = match segment {

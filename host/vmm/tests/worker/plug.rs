@@ -21,7 +21,11 @@ const MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 const ANSWER: &str = "ok";
 
 pub fn nic(alias: &str, backend: NetBackend) -> DeviceConfig {
-    device(alias, None, DeviceKind::Net(NetConfig { backend, mac: MAC, mtu: 1500, link_up: true, offloads: Offloads::ALL }))
+    device(
+        alias,
+        None,
+        DeviceKind::Net(NetConfig { backend, mac: MAC, mtu: 1500, link_up: true, offloads: Offloads::ALL }),
+    )
 }
 
 fn tap_nic(alias: &str) -> DeviceConfig {

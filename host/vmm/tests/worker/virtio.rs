@@ -8,8 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    DiskLimits, ErrorPolicy, FdIndex, IoEngine, NetBackend, NetConfig, Offloads, RngConfig, RngRate, SeccompMode,
-    VmConfig,
+    DiskLimits, ErrorPolicy, FdIndex, IoEngine, NetBackend, NetConfig, Offloads, RngConfig, RngRate,
+    SeccompMode, VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 

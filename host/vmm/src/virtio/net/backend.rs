@@ -167,7 +167,8 @@ impl Backend {
     pub(super) fn attached(&mut self, poll: &Poll, attached: bool) -> io::Result<()> {
         let Kind::Tap(tap) = &self.kind else { return Ok(()) };
         if std::mem::replace(&mut self.registered, attached) {
-            poll.remove(tap.as_raw_fd())?;
+            // It may have been registered with the thread before, and not with this one.
+            let _ = poll.remove(tap.as_raw_fd());
         }
         if attached {
             poll.add(tap.as_raw_fd(), EventSet::empty(), FIRST_TOKEN)?;

@@ -2,8 +2,9 @@
 
 use virtio_bindings::virtio_net::{
     VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_TSO4,
-    VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_UFO, VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_TSO4,
-    VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_MRG_RXBUF,
+    VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_UFO, VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
+    VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_UFO,
+    VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_MRG_RXBUF,
 };
 
 use super::tap::offload;
@@ -91,7 +92,11 @@ mod tests {
         let mut few = Offloads { merge: false, ..Offloads::default() };
         few.host.csum = false;
         (few.guest.tso4, few.guest.tso6) = (false, false);
-        assert_eq!(offered(&few, TAP), 1 << 1 | 1 << 10 | 0b11 << 54, "neither segments nor ECN without the rest");
+        assert_eq!(
+            offered(&few, TAP),
+            1 << 1 | 1 << 10 | 0b11 << 54,
+            "neither segments nor ECN without the rest"
+        );
     }
 
     #[test]

@@ -203,10 +203,8 @@ fn pairs_in_use_survive_a_move() {
     driver.transport.pause();
     let state = driver.transport.state();
     assert_eq!(state.own, OwnState::Net { pairs: 2 });
-    let mut moved = Driver::with_memory(
-        Box::new(Net::with_queues(there, OPTIONS).unwrap()),
-        driver.memory.clone(),
-    );
+    let mut moved =
+        Driver::with_memory(Box::new(Net::with_queues(there, OPTIONS).unwrap()), driver.memory.clone());
     moved.transport.restore(&state).unwrap();
     moved.transport.resume();
     moved.transport.pause();

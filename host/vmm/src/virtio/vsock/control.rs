@@ -70,8 +70,7 @@ impl VsockControl {
 
     /// The connection that was asked for, a stream socket; none when nobody is there.
     pub fn answer(&self, number: u64, connection: Option<OwnedFd>) {
-        let connection =
-            connection.filter(|connection| rustix::io::ioctl_fionbio(connection, true).is_ok());
+        let connection = connection.filter(|connection| rustix::io::ioctl_fionbio(connection, true).is_ok());
         let mut answers = lock(&self.answers);
         if answers.len() < MOST_ANSWERS {
             answers.push((number, connection));

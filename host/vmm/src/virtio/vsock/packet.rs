@@ -106,7 +106,14 @@ impl Incoming {
 }
 
 /// A packet to the guest with this address.
-pub(super) fn header(guest: u64, ports: Ports, op: Op, length: u32, flags: u32, credit: Credit) -> [u8; HEADER] {
+pub(super) fn header(
+    guest: u64,
+    ports: Ports,
+    op: Op,
+    length: u32,
+    flags: u32,
+    credit: Credit,
+) -> [u8; HEADER] {
     let mut bytes = [0; HEADER];
     bytes[..8].copy_from_slice(&HOST.to_le_bytes());
     bytes[8..16].copy_from_slice(&guest.to_le_bytes());

@@ -132,8 +132,8 @@ impl VsockHandler {
             let Some(mut chain) = next else {
                 return queue.notify(memory);
             };
-            if (chain.writable.len() as usize) < HEADER {
-                return Err(QueueError::Incomplete { index: queue.index(), part: "room for a header" });
+            if chain.writable.len() as usize <= HEADER {
+                return Err(QueueError::Incomplete { index: queue.index(), part: "room for a packet" });
             }
             if let Some(ports) = reset {
                 let written = self.write(memory, &mut chain, ports, Op::Reset, 0, Credit::default(), 0);
@@ -223,7 +223,8 @@ impl VsockHandler {
 
     /// Waits for the socket of a connection, and gives it up where that can't be.
     fn watch(&mut self, poll: &Poll, number: u64) {
-        let Some(socket) = self.table.get_mut(number).and_then(|connection| connection.socket.as_ref()) else {
+        let Some(socket) = self.table.get_mut(number).and_then(|connection| connection.socket.as_ref())
+        else {
             return;
         };
         if watch(poll, socket, number).is_err() {

@@ -197,9 +197,7 @@ pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
         DeviceError::NoInterface(_)
         | DeviceError::NoDisk(_)
         | DeviceError::NoMemory(_)
-        | DeviceError::NoSockets(_) => {
-            ErrorCode::Unsupported
-        }
+        | DeviceError::NoSockets(_) => ErrorCode::Unsupported,
         DeviceError::Stands { .. } => ErrorCode::State,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
