@@ -19,7 +19,7 @@ pub struct NetConfig {
     #[serde(default = "default_true")]
     pub link_up: bool,
     /// What the two sides may leave to each other, where the host's side can.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Offloads::is_all")]
     pub offloads: Offloads,
 }
 
@@ -61,6 +61,11 @@ impl Segmentation {
 impl Offloads {
     /// Everything.
     pub const ALL: Self = Self { host: Segmentation::ALL, guest: Segmentation::ALL, merge: true };
+
+    /// Whether it is everything, which a worker of another version need not be told.
+    fn is_all(&self) -> bool {
+        *self == Self::ALL
+    }
 }
 
 impl Default for Offloads {

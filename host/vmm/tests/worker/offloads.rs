@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reeve_vmm::config::{DeviceKind, FdIndex, NetBackend, NetConfig, Offloads, Segmentation};
 use rustix::thread::UnshareFlags;
@@ -55,10 +55,21 @@ fn lay(queues: usize) -> io::Result<Lab> {
         &["link", "set", "wire", "up"],
     ];
     for arguments in steps {
-        let output = std::process::Command::new("ip").args(arguments).output()?;
-        assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        ip(arguments)?;
+    }
+    // The kernel takes its time to notice a carrier, and a bridge forwards nothing before.
+    let start = Instant::now();
+    while ip(&["-d", "link", "show", "master", "wire"])?.matches("state forwarding").count() < 2 {
+        assert!(start.elapsed() < PATIENCE, "the bridge does not forward");
+        std::thread::sleep(Duration::from_millis(10));
     }
     Ok(Lab { guest, peer })
+}
+
+fn ip(arguments: &[&str]) -> io::Result<String> {
+    let output = std::process::Command::new("ip").args(arguments).output()?;
+    assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn tap(name: &[u8], more: libc::c_int) -> io::Result<File> {
@@ -97,7 +108,7 @@ impl Lab {
             match self.peer.read(&mut buffer) {
                 Ok(length) if wanted(&buffer[HEADER..length]) => return buffer[..length].to_vec(),
                 Ok(_) => {}
-                Err(_) => std::thread::sleep(std::time::Duration::from_millis(1)),
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
             assert!(start.elapsed() < PATIENCE, "the frame did not come");
         }
