@@ -83,6 +83,9 @@ pub trait Driver: Send + Sync {
         Vec::new()
     }
 
+    /// Decides what the document leaves to it and operators see of a running domain.
+    fn settle(&self, _config: &mut DomainConfig) {}
+
     /// Makes a machine with its vCPUs stopped. A failure leaves nothing behind.
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError>;
 

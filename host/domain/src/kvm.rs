@@ -28,11 +28,11 @@ mod tuning;
 mod waiting;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{DomainConfig, Vsock};
 use reeve_sys::cgroup::Cgroups;
 use reeve_sys::layout::Layout;
 use reeve_vmm::config::{DeviceKind, FdIndex, SandboxConfig, VmConfig};
@@ -45,7 +45,7 @@ use crate::keys::KeyRing;
 use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use client::Client;
-use launch::Site;
+use launch::{Site, VSOCK};
 use machine::KvmMachine;
 use plan::Plan;
 
@@ -100,6 +100,18 @@ impl Driver for KvmDriver {
         notes.extend(cpu::notes(config.cpu.as_ref(), cpu::host()));
         notes.extend(fit::notes(config, self.config.cgroups.as_ref()));
         notes
+    }
+
+    fn settle(&self, config: &mut DomainConfig) {
+        let uuid = config.uuid.to_string();
+        let own = self.config.layout.domain_path(&uuid).join(VSOCK);
+        if let Some(vsock) = &mut config.devices.vsock {
+            vsock.address.get_or_insert(Vsock::FIRST);
+            // What another host, or this one before, has chosen for itself is not what an operator wants.
+            let chosen = |path: &String| Path::new(path).ends_with(Path::new(&uuid).join(VSOCK));
+            vsock.path = vsock.path.take().filter(|path| !chosen(path));
+            vsock.path.get_or_insert_with(|| own.to_string_lossy().into_owned());
+        }
     }
 
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError> {

@@ -16,6 +16,7 @@ pub(crate) fn assign(config: &mut DomainConfig) {
     count("balloon", devices.memballoon.iter_mut().map(|device| &mut device.common));
     count("watchdog", devices.watchdog.iter_mut().map(|device| &mut device.common));
     count("virtiomem", devices.memories.iter_mut().map(|device| &mut device.common));
+    count("vsock", devices.vsock.iter_mut().map(|device| &mut device.common));
     count("panic", devices.panic.iter_mut().map(|device| &mut device.common));
     let mut taken: Vec<String> = devices.interfaces.iter().filter_map(|each| each.target.clone()).collect();
     for interface in &mut devices.interfaces {

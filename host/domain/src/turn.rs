@@ -136,6 +136,7 @@ impl Turn {
             return Err(DomainError::Refused { name, driver, refusals });
         }
         names::assign(&mut config);
+        driver.settle(&mut config);
         let config = Arc::new(config);
         let (owner, commands) = mpsc::channel(COMMANDS);
         let id = {

@@ -126,6 +126,11 @@ impl Layout {
         }
     }
 
+    /// Where the directory of a domain is, or would be.
+    pub fn domain_path(&self, name: &str) -> PathBuf {
+        self.root.join(DOMAINS).join(name)
+    }
+
     /// The directory of a domain if it is there.
     pub fn find_domain_directory(&self, name: &str) -> io::Result<DomainDirectory> {
         Ok(DomainDirectory { dir: self.domains.open_dir(name)?, path: self.root.join(DOMAINS).join(name) })

@@ -17,6 +17,9 @@ pub(crate) mod persistent;
 /// Size of virtio_net_hdr with num_buffers, as virtio 1.x has it.
 const VNET_HEADER: libc::c_int = 12;
 
+/// Says which interface a descriptor belongs to (linux/if_tun.h); libc does not name it.
+const TUNGETIFF: libc::c_ulong = 0x8004_54d2;
+
 /// Makes an interface a port of a bridge (linux/sockios.h); libc does not name it.
 const SIOCBRADDIF: libc::c_ulong = 0x89a2;
 
@@ -51,6 +54,9 @@ pub enum TapError {
     /// There is no such tap.
     #[error("there is no tap '{0}'")]
     Missing(String),
+    /// It was made for one queue.
+    #[error("tap '{0}' has one queue: make it with multi_queue, or ask for no more queues than that")]
+    SingleQueue(String),
     /// The bridge is not there.
     #[error("bridge '{bridge}' can't take tap '{name}'")]
     Bridge {
@@ -67,9 +73,18 @@ impl Tap {
     /// Makes a tap and sets it up, or opens a persistent one of that name; one of several queues once a queue. `name` may end in `%d`
     /// for a number the kernel chooses. With a bridge it becomes a port of it.
     pub fn open(name: &str, bridge: Option<&str>) -> Result<Self, TapError> {
+        Self::open_as(name, bridge, 0)
+    }
+
+    /// As [`open`](Self::open), made so that it can be opened again with [`open_queue`](Self::open_queue).
+    pub fn open_multi_queue(name: &str, bridge: Option<&str>) -> Result<Self, TapError> {
+        Self::open_as(name, bridge, libc::IFF_MULTI_QUEUE)
+    }
+
+    fn open_as(name: &str, bridge: Option<&str>, more: libc::c_int) -> Result<Self, TapError> {
         let fd = open::character_device(Path::new("/dev/net/tun"), true).map_err(TapError::Tun)?;
         let mut request = request(name)?;
-        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR;
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | more;
         let mut made = make(&fd, &mut request, flags);
         // How the kernel refuses to open a persistent tap of several queues as one of a single queue.
         if made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)) {
@@ -111,6 +126,31 @@ impl Tap {
             return Err(TapError::Missing(name.to_owned()));
         }
         Self::open(name, None)
+    }
+
+    /// Opens one more queue of a tap or macvtap that is open.
+    pub fn open_queue(first: &OwnedFd) -> Result<OwnedFd, TapError> {
+        // SAFETY: ifreq is plain data for which zeroes are valid.
+        let mut found: libc::ifreq = unsafe { mem::zeroed() };
+        // SAFETY: TUNGETIFF writes one ifreq, which `found` is.
+        let asked = check(unsafe { libc::ioctl(first.as_raw_fd(), TUNGETIFF, &mut found) });
+        asked.map_err(|source| TapError::Step { name: String::new(), step: "asked for its name", source })?;
+        let name = name_of(&found);
+        if let Ok(link) = LinkName::new(name.as_str())
+            && Self::is_macvtap(&link)
+        {
+            return Ok(Self::open_macvtap(&link)?.fd);
+        }
+        let fd = open::character_device(Path::new("/dev/net/tun"), true).map_err(TapError::Tun)?;
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_MULTI_QUEUE;
+        let made = make(&fd, &mut request(&name)?, flags);
+        // How the kernel refuses a tap that was made for a single queue.
+        if made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)) {
+            return Err(TapError::SingleQueue(name));
+        }
+        made.map_err(|source| TapError::Step { name: name.clone(), step: "opened once more", source })?;
+        attach(&fd, &name)?;
+        Ok(fd)
     }
 }
 

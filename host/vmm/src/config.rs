@@ -9,8 +9,10 @@ mod console;
 mod cpu;
 mod errors;
 mod memory;
+mod net;
 mod sandbox;
 mod smbios;
+mod vsock;
 mod watchdog;
 
 use std::collections::BTreeSet;
@@ -27,8 +29,10 @@ pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use errors::{ErrorAction, ErrorPolicy};
 pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
+pub use net::{NetBackend, NetConfig, Offloads, Segmentation};
 pub use sandbox::{SandboxConfig, SeccompMode};
 pub use smbios::{BiosInfo, BoardInfo, ChassisInfo, SmbiosConfig, SystemInfo};
+pub use vsock::VsockConfig;
 pub use watchdog::{WatchdogAction, WatchdogConfig};
 
 /// Index into the descriptors that came with the message, from 0.
@@ -159,57 +163,11 @@ pub enum DeviceKind {
     Panic,
     /// Memory that is plugged in blocks.
     Memory(PluggableConfig),
+    /// Sockets between guest and host; at most one.
+    Vsock(VsockConfig),
 }
 
-/// A network interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetConfig {
-    /// Where its frames come from and go to.
-    pub backend: NetBackend,
-    /// Address of the guest's interface.
-    pub mac: [u8; 6],
-    /// Largest packet, 68 to 65535.
-    #[serde(default = "default_mtu")]
-    pub mtu: u16,
-    /// Whether the guest sees a carrier.
-    #[serde(default = "default_true")]
-    pub link_up: bool,
-}
-
-/// The host's side of a network interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum NetBackend {
-    /// A tap or macvtap.
-    Tap {
-        /// Opened with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR.
-        fd: FdIndex,
-    },
-    /// A UDP multicast group; one frame a datagram.
-    Multicast {
-        /// A socket that is bound to the group and has joined it.
-        receive: FdIndex,
-        /// A socket that is connected to the group.
-        send: FdIndex,
-    },
-    /// The client's end of a TCP tunnel; each frame behind its length, 32 bits, big-endian.
-    Client {
-        /// A connected socket.
-        fd: FdIndex,
-    },
-    /// The server's end of TCP tunnels: the guest and all clients are one network.
-    Server {
-        /// A listening socket.
-        fd: FdIndex,
-    },
-}
-
-fn default_mtu() -> u16 {
-    1500
-}
-
-fn default_true() -> bool {
+pub(crate) fn default_true() -> bool {
     true
 }
 
@@ -394,10 +352,11 @@ impl VmConfig {
             }
         }
         type IsKind = fn(&DeviceKind) -> bool;
-        let singles: [(&str, IsKind); 3] = [
+        let singles: [(&str, IsKind); 4] = [
             ("balloon", |kind| matches!(kind, DeviceKind::Balloon(_))),
             ("watchdog", |kind| matches!(kind, DeviceKind::Watchdog(_))),
             ("panic device", |kind| matches!(kind, DeviceKind::Panic)),
+            ("socket device", |kind| matches!(kind, DeviceKind::Vsock(_))),
         ];
         for (what, is_kind) in singles {
             if let Some(second) = self.devices.iter().filter(|device| is_kind(&device.kind)).nth(1) {
@@ -471,10 +430,7 @@ impl DeviceConfig {
             DeviceKind::Block(block) if block.removable && !block.readonly => {
                 Err(self.invalid("a medium that can be changed is only read"))
             }
-            DeviceKind::Net(net) if net.mac[0] & 1 != 0 => {
-                Err(self.invalid("a multicast MAC address can't be an interface's own"))
-            }
-            DeviceKind::Net(net) if net.mtu < 68 => Err(self.invalid(format!("MTU {} is below 68", net.mtu))),
+            DeviceKind::Net(net) => net.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Console(console) if !(1..=16).contains(&console.ports.len()) => {
                 Err(self.invalid(format!("{} console ports: there must be 1 to 16", console.ports.len())))
             }
@@ -493,6 +449,7 @@ impl DeviceConfig {
                 "balloon target of {} bytes is more than the guest's {memory} bytes",
                 balloon.target
             ))),
+            DeviceKind::Vsock(vsock) => vsock.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Memory(memory) => match memory.fault() {
                 Some(reason) => Err(self.invalid(reason)),
                 None => Ok(()),

@@ -160,6 +160,14 @@ pub enum Call {
         /// Seconds, 0 for only when Stats is asked.
         seconds: u32,
     },
+    /// Answers [`Event::SocketDialed`]: the connection, a unix stream socket, comes along; none when nobody is there. One that the guest does not wait
+    /// for any more is closed.
+    AnswerDial {
+        /// Alias of the device.
+        alias: String,
+        /// Number of the dial.
+        number: u64,
+    },
     /// Plugs the cable of a network interface in or out. No frame passes while it is out.
     SetLink {
         /// The alias of the interface.
@@ -477,6 +485,15 @@ pub enum Event {
     BlockJob {
         /// What it is now.
         status: BlockJobStatus,
+    },
+    /// A program of the guest wants to talk to a port of the host; it waits for [`Call::AnswerDial`].
+    SocketDialed {
+        /// Alias of the device.
+        alias: String,
+        /// Number of the dial.
+        number: u64,
+        /// The port.
+        port: u32,
     },
     /// vCPUs came or went.
     VcpusChanged {

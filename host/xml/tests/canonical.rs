@@ -29,6 +29,36 @@ fn twenty_devices_are_canonical_already() {
 }
 
 #[test]
+fn drivers_of_interfaces_and_sockets_are_read_whole() {
+    let devices = "\
+    <interface type='network'>
+      <mac address='52:54:00:00:00:01'/>
+      <source network='default'/>
+      <model type='virtio'/>
+      <driver name='qemu' queues='4'>
+        <host csum='off' gso='off' tso4='off' tso6='off' ecn='off' ufo='off' mrg_rxbuf='off'/>
+        <guest csum='off' tso4='on' tso6='off' ecn='off' ufo='off'/>
+      </driver>
+    </interface>
+    <vsock model='virtio'>
+      <cid auto='no' address='3'/>
+    </vsock>
+";
+    let text = MINIMAL.replace("</domain>", &format!("<devices>{devices}</devices></domain>"));
+    let parsed = domain::parse(&text, &ParseOptions::default()).expect("a good document");
+    assert_eq!(parsed.warnings, []);
+    let canonical = domain::format(&parsed.document);
+    for line in devices.lines() {
+        assert!(canonical.contains(line), "{line} is not in {canonical}");
+    }
+    let guest = text.replace("<guest csum='off'", "<guest gso='off'");
+    let parsed = domain::parse(&guest, &ParseOptions::default()).expect("a good document");
+    assert_eq!(parsed.warnings.len(), 1, "gso is the host's: {:?}", parsed.warnings);
+    let error = domain::parse(&text.replace("csum='off' gso", "csum='maybe' gso"), &ParseOptions::default());
+    assert!(error.is_err_and(|error| error.to_string().contains("csum")));
+}
+
+#[test]
 fn typos_are_named_one_by_one() {
     insta::assert_snapshot!(warnings(TYPOS));
     let parsed = domain::parse(TYPOS, &ParseOptions::default()).expect("typos are no errors");

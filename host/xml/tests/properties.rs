@@ -7,9 +7,9 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     Adjustment, BlkioDevice, BlkioTune, Catchup, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature,
     CpuTopology, CpuTune, DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType,
-    Extra, Features, Interface, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
-    MemoryBacking, MemoryDevice, NumaTune, OsConfig, PanicDevice, PmConfig, Rng, RngRate, SysInfo,
-    SysInfoEntry, Timer, VcpuConfig, VcpuPin, Watchdog,
+    Extra, Features, Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
+    MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate, SysInfo,
+    SysInfoEntry, Timer, VcpuConfig, VcpuPin, Vsock, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -263,6 +263,15 @@ fn interface() -> impl Strategy<Value = Interface> {
             mac: Some(format!("52:54:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3])),
             target,
             model,
+            driver: Box::new(InterfaceDriver {
+                queues: network.0.map(|number| number % 32),
+                host: OffloadSwitches { gso: network.0.map(|number| number % 2 == 0), ..Default::default() },
+                guest: OffloadSwitches {
+                    csum: network.2.map(|number| number % 2 == 0),
+                    ..Default::default()
+                },
+                ..InterfaceDriver::default()
+            }),
             link_up,
             mtu: network.0,
             isolated: network.1,
@@ -347,10 +356,16 @@ fn devices() -> impl Strategy<Value = Devices> {
             memballoon,
             watchdog,
             memories: panic.then(memory).into_iter().collect(),
+            vsock: panic.then(vsock),
             panic: panic.then(|| PanicDevice { model: Some("pvpanic".into()), ..PanicDevice::default() }),
             extra: Extra { attributes: vec![], elements: other.map(str::to_owned).into_iter().collect() },
         },
     )
+}
+
+fn vsock() -> Vsock {
+    let (model, path) = (Some("virtio".to_owned()), Some("/run/vsock".to_owned()));
+    Vsock { model, auto: Some(false), address: Some(3), path, common: DeviceCommon::default() }
 }
 
 fn memory() -> MemoryDevice {

@@ -7,11 +7,13 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use reeve_fuzz::assault::Assault;
 use reeve_fuzz::tap::tap;
+use reeve_vmm::config::Offloads;
 use reeve_vmm::virtio::net::{Backend, Net, NetOptions};
 
 static TAP: LazyLock<File> = LazyLock::new(|| tap().expect("this target needs the right to make a tap"));
 
-const OPTIONS: NetOptions = NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true };
+const OPTIONS: NetOptions =
+    NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true, offloads: Offloads::ALL };
 
 fuzz_target!(|assault: Assault| {
     let tap = Backend::tap(TAP.try_clone().expect("a second descriptor")).expect("the file is a tap");

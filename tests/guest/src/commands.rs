@@ -14,6 +14,8 @@ mod pluggable;
 mod power;
 mod time;
 mod vectors;
+mod vsock;
+mod wide;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -27,8 +29,8 @@ pub use network::echo_frames;
 /// What follows `ok` or `error`.
 type Answer = Result<String, String>;
 
-const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, pci, rng, balloon, plugged, \
-     agent, watchdog, panic, nmi, smbios, rtc, pit, clocksource, powerbutton, ignore-button, suspend, poweroff, reboot, crash";
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, wide, vsock, pci, rng, balloon, \
+     plugged, agent, watchdog, panic, nmi, smbios, rtc, pit, clocksource, powerbutton, ignore-button, suspend, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -69,6 +71,8 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "dirty" => memory::dirty(machine, &mut words),
         "disk" => disk::execute(machine, &mut words),
         "net" => network::execute(machine, &mut words),
+        "wide" => wide::execute(machine, &mut words),
+        "vsock" => vsock::execute(machine, &mut words),
         "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),

@@ -15,7 +15,7 @@ use crate::paging;
 use crate::pci::Access;
 use crate::power::Power;
 use crate::start_info::{Range, StartInfo};
-use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Slot};
+use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Slot, Sockets, Wide};
 use crate::{boot, clock, cpus, lapic, serial};
 
 /// Everything a command may touch.
@@ -46,6 +46,10 @@ pub struct Machine {
     pub balloon: Option<Slot<Balloon>>,
     /// Memory that comes in blocks.
     pub pluggable: Option<Slot<Pluggable>>,
+    /// Sockets between guest and host.
+    pub sockets: Option<Slot<Sockets>>,
+    /// A network device with all its queues and offloads, and its slot.
+    pub wide: Option<Wide>,
     /// Network devices that answer frames by themselves.
     pub echoing: Vec<bool>,
     /// The PCI bus.
@@ -97,6 +101,8 @@ impl Machine {
             expected_cpus: acpi.cpus,
             consoles: Consoles::new(devices.console),
             power,
+            sockets: devices.sockets,
+            wide: None,
             echoing: devices.networks.iter().map(|_| false).collect(),
             disks: devices.disks,
             networks: devices.networks,
@@ -150,11 +156,20 @@ impl Machine {
         self.serve_pluggable();
         busy |= commands::echo_frames(self);
         busy |= agent::serve(self);
+        busy |= self.serve_sockets();
         for (origin, line) in self.consoles.lines() {
             busy = true;
             commands::run(self, origin, &line);
         }
         busy
+    }
+
+    fn serve_sockets(&mut self) -> bool {
+        let Some(slot) = self.sockets.as_mut() else { return false };
+        slot.device.serve().unwrap_or_else(|error| {
+            self.consoles.say(Origin::CommandLine, &format!("reeve-guest: sockets: {error}"));
+            false
+        })
     }
 
     /// Takes and gives memory as the host wants it.
@@ -270,7 +285,8 @@ impl Machine {
         let entropy = self.entropy.as_ref().map(|entropy| (entropy.slot, "rng".into()));
         let balloon = self.balloon.as_ref().map(|balloon| (balloon.slot, "balloon".into()));
         let memory = self.pluggable.as_ref().map(|memory| (memory.slot, "memory".into()));
-        disks.chain(nets).chain(console).chain(entropy).chain(balloon).chain(memory)
+        let sockets = self.sockets.as_ref().map(|sockets| (sockets.slot, "sockets".into()));
+        disks.chain(nets).chain(console).chain(entropy).chain(balloon).chain(memory).chain(sockets)
     }
 
     /// Starts disks and network devices that came, and forgets those that went.
@@ -310,6 +326,18 @@ impl Machine {
         }
     }
 
+    /// Takes the network device of a slot with all its queues, instead of its simple driver.
+    pub fn open_wide(&mut self, slot: u8, features: u64) -> Result<&mut Wide, String> {
+        let index = self.networks.iter().position(|network| network.slot == slot);
+        let index = index.ok_or_else(|| format!("there is no network device in slot {slot}"))?;
+        let vector = self.networks[index].vector;
+        self.remove(slot);
+        let function = self.bus.functions().into_iter().find(|function| function.slot() == slot);
+        let function = function.ok_or_else(|| format!("slot {slot} is empty"))?;
+        let opened = Devices::open_wide(function, vector, self.cpu, features);
+        Ok(self.wide.insert(opened.map_err(|error| format!("{error}"))?))
+    }
+
     fn vectors(&self) -> impl Iterator<Item = u8> {
         let disks = self.disks.iter().map(|slot| slot.vector);
         let nets = self.networks.iter().map(|slot| slot.vector);
@@ -318,6 +346,7 @@ impl Machine {
             self.entropy.as_ref().map(|slot| slot.vector),
             self.balloon.as_ref().map(|slot| slot.vector),
             self.pluggable.as_ref().map(|slot| slot.vector),
+            self.sockets.as_ref().map(|slot| slot.vector),
         ];
         disks.chain(nets).chain(others.into_iter().flatten())
     }

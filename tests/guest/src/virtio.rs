@@ -8,7 +8,9 @@ mod dma;
 mod entropy;
 mod pluggable;
 mod ports;
+mod sockets;
 mod transport;
+mod wide;
 
 pub use balloon::Balloon;
 pub use console::Console;
@@ -16,3 +18,5 @@ pub use devices::{Devices, Disk, Network, Slot, read_sector};
 pub use entropy::Entropy;
 pub use pluggable::{PLUG, Pluggable, UNPLUG};
 pub use ports::Ports;
+pub use sockets::Sockets;
+pub use wide::{Frame as WideFrame, Wide};

@@ -7,6 +7,7 @@ mod clock;
 mod guard;
 mod lab;
 mod sleep;
+mod sockets;
 
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! What a guest's devices are at the destination: images that both hosts see, and interfaces whose networks learn where they are.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use reeve_tests::{Daemon, Guest, Namespace, Options, wait};
@@ -91,6 +94,37 @@ fn a_drive_moves_with_the_medium_it_has() -> Outcome {
             say(&pair.source, "disk read 0 0\n", &format!("text={text}"))?;
         }
     }
+    Ok(())
+}
+
+/// Says something to port 1024 of the guest through the socket that a host's live document shows, and what comes back.
+fn call(host: &Daemon, words: &str) -> anyhow::Result<String> {
+    let document = host.reeve(&["domain", "dumpxml", "guest"])?.ok();
+    let path = document.split_once("<vsock").and_then(|(_, rest)| rest.split_once("<source path='"));
+    let path = path.and_then(|(_, rest)| rest.split_once('\''));
+    let (path, _) = path.ok_or_else(|| anyhow::anyhow!("no path in {document}"))?;
+    anyhow::ensure!(Path::new(path).starts_with(host.root()), "{path} is another host's");
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(format!("CONNECT 1024\n{words}\n").as_bytes())?;
+    let mut lines = BufReader::new(stream).lines();
+    anyhow::ensure!(lines.next().transpose()?.is_some_and(|line| line.starts_with("OK ")), "it is refused");
+    Ok(lines.next().transpose()?.unwrap_or_default())
+}
+
+#[test]
+fn programs_find_a_guest_at_the_socket_of_its_new_host() -> Outcome {
+    let config = "[workers]\ncgroup = ''\n".to_owned();
+    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
+    let vsock = "<vsock model='virtio'><cid auto='yes'/></vsock>";
+    let mut pair = pair([host()?, host()?], tempfile::tempdir()?, vsock)?;
+    say(&pair.source, "vsock listen 1024\n", "ok")?;
+    for round in ["here", "there", "here again"] {
+        assert_eq!(call(&pair.source, round)?, round);
+        pair.migrate(&["--live"])?.ok();
+        pair.turn_around();
+    }
+    assert_eq!(call(&pair.source, "the end")?, "the end");
     Ok(())
 }
 

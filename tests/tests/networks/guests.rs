@@ -179,3 +179,41 @@ fn a_guest_of_a_pool_of_macvtaps_is_on_the_wire() -> Outcome {
                 .is_ok_and(|heard| heard.is_some())
     })
 }
+
+#[test]
+fn a_guest_with_several_queues_keeps_them_when_it_is_saved() -> Outcome {
+    let interface = "<console type='pty'><target type='virtio' port='0'/></console>\
+        <interface type='network'><mac address='52:54:00:00:00:07'/><source network='lab'/><model type='virtio'/>\
+        <driver name='qemu' queues='2'><host tso4='off'/><guest csum='off'/></driver>\
+        <address type='pci' domain='0' bus='0' slot='7' function='0'/></interface>";
+    let lab = Lab::with(&document("lab", "labbr", 77))?;
+    lab.reeve(&["network", "start", "lab"])?.ok();
+    let define = |interface: &str| {
+        let guest = Guest::locate()?.document_with("web", 64, "", interface);
+        lab.daemon.reeve_with_input(&["domain", "define", "-"], &guest)
+    };
+    define(&interface.replace("name='qemu'", "name='vhost'"))?.ok();
+    let said = lab.reeve(&["domain", "start", "web"])?.fails(3);
+    assert!(said.contains("asks for driver 'vhost'"), "{said}");
+    define(interface)?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let queues = || -> anyhow::Result<(Value, Value)> {
+        let link = ports(&lab)?[0]["link"].as_str().unwrap_or_default().to_owned();
+        let shown: Value =
+            serde_json::from_str(&lab.inside(&["ip", "-d", "-j", "link", "show", "dev", &link])?)?;
+        let tap = &shown[0]["linkinfo"]["info_data"];
+        Ok((tap["numqueues"].clone(), tap["numdisabled"].clone()))
+    };
+    assert_eq!(queues()?, (1.into(), 1.into()), "a guest begins with one pair");
+    // Checksums and frames in several buffers are left of what this driver asks for, and both pairs.
+    lab.daemon.console("web", "wide open 7 0x428883", "ok pairs=2 features=0x100428021")?;
+    lab.daemon.console("web", "wide pairs 2", "ok answer=0")?;
+    assert_eq!(queues()?, (2.into(), 0.into()));
+    lab.reeve(&["domain", "managedsave", "web"])?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    wait::until("both pairs are in use again", PATIENCE, || {
+        queues().is_ok_and(|queues| queues == (2.into(), 0.into()))
+    })?;
+    lab.daemon.console("web", "wide send 1 3", "ok frames=3")?;
+    Ok(())
+}

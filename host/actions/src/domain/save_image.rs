@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use reeve_domain::save_image::{Purpose, SaveImage};
-use reeve_model::domain::{CharDevice, DomainConfig};
+use reeve_model::domain::{CharDevice, DomainConfig, Vsock};
 use reeve_model::domain_save::RestoredState;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
@@ -91,9 +91,13 @@ fn seen_by_guest(config: &DomainConfig) -> Vec<String> {
         )
     }));
     let interfaces = devices.interfaces.iter();
-    lines.extend(
-        interfaces.map(|each| format!("interface {} ({})", or_default(&each.mac), or_default(&each.model))),
-    );
+    lines.extend(interfaces.map(|each| {
+        let (mac, model) = (or_default(&each.mac), or_default(&each.model));
+        match each.queues() {
+            1 => format!("interface {mac} ({model})"),
+            queues => format!("interface {mac} ({model}, {queues} queues)"),
+        }
+    }));
     let chars = |kind: &'static str, devices: &[CharDevice]| {
         let line =
             |(number, device): (usize, &CharDevice)| format!("{kind} {number} {}", or_default(&device.name));
@@ -104,6 +108,8 @@ fn seen_by_guest(config: &DomainConfig) -> Vec<String> {
     lines.extend(chars("channel", &devices.channels));
     lines.extend((0..devices.rngs.len()).map(|number| format!("rng {number}")));
     lines.extend(devices.memballoon.iter().map(|balloon| format!("balloon {}", balloon.model)));
+    let sockets = devices.vsock.iter().map(|vsock| vsock.address.unwrap_or(Vsock::FIRST));
+    lines.extend(sockets.map(|address| format!("vsock {address}")));
     let memories = devices.memories.iter();
     lines.extend(memories.map(|memory| format!("memory {} in blocks of {}", memory.size, memory.block())));
     lines
@@ -133,6 +139,18 @@ mod tests {
         assert!(refused(&config(&DISK.replace("vda", "vdb"))).contains("became"));
         let twice = format!("{DISK}{}", DISK.replace("vda", "vdb"));
         assert!(refused(&config(&twice)).contains("is new"));
+        let nic = "<interface type='network'><source network='a'/><mac address='52:54:00:00:00:01'/><driver queues='2'/></interface>";
+        let (auto, own) = (
+            "<vsock><cid auto='yes'/></vsock>",
+            "<vsock><cid auto='no' address='3'/><source path='/a'/></vsock>",
+        );
+        let saved_with = config(&format!("{nic}{own}"));
+        same_guest(&saved_with, &config(&format!("{}{auto}", nic.replace("='a'", "='b'")))).unwrap();
+        for other in
+            [nic.replace("'2'", "'3'") + own, format!("{nic}{}", own.replace('3', "4")), nic.to_owned()]
+        {
+            assert!(same_guest(&saved_with, &config(&other)).is_err(), "{other}");
+        }
         let mut other = saved.clone();
         other.memory = reeve_model::Bytes(1 << 30);
         assert!(refused(&other).contains("memory"));

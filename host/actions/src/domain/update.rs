@@ -240,6 +240,9 @@ fn merged(old: &Interface, document: &Interface) -> Interface {
     new.mac = new.mac.or_else(|| old.mac.clone());
     new.target = new.target.or_else(|| old.target.clone());
     new.model = new.model.or_else(|| old.model.clone());
+    if new.driver.is_empty() {
+        new.driver = old.driver.clone();
+    }
     new.mtu = new.mtu.or(old.mtu);
     new.common.alias = new.common.alias.or_else(|| old.common.alias.clone());
     new.common.address = new.common.address.or_else(|| old.common.address.clone());
@@ -265,6 +268,7 @@ fn refuse_frozen(domain: &str, old: &Interface, new: &Interface) -> Result<(), E
     let differs = fields.into_iter().find(|(_, old, new)| !old.eq_ignore_ascii_case(new));
     let sentence = match differs {
         Some((field, old, new)) => format!("its {field} can't be changed from '{old}' to '{new}'"),
+        None if old.driver != new.driver => "its <driver> can't be changed".to_owned(),
         None if old.common.address != new.common.address => "its <address> can't be changed".to_owned(),
         None if old.common.extra != new.common.extra => {
             "what its document says beyond what this version knows can't be changed".to_owned()

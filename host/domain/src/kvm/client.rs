@@ -287,6 +287,7 @@ fn describe(call: &Call) -> &'static str {
         Call::SnapshotDisks { .. } => "a snapshot",
         Call::DropDiskSnapshots { .. } => "the removal of a snapshot",
         Call::SetLink { .. } => "a change of a link",
+        Call::AnswerDial { .. } => "a connection of its guest",
         Call::BlockJob { .. } => "a block job",
         Call::BlockJobs => "a question for its block jobs",
         Call::Release => "its release",

@@ -175,6 +175,12 @@ fn address(device: &CharDevice) -> Result<SocketAddr, String> {
 /// Removes the sockets that consoles of a domain that has ended listened at.
 pub(super) fn remove_sockets(config: &DomainConfig) {
     let devices = &config.devices;
+    if let Some(path) = devices.vsock.as_ref().and_then(|vsock| vsock.path.as_deref()).map(Path::new)
+        && path.is_absolute()
+        && let Err(error) = socket::remove_dead(path)
+    {
+        warn!(domain = config.name, path = %path.display(), %error, "the socket of a vsock is left where it is");
+    }
     for device in devices.serials.iter().chain(&devices.consoles).chain(&devices.channels) {
         let listens = device.kind == "unix" && device.mode.as_deref() != Some("connect");
         if let Some(path) = device.path.as_deref().filter(|path| listens && path.starts_with('/'))

@@ -6,13 +6,13 @@ use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon,
-    MemoryDevice, PanicDevice, Rng, Watchdog,
+    MemoryDevice, PanicDevice, Rng, Vsock, Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
     ErrorAction, ErrorPolicy, FdIndex, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate,
-    SerialConfig, WatchdogAction, WatchdogConfig,
+    SerialConfig, VsockConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
@@ -33,7 +33,6 @@ pub(super) fn all(
     for element in &devices.extra.elements {
         let name = element_name(element);
         let instead = match name {
-            "vsock" => ": vhost-vsock is not used; a channel carries bytes between host and guest too",
             "parallel" => ": a serial port or a channel carries bytes too",
             "graphics" | "video" | "input" => ": a machine has no screen; use a console",
             _ => "",
@@ -59,6 +58,9 @@ pub(super) fn all(
     }
     if let Some(each) = &devices.panic {
         keep(panic(each).map(Some), &mut list, refuse);
+    }
+    if let Some(each) = &devices.vsock {
+        keep(vsock(each, sources).map(Some), &mut list, refuse);
     }
     for each in &devices.memories {
         keep(memory(each).map(Some), &mut list, refuse);
@@ -312,6 +314,21 @@ fn balloon(config: &DomainConfig) -> Result<Option<DeviceConfig>, String> {
         }
         other => Err(format!("the memory balloon is a '{other}': only virtio is there")),
     }
+}
+
+/// Sockets between guest and host.
+fn vsock(vsock: &Vsock, sources: &mut Sources) -> Result<DeviceConfig, String> {
+    if vsock.model.as_deref().is_some_and(|model| model != "virtio") {
+        let model = vsock.model.as_deref().unwrap_or_default();
+        return Err(format!("the vsock is a '{model}': only virtio is there"));
+    }
+    let cid = vsock.address.unwrap_or(Vsock::FIRST);
+    let path = PathBuf::from(vsock.path.as_deref().unwrap_or_default());
+    if vsock.path.is_some() && !path.is_absolute() {
+        return Err(format!("the vsock has a source of path '{}', which is not absolute", path.display()));
+    }
+    let fd = sources.add(Source::SocketListener { what: "the vsock".to_owned(), path });
+    device(&vsock.common, DeviceKind::Vsock(VsockConfig { cid, fd }))
 }
 
 /// The watchdog, of the model that a stock kernel finds on a PCI bus.

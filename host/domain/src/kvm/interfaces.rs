@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use reeve_model::domain::Interface;
-use reeve_vmm::config::{DeviceConfig, DeviceKind, NetBackend, NetConfig};
+use reeve_model::domain::{Interface, OffloadSwitches};
+use reeve_vmm::config::{DeviceConfig, DeviceKind, NetBackend, NetConfig, Offloads, Segmentation};
 
 use super::devices::device;
 use super::plan::{Source, Sources};
@@ -19,11 +19,40 @@ pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<
     if let Some(model) = interface.model.as_deref().filter(|model| *model != "virtio") {
         return Err(named(format!("is a '{model}': only virtio is there")));
     }
+    if let Some(name) = interface.driver.name.as_deref().filter(|name| *name != "qemu") {
+        return Err(named(format!(
+            "asks for driver '{name}': only the worker's own, 'qemu', is there; leave the name out to get what there is"
+        )));
+    }
+    let queues = interface.queues();
+    if !(1..=NetConfig::MAX_PAIRS as u32).contains(&queues) {
+        return Err(named(format!("has {queues} queues: use 1 to {}", NetConfig::MAX_PAIRS)));
+    }
     let backend = backend(interface, sources).map_err(named)?;
+    if queues > 1 && !matches!(backend, NetBackend::Tap { .. }) {
+        return Err(named(format!("has {queues} queues: of its type it can have one")));
+    }
     let mtu = u16::try_from(interface.mtu.unwrap_or(ETHERNET_MTU));
     let mtu = mtu.map_err(|_| named("has an MTU above 65535".to_owned()))?;
     let link_up = interface.link_up.unwrap_or(true);
-    device(&interface.common, DeviceKind::Net(NetConfig { backend, mac: bytes, mtu, link_up }))
+    let offloads = offloads(&interface.driver.host, &interface.driver.guest);
+    device(&interface.common, DeviceKind::Net(NetConfig { backend, mac: bytes, mtu, link_up, offloads }))
+}
+
+/// What is not said is on; where the host's side can't do it, it is not offered.
+fn offloads(host: &OffloadSwitches, guest: &OffloadSwitches) -> Offloads {
+    let of = |switches: &OffloadSwitches| {
+        let segments = switches.gso.unwrap_or(true);
+        let on = |switch: Option<bool>| segments && switch.unwrap_or(true);
+        Segmentation {
+            csum: switches.csum.unwrap_or(true),
+            tso4: on(switches.tso4),
+            tso6: on(switches.tso6),
+            ecn: on(switches.ecn),
+            ufo: on(switches.ufo),
+        }
+    };
+    Offloads { host: of(host), guest: of(guest), merge: host.mrg_rxbuf.unwrap_or(true) }
 }
 
 /// The tap of an interface that has one.
@@ -36,11 +65,12 @@ pub(super) fn tap(interface: &Interface) -> Option<String> {
 fn backend(interface: &Interface, sources: &mut Sources) -> Result<NetBackend, String> {
     let name = interface.target.clone().unwrap_or_else(|| "vnet%d".to_owned());
     let up = interface.link_up.unwrap_or(true);
+    let multi_queue = interface.queues() > 1;
     let source = match interface.kind.as_str() {
-        "ethernet" => Source::Tap { name, bridge: None, up },
+        "ethernet" => Source::Tap { name, bridge: None, up, multi_queue },
         "bridge" => {
             let bridge = interface.source_attribute("bridge").ok_or("names no bridge")?.to_owned();
-            Source::Tap { name, bridge: Some(bridge), up }
+            Source::Tap { name, bridge: Some(bridge), up, multi_queue }
         }
         // Both are made before the machine is, by who knows the network or the host's interface; a network's may be a macvtap too.
         "network" => Source::PreparedTap { name, up },
@@ -65,7 +95,9 @@ fn backend(interface: &Interface, sources: &mut Sources) -> Result<NetBackend, S
             ));
         }
     };
-    Ok(NetBackend::Tap { fd: sources.add(source) })
+    let fd = sources.add(source);
+    let more = (1..interface.queues()).map(|_| sources.add(Source::TapQueue { first: fd })).collect();
+    Ok(NetBackend::Tap { fd, more })
 }
 
 /// Address and port of a tunnel. Names are not looked up: whoever answers for them would choose where frames go.
@@ -116,7 +148,7 @@ mod tests {
     fn every_kind_has_its_source() {
         let name = "t0".to_owned();
         let taps = [
-            ("ethernet", Source::Tap { name: name.clone(), bridge: None, up: true }),
+            ("ethernet", Source::Tap { name: name.clone(), bridge: None, up: true, multi_queue: false }),
             ("network", Source::PreparedTap { name: name.clone(), up: true }),
             ("direct", Source::Macvtap { name }),
         ];
@@ -136,6 +168,45 @@ mod tests {
         let address = "[::1]:65535".parse().unwrap();
         assert_eq!(of("server", &at).unwrap().1, [Source::TunnelServer { address }]);
         assert_eq!(of("client", &at).unwrap().1, [Source::TunnelClient { address }]);
+    }
+
+    #[test]
+    fn a_driver_says_how_many_queues_there_are_and_what_is_left_to_whom() {
+        let of = |kind: &str, driver: &str| {
+            let text = format!(
+                r#"{{"kind": "{kind}", "mac": "52:54:00:00:00:01", "target": "t0", "driver": {driver}}}"#
+            );
+            let mut made: Interface = serde_json::from_str(&text).unwrap();
+            made.source = vec![("address".to_owned(), "::1".to_owned()), ("port".to_owned(), "1".to_owned())];
+            let mut sources = Sources::default();
+            interface(&made, &mut sources).map(|device| (device, sources.0))
+        };
+        let net = |driver: &str| match of("ethernet", driver).unwrap().0.kind {
+            DeviceKind::Net(net) => net,
+            other => panic!("{other:?}"),
+        };
+        let (device, sources) = of("ethernet", r#"{"name": "qemu", "queues": 3}"#).unwrap();
+        let DeviceKind::Net(NetConfig { backend: NetBackend::Tap { fd, more }, offloads, .. }) = device.kind
+        else {
+            panic!("{device:?}")
+        };
+        assert_eq!((fd.0, more.len(), offloads), (0, 2, Offloads::ALL));
+        let tap = Source::Tap { name: "t0".to_owned(), bridge: None, up: true, multi_queue: true };
+        assert_eq!(sources, [tap, Source::TapQueue { first: fd }, Source::TapQueue { first: fd }]);
+        let offloads =
+            net(r#"{"host": {"gso": false, "mrg_rxbuf": false}, "guest": {"csum": false}}"#).offloads;
+        let host = Segmentation { csum: true, ..Segmentation::NONE };
+        let guest = Segmentation { csum: false, ..Segmentation::ALL };
+        assert_eq!(offloads, Offloads { host, guest, merge: false });
+        for (kind, driver, reason) in [
+            ("ethernet", r#"{"name": "vhost"}"#, "asks for driver 'vhost'"),
+            ("ethernet", r#"{"queues": 0}"#, "has 0 queues: use 1 to 32"),
+            ("ethernet", r#"{"queues": 33}"#, "has 33 queues: use 1 to 32"),
+            ("client", r#"{"queues": 2}"#, "of its type it can have one"),
+        ] {
+            let refused = of(kind, driver).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
     }
 
     #[test]

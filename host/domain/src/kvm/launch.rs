@@ -28,6 +28,8 @@ use super::{KvmConfig, images};
 use crate::driver::DriverError;
 use crate::record::WorkerProcess;
 
+/// Where programs of the host connect to the guest, in the domain's directory.
+pub(super) const VSOCK: &str = "vsock";
 /// Name of the control socket in the domain's directory.
 pub(super) const SOCKET: &str = "control";
 /// What the worker writes to standard error.
@@ -113,9 +115,10 @@ impl Site {
         mut plan: Plan,
         passphrases: &[SecretValue],
     ) -> Result<(VmConfig, Vec<OwnedFd>, UnixStream, Arc<Process>), DriverError> {
-        let fds = open_all(&plan.sources, &mut plan.vm.devices, passphrases)?;
         let name = self.uuid.to_string();
+        // Sockets of devices may be in it.
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
+        let fds = open_all(&plan.sources, &mut plan.vm.devices, passphrases)?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
         let log = directory.append(LOG).map_err(host("the worker's log"))?;
         let group = self.group()?;
@@ -246,6 +249,10 @@ pub(super) fn open_all(
             fds.push(key_pipe(&key).map_err(host("the key of an encrypted disk"))?);
             continue;
         }
+        if let Source::TapQueue { first } = source {
+            fds.push(Tap::open_queue(&fds[first.0 as usize]).map_err(host("a network interface"))?);
+            continue;
+        }
         let (fd, below) = open_source(source)?;
         fds.push(fd);
         if !below.is_empty() {
@@ -311,8 +318,9 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         Source::SocketPeer { what, path } => socket::connect(path).map_err(failed(what, path)),
         Source::TcpListener { what, address } => tunnel::server(*address).map_err(console(what)),
         Source::TcpPeer { what, address } => tunnel::client(*address, CONNECT).map_err(console(what)),
-        Source::Tap { name, bridge, up } => {
-            let tap = Tap::open(name, bridge.as_deref()).map_err(host("a network interface"))?;
+        Source::Tap { name, bridge, up, multi_queue } => {
+            let open = if *multi_queue { Tap::open_multi_queue } else { Tap::open };
+            let tap = open(name, bridge.as_deref()).map_err(host("a network interface"))?;
             with_link(tap, *up)
         }
         Source::PreparedTap { name, up } => {
@@ -334,6 +342,7 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         }
         Source::Empty => open::empty().map_err(host("a drive without a medium")),
         Source::Key { .. } => unreachable!("a key is opened with its image"),
+        Source::TapQueue { .. } => unreachable!("a queue is opened with its tap"),
         Source::Image { what, path, access, format } => {
             return images::open(what, path, *access, *format);
         }

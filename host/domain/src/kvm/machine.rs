@@ -4,6 +4,7 @@ mod listen;
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, PauseReason, Stats, Statu
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
+use self::listen::{Dialer, Told};
 use super::client::{self, Client};
 use super::launch::{self, Site};
 use super::plan::Sources;
@@ -39,7 +41,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const EVENTS: usize = 16;
 
 pub(super) struct KvmMachine {
-    client: Client,
+    client: Arc<Client>,
     process: Arc<Process>,
     site: Site,
     config: DomainConfig,
@@ -61,6 +63,7 @@ impl KvmMachine {
         config: &DomainConfig,
         status: &Status,
     ) -> Started {
+        let client = Arc::new(client);
         let (sender, events) = mpsc::channel(EVENTS);
         let removals = Arc::<Removals>::default();
         let migration = Arc::new(watch::Sender::default());
@@ -70,16 +73,18 @@ impl KvmMachine {
             // The channel is new and has room.
             let _ = sender.try_send(event);
         }
+        let told = Told {
+            removals: removals.clone(),
+            saves: saves.clone(),
+            migration: migration.clone(),
+            vcpus: count.clone(),
+            dialer: Dialer {
+                client: Arc::downgrade(&client),
+                path: config.devices.vsock.as_ref().and_then(|vsock| vsock.path.clone()).map(PathBuf::from),
+            },
+        };
         if let Some(news) = client.news() {
-            tokio::spawn(listen::listen(
-                news,
-                sender,
-                site.clone(),
-                removals.clone(),
-                saves.clone(),
-                migration.clone(),
-                count.clone(),
-            ));
+            tokio::spawn(listen::listen(news, sender, site.clone(), told));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
         let runs = matches!(status, Status::Running | Status::Late { interrupted: false });
@@ -335,8 +340,13 @@ impl Machine for KvmMachine {
             let sentence = format!("{} can't be changed while the machine runs", new.describe());
             return Err(DriverError::Unsupported(sentence));
         };
-        if old.model != new.model || old.target != new.target || old.mtu != new.mtu {
-            let sentence = "model, target and MTU of an interface can't be changed while the machine runs";
+        if old.model != new.model
+            || old.target != new.target
+            || old.mtu != new.mtu
+            || old.driver != new.driver
+        {
+            let sentence =
+                "model, driver, target and MTU of an interface can't be changed while the machine runs";
             return Err(DriverError::Unsupported(sentence.to_owned()));
         }
         let (before, up) = (old.link_up.unwrap_or(true), new.link_up.unwrap_or(true));

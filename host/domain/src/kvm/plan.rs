@@ -44,8 +44,10 @@ pub(super) enum Source {
     TcpListener { what: String, address: SocketAddr },
     /// A TCP socket that is connected.
     TcpPeer { what: String, address: SocketAddr },
-    /// A tap device, up or down.
-    Tap { name: String, bridge: Option<String>, up: bool },
+    /// A tap device, up or down, with one queue or several.
+    Tap { name: String, bridge: Option<String>, up: bool, multi_queue: bool },
+    /// One more queue of a tap or macvtap among the sources.
+    TapQueue { first: FdIndex },
     /// A tap that somebody made for it, up or down.
     PreparedTap { name: String, up: bool },
     /// A macvtap that somebody made for it.

@@ -2,7 +2,7 @@
 
 use super::{
     CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, MemoryDevice, PanicDevice,
-    Rng, Watchdog,
+    Rng, Vsock, Watchdog,
 };
 
 /// One child of `<devices>`.
@@ -24,6 +24,8 @@ pub enum Device {
     Rng(Rng),
     /// `<memballoon>`.
     MemBalloon(MemBalloon),
+    /// `<vsock>`.
+    Vsock(Vsock),
     /// `<watchdog>`.
     Watchdog(Watchdog),
     /// `<panic>`.
@@ -65,6 +67,7 @@ impl Device {
             Self::Channel(_) => "channel",
             Self::Rng(_) => "rng",
             Self::MemBalloon(_) => "memballoon",
+            Self::Vsock(_) => "vsock",
             Self::Watchdog(_) => "watchdog",
             Self::Panic(_) => "panic",
             Self::Memory(_) => "memory",
@@ -81,6 +84,7 @@ impl Device {
             Self::Serial(device) | Self::Console(device) | Self::Channel(device) => &device.common,
             Self::Rng(device) => &device.common,
             Self::MemBalloon(device) => &device.common,
+            Self::Vsock(device) => &device.common,
             Self::Watchdog(device) => &device.common,
             Self::Panic(device) => &device.common,
             Self::Memory(device) => &device.common,
@@ -100,6 +104,7 @@ impl Devices {
             .chain(self.rngs.iter().map(|device| &device.common))
             .chain(self.memballoon.iter().map(|device| &device.common))
             .chain(self.watchdog.iter().map(|device| &device.common))
+            .chain(self.vsock.iter().map(|device| &device.common))
             .chain(self.panic.iter().map(|device| &device.common))
             .chain(self.memories.iter().map(|device| &device.common))
     }
@@ -118,6 +123,7 @@ impl Devices {
             Device::Rng(rng) => self.rngs.push(rng),
             Device::MemBalloon(balloon) => self.memballoon = Some(balloon),
             Device::Watchdog(watchdog) => self.watchdog = Some(watchdog),
+            Device::Vsock(vsock) => self.vsock = Some(vsock),
             Device::Panic(panic) => self.panic = Some(panic),
             Device::Memory(memory) => self.memories.push(memory),
             Device::Other(xml) => self.extra.elements.push(xml),
@@ -156,6 +162,7 @@ impl Devices {
             Device::MemBalloon(_) if self.memballoon.is_some() => {
                 Err(DeviceConflict::OnlyOne { element: "memballoon" })
             }
+            Device::Vsock(_) if self.vsock.is_some() => Err(DeviceConflict::OnlyOne { element: "vsock" }),
             Device::Watchdog(_) if self.watchdog.is_some() => {
                 Err(DeviceConflict::OnlyOne { element: "watchdog" })
             }
@@ -197,6 +204,7 @@ impl Devices {
             .or_else(|| take(&mut self.channels, chars).map(Device::Channel))
             .or_else(|| take(&mut self.rngs, |device| hit(&device.common, &[])).map(Device::Rng))
             .or_else(|| self.memballoon.take_if(|device| hit(&device.common, &[])).map(Device::MemBalloon))
+            .or_else(|| self.vsock.take_if(|device| hit(&device.common, &[])).map(Device::Vsock))
             .or_else(|| self.watchdog.take_if(|device| hit(&device.common, &[])).map(Device::Watchdog))
             .or_else(|| self.panic.take_if(|device| hit(&device.common, &[])).map(Device::Panic))
             .or_else(|| take(&mut self.memories, |device| hit(&device.common, &[])).map(Device::Memory))

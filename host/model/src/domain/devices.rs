@@ -48,6 +48,9 @@ pub struct Devices {
     /// `<memory>` in document order: memory that is plugged into a running guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memories: Vec<MemoryDevice>,
+    /// `<vsock>`: sockets between guest and host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vsock: Option<Vsock>,
     /// Every other device, as XML text in document order.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
@@ -249,6 +252,9 @@ pub struct Interface {
     /// `<model type='…'/>`: `virtio` for the native driver.
     #[serde(default)]
     pub model: Option<String>,
+    /// `<driver>`.
+    #[serde(default, skip_serializing_if = "InterfaceDriver::is_empty")]
+    pub driver: Box<InterfaceDriver>,
     /// `<link state='up|down'/>`.
     #[serde(default)]
     pub link_up: Option<bool>,
@@ -275,7 +281,65 @@ pub struct Interface {
     pub common: DeviceCommon,
 }
 
+/// `<driver>` of an interface (guide 20.16.9.10).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceDriver {
+    /// `name`: `qemu` or `vhost`; none is what the host has.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// `queues`: pairs of queues, from 1; none is one.
+    #[serde(default)]
+    pub queues: Option<u32>,
+    /// `<host>`: what the guest may leave to the host.
+    #[serde(default)]
+    pub host: OffloadSwitches,
+    /// `<guest>`: what the host may leave to the guest.
+    #[serde(default)]
+    pub guest: OffloadSwitches,
+    /// Other attributes.
+    #[serde(default, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
+}
+
+impl InterfaceDriver {
+    /// True when the document does not have it.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Offloads in one direction, each `on` or `off`; what is not said is on where the host has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffloadSwitches {
+    /// `csum`: checksums.
+    #[serde(default)]
+    pub csum: Option<bool>,
+    /// `gso`, of the host alone: segmentation of any kind.
+    #[serde(default)]
+    pub gso: Option<bool>,
+    /// `tso4`: segmentation of TCP over IPv4.
+    #[serde(default)]
+    pub tso4: Option<bool>,
+    /// `tso6`: segmentation of TCP over IPv6.
+    #[serde(default)]
+    pub tso6: Option<bool>,
+    /// `ecn`: segmentation of TCP with congestion notices.
+    #[serde(default)]
+    pub ecn: Option<bool>,
+    /// `ufo`: segmentation of UDP.
+    #[serde(default)]
+    pub ufo: Option<bool>,
+    /// `mrg_rxbuf`, of the host alone: long frames come to the guest in several buffers.
+    #[serde(default)]
+    pub mrg_rxbuf: Option<bool>,
+}
+
 impl Interface {
+    /// Pairs of queues.
+    pub fn queues(&self) -> u32 {
+        self.driver.queues.unwrap_or(1)
+    }
+
     /// One attribute of `<source>`.
     pub fn source_attribute(&self, name: &str) -> Option<&str> {
         self.source.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -413,6 +477,31 @@ impl MemoryDevice {
     pub fn requested(&self) -> Bytes {
         self.requested.unwrap_or(Bytes(0))
     }
+}
+
+/// `<vsock>`: sockets between programs of the guest and of the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vsock {
+    /// `model`: `virtio`.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// `<cid auto='…'>`: the host chooses the address.
+    #[serde(default)]
+    pub auto: Option<bool>,
+    /// `<cid address='…'>`: the address of the guest, from 3.
+    #[serde(default)]
+    pub address: Option<u32>,
+    /// `<source path='…'>`: where programs of the host connect; the host chooses it where nothing is said.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// Alias, address and the rest.
+    #[serde(flatten)]
+    pub common: DeviceCommon,
+}
+
+impl Vsock {
+    /// The lowest address that a guest can have. Two guests may have the same one.
+    pub const FIRST: u32 = 3;
 }
 
 /// `<watchdog>` (guide 20.16.17).

@@ -65,7 +65,8 @@ fn make(host: &Host, port: &PlannedPort, state: &State) -> Result<(), NetworkErr
     let new = match &port.medium {
         Medium::Tap { .. } | Medium::LooseTap => {
             // The guest has the MAC address; the host's end must not have it too.
-            Some(NewLink::Tap(PersistentTap { mac: Some(host_mac(port)), ..PersistentTap::default() }))
+            let multi_queue = port.interface.queues() > 1;
+            Some(NewLink::Tap(PersistentTap { mac: Some(host_mac(port)), multi_queue, owner: None }))
         }
         Medium::Macvtap { lower, mode } => {
             let lower = LinkName::new(lower.as_str())?;

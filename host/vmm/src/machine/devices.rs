@@ -26,6 +26,7 @@ use crate::virtio::block::{
 };
 use crate::virtio::mem::MemControl;
 use crate::virtio::net::{BackendError, NetControl, NetMetrics};
+use crate::virtio::vsock::{Dial, VsockControl};
 use crate::virtio::{PciTransport, TransportError};
 
 /// Why a device can't be had.
@@ -51,6 +52,9 @@ pub enum DeviceError {
     /// The device is no memory.
     #[error("device '{0}' is no memory that can be plugged")]
     NoMemory(String),
+    /// The device has no sockets.
+    #[error("device '{0}' has no sockets")]
+    NoSockets(String),
     /// The device is no disk.
     #[error("device '{0}' is no disk")]
     NoDisk(String),
@@ -164,6 +168,7 @@ enum Handle {
     Balloon(BalloonControl),
     Memory(MemControl),
     Watchdog(Arc<Watchdog>),
+    Vsock(Arc<VsockControl>),
     Other,
 }
 
@@ -233,6 +238,31 @@ impl Devices {
         match &self.find(alias)?.handle {
             Handle::Interface(_, control) => control.set_link(up),
             _ => return Err(DeviceError::NoInterface(alias.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Connections to the host that programs of the guest want, with the device that wants each.
+    pub(super) fn take_dials(&self) -> Vec<(String, Dial)> {
+        let dials = |plugged: &Plugged| match &plugged.handle {
+            Handle::Vsock(control) => {
+                control.take_dials().into_iter().map(|dial| (plugged.alias.clone(), dial)).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.plugged.iter().flat_map(dials).collect()
+    }
+
+    /// Gives a program of the guest the connection that it wanted, or tells it that nobody is there.
+    pub(super) fn answer_dial(
+        &self,
+        alias: &str,
+        number: u64,
+        connection: Option<OwnedFd>,
+    ) -> Result<(), DeviceError> {
+        match &self.find(alias)?.handle {
+            Handle::Vsock(control) => control.answer(number, connection),
+            _ => return Err(DeviceError::NoSockets(alias.to_owned())),
         }
         Ok(())
     }
@@ -473,7 +503,7 @@ impl Devices {
                     let (requested, plugged) = (memory.requested(), memory.plugged());
                     all.memory.push(MemoryStats { alias: alias.clone(), requested, plugged });
                 }
-                Handle::Watchdog(_) | Handle::Other => {}
+                Handle::Watchdog(_) | Handle::Vsock(_) | Handle::Other => {}
             }
         }
     }

@@ -49,6 +49,7 @@ use crate::sandbox::{self, ThreadFilter, ThreadRole};
 use crate::smbios::Hardware;
 use crate::state::StateError;
 use crate::virtio::block::{BlockJob, Task};
+use crate::virtio::vsock::Dial;
 use crate::{layout, memory};
 use gate::Gate;
 use vcpu_thread::{VcpuTask, VcpuThread};
@@ -377,6 +378,21 @@ impl Machine {
     /// Plugs the cable of a network interface in or out.
     pub fn set_link(&self, alias: &str, up: bool) -> Result<(), MachineError> {
         Ok(self.devices.set_link(alias, up)?)
+    }
+
+    /// Connections to the host that programs of the guest want, with the device that wants each.
+    pub fn take_dials(&self) -> Vec<(String, Dial)> {
+        self.devices.take_dials()
+    }
+
+    /// Gives a program of the guest the connection that it wanted, or tells it that nobody is there.
+    pub fn answer_dial(
+        &self,
+        alias: &str,
+        number: u64,
+        connection: Option<OwnedFd>,
+    ) -> Result<(), MachineError> {
+        Ok(self.devices.answer_dial(alias, number, connection)?)
     }
 
     /// Gives a disk another capacity and tells the guest.

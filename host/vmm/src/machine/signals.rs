@@ -50,6 +50,8 @@ pub struct Happened {
     pub wake: bool,
     /// The guest has set the real-time clock, which is so many seconds ahead of its basis.
     pub clock_set: Option<i64>,
+    /// A program of the guest wants a connection.
+    pub dialed: bool,
 }
 
 /// The mailbox of the event loop.
@@ -127,6 +129,12 @@ impl Signals {
     /// The guest has set the real-time clock.
     pub fn clock_set(&self, adjustment: i64) {
         self.lock().clock_set = Some(adjustment);
+        self.wake();
+    }
+
+    /// A program of the guest wants a connection.
+    pub fn dialed(&self) {
+        self.lock().dialed = true;
         self.wake();
     }
 

@@ -22,7 +22,7 @@ pub enum ThreadRole {
     ThreadMaker,
     /// Works on the queues of a device.
     Device,
-    /// Works on the queues of a device that takes connections: the server of a tunnel.
+    /// Works on the queues of a device that takes connections: the server of a tunnel, sockets.
     Listener,
     /// Works on the queue of a device that plugs memory.
     Memory,
@@ -131,8 +131,8 @@ const DEVICE: &[libc::c_long] = &[
     libc::SYS_timerfd_settime,
 ];
 
-/// Taking a connection.
-const LISTENER: &[libc::c_long] = &[libc::SYS_accept4];
+/// Taking a connection, and ending a direction of it.
+const LISTENER: &[libc::c_long] = &[libc::SYS_accept4, libc::SYS_shutdown];
 
 /// Waiting for who touches a page that is missing.
 const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll];
@@ -157,6 +157,7 @@ const FIONBIO: u64 = 0x5421;
 const TUNSETOFFLOAD: u64 = 0x4004_54d0;
 const TUNGETIFF: u64 = 0x8004_54d2;
 const TUNSETVNETHDRSZ: u64 = 0x4004_54d8;
+const TUNSETQUEUE: u64 = 0x4004_54d9;
 const KVM_SET_USER_MEMORY_REGION: u64 = 0x4020_ae46;
 const BLKDISCARD: u64 = 0x1277;
 const BLKZEROOUT: u64 = 0x127f;
@@ -177,16 +178,18 @@ impl ThreadRole {
     fn ioctls(self) -> Vec<(SeccompCmpOp, u64)> {
         match self {
             Self::EventLoop => {
-                let single = [FIONBIO, TUNGETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD];
+                let single = [FIONBIO, TUNGETIFF, TUNSETVNETHDRSZ, TUNSETOFFLOAD, TUNSETQUEUE];
                 let mut all = vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS)];
                 all.extend(single.map(|ioctl| (SeccompCmpOp::Eq, ioctl)));
                 all
             }
             Self::Vcpu => {
-                vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS), (SeccompCmpOp::Eq, TUNSETOFFLOAD)]
+                let tap = [TUNSETOFFLOAD, TUNSETQUEUE].map(|ioctl| (SeccompCmpOp::Eq, ioctl));
+                [&[(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), KVM_IOCTLS)], &tap[..]].concat()
             }
             Self::Device | Self::Listener => {
-                [TUNSETOFFLOAD, BLKDISCARD, BLKZEROOUT].map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
+                let single = [TUNSETOFFLOAD, TUNSETQUEUE, BLKDISCARD, BLKZEROOUT];
+                single.map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
             }
             Self::Memory => vec![(SeccompCmpOp::Eq, KVM_SET_USER_MEMORY_REGION)],
             Self::Migration => vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), FAULT_IOCTLS)],

@@ -39,8 +39,13 @@ impl Activation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OwnState {
-    /// Nothing: a network interface, a source of random bytes.
+    /// Nothing: a network interface with one pair of queues, a source of random bytes.
     Nothing {},
+    /// A network interface with several pairs of queues.
+    Net {
+        /// Pairs that its driver uses.
+        pairs: u16,
+    },
     /// A disk.
     Block {
         /// Its bytes.
@@ -53,6 +58,8 @@ pub enum OwnState {
         /// Ports that somebody in the guest has open.
         guest_open: Vec<bool>,
     },
+    /// Sockets: connections do not survive.
+    Vsock {},
     /// A balloon.
     Balloon {
         /// Pages the guest shall give away.

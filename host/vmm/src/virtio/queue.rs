@@ -2,7 +2,7 @@
 
 use std::num::Wrapping;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use serde::{Deserialize, Serialize};
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
@@ -46,12 +46,18 @@ pub struct DeviceQueue {
     queue: Queue,
     event: EventFd,
     interrupt: Arc<Interrupt>,
+    /// Requests handed back since the driver was last told, or since it was found that it need not be.
+    untold: u16,
 }
+
+/// Bytes in front of the elements of a ring, and bytes of an element of the used one.
+const RING_HEADER: u64 = 4;
+const USED_ELEMENT: u64 = 8;
 
 impl DeviceQueue {
     /// Takes a configured queue into service.
     pub fn new(index: u16, queue: Queue, event: EventFd, interrupt: Arc<Interrupt>) -> Self {
-        Self { index, queue, event, interrupt }
+        Self { index, queue, event, interrupt, untold: 0 }
     }
 
     /// Number of the queue in its device.
@@ -84,19 +90,56 @@ impl DeviceQueue {
     /// Hands a request back; `written` is how many bytes of its writable part the device filled.
     pub fn complete(&mut self, memory: &Memory, head: u16, written: u32) -> Result<(), QueueError> {
         let index = self.index;
+        self.untold = self.untold.wrapping_add(1);
         self.queue.add_used(memory, head, written).map_err(|source| QueueError::Ring { index, source })
+    }
+
+    /// Hands several requests back of which the driver sees all or none (virtio 1.2, 5.1.6.4.1).
+    pub fn complete_together(&mut self, memory: &Memory, used: &[(u16, u32)]) -> Result<(), QueueError> {
+        let Some(((head, written), before)) = used.split_last() else { return Ok(()) };
+        let next = self.queue.next_used();
+        for (position, (head, written)) in (0u16..).zip(before) {
+            let slot = u64::from(next.wrapping_add(position) % self.queue.size());
+            let mut element = [0; USED_ELEMENT as usize];
+            element[..4].copy_from_slice(&u32::from(*head).to_le_bytes());
+            element[4..].copy_from_slice(&written.to_le_bytes());
+            let at = self.queue.used_ring().saturating_add(RING_HEADER + slot * USED_ELEMENT);
+            let written = memory.write_slice(&element, GuestAddress(at));
+            written.map_err(|error| self.ring(virtio_queue::Error::GuestMemory(error)))?;
+        }
+        let count = before.len() as u16;
+        self.queue.set_next_used(next.wrapping_add(count));
+        self.untold = self.untold.wrapping_add(count);
+        self.complete(memory, *head, *written)
+    }
+
+    fn ring(&self, source: virtio_queue::Error) -> QueueError {
+        QueueError::Ring { index: self.index, source }
     }
 
     /// Interrupts the driver if it wants to know of what was completed since the last time.
     pub fn notify(&mut self, memory: &Memory) -> Result<(), QueueError> {
-        let index = self.index;
-        let ring = |source| QueueError::Ring { index, source };
-        let wanted = self.queue.needs_notification(memory).map_err(ring)?
-            && (self.queue.event_idx_enabled() || !self.driver_polls(memory));
+        let completed = std::mem::take(&mut self.untold);
+        // What was handed back must be seen before what the driver wants to hear of is looked at.
+        fence(Ordering::SeqCst);
+        let wanted = if self.queue.event_idx_enabled() {
+            let next = self.queue.next_used();
+            let wanted_at = self.used_event(memory)?;
+            next.wrapping_sub(wanted_at).wrapping_sub(1) < completed
+        } else {
+            !self.driver_polls(memory)
+        };
         if wanted {
-            self.interrupt.queue_used(index);
+            self.interrupt.queue_used(self.index);
         }
         Ok(())
+    }
+
+    /// The position in the used ring that the driver waits for; it stands behind the available ring.
+    fn used_event(&self, memory: &Memory) -> Result<u16, QueueError> {
+        let behind = RING_HEADER + 2 * u64::from(self.queue.size());
+        let event = memory.read_obj::<u16>(GuestAddress(self.queue.avail_ring().saturating_add(behind)));
+        event.map(u16::from_le).map_err(|error| self.ring(virtio_queue::Error::GuestMemory(error)))
     }
 
     /// Asks the driver to notify of new requests again. True when some came meanwhile.

@@ -394,6 +394,9 @@ impl Life {
         let happened = self.signals.take();
         let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
         self.jobs_moved |= happened.job_moved;
+        if happened.dialed {
+            self.tell_dials();
+        }
         if happened.disk_stopped {
             self.disk_stopped();
         }

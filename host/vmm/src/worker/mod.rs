@@ -337,6 +337,7 @@ impl Worker {
             Call::DropDiskSnapshots { aliases, name, taken } => {
                 self.life.drop_disk_snapshots(&aliases, &name, taken)?;
             }
+            Call::AnswerDial { alias, number } => self.life.answer_dial(&alias, number, fds)?,
             Call::SetLink { alias, up } => self.life.set_link(&alias, up)?,
             Call::Migrate { order } => {
                 let comes = matches!(order, MigrationOrder::Receive { .. });

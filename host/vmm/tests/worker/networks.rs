@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use reeve_vmm::config::{DeviceKind, FdIndex, NetBackend, NetConfig};
+use reeve_vmm::config::{DeviceKind, FdIndex, NetBackend, NetConfig, Offloads};
 use rustix::thread::UnshareFlags;
 
 use crate::harness::{PATIENCE, Terminal, Worker, config, guest, kvm, locked_in};
@@ -16,7 +16,7 @@ const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(230, 0, 0, 1), 5558)
 fn boot(number: u8, backend: NetBackend, sockets: &[OwnedFd]) -> (Worker, Terminal) {
     let (kvm, kernel) = (kvm(), guest());
     let mac = [0x52, 0x54, 0, 0, 0, number];
-    let net = NetConfig { backend, mac, mtu: 1500, link_up: true };
+    let net = NetConfig { backend, mac, mtu: 1500, link_up: true, offloads: Offloads::ALL };
     let mut config = config();
     config.devices = vec![device("net0", None, DeviceKind::Net(net))];
     config.sandbox = locked_in();
@@ -91,7 +91,7 @@ fn guests_of_a_multicast_group_hear_each_other() {
     };
     let backend = NetBackend::Multicast { receive: FdIndex(2), send: FdIndex(3) };
     let mut guests: Vec<_> =
-        (0..).zip(&sockets).map(|(number, sockets)| boot(number, backend, sockets)).collect();
+        (0..).zip(&sockets).map(|(number, sockets)| boot(number, backend.clone(), sockets)).collect();
     talk(&mut guests);
     guests.into_iter().for_each(|(worker, _)| worker.finish());
 }

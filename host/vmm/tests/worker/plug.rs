@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-use reeve_vmm::config::{CacheMode, DeviceConfig, DeviceKind, FdIndex, NetBackend, NetConfig, RngConfig};
+use reeve_vmm::config::{CacheMode, DeviceConfig, DeviceKind, FdIndex, NetBackend, NetConfig, Offloads, RngConfig};
 use reeve_vmm::protocol::{Call, ErrorCode, Event, Failure, Status};
 
 use crate::cable::{self, cable};
@@ -18,11 +18,15 @@ const MAC: [u8; 6] = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
 const ANSWER: &str = "ok";
 
 pub fn nic(alias: &str, backend: NetBackend) -> DeviceConfig {
-    device(alias, None, DeviceKind::Net(NetConfig { backend, mac: MAC, mtu: 1500, link_up: true }))
+    device(
+        alias,
+        None,
+        DeviceKind::Net(NetConfig { backend, mac: MAC, mtu: 1500, link_up: true, offloads: Offloads::ALL }),
+    )
 }
 
 fn tap_nic(alias: &str) -> DeviceConfig {
-    nic(alias, NetBackend::Tap { fd: FdIndex(0) })
+    nic(alias, NetBackend::Tap { fd: FdIndex(0), more: Vec::new() })
 }
 
 pub fn plug(worker: &mut Worker, device: DeviceConfig, fds: &[&File]) -> Result<(), Failure> {
@@ -252,10 +256,11 @@ fn wrong_requests_leave_nothing_behind() {
     let before = count(&worker, "fd");
     let random = RngConfig { fd: FdIndex(0), rate: None };
     let multicast_mac = NetConfig {
-        backend: NetBackend::Tap { fd: FdIndex(0) },
+        backend: NetBackend::Tap { fd: FdIndex(0), more: Vec::new() },
         mac: [1, 0, 0, 0, 0, 1],
         mtu: 1500,
         link_up: true,
+        offloads: Offloads::ALL,
     };
     let taken = DeviceConfig { slot: Some(1), ..disk("vdb", 0, CacheMode::Writeback) };
     let beyond = DeviceConfig { slot: Some(32), ..disk("vdb", 0, CacheMode::Writeback) };
@@ -267,7 +272,7 @@ fn wrong_requests_leave_nothing_behind() {
         (console("console0"), ErrorCode::Unsupported, "device 'console0' can't be plugged"),
         (device("rng0", None, DeviceKind::Rng(random)), ErrorCode::Unsupported, "device 'rng0'"),
         (device("net0", None, DeviceKind::Net(multicast_mac)), ErrorCode::Config, "multicast MAC"),
-        (nic("net0", NetBackend::Tap { fd: FdIndex(1) }), ErrorCode::Host, "not a tap"),
+        (nic("net0", NetBackend::Tap { fd: FdIndex(1), more: Vec::new() }), ErrorCode::Host, "not a tap"),
         (nic("net0", NetBackend::Server { fd: FdIndex(0) }), ErrorCode::Host, "not a listening TCP socket"),
         (nic("net0", NetBackend::Client { fd: FdIndex(1) }), ErrorCode::Host, "not a connected TCP socket"),
         (

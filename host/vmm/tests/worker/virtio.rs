@@ -8,8 +8,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use reeve_image::Format;
 use reeve_vmm::config::{
     BalloonConfig, BlockConfig, CacheMode, ConsoleConfig, ConsoleEnd, ConsolePort, DeviceConfig, DeviceKind,
-    DiskLimits, ErrorPolicy, FdIndex, IoEngine, NetBackend, NetConfig, RngConfig, RngRate, SeccompMode,
-    VmConfig,
+    DiskLimits, ErrorPolicy, FdIndex, IoEngine, NetBackend, NetConfig, Offloads, RngConfig, RngRate,
+    SeccompMode, VmConfig,
 };
 use reeve_vmm::protocol::{Call, Event};
 
@@ -158,8 +158,8 @@ fn disk_and_entropy_interrupt_by_msix() {
 fn frames_travel_between_guest_and_tap() {
     let Some((tap, mut host)) = cable("frames_travel_between_guest_and_tap") else { return };
     let mac = [0x52, 0x54, 0, 0xaa, 0xbb, 0xcc];
-    let backend = NetBackend::Tap { fd: FdIndex(2) };
-    let net = NetConfig { backend, mac, mtu: 1500, link_up: true };
+    let backend = NetBackend::Tap { fd: FdIndex(2), more: Vec::new() };
+    let net = NetConfig { backend, mac, mtu: 1500, link_up: true, offloads: Offloads::ALL };
     let (mut worker, mut terminal) = boot(vec![device("net0", None, DeviceKind::Net(net))], &[&tap], |_| {});
     assert_eq!(terminal.run("net mac"), "ok 52:54:00:aa:bb:cc");
     assert_eq!(number(&terminal.run("net send 50 600"), "frames"), 50);

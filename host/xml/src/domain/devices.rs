@@ -21,6 +21,7 @@ pub(super) fn read(devices: &mut Reader<'_, '_>) -> Result<Devices, Fault> {
         memballoon: devices.one("memballoon", rng::read_balloon)?,
         watchdog: devices.one("watchdog", rng::read_watchdog)?,
         panic: devices.one("panic", rng::read_panic)?,
+        vsock: devices.one("vsock", rng::read_vsock)?,
         memories: devices.each("memory", memory_device::read)?,
         extra: devices.extra(),
     })
@@ -40,6 +41,7 @@ pub(super) fn write(devices: &Devices) -> Element<'_> {
         .each(devices.memballoon.iter().map(rng::write_balloon))
         .each(devices.rngs.iter().map(rng::write))
         .each(devices.memories.iter().map(memory_device::write))
+        .each(devices.vsock.iter().map(rng::write_vsock))
         .extra(&devices.extra)
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn read_one(device: &mut Reader<'_, '_>) -> Result<Device, Fault> {
         "memballoon" => Device::MemBalloon(rng::read_balloon(device)?),
         "watchdog" => Device::Watchdog(rng::read_watchdog(device)?),
         "panic" => Device::Panic(rng::read_panic(device)?),
+        "vsock" => Device::Vsock(rng::read_vsock(device)?),
         "memory" => Device::Memory(memory_device::read(device)?),
         _ => Device::Other(print::fragment(&Node::Element(device.element.clone()))),
     })
@@ -74,6 +77,7 @@ pub(crate) fn write_one(device: &Device) -> Result<Element<'_>, &str> {
         Device::MemBalloon(device) => rng::write_balloon(device),
         Device::Watchdog(device) => rng::write_watchdog(device),
         Device::Panic(device) => rng::write_panic(device),
+        Device::Vsock(device) => rng::write_vsock(device),
         Device::Memory(device) => memory_device::write(device),
         Device::Other(xml) => return Err(xml),
     })

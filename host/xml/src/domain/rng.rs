@@ -1,6 +1,6 @@
-//! `<rng>`, `<memballoon>`, `<watchdog>` and `<panic>` (guide 9.6, 20.18, 20.19).
+//! `<rng>`, `<memballoon>`, `<watchdog>`, `<panic>` (guide 9.6, 20.18, 20.19) and `<vsock>`.
 
-use reeve_model::domain::{MemBalloon, PanicDevice, Rng, RngRate, Watchdog};
+use reeve_model::domain::{MemBalloon, PanicDevice, Rng, RngRate, Vsock, Watchdog};
 
 use super::address::{read_common, write_common};
 use super::cpu::required;
@@ -63,6 +63,31 @@ pub(crate) fn read_panic(panic: &mut Reader<'_, '_>) -> Result<PanicDevice, Faul
 
 pub(crate) fn write_panic(panic: &PanicDevice) -> Element<'_> {
     write_common(Element::new("panic").with_some("model", panic.model.as_ref()), &panic.common)
+}
+
+pub(crate) fn read_vsock(vsock: &mut Reader<'_, '_>) -> Result<Vsock, Fault> {
+    let cid = vsock.one("cid", |cid| Ok((cid.either("auto", "yes", "no")?, cid.number("address")?)))?;
+    let (auto, address) = cid.unwrap_or_default();
+    Ok(Vsock {
+        model: vsock.word("model"),
+        auto,
+        address,
+        path: vsock.one("source", |source| Ok(source.word("path")))?.flatten(),
+        common: read_common(vsock)?,
+    })
+}
+
+pub(crate) fn write_vsock(vsock: &Vsock) -> Element<'_> {
+    let mut cid = Element::new("cid");
+    if let Some(auto) = vsock.auto {
+        cid.set("auto", if auto { "yes" } else { "no" });
+    }
+    let cid = cid.with_some("address", vsock.address.as_ref());
+    let element = Element::new("vsock")
+        .with_some("model", vsock.model.as_ref())
+        .one_unless_empty(cid)
+        .one_unless_empty(Element::new("source").with_some("path", vsock.path.as_ref()));
+    write_common(element, &vsock.common)
 }
 
 pub(crate) fn read_watchdog(watchdog: &mut Reader<'_, '_>) -> Result<Watchdog, Fault> {

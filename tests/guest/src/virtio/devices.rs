@@ -11,7 +11,9 @@ use super::console::Console;
 use super::dma::Identity;
 use super::entropy::Entropy;
 use super::pluggable::Pluggable;
+use super::sockets::Sockets;
 use super::transport::{Registers, Transport};
+use super::wide::Wide;
 use crate::interrupts;
 use crate::pci::{Access, Function, MsixEntry};
 
@@ -94,6 +96,8 @@ pub struct Devices {
     pub balloon: Option<Slot<Balloon>>,
     /// The first memory that comes in blocks.
     pub pluggable: Option<Slot<Pluggable>>,
+    /// The first device of sockets.
+    pub sockets: Option<Slot<Sockets>>,
     /// Functions whose driver did not start.
     pub failed: Vec<(u8, virtio_drivers::Error)>,
 }
@@ -108,6 +112,12 @@ impl Devices {
             devices.open(function, vector, cpu);
         }
         devices
+    }
+
+    /// Starts a network device with those of the wanted features that it has.
+    pub fn open_wide(function: Function, vector: u8, cpu: u8, features: u64) -> virtio_drivers::Result<Wide> {
+        let transport = Transport::open(function, vector, cpu).ok_or(virtio_drivers::Error::Unsupported)?;
+        Wide::new(transport, features)
     }
 
     /// Starts the virtio device of a function, if it is one.
@@ -147,6 +157,9 @@ impl Devices {
             }
             DeviceType::Memory => {
                 self.pluggable = Some(Slot::new(Pluggable::new(transport)?, slot, vector, msix, registers));
+            }
+            DeviceType::Socket => {
+                self.sockets = Some(Slot::new(Sockets::new(transport)?, slot, vector, msix, registers));
             }
             _ => {}
         }

@@ -1,15 +1,16 @@
 //! What a worker says, and what it means for the domain.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 use reeve_model::domain::{DomainConfig, Watchdog};
 use reeve_vmm::config::WatchdogAction;
-use reeve_vmm::protocol::{self, Event, PauseReason, Status};
+use reeve_vmm::protocol::{self, Call, Event, PauseReason, Status};
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
 use crate::driver::{End, MachineEvent};
-use crate::kvm::client::News;
+use crate::kvm::client::{Client, News};
 use crate::kvm::launch::Site;
 use crate::kvm::migrate;
 use crate::kvm::waiting::{Removals, Saves};
@@ -46,16 +47,30 @@ fn ended(end: protocol::End) -> Option<End> {
     }
 }
 
+/// Who is told what the worker says, besides the domain's owner.
+pub(super) struct Told {
+    pub removals: Arc<Removals>,
+    pub saves: Arc<Saves>,
+    pub migration: Arc<watch::Sender<MigrationProgress>>,
+    pub vcpus: Arc<watch::Sender<u32>>,
+    pub dialer: Dialer,
+}
+
+/// Connects programs of the guest with programs of the host.
+pub(super) struct Dialer {
+    pub client: Weak<Client>,
+    /// Where programs of the host connect to the guest; what listens for a port of the host has `_` and the port behind it.
+    pub path: Option<PathBuf>,
+}
+
 /// Turns what the worker says into what it means for the domain.
 pub(super) async fn listen(
     mut news: mpsc::Receiver<News>,
     events: mpsc::Sender<MachineEvent>,
     site: Site,
-    removals: Arc<Removals>,
-    saves: Arc<Saves>,
-    migration: Arc<watch::Sender<MigrationProgress>>,
-    vcpus: Arc<watch::Sender<u32>>,
+    told: Told,
 ) {
+    let Told { removals, saves, migration, vcpus, dialer } = told;
     // How the guest ended, until it is known what followed.
     let mut end: Option<End> = None;
     // The watchdog's action, until it is known to be done.
@@ -118,6 +133,10 @@ pub(super) async fn listen(
                     migrate::note(&migration, news);
                     None
                 }
+                Event::SocketDialed { alias, number, port } => {
+                    dialer.dial(alias, number, port);
+                    None
+                }
                 Event::DiskError { alias, error } => Some(MachineEvent::IoError { alias, error }),
                 Event::BlockJob { .. } => Some(MachineEvent::BlockJob),
                 Event::FirstOutput { after_us } => {
@@ -132,6 +151,30 @@ pub(super) async fn listen(
         {
             return;
         }
+    }
+}
+
+impl Dialer {
+    /// Connects a program of the guest with what listens for its port, or tells it that nobody does.
+    fn dial(&self, alias: String, number: u64, port: u32) {
+        let (client, path) = (self.client.clone(), self.path.clone());
+        tokio::spawn(async move {
+            let connected = tokio::task::spawn_blocking(move || {
+                let mut path = path?.into_os_string();
+                path.push(format!("_{port}"));
+                reeve_sys::socket::connect(Path::new(&path)).ok()
+            });
+            let connection = connected.await.ok().flatten();
+            if connection.is_none() {
+                debug!(port, "nobody listens for the guest");
+            }
+            // The worker has ended, or the daemon does.
+            let Some(client) = client.upgrade() else { return };
+            let fds = connection.into_iter().collect();
+            if let Err(error) = client.call(Call::AnswerDial { alias, number }, fds).await {
+                debug!(port, %error, "the guest could not be connected");
+            }
+        });
     }
 }
 

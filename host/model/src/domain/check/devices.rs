@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Interface, MemoryDevice};
+use super::super::{
+    CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Interface, MemoryDevice, Vsock,
+};
 use super::{Checked, Violation, broken, word};
 use crate::device_address::DeviceAddress;
 use crate::filter::check_parameters;
@@ -58,6 +60,28 @@ pub(super) fn check(devices: &Devices) -> Checked {
     }
     if let Some(balloon) = &devices.memballoon {
         seen.common("/domain/devices/memballoon", &balloon.common)?;
+    }
+    if let Some(vsock) = &devices.vsock {
+        let path = "/domain/devices/vsock";
+        word(
+            format!("{path}/@model"),
+            vsock.model.as_deref(),
+            &["virtio", "virtio-transitional", "virtio-non-transitional"],
+        )?;
+        if let Some(address) = vsock.address.filter(|address| !(Vsock::FIRST..u32::MAX).contains(address)) {
+            return broken(
+                format!("{path}/cid/@address"),
+                format!(
+                    "{address} can't be the address of a guest: use {} to {}",
+                    Vsock::FIRST,
+                    u32::MAX - 1
+                ),
+            );
+        }
+        if vsock.auto == Some(false) && vsock.address.is_none() {
+            return broken(format!("{path}/cid"), "auto='no' needs an address, e.g. address='3'");
+        }
+        seen.common(path, &vsock.common)?;
     }
     if let Some(watchdog) = &devices.watchdog {
         let path = "/domain/devices/watchdog";

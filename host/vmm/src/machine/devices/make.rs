@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Board, DeviceCause, Handle};
 use crate::config::{
     BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, EncryptionConfig,
-    FdIndex, NetBackend, NetConfig, PluggableConfig,
+    FdIndex, NetBackend, NetConfig, PluggableConfig, VsockConfig,
 };
 use crate::machine::FdTable;
 use crate::machine::function::Function;
@@ -20,6 +20,7 @@ use crate::virtio::console::{ConsoleDevice, ConsolePort};
 use crate::virtio::mem::Mem;
 use crate::virtio::net::{Backend, Net, NetOptions};
 use crate::virtio::rng::Rng;
+use crate::virtio::vsock::Vsock;
 use crate::virtio::{PciTransport, VirtioDevice};
 
 type Virtio = (Box<dyn VirtioDevice>, Handle);
@@ -35,6 +36,7 @@ pub(super) fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function
             Ok::<Virtio, DeviceCause>((Box::new(rng), Handle::Other))
         }
         DeviceKind::Balloon(config) => balloon(board, config),
+        DeviceKind::Vsock(config) => vsock(board, config),
         DeviceKind::Memory(config) => memory(board, &device.alias, config),
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
@@ -119,16 +121,20 @@ pub(super) fn disk(
 }
 
 fn net(board: &Board<'_>, config: &NetConfig) -> Result<Virtio, DeviceCause> {
-    let options = NetOptions { mac: config.mac, mtu: config.mtu, link_up: config.link_up };
-    let backend = match config.backend {
-        NetBackend::Tap { fd } => Backend::tap(board.fds.file(fd)?)?,
-        NetBackend::Multicast { receive, send } => {
-            Backend::multicast(board.fds.get(receive)?, board.fds.get(send)?)?
+    let NetConfig { mac, mtu, link_up, offloads, .. } = *config;
+    let options = NetOptions { mac, mtu, link_up, offloads };
+    let net = match &config.backend {
+        NetBackend::Tap { fd, more } => {
+            let open = |fd: &FdIndex| Ok::<_, DeviceCause>(Backend::tap(board.fds.file(*fd)?)?);
+            let taps = std::iter::once(fd).chain(more).map(open).collect::<Result<_, _>>()?;
+            Net::with_queues(taps, options)?
         }
-        NetBackend::Client { fd } => Backend::client(board.fds.get(fd)?)?,
-        NetBackend::Server { fd } => Backend::server(board.fds.get(fd)?)?,
+        NetBackend::Multicast { receive, send } => {
+            Net::new(Backend::multicast(board.fds.get(*receive)?, board.fds.get(*send)?)?, options)?
+        }
+        NetBackend::Client { fd } => Net::new(Backend::client(board.fds.get(*fd)?)?, options)?,
+        NetBackend::Server { fd } => Net::new(Backend::server(board.fds.get(*fd)?)?, options)?,
     };
-    let net = Net::new(backend, options)?;
     let handle = Handle::Interface(net.metrics(), net.control());
     Ok((Box::new(net), handle))
 }
@@ -151,6 +157,14 @@ fn memory(board: &Board<'_>, alias: &str, config: &PluggableConfig) -> Result<Vi
     let memory = Mem::new(Arc::clone(blocks), config.requested);
     let control = memory.control();
     Ok((Box::new(memory), Handle::Memory(control)))
+}
+
+fn vsock(board: &Board<'_>, config: &VsockConfig) -> Result<Virtio, DeviceCause> {
+    let signals = Arc::clone(board.signals);
+    let told = Box::new(move || signals.dialed());
+    let vsock = Vsock::new(config.cid.into(), board.fds.get(config.fd)?, told)?;
+    let handle = Handle::Vsock(vsock.control());
+    Ok((Box::new(vsock), handle))
 }
 
 fn virtio_console(board: &Board<'_>, config: &ConsoleConfig) -> Result<Box<dyn VirtioDevice>, DeviceCause> {

@@ -75,6 +75,8 @@ pub(super) enum Received {
 /// The host's side of an interface, non-blocking.
 pub struct Backend {
     kind: Kind,
+    /// Whether a tap is waited for at all: one that is gone or detached would be reported forever.
+    registered: bool,
     /// Where frames of the guest are put together for a socket.
     outgoing: Vec<u8>,
 }
@@ -116,13 +118,15 @@ impl Backend {
     }
 
     fn new(kind: Kind) -> Self {
-        Self { kind, outgoing: Vec::new() }
+        Self { kind, registered: false, outgoing: Vec::new() }
     }
 
-    /// Whether the guest may leave checksums and segmentation to the host. Other guests at the far end of a socket could not
-    /// know of it.
-    pub(super) fn offloads(&self) -> bool {
-        matches!(self.kind, Kind::Tap(_))
+    /// Its tap; none of sockets, to whose other guests nothing can be left.
+    pub(super) fn as_tap(&self) -> Option<&Tap> {
+        match &self.kind {
+            Kind::Tap(tap) => Some(tap),
+            Kind::Multicast(_) | Kind::Tunnel(_) => None,
+        }
     }
 
     /// System calls its thread may use.
@@ -140,6 +144,7 @@ impl Backend {
 
     /// Registers what it waits for.
     pub(super) fn register(&mut self, poll: &Poll) -> io::Result<()> {
+        self.registered = true;
         match &mut self.kind {
             Kind::Tap(tap) => poll.add(tap.as_raw_fd(), EventSet::empty(), FIRST_TOKEN),
             Kind::Multicast(multicast) => poll.add(multicast.as_raw_fd(), EventSet::empty(), FIRST_TOKEN),
@@ -151,10 +156,24 @@ impl Backend {
     pub(super) fn watch(&mut self, poll: &Poll, wanted: bool) -> io::Result<()> {
         let events = if wanted { EventSet::IN } else { EventSet::empty() };
         match &mut self.kind {
-            Kind::Tap(tap) => poll.modify(tap.as_raw_fd(), events, FIRST_TOKEN),
+            Kind::Tap(tap) if self.registered => poll.modify(tap.as_raw_fd(), events, FIRST_TOKEN),
+            Kind::Tap(_) => Ok(()),
             Kind::Multicast(multicast) => poll.modify(multicast.as_raw_fd(), events, FIRST_TOKEN),
             Kind::Tunnel(tunnel) => tunnel.watch(poll, wanted),
         }
+    }
+
+    /// Its queue was attached to the tap or detached from it. Nothing is waited for until [`watch`](Self::watch) says so.
+    pub(super) fn attached(&mut self, poll: &Poll, attached: bool) -> io::Result<()> {
+        let Kind::Tap(tap) = &self.kind else { return Ok(()) };
+        if std::mem::replace(&mut self.registered, attached) {
+            // It may have been registered with the thread before, and not with this one.
+            let _ = poll.remove(tap.as_raw_fd());
+        }
+        if attached {
+            poll.add(tap.as_raw_fd(), EventSet::empty(), FIRST_TOKEN)?;
+        }
+        Ok(())
     }
 
     /// Something it registered is ready. True when there may be frames.
@@ -165,6 +184,7 @@ impl Backend {
             // The interface was deleted; nothing comes from it any more, and it would be reported forever.
             Kind::Tap(tap) if over => {
                 let _ = poll.remove(tap.as_raw_fd());
+                self.registered = false;
                 false
             }
             Kind::Tap(_) | Kind::Multicast(_) => true,

@@ -3,8 +3,10 @@
 mod announce;
 mod backend;
 mod device;
+mod features;
 mod metrics;
 mod multicast;
+mod pairs;
 mod queue;
 mod stream;
 mod tap;

@@ -1,43 +1,66 @@
-//! The network device's thread: frames between the host's side and queues.
+//! The threads of the network device, one a pair of queues: frames between the host's side and queues.
 
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+use virtio_bindings::virtio_net::{VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_NONE};
 use vmm_sys_util::epoll::EventSet;
 use vmm_sys_util::eventfd::EventFd;
 
 use super::announce::{ANNOUNCE, Announcement};
 use super::backend::{Backend, Received, Sent};
-use super::device::Link;
 use super::metrics::NetMetrics;
-use super::tap::{HEADER_SIZE, MAX_FRAME, NUM_BUFFERS};
+use super::pairs::Pairs;
+use super::tap::{FLAGS, GSO_TYPE, HEADER_SIZE, MAX_FRAME, NUM_BUFFERS};
 use crate::sandbox::ThreadRole;
 use crate::virtio::Memory;
+use crate::virtio::chain::Chain;
 use crate::virtio::queue::{DeviceQueue, QueueError};
 use crate::virtio::worker::{Handler, Poll, drain};
 
 const RECEIVE: u64 = 0;
 const TRANSMIT: u64 = 1;
-const LINK: u64 = 2;
+const CHANGED: u64 = 2;
+const CONTROL: u64 = 4;
 /// Frames dropped before other events get their turn.
 const DROPS_AT_ONCE: usize = 256;
 
-/// Owns the queues while the device runs.
+/// Owns a pair of queues while the device runs.
 pub(super) struct NetHandler {
+    /// Its number, from 0.
+    pub pair: u16,
     pub backend: Backend,
     pub memory: Memory,
     pub receive: Option<DeviceQueue>,
     pub transmit: Option<DeviceQueue>,
-    pub link: Arc<Link>,
-    pub link_event: EventFd,
+    /// The first pair has the control queue too.
+    pub control: Option<DeviceQueue>,
+    pub pairs: Arc<Pairs>,
+    /// Fires when the link or the number of pairs has changed.
+    pub event: EventFd,
     pub metrics: Arc<NetMetrics>,
+    /// The driver takes a frame in several buffers.
+    pub merges: bool,
+    /// The driver takes frames that lack their checksum, or are longer than the cable's.
+    pub takes_offloads: bool,
     /// Where frames of the host land before they go to the guest: only here it shows whether they fit its buffers.
     pub frame: Box<[u8]>,
+    /// Bytes of a frame in it for which the guest had too few buffers yet.
+    pub held: Option<usize>,
     /// Whether frames of the host are waited for: only while the guest has room.
     pub watching: bool,
     /// What the host's networks are told of a guest that came from elsewhere.
     pub announced: Option<Announcement>,
+}
+
+/// The buffers that a frame goes into.
+enum Room {
+    Enough(Vec<Chain>),
+    /// Not yet: the guest may offer more.
+    Later,
+    /// Not in all that the queue holds.
+    Never,
 }
 
 impl NetHandler {
@@ -47,7 +70,7 @@ impl NetHandler {
 
     /// Gives frames of the host to the guest, at most a ring full before other events get their turn.
     fn receive(&mut self, poll: &Poll) -> Result<(), QueueError> {
-        if !self.link.is_up() {
+        if !self.pairs.link_is_up() {
             self.drop_incoming(poll);
             return Ok(());
         }
@@ -56,16 +79,15 @@ impl NetHandler {
         let mut given = false;
         let mut room = true;
         for _ in 0..queue.size() {
-            queue.disable_notification(memory)?;
-            let mut next = queue.pop(memory)?;
-            if next.is_none() && queue.enable_notification(memory)? {
-                next = queue.pop(memory)?;
-            }
-            let Some(mut chain) = next else {
+            let Some(first) = next(queue, memory)? else {
                 room = false;
                 break;
             };
-            let length = match self.backend.receive(poll, &mut self.frame) {
+            let received = match self.held.take() {
+                Some(length) => Received::Frame(length),
+                None => self.backend.receive(poll, &mut self.frame),
+            };
+            let length = match received {
                 Received::Frame(length) => length,
                 Received::Garbage => {
                     queue.unpop();
@@ -77,15 +99,36 @@ impl NetHandler {
                     break;
                 }
             };
-            if length > chain.writable.len() as usize || !self.link.is_up() {
+            let frame = &mut self.frame[..length];
+            if !self.pairs.link_is_up() || !self.takes_offloads && has_offloads(frame) {
                 queue.unpop();
                 NetMetrics::count(&metrics.rx_dropped);
                 continue;
             }
-            let frame = &mut self.frame[..length];
-            frame[NUM_BUFFERS..HEADER_SIZE].copy_from_slice(&1u16.to_le_bytes());
-            chain.writable.write(memory, frame);
-            queue.complete(memory, chain.head, length as u32)?;
+            let chains = match gather(queue, memory, first, length, self.merges)? {
+                Room::Enough(chains) => chains,
+                Room::Later => {
+                    self.held = Some(length);
+                    room = false;
+                    break;
+                }
+                Room::Never => {
+                    NetMetrics::count(&metrics.rx_dropped);
+                    continue;
+                }
+            };
+            if !self.takes_offloads {
+                frame[FLAGS] = 0;
+            }
+            frame[NUM_BUFFERS..HEADER_SIZE].copy_from_slice(&(chains.len() as u16).to_le_bytes());
+            let mut rest = &frame[..];
+            let mut used = Vec::with_capacity(chains.len());
+            for mut chain in chains {
+                let written = chain.writable.write(memory, rest);
+                rest = &rest[written..];
+                used.push((chain.head, written as u32));
+            }
+            queue.complete_together(memory, &used)?;
             metrics.received(length - HEADER_SIZE);
             given = true;
         }
@@ -102,6 +145,9 @@ impl NetHandler {
 
     /// Takes frames that nobody gets. What is left is reported again.
     fn drop_incoming(&mut self, poll: &Poll) {
+        if self.held.take().is_some() {
+            NetMetrics::count(&self.metrics.rx_dropped);
+        }
         for _ in 0..DROPS_AT_ONCE {
             match self.backend.receive(poll, &mut self.frame) {
                 Received::Frame(_) => NetMetrics::count(&self.metrics.rx_dropped),
@@ -118,10 +164,33 @@ impl NetHandler {
         }
     }
 
+    /// The link or the number of pairs has changed.
+    fn changed(&mut self, poll: &Poll) -> Result<(), QueueError> {
+        if self.pairs.count() > 1 {
+            let attached = self.pair < self.pairs.active();
+            // One that can't be waited for is as a cable that is out.
+            let _ = self.backend.attached(poll, attached);
+            self.watching = false;
+        }
+        // What came before or while it was out, and the guest had no room for, must not arrive later.
+        if self.pairs.link_went_down(self.pair) {
+            self.drop_incoming(poll);
+        }
+        self.receive(poll)
+    }
+
+    /// Carries out what the driver asks for on the control queue.
+    fn control(&mut self) -> Result<(), QueueError> {
+        let Some(queue) = &mut self.control else { return Ok(()) };
+        let (memory, pairs) = (&self.memory, &self.pairs);
+        queue.serve(memory, |chain| Ok(pairs.control(memory, chain)))?;
+        Ok(())
+    }
+
     /// Says where the guest is. A frame that gets lost is followed by others.
     fn announce(&mut self, poll: &Poll) {
         if let Some(frame) = self.announced.as_mut().and_then(Announcement::next)
-            && self.link.is_up()
+            && self.pairs.link_is_up()
         {
             self.backend.send_own(poll, frame);
         }
@@ -131,7 +200,7 @@ impl NetHandler {
     fn transmit(&mut self, poll: &Poll) -> Result<(), QueueError> {
         let Some(queue) = &mut self.transmit else { return Ok(()) };
         let (memory, backend, metrics) = (&self.memory, &mut self.backend, &self.metrics);
-        let up = self.link.is_up();
+        let up = self.pairs.link_is_up();
         queue.serve(memory, |chain| {
             let length = chain.readable.len() as usize;
             let sent = if up { backend.send(poll, memory, &mut chain.readable) } else { Sent::Dropped };
@@ -158,8 +227,11 @@ impl Handler for NetHandler {
         };
         watch(&self.receive, RECEIVE)?;
         watch(&self.transmit, TRANSMIT)?;
-        poll.add(self.link_event.as_raw_fd(), EventSet::IN, LINK)?;
-        self.backend.register(poll)?;
+        watch(&self.control, CONTROL)?;
+        poll.add(self.event.as_raw_fd(), EventSet::IN, CHANGED)?;
+        if self.pair < self.pairs.active() {
+            self.backend.register(poll)?;
+        }
         if let Some(announced) = &mut self.announced {
             announced.register(poll)?;
             self.announce(poll);
@@ -178,13 +250,13 @@ impl Handler for NetHandler {
                 heard(&self.transmit);
                 self.transmit(poll)
             }
-            LINK => {
-                drain(&self.link_event);
-                // What came before or while it was out, and the guest had no room for, must not arrive later.
-                if self.link.went_down() {
-                    self.drop_incoming(poll);
-                }
-                self.receive(poll)
+            CONTROL => {
+                heard(&self.control);
+                self.control()
+            }
+            CHANGED => {
+                drain(&self.event);
+                self.changed(poll)
             }
             ANNOUNCE => {
                 if let Some(announced) = &mut self.announced {
@@ -199,4 +271,45 @@ impl Handler for NetHandler {
     }
 
     fn quiesce(&mut self) {}
+}
+
+/// The next buffer of the guest. After none it notifies of new ones.
+fn next(queue: &mut DeviceQueue, memory: &Memory) -> Result<Option<Chain>, QueueError> {
+    queue.disable_notification(memory)?;
+    let mut next = queue.pop(memory)?;
+    if next.is_none() && queue.enable_notification(memory)? {
+        next = queue.pop(memory)?;
+    }
+    Ok(next)
+}
+
+/// Buffers for a frame, from `first` on; those of a frame that does not fit are put back.
+fn gather(
+    queue: &mut DeviceQueue,
+    memory: &Memory,
+    first: Chain,
+    length: usize,
+    merges: bool,
+) -> Result<Room, QueueError> {
+    let mut found = first.writable.len() as usize;
+    let mut chains = vec![first];
+    let most = if merges { usize::from(queue.size()) } else { 1 };
+    while found < length
+        && chains.len() < most
+        && let Some(chain) = next(queue, memory)?
+    {
+        found += chain.writable.len() as usize;
+        chains.push(chain);
+    }
+    if found >= length {
+        return Ok(Room::Enough(chains));
+    }
+    chains.iter().for_each(|_| queue.unpop());
+    Ok(if chains.len() == most { Room::Never } else { Room::Later })
+}
+
+/// Whether a frame is one that only a driver with offloads takes: it may have come before the driver was changed for another.
+fn has_offloads(frame: &[u8]) -> bool {
+    u32::from(frame[FLAGS]) & VIRTIO_NET_HDR_F_NEEDS_CSUM != 0
+        || u32::from(frame[GSO_TYPE]) != VIRTIO_NET_HDR_GSO_NONE
 }

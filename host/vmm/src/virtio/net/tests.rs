@@ -1,12 +1,15 @@
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 
 use cable::{ETHERTYPE, cable, frame, next_on_host};
 
 use super::announce::TIMES;
 use super::*;
+use crate::config::Offloads;
 use crate::pci::PciFunction;
+use crate::virtio::OwnState;
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 #[path = "../../../tests/worker/cable.rs"]
@@ -14,7 +17,8 @@ mod cable;
 
 const SIZE: u16 = 16;
 const HEADER: usize = 12;
-const OPTIONS: NetOptions = NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true };
+const OPTIONS: NetOptions =
+    NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true, offloads: Offloads::ALL };
 
 /// The next frame of ours that the guest gets; every buffer it takes is offered again.
 fn next_in_guest(driver: &mut Driver, buffer: u64) -> Vec<u8> {
@@ -150,4 +154,88 @@ fn frames_that_came_while_the_link_was_down_never_arrive() {
 #[test]
 fn only_a_tap_with_headers_is_taken() {
     assert!(matches!(Tap::new(File::open("/dev/null").unwrap()), Err(TapError::NotTap(_))));
+}
+
+/// Opens every queue of a tap of several in a network namespace of its own, once more each time.
+fn queues(name: &str, count: usize) -> Vec<Backend> {
+    let open = || {
+        let tap = File::options().read(true).write(true).open("/dev/net/tun").unwrap();
+        // SAFETY: an all-zero ifreq is valid plain data.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        for (target, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *target = byte as libc::c_char;
+        }
+        let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | libc::IFF_MULTI_QUEUE;
+        request.ifr_ifru.ifru_flags = flags as i16;
+        // SAFETY: TUNSETIFF takes a struct ifreq.
+        let made = unsafe { libc::ioctl(tap.as_raw_fd(), libc::TUNSETIFF, &request) };
+        assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+        Backend::tap(tap).unwrap()
+    };
+    (0..count).map(|_| open()).collect()
+}
+
+#[test]
+fn pairs_in_use_survive_a_move() {
+    const CONTROL: u64 = 1 << 17;
+    const MULTI_QUEUE: u64 = 1 << 22;
+    let name = "rvpairs";
+    let made = std::thread::spawn(move || {
+        // SAFETY: only this thread, which ends with the queues, changes its network namespace.
+        unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET)? };
+        Ok::<_, rustix::io::Errno>([queues(name, 3), queues(name, 3), queues(name, 2)])
+    });
+    let Ok([here, there, fewer]) = made.join().unwrap() else {
+        println!("SKIP C pairs_in_use_survive_a_move: a namespace of its own is not allowed");
+        return;
+    };
+    let mut driver = Driver::new(Box::new(Net::with_queues(here, OPTIONS).unwrap()));
+    assert_eq!(driver.read(0x12, 2), 7, "three pairs and the control queue");
+    driver.start(CONTROL | MULTI_QUEUE, SIZE);
+    assert_eq!(driver.read(0x2008, 2), 3, "pairs that there can be");
+    let answer = driver.buffer(&[0xff]);
+    for (command, expected) in [([4, 0, 2, 0], 0), ([4, 0, 4, 0], 1), ([4, 1, 1, 0], 1), ([0, 0, 1, 0], 1)] {
+        let request = driver.buffer(&command);
+        driver.submit(6, SIZE, &[(request, 4, false), (answer, 1, true)]);
+        driver.wait_used(6, SIZE);
+        assert_eq!(driver.bytes(answer, 1), [expected], "{command:?}");
+    }
+    driver.transport.pause();
+    let state = driver.transport.state();
+    assert_eq!(state.own, OwnState::Net { pairs: 2 });
+    let mut moved =
+        Driver::with_memory(Box::new(Net::with_queues(there, OPTIONS).unwrap()), driver.memory.clone());
+    moved.transport.restore(&state).unwrap();
+    moved.transport.resume();
+    moved.transport.pause();
+    assert_eq!(moved.transport.state().own, OwnState::Net { pairs: 2 });
+    let mut broken = state.clone();
+    broken.own = OwnState::Net { pairs: 4 };
+    moved.transport.reset();
+    assert!(moved.transport.restore(&broken).is_err(), "more than there are");
+    let mut other = Driver::new(Box::new(Net::with_queues(fewer, OPTIONS).unwrap()));
+    assert!(other.transport.restore(&state).is_err(), "another number of queues");
+}
+
+#[test]
+fn a_frame_waits_for_buffers_that_are_still_to_come() {
+    let Some((tap, mut host)) = cable("a_frame_waits_for_buffers_that_are_still_to_come") else { return };
+    let mut driver = Driver::new(Box::new(Net::new(Backend::tap(tap).unwrap(), OPTIONS).unwrap()));
+    driver.start(EVENT_IDX | 1 << 15, SIZE);
+    let target = driver.buffer(&[0; 4096]);
+    let sent = frame(b"long");
+    // Twenty bytes, then forty, then the rest: the frame comes when all of it fits, and all buffers at once.
+    driver.submit(0, SIZE, &[(target, 20, true)]);
+    driver.submit(0, SIZE, &[(target + 20, 40, true)]);
+    host.write_all(&sent).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(driver.used(0), 0, "it does not fit yet");
+    driver.submit(0, SIZE, &[(target + 60, 2000, true)]);
+    let lengths: Vec<u32> = (0..3).map(|_| driver.wait_used(0, SIZE).1).collect();
+    let bytes = driver.bytes(target, 60 + lengths[2] as usize);
+    // The kernel's own frames are as long as ours at least.
+    assert_eq!((&lengths[..2], &bytes[10..12]), (&[20, 40][..], &[3, 0][..]));
+    if bytes[HEADER + 12..HEADER + 14] == ETHERTYPE {
+        assert_eq!(bytes[HEADER..], sent);
+    }
 }

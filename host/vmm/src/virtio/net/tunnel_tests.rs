@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
+use crate::config::Offloads;
 use crate::virtio::testing::{Driver, wait_until};
 
 const SIZE: u16 = 16;
 const HEADER: usize = 12;
-const OPTIONS: NetOptions = NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true };
+const OPTIONS: NetOptions =
+    NetOptions { mac: [0x52, 0x54, 0, 1, 2, 3], mtu: 1500, link_up: true, offloads: Offloads::ALL };
 const PATIENCE: Duration = Duration::from_secs(20);
 const OFFLOADS: u64 = 1 | 1 << 11 | 1 << 12;
 

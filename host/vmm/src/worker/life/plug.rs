@@ -11,6 +11,7 @@ use crate::machine::{DeviceError, FdTable, Machine, MachineError};
 use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Event, Failure};
 use crate::virtio::block::{JobError, ResizeError};
+use crate::virtio::vsock::Dial;
 
 impl Life {
     /// Puts a disk or network interface into the machine and tells the guest.
@@ -97,6 +98,24 @@ impl Life {
         }
     }
 
+    /// Tells the daemon which ports of the host programs of the guest want.
+    pub(super) fn tell_dials(&mut self) {
+        let dials = self.machine().map(Machine::take_dials).unwrap_or_default();
+        for (alias, Dial { number, port }) in dials {
+            self.push(Event::SocketDialed { alias, number, port });
+        }
+    }
+
+    /// Gives a program of the guest the connection that it wanted.
+    pub(in crate::worker) fn answer_dial(
+        &self,
+        alias: &str,
+        number: u64,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Failure> {
+        self.machine()?.answer_dial(alias, number, fds.into_iter().next()).map_err(machine_failure)
+    }
+
     /// Plugs the cable of a network interface in or out.
     pub(in crate::worker) fn set_link(&mut self, alias: &str, up: bool) -> Result<(), Failure> {
         let _ = self.attend();
@@ -175,9 +194,10 @@ pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
             JobError::Disk(_) | JobError::Image(_) | JobError::Thread(_) => ErrorCode::Host,
         },
         DeviceError::NoDevice(_) | DeviceError::NoConsole(_) => ErrorCode::NotFound,
-        DeviceError::NoInterface(_) | DeviceError::NoDisk(_) | DeviceError::NoMemory(_) => {
-            ErrorCode::Unsupported
-        }
+        DeviceError::NoInterface(_)
+        | DeviceError::NoDisk(_)
+        | DeviceError::NoMemory(_)
+        | DeviceError::NoSockets(_) => ErrorCode::Unsupported,
         DeviceError::Stands { .. } => ErrorCode::State,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
