@@ -12,15 +12,19 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Gives an event its number and keeps it. Where a migration is in post-copy replaces where it was. A balloon change replaces the one before: the guest makes as many as it
+    /// Gives an event its number and keeps it. Where a migration is in post-copy or with its disks replaces where it was. A balloon change replaces the one before: the guest makes as many as it
     /// likes, and they must not push out what matters.
     pub(super) fn push(&mut self, event: Event) -> u64 {
         if matches!(event, Event::BalloonChanged { .. }) {
             self.events.retain(|(_, kept)| !matches!(kept, Event::BalloonChanged { .. }));
         }
         let late = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Late { .. } });
+        let disks = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Disks { .. } });
         if late(&event) {
             self.events.retain(|(_, kept)| !late(kept));
+        }
+        if disks(&event) {
+            self.events.retain(|(_, kept)| !disks(kept));
         }
         if self.events.len() == EVENT_HISTORY {
             self.events.pop_front();
