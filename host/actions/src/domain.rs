@@ -2,11 +2,13 @@
 
 mod agent;
 mod arrive;
+mod arrive_disks;
 mod arrive_stream;
 mod block_job;
 mod clone;
 mod clone_operation;
 mod console;
+mod copied_disks;
 mod create;
 mod define;
 mod device;
