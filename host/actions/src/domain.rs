@@ -2,12 +2,14 @@
 
 mod agent;
 mod arrive;
+mod arrive_disks;
 mod arrive_stream;
 mod block_job;
 mod clock;
 mod clone;
 mod clone_operation;
 mod console;
+mod copied_disks;
 mod create;
 mod define;
 mod device;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use reeve_migrate::{StrategyAnswer, StrategyQuestion};
-use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
+use reeve_model::migration::{CopiedDisk, DeviceSlot, MigrationJob, MigrationLimits};
 use uuid::Uuid;
 
 pub use reeve_vmm::protocol::Witness;
@@ -26,6 +26,23 @@ pub struct Incoming {
     pub paused: bool,
     /// Becomes longer when the guest may run, and again when nothing of it is missing.
     pub witness: File,
+    /// Disks that come with it.
+    pub disks: Vec<MovedDisk>,
+}
+
+/// A disk that goes with its guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedDisk {
+    /// Its target.
+    pub target: String,
+    /// Only what its active image has itself.
+    pub shallow: bool,
+}
+
+impl From<&CopiedDisk> for MovedDisk {
+    fn from(disk: &CopiedDisk) -> Self {
+        Self { target: disk.target.clone(), shallow: disk.backing.is_some() }
+    }
 }
 
 /// What is asked of a machine whose guest moves.
@@ -41,6 +58,8 @@ pub enum MigrationOrder {
         limits: MigrationLimits,
         /// Questions of [`MigrationProgress::question`] are answered; else the machine goes by the host's own strategy.
         steered: bool,
+        /// Disks that go along.
+        disks: Vec<MovedDisk>,
     },
     /// The answer to a question.
     Advise(u32, StrategyAnswer),

@@ -33,6 +33,17 @@ pub struct Step {
     pub moved: u64,
 }
 
+/// What a disk shows from an offset on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Bytes that are to be read.
+    Data,
+    /// Zeros.
+    Zero,
+    /// What is below the image that is written, which has nothing of its own there.
+    Below,
+}
+
 /// What the bytes from an offset on are, as far as one step looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Found {
@@ -124,6 +135,31 @@ impl Image {
             lower.write(&bytes, offset)?
         }
         Ok(found.step(offset, bytes.len() as u64))
+    }
+
+    /// What the disk shows from an offset on that is within it, and for how many bytes; with `shallow`, only what this image has itself.
+    pub fn shown(&self, offset: u64, shallow: bool) -> Result<(Shown, u64), ImageError> {
+        let found = self.find(offset)?;
+        let shown = match found {
+            _ if shallow && (found.depth > 0 || self.lacks(offset)?) => Shown::Below,
+            Found { zero: true, .. } => Shown::Zero,
+            Found { zero: false, .. } => Shown::Data,
+        };
+        Ok((shown, found.length))
+    }
+
+    /// True when it has nothing of its own: what is below it shows everywhere.
+    pub fn shows_below_alone(&self) -> Result<bool, ImageError> {
+        let Driver::Qcow2(image) = &self.driver else { return Ok(false) };
+        let (mut offset, size) = (0, self.size());
+        while offset < size {
+            let run = image.run(offset, size - offset)?;
+            if run.entry != Entry::Unallocated {
+                return Ok(false);
+            }
+            offset += run.length.max(1);
+        }
+        Ok(true)
     }
 
     /// Puts what the disk shows into another image of at least the same size, from an offset on; with `shallow`, only what this image has
@@ -425,6 +461,34 @@ mod tests {
                 assert!(shown(&copy) == lab.expected, "{shallow} {format} {blank}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_shown_is_told_and_an_image_of_nothing_is_known() {
+        let lab = Lab::new(Format::Raw);
+        let image = lab.open(Access::Read);
+        for shallow in [false, true] {
+            let mut offset = 0;
+            while offset < SIZE {
+                let (shown, length) = image.shown(offset, shallow).unwrap();
+                let range = offset as usize..(offset + length) as usize;
+                match shown {
+                    Shown::Zero => assert!(is_zero(&lab.expected[range])),
+                    Shown::Below => assert!(shallow && image.lacks(offset).unwrap()),
+                    Shown::Data => assert!(length <= CHUNK && (!shallow || !image.lacks(offset).unwrap())),
+                }
+                offset += length;
+            }
+            assert_eq!(offset, SIZE);
+        }
+        assert!(!image.shows_below_alone().unwrap());
+        let mut options = CreateOptions::new(Format::Qcow2, SIZE);
+        options.qcow2.backing = Some(BackingReference::new("top", Format::Qcow2));
+        create(file(&lab.at("fresh")), &options).unwrap();
+        let mut fresh = open_alone(file(&lab.at("fresh")), Format::Qcow2, Access::Write).unwrap();
+        assert!(fresh.shows_below_alone().unwrap());
+        fresh.zero(7 * CLUSTER, CLUSTER).unwrap();
+        assert!(!fresh.shows_below_alone().unwrap(), "zeros hide what is below");
     }
 
     #[test]

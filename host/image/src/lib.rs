@@ -54,7 +54,7 @@ pub use file::ImageFile;
 pub use format::{Format, UnknownFormat};
 pub use image::{Access, Image, open, open_alone};
 pub use info::{CompressionType, Info, Qcow2Info, info};
-pub use layers::Step;
+pub use layers::{Shown, Step};
 pub use luks::{
     Effort, LUKS_PAYLOAD, Luks, LuksCipher, LuksKey, luks_create, luks_info, luks_opens, luks_unlock,
 };

@@ -33,6 +33,10 @@ pub(crate) enum Kind {
     /// The first frame of another stream, after the first one broke.
     Resume = 16,
     Resumed = 17,
+    /// Which disks go with the guest.
+    Disks = 18,
+    /// A range of one of them.
+    Blocks = 19,
 }
 
 impl Kind {
@@ -55,6 +59,8 @@ impl Kind {
             15 => Self::Whole,
             16 => Self::Resume,
             17 => Self::Resumed,
+            18 => Self::Disks,
+            19 => Self::Blocks,
             _ => return None,
         })
     }

@@ -23,13 +23,17 @@ pub struct Capabilities {
     pub streams: u16,
     /// The guest may go on at the destination before all of its memory is there.
     pub post_copy: bool,
+    /// Disks go with the guest.
+    #[serde(default)]
+    pub disks: bool,
 }
 
 impl Capabilities {
     /// What this code can do.
-    pub const OURS: Self = Self { zstd: true, streams: 1, post_copy: true };
+    pub const OURS: Self = Self { zstd: true, streams: 1, post_copy: true, disks: true };
     const ZSTD: u32 = 1;
     const POST_COPY: u32 = 2;
+    const DISKS: u32 = 4;
 
     /// What both can do.
     pub fn and(self, other: Self) -> Self {
@@ -37,13 +41,14 @@ impl Capabilities {
             zstd: self.zstd && other.zstd,
             streams: self.streams.min(other.streams),
             post_copy: self.post_copy && other.post_copy,
+            disks: self.disks && other.disks,
         }
     }
 
     fn encode(self, payload: &mut Vec<u8>) {
-        let zstd = if self.zstd { Self::ZSTD } else { 0 };
-        let post_copy = if self.post_copy { Self::POST_COPY } else { 0 };
-        payload.extend((zstd | post_copy).to_le_bytes());
+        let bits = [(self.zstd, Self::ZSTD), (self.post_copy, Self::POST_COPY), (self.disks, Self::DISKS)];
+        let bits = bits.iter().filter(|(can, _)| *can).fold(0u32, |all, (_, bit)| all | bit);
+        payload.extend(bits.to_le_bytes());
         payload.extend(self.streams.to_le_bytes());
     }
 
@@ -53,7 +58,9 @@ impl Capabilities {
         if streams == 0 || streams > MAX_STREAMS {
             return Err(MigrateError::Peer("a number of streams that can't be"));
         }
-        Ok(Self { zstd: bits & Self::ZSTD != 0, streams, post_copy: bits & Self::POST_COPY != 0 })
+        let can = |bit| bits & bit != 0;
+        let (zstd, post_copy, disks) = (can(Self::ZSTD), can(Self::POST_COPY), can(Self::DISKS));
+        Ok(Self { zstd, streams, post_copy, disks })
     }
 }
 
@@ -148,7 +155,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_more_than_was_offered() {
-        let offered = Capabilities { zstd: false, streams: 1, post_copy: false };
+        let offered = Capabilities { zstd: false, streams: 1, post_copy: false, disks: false };
         let welcome =
             |zstd, streams| Welcome { version: 1, capabilities: Capabilities { zstd, streams, ..offered } };
         let answer = |welcome: Welcome| Welcome::decode(&welcome.encode(), offered);
@@ -157,6 +164,8 @@ mod tests {
         assert!(answer(welcome(false, 2)).is_err());
         let late = Capabilities { post_copy: true, ..offered };
         assert!(answer(Welcome { version: 1, capabilities: late }).is_err());
+        let disks = Capabilities { disks: true, ..offered };
+        assert!(answer(Welcome { version: 1, capabilities: disks }).is_err());
         assert!(answer(welcome(false, 0)).is_err());
         assert!(answer(Welcome { version: 2, ..welcome(false, 1) }).is_err());
     }

@@ -28,6 +28,8 @@
 //!     Resume{as Hello} ──>                      <── Resumed{pages}  and on with Want
 //! ```
 //!
+//! Disks that both hosts don't share go with the guest where both sides can: module `disks` has the frames.
+//!
 //! A frame is a header of 12 bytes (kind, three bytes that check kind and length, length, CRC-32 of kind and
 //! payload; little endian) and a payload of
 //! at most [`MAX_PAYLOAD`] bytes. Everything a peer sends is judged before it counts: kinds out of turn, lengths, checksums,
@@ -66,6 +68,7 @@
 #![forbid(unsafe_code)]
 
 mod controls;
+mod disks;
 mod error;
 mod frame;
 mod greeting;
@@ -76,11 +79,13 @@ mod missing;
 mod pages;
 mod receive;
 mod send;
+mod send_disks;
 mod serve;
 mod steered;
 mod strategy;
 
 pub use controls::{Controls, Limits};
+pub use disks::{DiskShape, MAX_BLOCK, Piece, SECTOR, SourceDisks, TargetDisks};
 pub use error::{GuestError, MigrateError};
 pub use frame::MAX_PAYLOAD;
 pub use greeting::{Capabilities, VERSION};
@@ -89,6 +94,7 @@ pub use memory_map::{MemoryMap, PAGE};
 pub use missing::Missing;
 pub use receive::{Received, TargetGuest, receive, receive_rest};
 pub use send::{Offer, Phase, Sent, SourceGuest, send};
+pub use send_disks::DiskStats;
 pub use serve::{LateStats, send_rest};
 pub use steered::{Adviser, Steered, StrategyAnswer, StrategyQuestion};
 pub use strategy::{Plan, PreCopy, RoundStats, Step, Strategy, Subject};

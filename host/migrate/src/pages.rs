@@ -42,16 +42,19 @@ pub(crate) fn encode_zero(run: &Range<u64>, payload: &mut Vec<u8>) {
 
 /// Puts a run with its contents into a payload, compressed where that is allowed and worth it.
 pub(crate) fn encode(run: &Range<u64>, contents: &[u8], compress: bool, payload: &mut Vec<u8>) {
-    if compress {
-        let packed = compress_to_vec(contents, CompressionLevel::Fastest);
-        if packed.len() * 100 <= contents.len() * WORTHWHILE {
-            head(run, ZSTD, payload);
-            payload.extend(packed);
-            return;
-        }
+    if compress && let Some(packed) = pack(contents) {
+        head(run, ZSTD, payload);
+        payload.extend(packed);
+        return;
     }
     head(run, PLAIN, payload);
     payload.extend(contents);
+}
+
+/// The same bytes compressed, where that is worth it.
+pub(crate) fn pack(contents: &[u8]) -> Option<Vec<u8>> {
+    let packed = compress_to_vec(contents, CompressionLevel::Fastest);
+    (packed.len() * 100 <= contents.len() * WORTHWHILE).then_some(packed)
 }
 
 fn head(run: &Range<u64>, encoding: u8, payload: &mut Vec<u8>) {
@@ -88,8 +91,8 @@ pub(crate) fn run(start: u64, end: u64) -> Result<Range<u64>, MigrateError> {
 }
 
 /// Unpacks exactly `bytes` bytes; what would become more is refused before it does.
-fn unpack(packed: &[u8], bytes: usize) -> Result<Vec<u8>, MigrateError> {
-    const WRONG: MigrateError = MigrateError::Peer("compressed pages that don't unpack");
+pub(crate) fn unpack(packed: &[u8], bytes: usize) -> Result<Vec<u8>, MigrateError> {
+    const WRONG: MigrateError = MigrateError::Peer("compressed bytes that don't unpack");
     let mut decoder = StreamingDecoder::new(packed).map_err(|_| WRONG)?;
     let mut unpacked = vec![0; bytes];
     decoder.read_exact(&mut unpacked).map_err(|_| WRONG)?;

@@ -5,16 +5,19 @@ use std::ops::Range;
 
 use uuid::Uuid;
 
+use crate::disks::{self, ArrivedBlocks, BlockContents};
 use crate::frame::{Fields, Kind};
 use crate::greeting::{Hello, Welcome};
 use crate::late::Puller;
 use crate::link::Link;
 use crate::memory_map::Arrived;
 use crate::pages::{self, Contents};
-use crate::{Begin, Capabilities, GuestError, LateMemory, MemoryMap, MigrateError, VERSION};
+use crate::{Begin, Capabilities, GuestError, LateMemory, MemoryMap, MigrateError, TargetDisks, VERSION};
 
 /// Most bytes of a guest's state.
 const MAX_STATE: usize = 64 << 20;
+/// Bytes of disks after which they are brought to the medium: what is left of that at the end of a round keeps nobody waiting.
+const SYNC_EVERY: u64 = 8 << 20;
 
 /// The guest on the destination: a machine that never ran. What it is given is from another host and may be anything.
 pub trait TargetGuest {
@@ -51,7 +54,7 @@ pub fn receive<S: Read + Write>(
     stream: S,
     migration: Uuid,
     capabilities: Capabilities,
-    guest: &mut (impl TargetGuest + LateMemory),
+    guest: &mut (impl TargetGuest + LateMemory + TargetDisks),
 ) -> Result<Received, MigrateError> {
     let mut link = Link::new(stream);
     let late = match take_in(&mut link, migration, capabilities, guest) {
@@ -145,11 +148,12 @@ fn take_in<S: Read + Write>(
     link: &mut Link<S>,
     migration: Uuid,
     capabilities: Capabilities,
-    guest: &mut (impl TargetGuest + LateMemory),
+    guest: &mut (impl TargetGuest + LateMemory + TargetDisks),
 ) -> Result<bool, MigrateError> {
     let memory = guest.memory();
     let agreed = greeted(link, Kind::Hello, migration, &memory)?.and(capabilities);
     link.send(Kind::Welcome, &Welcome { version: VERSION, capabilities: agreed }.encode())?;
+    let mut disks = Disks::greet(link, agreed, &guest.disks())?;
     let mut arrived = Arrived::new(memory);
     let mut state = Vec::new();
     // The rest of its memory is told, and then told to be complete.
@@ -166,8 +170,11 @@ fn take_in<S: Read + Write>(
                     Contents::Unpacked(bytes) => guest.write(run.start, &bytes),
                 }
             }
+            Kind::Blocks if agreed.disks && state.is_empty() && !late => {
+                disks.take(payload, agreed.zstd, guest)?;
+            }
             Kind::Missing if agreed.post_copy && state.is_empty() && !told => {
-                if !late && arrived.end() != 0 {
+                if !late && (arrived.end() != 0 || disks.arrived.end() != 0) {
                     return Err(MigrateError::Peer("a round without an end"));
                 }
                 late = true;
@@ -190,10 +197,15 @@ fn take_in<S: Read + Write>(
             Kind::RoundEnd if state.is_empty() && !late => {
                 let mut fields = Fields(payload);
                 let pages = fields.u64()?;
+                let blocks = if agreed.disks { fields.u64()? } else { 0 };
                 fields.end()?;
                 if arrived.end() != pages {
                     return Err(MigrateError::Peer("a round with another number of pages than it had"));
                 }
+                if disks.arrived.end() != blocks {
+                    return Err(MigrateError::Peer("a round with other bytes of disks than it had"));
+                }
+                disks.sync(guest)?;
                 link.send(Kind::RoundAck, &[])?;
             }
             Kind::State | Kind::StateEnd if late != told => return Err(OUT_OF_TURN),
@@ -208,9 +220,10 @@ fn take_in<S: Read + Write>(
                 if bytes != state.len() as u64 {
                     return Err(MigrateError::Peer("a state of another size than it had"));
                 }
-                if arrived.end() != 0 {
+                if arrived.end() != 0 || disks.arrived.end() != 0 {
                     return Err(MigrateError::Peer("a round without an end"));
                 }
+                guest.settle_disks()?;
                 if late {
                     Puller::new(link, guest).during(Begin::Load(state))??;
                 } else {
@@ -220,5 +233,59 @@ fn take_in<S: Read + Write>(
             }
             _ => return Err(OUT_OF_TURN),
         }
+    }
+}
+
+/// The disks that come with the guest.
+struct Disks {
+    arrived: ArrivedBlocks,
+    /// Bytes that may not be on the medium.
+    unsynced: u64,
+}
+
+impl Disks {
+    /// Hears which disks come: those that this side was told of before, and none is larger.
+    fn greet<S: Read + Write>(
+        link: &mut Link<S>,
+        agreed: Capabilities,
+        expected: &[crate::DiskShape],
+    ) -> Result<Self, MigrateError> {
+        let mut come = Vec::new();
+        if agreed.disks {
+            let (Kind::Disks, payload) = link.next()? else { return Err(OUT_OF_TURN) };
+            come = disks::decode_shapes(payload)?;
+        }
+        let same = come.len() == expected.len()
+            && come.iter().zip(expected).all(|(come, ours)| come.name == ours.name && come.size <= ours.size);
+        if !same {
+            return Err(MigrateError::Peer("other disks than those that were announced"));
+        }
+        Ok(Self { arrived: ArrivedBlocks::new(come), unsynced: 0 })
+    }
+
+    fn take(
+        &mut self,
+        payload: &[u8],
+        may_unpack: bool,
+        guest: &mut impl TargetDisks,
+    ) -> Result<(), MigrateError> {
+        let block = self.arrived.take(payload, may_unpack)?;
+        match block.contents {
+            BlockContents::Zero => guest.zero_disk(block.disk, block.range)?,
+            BlockContents::Plain(bytes) => {
+                self.unsynced += bytes.len() as u64;
+                guest.write_disk(block.disk, block.range.start, bytes)?;
+            }
+            BlockContents::Unpacked(bytes) => {
+                self.unsynced += bytes.len() as u64;
+                guest.write_disk(block.disk, block.range.start, &bytes)?;
+            }
+        }
+        if self.unsynced >= SYNC_EVERY { self.sync(guest) } else { Ok(()) }
+    }
+
+    fn sync(&mut self, guest: &mut impl TargetDisks) -> Result<(), MigrateError> {
+        self.unsynced = 0;
+        Ok(guest.sync_disks()?)
     }
 }

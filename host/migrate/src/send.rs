@@ -12,10 +12,11 @@ use crate::greeting::{Hello, Welcome};
 use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::pages::{self, PAGES_A_FRAME};
+use crate::send_disks::{DiskStats, join_written};
 use crate::serve::{LateStats, Served};
 use crate::{
-    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, Step, Strategy, Subject,
-    VERSION,
+    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, SourceDisks, Step,
+    Strategy, Subject, VERSION, disks,
 };
 
 /// Payload of one frame with a part of the state.
@@ -60,6 +61,8 @@ pub trait SourceGuest {
 /// How far a migration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
+    /// Disks are being sent.
+    Disks(DiskStats),
     /// A round is over.
     Round(RoundStats),
     /// The guest stands still; what is left is being sent.
@@ -108,7 +111,7 @@ pub enum Sent {
 pub fn send<S: Read + Write>(
     stream: S,
     offer: &Offer,
-    guest: &mut impl SourceGuest,
+    guest: &mut (impl SourceGuest + SourceDisks),
     strategy: &mut dyn Strategy,
     controls: &Controls,
 ) -> Result<Sent, MigrateError> {
@@ -136,6 +139,10 @@ pub(crate) struct Sender<'a, S, G> {
     pub guest: &'a mut G,
     pub controls: &'a Controls,
     pub compress: bool,
+    /// Disks go along.
+    pub with_disks: bool,
+    /// How far they are.
+    pub disks: DiskStats,
     /// Streams that pages go over: no more than both sides can.
     streams: u16,
     throttle: u8,
@@ -156,16 +163,30 @@ pub(crate) struct RoundSent {
 /// What is left when the guest is to stop.
 struct Rest {
     runs: Vec<Range<u64>>,
+    /// Of each disk.
+    written: Vec<Vec<Range<u64>>>,
     /// It comes when the guest runs at the destination.
     late: bool,
 }
 
 impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
     pub fn new(link: &'a mut Link<S>, guest: &'a mut G, controls: &'a Controls) -> Self {
-        let (compress, streams, throttle, asked_for) = (false, 1, 0, Duration::ZERO);
-        Self { link, guest, controls, compress, streams, throttle, asked_for, scratch: Vec::new() }
+        Self {
+            link,
+            guest,
+            controls,
+            compress: false,
+            with_disks: false,
+            disks: DiskStats::default(),
+            streams: 1,
+            throttle: 0,
+            asked_for: Duration::ZERO,
+            scratch: Vec::new(),
+        }
     }
+}
 
+impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     /// Everything up to the point of no return; when the guest was stopped, and what was given of it in post-copy.
     fn move_state(
         &mut self,
@@ -184,14 +205,19 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
         let stopped = Instant::now();
         self.guest.stop()?;
         self.guest.report(&Phase::Stopped);
-        let (late, rest) = (rest.late, join(rest.runs, self.guest.take_dirty()?));
+        let (late, written) = (rest.late, join_written(rest.written, self.take_written()?));
+        let rest = join(rest.runs, self.guest.take_dirty()?);
         let mut served = None;
         if late {
+            if self.with_disks {
+                let bytes = self.blocks(&written, false)?;
+                self.end_round(0, bytes)?;
+            }
             let missing = self.tell_missing(&rest)?;
             self.controls.count_anew();
             served = Some(Served::new(missing, Duration::ZERO));
         } else {
-            self.round(&rest, false)?;
+            self.round(&rest, &written, false)?;
         }
         let state = self.guest.state()?;
         for part in state.chunks(STATE_PART) {
@@ -227,17 +253,21 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
     }
 
     fn greet(&mut self, offer: &Offer, memory: &MemoryMap) -> Result<Capabilities, MigrateError> {
+        let with_disks = offer.capabilities.disks && !self.guest.disks().is_empty();
+        let offered = Capabilities { disks: with_disks, ..offer.capabilities };
         let hello = Hello {
             versions: VERSION..=VERSION,
-            capabilities: offer.capabilities,
+            capabilities: offered,
             migration: offer.migration,
             memory: memory.clone(),
         };
         self.link.send(Kind::Hello, &hello.encode())?;
-        match self.link.next()? {
-            (Kind::Welcome, payload) => Ok(Welcome::decode(payload, offer.capabilities)?.capabilities),
-            _ => Err(MigrateError::Peer("a frame out of turn")),
-        }
+        let agreed = match self.link.next()? {
+            (Kind::Welcome, payload) => Welcome::decode(payload, offered)?.capabilities,
+            _ => return Err(MigrateError::Peer("a frame out of turn")),
+        };
+        self.name_disks(agreed)?;
+        Ok(agreed)
     }
 
     /// Rounds while the guest runs; what is left for the last one.
@@ -256,21 +286,25 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
         self.streams = plan.streams.clamp(1, agreed.streams);
         let mut max_downtime = plan.max_downtime;
         let mut bandwidth = 0;
+        // Memory would be written again and again while disks take their time.
+        let mut written = self.copy_disks()?;
         self.guest.track()?;
         let mut dirty = memory.ranges().to_vec();
         for number in 1.. {
             let (at, before) = (Instant::now(), self.link.sent);
-            let sent = self.round(&dirty, true)?;
+            let sent = self.round(&dirty, &written, true)?;
             let (duration, bytes) = (at.elapsed(), self.link.sent - before);
             if bandwidth == 0 || bytes >= MEASURABLE {
                 bandwidth = (bytes as f64 / duration.as_secs_f64().max(1e-6)) as u64;
             }
             dirty = self.guest.take_dirty()?;
+            written = self.take_written()?;
             let limits = self.controls.limits();
             if !sent.left.is_empty() {
                 dirty = join(sent.left, dirty);
             }
             let dirty_pages = count(&dirty);
+            let left = dirty_pages * PAGE + disks::count(&written);
             let stats = RoundStats {
                 round: number,
                 elapsed: begun.elapsed(),
@@ -280,9 +314,7 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
                 bytes,
                 dirty_pages,
                 bandwidth,
-                expected_downtime: Duration::from_secs_f64(
-                    (dirty_pages * PAGE) as f64 / bandwidth.max(1) as f64,
-                ),
+                expected_downtime: Duration::from_secs_f64(left as f64 / bandwidth.max(1) as f64),
                 max_downtime: max_downtime.min(limits.max_downtime),
                 throttle: self.throttle,
                 compressed: self.compress,
@@ -290,20 +322,20 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             };
             self.guest.report(&Phase::Round(stats));
             if self.controls.stops_now() {
-                return Ok(Rest { runs: dirty, late: false });
+                return Ok(Rest { runs: dirty, written, late: false });
             }
             if self.goes_late(number, agreed) {
-                return Ok(Rest { runs: dirty, late: true });
+                return Ok(Rest { runs: dirty, written, late: true });
             }
             let asked = Instant::now();
             let step = strategy.next_step(&stats);
             self.asked_for += asked.elapsed();
             // What was said meanwhile counts too.
             if self.controls.stops_now() {
-                return Ok(Rest { runs: dirty, late: false });
+                return Ok(Rest { runs: dirty, written, late: false });
             }
             if self.goes_late(number, agreed) {
-                return Ok(Rest { runs: dirty, late: true });
+                return Ok(Rest { runs: dirty, written, late: true });
             }
             if let Some(reason) = self.controls.aborted() {
                 return Err(MigrateError::Aborted(reason));
@@ -312,10 +344,10 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             match step {
                 // Only as long as the operator allows, whatever the strategy thinks of it.
                 Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => {
-                    return Ok(Rest { runs: dirty, late: false });
+                    return Ok(Rest { runs: dirty, written, late: false });
                 }
                 Step::SwitchToPostCopy if limits.post_copy && agreed.post_copy => {
-                    return Ok(Rest { runs: dirty, late: true });
+                    return Ok(Rest { runs: dirty, written, late: true });
                 }
                 Step::Throttle(percent) => {
                     self.throttle = percent.min(limits.max_throttle);
@@ -344,9 +376,15 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
         now && limits.post_copy && agreed.post_copy
     }
 
-    /// Sends pages and waits until the other side has them all.
-    fn round(&mut self, runs: &[Range<u64>], limited: bool) -> Result<RoundSent, MigrateError> {
+    /// Sends what was written to disks, and pages, and waits until the other side has them all.
+    fn round(
+        &mut self,
+        runs: &[Range<u64>],
+        written: &[Vec<Range<u64>>],
+        limited: bool,
+    ) -> Result<RoundSent, MigrateError> {
         let mut sent = RoundSent::default();
+        let blocks = self.blocks(written, limited)?;
         for run in runs {
             let mut start = run.start;
             while start < run.end {
@@ -359,14 +397,25 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
                 start = end;
             }
         }
-        self.link.send(Kind::RoundEnd, &sent.pages.to_le_bytes())?;
-        match self.link.next()? {
-            (Kind::RoundAck, payload) => Fields(payload).end()?,
-            _ => return Err(MigrateError::Peer("a frame out of turn")),
-        }
+        self.end_round(sent.pages, blocks)?;
         Ok(sent)
     }
 
+    /// Waits until the other side has so many pages and bytes of disks.
+    pub fn end_round(&mut self, pages: u64, blocks: u64) -> Result<(), MigrateError> {
+        let mut payload = pages.to_le_bytes().to_vec();
+        if self.with_disks {
+            payload.extend(blocks.to_le_bytes());
+        }
+        self.link.send(Kind::RoundEnd, &payload)?;
+        match self.link.next()? {
+            (Kind::RoundAck, payload) => Fields(payload).end(),
+            _ => Err(MigrateError::Peer("a frame out of turn")),
+        }
+    }
+}
+
+impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
     /// Sends up to a frame's worth of pages, zeros apart.
     pub fn frame_of(
         &mut self,
@@ -412,7 +461,7 @@ fn count(runs: &[Range<u64>]) -> u64 {
 }
 
 /// Both lists as one, in order and without a page twice.
-fn join(one: Vec<Range<u64>>, other: Vec<Range<u64>>) -> Vec<Range<u64>> {
+pub(crate) fn join(one: Vec<Range<u64>>, other: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut all = [one, other].concat();
     all.sort_unstable_by_key(|run| run.start);
     let mut joined: Vec<Range<u64>> = Vec::with_capacity(all.len());

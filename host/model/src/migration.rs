@@ -84,6 +84,12 @@ pub struct Migrate {
     /// After those seconds it goes on at the destination by post-copy instead of being stopped.
     #[serde(default)]
     pub post_copy_then: bool,
+    /// Disks that both hosts don't share go along with the guest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_storage: Option<CopyStorage>,
+    /// Targets of the disks that go along; none is every disk that can.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrate_disks: Vec<String>,
     /// Disks are not looked at: they may be where the destination does not see the same, or in a cache.
     #[serde(default, rename = "unsafe")]
     pub allow_unsafe: bool,
@@ -93,6 +99,42 @@ pub struct Migrate {
     /// Nothing new begins: post-copy of the domain, whose connection broke, goes on over another one.
     #[serde(default)]
     pub resume_post_copy: bool,
+}
+
+/// How disks go along with a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CopyStorage {
+    /// All that a disk shows.
+    All,
+    /// What its active image has itself; the backing file is at the destination.
+    Incremental,
+}
+
+/// A disk that goes along with its guest, as its source describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CopiedDisk {
+    /// Its target, e.g. `vda`.
+    pub target: String,
+    /// Bytes of it.
+    pub size: u64,
+    /// The backing file that the destination has already; none when all of the disk comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backing: Option<CopiedBacking>,
+}
+
+/// The backing file of a disk that goes along, as its image names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CopiedBacking {
+    /// Its name.
+    pub name: String,
+    /// Its format.
+    pub format: String,
 }
 
 /// One of the two hosts of a migration.
@@ -166,6 +208,9 @@ pub struct PrepareMigration {
     /// The source.
     #[serde(default)]
     pub host: MigrationHost,
+    /// Disks that come with the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<CopiedDisk>,
 }
 
 /// What a source asks a destination to make ready for when the connection broke in post-copy.
@@ -255,6 +300,9 @@ pub struct MigrationReport {
     /// Boot id of its kernel.
     #[serde(default)]
     pub boot_id: String,
+    /// It takes disks that come with a guest.
+    #[serde(default)]
+    pub takes_disks: bool,
 }
 
 /// How far the migration of a domain is (`domjobinfo`).
@@ -281,6 +329,12 @@ pub struct MigrationJob {
     pub expected_downtime_ms: u64,
     /// Hundredths of its time that the guest loses.
     pub throttle: u8,
+    /// Bytes of disks that go along and were looked after so far, what was written again included.
+    #[serde(default)]
+    pub disk_processed: u64,
+    /// Bytes of them that are left as far as is known.
+    #[serde(default)]
+    pub disk_remaining: u64,
     /// The guest runs at the destination, which fetches the pages that are left.
     #[serde(default)]
     pub post_copy: bool,

@@ -28,7 +28,7 @@ mod stats;
 pub use block_job::{BlockJobBase, BlockJobOrder, BlockJobState, BlockJobStatus, BlockJobWork};
 pub(crate) use frame::send_first;
 pub use frame::{Decoder, Frame, FrameError, decode, encode, receive, send};
-pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound, Witness};
+pub use migration::{MigrationLimits, MigrationNews, MigrationOrder, MigrationRound, MovedDisk, Witness};
 pub use stats::{BalloonStats, DiskStats, InterfaceStats, MemoryStats, Stats, VcpuStats};
 
 /// Version of this protocol.

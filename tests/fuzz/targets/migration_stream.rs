@@ -6,13 +6,14 @@ use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_migrate::{
-    Begin, Capabilities, Controls, GuestError, Happened, LateMemory, Limits, MemoryMap, Missing, Offer, PAGE,
-    Phase, PreCopy, Received, Sent, SourceGuest, Subject, TargetGuest, receive, receive_rest, send,
-    send_rest,
+    Begin, Capabilities, Controls, DiskShape, GuestError, Happened, LateMemory, Limits, MemoryMap, Missing,
+    Offer, PAGE, Phase, Piece, PreCopy, Received, Sent, SourceDisks, SourceGuest, Subject, TargetDisks,
+    TargetGuest, receive, receive_rest, send, send_rest,
 };
 use uuid::Uuid;
 
 const PAGES: u64 = 16;
+const DISK: usize = 64 << 10;
 
 /// A peer that has said all of it already.
 struct Peer<'a>(Cursor<&'a [u8]>);
@@ -38,11 +39,66 @@ struct Guest {
     loaded: bool,
     missing: Missing,
     ended: Option<Result<(), GuestError>>,
+    /// A disk that goes along, where there is one.
+    disk: Vec<u8>,
+    settled: bool,
 }
 
 #[allow(clippy::single_range_in_vec_init, reason = "a list of one range")]
 fn map() -> MemoryMap {
     MemoryMap::new(vec![0..PAGES * PAGE]).expect("whole pages")
+}
+
+impl Guest {
+    fn shapes(&self) -> Vec<DiskShape> {
+        let shape = DiskShape { name: "disk".to_owned(), size: DISK as u64 };
+        if self.disk.is_empty() { Vec::new() } else { vec![shape] }
+    }
+}
+
+impl TargetDisks for Guest {
+    fn disks(&self) -> Vec<DiskShape> {
+        self.shapes()
+    }
+
+    fn write_disk(&mut self, _disk: usize, offset: u64, bytes: &[u8]) -> Result<(), GuestError> {
+        assert!(!self.settled);
+        self.disk[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn zero_disk(&mut self, _disk: usize, range: Range<u64>) -> Result<(), GuestError> {
+        assert!(!self.settled);
+        self.disk[range.start as usize..range.end as usize].fill(0);
+        Ok(())
+    }
+
+    fn sync_disks(&mut self) -> Result<(), GuestError> {
+        Ok(())
+    }
+
+    fn settle_disks(&mut self) -> Result<(), GuestError> {
+        self.settled = true;
+        Ok(())
+    }
+}
+
+impl SourceDisks for Guest {
+    fn disks(&self) -> Vec<DiskShape> {
+        self.shapes()
+    }
+
+    fn track_disks(&mut self) -> Result<(), GuestError> {
+        Ok(())
+    }
+
+    fn take_written(&mut self) -> Result<Vec<Vec<Range<u64>>>, GuestError> {
+        Ok(self.shapes().iter().map(|_| Vec::new()).collect())
+    }
+
+    fn piece(&mut self, _disk: usize, range: Range<u64>) -> Result<Piece, GuestError> {
+        Ok(Piece::Data(self.disk[range.start as usize..][..512].to_vec()))
+    }
 }
 
 impl TargetGuest for Guest {
@@ -64,7 +120,7 @@ impl TargetGuest for Guest {
     }
 
     fn run(&mut self) -> Result<(), GuestError> {
-        assert!(self.loaded, "a guest runs when all of it is here");
+        assert!(self.loaded && self.settled, "a guest runs when all of it is here");
         Ok(())
     }
 }
@@ -167,13 +223,21 @@ fuzz_target!(|bytes: &[u8]| {
         loaded: false,
         missing: Missing::new(map()),
         ended: None,
+        disk: Vec::new(),
+        settled: false,
     };
+    let with_disk = || Guest { disk: vec![7; DISK], ..guest() };
     let peer = || Peer(Cursor::new(bytes));
     let migration = Uuid::nil();
     let mut target = guest();
     let received = receive(peer(), migration, Capabilities::OURS, &mut target);
     assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.loaded);
+    let mut target = with_disk();
+    let received = receive(peer(), migration, Capabilities::OURS, &mut target);
+    assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.settled);
     let mut late = guest();
+    // Its disks came before.
+    late.settled = true;
     late.missing.insert(&(2 * PAGE..9 * PAGE));
     let received = receive_rest(peer(), migration, &mut late);
     assert_eq!(matches!(received, Received::Running), late.missing.count() == 0);
@@ -181,6 +245,7 @@ fuzz_target!(|bytes: &[u8]| {
     let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
     let mut strategy = PreCopy::new(std::time::Duration::from_secs(60));
     let _ = send(peer(), &offer, &mut guest(), &mut strategy, &Controls::default());
+    let _ = send(peer(), &offer, &mut with_disk(), &mut strategy, &Controls::default());
     let limits = Limits { post_copy: true, post_copy_after: Some(1), ..Limits::default() };
     let _ = send(peer(), &offer, &mut guest(), &mut strategy, &Controls::new(limits));
     assert!(!matches!(send_rest(peer(), &offer, &mut guest(), &Controls::default()), Sent::Unconfirmed(_)));

@@ -162,6 +162,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
             boot_id: String::new(),
             allow_unsafe: false,
             host: MigrationHost::default(),
+            disks: Vec::new(),
         };
         assert!(target.prepare_migration(&nonsense).await.is_err());
         let cached =

@@ -2,23 +2,27 @@
 //!
 //! ```text
 //!   authorize ─▶ document ─▶ guards (migrate-in) ─▶ disks seen by both? ─▶ guards and driver as for a start ─▶ turn ─▶ a socket for the guest
-//!     ─▶ journal [ guard: domain-start │ ports │ machine: a worker that takes the guest, and runs it when it is this host's │ definition ]
+//!     ─▶ journal [ guard: domain-start │ disks: those that come along │ ports │ machine: a worker that takes the guest, and runs it when it is this host's │ definition ]
 //! ```
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, Witness};
+use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, MovedDisk, Witness};
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::DomainConfig;
-use reeve_model::migration::{DeviceSlot, Journey, MigrationPrepared, MigrationStage, PrepareMigration};
+use reeve_model::migration::{
+    CopiedDisk, DeviceSlot, Journey, MigrationPrepared, MigrationStage, PrepareMigration,
+};
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::arrive_disks::MakeDisks;
 use super::arrive_stream::check_source;
 use super::post_copy::Late;
 use super::{Question, Subject, define};
@@ -57,9 +61,11 @@ impl Actions {
         }
         let config = self.ask_arrival(actor, config, &request, &source).await?;
         if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
-            check_caches(&config)?;
+            check_caches(&config, &request.disks)?;
         }
         let config = self.prepare(actor, config).await?;
+        // What shows here is heard by the source.
+        self.missing_disks(&config, &request.disks).await?;
         // What shows when its disks are opened is heard by nobody else.
         self.refuse_wrong_keys(&config).await?;
         let turn = match self.domains.definition(config.uuid) {
@@ -79,6 +85,10 @@ impl Actions {
             persistent: request.persistent,
             actor: actor.clone(),
             refused: false,
+            disks: request.disks,
+            places: Vec::new(),
+            made: 0,
+            is_own: true,
             turn: Some(turn),
             stream: None,
         };
@@ -138,11 +148,12 @@ fn no_witness(fault: &std::io::Error) -> Error {
     Error::new(ErrorCode::Internal, format!("it can't be written down what becomes of the guest: {fault}"))
 }
 
-/// Disks are the same for both hosts only where neither of them caches what the other writes.
-fn check_caches(config: &DomainConfig) -> Result<(), Error> {
+/// Disks are the same for both hosts only where neither of them caches what the other writes. Those that come along are this host's alone.
+fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Error> {
     let cached = config.devices.disks.iter().find(|disk| {
         let cache = disk.driver.cache.as_deref().unwrap_or("writeback");
-        !disk.readonly && disk.source.path().is_some() && !SAFE_CACHES.contains(&cache)
+        let comes = coming.iter().any(|coming| coming.target == disk.target);
+        !disk.readonly && !comes && disk.source.path().is_some() && !SAFE_CACHES.contains(&cache)
     });
     let Some(disk) = cached else { return Ok(()) };
     let message = format!(
@@ -150,7 +161,7 @@ fn check_caches(config: &DomainConfig) -> Result<(), Error> {
         config.name, disk.target
     );
     Err(Error::new(ErrorCode::Unsupported, message)
-        .with_hint("give the disk cache='none', or use --unsafe when you know that its storage is coherent"))
+        .with_hint("give the disk cache='none', use --unsafe when you know that its storage is coherent, or send it along with --copy-storage-all"))
 }
 
 /// A domain comes from another host.
@@ -164,7 +175,19 @@ pub(crate) struct Arrive {
     persistent: bool,
     actor: Actor,
     /// The guest never ran here, and its machine is gone or told never to run it.
-    refused: bool,
+    pub(super) refused: bool,
+    /// Disks that come with it.
+    #[serde(default)]
+    pub(super) disks: Vec<CopiedDisk>,
+    /// Files that are made for them.
+    #[serde(default)]
+    pub(super) places: Vec<PathBuf>,
+    /// How many are.
+    #[serde(default)]
+    pub(super) made: usize,
+    /// The daemon that began is the one that goes on: what failed in it left nothing.
+    #[serde(skip)]
+    pub(super) is_own: bool,
     #[serde(skip)]
     pub(super) turn: Option<Turn>,
     #[serde(skip)]
@@ -179,7 +202,7 @@ impl Operation for Arrive {
     }
 
     fn steps() -> &'static [&'static dyn Step<Self>] {
-        &[&AskGuards, &PlugPorts, &TakeIn, &Keep]
+        &[&AskGuards, &MakeDisks, &PlugPorts, &TakeIn, &Keep]
     }
 }
 
@@ -196,7 +219,9 @@ impl Step<Arrive> for AskGuards {
         let question = Question { hook, actor: &arrive.actor, state, config, device: None, forced: false };
         arrive.config = actions.ask(question).await?;
         define::check(&arrive.config)?;
-        actions.find_disks(&mut arrive.config).await
+        actions.find_disks(&mut arrive.config).await?;
+        arrive.places = actions.missing_disks(&arrive.config, &arrive.disks).await?;
+        Ok(())
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
@@ -248,7 +273,8 @@ impl Step<Arrive> for TakeIn {
         if let (Some(stream), Some(turn)) = (arrive.stream.take(), &arrive.turn) {
             let (migration, slots, paused) = (arrive.migration, arrive.slots.clone(), arrive.paused);
             let witness = actions.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
-            let incoming = Incoming { migration, stream, slots, paused, witness };
+            let disks = arrive.disks.iter().map(MovedDisk::from).collect();
+            let incoming = Incoming { migration, stream, slots, paused, witness, disks };
             turn.receive(arrive.config.clone(), incoming).await.map_err(explain)?;
         }
         actions.migrations.set_arriving(arrive.migration, Some((arrive.config.uuid, arrive.source.clone())));

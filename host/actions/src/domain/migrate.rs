@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace};
+use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace, MovedDisk};
 use reeve_domain::{Request, Turn};
 use reeve_migrate::StrategyAnswer;
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
-    Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
+    CopiedDisk, Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
     PrepareMigration, StreamRoute,
 };
 use reeve_model::policy::Hook;
@@ -25,6 +25,7 @@ use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::copied_disks;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::migrating::{StreamTarget, transport_of};
@@ -82,6 +83,7 @@ impl Actions {
             Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
             None => sent,
         };
+        let disks = self.chosen_disks(&snapshot.config, &request, &host, migration).await?;
         let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
         let guard = MigrationGuard {
             hook: Hook::MigrateOut,
@@ -103,6 +105,7 @@ impl Actions {
             boot_id: self.migrations.boot_id.clone(),
             allow_unsafe: request.allow_unsafe,
             host: journey.source.clone(),
+            disks: disks.clone(),
         };
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let prepared = self.migrations.peers.prepare(&host, &prepare).await;
@@ -123,6 +126,7 @@ impl Actions {
             actor: actor.clone(),
             downtime_us: None,
             strategy_us: 0,
+            disks,
             turn: Some(turn),
             stream: Some(stream),
             steering,
@@ -158,6 +162,31 @@ impl Actions {
             unchecked: request.allow_unsafe,
             persistent: request.persistent,
         }))
+    }
+
+    /// The disks that go along; none where the destination does not take them.
+    async fn chosen_disks(
+        &self,
+        config: &DomainConfig,
+        request: &Migrate,
+        host: &PeerAddress,
+        migration: Uuid,
+    ) -> Result<Vec<CopiedDisk>, Error> {
+        let (config, request) = (config.clone(), request.clone());
+        let disks = crate::blocking(move || copied_disks::choose(&config, &request)).await?;
+        if disks.is_empty() {
+            return Ok(disks);
+        }
+        let report = self.migrations.peers.report(host, migration).await?;
+        if !report.takes_disks {
+            let message = format!(
+                "the destination can't take disks along with a guest: its reeve is of version {}",
+                report.host.version
+            );
+            let hint = "give both hosts the same version, or move the disks to storage that both have";
+            return Err(Error::new(ErrorCode::Unsupported, message).with_hint(hint));
+        }
+        Ok(disks)
     }
 
     /// Who steers; none for the host's own strategy.
@@ -222,7 +251,7 @@ impl Actions {
         let (stage, boot_id) = (self.migrations.stage(migration), self.migrations.boot_id.clone());
         // A guest may wait for this: a host that can't say who it is still says whose the guest is.
         let host = self.this_host().unwrap_or_default();
-        Ok(MigrationReport { stage, host, boot_id })
+        Ok(MigrationReport { stage, host, boot_id, takes_disks: true })
     }
 }
 
@@ -260,6 +289,9 @@ pub(crate) struct Leave {
     downtime_us: Option<u64>,
     #[serde(default)]
     strategy_us: u64,
+    /// They go along.
+    #[serde(default)]
+    disks: Vec<CopiedDisk>,
     #[serde(skip)]
     turn: Option<Turn>,
     #[serde(skip)]
@@ -298,7 +330,8 @@ impl Step<Leave> for Move {
         let limits = actions.migrations.limits(uuid);
         let mut progress = actions.domains.migration_progress(uuid).map_err(explain)?;
         let steered = leave.steering.is_some();
-        let order = MigrationOrder::Send { migration, stream, limits, steered };
+        let disks = leave.disks.iter().map(MovedDisk::from).collect();
+        let order = MigrationOrder::Send { migration, stream, limits, steered, disks };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
         let stop_at =
             leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));

@@ -467,6 +467,8 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
         ("domain-migrate", "hand-over", back, None, MigrationStage::Unknown),
         // No machine was made that could have run it.
         ("domain-arrive", "guard", forward, Some(Witness::NeverRan), MigrationStage::Refused),
+        ("domain-arrive", "disks", forward, Some(Witness::NeverRan), MigrationStage::Refused),
+        ("domain-arrive", "disks", back, Some(Witness::NeverRan), MigrationStage::Refused),
         ("domain-arrive", "ports", forward, Some(Witness::NeverRan), MigrationStage::Refused),
         // There was one, and it is ended.
         ("domain-arrive", "ports", back, Some(Witness::NeverRan), MigrationStage::Refused),
@@ -477,6 +479,9 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
     ] {
         let root = TempDir::new().unwrap();
         let migration = Uuid::new_v4();
+        // Files for disks that come: one was made, one is being made or was, one was not begun.
+        let places = ["one", "other", "third"].map(|name| root.path().join(name));
+        places.iter().for_each(|place| std::fs::write(place, "a disk").unwrap());
         {
             let host = recovered(root.path(), Arc::new(NoFaults)).await;
             let defined = host.define(&ROOT, &plain("web"), false).await.unwrap();
@@ -489,7 +494,8 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
                 }),
                 _ => serde_json::json!({
                     "config": config.as_ref(), "migration": migration, "slots": [], "source": "/nowhere",
-                    "paused": false, "persistent": false, "actor": ROOT, "refused": false,
+                    "paused": false, "persistent": false, "actor": ROOT, "refused": false, "disks": [],
+                    "places": places, "made": 1,
                 }),
             };
             let actor = serde_json::to_string(&ROOT).unwrap();
@@ -508,6 +514,11 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         assert!(host.state(&ROOT, "web").is_ok(), "the definition stays as long as that is not decided");
+        // What was made for a guest that never ran is removed, and nothing else.
+        let made = kind == "domain-arrive" && step != "guard";
+        let gone = made && expected == MigrationStage::Refused;
+        let there = places.each_ref().map(|place| place.exists());
+        assert_eq!(there, [!gone, !gone, true], "{kind} {step} {state:?} {witness:?}");
     }
 }
 

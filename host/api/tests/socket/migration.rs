@@ -66,6 +66,7 @@ async fn another_host_is_told_what_is_known() {
         boot_id: "of another host".to_owned(),
         allow_unsafe: false,
         host: MigrationHost::default(),
+        disks: Vec::new(),
     };
     assert_eq!(refused(client.prepare_migration(&prepare("<domain/>".to_owned())).await), ErrorCode::Invalid);
     host.define("web").await;

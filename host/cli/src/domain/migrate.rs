@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use reeve_model::block_job::BlockJob;
 use reeve_model::domain_save::SaveStatus;
-use reeve_model::migration::{Migrate, Migrated, MigrationJob, MigrationLimits};
+use reeve_model::migration::{CopyStorage, Migrate, Migrated, MigrationJob, MigrationLimits};
 use serde::Serialize;
 
 use super::{Target, block_job};
@@ -16,7 +16,9 @@ use crate::output::Show;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The guest runs while its memory is sent, stands still for a moment, and goes on at the destination. Exactly one host runs it, whatever
-is killed or cut in between. Its disks must be the same for both hosts.
+is killed or cut in between. Its disks must be the same for both hosts, or go along with it (--copy-storage-all, --copy-storage-inc): their
+content is sent first, and what the guest writes meanwhile with its memory. The destination makes the files that it does not have; one that
+is there must have the disk's size and be in nobody's use.
 
 Rounds of memory go by the policy that is bound to the hook migration-strategy, within the limits of migrate-setmaxdowntime and
 migrate-setspeed and, with --auto-converge, by holding the guest back; without a policy the host has a strategy of its own.
@@ -28,6 +30,7 @@ Examples:
   reeve domain migrate web --desturi … --live --migrateuri tls://10.9.0.2     memory goes over another network
   reeve domain migrate web --desturi … --live --postcopy        and then 'reeve domain migrate-postcopy web': it goes on there at once
   reeve domain migrate web --desturi … --postcopy-resume        after the connection broke in post-copy
+  reeve domain migrate web --desturi … --live --copy-storage-all     its disks go along
   reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live    to another daemon on this machine")]
 pub struct MigrateDomain {
     #[command(flatten)]
@@ -93,8 +96,17 @@ pub struct MigrateDomain {
     #[arg(long, value_name = "MIB", requires = "postcopy")]
     postcopy_bandwidth: Option<u64>,
     /// Go on with post-copy after its connection broke
-    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "dname", "timeout"])]
+    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "dname", "timeout", "copy_storage_all", "copy_storage_inc", "migrate_disks"])]
     postcopy_resume: bool,
+    /// Disks go along with the guest: all that they show. Those that are read-only, shared by guests or removable stay behind
+    #[arg(long, conflicts_with = "copy_storage_inc")]
+    copy_storage_all: bool,
+    /// Disks go along with the guest: what their active images have themselves. Backing files are at the destination already
+    #[arg(long)]
+    copy_storage_inc: bool,
+    /// Targets of the disks that go along, e.g. vda,vdb [default: every disk that can]
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
+    migrate_disks: Vec<String>,
     /// Hold a guest back that writes faster than it is sent
     #[arg(long)]
     auto_converge: bool,
@@ -141,6 +153,11 @@ impl MigrateDomain {
                 context.client.set_migration_limits(domain, limits).await?;
             }
         }
+        let copy_storage = match (self.copy_storage_all, self.copy_storage_inc) {
+            (true, _) => Some(CopyStorage::All),
+            (false, true) => Some(CopyStorage::Incremental),
+            (false, false) => None,
+        };
         let request = Migrate {
             destination: self.destination.or(self.desturi).unwrap_or_default(),
             tunnelled: self.tunnelled,
@@ -155,19 +172,26 @@ impl MigrateDomain {
             suspend_after_s: if self.live { self.timeout } else { Some(0) },
             post_copy_then: self.timeout_postcopy,
             resume_post_copy: self.postcopy_resume,
+            copy_storage,
+            migrate_disks: self.migrate_disks,
             allow_unsafe: self.allow_unsafe,
             strategy: self.strategy,
         };
         let client = context.client.clone();
         let moving = client.migrate_domain(domain, &request);
         tokio::pin!(moving);
-        let mut shown = 0;
+        let (mut shown, mut left) = (0, u64::MAX);
         let moved = loop {
             tokio::select! {
                 moved = &mut moving => break moved?,
                 () = tokio::time::sleep(std::time::Duration::from_millis(200)), if self.verbose => {
                     // It may be over by now.
-                    if let Ok(job) = context.client.domain_job(domain).await && job.round > shown {
+                    let Ok(job) = context.client.domain_job(domain).await else { continue };
+                    if job.round == 0 && job.disk_remaining > 0 && job.disk_remaining != left {
+                        left = job.disk_remaining;
+                        context.note(&format!("disks: {:.1} MiB are left", mib(left)));
+                    }
+                    if job.round > shown {
                         shown = job.round;
                         context.note(&format!("round {}: {} pages are left", job.round, job.dirty_pages));
                     }
@@ -343,9 +367,21 @@ impl Show for Job {
             ("Auto converge", format!("{} %", job.throttle)),
         ];
         let lines = lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:")));
+        let total = job.disk_processed + job.disk_remaining;
+        let disks = [
+            ("File total", total),
+            ("File processed", job.disk_processed),
+            ("File remaining", job.disk_remaining),
+        ];
+        let disks = disks.map(|(what, bytes)| format!("{:<19}{:.3} MiB", format!("{what}:"), mib(bytes)));
+        let disks = disks.into_iter().filter(|_| total > 0);
         let interrupted = job.interrupted.iter().map(|reason| format!("Interrupted:       {reason}"));
-        lines.into_iter().chain(interrupted).chain(block_jobs).collect::<Vec<_>>().join("\n")
+        lines.into_iter().chain(disks).chain(interrupted).chain(block_jobs).collect::<Vec<_>>().join("\n")
     }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// A save or dump.
@@ -358,7 +394,7 @@ impl Show for SaveJob {
 
     fn human(&self) -> String {
         let SaveStatus { done, total, dump } = self.0;
-        let mib = |bytes: u64| format!("{:.3} MiB", bytes as f64 / f64::from(1 << 20));
+        let mib = |bytes: u64| format!("{:.3} MiB", mib(bytes));
         let lines = [
             ("Job type", if dump { "dump" } else { "save" }.to_owned()),
             ("Memory processed", mib(done)),
@@ -425,6 +461,8 @@ mod tests {
             bandwidth: 500 << 20,
             expected_downtime_ms: 1,
             throttle: 0,
+            disk_processed: 3 << 20,
+            disk_remaining: 1 << 20,
             post_copy: false,
             interrupted: None,
         };
@@ -438,6 +476,8 @@ mod tests {
             "Memory iteration:  2",
             "Data sent:         41.000 MiB",
             "Memory bandwidth:  500.000 MiB/s",
+            "File total:        4.000 MiB",
+            "File remaining:    1.000 MiB",
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{shown}");
         }

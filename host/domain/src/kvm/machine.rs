@@ -433,7 +433,8 @@ impl Machine for KvmMachine {
     }
 
     async fn migrate(&self, order: MigrationOrder) -> Result<(), DriverError> {
-        migrate::order(&self.client, &self.migration, order, self.config.memory.0).await
+        let targets = lock(&self.targets).clone();
+        migrate::order(&self.client, &self.migration, order, self.config.memory.0, &targets).await
     }
 
     fn migration_progress(&self) -> Option<watch::Receiver<MigrationProgress>> {

@@ -1,5 +1,6 @@
 //! Guests that move between workers.
 
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -16,7 +17,10 @@ use super::launch::Site;
 use super::machine::KvmMachine;
 use super::plan::{Plan, Source};
 use crate::driver::{DriverError, Started};
-use crate::migration::{Incoming, MigrationEnd, MigrationOrder, MigrationPlace, MigrationProgress};
+use crate::migration::{
+    Incoming, MigrationEnd, MigrationOrder, MigrationPlace, MigrationProgress, MovedDisk,
+};
+use crate::names;
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
@@ -32,8 +36,9 @@ impl KvmDriver {
         config: &DomainConfig,
         incoming: Incoming,
     ) -> Result<Started, DriverError> {
-        let Incoming { migration, stream, slots, paused, witness } = incoming;
-        let shared = leave_unlocked(&mut plan);
+        let Incoming { migration, stream, slots, paused, witness, disks } = incoming;
+        let disks = arriving_disks(config, &disks)?;
+        let shared = leave_unlocked(&mut plan, &disks);
         put_into_slots(&mut plan.vm, &slots);
         let (vm, mut fds, control) = site.prepare(plan).await?;
         let process = site.process()?;
@@ -52,6 +57,7 @@ impl KvmDriver {
             paused,
             late,
             witness: true,
+            disks,
         };
         client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
         site.tune_first(config).await?;
@@ -60,9 +66,31 @@ impl KvmDriver {
     }
 }
 
+/// What the worker calls the disks that come with a guest.
+fn arriving_disks(config: &DomainConfig, disks: &[MovedDisk]) -> Result<Vec<worker::MovedDisk>, DriverError> {
+    let mut named = config.clone();
+    names::assign(&mut named);
+    let targets = named.devices.disks.into_iter().map(|disk| (disk.common.alias, disk.target));
+    let targets = targets.filter_map(|(alias, target)| Some((alias?, target))).collect();
+    moved_disks(disks, &targets)
+}
+
+fn moved_disks(
+    disks: &[MovedDisk],
+    targets: &HashMap<String, String>,
+) -> Result<Vec<worker::MovedDisk>, DriverError> {
+    let moved = |disk: &MovedDisk| {
+        let found = targets.iter().find(|(_, target)| **target == disk.target);
+        let none = || DriverError::Rejected(format!("it has no disk '{}'", disk.target));
+        let alias = found.map(|(alias, _)| alias.clone()).ok_or_else(none)?;
+        Ok(worker::MovedDisk { alias, shallow: disk.shallow })
+    };
+    disks.iter().map(moved).collect()
+}
+
 /// The source has the disks locked until it gives its guest up: they are opened here without, and locked by the worker before the
-/// guest runs. Aliases of those that others may write too.
-fn leave_unlocked(plan: &mut Plan) -> Vec<String> {
+/// guest runs. Those that come along are this side's alone from the beginning. Aliases of those that others may write too.
+fn leave_unlocked(plan: &mut Plan, coming: &[worker::MovedDisk]) -> Vec<String> {
     let mut shared = Vec::new();
     for (number, source) in (0..).zip(&mut plan.sources.0) {
         let Source::Image { access, .. } = source else { continue };
@@ -73,8 +101,12 @@ fn leave_unlocked(plan: &mut Plan) -> Vec<String> {
             worker_config::DeviceKind::Block(block) => block.fd.0 == number,
             _ => false,
         };
+        let device = plan.vm.devices.iter().find(is_it);
+        if device.is_some_and(|device| coming.iter().any(|disk| disk.alias == device.alias)) {
+            continue;
+        }
         if access.sharing == Sharing::Shared
-            && let Some(device) = plan.vm.devices.iter().find(is_it)
+            && let Some(device) = device
         {
             shared.push(device.alias.clone());
         }
@@ -92,11 +124,14 @@ fn put_into_slots(config: &mut VmConfig, slots: &[DeviceSlot]) {
 }
 
 /// What an order is to a worker, with the stream that goes with it.
-fn translate(order: MigrationOrder) -> (worker::MigrationOrder, Vec<OwnedFd>) {
+fn translate(
+    order: MigrationOrder,
+    targets: &HashMap<String, String>,
+) -> Result<(worker::MigrationOrder, Vec<OwnedFd>), DriverError> {
     let order = match order {
-        MigrationOrder::Send { migration, stream, limits, steered } => {
-            let limits = limits_for_worker(&limits);
-            return (worker::MigrationOrder::Send { migration, limits, steered }, vec![stream]);
+        MigrationOrder::Send { migration, stream, limits, steered, disks } => {
+            let (limits, disks) = (limits_for_worker(&limits), moved_disks(&disks, targets)?);
+            return Ok((worker::MigrationOrder::Send { migration, limits, steered, disks }, vec![stream]));
         }
         MigrationOrder::Advise(number, answer) => worker::MigrationOrder::Advise { number, answer },
         MigrationOrder::Limit(limits) => worker::MigrationOrder::Limit { limits: limits_for_worker(&limits) },
@@ -104,14 +139,14 @@ fn translate(order: MigrationOrder) -> (worker::MigrationOrder, Vec<OwnedFd>) {
         MigrationOrder::SwitchNow => worker::MigrationOrder::SwitchNow,
         MigrationOrder::Interrupt => worker::MigrationOrder::Interrupt,
         MigrationOrder::Resume { migration, stream } => {
-            return (worker::MigrationOrder::Resume { migration }, vec![stream]);
+            return Ok((worker::MigrationOrder::Resume { migration }, vec![stream]));
         }
         MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
         MigrationOrder::Decide(given_up) => worker::MigrationOrder::Decide { given_up },
         MigrationOrder::TakeBack => worker::MigrationOrder::TakeBack,
         MigrationOrder::Settle(given_up) => worker::MigrationOrder::Settle { given_up },
     };
-    (order, Vec::new())
+    Ok((order, Vec::new()))
 }
 
 fn limits_for_worker(limits: &MigrationLimits) -> worker::MigrationLimits {
@@ -131,6 +166,10 @@ fn limits_for_worker(limits: &MigrationLimits) -> worker::MigrationLimits {
 /// Takes news of the worker into what is known.
 pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationNews) {
     progress.send_modify(|progress| match news {
+        MigrationNews::Disks { processed, remaining } => {
+            let job = &mut progress.job;
+            (job.active, job.disk_processed, job.disk_remaining) = (true, processed, remaining);
+        }
         MigrationNews::Round { round } => {
             let job = &mut progress.job;
             job.active = true;
@@ -179,6 +218,7 @@ pub(super) async fn order(
     progress: &watch::Sender<MigrationProgress>,
     order: MigrationOrder,
     memory: u64,
+    targets: &HashMap<String, String>,
 ) -> Result<(), DriverError> {
     if matches!(order, MigrationOrder::Send { .. }) {
         let job = MigrationJob { active: true, dirty_pages: memory / PAGE, ..MigrationJob::default() };
@@ -187,7 +227,7 @@ pub(super) async fn order(
     if matches!(order, MigrationOrder::Resume { .. }) {
         progress.send_modify(|progress| progress.job.interrupted = None);
     }
-    let (order, fds) = translate(order);
+    let (order, fds) = translate(order, targets)?;
     client.call(Call::Migrate { order }, fds).await.map(drop)
 }
 

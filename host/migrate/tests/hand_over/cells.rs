@@ -37,12 +37,22 @@ fn judge(ends: &Ends, world: &World, source: &Source, target: &Target) {
     }
     if target_runs {
         assert_eq!(target.memory, *source.memory.lock().unwrap());
+        assert!(target.synced == source.disks, "disks have all that the guest wrote, on the medium");
     }
 }
 
-fn attempt(wires: (Wire, Wire), fail: (Option<&'static str>, Option<&'static str>)) -> (Ends, bool) {
+type Failures = (Option<&'static str>, Option<&'static str>);
+
+fn attempt(wires: (Wire, Wire), fail: Failures) -> (Ends, bool) {
+    attempt_with(wires, fail, false)
+}
+
+fn attempt_with(wires: (Wire, Wire), fail: Failures, disks: bool) -> (Ends, bool) {
     let world = World::new();
     let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    if disks {
+        (source, target) = (source.with_disks(), target.with_disks());
+    }
     (source.fail, target.fail) = fail;
     let (mut near, mut far) = wires;
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &Controls::default());
@@ -88,8 +98,45 @@ fn cut_around_the_end_of_every_frame_from_the_source_one_side_runs_the_guest() {
     assert_eq!(moved, 2 * 12, "Go is 12 bytes, and all before it is before the point of no return");
 }
 
+/// The same with disks.
+fn lengths_with_disks() -> (usize, usize) {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world).with_disks(), Target::new(&world).with_disks());
+    let (mut near, mut far) = pair();
+    run((&mut near, &mut far), &mut source, &mut target, &mut Three, &Controls::default()).0.unwrap();
+    (near.sent, near.received)
+}
+
+#[test]
+fn whatever_can_not_be_done_with_disks_one_side_runs_the_guest() {
+    for what in ["track disks", "read disks"] {
+        let (ends, _) = attempt_with(pair(), (Some(what), None), true);
+        assert!(matches!(&ends.0, Err(MigrateError::Guest(error)) if error.0.contains(what)), "{ends:?}");
+    }
+    for (what, said) in [("write disks", "no space left"), ("sync disks", "i/o error")] {
+        let (ends, _) = attempt_with(pair(), (None, Some(what)), true);
+        assert!(matches!(&ends.0, Err(MigrateError::Refused(told)) if told.contains(said)), "{ends:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn cut_or_damaged_anywhere_with_disks_one_side_runs_the_guest(place in 0.0..1.0f64, side in 0..6u8) {
+        let (sent, received) = lengths_with_disks();
+        let (mut near, mut far) = pair();
+        let (out, back) = ((sent as f64 * place) as usize, (received as f64 * place) as usize);
+        match side {
+            0 => near = near.cut_sending(out),
+            1 => near = near.cut_receiving(back),
+            2 => far = far.cut_sending(back),
+            3 => far = far.cut_receiving(out),
+            4 => near.flip = Some(out * 8 + 3),
+            _ => far.flip = Some(back * 8 + 3),
+        }
+        drop(attempt_with((near, far), (None, None), true));
+    }
+
     #[test]
     fn cut_anywhere_one_side_runs_the_guest(place in 0.0..1.0f64, side in 0..4u8) {
         let (sent, received) = lengths();

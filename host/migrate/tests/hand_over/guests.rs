@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use reeve_migrate::{
-    Begin, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, RoundStats, SourceGuest,
-    TargetGuest,
+    Begin, DiskShape, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, Piece, RoundStats,
+    SECTOR, SourceDisks, SourceGuest, TargetDisks, TargetGuest,
 };
 
 pub const STATE: &[u8] = b"registers of a guest";
@@ -54,6 +54,14 @@ pub struct Source {
     pub throttled: u8,
     pub rounds: Vec<RoundStats>,
     pub fail: Option<&'static str>,
+    /// Content of the disks that go along.
+    pub disks: Vec<Vec<u8>>,
+    /// Sectors that were written, of each disk.
+    written: Vec<Vec<u64>>,
+    /// What the guest wrote to disks so far.
+    pub disk_writes: u64,
+    /// How far they were, each time it was told.
+    pub told: Vec<(u64, u64)>,
 }
 
 fn index(page: u64) -> usize {
@@ -82,6 +90,35 @@ impl Source {
             throttled: 0,
             rounds: Vec::new(),
             fail: None,
+            disks: Vec::new(),
+            written: Vec::new(),
+            disk_writes: 0,
+            told: Vec::new(),
+        }
+    }
+
+    /// With a disk of some content and one that is nearly empty.
+    pub fn with_disks(self) -> Self {
+        let mut full: Vec<u8> = (0..DISKS[0]).map(|at| (at / SECTOR * 7 % 251) as u8).collect();
+        full[64 * 512..200 * 512].fill(0);
+        let mut empty = vec![0; DISKS[1] as usize];
+        empty[512..1024].fill(9);
+        Self { disks: vec![full, empty], ..self }
+    }
+
+    /// The guest writes a sector of each disk, now and then with zeros.
+    fn guest_writes_disks(&mut self) {
+        if !self.world.source_runs.load(Ordering::SeqCst) {
+            return;
+        }
+        for (disk, content) in self.disks.iter_mut().enumerate() {
+            self.disk_writes += 1;
+            let sector = self.disk_writes * 5 % (content.len() as u64 / SECTOR);
+            let byte = if self.disk_writes.is_multiple_of(4) { 0 } else { self.disk_writes as u8 };
+            content[(sector * SECTOR) as usize..][..SECTOR as usize].fill(byte);
+            if let Some(written) = self.written.get_mut(disk) {
+                written.push(sector);
+            }
         }
     }
 
@@ -134,6 +171,7 @@ impl SourceGuest for Source {
 
     fn stop(&mut self) -> Result<(), GuestError> {
         self.guest_writes();
+        self.guest_writes_disks();
         self.world.set(&self.world.source_runs, false);
         self.may("stop")
     }
@@ -156,11 +194,55 @@ impl SourceGuest for Source {
     }
 
     fn report(&mut self, phase: &Phase) {
-        if let Phase::Round(stats) = phase {
-            self.rounds.push(*stats);
+        match phase {
+            Phase::Round(stats) => self.rounds.push(*stats),
+            Phase::Disks(stats) => self.told.push((stats.processed, stats.remaining)),
+            Phase::Stopped | Phase::Ready { .. } | Phase::Late(_) => {}
         }
     }
 }
+
+impl SourceDisks for Source {
+    fn disks(&self) -> Vec<DiskShape> {
+        let shape = |(number, content): (usize, &Vec<u8>)| DiskShape {
+            name: format!("disk{number}"),
+            size: content.len() as u64,
+        };
+        self.disks.iter().enumerate().map(shape).collect()
+    }
+
+    fn track_disks(&mut self) -> Result<(), GuestError> {
+        self.written = vec![Vec::new(); self.disks.len()];
+        self.may("track disks")
+    }
+
+    fn take_written(&mut self) -> Result<Vec<Vec<Range<u64>>>, GuestError> {
+        self.guest_writes_disks();
+        let ranges = |mut sectors: Vec<u64>| {
+            sectors.sort_unstable();
+            sectors.dedup();
+            sectors.into_iter().map(|sector| sector * SECTOR..(sector + 1) * SECTOR).collect()
+        };
+        Ok(self.written.iter_mut().map(std::mem::take).map(ranges).collect())
+    }
+
+    fn piece(&mut self, disk: usize, range: Range<u64>) -> Result<Piece, GuestError> {
+        // The guest writes while it is read.
+        if self.written[disk].len() < 4 {
+            self.guest_writes_disks();
+        }
+        self.may("read disks")?;
+        let content = &self.disks[disk][range.start as usize..range.end as usize];
+        let zeros = content.iter().take_while(|byte| **byte == 0).count() as u64 / SECTOR * SECTOR;
+        if zeros > 0 {
+            return Ok(Piece::Zero(zeros));
+        }
+        Ok(Piece::Data(content[..content.len().min(16 << 10)].to_vec()))
+    }
+}
+
+/// Bytes of the disks of a guest that has some.
+pub const DISKS: [u64; 2] = [300 * SECTOR, 5 * SECTOR];
 
 /// A destination.
 pub struct Target {
@@ -176,6 +258,10 @@ pub struct Target {
     /// Pages in the order in which they were placed.
     pub placed: Vec<u64>,
     pub is_whole: bool,
+    /// Content of the disks that come, and what of it would last.
+    pub disks: Vec<Vec<u8>>,
+    pub synced: Vec<Vec<u8>>,
+    pub settled: bool,
 }
 
 impl Target {
@@ -190,7 +276,16 @@ impl Target {
             waits: Vec::new(),
             placed: Vec::new(),
             is_whole: false,
+            disks: Vec::new(),
+            synced: Vec::new(),
+            settled: false,
         }
+    }
+
+    /// Waits for the disks of [`Source::with_disks`], with something else in them.
+    pub fn with_disks(self) -> Self {
+        let disks = DISKS.map(|size| vec![0xdd; size as usize]);
+        Self { disks: disks.to_vec(), ..self }
     }
 
     fn put(&mut self, run: &Range<u64>, bytes: Option<&[u8]>) {
@@ -268,6 +363,41 @@ impl LateMemory for Target {
     }
 }
 
+impl TargetDisks for Target {
+    fn disks(&self) -> Vec<DiskShape> {
+        let shape = |(number, content): (usize, &Vec<u8>)| DiskShape {
+            name: format!("disk{number}"),
+            size: content.len() as u64,
+        };
+        self.disks.iter().enumerate().map(shape).collect()
+    }
+
+    fn write_disk(&mut self, disk: usize, offset: u64, bytes: &[u8]) -> Result<(), GuestError> {
+        assert!(!self.settled && !self.loaded);
+        if self.fail == Some("write disks") {
+            return Err(GuestError("no space left".to_owned()));
+        }
+        self.disks[disk][offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn zero_disk(&mut self, disk: usize, range: Range<u64>) -> Result<(), GuestError> {
+        assert!(!self.settled && !self.loaded);
+        self.disks[disk][range.start as usize..range.end as usize].fill(0);
+        Ok(())
+    }
+
+    fn sync_disks(&mut self) -> Result<(), GuestError> {
+        self.synced = self.disks.clone();
+        if self.fail == Some("sync disks") { Err(GuestError("i/o error".to_owned())) } else { Ok(()) }
+    }
+
+    fn settle_disks(&mut self) -> Result<(), GuestError> {
+        self.settled = true;
+        self.sync_disks()
+    }
+}
+
 impl TargetGuest for Target {
     fn memory(&self) -> MemoryMap {
         map()
@@ -291,7 +421,7 @@ impl TargetGuest for Target {
     }
 
     fn run(&mut self) -> Result<(), GuestError> {
-        assert!(self.loaded);
+        assert!(self.loaded && self.settled && self.disks == self.synced);
         assert!(self.world.given_up.load(Ordering::SeqCst), "it is not this side's");
         if self.fail == Some("run") {
             return Err(GuestError("its disks are in use".to_owned()));

@@ -8,7 +8,7 @@ use std::thread;
 use proptest::prelude::*;
 use reeve_migrate::{Capabilities, Controls, MigrateError, receive, send};
 
-use crate::guests::{Source, Target, World};
+use crate::guests::{DISKS, Source, Target, World};
 use crate::moves::{MIGRATION, Three, offer};
 
 fn crc(kind: u8, payload: &[u8]) -> u32 {
@@ -50,9 +50,12 @@ fn hello() -> Vec<u8> {
 
 /// Says these bytes to a destination, which must not take the guest.
 fn say(bytes: &[u8]) -> MigrateError {
-    let (mut ours, theirs) = UnixStream::pair().unwrap();
     let world = World::new();
-    let mut target = Target::new(&world);
+    say_to(bytes, &world, Target::new(&world))
+}
+
+fn say_to(bytes: &[u8], world: &World, mut target: Target) -> MigrateError {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
     let outcome = thread::scope(|scope| {
         let receiver = scope.spawn(|| receive(theirs, MIGRATION, Capabilities::OURS, &mut target));
         // It hangs up in the middle where it does not like it.
@@ -91,6 +94,64 @@ fn frames_out_of_turn_or_out_of_bounds_are_refused() {
     assert_eq!(said(&[frame(3, &page(0, 1)), frame(7, &0u64.to_le_bytes())]), "a round without an end");
     let part = frame(6, &vec![1; 1 << 20]);
     assert_eq!(said(&vec![part; 65]), "a state that is too large");
+}
+
+/// A destination that waits for disks, greeted by a source that says these frames.
+fn say_with_disks(frames: &[Vec<u8>]) -> MigrateError {
+    let mut payload = hello()[12..].to_vec();
+    // Bits of what it can do are at 12.
+    payload[12] |= 4;
+    let bytes = [frame(1, &payload), frames.concat()].concat();
+    let world = World::new();
+    say_to(&bytes, &world, Target::new(&world).with_disks())
+}
+
+#[test]
+fn blocks_out_of_turn_or_out_of_their_disks_are_refused() {
+    let named: Vec<u8> = [&2u16.to_le_bytes()[..]]
+        .into_iter()
+        .map(<[u8]>::to_vec)
+        .chain(
+            ["disk0", "disk1"]
+                .iter()
+                .zip(DISKS)
+                .map(|(name, size)| [&5u16.to_le_bytes()[..], name.as_bytes(), &size.to_le_bytes()].concat()),
+        )
+        .flatten()
+        .collect();
+    let disks = || frame(18, &named);
+    let said = |frames: &[Vec<u8>]| match say_with_disks(frames) {
+        MigrateError::Peer(why) => why,
+        other => panic!("{other}"),
+    };
+    let zeros = |disk: u16, start: u64, length: u64| {
+        frame(19, &[&disk.to_le_bytes()[..], &[1, 0], &start.to_le_bytes(), &length.to_le_bytes()].concat())
+    };
+    assert_eq!(said(&[zeros(0, 0, 512)]), "a frame out of turn", "disks are named first");
+    assert_eq!(said(&[frame(18, &[0, 0])]), "other disks than those that were announced");
+    assert_eq!(said(&[disks(), disks()]), "a frame out of turn");
+    assert_eq!(said(&[disks(), zeros(2, 0, 512)]), "a block of a disk that does not come");
+    assert_eq!(said(&[disks(), zeros(1, 0, 6 * 512)]), "a block outside of its disk");
+    assert_eq!(said(&[disks(), zeros(1, u64::MAX - 511, 512)]), "a block outside of its disk");
+    assert_eq!(said(&[disks(), zeros(0, 0, 0)]), "a block outside of its disk");
+    assert_eq!(said(&[disks(), zeros(0, 100, 512)]), "a block that is not whole sectors");
+    assert_eq!(
+        said(&[disks(), zeros(0, 512, 512), zeros(0, 0, 512)]),
+        "a block that came before in the same round, or out of order"
+    );
+    let end = |pages: u64, blocks: u64| frame(4, &[pages.to_le_bytes(), blocks.to_le_bytes()].concat());
+    assert_eq!(
+        said(&[disks(), zeros(0, 0, 512), end(0, 1024)]),
+        "a round with other bytes of disks than it had"
+    );
+    assert_eq!(said(&[disks(), frame(4, &0u64.to_le_bytes())]), "a frame that is cut off");
+    assert_eq!(said(&[disks(), frame(6, b"state"), zeros(0, 0, 512)]), "a frame out of turn");
+    assert_eq!(said(&[disks(), zeros(0, 0, 512), frame(7, &0u64.to_le_bytes())]), "a round without an end");
+    let missing = frame(12, &[0u64.to_le_bytes(), 4096u64.to_le_bytes()].concat());
+    assert_eq!(said(&[disks(), missing, zeros(0, 0, 512)]), "a frame out of turn", "no block comes late");
+    // Who did not say that disks come may not send any.
+    let unasked = say(&[hello(), disks()].concat());
+    assert!(matches!(unasked, MigrateError::Peer("a frame out of turn")), "{unasked}");
 }
 
 #[test]
@@ -139,7 +200,7 @@ proptest! {
     #[test]
     fn any_bytes_are_survived(
         greeted in any::<bool>(),
-        frames in prop::collection::vec((0..13u8, prop::collection::vec(any::<u8>(), 0..64)), 0..8),
+        frames in prop::collection::vec((0..21u8, prop::collection::vec(any::<u8>(), 0..64)), 0..8),
     ) {
         let mut bytes = if greeted { hello() } else { Vec::new() };
         bytes.extend(frames.iter().flat_map(|(kind, payload)| frame(*kind, payload)));

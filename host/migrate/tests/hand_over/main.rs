@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this is test code outside of test functions too")]
 
 mod cells;
+mod disks;
 mod guests;
 mod hostile;
 mod late;

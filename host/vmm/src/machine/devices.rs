@@ -22,7 +22,7 @@ use crate::protocol::{BalloonStats, DiskStats, DiskSwitch, MemoryStats, Stats};
 use crate::state::DeviceState;
 use crate::virtio::balloon::BalloonControl;
 use crate::virtio::block::{
-    BlockControl, BlockJob, BlockMetrics, Disk, DiskError, JobError, ResizeError, Task,
+    BlockControl, BlockJob, BlockMetrics, Disk, DiskError, JobError, LeavingDisk, ResizeError, Task,
 };
 use crate::virtio::mem::MemControl;
 use crate::virtio::net::{BackendError, NetControl, NetMetrics};
@@ -341,6 +341,11 @@ impl Devices {
     pub(super) fn disk_files(&self, alias: &str) -> Result<Vec<(OwnedFd, Format)>, DeviceError> {
         let files = self.disk(alias)?.files();
         files.map_err(|cause| DeviceError::Job { alias: alias.to_owned(), cause: cause.into() })
+    }
+
+    /// A disk, to be read while the guest goes to another worker.
+    pub(super) fn leaving_disk(&self, alias: &str, shallow: bool) -> Result<LeavingDisk, DeviceError> {
+        Ok(LeavingDisk::new(self.disk(alias)?, alias, shallow))
     }
 
     /// Deletes the snapshot of a name and time within the image of each disk that has one.

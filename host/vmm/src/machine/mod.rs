@@ -48,7 +48,7 @@ use crate::protocol::{DiskSwitch, Stats};
 use crate::sandbox::{self, ThreadFilter, ThreadRole};
 use crate::smbios::Hardware;
 use crate::state::StateError;
-use crate::virtio::block::{BlockJob, Task};
+use crate::virtio::block::{BlockJob, LeavingDisk, Task};
 use crate::virtio::vsock::Dial;
 use crate::{layout, memory};
 use gate::Gate;
@@ -448,6 +448,11 @@ impl Machine {
     /// The files of a disk with their formats, from the one that is written down.
     pub fn disk_files(&self, alias: &str) -> Result<Vec<(OwnedFd, Format)>, MachineError> {
         Ok(self.devices.disk_files(alias)?)
+    }
+
+    /// A disk, to be read while the guest goes to another worker. Nothing may take its place meanwhile.
+    pub(crate) fn leaving_disk(&self, alias: &str, shallow: bool) -> Result<LeavingDisk, MachineError> {
+        Ok(self.devices.leaving_disk(alias, shallow)?)
     }
 
     /// Deletes the snapshot of a name and time within the image of each disk that has one.

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reeve_migrate::{
-    Adviser, Begin, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, SourceGuest,
-    StrategyAnswer, StrategyQuestion, TargetGuest,
+    Adviser, Begin, DiskShape, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, Piece,
+    SourceDisks, SourceGuest, StrategyAnswer, StrategyQuestion, TargetDisks, TargetGuest,
 };
 use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::late::LatePages;
 use super::mailbox::{Ask, Mailbox, Reply};
 use crate::memory::Memory;
+use crate::virtio::block::{ArrivingDisk, LeavingDisk};
 
 /// How long disks may still be locked by the other side, whose last words travel as fast as its lock is gone.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,11 +33,12 @@ pub(super) fn map(memory: &Memory) -> MemoryMap {
 pub(super) struct Leaving {
     mailbox: Arc<Mailbox>,
     memory: Memory,
+    disks: Vec<LeavingDisk>,
 }
 
 impl Leaving {
-    pub fn new(mailbox: Arc<Mailbox>, memory: Memory) -> Self {
-        Self { mailbox, memory }
+    pub fn new(mailbox: Arc<Mailbox>, memory: Memory, disks: Vec<LeavingDisk>) -> Self {
+        Self { mailbox, memory, disks }
     }
 
     pub fn bytes(&self) -> u64 {
@@ -101,6 +103,25 @@ impl SourceGuest for Leaving {
     }
 }
 
+impl SourceDisks for Leaving {
+    fn disks(&self) -> Vec<DiskShape> {
+        self.disks.iter().map(LeavingDisk::shape).collect()
+    }
+
+    fn track_disks(&mut self) -> Result<(), GuestError> {
+        self.disks.iter().for_each(LeavingDisk::track);
+        Ok(())
+    }
+
+    fn take_written(&mut self) -> Result<Vec<Vec<Range<u64>>>, GuestError> {
+        Ok(self.disks.iter().map(LeavingDisk::take_written).collect())
+    }
+
+    fn piece(&mut self, disk: usize, range: Range<u64>) -> Result<Piece, GuestError> {
+        self.disks[disk].piece(range)
+    }
+}
+
 /// The strategy of the daemon.
 pub(super) struct Daemon(pub Arc<Mailbox>);
 
@@ -123,6 +144,7 @@ pub(super) struct Arriving {
     late: Late,
     /// When it was first asked to run late.
     asked: Option<Instant>,
+    disks: Vec<ArrivingDisk>,
 }
 
 /// Whether pages may come late.
@@ -132,10 +154,15 @@ enum Late {
 }
 
 impl Arriving {
-    pub fn new(mailbox: Arc<Mailbox>, memory: Memory, late: Option<Arc<LatePages>>) -> Self {
+    pub fn new(
+        mailbox: Arc<Mailbox>,
+        memory: Memory,
+        late: Option<Arc<LatePages>>,
+        disks: Vec<ArrivingDisk>,
+    ) -> Self {
         let words = (map(&memory).bytes() / PAGE).div_ceil(64);
         let late = late.map_or_else(|| Late::Never(Missing::new(map(&memory))), Late::Maybe);
-        Self { mailbox, memory, written: vec![0; words as usize], late, asked: None }
+        Self { mailbox, memory, written: vec![0; words as usize], late, asked: None, disks }
     }
 
     fn pages(&self) -> Result<&Arc<LatePages>, GuestError> {
@@ -209,6 +236,28 @@ impl TargetGuest for Arriving {
                 outcome => return outcome.map(drop),
             }
         }
+    }
+}
+
+impl TargetDisks for Arriving {
+    fn disks(&self) -> Vec<DiskShape> {
+        self.disks.iter().map(ArrivingDisk::shape).collect()
+    }
+
+    fn write_disk(&mut self, disk: usize, offset: u64, bytes: &[u8]) -> Result<(), GuestError> {
+        self.disks[disk].write(bytes, offset)
+    }
+
+    fn zero_disk(&mut self, disk: usize, range: Range<u64>) -> Result<(), GuestError> {
+        self.disks[disk].zero(range)
+    }
+
+    fn sync_disks(&mut self) -> Result<(), GuestError> {
+        self.disks.iter_mut().try_for_each(ArrivingDisk::sync)
+    }
+
+    fn settle_disks(&mut self) -> Result<(), GuestError> {
+        self.disks.iter_mut().try_for_each(ArrivingDisk::settle)
     }
 }
 

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::memory::Memory;
 use crate::protocol::MigrationLimits;
 use crate::sandbox::{self, ThreadRole};
+use crate::virtio::block::{ArrivingDisk, LeavingDisk};
 use guests::{Arriving, Daemon, Leaving};
 pub(crate) use late::{Faults, LatePages};
 pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
@@ -37,12 +38,12 @@ impl Job {
         name: &str,
         stream: OwnedFd,
         (limits, steered): (MigrationLimits, bool),
-        memory: Memory,
+        (memory, disks): (Memory, Vec<LeavingDisk>),
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
         let (job, stream) = Self::new(stream, limits_of(&limits))?;
         let controls = Arc::clone(&job.controls);
-        let mut guest = Leaving::new(Arc::clone(mailbox), memory);
+        let mut guest = Leaving::new(Arc::clone(mailbox), memory, disks);
         let subject = Subject { name: name.to_owned(), memory: guest.bytes() };
         let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
         let mailbox = Arc::clone(mailbox);
@@ -62,13 +63,13 @@ impl Job {
     pub fn receive(
         migration: Uuid,
         stream: OwnedFd,
-        memory: Memory,
+        (memory, disks): (Memory, Vec<ArrivingDisk>),
         late: Option<Arc<LatePages>>,
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
         let (job, stream) = Self::new(stream, Limits::default())?;
         let capabilities = Capabilities { post_copy: late.is_some(), ..Capabilities::OURS };
-        let mut guest = Arriving::new(Arc::clone(mailbox), memory, late);
+        let mut guest = Arriving::new(Arc::clone(mailbox), memory, late, disks);
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
             let received = reeve_migrate::receive(&stream, migration, capabilities, &mut guest);
@@ -87,7 +88,7 @@ impl Job {
     ) -> io::Result<Self> {
         let (job, stream) = Self::new(stream, limits_of(&limits))?;
         let controls = Arc::clone(&job.controls);
-        let mut guest = Leaving::new(Arc::clone(mailbox), memory);
+        let mut guest = Leaving::new(Arc::clone(mailbox), memory, Vec::new());
         let subject = Subject { name: String::new(), memory: guest.bytes() };
         let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
         let mailbox = Arc::clone(mailbox);
@@ -107,7 +108,7 @@ impl Job {
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
         let (job, stream) = Self::new(stream, Limits::default())?;
-        let mut guest = Arriving::new(Arc::clone(mailbox), memory, Some(late));
+        let mut guest = Arriving::new(Arc::clone(mailbox), memory, Some(late), Vec::new());
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
             let received = reeve_migrate::receive_rest(&stream, migration, &mut guest);

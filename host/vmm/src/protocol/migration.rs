@@ -34,6 +34,9 @@ pub enum MigrationOrder {
         /// The daemon answers [`MigrationNews::Asks`]; else the worker goes by its own strategy.
         #[serde(default)]
         steered: bool,
+        /// Disks that go along.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        disks: Vec<MovedDisk>,
     },
     /// The answer to [`MigrationNews::Asks`]. One that comes too late is refused and changes nothing.
     Advise {
@@ -89,12 +92,24 @@ pub enum MigrationOrder {
         /// There is a file that says what became of the guest.
         #[serde(default)]
         witness: bool,
+        /// Disks that come with it. Their files are this worker's alone from the beginning.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        disks: Vec<MovedDisk>,
     },
     /// The answer to [`MigrationNews::Undecided`]: whether the source has given the guest up. If it has not, it is discarded.
     Settle {
         /// True makes it run here.
         given_up: bool,
     },
+}
+
+/// A disk that goes with its guest, since the other host has not the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedDisk {
+    /// Its alias, which is the same at both workers.
+    pub alias: String,
+    /// Only what the image that is written has itself: the destination has what is below.
+    pub shallow: bool,
 }
 
 /// What a migration may cost, and how it is done.
@@ -156,6 +171,13 @@ impl Witness {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "kebab-case")]
 pub enum MigrationNews {
+    /// How far the disks are that go along.
+    Disks {
+        /// Bytes of them that were looked after.
+        processed: u64,
+        /// Bytes that are left as far as is known.
+        remaining: u64,
+    },
     /// A round is over.
     Round {
         /// What it did.

@@ -65,6 +65,7 @@ pub fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) 
         paused,
         late: true,
         witness: false,
+        disks: Vec::new(),
     };
     let faults = File::options().read(true).write(true).open("/dev/userfaultfd").unwrap();
     let mut fds = vec![kvm.as_fd(), kernel.as_fd()];
@@ -93,7 +94,7 @@ fn source_has_disk(source: &mut Worker) -> bool {
 }
 
 pub fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
-    let order = MigrationOrder::Send { migration, limits, steered: false };
+    let order = MigrationOrder::Send { migration, limits, steered: false, disks: Vec::new() };
     source.link.call_with(Call::Migrate { order }, &[stream.as_fd()]).unwrap();
 }
 
@@ -270,7 +271,7 @@ fn the_daemon_steers_until_it_is_silent() {
     let (mut source, _terminal) = filled(&image);
     let migration = Uuid::new_v4();
     let (mut target, stream) = expect(migration, &mut source, &image, false);
-    let send = MigrationOrder::Send { migration, limits: LIMITS, steered: true };
+    let send = MigrationOrder::Send { migration, limits: LIMITS, steered: true, disks: Vec::new() };
     source.link.call_with(Call::Migrate { order: send }, &[stream.as_fd()]).unwrap();
     let (first, question) = asked(&mut source);
     assert!(

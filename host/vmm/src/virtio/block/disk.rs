@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
 use time::OffsetDateTime;
 
 use super::chained::Chained;
+use super::written::Written;
 use crate::aligned::AlignedBuffer;
 use crate::config::{CacheMode, ErrorPolicy, IoEngine};
 
@@ -148,6 +149,8 @@ pub struct Disk {
     block_size: u64,
     direct: Option<Alignment>,
     options: DiskOptions,
+    /// What was written since somebody looked.
+    written: Written,
 }
 
 impl Disk {
@@ -164,7 +167,8 @@ impl Disk {
             return Err(DiskError::Empty(length));
         }
         let capacity = AtomicU64::new(capacity);
-        Ok(Self { file, image: None, encryption: None, capacity, block_size, direct, options })
+        let written = Written::default();
+        Ok(Self { file, image: None, encryption: None, capacity, block_size, direct, options, written })
     }
 
     /// The disk in a LUKS container, whose bytes begin at `payload`. Whole sectors are encrypted, so transfers never go straight to the
@@ -201,6 +205,7 @@ impl Disk {
             block_size: SECTOR,
             direct: None,
             options,
+            written: Written::default(),
         })
     }
 
@@ -316,8 +321,8 @@ impl Disk {
     fn on(&self, file: File, image: Option<Arc<Chained>>) -> Self {
         let capacity = AtomicU64::new(self.capacity());
         let direct = self.direct.filter(|_| image.is_none());
-        let (block_size, options) = (self.block_size, self.options.clone());
-        Self { file, image, encryption: None, capacity, block_size, direct, options }
+        let (block_size, options, written) = (self.block_size, self.options.clone(), Written::default());
+        Self { file, image, encryption: None, capacity, block_size, direct, options, written }
     }
 
     /// Its files with their formats, from the one that is written down.
@@ -372,6 +377,16 @@ impl Disk {
         &self.file
     }
 
+    /// The image, where it is not raw.
+    pub(super) fn image(&self) -> Option<&Chained> {
+        self.image.as_deref()
+    }
+
+    /// What was written to it, for who wants to know. Transfers that an engine made are noted by who gets their completion.
+    pub(super) fn written(&self) -> &Written {
+        &self.written
+    }
+
     /// Whether every write reaches the disk before it is done.
     pub(super) fn write_flags(&self) -> i32 {
         match self.options.cache {
@@ -409,13 +424,21 @@ impl Disk {
             return self.zero(offset, length);
         }
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Ok(rustix::fs::fallocate(&self.file, flags, self.place(offset), length)?)
+        let punched = rustix::fs::fallocate(&self.file, flags, self.place(offset), length);
+        self.written.note(offset, length);
+        Ok(punched?)
     }
 
     /// Makes a range read as zero and keeps it allocated, by whatever way the file has.
     pub(super) fn zero(&self, offset: u64, length: u64) -> io::Result<()> {
+        let zeroed = self.make_zero(offset, length);
+        self.written.note(offset, length);
+        zeroed
+    }
+
+    fn make_zero(&self, offset: u64, length: u64) -> io::Result<()> {
         if let Some(image) = &self.image {
-            return image.zero(offset, length).and_then(|()| self.written());
+            return image.zero(offset, length).and_then(|()| self.make_last());
         }
         if self.encryption.is_some() {
             return self.write_around(offset, length, |data| data.fill(0));
@@ -451,10 +474,16 @@ impl Disk {
         &self,
         offset: u64,
         length: u64,
-        mut fill: impl FnMut(&mut [u8]),
+        fill: impl FnMut(&mut [u8]),
     ) -> io::Result<()> {
+        let wrote = self.put_around(offset, length, fill);
+        self.written.note(offset, length);
+        wrote
+    }
+
+    fn put_around(&self, offset: u64, length: u64, mut fill: impl FnMut(&mut [u8])) -> io::Result<()> {
         if let Some(image) = &self.image {
-            return image.write(offset, length, fill).and_then(|()| self.written());
+            return image.write(offset, length, fill).and_then(|()| self.make_last());
         }
         self.around(offset, length, |covered, start, part| {
             if part != (0..covered.len()) {
@@ -493,11 +522,11 @@ impl Disk {
             encryption.cipher.encrypt(blocks, offset / SECTOR);
         }
         self.file.write_all_at(blocks, self.place(offset))?;
-        self.written()
+        self.make_last()
     }
 
     /// After every write: where it must, it is on the disk before it is done.
-    fn written(&self) -> io::Result<()> {
+    fn make_last(&self) -> io::Result<()> {
         if self.write_flags() == DATA_SYNC { self.file.sync_data() } else { Ok(()) }
     }
 
@@ -524,7 +553,7 @@ impl Disk {
 }
 
 /// Whether transfers go by the host's page cache, for who has this file open.
-fn bypass_cache(file: &File, bypass: bool) -> io::Result<()> {
+pub(super) fn bypass_cache(file: &File, bypass: bool) -> io::Result<()> {
     let mut flags = rustix::fs::fcntl_getfl(file)?;
     flags.set(OFlags::DIRECT, bypass);
     Ok(rustix::fs::fcntl_setfl(file, flags)?)

@@ -7,20 +7,25 @@ mod engine;
 mod job;
 mod metrics;
 mod mirror;
+mod moving;
 mod queue;
 mod request;
 mod throttle;
 mod trouble;
 mod waiting;
+mod written;
 
 pub use device::{Block, BlockControl};
 pub use disk::{Disk, DiskError, DiskOptions, ResizeError};
 pub use job::{BlockJob, JobError, Progress, Task};
 pub use metrics::BlockMetrics;
+pub(crate) use moving::{ArrivingDisk, LeavingDisk};
 
 #[cfg(test)]
 mod image_tests;
 #[cfg(test)]
 mod job_tests;
+#[cfg(test)]
+mod moving_tests;
 #[cfg(test)]
 mod tests;

@@ -336,9 +336,13 @@ impl BlockHandler {
             return Ok(true);
         };
         self.free.push(token);
-        if direction == Direction::Read {
-            // Also after an error: part of the data may be there.
-            request.data.note_written(&self.memory);
+        // Both also after an error: part of the data may be there.
+        match direction {
+            Direction::Read => request.data.note_written(&self.memory),
+            Direction::Write => {
+                self.disk.written().note(request.sector.saturating_mul(SECTOR), u64::from(length));
+            }
+            Direction::Flush => {}
         }
         let verdict = error.map(|error| self.judge(direction == Direction::Read, &error));
         let status = match verdict {

@@ -8,9 +8,10 @@ use std::os::fd::OwnedFd;
 use time::OffsetDateTime;
 
 use super::{Life, State, machine_failure};
-use crate::config::DeviceKind;
+use crate::config::{DeviceKind, VmConfig};
 use crate::machine::{FdTable, Machine};
-use crate::protocol::{DiskSwitch, ErrorCode, Failure};
+use crate::protocol::{DiskSwitch, ErrorCode, Failure, MovedDisk};
+use crate::virtio::block::ArrivingDisk;
 
 impl Life {
     /// Puts other images in the place of those that disks have.
@@ -93,6 +94,23 @@ impl Life {
             }
         }
     }
+}
+
+/// Opens the disks that come with a guest.
+pub(super) fn arriving(
+    disks: &[MovedDisk],
+    config: &VmConfig,
+    fds: &FdTable,
+) -> Result<Vec<ArrivingDisk>, Failure> {
+    let open = |disk: &MovedDisk| {
+        let found = config.devices.iter().find(|device| device.alias == disk.alias);
+        let Some(DeviceKind::Block(block)) = found.map(|device| &device.kind) else {
+            let reason = format!("the guest has no disk '{}' that could come with it", disk.alias);
+            return Err(Failure::new(ErrorCode::Config, reason));
+        };
+        ArrivingDisk::open(&disk.alias, block, fds).map_err(|error| Failure::new(ErrorCode::Host, error.0))
+    };
+    disks.iter().map(open).collect()
 }
 
 fn moment(seconds: i64) -> Result<OffsetDateTime, Failure> {

@@ -14,7 +14,7 @@ use crate::machine::{FdTable, Machine, MachineError};
 use crate::migration::{Ask, Faults, Job, LatePages, Letter, Reply};
 use crate::protocol::{
     End, ErrorCode, Event, Failure, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder,
-    MigrationRound, PauseReason, Witness,
+    MigrationRound, MovedDisk, PauseReason, Witness,
 };
 use crate::state::MachineState;
 
@@ -86,8 +86,8 @@ impl Life {
         fds: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         match order {
-            MigrationOrder::Send { migration, limits, steered } => {
-                self.send_away(migration, (limits, steered), fds)?;
+            MigrationOrder::Send { migration, limits, steered, disks } => {
+                self.send_away(migration, (limits, steered), &disks, fds)?;
             }
             MigrationOrder::Advise { number, answer } => self.advise(number, answer)?,
             MigrationOrder::Limit { limits } => {
@@ -102,8 +102,8 @@ impl Life {
             MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
             MigrationOrder::Decide { given_up } => self.decide(given_up)?,
             MigrationOrder::TakeBack => self.take_back()?,
-            MigrationOrder::Receive { migration, config, shared, paused, late, witness } => {
-                let extras = Extras { late, witness };
+            MigrationOrder::Receive { migration, config, shared, paused, late, witness, disks } => {
+                let extras = Extras { late, witness, disks };
                 self.receive(migration, *config, shared, paused, (extras, fds))?;
             }
             MigrationOrder::Settle { given_up } => self.settle(given_up)?,
@@ -135,6 +135,7 @@ impl Life {
         &mut self,
         migration: Uuid,
         limits: (MigrationLimits, bool),
+        disks: &[MovedDisk],
         mut fds: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         let _ = self.attend();
@@ -150,7 +151,10 @@ impl Life {
             _ => return Err(Failure::new(ErrorCode::State, "there is no guest that could be migrated")),
         };
         let name = self.config.as_ref().map_or("", |config| config.name.as_str());
-        let job = Job::send(migration, name, stream, limits, machine.memory().clone(), &self.mailbox);
+        let disks = disks.iter().map(|disk| machine.leaving_disk(&disk.alias, disk.shallow));
+        let disks = disks.collect::<Result<_, _>>().map_err(machine_failure)?;
+        let job =
+            Job::send(migration, name, stream, limits, (machine.memory().clone(), disks), &self.mailbox);
         let job = job
             .map_err(|error| Failure::new(ErrorCode::Host, format!("the migration can't begin: {error}")))?;
         self.migration = Some(Migrating { limits: Some(limits.0), ..Migrating::new(job, was_running) });
@@ -246,7 +250,9 @@ impl Life {
         let (machine, consoles) = self.raise(&config, &fds, Machine::await_guest)?;
         self.locks.note(&config.devices, &fds).map_err(|error| machine_failure(error.into()))?;
         let pages = faults.map(|faults| LatePages::new(faults, machine.memory().clone()));
-        let job = Job::receive(migration, stream, machine.memory().clone(), pages.clone(), &self.mailbox);
+        let disks = super::disks::arriving(&extras.disks, &config, &fds)?;
+        let moved = (machine.memory().clone(), disks);
+        let job = Job::receive(migration, stream, moved, pages.clone(), &self.mailbox);
         let job =
             job.map_err(|error| Failure::new(ErrorCode::Host, format!("the guest can't come: {error}")))?;
         self.migration = Some(Migrating::new(job, !paused));
@@ -385,6 +391,9 @@ impl Life {
 
     fn report(&mut self, phase: &Phase) {
         let news = match phase {
+            Phase::Disks(stats) => {
+                MigrationNews::Disks { processed: stats.processed, remaining: stats.remaining }
+            }
             Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
             Phase::Stopped => MigrationNews::Stopped,
             Phase::Ready { stopped_for, asked_for, post_copy } => {
@@ -488,6 +497,7 @@ impl Life {
 struct Extras {
     late: bool,
     witness: bool,
+    disks: Vec<MovedDisk>,
 }
 
 fn witness_error(error: std::io::Error) -> GuestError {

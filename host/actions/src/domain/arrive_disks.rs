@@ -1,0 +1,64 @@
+//! The files of disks that come with a guest: made before its machine, and removed where the guest never ran here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use reeve_domain::migration::Witness;
+use reeve_model::Error;
+use reeve_model::domain::DomainConfig;
+use reeve_model::migration::CopiedDisk;
+
+use super::arrive::Arrive;
+use super::copied_disks;
+use crate::Actions;
+use crate::journal::Step;
+
+/// A file is made for each disk that has none, one at a time.
+pub(super) struct MakeDisks;
+
+#[async_trait]
+impl Step<Arrive> for MakeDisks {
+    fn name(&self) -> &'static str {
+        "disks"
+    }
+
+    async fn run(&self, _actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        let Some(place) = arrive.places.get(arrive.made).cloned() else { return Ok(()) };
+        let (config, disks) = (arrive.config.clone(), arrive.disks.clone());
+        crate::blocking(move || copied_disks::make(&config, &disks, &place)).await?;
+        arrive.made += 1;
+        Ok(())
+    }
+
+    fn goes_on(&self, arrive: &Arrive) -> bool {
+        arrive.made < arrive.places.len()
+    }
+
+    async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        let never_ran = matches!(actions.migrations.witness(arrive.migration), Witness::NeverRan);
+        if !arrive.refused && !never_ran {
+            // What the guest wrote here is nowhere else.
+            return Ok(());
+        }
+        let begun = if arrive.is_own { arrive.made } else { arrive.made + 1 };
+        let made: Vec<PathBuf> = arrive.places.iter().take(begun).cloned().collect();
+        crate::blocking(move || {
+            made.iter().for_each(|path| copied_disks::remove(path));
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Actions {
+    /// Files that have to be made for disks that come; an error where one can't come.
+    pub(super) async fn missing_disks(
+        &self,
+        config: &DomainConfig,
+        disks: &[CopiedDisk],
+    ) -> Result<Vec<PathBuf>, Error> {
+        let (config, disks) = (config.clone(), disks.to_vec());
+        crate::blocking(move || copied_disks::check(&config, &disks)).await
+    }
+}

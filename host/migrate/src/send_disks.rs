@@ -1,0 +1,132 @@
+//! The source's side of disks that go with their guest.
+
+use std::io::{Read, Write};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::disks::{self, Piece};
+use crate::frame::Kind;
+use crate::send::{Phase, Sender};
+use crate::{Capabilities, MigrateError, SourceDisks, SourceGuest};
+
+/// How often it is told how far it is, and what waits is sent although it is little: the other side does not take silence for long.
+const TELL: Duration = Duration::from_millis(200);
+/// Passes over what was written meanwhile, before memory has its turn.
+const PASSES: u32 = 30;
+/// What is left when a pass more is not worth it.
+const LITTLE: u64 = 4 << 20;
+
+/// How far the disks are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskStats {
+    /// Bytes of them that were looked after, zeros and what is there already included.
+    pub processed: u64,
+    /// Bytes that are left, as far as is known.
+    pub remaining: u64,
+}
+
+impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
+    /// Says which disks go along.
+    pub fn name_disks(&mut self, agreed: Capabilities) -> Result<(), MigrateError> {
+        let disks = self.guest.disks();
+        self.with_disks = !disks.is_empty();
+        if !self.with_disks {
+            return Ok(());
+        }
+        if !agreed.disks {
+            let reason = "the destination can't take disks along with a guest: its version of reeve is older";
+            return Err(MigrateError::Aborted(reason.to_owned()));
+        }
+        let payload = disks::encode_shapes(&disks)?;
+        self.link.send(Kind::Disks, &payload)
+    }
+
+    /// Sends all of the disks while the guest runs, and what it writes to them meanwhile until that is little; what is left.
+    pub fn copy_disks(&mut self) -> Result<Vec<Vec<Range<u64>>>, MigrateError> {
+        let shapes = self.guest.disks();
+        if shapes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.guest.track_disks()?;
+        let mut left: Vec<_> = shapes.iter().map(|disk| whole(disk.size)).collect();
+        for _ in 0..PASSES {
+            let before = disks::count(&left);
+            self.disks.remaining = before;
+            let bytes = self.blocks(&left, true)?;
+            self.end_round(0, bytes)?;
+            left = self.take_written()?;
+            let now = disks::count(&left);
+            let hurry = self.controls.stops_now() || self.controls.switches_now();
+            if now <= LITTLE || now > before / 2 || hurry {
+                break;
+            }
+        }
+        Ok(left)
+    }
+
+    /// What was written to the disks since it was asked last.
+    pub fn take_written(&mut self) -> Result<Vec<Vec<Range<u64>>>, MigrateError> {
+        let written = self.guest.take_written()?;
+        if self.with_disks {
+            self.disks.remaining = disks::count(&written);
+            self.guest.report(&Phase::Disks(self.disks));
+        }
+        Ok(written)
+    }
+
+    /// Sends ranges of disks; their bytes.
+    pub fn blocks(&mut self, written: &[Vec<Range<u64>>], limited: bool) -> Result<u64, MigrateError> {
+        let (mut told, mut payload, mut sent) = (Instant::now(), Vec::new(), 0);
+        for (disk, ranges) in written.iter().enumerate() {
+            for range in ranges {
+                let mut at = range.start;
+                while at < range.end {
+                    if limited && let Some(reason) = self.controls.aborted() {
+                        return Err(MigrateError::Aborted(reason));
+                    }
+                    let before = self.link.sent;
+                    let length = match self.guest.piece(disk, at..range.end)? {
+                        Piece::Data(bytes) => {
+                            let length = bytes.len() as u64;
+                            let part = at..at + length;
+                            disks::encode_block(disk, &part, Some(&bytes), self.compress, &mut payload);
+                            self.link.send(Kind::Blocks, &payload)?;
+                            sent += length;
+                            length
+                        }
+                        Piece::Zero(length) => {
+                            disks::encode_block(disk, &(at..at + length), None, false, &mut payload);
+                            self.link.send(Kind::Blocks, &payload)?;
+                            sent += length;
+                            length
+                        }
+                        Piece::Absent(length) => length,
+                    };
+                    debug_assert!(length > 0 && at + length <= range.end, "a piece is of its range");
+                    at += length;
+                    self.disks.processed += length;
+                    self.disks.remaining = self.disks.remaining.saturating_sub(length);
+                    if limited {
+                        self.controls.sent(self.link.sent - before);
+                    }
+                    if told.elapsed() >= TELL {
+                        told = Instant::now();
+                        self.link.flush()?;
+                        self.guest.report(&Phase::Disks(self.disks));
+                    }
+                }
+            }
+        }
+        Ok(sent)
+    }
+}
+
+#[allow(clippy::single_range_in_vec_init, reason = "a list of one range")]
+fn whole(size: u64) -> Vec<Range<u64>> {
+    vec![0..size]
+}
+
+/// Both lists of each disk as one.
+pub(crate) fn join_written(one: Vec<Vec<Range<u64>>>, other: Vec<Vec<Range<u64>>>) -> Vec<Vec<Range<u64>>> {
+    one.into_iter().zip(other).map(|(one, other)| crate::send::join(one, other)).collect()
+}
