@@ -7,9 +7,9 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     Adjustment, BlkioDevice, BlkioTune, Catchup, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature,
     CpuTopology, CpuTune, DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType,
-    Extra, Features, Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
-    MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate, SysInfo,
-    SysInfoEntry, Timer, VcpuConfig, VcpuPin, Vsock, Watchdog,
+    Extra, Features, Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon,
+    MemTune, MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng,
+    RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin, Vsock, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};

@@ -12,9 +12,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Gives an event its number and keeps it. Where a migration is in post-copy or with its disks replaces where it was. A change of the balloon
-    /// or the clock replaces the one before: the guest makes as many as it
-    /// likes, and they must not push out what matters.
+    /// Gives an event its number and keeps it. Where a migration is in post-copy or with its disks replaces where it was. A change of the
+    /// balloon or the clock replaces the one before: the guest makes as many as it likes, and they must not push out what matters.
     pub(super) fn push(&mut self, event: Event) -> u64 {
         if matches!(event, Event::BalloonChanged { .. }) {
             self.events.retain(|(_, kept)| !matches!(kept, Event::BalloonChanged { .. }));

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-use reeve_vmm::config::{CacheMode, DeviceConfig, DeviceKind, FdIndex, NetBackend, NetConfig, Offloads, RngConfig};
+use reeve_vmm::config::{
+    CacheMode, DeviceConfig, DeviceKind, FdIndex, NetBackend, NetConfig, Offloads, RngConfig,
+};
 use reeve_vmm::protocol::{Call, ErrorCode, Event, Failure, Status};
 
 use crate::cable::{self, cable};
