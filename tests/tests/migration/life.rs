@@ -94,6 +94,22 @@ fn a_clock_goes_on_at_the_destination_and_a_sleeping_guest_stays_where_it_is() -
 }
 
 #[test]
+fn a_guest_that_falls_asleep_while_it_moves_stays() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    let run = pair.slowly(|pair| {
+        say(&pair.source, "suspend\n", "ok suspending")?;
+        wait_for(&pair.source, "pm-suspended")
+    })?;
+    let said = run.fails(1);
+    assert!(said.contains("suspended itself") && said.contains("stays here"), "{said}");
+    wait_for(&pair.target, "absent")?;
+    wait_for(&pair.source, "pm-suspended")?;
+    pair.source.reeve(&["domain", "dompmwakeup", "guest"])?.ok();
+    say(&pair.source, "", "reeve-guest: woke up")?;
+    pair.is_intact(&pair.source)
+}
+
+#[test]
 fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     let said = pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok();

@@ -82,7 +82,7 @@ fn rtc(timer: &Timer, refuse: &mut impl FnMut(String)) -> Option<vm::RtcConfig> 
     if timer.is_absent() {
         return None;
     }
-    let follows_guest = match timer.track.as_deref() {
+    let follows_guest = match timer.track() {
         Some("guest") => true,
         Some("boot") => {
             refuse("a real-time clock of track 'boot' can't be had; use guest or wall".to_owned());

@@ -109,7 +109,12 @@ pub struct Timer {
 }
 
 impl Timer {
-    /// Whether the guest has it, where the document says so.
+    /// What it tracks. The guide's example prints its own word for guests in the place of `guest`.
+    pub fn track(&self) -> Option<&str> {
+        self.track.as_deref().map(|word| if word == "guest virtual machine" { "guest" } else { word })
+    }
+
+    /// Whether the document says that the guest has none.
     pub fn is_absent(&self) -> bool {
         self.present == Some(false)
     }
