@@ -103,9 +103,9 @@ fn the_operator_may_choose_the_path_and_not_any_address() -> Outcome {
     assert_eq!(answer, "");
     lab.reeve(&["domain", "destroy", "web"])?.ok();
     assert!(!lab.file("here").exists(), "the socket is left");
-    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no' address='2'/></vsock>"))?.fails(3);
+    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no' address='2'/></vsock>"))?.fails(7);
     assert!(said.contains("can't be the address of a guest"), "{said}");
-    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no'/></vsock>"))?.fails(3);
+    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no'/></vsock>"))?.fails(7);
     assert!(said.contains("needs an address"), "{said}");
     Ok(())
 }
