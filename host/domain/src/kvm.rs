@@ -106,7 +106,7 @@ impl Driver for KvmDriver {
         let uuid = config.uuid.to_string();
         let own = self.config.layout.domain_path(&uuid).join(VSOCK);
         if let Some(vsock) = &mut config.devices.vsock {
-            vsock.address.get_or_insert(Vsock::FIRST);
+            vsock.cid.get_or_insert(Vsock::FIRST);
             // What another host, or this one before, has chosen for itself is not what an operator wants.
             let chosen = |path: &String| Path::new(path).ends_with(Path::new(&uuid).join(VSOCK));
             vsock.path = vsock.path.take().filter(|path| !chosen(path));

@@ -365,7 +365,7 @@ fn devices() -> impl Strategy<Value = Devices> {
 
 fn vsock() -> Vsock {
     let (model, path) = (Some("virtio".to_owned()), Some("/run/vsock".to_owned()));
-    Vsock { model, auto: Some(false), address: Some(3), path, common: DeviceCommon::default() }
+    Vsock { model, auto: Some(false), cid: Some(3), path, common: DeviceCommon::default() }
 }
 
 fn memory() -> MemoryDevice {

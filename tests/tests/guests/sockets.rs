@@ -57,7 +57,7 @@ fn programs_talk_both_ways_whatever_becomes_of_the_daemon() -> Outcome {
     let path = path(&lab)?;
     assert!(lab.console("vsock info", "open=")?.contains("cid=7"));
     assert_eq!(connect(&path, 1024)?.1, "", "nobody listens in the guest");
-    lab.console("vsock listen 1024", "ok")?;
+    lab.console("vsock listen 1024", "ok port=1024")?;
     let (mut stream, answer) = connect(&path, 1024)?;
     assert!(answer.starts_with("OK "), "{answer}");
     lab.daemon.kill()?;
@@ -80,7 +80,7 @@ fn programs_talk_both_ways_whatever_becomes_of_the_daemon() -> Outcome {
 fn a_saved_guest_loses_its_connections_and_can_have_new_ones() -> Outcome {
     let lab = Lab::with_guest(&format!("{CONSOLE}{VSOCK}"))?;
     let before = path(&lab)?;
-    lab.console("vsock listen 1024", "ok")?;
+    lab.console("vsock listen 1024", "ok port=1024")?;
     let (mut stream, _) = connect(&before, 1024)?;
     lab.reeve(&["domain", "managedsave", "web"])?.ok();
     assert_eq!(stream.read(&mut [0])?, 0, "it has ended");
@@ -103,9 +103,9 @@ fn the_operator_may_choose_the_path_and_not_any_address() -> Outcome {
     assert_eq!(answer, "");
     lab.reeve(&["domain", "destroy", "web"])?.ok();
     assert!(!lab.file("here").exists(), "the socket is left");
-    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no' address='2'/></vsock>"))?.fails(3);
+    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no' address='2'/></vsock>"))?.fails(7);
     assert!(said.contains("can't be the address of a guest"), "{said}");
-    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no'/></vsock>"))?.fails(3);
+    let said = lab.define(&format!("{CONSOLE}<vsock><cid auto='no'/></vsock>"))?.fails(7);
     assert!(said.contains("needs an address"), "{said}");
     Ok(())
 }

@@ -118,7 +118,7 @@ fn programs_find_a_guest_at_the_socket_of_its_new_host() -> Outcome {
     let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
     let vsock = "<vsock model='virtio'><cid auto='yes'/></vsock>";
     let mut pair = pair([host()?, host()?], tempfile::tempdir()?, vsock)?;
-    say(&pair.source, "vsock listen 1024\n", "ok")?;
+    say(&pair.source, "vsock listen 1024\n", "ok port=1024")?;
     for round in ["here", "there", "here again"] {
         assert_eq!(call(&pair.source, round)?, round);
         pair.migrate(&["--live"])?.ok();

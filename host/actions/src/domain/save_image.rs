@@ -108,7 +108,7 @@ fn seen_by_guest(config: &DomainConfig) -> Vec<String> {
     lines.extend(chars("channel", &devices.channels));
     lines.extend((0..devices.rngs.len()).map(|number| format!("rng {number}")));
     lines.extend(devices.memballoon.iter().map(|balloon| format!("balloon {}", balloon.model)));
-    let sockets = devices.vsock.iter().map(|vsock| vsock.address.unwrap_or(Vsock::FIRST));
+    let sockets = devices.vsock.iter().map(|vsock| vsock.cid.unwrap_or(Vsock::FIRST));
     lines.extend(sockets.map(|address| format!("vsock {address}")));
     let memories = devices.memories.iter();
     lines.extend(memories.map(|memory| format!("memory {} in blocks of {}", memory.size, memory.block())));

@@ -322,7 +322,7 @@ fn vsock(vsock: &Vsock, sources: &mut Sources) -> Result<DeviceConfig, String> {
         let model = vsock.model.as_deref().unwrap_or_default();
         return Err(format!("the vsock is a '{model}': only virtio is there"));
     }
-    let cid = vsock.address.unwrap_or(Vsock::FIRST);
+    let cid = vsock.cid.unwrap_or(Vsock::FIRST);
     let path = PathBuf::from(vsock.path.as_deref().unwrap_or_default());
     if vsock.path.is_some() && !path.is_absolute() {
         return Err(format!("the vsock has a source of path '{}', which is not absolute", path.display()));

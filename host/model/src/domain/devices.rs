@@ -490,7 +490,7 @@ pub struct Vsock {
     pub auto: Option<bool>,
     /// `<cid address='…'>`: the address of the guest, from 3.
     #[serde(default)]
-    pub address: Option<u32>,
+    pub cid: Option<u32>,
     /// `<source path='…'>`: where programs of the host connect; the host chooses it where nothing is said.
     #[serde(default)]
     pub path: Option<String>,

@@ -71,7 +71,7 @@ pub(crate) fn read_vsock(vsock: &mut Reader<'_, '_>) -> Result<Vsock, Fault> {
     Ok(Vsock {
         model: vsock.word("model"),
         auto,
-        address,
+        cid: address,
         path: vsock.one("source", |source| Ok(source.word("path")))?.flatten(),
         common: read_common(vsock)?,
     })
@@ -82,7 +82,7 @@ pub(crate) fn write_vsock(vsock: &Vsock) -> Element<'_> {
     if let Some(auto) = vsock.auto {
         cid.set("auto", if auto { "yes" } else { "no" });
     }
-    let cid = cid.with_some("address", vsock.address.as_ref());
+    let cid = cid.with_some("address", vsock.cid.as_ref());
     let element = Element::new("vsock")
         .with_some("model", vsock.model.as_ref())
         .one_unless_empty(cid)

@@ -21,8 +21,9 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             Ok(format!("cid={address} open={open} echoed={echoed}"))
         }
         "listen" => {
-            sockets.listen(words.number("PORT")? as u32);
-            Ok(String::new())
+            let port = words.number("PORT")? as u32;
+            sockets.listen(port);
+            Ok(format!("port={port}"))
         }
         "call" => {
             let (port, word) = (words.number("PORT")? as u32, words.next("WORD")?);

@@ -68,7 +68,7 @@ pub(super) fn check(devices: &Devices) -> Checked {
             vsock.model.as_deref(),
             &["virtio", "virtio-transitional", "virtio-non-transitional"],
         )?;
-        if let Some(address) = vsock.address.filter(|address| !(Vsock::FIRST..u32::MAX).contains(address)) {
+        if let Some(address) = vsock.cid.filter(|address| !(Vsock::FIRST..u32::MAX).contains(address)) {
             return broken(
                 format!("{path}/cid/@address"),
                 format!(
@@ -78,7 +78,7 @@ pub(super) fn check(devices: &Devices) -> Checked {
                 ),
             );
         }
-        if vsock.auto == Some(false) && vsock.address.is_none() {
+        if vsock.auto == Some(false) && vsock.cid.is_none() {
             return broken(format!("{path}/cid"), "auto='no' needs an address, e.g. address='3'");
         }
         seen.common(path, &vsock.common)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::connection::{Connection, Greeting, Stage};
 use super::control::{Dial, VsockControl};
@@ -15,6 +16,12 @@ pub(super) const MOST_RESETS: usize = 128;
 /// Ports that the host calls from.
 const FIRST_PORT: u32 = 1 << 30;
 const LAST_PORT: u32 = (1 << 31) - 1;
+
+/// Anywhere: a guest that came from elsewhere and has not heard yet that its connections are gone must not take a new one for one of them.
+fn first_port() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    FIRST_PORT + since.subsec_nanos() % (LAST_PORT - FIRST_PORT)
+}
 
 /// The connections.
 pub(super) struct Table {
@@ -34,7 +41,7 @@ impl Table {
             by_ports: BTreeMap::new(),
             resets: VecDeque::new(),
             next_number: 1,
-            next_port: FIRST_PORT,
+            next_port: first_port(),
             last: 0,
         }
     }
