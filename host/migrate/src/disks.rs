@@ -183,14 +183,14 @@ impl ArrivedBlocks {
         if start < self.upto[disk] {
             return Err(MigrateError::Peer("a block that came before in the same round, or out of order"));
         }
-        let contents = match encoding {
+        let contents = match *encoding {
             _ if *pad != 0 => return Err(MigrateError::Peer("a block in an unknown encoding")),
-            &ZERO if body.is_empty() => BlockContents::Zero,
-            &ZERO => return Err(MigrateError::Peer("a block of zeros with bytes")),
+            ZERO if body.is_empty() => BlockContents::Zero,
+            ZERO => return Err(MigrateError::Peer("a block of zeros with bytes")),
             _ if length > MAX_BLOCK => return Err(MigrateError::Peer("a block that is too large")),
-            &PLAIN if body.len() as u64 == length => BlockContents::Plain(body),
-            &PLAIN => return Err(MigrateError::Peer("a block with another number of bytes than it has")),
-            &ZSTD if may_unpack => BlockContents::Unpacked(pages::unpack(body, length as usize)?),
+            PLAIN if body.len() as u64 == length => BlockContents::Plain(body),
+            PLAIN => return Err(MigrateError::Peer("a block with another number of bytes than it has")),
+            ZSTD if may_unpack => BlockContents::Unpacked(pages::unpack(body, length as usize)?),
             _ => return Err(MigrateError::Peer("a block in an unknown encoding")),
         };
         self.upto[disk] = end;

@@ -182,6 +182,27 @@ fn disks_go_along_whole_while_the_guest_writes_them_and_come_back_again() -> Out
 }
 
 #[test]
+fn what_a_guest_writes_all_the_time_is_there_to_the_last_request() -> Outcome {
+    for (format, driver) in [("raw", "type='raw' cache='none'"), ("qcow2", "type='qcow2' discard='unmap'")] {
+        let lab =
+            Lab::boot(&disk("vda", "disk", driver), |lab| lab.create(&lab.here("disk"), format, "32M", &[]))?;
+        lab.pair.source.reeve(&["domain", "migrate-setspeed", "guest", "40"])?.ok();
+        say(&lab.pair.source, "disk bench 0 write rand 4096 8 10000\n", "")?;
+        println!("{}", lab.migrate(&["--copy-storage-all", "--suspend", "--timeout", "2"])?.ok());
+        // It stands still: both hosts have what it wrote until then.
+        for copy in [lab.here("copy"), lab.there("copy")] {
+            std::fs::copy(copy.with_file_name("disk"), copy)?;
+        }
+        let (here, there) =
+            (lab.content(&lab.here("copy"), format)?, lab.content(&lab.there("copy"), format)?);
+        assert!(here.iter().any(|byte| *byte != 0) && here == there, "{format}");
+        lab.pair.target.reeve(&["domain", "resume", "guest"])?.ok();
+        say(&lab.pair.target, "", "requests=")?;
+    }
+    Ok(())
+}
+
+#[test]
 fn only_the_upper_image_goes_along_where_its_backing_file_is_there() -> Outcome {
     let lab = Lab::boot(&disk("vda", "disk", "type='qcow2'"), |lab| {
         std::fs::write(lab.here("base"), vec![5; 32 << 20])?;

@@ -49,7 +49,7 @@ pub(super) fn choose(config: &DomainConfig, request: &Migrate) -> Result<Vec<Cop
         movable(disk).map_err(|why| refused(disk, ErrorCode::Unsupported, &why))?;
     }
     let is_chosen = |disk: &&Disk| match request.migrate_disks.as_slice() {
-        [] => !(stays(disk)),
+        [] => !stays(disk),
         named => named.contains(&disk.target),
     };
     disks.iter().filter(is_chosen).map(|disk| describe(disk, how)).collect()
