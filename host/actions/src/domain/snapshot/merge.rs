@@ -41,6 +41,9 @@ enum Machine {
 impl Actions {
     /// Does a piece of work on the images of a domain, of which this turn has been taken. It may have been done before.
     pub(super) async fn do_work(&self, turn: &Turn, actor: &Actor, work: &Work) -> Result<(), Error> {
+        if let Work::Merge(merge) | Work::Settle(merge) = work {
+            self.hear_of_job(turn, merge).await;
+        }
         match work.clone() {
             Work::Merge(merge) => match self.machine_has(turn.uuid(), &merge).await? {
                 Machine::Both(depth) => self.merge_by_machine(turn, &merge, depth == 0).await,
@@ -72,9 +75,21 @@ impl Actions {
         }
     }
 
+    fn has_machine(&self, uuid: Uuid) -> bool {
+        self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine())
+    }
+
+    /// Takes note of a job that has ended, and of the image that a disk has then, before either is looked at.
+    async fn hear_of_job(&self, turn: &Turn, merge: &Merge) {
+        if self.has_machine(turn.uuid()) {
+            // It is heard of whether there is a job that could be limited or not.
+            let _ = turn.demand_block_job(&merge.target, BlockJobDemand::Limit(Bytes(0))).await;
+        }
+    }
+
     /// What a machine has of two images that are merged.
     async fn machine_has(&self, uuid: Uuid, merge: &Merge) -> Result<Machine, Error> {
-        if !self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
+        if !self.has_machine(uuid) {
             return Ok(Machine::Neither);
         }
         let config = self.domains.snapshot(uuid).map_err(explain)?.config;
