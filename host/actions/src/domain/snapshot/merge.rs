@@ -27,18 +27,33 @@ use crate::{Actions, blocking};
 /// How often the job of a machine is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// What a machine has of two images that are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Machine {
+    /// Both, the upper one so deep in the chain of its disk.
+    Both(usize),
+    /// Only the lower one: it has merged them.
+    Lower,
+    /// There is none, or its disk is on others.
+    Neither,
+}
+
 impl Actions {
     /// Does a piece of work on the images of a domain, of which this turn has been taken. It may have been done before.
     pub(super) async fn do_work(&self, turn: &Turn, actor: &Actor, work: &Work) -> Result<(), Error> {
+        if let Work::Merge(merge) | Work::Settle(merge) = work {
+            self.hear_of_job(turn, merge).await;
+        }
         match work.clone() {
             Work::Merge(merge) => match self.machine_has(turn.uuid(), &merge).await? {
-                Some(0) => self.merge_by_machine(turn, &merge, true).await,
-                Some(_) => self.merge_by_machine(turn, &merge, false).await,
-                None => blocking(move || merge_alone(&merge)).await,
+                Machine::Both(depth) => self.merge_by_machine(turn, &merge, depth == 0).await,
+                // It ended the job when the daemon that asked for it was gone.
+                Machine::Lower => Ok(()),
+                Machine::Neither => blocking(move || merge_alone(&merge)).await,
             },
             Work::Settle(merge) => {
                 // A machine that has the upper image, even if it began only now, is on the lower one from here on.
-                if let Some(depth) = self.machine_has(turn.uuid(), &merge).await? {
+                if let Machine::Both(depth) = self.machine_has(turn.uuid(), &merge).await? {
                     self.merge_by_machine(turn, &merge, depth == 0).await?;
                     self.pivot(turn, &merge).await?;
                 }
@@ -60,17 +75,33 @@ impl Actions {
         }
     }
 
-    /// How deep the upper image is in the chain of a machine's disk; none where there is no machine, or it has not both of them.
-    async fn machine_has(&self, uuid: Uuid, merge: &Merge) -> Result<Option<usize>, Error> {
-        if !self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
-            return Ok(None);
+    fn has_machine(&self, uuid: Uuid) -> bool {
+        self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine())
+    }
+
+    /// Takes note of a job that has ended, and of the image that a disk has then, before either is looked at.
+    async fn hear_of_job(&self, turn: &Turn, merge: &Merge) {
+        if self.has_machine(turn.uuid()) {
+            // It is heard of whether there is a job that could be limited or not.
+            let _ = turn.demand_block_job(&merge.target, BlockJobDemand::Limit(Bytes(0))).await;
+        }
+    }
+
+    /// What a machine has of two images that are merged.
+    async fn machine_has(&self, uuid: Uuid, merge: &Merge) -> Result<Machine, Error> {
+        if !self.has_machine(uuid) {
+            return Ok(Machine::Neither);
         }
         let config = self.domains.snapshot(uuid).map_err(explain)?.config;
         let disk = config.devices.disks.into_iter().find(|disk| disk.target == merge.target);
-        let Some((path, format)) = disk.as_ref().and_then(image) else { return Ok(None) };
+        let Some((path, format)) = disk.as_ref().and_then(image) else { return Ok(Machine::Neither) };
         let images = blocking(move || chain(&real(&path), format)).await?;
-        let upper = images.iter().position(|(image, _)| *image == merge.top);
-        Ok(upper.filter(|upper| images.get(upper + 1).is_some_and(|(image, _)| *image == merge.base)))
+        let depth = |wanted: &Path| images.iter().position(|(image, _)| image == wanted);
+        Ok(match (depth(&merge.top), depth(&merge.base)) {
+            (Some(upper), Some(lower)) if lower == upper + 1 => Machine::Both(upper),
+            (None, Some(_)) => Machine::Lower,
+            _ => Machine::Neither,
+        })
     }
 
     /// Lets the machine merge two images of a disk. One that it writes to is followed from then on, and both show the same.
@@ -96,7 +127,7 @@ impl Actions {
             let job = match self.job_on(uuid, merge).await {
                 Ok(job) => job,
                 // The machine has ended, and with it the job: its image is whole, and on the other one.
-                Err(_) if self.machine_has(uuid, merge).await?.is_none() => {
+                Err(_) if self.machine_has(uuid, merge).await? == Machine::Neither => {
                     let merge = merge.clone();
                     return blocking(move || merge_alone(&merge)).await;
                 }
@@ -119,14 +150,14 @@ impl Actions {
 
     /// Lets a machine that writes to the upper image go on on the lower one.
     async fn pivot(&self, turn: &Turn, merge: &Merge) -> Result<(), Error> {
-        if self.machine_has(turn.uuid(), merge).await? != Some(0) {
+        if self.machine_has(turn.uuid(), merge).await? != Machine::Both(0) {
             return Ok(());
         }
         let pivoted = turn.demand_block_job(&merge.target, BlockJobDemand::Pivot).await.map_err(explain);
         // One that an earlier daemon had asked for was noted only now; and a machine that has ended is on no image.
         match self.machine_has(turn.uuid(), merge).await? {
-            Some(_) => pivoted,
-            None => Ok(()),
+            Machine::Both(_) => pivoted,
+            Machine::Lower | Machine::Neither => Ok(()),
         }
     }
 
@@ -139,7 +170,7 @@ impl Actions {
     pub(super) async fn refuse_jobs(&self, uuid: Uuid, work: &[Work]) -> Result<(), Error> {
         for work in work {
             let Work::Merge(merge) = work else { continue };
-            if self.machine_has(uuid, merge).await?.is_none() {
+            if self.machine_has(uuid, merge).await? == Machine::Neither {
                 continue;
             }
             if self.job_on(uuid, merge).await?.is_some_and(|job| job.state.is_active()) {
