@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "that time passes is what is tested")]
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::*;
