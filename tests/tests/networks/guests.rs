@@ -196,6 +196,7 @@ fn a_guest_with_several_queues_keeps_them_when_it_is_saved() -> Outcome {
     define(&interface.replace("name='qemu'", "name='vhost'"))?.ok();
     let said = lab.reeve(&["domain", "start", "web"])?.fails(1);
     assert!(said.contains("asks for driver 'vhost'"), "{said}");
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
     define(interface)?.ok();
     lab.reeve(&["domain", "start", "web"])?.ok();
     let queues = || -> anyhow::Result<(Value, Value)> {
