@@ -143,7 +143,6 @@ pub struct DeviceConfig {
 }
 
 /// Kinds of devices; virtio 1.x where nothing else is said.
-#[expect(clippy::large_enum_variant, reason = "there is one a device, and none is moved often")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum DeviceKind {

@@ -183,11 +183,12 @@ fn a_guest_of_a_pool_of_macvtaps_is_on_the_wire() -> Outcome {
 #[test]
 fn a_guest_with_several_queues_keeps_them_when_it_is_saved() -> Outcome {
     let interface = "<console type='pty'><target type='virtio' port='0'/></console>\
-        <interface type='network'><mac address='52:54:00:00:00:07'/><source network='lab'/><model type='virtio'/>\
+        <interface type='bridge'><mac address='52:54:00:00:00:07'/><source bridge='wire'/><model type='virtio'/>\
         <driver name='qemu' queues='2'><host tso4='off'/><guest csum='off'/></driver>\
         <address type='pci' domain='0' bus='0' slot='7' function='0'/></interface>";
-    let lab = Lab::with(&document("lab", "labbr", 77))?;
-    lab.reeve(&["network", "start", "lab"])?.ok();
+    let lab = Lab::start()?;
+    lab.inside(&["ip", "link", "add", "name", "wire", "type", "bridge"])?;
+    lab.inside(&["ip", "link", "set", "wire", "up"])?;
     let define = |interface: &str| {
         let guest = Guest::locate()?.document_with("web", 64, "", interface);
         lab.daemon.reeve_with_input(&["domain", "define", "-"], &guest)
@@ -195,12 +196,12 @@ fn a_guest_with_several_queues_keeps_them_when_it_is_saved() -> Outcome {
     define(&interface.replace("name='qemu'", "name='vhost'"))?.ok();
     let said = lab.reeve(&["domain", "start", "web"])?.fails(1);
     assert!(said.contains("asks for driver 'vhost'"), "{said}");
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
     define(interface)?.ok();
     lab.reeve(&["domain", "start", "web"])?.ok();
     let queues = || -> anyhow::Result<(Value, Value)> {
-        let link = ports(&lab)?[0]["link"].as_str().unwrap_or_default().to_owned();
-        let shown: Value =
-            serde_json::from_str(&lab.inside(&["ip", "-d", "-j", "link", "show", "dev", &link])?)?;
+        let shown = lab.inside(&["ip", "-d", "-j", "link", "show", "master", "wire"])?;
+        let shown: Value = serde_json::from_str(&shown)?;
         let tap = &shown[0]["linkinfo"]["info_data"];
         Ok((tap["numqueues"].clone(), tap["numdisabled"].clone()))
     };
