@@ -47,6 +47,7 @@ fn host([init, guest_init, document]: [&str; 3], managed: bool) -> anyhow::Resul
 }
 
 /// Runs a host, and looks for effects on its console.
+#[expect(clippy::print_stdout, reason = "that is how a test says why it was skipped")]
 fn runs(test: &str, host: anyhow::Result<EmulatedHost>, effects: &[&str]) -> anyhow::Result<()> {
     let host = match host {
         Ok(host) => host,
