@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reeve_model::storage::{Adapter, BuildMode, PoolConfig};
 
-use super::units::{Source, Unit, Units, address_of, at, names};
+use super::units::{Address, Source, Unit, Units, address_of, at, names};
 use crate::StorageError;
 use crate::pool::{Pool, Volumes, subject};
 
@@ -73,8 +73,8 @@ fn number(adapter: &Adapter) -> Result<u32, String> {
 }
 
 impl ScsiPool {
-    /// The directories in sysfs of what is behind the adapter, with channel, target and unit.
-    fn places(&self) -> Result<Vec<(PathBuf, (u32, u32, u64))>, StorageError> {
+    /// The directories in sysfs of what is behind the adapter, with where it is.
+    fn places(&self) -> Result<Vec<(PathBuf, Address)>, StorageError> {
         let all = names(Path::new(UNITS)).map_err(StorageError::file(UNITS, "listed"))?;
         let own = all.into_iter().filter_map(|name| {
             let (host, address) = address_of(&name)?;

@@ -12,11 +12,14 @@ use crate::directory::claimed;
 use crate::pool::{Content, Volume, Volumes, volume_subject};
 use crate::{Progress, StorageError};
 
+/// Channel, target and unit.
+pub(super) type Address = (u32, u32, u64);
+
 /// A unit of a target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Unit {
-    /// Channel, target and unit.
-    pub(super) address: (u32, u32, u64),
+    /// Where it is.
+    pub(super) address: Address,
     /// What the kernel calls its device, as `sdb`.
     pub(super) device: String,
     /// Identity that the unit has where it is served, where it tells one.
@@ -44,7 +47,7 @@ pub(super) struct Units {
 }
 
 /// The units at an address, of whose directory in sysfs this is: none where it is no disk.
-pub(super) fn at(directory: &Path, address: (u32, u32, u64)) -> io::Result<Vec<Unit>> {
+pub(super) fn at(directory: &Path, address: Address) -> io::Result<Vec<Unit>> {
     let id = std::fs::read_to_string(directory.join("wwid")).ok();
     let id = id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty() && id.len() <= 255);
     let devices = names(&directory.join("block"))?;
@@ -52,7 +55,7 @@ pub(super) fn at(directory: &Path, address: (u32, u32, u64)) -> io::Result<Vec<U
 }
 
 /// Host, and channel, target and unit, of a name as `3:0:0:1`.
-pub(super) fn address_of(name: &str) -> Option<(u32, (u32, u32, u64))> {
+pub(super) fn address_of(name: &str) -> Option<(u32, Address)> {
     let mut parts = name.split(':');
     let host = parts.next()?.parse().ok()?;
     let address = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
