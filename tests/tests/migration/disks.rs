@@ -4,9 +4,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use reeve_tests::{Daemon, Guest, Options, Run, wait};
+use rustix::process::{Signal, kill_process};
 
-use crate::faults::kill;
-use crate::pair::{HOSTS, Pair, is_active, say, state, wait_for, worker};
+use crate::pair::{HOSTS, Pair, is_active, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 const MIB: u64 = 1 << 20;
@@ -337,7 +337,7 @@ fn the_guest_stays_and_no_file_is_left_when_the_worker_at_the_destination_is_kil
     let there = lab.there("disk");
     let run = lab.slowly(|pair| {
         wait::until("its disk is there", PATIENCE, || there.exists())?;
-        kill(worker(&pair.target)?)
+        pair.target.kill_worker("guest")
     })?;
     assert!(run.fails(1).contains("stays here"));
     lab.stayed()?;
@@ -361,7 +361,7 @@ fn the_guest_stays_and_no_file_is_left_when_an_operator_ends_it_or_the_source_is
     })?
     .fails(1);
     lab.stayed()?;
-    lab.slowly(|pair| kill(worker(&pair.source)?))?.fails(1);
+    lab.slowly(|pair| pair.source.kill_worker("guest"))?.fails(1);
     wait_for(&lab.pair.target, "absent")?;
     wait_for(&lab.pair.source, "crashed")?;
     wait::until("the file that was made is gone", PATIENCE, || !lab.there("disk").exists())
@@ -381,9 +381,9 @@ fn the_disk_arrives_although_the_daemon_at_the_destination_is_killed_and_goes_wh
     lab.is_intact(&lab.pair.target)?;
     let mut lab = raw_lab()?;
     lab.slowly(|pair| {
-        let worker = worker(&pair.target)?;
+        let worker = pair.target.worker("guest")?;
         pair.target.kill()?;
-        kill(worker)?;
+        kill_process(worker, Signal::KILL)?;
         pair.target.launch()
     })?
     .fails(1);
