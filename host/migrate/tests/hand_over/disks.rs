@@ -34,7 +34,7 @@ fn in_post_copy_all_of_a_disk_comes_before_the_guest_goes_on() {
     let (mut near, mut far) = pair();
     let limits = Limits { post_copy: true, post_copy_after: Some(1), ..Limits::default() };
     let controls = Controls::new(limits);
-    controls.switch_to_post_copy();
+    controls.switch_to_post_copy().expect("nobody said that it can not");
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &controls);
     assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
     assert!(target.is_whole && !target.placed.is_empty(), "memory came late");
