@@ -355,7 +355,7 @@ mod tests {
         assert_eq!(check(&config("new"), std::slice::from_ref(&upper)).unwrap(), [at("new")]);
         make(&config("new"), std::slice::from_ref(&upper), &at("new")).unwrap();
         assert!(make(&config("new"), std::slice::from_ref(&upper), &at("new")).is_err(), "it is there");
-        assert_eq!(check(&config("new"), std::slice::from_ref(&upper)).unwrap(), [PathBuf::new(); 0]);
+        assert!(check(&config("new"), std::slice::from_ref(&upper)).unwrap().is_empty());
         let made = look(&config("new").devices.disks[0], &at("new"), Format::Qcow2).unwrap();
         assert_eq!((made.size(), made.backing().unwrap().name.as_str()), (1 << 20, "base"));
         // Somebody has it.

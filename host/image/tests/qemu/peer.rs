@@ -145,7 +145,7 @@ fn run(tool: &Tool, options: &str, with_backing: bool, seed: u64) -> usize {
         history.extend(writes);
         // A count of one bit has no room for snapshots; version 2 does not say how large a disk was at one.
         if !options.contains("refcount_bits=1") {
-            let can_grow = !(old && !model.snapshots.is_empty()) && !options.contains("prealloc");
+            let can_grow = (!old || model.snapshots.is_empty()) && !options.contains("prealloc");
             if let Some(words) = model.other(&mut random, can_grow) {
                 tool.ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
                 history.push(words.join(" "));

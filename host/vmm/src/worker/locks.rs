@@ -232,10 +232,10 @@ mod tests {
         // The job that does not begin had it too.
         let kept = written.try_clone().unwrap();
         locks.borrow("vda", &files, vec![written]).unwrap();
-        assert!(flock(&open(&base), FlockOperation::NonBlockingLockShared).is_err());
+        assert!(flock(open(&base), FlockOperation::NonBlockingLockShared).is_err());
         locks.give_back("vda");
         assert!(is_shared(&base) && is_shared(&below), "what was borrowed was given back");
-        assert!(flock(&open(&image), FlockOperation::NonBlockingLockShared).is_err());
+        assert!(flock(open(&image), FlockOperation::NonBlockingLockShared).is_err());
         drop(kept);
         assert!(is_shared(&base));
     }
