@@ -35,7 +35,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 19] = [
+const PACKAGES: [Package; 20] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -71,6 +71,12 @@ const PACKAGES: [Package; 19] = [
         sign: Sign::Program("dnsmasq"),
         need: Need::Everything,
         why: "to serve virtual networks",
+    },
+    Package {
+        name: "iputils-ping",
+        sign: Sign::Program("ping"),
+        need: Need::Everything,
+        why: "to see who is reached in test networks",
     },
     Package {
         name: "isc-dhcp-client",
