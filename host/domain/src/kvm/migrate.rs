@@ -220,15 +220,22 @@ pub(super) async fn order(
     memory: u64,
     targets: &HashMap<String, String>,
 ) -> Result<(), DriverError> {
-    if matches!(order, MigrationOrder::Send { .. }) {
+    let begins = matches!(order, MigrationOrder::Send { .. });
+    let resumes = matches!(order, MigrationOrder::Resume { .. });
+    let (order, fds) = translate(order, targets)?;
+    if begins {
         let job = MigrationJob { active: true, dirty_pages: memory / PAGE, ..MigrationJob::default() };
         progress.send_replace(MigrationProgress { job, ..MigrationProgress::default() });
     }
-    if matches!(order, MigrationOrder::Resume { .. }) {
+    if resumes {
         progress.send_modify(|progress| progress.job.interrupted = None);
     }
-    let (order, fds) = translate(order, targets)?;
-    client.call(Call::Migrate { order }, fds).await.map(drop)
+    let carried_out = client.call(Call::Migrate { order }, fds).await.map(drop);
+    if begins && carried_out.is_err() {
+        // Limits that are set next are not a worker's that moves nothing.
+        progress.send_modify(|progress| progress.job.active = false);
+    }
+    carried_out
 }
 
 /// Where the guest of a worker is.
