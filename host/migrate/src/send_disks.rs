@@ -15,6 +15,9 @@ const TELL: Duration = Duration::from_millis(200);
 const PASSES: u32 = 30;
 /// What is left when a pass more is not worth it.
 const LITTLE: u64 = 4 << 20;
+/// Bytes of zeros after which the other side is waited for. A few frames say them, and it may have to write them all: it says nothing before
+/// the end of a round, and this side does not take silence for long either.
+const ZEROS_A_ROUND: u64 = 1 << 30;
 
 /// How far the disks are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,9 +77,9 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         Ok(written)
     }
 
-    /// Sends ranges of disks; their bytes.
+    /// Sends ranges of disks; the bytes of them that are in the round which is not ended yet.
     pub fn blocks(&mut self, written: &[Vec<Range<u64>>], limited: bool) -> Result<u64, MigrateError> {
-        let (mut told, mut payload, mut sent) = (Instant::now(), Vec::new(), 0);
+        let (mut told, mut payload, mut sent, mut zeros) = (Instant::now(), Vec::new(), 0, 0);
         for (disk, ranges) in written.iter().enumerate() {
             for range in ranges {
                 let mut at = range.start;
@@ -98,6 +101,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                             disks::encode_block(disk, &(at..at + length), None, false, &mut payload);
                             self.link.send(Kind::Blocks, &payload)?;
                             sent += length;
+                            zeros += length;
                             length
                         }
                         Piece::Absent(length) => length,
@@ -108,6 +112,10 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                     self.disks.remaining = self.disks.remaining.saturating_sub(length);
                     if limited {
                         self.controls.sent(self.link.sent - before);
+                    }
+                    if zeros >= ZEROS_A_ROUND {
+                        zeros = 0;
+                        self.end_round(0, std::mem::take(&mut sent))?;
                     }
                     if told.elapsed() >= TELL {
                         told = Instant::now();
