@@ -26,6 +26,8 @@ pub struct DiskStats {
     pub processed: u64,
     /// Bytes that are left, as far as is known.
     pub remaining: u64,
+    /// Time since the migration began.
+    pub elapsed: Duration,
 }
 
 impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
@@ -72,9 +74,14 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         let written = self.guest.take_written()?;
         if self.with_disks {
             self.disks.remaining = disks::count(&written);
-            self.guest.report(&Phase::Disks(self.disks));
+            self.tell_disks();
         }
         Ok(written)
+    }
+
+    fn tell_disks(&mut self) {
+        self.disks.elapsed = self.begun.elapsed();
+        self.guest.report(&Phase::Disks(self.disks));
     }
 
     /// Sends ranges of disks; the bytes of them that are in the round which is not ended yet.
@@ -120,7 +127,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                     if told.elapsed() >= TELL {
                         told = Instant::now();
                         self.link.flush()?;
-                        self.guest.report(&Phase::Disks(self.disks));
+                        self.tell_disks();
                     }
                 }
             }

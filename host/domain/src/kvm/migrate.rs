@@ -166,8 +166,9 @@ fn limits_for_worker(limits: &MigrationLimits) -> worker::MigrationLimits {
 /// Takes news of the worker into what is known.
 pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationNews) {
     progress.send_modify(|progress| match news {
-        MigrationNews::Disks { processed, remaining } => {
+        MigrationNews::Disks { processed, remaining, elapsed_us } => {
             let job = &mut progress.job;
+            job.elapsed_ms = elapsed_us / 1000;
             (job.active, job.disk_processed, job.disk_remaining) = (true, processed, remaining);
         }
         MigrationNews::Round { round } => {

@@ -177,6 +177,9 @@ pub enum MigrationNews {
         processed: u64,
         /// Bytes that are left as far as is known.
         remaining: u64,
+        /// Microseconds since the migration began.
+        #[serde(default)]
+        elapsed_us: u64,
     },
     /// A round is over.
     Round {

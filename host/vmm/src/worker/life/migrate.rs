@@ -394,9 +394,11 @@ impl Life {
 
     fn report(&mut self, phase: &Phase) {
         let news = match phase {
-            Phase::Disks(stats) => {
-                MigrationNews::Disks { processed: stats.processed, remaining: stats.remaining }
-            }
+            Phase::Disks(stats) => MigrationNews::Disks {
+                processed: stats.processed,
+                remaining: stats.remaining,
+                elapsed_us: micros(stats.elapsed),
+            },
             Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
             Phase::Stopped => MigrationNews::Stopped,
             Phase::Ready { stopped_for, asked_for, post_copy } => {
