@@ -143,7 +143,11 @@ fn translate(
         }
         MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
         MigrationOrder::Decide(given_up) => worker::MigrationOrder::Decide { given_up },
-        MigrationOrder::TakeBack => worker::MigrationOrder::TakeBack,
+        MigrationOrder::TakeBack { shared } => {
+            let found = targets.iter().filter(|(_, target)| shared.contains(target));
+            let shared = found.map(|(alias, _)| alias.clone()).collect();
+            worker::MigrationOrder::TakeBack { shared }
+        }
         MigrationOrder::Settle(given_up) => worker::MigrationOrder::Settle { given_up },
     };
     Ok((order, Vec::new()))

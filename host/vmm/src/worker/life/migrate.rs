@@ -103,7 +103,7 @@ impl Life {
             MigrationOrder::Resume { migration } => self.resume_late(migration, fds)?,
             MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
             MigrationOrder::Decide { given_up } => self.decide(given_up)?,
-            MigrationOrder::TakeBack => self.take_back()?,
+            MigrationOrder::TakeBack { shared } => self.take_back(&shared)?,
             MigrationOrder::Receive { migration, config, shared, paused, late, witness, disks } => {
                 let extras = Extras { late, witness, disks };
                 self.receive(migration, *config, shared, paused, (extras, fds))?;
@@ -198,11 +198,11 @@ impl Life {
         }
     }
 
-    fn take_back(&mut self) -> Result<(), Failure> {
+    fn take_back(&mut self, shared: &[String]) -> Result<(), Failure> {
         if !self.migrating()?.given_up {
             return Err(Failure::new(ErrorCode::State, "the guest was not given up"));
         }
-        self.locks.take(&[], &[]).map_err(|reason| Failure::new(ErrorCode::Host, reason))?;
+        self.locks.take(shared, &[]).map_err(|reason| Failure::new(ErrorCode::Host, reason))?;
         self.keep();
         self.migration = None;
         Ok(())
