@@ -240,6 +240,12 @@ impl<'a> Coming<'a> {
         made.map_err(|error| {
             remove(self.path);
             failed(Error::caused(ErrorCode::Internal, &error).message)
+        })?;
+        // A crash of this host must not lose it once the source has given its guest up.
+        let kept = File::open(self.directory()).and_then(|directory| directory.sync_all());
+        kept.map_err(|error| {
+            remove(self.path);
+            failed(error.to_string())
         })
     }
 }
