@@ -83,7 +83,10 @@ pub enum MigrationOrder {
     /// The destination has all of it: true when it is written down that the guest is given up.
     Decide(bool),
     /// The destination promised that its copy never ran: run the guest again.
-    TakeBack,
+    TakeBack {
+        /// Targets of disks that other guests may write too.
+        shared: Vec<String>,
+    },
     /// Whether a whole guest that has arrived was given up by its source.
     Settle(bool),
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The destination answers a round when what came in it is on its disks. In a round the blocks of a disk come in order and none twice, so
-//! that a round has an end.
+//! that a round has an end. Blocks that are many zeros are rounds of their own, before the pages of theirs.
 
 use std::ops::Range;
 

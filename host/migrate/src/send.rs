@@ -146,6 +146,8 @@ pub(crate) struct Sender<'a, S, G> {
     /// Streams that pages go over: no more than both sides can.
     streams: u16,
     throttle: u8,
+    /// When the migration began.
+    pub begun: Instant,
     /// How long the strategy took in all.
     asked_for: Duration,
     scratch: Vec<u8>,
@@ -180,6 +182,7 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             disks: DiskStats::default(),
             streams: 1,
             throttle: 0,
+            begun: Instant::now(),
             asked_for: Duration::ZERO,
             scratch: Vec::new(),
         }
@@ -193,7 +196,6 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         offer: &Offer,
         strategy: &mut dyn Strategy,
     ) -> Result<(Instant, Option<Served>), MigrateError> {
-        let begun = Instant::now();
         strategy.precheck(&offer.subject).map_err(MigrateError::Aborted)?;
         let memory = self.guest.memory();
         let agreed = self.greet(offer, &memory)?;
@@ -201,7 +203,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         let asked = Instant::now();
         let plan = strategy.plan(&offer.subject, agreed);
         self.asked_for = asked.elapsed();
-        let rest = self.rounds(begun, &memory, strategy, plan, agreed)?;
+        let rest = self.rounds(&memory, strategy, plan, agreed)?;
         let stopped = Instant::now();
         self.guest.stop()?;
         self.guest.report(&Phase::Stopped);
@@ -273,7 +275,6 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     /// Rounds while the guest runs; what is left for the last one.
     fn rounds(
         &mut self,
-        begun: Instant,
         memory: &MemoryMap,
         strategy: &mut dyn Strategy,
         plan: Plan,
@@ -307,7 +308,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             let left = dirty_pages * PAGE + disks::count(&written);
             let stats = RoundStats {
                 round: number,
-                elapsed: begun.elapsed(),
+                elapsed: self.begun.elapsed(),
                 duration,
                 pages: sent.pages,
                 zero_pages: sent.zero_pages,

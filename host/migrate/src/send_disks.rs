@@ -15,6 +15,9 @@ const TELL: Duration = Duration::from_millis(200);
 const PASSES: u32 = 30;
 /// What is left when a pass more is not worth it.
 const LITTLE: u64 = 4 << 20;
+/// Bytes of zeros after which the other side is waited for. A few frames say them, and it may have to write them all: it says nothing before
+/// the end of a round, and this side does not take silence for long either.
+const ZEROS_A_ROUND: u64 = 1 << 30;
 
 /// How far the disks are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct DiskStats {
     pub processed: u64,
     /// Bytes that are left, as far as is known.
     pub remaining: u64,
+    /// Time since the migration began.
+    pub elapsed: Duration,
 }
 
 impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
@@ -69,14 +74,19 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         let written = self.guest.take_written()?;
         if self.with_disks {
             self.disks.remaining = disks::count(&written);
-            self.guest.report(&Phase::Disks(self.disks));
+            self.tell_disks();
         }
         Ok(written)
     }
 
-    /// Sends ranges of disks; their bytes.
+    fn tell_disks(&mut self) {
+        self.disks.elapsed = self.begun.elapsed();
+        self.guest.report(&Phase::Disks(self.disks));
+    }
+
+    /// Sends ranges of disks; the bytes of them that are in the round which is not ended yet.
     pub fn blocks(&mut self, written: &[Vec<Range<u64>>], limited: bool) -> Result<u64, MigrateError> {
-        let (mut told, mut payload, mut sent) = (Instant::now(), Vec::new(), 0);
+        let (mut told, mut payload, mut sent, mut zeros) = (Instant::now(), Vec::new(), 0, 0);
         for (disk, ranges) in written.iter().enumerate() {
             for range in ranges {
                 let mut at = range.start;
@@ -98,6 +108,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                             disks::encode_block(disk, &(at..at + length), None, false, &mut payload);
                             self.link.send(Kind::Blocks, &payload)?;
                             sent += length;
+                            zeros += length;
                             length
                         }
                         Piece::Absent(length) => length,
@@ -109,10 +120,14 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                     if limited {
                         self.controls.sent(self.link.sent - before);
                     }
+                    if zeros >= ZEROS_A_ROUND {
+                        zeros = 0;
+                        self.end_round(0, std::mem::take(&mut sent))?;
+                    }
                     if told.elapsed() >= TELL {
                         told = Instant::now();
                         self.link.flush()?;
-                        self.guest.report(&Phase::Disks(self.disks));
+                        self.tell_disks();
                     }
                 }
             }

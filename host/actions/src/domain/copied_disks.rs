@@ -240,6 +240,12 @@ impl<'a> Coming<'a> {
         made.map_err(|error| {
             remove(self.path);
             failed(Error::caused(ErrorCode::Internal, &error).message)
+        })?;
+        // A crash of this host must not lose it once the source has given its guest up.
+        let kept = File::open(self.directory()).and_then(|directory| directory.sync_all());
+        kept.map_err(|error| {
+            remove(self.path);
+            failed(error.to_string())
         })
     }
 }
@@ -271,13 +277,20 @@ pub(super) fn make(config: &DomainConfig, disks: &[CopiedDisk], path: &Path) -> 
     Err(Error::new(ErrorCode::Internal, message))
 }
 
-/// Removes a file that was made.
+/// Removes a file that was made, unless somebody has it: when a daemon that was killed is back, the next migration may find it there before
+/// the one before is undone.
 pub(super) fn remove(path: &Path) {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+    let removed = match open::image(path, ALONE) {
+        // Nobody takes it until it is gone.
+        Ok(_alone) => std::fs::remove_file(path).map_err(open::ImageError::from),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Ok(()) => {}
+        Err(open::ImageError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
             tracing::warn!(path = %path.display(), %error, "a disk that did not come could not be removed");
         }
-        _ => {}
     }
 }
 
@@ -372,6 +385,10 @@ mod tests {
         let both = [all.clone(), CopiedDisk { target: "vdb".to_owned(), ..all.clone() }];
         assert_eq!(check(&twice, &both).unwrap_err().code, ErrorCode::Invalid);
         assert_eq!(check(&domain(""), &both).unwrap_err().code, ErrorCode::Invalid);
+        let taken = open::image(&at("new"), ALONE).unwrap();
+        remove(&at("new"));
+        assert!(at("new").exists(), "another has it by now");
+        drop(taken);
         remove(&at("new"));
         remove(&at("new"));
         assert!(!at("new").exists() && at("base").exists());

@@ -519,7 +519,10 @@ impl Actions {
     /// The destination never ran the guest and never will: it goes on here.
     async fn take_back(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
         self.migrations.set_stage(leave.migration, MigrationStage::Unknown);
-        self.domains.migrate(leave.uuid, MigrationOrder::TakeBack).await.map_err(explain)?;
+        let config = self.domains.snapshot(leave.uuid).map_err(explain)?.config;
+        let shared = config.devices.disks.into_iter().filter(|disk| disk.shareable);
+        let order = MigrationOrder::TakeBack { shared: shared.map(|disk| disk.target).collect() };
+        self.domains.migrate(leave.uuid, order).await.map_err(explain)?;
         self.note_arrival(leave.uuid, leave.turn.as_ref()).await;
         let message = "the domain was not migrated and stays here: the destination could not run it";
         Err(Error::new(ErrorCode::Internal, message))

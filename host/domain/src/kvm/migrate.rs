@@ -143,7 +143,11 @@ fn translate(
         }
         MigrationOrder::Abort(reason) => worker::MigrationOrder::Abort { reason },
         MigrationOrder::Decide(given_up) => worker::MigrationOrder::Decide { given_up },
-        MigrationOrder::TakeBack => worker::MigrationOrder::TakeBack,
+        MigrationOrder::TakeBack { shared } => {
+            let found = targets.iter().filter(|(_, target)| shared.contains(target));
+            let shared = found.map(|(alias, _)| alias.clone()).collect();
+            worker::MigrationOrder::TakeBack { shared }
+        }
         MigrationOrder::Settle(given_up) => worker::MigrationOrder::Settle { given_up },
     };
     Ok((order, Vec::new()))
@@ -166,8 +170,9 @@ fn limits_for_worker(limits: &MigrationLimits) -> worker::MigrationLimits {
 /// Takes news of the worker into what is known.
 pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationNews) {
     progress.send_modify(|progress| match news {
-        MigrationNews::Disks { processed, remaining } => {
+        MigrationNews::Disks { processed, remaining, elapsed_us } => {
             let job = &mut progress.job;
+            job.elapsed_ms = elapsed_us / 1000;
             (job.active, job.disk_processed, job.disk_remaining) = (true, processed, remaining);
         }
         MigrationNews::Round { round } => {
@@ -220,15 +225,22 @@ pub(super) async fn order(
     memory: u64,
     targets: &HashMap<String, String>,
 ) -> Result<(), DriverError> {
-    if matches!(order, MigrationOrder::Send { .. }) {
+    let begins = matches!(order, MigrationOrder::Send { .. });
+    let resumes = matches!(order, MigrationOrder::Resume { .. });
+    let (order, fds) = translate(order, targets)?;
+    if begins {
         let job = MigrationJob { active: true, dirty_pages: memory / PAGE, ..MigrationJob::default() };
         progress.send_replace(MigrationProgress { job, ..MigrationProgress::default() });
     }
-    if matches!(order, MigrationOrder::Resume { .. }) {
+    if resumes {
         progress.send_modify(|progress| progress.job.interrupted = None);
     }
-    let (order, fds) = translate(order, targets)?;
-    client.call(Call::Migrate { order }, fds).await.map(drop)
+    let carried_out = client.call(Call::Migrate { order }, fds).await.map(drop);
+    if begins && carried_out.is_err() {
+        // Limits that are set next are not a worker's that moves nothing.
+        progress.send_modify(|progress| progress.job.active = false);
+    }
+    carried_out
 }
 
 /// Where the guest of a worker is.

@@ -109,7 +109,7 @@ impl SourceDisks for Leaving {
     }
 
     fn track_disks(&mut self) -> Result<(), GuestError> {
-        self.disks.iter().for_each(LeavingDisk::track);
+        self.disks.iter_mut().for_each(LeavingDisk::track);
         Ok(())
     }
 

@@ -73,7 +73,11 @@ pub enum MigrationOrder {
         given_up: bool,
     },
     /// The guest was given up and the destination's daemon promises that its copy never ran and never will: it runs here again.
-    TakeBack,
+    TakeBack {
+        /// Aliases of disks that others may write too.
+        #[serde(default)]
+        shared: Vec<String>,
+    },
     /// Builds a machine for a guest that comes over the stream, which is the last descriptor. Answered when it can come. Once in
     /// the life of a worker, instead of a launch. Before the stream come the device that makes a userfaultfd, if there is one, and before
     /// that the file of which the length says what became of the guest ([`Witness`]), if there is one.
@@ -177,6 +181,9 @@ pub enum MigrationNews {
         processed: u64,
         /// Bytes that are left as far as is known.
         remaining: u64,
+        /// Microseconds since the migration began.
+        #[serde(default)]
+        elapsed_us: u64,
     },
     /// A round is over.
     Round {

@@ -46,6 +46,12 @@ impl Files {
         }
     }
 
+    /// Another may write it.
+    fn let_go(&self) {
+        // There is nothing that could fail about a lock that is held, and without one there is none to let go of.
+        let _ = flock(&self.image, FlockOperation::Unlock);
+    }
+
     fn unlock(&self) {
         for fd in self.below.iter().chain(&self.borrowed).chain([&self.image]) {
             // There is nothing that could fail about a lock that is held, and without one there is none to let go of.
@@ -137,22 +143,21 @@ impl DiskLocks {
 
     /// Lets go of the locks: another may write these disks. Nothing here does any more.
     pub fn release(&self) {
-        for Files { image, .. } in self.0.values() {
-            // There is nothing that could fail about a lock that is held, and without one there is none to let go of.
-            let _ = flock(image, FlockOperation::Unlock);
-        }
+        self.0.values().for_each(Files::let_go);
     }
 
-    /// Locks all of them, or none and says which one somebody else has. `shared` ones may be written by others too.
-    pub fn take(&self, shared: &[String]) -> Result<(), String> {
-        for (alias, Files { image, .. }) in &self.0 {
+    /// Locks all of them but those that are `held` already, or none and says which one somebody else has. `shared` ones may be written by
+    /// others too.
+    pub fn take(&self, shared: &[String], held: &[String]) -> Result<(), String> {
+        let wanted = || self.0.iter().filter(|(alias, _)| !held.contains(alias));
+        for (alias, Files { image, .. }) in wanted() {
             let operation = if shared.contains(alias) {
                 FlockOperation::NonBlockingLockShared
             } else {
                 FlockOperation::NonBlockingLockExclusive
             };
             if let Err(errno) = flock(image, operation) {
-                self.release();
+                wanted().for_each(|(_, files)| files.let_go());
                 return Err(format!("disk '{alias}' can't be locked: {}", std::io::Error::from(errno)));
             }
         }
@@ -238,6 +243,30 @@ mod tests {
         assert!(flock(open(&image), FlockOperation::NonBlockingLockShared).is_err());
         drop(kept);
         assert!(is_shared(&base));
+    }
+
+    #[test]
+    fn what_is_held_already_is_not_let_go_when_another_disk_can_not_be_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let [along, both] = ["along", "both"].map(|name| {
+            let path = dir.path().join(name);
+            File::create(&path).unwrap();
+            path
+        });
+        let files = |path: &Path| Files { image: open(path), below: Vec::new(), borrowed: Vec::new() };
+        let disks = [("vda".to_owned(), files(&along)), ("vdb".to_owned(), files(&both))];
+        let locks = DiskLocks(BTreeMap::from(disks));
+        locks.0["vda"].lock().unwrap();
+        let source = open(&both);
+        flock(&source, FlockOperation::NonBlockingLockExclusive).unwrap();
+
+        let held = ["vda".to_owned()];
+        let refused = locks.take(&[], &held).unwrap_err();
+        assert!(refused.contains("disk 'vdb'"), "{refused}");
+        assert!(flock(&open(&along), FlockOperation::NonBlockingLockShared).is_err(), "it never was free");
+        drop(source);
+        locks.take(&[], &held).unwrap();
+        assert!(flock(&open(&both), FlockOperation::NonBlockingLockShared).is_err());
     }
 
     fn files_of([image, below, base]: [OwnedFd; 3]) -> Files {

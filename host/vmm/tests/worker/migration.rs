@@ -403,7 +403,11 @@ fn a_guest_that_was_given_up_is_taken_back_when_its_destination_never_ran_it() {
     drop(stream);
     ready(&mut source);
     assert_eq!(
-        source.link.call(Call::Migrate { order: MigrationOrder::TakeBack }).unwrap_err().code,
+        source
+            .link
+            .call(Call::Migrate { order: MigrationOrder::TakeBack { shared: Vec::new() } })
+            .unwrap_err()
+            .code,
         ErrorCode::State,
         "it was not given up"
     );
@@ -412,7 +416,7 @@ fn a_guest_that_was_given_up_is_taken_back_when_its_destination_never_ran_it() {
     order(&mut source, MigrationOrder::Decide { given_up: true });
     news(&mut source, |news| matches!(news, MigrationNews::Unconfirmed { .. }).then_some(()));
     assert!(!locked(&image));
-    order(&mut source, MigrationOrder::TakeBack);
+    order(&mut source, MigrationOrder::TakeBack { shared: Vec::new() });
     assert!(locked(&image));
     assert_eq!(source.status(), Status::Running);
     assert!(terminal.run("mem verify 77 24").starts_with("ok verify"));

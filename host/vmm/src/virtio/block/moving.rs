@@ -18,26 +18,28 @@ use crate::machine::FdTable;
 /// Most bytes that are looked at once, however much of them is alike.
 const MOST: u64 = 1 << 30;
 
-/// A disk that is read while its guest runs. What the guest writes is noted as long as this is there.
+/// A disk that is read while its guest runs. What the guest writes is noted from [`LeavingDisk::track`] on, as long as this is there.
 pub(crate) struct LeavingDisk {
     name: String,
     disk: Arc<Disk>,
     /// Only what the image that is written has itself.
     shallow: bool,
+    /// Who takes the note of what is written.
+    taker: Option<u64>,
 }
 
 impl LeavingDisk {
     /// The disk as it is now; nothing may take its place meanwhile.
     pub fn new(control: &BlockControl, name: &str, shallow: bool) -> Self {
-        Self { name: name.to_owned(), disk: control.disk(), shallow }
+        Self { name: name.to_owned(), disk: control.disk(), shallow, taker: None }
     }
 
     pub fn shape(&self) -> DiskShape {
         DiskShape { name: self.name.clone(), size: self.disk.capacity() }
     }
 
-    pub fn track(&self) {
-        self.disk.written().begin(self.disk.capacity());
+    pub fn track(&mut self) {
+        self.taker = Some(self.disk.written().begin(self.disk.capacity()));
     }
 
     pub fn take_written(&self) -> Vec<Range<u64>> {
@@ -83,7 +85,8 @@ impl LeavingDisk {
 
 impl Drop for LeavingDisk {
     fn drop(&mut self) {
-        self.disk.written().end();
+        // Another migration may have begun before the thread of this one is at its end.
+        self.taker.into_iter().for_each(|taker| self.disk.written().end(taker));
     }
 }
 

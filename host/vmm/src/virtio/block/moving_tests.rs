@@ -112,7 +112,7 @@ proptest! {
             arriving.write(&[0xdd; DISK_SIZE as usize], 0).unwrap();
         }
 
-        let leaving = LeavingDisk::new(&source.control, "vda", kind == Kind::Shallow);
+        let mut leaving = LeavingDisk::new(&source.control, "vda", kind == Kind::Shallow);
         leaving.track();
         prop_assert_eq!(leaving.shape(), arriving.shape());
         let mut next = || {

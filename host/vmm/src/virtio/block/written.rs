@@ -15,23 +15,31 @@ pub(super) struct Written {
 
 #[derive(Debug, Default)]
 struct Blocks {
+    /// Who takes the note: each one has another number.
+    taker: u64,
     /// Bytes of the disk.
     size: u64,
     words: Vec<u64>,
 }
 
 impl Written {
-    /// Starts to note what is written to a disk of `size` bytes; nothing was yet.
-    pub fn begin(&self, size: u64) {
+    /// Starts to note what is written to a disk of `size` bytes; nothing was yet. The number of who takes the note from now on.
+    pub fn begin(&self, size: u64) -> u64 {
         let words = vec![0; size.div_ceil(BLOCK).div_ceil(64) as usize];
-        *self.lock() = Blocks { size, words };
+        let mut blocks = self.lock();
+        let taker = blocks.taker + 1;
+        *blocks = Blocks { taker, size, words };
         self.noting.store(true, Ordering::SeqCst);
+        taker
     }
 
-    /// Stops it.
-    pub fn end(&self) {
-        self.noting.store(false, Ordering::SeqCst);
-        *self.lock() = Blocks::default();
+    /// Stops it, unless somebody else takes the note by now.
+    pub fn end(&self, taker: u64) {
+        let mut blocks = self.lock();
+        if blocks.taker == taker {
+            self.noting.store(false, Ordering::SeqCst);
+            *blocks = Blocks { taker, ..Blocks::default() };
+        }
     }
 
     /// A range was written, or perhaps a part of it. This comes after the write: who takes the note before reads what was there before, and
@@ -83,7 +91,7 @@ mod tests {
         let written = Written::default();
         written.note(0, 512);
         assert!(written.take().is_empty(), "nobody wanted to know");
-        written.begin(100 * BLOCK + 512);
+        let taker = written.begin(100 * BLOCK + 512);
         written.note(512, 512);
         written.note(BLOCK - 512, 1024);
         written.note(63 * BLOCK, 2 * BLOCK);
@@ -92,8 +100,21 @@ mod tests {
         written.note(1 << 50, 512);
         assert_eq!(written.take(), [0..2 * BLOCK, 63 * BLOCK..65 * BLOCK, 100 * BLOCK..100 * BLOCK + 512]);
         assert!(written.take().is_empty());
-        written.end();
+        written.end(taker);
         written.note(0, 512);
+        assert!(written.take().is_empty());
+    }
+
+    #[test]
+    fn who_ends_late_does_not_end_what_another_began() {
+        let written = Written::default();
+        let first = written.begin(BLOCK);
+        let second = written.begin(BLOCK);
+        written.end(first);
+        written.note(512, 512);
+        assert_eq!(written.take().first(), Some(&(0..BLOCK)));
+        written.end(second);
+        written.note(512, 512);
         assert!(written.take().is_empty());
     }
 }

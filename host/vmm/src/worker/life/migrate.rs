@@ -73,6 +73,8 @@ pub(super) struct Arrival {
     config: VmConfig,
     fds: FdTable,
     shared: Vec<String>,
+    /// Disks that came along: locked from the beginning.
+    held: Vec<String>,
     paused: bool,
     pages: Option<Arc<LatePages>>,
     witness: Option<File>,
@@ -101,7 +103,7 @@ impl Life {
             MigrationOrder::Resume { migration } => self.resume_late(migration, fds)?,
             MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
             MigrationOrder::Decide { given_up } => self.decide(given_up)?,
-            MigrationOrder::TakeBack => self.take_back()?,
+            MigrationOrder::TakeBack { shared } => self.take_back(&shared)?,
             MigrationOrder::Receive { migration, config, shared, paused, late, witness, disks } => {
                 let extras = Extras { late, witness, disks };
                 self.receive(migration, *config, shared, paused, (extras, fds))?;
@@ -196,11 +198,11 @@ impl Life {
         }
     }
 
-    fn take_back(&mut self) -> Result<(), Failure> {
+    fn take_back(&mut self, shared: &[String]) -> Result<(), Failure> {
         if !self.migrating()?.given_up {
             return Err(Failure::new(ErrorCode::State, "the guest was not given up"));
         }
-        self.locks.take(&[]).map_err(|reason| Failure::new(ErrorCode::Host, reason))?;
+        self.locks.take(shared, &[]).map_err(|reason| Failure::new(ErrorCode::Host, reason))?;
         self.keep();
         self.migration = None;
         Ok(())
@@ -259,7 +261,8 @@ impl Life {
         self.consoles = consoles;
         self.config = Some(config.clone());
         let witness = witness.map(File::from);
-        let arrival = Arrival { whole: false, config, fds, shared, paused, pages, witness };
+        let held = extras.disks.into_iter().map(|disk| disk.alias).collect();
+        let arrival = Arrival { whole: false, config, fds, shared, held, paused, pages, witness };
         self.state = State::Incoming(Box::new(machine), Box::new(arrival));
         Ok(())
     }
@@ -391,9 +394,11 @@ impl Life {
 
     fn report(&mut self, phase: &Phase) {
         let news = match phase {
-            Phase::Disks(stats) => {
-                MigrationNews::Disks { processed: stats.processed, remaining: stats.remaining }
-            }
+            Phase::Disks(stats) => MigrationNews::Disks {
+                processed: stats.processed,
+                remaining: stats.remaining,
+                elapsed_us: micros(stats.elapsed),
+            },
             Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
             Phase::Stopped => MigrationNews::Stopped,
             Phase::Ready { stopped_for, asked_for, post_copy } => {
@@ -466,7 +471,7 @@ impl Life {
         let State::Incoming(_, arrival) = &self.state else {
             return Err(GuestError("no guest is on its way to this worker".to_owned()));
         };
-        self.locks.take(&arrival.shared).map_err(GuestError)?;
+        self.locks.take(&arrival.shared, &arrival.held).map_err(GuestError)?;
         let pages = arrival.pages.clone().filter(|pages| pages.is_late());
         if let Some(witness) = &arrival.witness {
             let says = if pages.is_some() { Witness::Ran } else { Witness::Whole };
