@@ -237,6 +237,11 @@ impl Connection {
         self.is_over()
     }
 
+    /// Whether the guest has heard of it.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self.stage, Stage::Greeting(_)) && !self.news.request
+    }
+
     /// Whether the guest wants no more of it, and the program has all that it said.
     pub(super) fn is_over(&self) -> bool {
         self.guest_ended == NO_RECEIVE | NO_SEND && (self.outgoing.is_empty() || self.socket.is_none())
