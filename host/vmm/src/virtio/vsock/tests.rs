@@ -228,6 +228,18 @@ fn nobody_sends_more_than_there_is_room_for() {
 }
 
 #[test]
+fn a_guest_that_does_not_want_the_rest_hears_that_the_program_has_gone() {
+    let mut rig = rig();
+    let (mut program, ports) = rig.connect(7, Credit { size: 1, taken: 0 });
+    program.write_all(b"more than that").unwrap();
+    assert_eq!(rig.expect(5, ports).payload.len(), 1);
+    drop(program);
+    rig.say(ports, Op::Shutdown, 1, Credit { size: 1, taken: 0 }, &[]);
+    assert_eq!(rig.expect(4, ports).flags, 3);
+    rig.say(ports, Op::Reset, 0, ROOM, &[]);
+}
+
+#[test]
 fn what_makes_no_sense_is_answered_with_a_reset_or_not_at_all() {
     let mut rig = rig();
     let ports = Ports { host: 1, guest: 2 };
