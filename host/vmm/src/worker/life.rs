@@ -55,6 +55,8 @@ pub(super) struct Life {
     jobs: Jobs,
     /// A job came to another state since they were looked at.
     jobs_moved: bool,
+    /// Programs of the guest want connections that the daemon was not told of.
+    dialed: bool,
     /// What a guest did to itself of which pages are missing.
     stopped_late: Option<GuestStop>,
     /// What it let go of then.
@@ -94,6 +96,7 @@ impl Life {
             saving: None,
             jobs: Jobs::new(),
             jobs_moved: false,
+            dialed: false,
             stopped_late: None,
             ejected_late: Vec::new(),
             witness: None,
@@ -394,9 +397,7 @@ impl Life {
         let happened = self.signals.take();
         let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
         self.jobs_moved |= happened.job_moved;
-        if happened.dialed {
-            self.tell_dials();
-        }
+        self.dialed |= happened.dialed;
         if happened.disk_stopped {
             self.disk_stopped();
         }
