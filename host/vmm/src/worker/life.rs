@@ -310,8 +310,14 @@ impl Life {
     /// Resets the machine. One that was paused because asked stays so; a preserved one runs again.
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
-        // What the guest did to itself before the reset is void.
-        let Happened { ejected, clock_set, .. } = self.signals.take();
+        // What the guest did to itself before the reset is void; what the host does with it goes on.
+        let Happened { ejected, clock_set, job_moved, dialed, saved, .. } = self.signals.take();
+        self.jobs_moved |= job_moved;
+        self.dialed |= dialed;
+        if saved {
+            self.end_saving();
+            self.machine()?.pause();
+        }
         clock_set.into_iter().for_each(|adjustment| self.clock_set(adjustment));
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         let outcome = self.machine()?.reset();
