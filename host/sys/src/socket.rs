@@ -1,10 +1,10 @@
 //! Stream sockets with a path: where programs of the host talk to a guest.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, fchmod, lstat, unlink};
+use rustix::fs::{FileType, Mode, OFlags, fchmod, fstat, lstat, open, unlink};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect as connect_socket,
@@ -30,6 +30,18 @@ pub fn connect(path: &Path) -> io::Result<OwnedFd> {
     let socket = stream()?;
     connect_socket(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket)
+}
+
+/// As [`connect`], to a socket that is at the path itself: a link there to another one, which whoever made the link may not reach, is not
+/// followed.
+pub fn connect_here(path: &Path) -> io::Result<OwnedFd> {
+    let found = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::Socket {
+        let sentence = "there is something there that is no socket";
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, sentence));
+    }
+    // What was looked at, whatever is at the path by now.
+    connect(&Path::new("/proc/self/fd").join(found.as_raw_fd().to_string()))
 }
 
 /// Removes a socket that nobody listens at; nothing there is fine. One that is in use, and what is no socket, is an error.
@@ -62,6 +74,21 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_link_is_no_socket_where_it_matters() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("port"), folder.path().join("link"));
+        let listener = listen(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        drop(connect_here(&path).unwrap());
+        drop(connect(&link).unwrap());
+        assert_eq!(connect_here(&link).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        drop(listener);
+        assert_eq!(connect_here(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect_here(folder.path()).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(connect_here(&folder.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn a_dead_socket_is_replaced_and_nothing_else_is() {

@@ -86,8 +86,11 @@ impl Tap {
         let mut request = request(name)?;
         let flags = libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR | more;
         let mut made = make(&fd, &mut request, flags);
-        // How the kernel refuses to open a persistent tap of several queues as one of a single queue.
+        // How the kernel refuses to open a persistent tap of several queues as one of a single queue, and the other way round.
         if made.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINVAL)) {
+            if more != 0 && is_tap(name) {
+                return Err(TapError::SingleQueue(name.to_owned()));
+            }
             made = make(&fd, &mut request, flags | libc::IFF_MULTI_QUEUE);
         }
         made.map_err(|source| TapError::Step { name: name.to_owned(), step: "made", source })?;
@@ -122,7 +125,7 @@ impl Tap {
             return Self::open_macvtap(&link);
         }
         // Opening one that is not there would make it, and leave the guest on no network at all.
-        if !Path::new("/sys/class/net").join(name).join("tun_flags").exists() {
+        if !is_tap(name) {
             return Err(TapError::Missing(name.to_owned()));
         }
         Self::open(name, None)
@@ -152,6 +155,11 @@ impl Tap {
         attach(&fd, &name)?;
         Ok(fd)
     }
+}
+
+/// Whether there is a tap of this name.
+fn is_tap(name: &str) -> bool {
+    Path::new("/sys/class/net").join(name).join("tun_flags").exists()
 }
 
 fn make(fd: &OwnedFd, request: &mut libc::ifreq, flags: libc::c_int) -> io::Result<()> {
@@ -239,6 +247,16 @@ mod tests {
             assert!(std::time::Instant::now() < deadline, "'{path}' is still there");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_tap_that_was_made_for_one_queue_has_no_more() {
+        let one = Tap::open("rvtest%d", None).unwrap();
+        let refused = Tap::open_multi_queue(&one.name, None).unwrap_err();
+        assert!(matches!(&refused, TapError::SingleQueue(name) if *name == one.name), "{refused}");
+        assert!(matches!(Tap::open_queue(&one.fd), Err(TapError::SingleQueue(_))));
+        let several = Tap::open_multi_queue("rvtest%d", None).unwrap();
+        drop(Tap::open_queue(&several.fd).unwrap());
     }
 
     #[test]

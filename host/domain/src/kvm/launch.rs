@@ -272,7 +272,7 @@ pub(super) fn open_all(
     }
     if fds.len() > MAX_FDS {
         let sentence = format!(
-            "its disks with their backing files are {} files, and a worker is given {MAX_FDS} at most; make the chains shorter, e.g. with 'reeve image rebase'",
+            "its disks with their backing files, and the queues of its interfaces, are {} files, and a worker is given {MAX_FDS} at most; make the chains shorter, e.g. with 'reeve image rebase', or ask for fewer queues",
             fds.len()
         );
         return Err(DriverError::Unsupported(sentence));

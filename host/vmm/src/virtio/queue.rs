@@ -120,6 +120,9 @@ impl DeviceQueue {
     /// Interrupts the driver if it wants to know of what was completed since the last time.
     pub fn notify(&mut self, memory: &Memory) -> Result<(), QueueError> {
         let completed = std::mem::take(&mut self.untold);
+        if completed == 0 {
+            return Ok(());
+        }
         // What was handed back must be seen before what the driver wants to hear of is looked at.
         fence(Ordering::SeqCst);
         let wanted = if self.queue.event_idx_enabled() {

@@ -55,6 +55,8 @@ pub(super) struct Life {
     jobs: Jobs,
     /// A job came to another state since they were looked at.
     jobs_moved: bool,
+    /// Programs of the guest want connections that the daemon was not told of.
+    dialed: bool,
     /// What a guest did to itself of which pages are missing.
     stopped_late: Option<GuestStop>,
     /// What it let go of then.
@@ -94,6 +96,7 @@ impl Life {
             saving: None,
             jobs: Jobs::new(),
             jobs_moved: false,
+            dialed: false,
             stopped_late: None,
             ejected_late: Vec::new(),
             witness: None,
@@ -307,8 +310,14 @@ impl Life {
     /// Resets the machine. One that was paused because asked stays so; a preserved one runs again.
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
-        // What the guest did to itself before the reset is void.
-        let Happened { ejected, clock_set, .. } = self.signals.take();
+        // What the guest did to itself before the reset is void; what the host does with it goes on.
+        let Happened { ejected, clock_set, job_moved, dialed, saved, .. } = self.signals.take();
+        self.jobs_moved |= job_moved;
+        self.dialed |= dialed;
+        if saved {
+            self.end_saving();
+            self.machine()?.pause();
+        }
         clock_set.into_iter().for_each(|adjustment| self.clock_set(adjustment));
         ejected.into_iter().for_each(|ejected| self.bury(ejected));
         let outcome = self.machine()?.reset();
@@ -394,9 +403,7 @@ impl Life {
         let happened = self.signals.take();
         let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
         self.jobs_moved |= happened.job_moved;
-        if happened.dialed {
-            self.tell_dials();
-        }
+        self.dialed |= happened.dialed;
         if happened.disk_stopped {
             self.disk_stopped();
         }

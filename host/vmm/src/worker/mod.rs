@@ -145,6 +145,9 @@ impl Worker {
                     return Ok(());
                 }
                 self.life.look_at_jobs();
+                if self.connection.as_ref().is_some_and(|connection| connection.greeted) {
+                    self.life.tell_dials();
+                }
                 self.send_fresh_events();
             }
         }
@@ -292,6 +295,7 @@ impl Worker {
                 | Call::BlockJobs
                 | Call::SaveStatus
                 | Call::CancelSave
+                | Call::AnswerDial { .. }
                 | Call::Resume
                 | Call::Quit
         );

@@ -158,7 +158,11 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // A test that failed leaves its worker behind.
         let _ = self.process.kill();
-        let _ = self.process.wait();
+        let ended = self.process.wait();
+        if std::thread::panicking() {
+            // By signal 9 when it went on until now; by something else when that is why the test failed.
+            println!("its worker: {ended:?}");
+        }
     }
 }
 

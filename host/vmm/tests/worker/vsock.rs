@@ -118,6 +118,22 @@ fn programs_of_the_guest_talk_to_programs_of_the_host() {
 }
 
 #[test]
+fn a_call_waits_for_the_next_daemon() {
+    let mut host = host();
+    let nobody = host.worker.raw_connection();
+    host.terminal.tell("vsock call 80 hello");
+    // Should the guest take longer, it just calls the next one.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    drop(nobody);
+    host.worker.reconnect(u64::MAX);
+    let mut program = host.answer(80);
+    assert_eq!(line(&mut program), "hello");
+    program.write_all(b"late\n").unwrap();
+    assert_eq!(host.terminal.expect("ok"), "ok late");
+    host.worker.finish();
+}
+
+#[test]
 fn sockets_outlive_a_pause_and_not_a_reset() {
     let mut host = host();
     host.terminal.run("vsock listen 7");

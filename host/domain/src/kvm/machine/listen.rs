@@ -162,7 +162,8 @@ impl Dialer {
             let connected = tokio::task::spawn_blocking(move || {
                 let mut path = path?.into_os_string();
                 path.push(format!("_{port}"));
-                reeve_sys::socket::connect(Path::new(&path)).ok()
+                // A guest names the port: it must not reach by a link what its host's programs did not offer it.
+                reeve_sys::socket::connect_here(Path::new(&path)).ok()
             });
             let connection = connected.await.ok().flatten();
             if connection.is_none() {

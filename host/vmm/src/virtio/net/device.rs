@@ -152,6 +152,7 @@ impl Net {
             receive,
             transmit,
             control: if controlled { activation.take_queue(behind) } else { None },
+            several,
             memory: activation.memory.clone(),
             pairs: Arc::clone(&self.control.pairs),
             metrics: Arc::clone(&self.metrics),

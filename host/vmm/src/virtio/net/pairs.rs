@@ -119,15 +119,16 @@ impl Pairs {
         }
     }
 
-    /// Carries out a request of the control queue; bytes of the answer.
-    pub(super) fn control(&self, memory: &Memory, request: &mut Chain) -> u32 {
+    /// Carries out a request of the control queue; bytes of the answer. Where the driver does not know of `several` pairs, one is all it gets:
+    /// frames of others would reach nobody.
+    pub(super) fn control(&self, memory: &Memory, request: &mut Chain, several: bool) -> u32 {
         let mut command = [0; 4];
         let read = request.readable.read(memory, &mut command);
         let [class, kind, low, high] = command;
         let count = u16::from_le_bytes([low, high]);
         let before = self.active();
         let mut answer = REFUSED;
-        if read == command.len() && (class, kind) == (MQ, PAIRS_SET) && self.can_be(count) {
+        if several && read == command.len() && (class, kind) == (MQ, PAIRS_SET) && self.can_be(count) {
             self.set_active(count);
             answer = match self.attach() {
                 Ok(()) => OK,

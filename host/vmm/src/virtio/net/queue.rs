@@ -36,6 +36,8 @@ pub(super) struct NetHandler {
     pub transmit: Option<DeviceQueue>,
     /// The first pair has the control queue too.
     pub control: Option<DeviceQueue>,
+    /// The driver knows of several pairs.
+    pub several: bool,
     pub pairs: Arc<Pairs>,
     /// Fires when the link or the number of pairs has changed.
     pub event: EventFd,
@@ -182,8 +184,8 @@ impl NetHandler {
     /// Carries out what the driver asks for on the control queue.
     fn control(&mut self) -> Result<(), QueueError> {
         let Some(queue) = &mut self.control else { return Ok(()) };
-        let (memory, pairs) = (&self.memory, &self.pairs);
-        queue.serve(memory, |chain| Ok(pairs.control(memory, chain)))?;
+        let (memory, pairs, several) = (&self.memory, &self.pairs, self.several);
+        queue.serve(memory, |chain| Ok(pairs.control(memory, chain, several)))?;
         Ok(())
     }
 

@@ -215,6 +215,12 @@ fn pairs_in_use_survive_a_move() {
     assert!(moved.transport.restore(&broken).is_err(), "more than there are");
     let mut other = Driver::new(Box::new(Net::with_queues(fewer, OPTIONS).unwrap()));
     assert!(other.transport.restore(&state).is_err(), "another number of queues");
+    // The control queue of a driver that knows of one pair only is behind that, and it can't ask for more.
+    other.start(CONTROL, SIZE);
+    let (request, answer) = (other.buffer(&[4, 0, 2, 0]), other.buffer(&[0xff]));
+    other.submit(2, SIZE, &[(request, 4, false), (answer, 1, true)]);
+    other.wait_used(2, SIZE);
+    assert_eq!(other.bytes(answer, 1), [1]);
 }
 
 #[test]

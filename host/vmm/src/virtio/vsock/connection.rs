@@ -234,7 +234,16 @@ impl Connection {
     pub(super) fn guest_ends(&mut self, flags: u32) -> bool {
         self.guest_ended |= flags & (NO_RECEIVE | NO_SEND);
         self.flush();
+        if self.hung_up && self.guest_ended & NO_RECEIVE != 0 {
+            // Nobody takes what it said last, and it says no more.
+            self.lose();
+        }
         self.is_over()
+    }
+
+    /// Whether the guest has heard of it.
+    pub(super) fn is_known(&self) -> bool {
+        !matches!(self.stage, Stage::Greeting(_)) && !self.news.request
     }
 
     /// Whether the guest wants no more of it, and the program has all that it said.

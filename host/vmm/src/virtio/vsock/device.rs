@@ -113,6 +113,8 @@ impl VirtioDevice for Vsock {
 
     fn reset(&mut self) {
         self.table.clear(&self.control);
+        // Who is at the other end of a connection that nobody waits for any more hears so now.
+        drop(self.control.take_answers());
         self.was_reset = false;
     }
 }

@@ -187,9 +187,11 @@ impl Table {
         self.close(number);
     }
 
-    /// Ends a connection and tells the guest.
+    /// Ends a connection, and tells the guest if it has heard of it: programs that come and go must not fill its queue, or ours.
     pub(super) fn refuse(&mut self, number: u64) {
-        if let Some(connection) = self.connections.get(&number) {
+        if let Some(connection) = self.connections.get(&number)
+            && connection.is_known()
+        {
             self.resets.push_back(connection.ports);
         }
         self.close(number);

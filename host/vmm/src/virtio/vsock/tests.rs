@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::packet::{BUFFER, Credit, HEADER, Incoming, Op, Ports, header};
-use super::table::MOST;
+use super::table::{MOST, MOST_RESETS, Table};
 use super::*;
 use crate::pci::PciFunction;
 use crate::virtio::OwnState;
@@ -228,6 +228,18 @@ fn nobody_sends_more_than_there_is_room_for() {
 }
 
 #[test]
+fn a_guest_that_does_not_want_the_rest_hears_that_the_program_has_gone() {
+    let mut rig = rig();
+    let (mut program, ports) = rig.connect(7, Credit { size: 1, taken: 0 });
+    program.write_all(b"more than that").unwrap();
+    assert_eq!(rig.expect(5, ports).payload.len(), 1);
+    drop(program);
+    rig.say(ports, Op::Shutdown, 1, Credit { size: 1, taken: 0 }, &[]);
+    assert_eq!(rig.expect(4, ports).flags, 3);
+    rig.say(ports, Op::Reset, 0, ROOM, &[]);
+}
+
+#[test]
 fn what_makes_no_sense_is_answered_with_a_reset_or_not_at_all() {
     let mut rig = rig();
     let ports = Ports { host: 1, guest: 2 };
@@ -286,6 +298,29 @@ fn connections_are_bounded_and_end_with_their_programs() {
     assert_eq!((packet.op, packet.ports.guest), (1, 5));
     drop(program);
     rig.expect(3, packet.ports);
+}
+
+#[test]
+fn a_guest_hears_nothing_of_programs_that_went_before_it_heard_of_them() {
+    let mut table = Table::new();
+    let come = |table: &mut Table| {
+        let (ours, mut program) = UnixStream::pair().unwrap();
+        let number = table.come(ours);
+        program.write_all(b"CONNECT 5\n").unwrap();
+        table.greet(number);
+        number
+    };
+    for _ in 0..2 * MOST_RESETS {
+        let number = come(&mut table);
+        table.refuse(number);
+    }
+    assert!(table.next_reset().is_none() && table.next().is_none());
+    let number = come(&mut table);
+    let connection = table.get_mut(number).unwrap();
+    assert_eq!(connection.next_news(), Some((Op::Request, 0)));
+    let ports = connection.ports;
+    table.refuse(number);
+    assert_eq!(table.next_reset(), Some(ports));
 }
 
 #[test]

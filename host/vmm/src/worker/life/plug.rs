@@ -98,8 +98,11 @@ impl Life {
         }
     }
 
-    /// Tells the daemon which ports of the host programs of the guest want.
-    pub(super) fn tell_dials(&mut self) {
+    /// Tells the daemon which ports of the host programs of the guest want. Only one that is there: nobody else could answer.
+    pub(in crate::worker) fn tell_dials(&mut self) {
+        if !std::mem::take(&mut self.dialed) {
+            return;
+        }
         let dials = self.machine().map(Machine::take_dials).unwrap_or_default();
         for (alias, Dial { number, port }) in dials {
             self.push(Event::SocketDialed { alias, number, port });
