@@ -124,7 +124,7 @@ impl Chains {
         self.needs.retain(|need| need.snapshot.as_ref() != Some(name));
         let mut work = Vec::new();
         for target in snapshot.external_disks() {
-            let mut base = real(&image_of(snapshot, target)?);
+            let mut base = real(&image_of(name, snapshot.domain.as_ref(), target)?);
             while let Some(into) = self.merged.get(&base) {
                 base.clone_from(into);
             }
@@ -238,14 +238,13 @@ impl Chains {
     }
 }
 
-/// The image of a disk at the time of a snapshot.
-pub(super) fn image_of(snapshot: &Snapshot, name: &str) -> Result<PathBuf, Error> {
-    let disk = snapshot.domain.as_ref().and_then(|config| find_disk(config, name));
-    let path = disk.and_then(|disk| disk.source.path()).map(PathBuf::from);
+/// The image of a disk at the time of a snapshot, of what the domain was then, with its volumes found.
+pub(super) fn image_of(snapshot: &str, then: Option<&DomainConfig>, disk: &str) -> Result<PathBuf, Error> {
+    let found = then.and_then(|config| find_disk(config, disk));
+    let path = found.and_then(|disk| disk.source.path()).map(PathBuf::from);
     path.ok_or_else(|| {
         let message = format!(
-            "snapshot '{}' does not say which image disk '{name}' had; what is kept of it is not whole",
-            snapshot.name
+            "snapshot '{snapshot}' does not say which image disk '{disk}' had; what is kept of it is not whole"
         );
         Error::new(ErrorCode::WrongState, message)
             .with_hint("what is kept of it goes with 'reeve domain snapshot-delete --metadata'")

@@ -162,7 +162,8 @@ impl Actions {
             true => Vec::new(),
             false => {
                 let (now, others) =
-                    (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid));
+                    (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid).await?);
+                let kept = self.find_images(&subject.name, &kept).await?;
                 blocking(move || Ok(Chains::find(&now, &others, &kept)?.left_by(&before))).await?
             }
         };
@@ -177,8 +178,10 @@ impl Actions {
         definition: &DomainConfig,
     ) -> Result<Vec<Overlay>, Error> {
         let mut overlays = Vec::new();
+        // What is not known of then is not what it is now.
+        let known = snapshot.domain.is_some().then_some(then);
         for target in snapshot.external_disks() {
-            let base = image_of(snapshot, target)?;
+            let base = image_of(&snapshot.name, known, target)?;
             if !base.exists() {
                 let message = format!("'{}' of snapshot '{}' is not there", base.display(), snapshot.name);
                 return Err(Error::new(ErrorCode::WrongState, message).with_hint(
