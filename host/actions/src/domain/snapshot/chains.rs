@@ -80,8 +80,9 @@ impl Chains {
         let mut chains = Self::default();
         for config in others {
             for (path, format) in config.devices.disks.iter().filter_map(image) {
-                // One that can't be read is on nothing.
-                let images = chain(&real(&path), format).unwrap_or_default();
+                let path = real(&path);
+                // One that can't be read is on nothing that is known.
+                let images = chain(&path, format).unwrap_or_else(|_| vec![(path, format)]);
                 chains.foreign.extend(images.into_iter().map(|(image, _)| (image, config.name.clone())));
             }
         }
@@ -93,7 +94,9 @@ impl Chains {
             }
         }
         for Kept { snapshot, .. } in kept {
-            let disks = snapshot.domain.iter().flat_map(|config| &config.devices.disks);
+            // What it goes back to may be on other images than the machine was.
+            let configs = snapshot.domain.iter().chain(&snapshot.inactive);
+            let disks = configs.flat_map(|config| &config.devices.disks);
             for disk in disks.filter(is_wanted) {
                 chains.add(disk, Some(&snapshot.name))?;
             }
