@@ -427,9 +427,10 @@ impl Step<Revert> for Definition {
             }
         }
         actions.keep(revert.uuid, &kept).await?;
+        actions.discard_managed(revert.uuid).await?;
+        // The last that can fail: whoever takes this back removes the new images.
         let (actor, config) = (revert.actor.clone(), revert.definition.clone());
-        actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await?;
-        actions.discard_managed(revert.uuid).await.map(drop)
+        actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {
