@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use reeve_domain::Request;
 use reeve_model::migration::MigrationStage;
 use reeve_model::{Actor, Error, ErrorCode, StateReason};
 use reeve_store::{DomainRow, JournalRow, JournalState};
@@ -79,7 +80,11 @@ impl Actions {
     /// Starts every domain that is started with the host; the errors by name. Failing ones do not stop the others.
     pub async fn start_all(self: &Arc<Self>) -> Vec<(String, Error)> {
         let mut failed = Vec::new();
-        for row in self.domains.list().into_iter().filter(|row| row.autostart && !row.state.is_active()) {
+        let rows = self.domains.list().into_iter().filter(|row| row.autostart && !row.state.is_active());
+        // Nobody waits for one whose interrupted operation is still being finished, which may take hours.
+        let (free, busy): (Vec<_>, Vec<_>) =
+            rows.partition(|row| self.domains.try_begin(Actor::Daemon, row.uuid, Request::Start).is_ok());
+        for row in free.into_iter().chain(busy) {
             if let Err(error) = self.start(&Actor::Daemon, &row.name).await {
                 tracing::warn!(domain = row.name, %error, "could not be started with the host");
                 failed.push((row.name, error));
