@@ -185,11 +185,24 @@ impl Actions {
     async fn replace_disk(&self, uuid: Uuid, actor: &Actor, merge: &Merge) -> Result<(), Error> {
         let Some(definition) = self.domains.definition(uuid).map_err(explain)? else { return Ok(()) };
         let mut config = definition.as_ref().clone();
+        self.name_by_path(&mut config, &merge.top).await;
         if rename(&mut config, merge) {
             let actor = actor.clone();
             return self.definitions(move |definitions| definitions.keep(&actor, config, None)).await;
         }
         Ok(())
+    }
+
+    /// Disks that have an image as a volume say where that is.
+    async fn name_by_path(&self, config: &mut DomainConfig, image: &Path) {
+        for disk in &mut config.devices.disks {
+            let mut found = disk.clone();
+            // One that can't be found is another: this image was found before.
+            let is_found = self.find_disk(&config.name, &mut found).await.is_ok();
+            if is_found && found.source.path().is_some_and(|path| real(Path::new(path)) == image) {
+                *disk = found;
+            }
+        }
     }
 
     /// What is kept of snapshots names the lower image in the place of the upper one.
@@ -199,6 +212,7 @@ impl Actions {
         for kept in &mut kept {
             let snapshot = &mut kept.snapshot;
             for config in [&mut snapshot.domain, &mut snapshot.inactive].into_iter().flatten() {
+                self.name_by_path(config, &merge.top).await;
                 changed |= rename(config, merge);
             }
         }
