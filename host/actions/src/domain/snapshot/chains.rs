@@ -148,8 +148,7 @@ impl Chains {
         let top = match (above.as_slice(), own) {
             ([], Some(_)) => return Ok(Vec::new()),
             ([], None) => {
-                // One that was there before all snapshots stays.
-                let goes = self.made.contains(&base) && !self.foreign.contains_key(&base) && base.exists();
+                let goes = self.is_made(&base) && !self.foreign.contains_key(&base) && base.exists();
                 return Ok(match goes {
                     true => {
                         self.layers.remove(&base);
@@ -217,7 +216,7 @@ impl Chains {
         let bases = bases.iter().map(|base| Need { snapshot: None, path: real(base) });
         self.needs.extend(bases);
         // Nor does anything go that somebody has put an image of their own on.
-        let foreign = self.layers.keys().filter(|image| !self.made.contains(*image));
+        let foreign = self.layers.keys().filter(|image| !self.is_made(image));
         let foreign = foreign.map(|path| Need { snapshot: None, path: path.clone() }).collect::<Vec<_>>();
         self.needs.extend(foreign);
         let mut needed = BTreeSet::new();
@@ -228,10 +227,14 @@ impl Chains {
                 next = self.layers.get(path).and_then(|layer| layer.below.as_ref());
             }
         }
-        let (made, foreign) = (self.made, self.foreign);
-        let is_left =
-            |image: &PathBuf| made.contains(image) && !needed.contains(image) && !foreign.contains_key(image);
-        self.layers.into_keys().filter(is_left).collect()
+        let is_left = |image: &&PathBuf| !needed.contains(*image) && !self.foreign.contains_key(*image);
+        self.layers.keys().filter(is_left).cloned().collect()
+    }
+
+    /// Whether an image was made for a snapshot. One that was there before stays, and what somebody wrote into a document does not make a
+    /// file one: what was made is put on another image.
+    fn is_made(&self, image: &Path) -> bool {
+        self.made.contains(image) && self.layers.get(image).is_some_and(|layer| layer.below.is_some())
     }
 
     /// Images that are put on one.
