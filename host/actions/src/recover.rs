@@ -159,9 +159,11 @@ fn meant_end(row: &JournalRow) -> Option<(Uuid, StateReason)> {
             let dump: domain::Dump = serde_json::from_str(&row.data).ok()?;
             Some((dump.ends(&row.step)?, StateReason::Dumped))
         }
-        domain::Destroy::KIND | domain::Revert::KIND => {
-            Some((row.subject.parse().ok()?, StateReason::Destroyed))
+        domain::Revert::KIND => {
+            let revert: domain::Revert = serde_json::from_str(&row.data).ok()?;
+            Some((revert.ends(&row.step)?, StateReason::Destroyed))
         }
+        domain::Destroy::KIND => Some((row.subject.parse().ok()?, StateReason::Destroyed)),
         _ => None,
     }
 }
@@ -209,5 +211,14 @@ mod tests {
         assert_eq!(halted, Some((uuid, StateReason::Destroyed)));
         assert_eq!(ends("domain-snapshot", "machine", snapshot(true)), None, "it may be taken back");
         assert_eq!(ends("domain-snapshot", "go-on", snapshot(false)), None);
+        let xml =
+            "<domain type='sim'><name>web</name><memory>65536</memory><os><type>hvm</type></os></domain>";
+        let definition = document::parse(xml, false).unwrap().config;
+        let revert = serde_json::json!({
+            "uuid": uuid, "name": "one", "taken": 7, "disks": [], "definition": definition, "actor": Actor::Daemon,
+        });
+        assert_eq!(ends("domain-revert", "", revert.clone()), None, "nothing was done");
+        assert_eq!(ends("domain-revert", "files", revert.clone()), None, "it runs on meanwhile");
+        assert_eq!(ends("domain-revert", "disks", revert), Some((uuid, StateReason::Destroyed)));
     }
 }

@@ -314,6 +314,14 @@ pub(crate) struct Revert {
     turn: Option<Turn>,
 }
 
+impl Revert {
+    /// The domain that it was ending at a step when it was interrupted, if it was.
+    pub fn ends(&self, step: &str) -> Option<Uuid> {
+        let was_asked = !step.is_empty() && step != Files.name();
+        was_asked.then_some(self.uuid)
+    }
+}
+
 impl Operation for Revert {
     const KIND: &'static str = "domain-revert";
 
