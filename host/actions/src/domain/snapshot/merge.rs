@@ -20,7 +20,8 @@ use reeve_sys::open::{ImageAccess, Sharing};
 use uuid::Uuid;
 
 use super::chains::{Merge, Work, chain, image, real};
-use super::images::{reference, sync_directory};
+use super::images::reference;
+use super::remove_file;
 use crate::error::explain;
 use crate::{Actions, blocking};
 
@@ -62,15 +63,11 @@ impl Actions {
                 blocking(move || put_on(&merge)).await
             }
             Work::Remove(path) => {
-                blocking(move || {
-                    let removed = std::fs::remove_file(&path).and_then(|()| sync_directory(&path));
-                    if let Err(error) = removed {
-                        // It is only in the way.
-                        tracing::warn!(path = %path.display(), %error, "an image that nobody needs could not be removed");
-                    }
-                    Ok(())
-                })
-                .await
+                if let Err(error) = remove_file(Some(path)).await {
+                    // It is only in the way.
+                    tracing::warn!(%error, "an image that nobody needs is left");
+                }
+                Ok(())
             }
         }
     }
