@@ -133,6 +133,13 @@ impl Actions {
             match job.map(|job| (job.state, job.error)) {
                 Some((BlockJobState::Completed, _)) => return Ok(()),
                 Some((BlockJobState::Ready, _)) if active => return Ok(()),
+                Some((BlockJobState::Running | BlockJobState::Ready, _)) if turn.is_to_be_destroyed() => {
+                    // One that has just ended needs no end.
+                    let _ = turn.demand_block_job(&merge.target, BlockJobDemand::Cancel).await;
+                    let message = format!("disk '{}': the domain is to be ended by force", merge.target);
+                    let hint = "delete the snapshot again when that is done";
+                    return Err(Error::new(ErrorCode::Busy, message).with_hint(hint));
+                }
                 Some((BlockJobState::Running | BlockJobState::Ready, _)) => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
