@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use reeve_domain::Request;
 use reeve_model::migration::MigrationStage;
 use reeve_model::{Actor, Error, ErrorCode, StateReason};
 use reeve_store::{DomainRow, JournalRow, JournalState};
@@ -79,7 +80,11 @@ impl Actions {
     /// Starts every domain that is started with the host; the errors by name. Failing ones do not stop the others.
     pub async fn start_all(self: &Arc<Self>) -> Vec<(String, Error)> {
         let mut failed = Vec::new();
-        for row in self.domains.list().into_iter().filter(|row| row.autostart && !row.state.is_active()) {
+        let rows = self.domains.list().into_iter().filter(|row| row.autostart && !row.state.is_active());
+        // Nobody waits for one whose interrupted operation is still being finished, which may take hours.
+        let (free, busy): (Vec<_>, Vec<_>) =
+            rows.partition(|row| self.domains.try_begin(Actor::Daemon, row.uuid, Request::Start).is_ok());
+        for row in free.into_iter().chain(busy) {
             if let Err(error) = self.start(&Actor::Daemon, &row.name).await {
                 tracing::warn!(domain = row.name, %error, "could not be started with the host");
                 failed.push((row.name, error));
@@ -154,9 +159,11 @@ fn meant_end(row: &JournalRow) -> Option<(Uuid, StateReason)> {
             let dump: domain::Dump = serde_json::from_str(&row.data).ok()?;
             Some((dump.ends(&row.step)?, StateReason::Dumped))
         }
-        domain::Destroy::KIND | domain::Revert::KIND => {
-            Some((row.subject.parse().ok()?, StateReason::Destroyed))
+        domain::Revert::KIND => {
+            let revert: domain::Revert = serde_json::from_str(&row.data).ok()?;
+            Some((revert.ends(&row.step)?, StateReason::Destroyed))
         }
+        domain::Destroy::KIND => Some((row.subject.parse().ok()?, StateReason::Destroyed)),
         _ => None,
     }
 }
@@ -204,5 +211,14 @@ mod tests {
         assert_eq!(halted, Some((uuid, StateReason::Destroyed)));
         assert_eq!(ends("domain-snapshot", "machine", snapshot(true)), None, "it may be taken back");
         assert_eq!(ends("domain-snapshot", "go-on", snapshot(false)), None);
+        let xml =
+            "<domain type='sim'><name>web</name><memory>65536</memory><os><type>hvm</type></os></domain>";
+        let definition = document::parse(xml, false).unwrap().config;
+        let revert = serde_json::json!({
+            "uuid": uuid, "name": "one", "taken": 7, "disks": [], "definition": definition, "actor": Actor::Daemon,
+        });
+        assert_eq!(ends("domain-revert", "", revert.clone()), None, "nothing was done");
+        assert_eq!(ends("domain-revert", "files", revert.clone()), None, "it runs on meanwhile");
+        assert_eq!(ends("domain-revert", "disks", revert), Some((uuid, StateReason::Destroyed)));
     }
 }

@@ -193,6 +193,11 @@ impl Admission {
         None
     }
 
+    /// Whether such a request waits.
+    pub fn waits(&self, request: Request) -> bool {
+        self.waiting.iter().any(|(_, waiting)| *waiting == request)
+    }
+
     /// The request that runs.
     pub fn running(&self) -> Option<Request> {
         self.running.map(|(_, request)| request)
@@ -239,6 +244,7 @@ mod tests {
         let (start, _) = waits(&mut admission, Request::Start);
         let (destroy, dropped) = waits(&mut admission, Request::Destroy);
         assert_eq!(dropped, [shutdown]);
+        assert!(admission.waits(Request::Destroy) && !admission.waits(Request::Shutdown));
         assert_eq!(admission.leave(suspend), Some(destroy));
         assert_eq!(admission.leave(destroy), Some(start));
         assert_eq!(admission.leave(start), None);

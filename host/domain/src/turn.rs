@@ -79,6 +79,11 @@ impl Turn {
         phase.permits(request).map_err(|sentence| self.wrong_state(sentence))
     }
 
+    /// Whether somebody waits for this turn to end so that the domain is ended by force. What takes long and can be done again gives up then.
+    pub fn is_to_be_destroyed(&self) -> bool {
+        self.entry.lock().admission.waits(Request::Destroy)
+    }
+
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
         self.bring_up(options, Origin::Kernel).await

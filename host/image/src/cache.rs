@@ -109,7 +109,7 @@ impl Direct {
         let mut bounce = self.bounce(buffer.len());
         while done < buffer.len() {
             let (start, skip, length) = self.blocks(offset + done as u64, buffer.len() - done);
-            let there = read_some(file, &mut bounce.bytes()[..length], start)?;
+            let there = read_some(file, &mut bounce.bytes()[..length], start, self.block)?;
             let Some(got) = there.checked_sub(skip).filter(|got| *got > 0) else { break };
             let part = got.min(buffer.len() - done);
             buffer[done..done + part].copy_from_slice(&bounce.bytes()[skip..skip + part]);
@@ -138,7 +138,7 @@ impl Direct {
                 write_all(file, to, start, durable)?;
             } else {
                 let _alone = self.edges.write().unwrap_or_else(PoisonError::into_inner);
-                let there = read_some(file, to, start)?;
+                let there = read_some(file, to, start, self.block)?;
                 to[there..].fill(0);
                 to[skip..skip + part].copy_from_slice(from);
                 write_all(file, to, start, durable)?;
@@ -167,14 +167,23 @@ impl Direct {
 }
 
 /// Reads whole blocks until the buffer is full or the file ends.
-fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buffer, offset) {
+fn read_some(file: &File, buffer: &mut [u8], offset: u64, block: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => {
+                done += count;
+                // Less than whole blocks is the end of the file; there is no going on from there.
+                if !(count as u64).is_multiple_of(block) {
+                    break;
+                }
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Less than whole blocks is the end of the file; a regular file gives no other.
-            done => return done,
+            Err(error) => return Err(error),
         }
     }
+    Ok(done)
 }
 
 /// Memory that begins where O_DIRECT wants it.

@@ -10,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::faults::begin;
 use crate::lab::{Lab, entries};
-use crate::snapshots::{Mark, killed_after, lab, names, off, revert, snapshot};
+use crate::snapshots::{Mark, document, killed_after, lab, names, off, revert, snapshot};
 use crate::{Outcome, PATIENCE};
 
 fn delete(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
@@ -166,6 +166,42 @@ fn children_go_with_it_or_alone_or_are_forgotten() -> Outcome {
     delete(&lab, "one", &["--metadata"])?.ok();
     assert_eq!((names(&lab)?.as_str(), images(&lab)?), ("", files));
     marks[0].disks_are_back(&lab)
+}
+
+#[test]
+fn images_of_then_may_be_volumes() -> Outcome {
+    let lab = lab()?;
+    let place = lab.place.path().display().to_string();
+    lab.reeve(&["pool", "define-as", "place", "dir", "-", "-", "-", "-", &place])?.ok();
+    lab.reeve(&["pool", "start", "place"])?.ok();
+    let volume =
+        "<disk type='volume'><driver name='qemu' type='qcow2'/><source pool='place' volume='a.qcow2'/>";
+    let file = format!(
+        "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{}'/>",
+        lab.file("a.qcow2")
+    );
+    let document = document(&lab);
+    assert!(document.contains(&file), "{document}");
+    lab.define(&document.replace(&file, volume))?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let then = Mark::make(&lab, 0x1000)?;
+    snapshot(&lab, "one", &["--disk-only"])?.ok();
+    Mark::make(&lab, 0x2000)?;
+    revert(&lab, "one", &["--running", "--force"])?.ok();
+    then.disks_are_back(&lab)?;
+    let now = Mark::make(&lab, 0x3000)?;
+    // A domain that is off has it as a volume too.
+    let disk = format!("{volume}<target dev='vda' bus='virtio'/></disk>");
+    lab.define(&lab.document("other").replace(&lab.disk("vda"), &disk))?;
+    let said = delete(&lab, "one", &[])?.fails(6);
+    assert!(said.contains("domain 'other' has the image"), "{said}");
+    lab.reeve(&["domain", "undefine", "other"])?.ok();
+    delete(&lab, "one", &[])?.ok();
+    now.disks_are_back(&lab)?;
+    assert_eq!((names(&lab)?.as_str(), image(&lab)?.as_str()), ("", "a.qcow2"));
+    off(&lab)?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    now.disks_are_back(&lab)
 }
 
 #[test]

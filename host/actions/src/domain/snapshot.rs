@@ -17,9 +17,11 @@ mod redefine;
 mod revert;
 mod take;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use reeve_model::domain::DomainConfig;
+use reeve_model::domain_disk::DomainDisk;
 use reeve_model::snapshot::{Snapshot, SnapshotRow};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_store::DomainSnapshotRow;
@@ -112,15 +114,45 @@ impl Actions {
         Ok(now)
     }
 
-    /// What all other domains have; images of theirs are not touched.
-    fn images_of_others(&self, uuid: Uuid) -> Vec<DomainConfig> {
-        let others = self.domains.list().into_iter().map(|row| row.uuid).filter(|other| *other != uuid);
-        let configs = others.flat_map(|other| {
-            let live = self.domains.snapshot(other).ok().map(|found| found.config);
+    /// What all other domains and their snapshots have; images of theirs are not touched.
+    async fn images_of_others(&self, uuid: Uuid) -> Result<Vec<DomainConfig>, Error> {
+        let mut configs = Vec::new();
+        for other in self.domains.list().into_iter().map(|row| row.uuid) {
+            if other == uuid {
+                continue;
+            }
+            configs.extend(self.domains.snapshot(other).ok().map(|found| found.config));
             let definition = self.domains.definition(other).ok().flatten();
-            live.into_iter().chain(definition.map(|definition| definition.as_ref().clone()))
-        });
-        configs.collect()
+            configs.extend(definition.map(|definition| definition.as_ref().clone()));
+            for Kept { snapshot, .. } in self.kept(other).await? {
+                configs.extend(snapshot.domain.into_iter().chain(snapshot.inactive));
+            }
+        }
+        for config in &mut configs {
+            for disk in &mut config.devices.disks {
+                // What can't be found nobody has.
+                let _ = self.find_disk(&config.name, disk).await;
+            }
+        }
+        Ok(configs)
+    }
+
+    /// The same snapshots, whose external disks say where their volumes are.
+    async fn find_images(&self, domain: &str, kept: &[Kept]) -> Result<Vec<Kept>, Error> {
+        let external = kept.iter().flat_map(|kept| kept.snapshot.external_disks());
+        let external: BTreeSet<String> = external.map(str::to_owned).collect();
+        let mut kept = kept.to_vec();
+        for Kept { snapshot, .. } in &mut kept {
+            for config in [&mut snapshot.domain, &mut snapshot.inactive].into_iter().flatten() {
+                for disk in &mut config.devices.disks {
+                    let shown = DomainDisk::from(&*disk);
+                    if external.iter().any(|name| shown.is_named(name)) {
+                        self.find_disk(domain, disk).await?;
+                    }
+                }
+            }
+        }
+        Ok(kept)
     }
 
     /// Keeps these snapshots of a domain, and no others.

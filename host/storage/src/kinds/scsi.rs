@@ -66,8 +66,9 @@ fn number(adapter: &Adapter) -> Result<u32, String> {
     }
     let name = adapter.name.as_deref().unwrap_or_default();
     let digits = name.strip_prefix("scsi_").unwrap_or(name).strip_prefix("host");
-    let number = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    number.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
+    let number =
+        digits.and_then(|digits| digits.parse::<u32>().ok().filter(|number| number.to_string() == digits));
+    number.ok_or_else(|| {
         format!("'{name}' names no SCSI adapter; write <adapter name='host5'/> for what is /sys/class/scsi_host/host5")
     })
 }
@@ -161,7 +162,7 @@ mod tests {
         for name in ["host5", "scsi_host5"] {
             assert_eq!(number(&named(name)), Ok(5));
         }
-        for name in ["", "host", "hostx", "5", "host-1", "../host5", "host5/scan"] {
+        for name in ["", "host", "hostx", "5", "host-1", "host05", "host+5", "../host5", "host5/scan"] {
             assert!(number(&named(name)).unwrap_err().contains("names no SCSI adapter"), "{name}");
         }
         let fibre = Adapter { kind: Some("fc_host".to_owned()), ..named("host5") };

@@ -80,8 +80,9 @@ impl Chains {
         let mut chains = Self::default();
         for config in others {
             for (path, format) in config.devices.disks.iter().filter_map(image) {
-                // One that can't be read is on nothing.
-                let images = chain(&real(&path), format).unwrap_or_default();
+                let path = real(&path);
+                // One that can't be read is on nothing that is known.
+                let images = chain(&path, format).unwrap_or_else(|_| vec![(path, format)]);
                 chains.foreign.extend(images.into_iter().map(|(image, _)| (image, config.name.clone())));
             }
         }
@@ -93,7 +94,9 @@ impl Chains {
             }
         }
         for Kept { snapshot, .. } in kept {
-            let disks = snapshot.domain.iter().flat_map(|config| &config.devices.disks);
+            // What it goes back to may be on other images than the machine was.
+            let configs = snapshot.domain.iter().chain(&snapshot.inactive);
+            let disks = configs.flat_map(|config| &config.devices.disks);
             for disk in disks.filter(is_wanted) {
                 chains.add(disk, Some(&snapshot.name))?;
             }
@@ -124,7 +127,7 @@ impl Chains {
         self.needs.retain(|need| need.snapshot.as_ref() != Some(name));
         let mut work = Vec::new();
         for target in snapshot.external_disks() {
-            let mut base = real(&image_of(snapshot, target)?);
+            let mut base = real(&image_of(name, snapshot.domain.as_ref(), target)?);
             while let Some(into) = self.merged.get(&base) {
                 base.clone_from(into);
             }
@@ -145,8 +148,7 @@ impl Chains {
         let top = match (above.as_slice(), own) {
             ([], Some(_)) => return Ok(Vec::new()),
             ([], None) => {
-                // One that was there before all snapshots stays.
-                let goes = self.made.contains(&base) && !self.foreign.contains_key(&base) && base.exists();
+                let goes = self.is_made(&base) && !self.foreign.contains_key(&base) && base.exists();
                 return Ok(match goes {
                     true => {
                         self.layers.remove(&base);
@@ -214,7 +216,7 @@ impl Chains {
         let bases = bases.iter().map(|base| Need { snapshot: None, path: real(base) });
         self.needs.extend(bases);
         // Nor does anything go that somebody has put an image of their own on.
-        let foreign = self.layers.keys().filter(|image| !self.made.contains(*image));
+        let foreign = self.layers.keys().filter(|image| !self.is_made(image));
         let foreign = foreign.map(|path| Need { snapshot: None, path: path.clone() }).collect::<Vec<_>>();
         self.needs.extend(foreign);
         let mut needed = BTreeSet::new();
@@ -225,10 +227,14 @@ impl Chains {
                 next = self.layers.get(path).and_then(|layer| layer.below.as_ref());
             }
         }
-        let (made, foreign) = (self.made, self.foreign);
-        let is_left =
-            |image: &PathBuf| made.contains(image) && !needed.contains(image) && !foreign.contains_key(image);
-        self.layers.into_keys().filter(is_left).collect()
+        let is_left = |image: &&PathBuf| !needed.contains(*image) && !self.foreign.contains_key(*image);
+        self.layers.keys().filter(is_left).cloned().collect()
+    }
+
+    /// Whether an image was made for a snapshot. One that was there before stays, and what somebody wrote into a document does not make a
+    /// file one: what was made is put on another image.
+    fn is_made(&self, image: &Path) -> bool {
+        self.made.contains(image) && self.layers.get(image).is_some_and(|layer| layer.below.is_some())
     }
 
     /// Images that are put on one.
@@ -238,14 +244,13 @@ impl Chains {
     }
 }
 
-/// The image of a disk at the time of a snapshot.
-pub(super) fn image_of(snapshot: &Snapshot, name: &str) -> Result<PathBuf, Error> {
-    let disk = snapshot.domain.as_ref().and_then(|config| find_disk(config, name));
-    let path = disk.and_then(|disk| disk.source.path()).map(PathBuf::from);
+/// The image of a disk at the time of a snapshot, of what the domain was then, with its volumes found.
+pub(super) fn image_of(snapshot: &str, then: Option<&DomainConfig>, disk: &str) -> Result<PathBuf, Error> {
+    let found = then.and_then(|config| find_disk(config, disk));
+    let path = found.and_then(|disk| disk.source.path()).map(PathBuf::from);
     path.ok_or_else(|| {
         let message = format!(
-            "snapshot '{}' does not say which image disk '{name}' had; what is kept of it is not whole",
-            snapshot.name
+            "snapshot '{snapshot}' does not say which image disk '{disk}' had; what is kept of it is not whole"
         );
         Error::new(ErrorCode::WrongState, message)
             .with_hint("what is kept of it goes with 'reeve domain snapshot-delete --metadata'")

@@ -95,11 +95,13 @@ impl Actions {
         if !doomed.iter().any(|one| is_external(&one.name)) {
             return Ok(());
         }
-        let (now, others) = (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid));
-        let all = kept.to_vec();
+        let (now, others) =
+            (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid).await?);
+        let kept = self.find_images(&subject.name, kept).await?;
+        let all = kept.clone();
         let mut chains = blocking(move || Chains::find(&now, &others, &all)).await?;
         for one in doomed {
-            let snapshot = find(subject, kept, &one.name)?.snapshot.clone();
+            let snapshot = find(subject, &kept, &one.name)?.snapshot.clone();
             let (after, work) = blocking(move || {
                 let work = chains.delete(&snapshot)?;
                 Ok((chains, work))

@@ -20,7 +20,8 @@ use reeve_sys::open::{ImageAccess, Sharing};
 use uuid::Uuid;
 
 use super::chains::{Merge, Work, chain, image, real};
-use super::images::{reference, sync_directory};
+use super::images::reference;
+use super::remove_file;
 use crate::error::explain;
 use crate::{Actions, blocking};
 
@@ -62,15 +63,11 @@ impl Actions {
                 blocking(move || put_on(&merge)).await
             }
             Work::Remove(path) => {
-                blocking(move || {
-                    let removed = std::fs::remove_file(&path).and_then(|()| sync_directory(&path));
-                    if let Err(error) = removed {
-                        // It is only in the way.
-                        tracing::warn!(path = %path.display(), %error, "an image that nobody needs could not be removed");
-                    }
-                    Ok(())
-                })
-                .await
+                if let Err(error) = remove_file(Some(path)).await {
+                    // It is only in the way.
+                    tracing::warn!(%error, "an image that nobody needs is left");
+                }
+                Ok(())
             }
         }
     }
@@ -136,6 +133,13 @@ impl Actions {
             match job.map(|job| (job.state, job.error)) {
                 Some((BlockJobState::Completed, _)) => return Ok(()),
                 Some((BlockJobState::Ready, _)) if active => return Ok(()),
+                Some((BlockJobState::Running | BlockJobState::Ready, _)) if turn.is_to_be_destroyed() => {
+                    // One that has just ended needs no end.
+                    let _ = turn.demand_block_job(&merge.target, BlockJobDemand::Cancel).await;
+                    let message = format!("disk '{}': the domain is to be ended by force", merge.target);
+                    let hint = "delete the snapshot again when that is done";
+                    return Err(Error::new(ErrorCode::Busy, message).with_hint(hint));
+                }
                 Some((BlockJobState::Running | BlockJobState::Ready, _)) => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
@@ -185,11 +189,24 @@ impl Actions {
     async fn replace_disk(&self, uuid: Uuid, actor: &Actor, merge: &Merge) -> Result<(), Error> {
         let Some(definition) = self.domains.definition(uuid).map_err(explain)? else { return Ok(()) };
         let mut config = definition.as_ref().clone();
+        self.name_by_path(&mut config, &merge.top).await;
         if rename(&mut config, merge) {
             let actor = actor.clone();
             return self.definitions(move |definitions| definitions.keep(&actor, config, None)).await;
         }
         Ok(())
+    }
+
+    /// Disks that have an image as a volume say where that is.
+    async fn name_by_path(&self, config: &mut DomainConfig, image: &Path) {
+        for disk in &mut config.devices.disks {
+            let mut found = disk.clone();
+            // One that can't be found is another: this image was found before.
+            let is_found = self.find_disk(&config.name, &mut found).await.is_ok();
+            if is_found && found.source.path().is_some_and(|path| real(Path::new(path)) == image) {
+                *disk = found;
+            }
+        }
     }
 
     /// What is kept of snapshots names the lower image in the place of the upper one.
@@ -199,6 +216,7 @@ impl Actions {
         for kept in &mut kept {
             let snapshot = &mut kept.snapshot;
             for config in [&mut snapshot.domain, &mut snapshot.inactive].into_iter().flatten() {
+                self.name_by_path(config, &merge.top).await;
                 changed |= rename(config, merge);
             }
         }

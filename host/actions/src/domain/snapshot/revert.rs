@@ -162,7 +162,8 @@ impl Actions {
             true => Vec::new(),
             false => {
                 let (now, others) =
-                    (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid));
+                    (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid).await?);
+                let kept = self.find_images(&subject.name, &kept).await?;
                 blocking(move || Ok(Chains::find(&now, &others, &kept)?.left_by(&before))).await?
             }
         };
@@ -177,8 +178,10 @@ impl Actions {
         definition: &DomainConfig,
     ) -> Result<Vec<Overlay>, Error> {
         let mut overlays = Vec::new();
+        // What is not known of then is not what it is now.
+        let known = snapshot.domain.is_some().then_some(then);
         for target in snapshot.external_disks() {
-            let base = image_of(snapshot, target)?;
+            let base = image_of(&snapshot.name, known, target)?;
             if !base.exists() {
                 let message = format!("'{}' of snapshot '{}' is not there", base.display(), snapshot.name);
                 return Err(Error::new(ErrorCode::WrongState, message).with_hint(
@@ -311,6 +314,14 @@ pub(crate) struct Revert {
     turn: Option<Turn>,
 }
 
+impl Revert {
+    /// The domain that it was ending at a step when it was interrupted, if it was.
+    pub fn ends(&self, step: &str) -> Option<Uuid> {
+        let was_asked = !step.is_empty() && step != Files.name();
+        was_asked.then_some(self.uuid)
+    }
+}
+
 impl Operation for Revert {
     const KIND: &'static str = "domain-revert";
 
@@ -424,9 +435,10 @@ impl Step<Revert> for Definition {
             }
         }
         actions.keep(revert.uuid, &kept).await?;
+        actions.discard_managed(revert.uuid).await?;
+        // The last that can fail: whoever takes this back removes the new images.
         let (actor, config) = (revert.actor.clone(), revert.definition.clone());
-        actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await?;
-        actions.discard_managed(revert.uuid).await.map(drop)
+        actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {
