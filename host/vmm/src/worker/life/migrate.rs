@@ -360,7 +360,7 @@ impl Life {
         });
         match &self.state {
             State::Paused(_, PauseReason::Migrating { .. }) => Ok(()),
-            _ => Err(GuestError("the guest has ended".to_owned())),
+            _ => Err(GuestError("the guest has ended or suspended itself".to_owned())),
         }
     }
 
