@@ -426,7 +426,7 @@ impl Life {
         let stopped = stop.is_some();
         stop.into_iter().for_each(|stop| self.guest_stopped(stop));
         if happened.wake {
-            self.woken_by_itself();
+            self.wake_if_due();
         }
         stopped
     }

@@ -199,6 +199,7 @@ impl Life {
             }),
         }
         self.push(Event::SaveEnded { bytes, failure });
+        self.wake_if_due();
     }
 
     fn paused_because(&mut self, reason: PauseReason) {
