@@ -59,6 +59,9 @@ pub(super) struct Life {
     stopped_late: Option<GuestStop>,
     /// What it let go of then.
     ejected_late: Vec<Ejected>,
+    /// What the guest has set its clock to and nobody was told yet, and when somebody was last.
+    clock_untold: Option<i64>,
+    clock_told: Option<Instant>,
     /// Says that a guest that came here has run.
     witness: Option<File>,
     pub(super) history: History,
@@ -96,6 +99,8 @@ impl Life {
             jobs_moved: false,
             stopped_late: None,
             ejected_late: Vec::new(),
+            clock_untold: None,
+            clock_told: None,
             witness: None,
             history: History::default(),
             fresh: Vec::new(),
@@ -461,6 +466,7 @@ impl Life {
     }
 
     fn end(&mut self, end: End) {
+        self.tell_clock(true);
         self.last_stats = self.stats();
         self.migration = None;
         self.drop_jobs();

@@ -350,6 +350,7 @@ impl Life {
                 break;
             }
         }
+        self.tell_clock(true);
         self.leaving()?.quiesce();
         self.replace(|state| match state {
             State::Running(machine) | State::Paused(machine, PauseReason::Asked) => {

@@ -86,6 +86,7 @@ impl Life {
         self.machine()?.pause();
         // What the guest did to itself before it stood counts first.
         self.attend();
+        self.tell_clock(true);
         // It may have ended by that.
         self.machine()?;
         let stood = match &self.state {
