@@ -394,7 +394,7 @@ impl Life {
         self.machine().map_or_else(|_| self.last_stats.clone(), Machine::stats)
     }
 
-    /// Deals with what the machine reported. True when the guest came to a stop.
+    /// Deals with what the machine reported. True when the guest came to a stop or was woken: who wants it to stand looks again.
     pub(super) fn attend(&mut self) -> bool {
         let happened = self.signals.take();
         let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
@@ -430,10 +430,8 @@ impl Life {
         }
         let stopped = stop.is_some();
         stop.into_iter().for_each(|stop| self.guest_stopped(stop));
-        if happened.wake {
-            self.wake_if_due();
-        }
-        stopped
+        let woke = happened.wake && self.wake_if_due();
+        stopped || woke
     }
 
     fn guest_stopped(&mut self, stop: GuestStop) {

@@ -83,9 +83,13 @@ impl Life {
         let [fd] = <[OwnedFd; 1]>::try_from(fds)
             .map_err(|_| Failure::new(ErrorCode::BadRequest, "it takes one descriptor"))?;
         self.attend();
-        self.machine()?.pause();
-        // What the guest did to itself before it stood counts first.
-        self.attend();
+        loop {
+            self.machine()?.pause();
+            // What the guest did to itself before it stood counts first, and may let it run again.
+            if !self.attend() {
+                break;
+            }
+        }
         self.tell_clock(true);
         // It may have ended by that.
         self.machine()?;

@@ -40,13 +40,12 @@ impl Life {
     }
 
     /// Wakes a suspended guest if something has happened that it wants to be woken by; one whose memory is being dumped waits for the end
-    /// of that.
-    pub(super) fn wake_if_due(&mut self) {
+    /// of that. True when it has.
+    pub(super) fn wake_if_due(&mut self) -> bool {
         let asleep = matches!(self.state, State::Paused(_, PauseReason::Suspended));
-        if asleep && self.saving.is_none() && self.machine().is_ok_and(Machine::is_to_wake) {
-            // A failure ends the machine and says so in its events.
-            let _ = self.get_up(Event::GuestWoken);
-        }
+        let due = asleep && self.saving.is_none() && self.machine().is_ok_and(Machine::is_to_wake);
+        // A failure ends the machine and says so in its events.
+        due && self.get_up(Event::GuestWoken).is_ok()
     }
 
     fn get_up(&mut self, event: Event) -> Result<(), Failure> {
