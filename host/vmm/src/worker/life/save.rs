@@ -74,7 +74,10 @@ impl Life {
 
     /// Begins to write memory and registers to the descriptor that came along. [`Event::SaveEnded`] follows.
     pub(in crate::worker) fn dump(&mut self, fds: Vec<OwnedFd>, live: bool) -> Result<(), Failure> {
+        let slept = matches!(self.state, State::Paused(_, PauseReason::Suspended));
         let (file, stood) = self.stand_for(fds)?;
+        // One that wakes at this moment goes on: who asked took it for one that sleeps, and would not resume it.
+        let live = live || slept && stood.is_none();
         self.begin_writing(Purpose::Dump { live }, file, stood)
     }
 
