@@ -193,7 +193,10 @@ impl Phase {
             (live, O::Reset) if live.is_live() => Self::Running(StateReason::Booted),
             (Self::Running(_), O::Halted) => Self::Idle,
             (Self::Idle, O::Unhalted) => Self::Running(StateReason::Unknown),
-            (Self::Running(_) | Self::Idle | Self::InShutdown, O::Suspended) => Self::PmSuspended,
+            // One that is paused has suspended itself just before.
+            (Self::Running(_) | Self::Idle | Self::InShutdown | Self::Paused(_), O::Suspended) => {
+                Self::PmSuspended
+            }
             (Self::PmSuspended, O::Woke) => Self::Running(StateReason::Unknown),
             (live, O::KeptOff) if live.is_live() => Self::Preserved(false),
             (live, O::KeptCrashed) if live.is_live() => Self::Preserved(true),

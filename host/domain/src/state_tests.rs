@@ -143,6 +143,7 @@ fn the_transition_table() {
         (Phase::Starting, O::StartFailed, Phase::Off(Why::Failed)),
         (paused, O::Resumed, Phase::Running(Why::Unpaused)),
         (paused, O::Arrived, Phase::Running(Why::Migrated)),
+        (paused, O::Suspended, Phase::PmSuspended),
         (running, O::Halted, Phase::Idle),
         (Phase::Idle, O::Unhalted, Phase::Running(Why::Unknown)),
         (Phase::PmSuspended, O::Woke, Phase::Running(Why::Unknown)),

@@ -1,15 +1,18 @@
 //! What holds for every domain and for every text.
 
+#[path = "properties/clocks.rs"]
+mod clocks;
+
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    Adjustment, BlkioDevice, BlkioTune, Catchup, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature,
-    CpuTopology, CpuTune, DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType,
-    Extra, Features, Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon,
-    MemTune, MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng,
-    RngRate, SysInfo, SysInfoEntry, Timer, VcpuConfig, VcpuPin, Vsock, Watchdog,
+    BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
+    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
+    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
+    MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate,
+    SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -438,39 +441,13 @@ fn tuning() -> impl Strategy<Value = (MemoryBacking, NumaTune, ClockConfig, Feat
         });
     let numa = (of(word(&["strict", "interleave"])), of(cpus()), extra())
         .prop_map(|(mode, nodeset, extra)| NumaTune { mode, nodeset, placement: None, extra });
-    let catchup =
-        any::<[Option<u32>; 3]>().prop_map(|[threshold, slew, limit]| Catchup { threshold, slew, limit });
-    let policy = of(word(&["delay", "catchup"]));
-    let timer = ("[a-z]{1,8}", of(any::<bool>()), policy, of(any::<u64>()), of(catchup), extra()).prop_map(
-        |(name, present, tickpolicy, frequency, catchup, extra)| Timer {
-            name,
-            present,
-            tickpolicy,
-            frequency,
-            catchup,
-            extra,
-            ..Timer::default()
-        },
-    );
-    let adjustment = prop_oneof![Just(Adjustment::Reset), any::<i64>().prop_map(Adjustment::Seconds)];
-    let words = (word(&["utc", "localtime"]), of(word(&["Europe/Paris"])), of(word(&["utc", "localtime"])));
-    let clock = (words, of(adjustment), vec(timer, 0..3), extra()).prop_map(
-        |((offset, timezone, basis), adjustment, timers, extra)| ClockConfig {
-            offset,
-            timezone,
-            adjustment,
-            basis,
-            timers,
-            extra,
-        },
-    );
     let features = (any::<[bool; 3]>(), extra()).prop_map(|([acpi, apic, pae], extra)| Features {
         acpi,
         apic,
         pae,
         extra,
     });
-    (backing, numa, clock, features)
+    (backing, numa, clocks::clock(), features)
 }
 
 fn limits() -> impl Strategy<Value = (MemTune, BlkioTune)> {

@@ -102,7 +102,8 @@ impl Power {
 
     /// The alarm of the real-time clock wakes it.
     pub fn wake_by_alarm(&self) {
-        if let Some((_, enable)) = self.registers.event {
+        if let Some((status, enable)) = self.registers.event {
+            ring0::out16(status, RTC_ALARM);
             ring0::out16(enable, BUTTON | RTC_ALARM);
         }
     }

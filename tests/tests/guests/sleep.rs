@@ -85,6 +85,13 @@ fn an_alarm_of_its_clock_wakes_a_guest() -> Outcome {
     wait::until("it is awake", PATIENCE, || told(&lab, "pm-woken").is_ok_and(|count| count == 1))?;
     lab.console("", "reeve-guest: woke up")?;
     lab.console("mem verify 0x5353 16", "ok")?;
+    // A dump meanwhile changes nothing about that.
+    lab.console("rtc wake 10", "ok")?;
+    lab.console("suspend", "ok suspending")?;
+    wait::until("it has slept", PATIENCE, || told(&lab, "pm-suspended").is_ok_and(|count| count == 2))?;
+    let core = lab.file("web.core").display().to_string();
+    lab.reeve(&["domain", "dump", "web", &core, "--memory-only"])?.ok();
+    wait::until("it is awake", PATIENCE, || told(&lab, "pm-woken").is_ok_and(|count| count == 2))?;
     Ok(())
 }
 

@@ -193,7 +193,8 @@ impl Step<Dump> for After {
             return turn.end_crashed().await.map_err(explain);
         }
         turn.reset().await.map_err(explain)?;
-        if dump.was_running {
+        // One whose guest had suspended itself runs already.
+        if dump.was_running && turn.summary().state == DomainState::Paused {
             turn.resume().await.map_err(explain)?;
         }
         Ok(())

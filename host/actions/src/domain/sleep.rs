@@ -1,9 +1,10 @@
 //! Guests that suspend themselves: they are asked to by their agent, and woken (guide 14.8.3, 14.8.4).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use reeve_domain::Request;
+use reeve_events::Subscription;
 use reeve_model::agent::{PmSuspendOptions, PmTarget};
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
@@ -11,6 +12,9 @@ use uuid::Uuid;
 
 use crate::Actions;
 use crate::error::explain;
+
+/// How long a guest that was asked to suspend itself may take for that, to be woken later.
+const FALLS_ASLEEP: Duration = Duration::from_secs(300);
 
 impl Actions {
     /// Has the agent of a guest suspend it. Whether it has is told by events: a guest may take its time.
@@ -36,10 +40,12 @@ impl Actions {
             return Err(Error::new(ErrorCode::Unsupported, message).with_hint(hint));
         }
         let mut asked = self.conversation(&subject).await?;
+        let events = self.bus.subscribe(None);
         asked.agent.suspend(options.target).await.map_err(|error| asked.told(error))?;
         drop(asked);
         if options.duration_s > 0 {
-            self.wake_after(actor.clone(), subject.uuid, Duration::from_secs(options.duration_s.into()));
+            let duration = Duration::from_secs(options.duration_s.into());
+            self.wake_after(events, actor.clone(), subject.uuid, duration);
         }
         self.row(subject.uuid)
     }
@@ -52,18 +58,44 @@ impl Actions {
         self.row(subject.uuid)
     }
 
-    /// Wakes a guest after a while, if it sleeps then. A daemon that ends before leaves it asleep.
-    fn wake_after(self: &Arc<Self>, actor: Actor, domain: Uuid, duration: Duration) {
+    /// Wakes a guest so long after it has fallen asleep, unless it is awake or has ended before that. A daemon that ends meanwhile leaves it
+    /// asleep.
+    fn wake_after(
+        self: &Arc<Self>,
+        mut events: Subscription,
+        actor: Actor,
+        domain: Uuid,
+        duration: Duration,
+    ) {
         let actions = Arc::downgrade(self);
         tokio::spawn(async move {
-            tokio::time::sleep(duration).await;
+            let asleep = tokio::time::timeout(FALLS_ASLEEP, becomes(&actions, &mut events, domain, true));
+            if asleep.await != Ok(true) {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(duration) => {}
+                _ = becomes(&actions, &mut events, domain, false) => return,
+            }
             let Some(actions) = actions.upgrade() else { return };
-            let sleeps = |row: DomainSummary| row.state == DomainState::PmSuspended;
-            if actions.domains.snapshot(domain).is_ok_and(|found| sleeps(found.summary))
-                && let Err(error) = actions.wake(&actor, &domain.to_string()).await
-            {
+            if let Err(error) = actions.wake(&actor, &domain.to_string()).await {
                 tracing::warn!(%domain, %error, "the guest was to be woken and was not");
             }
         });
+    }
+}
+
+/// Waits until a guest sleeps, or does not any more. False when it has ended, or nobody hears of it.
+async fn becomes(actions: &Weak<Actions>, events: &mut Subscription, domain: Uuid, asleep: bool) -> bool {
+    loop {
+        let found = actions.upgrade().and_then(|actions| actions.domains.snapshot(domain).ok());
+        match found.map(|found| found.summary.state) {
+            Some(state) if (state == DomainState::PmSuspended) == asleep => return true,
+            Some(state) if state.is_active() => {}
+            _ => return false,
+        }
+        if events.next().await.is_none() {
+            return false;
+        }
     }
 }

@@ -89,7 +89,9 @@ pub(crate) async fn adopt(
         changed |= devices::remove_named(&mut record.config, alias);
     }
     changed |= present.is_some_and(|count| devices::count_vcpus(&mut record.config, count));
-    changed |= clock.is_some_and(|seconds| record.config.clock.keep(seconds));
+    // The definition may have another adjustment by now: it gives way only to one that was set since.
+    let clock_set = clock.is_some_and(|seconds| record.config.clock.keep(seconds));
+    changed |= clock_set;
     if changed && let Err(error) = shared.keeper.keep(&record).await {
         let cause = error.0;
         warn!(domain = entry.name, %cause, "what came or went while no daemon ran is not recorded");
@@ -98,7 +100,7 @@ pub(crate) async fn adopt(
     {
         let mut inner = entry.lock();
         inner.phase = crate::turn::adopted_phase(vcpus);
-        inner.clock_set = clock.is_some().then(|| record.config.clock.clone());
+        inner.clock_set = clock_set.then(|| record.config.clock.clone());
         inner.live = Some(crate::entry::Live {
             id: record.id,
             config: Arc::new(record.config),

@@ -152,11 +152,16 @@ impl PowerManagement {
         let mut registers = self.registers();
         registers.status |= RTC_ALARM;
         self.update_sci(&registers);
-        let wakes = registers.enable & RTC_ALARM != 0;
         drop(registers);
-        if wakes {
+        if self.is_to_wake() {
             self.chassis.wake();
         }
+    }
+
+    /// Whether the alarm went off and the guest, which has not seen it, wants to be woken by it.
+    pub fn is_to_wake(&self) -> bool {
+        let registers = self.registers();
+        registers.status & registers.enable & RTC_ALARM != 0
     }
 
     /// As it is when a guest wakes up from S3: it has slept, and what has happened meanwhile is still to be seen.

@@ -166,6 +166,7 @@ impl Rtc {
             let basis = flow::host() + flow::of_seconds(state.zone);
             state.flow.set(basis + flow::of_seconds(self.clock.adjustment));
         }
+        state.looked = state.flow.seconds();
         state.ticks = None;
         self.settle(&mut state);
     }
@@ -178,13 +179,13 @@ impl Rtc {
         self.settle(&mut state);
     }
 
-    /// The machine goes on. Ticks it did not get meanwhile are none.
+    /// The machine goes on. Ticks it did not get meanwhile are none; an alarm goes off now, as the chip would have kept it.
     pub fn go_on(&self) {
         let mut state = self.lock();
         state.runs = true;
         state.flow.guest_runs(true);
         state.ticks = None;
-        state.looked = state.flow.seconds();
+        state.looked = state.looked.min(state.flow.seconds());
         self.settle(&mut state);
     }
 
@@ -236,7 +237,8 @@ impl Rtc {
             (state.zone, state.a, state.b, state.c) = (time.zone, a, b, c);
             state.written = time.stopped.map(Fields);
         }
-        state.looked = state.flow.seconds();
+        let saved = saved.time.map_or(i64::MAX, |time| time.shown_ms.div_euclid(1000));
+        state.looked = saved.min(state.flow.seconds());
         state.ticks = None;
         // The line of a controller that was restored is high already, or not.
         state.raised = state.c & state.b & INTERRUPTS == 0;
@@ -263,8 +265,8 @@ impl Rtc {
         if second > state.looked && !state.is_stopped() {
             let first = state.looked.max(second - DAY_SECONDS);
             state.c |= UPDATE;
-            if (first + 1..=second).any(|second| state.alarm_matches(second)) {
-                rung = state.b & ALARM != 0 && state.c & ALARM == 0;
+            if state.next_alarm(first).is_some_and(|alarm| alarm <= second) {
+                rung = state.b & ALARM != 0;
                 state.c |= ALARM;
             }
         }
@@ -308,9 +310,7 @@ impl Rtc {
         let second = match state.b {
             _ if state.is_stopped() => None,
             b if b & UPDATE != 0 => Some(state.looked + 1),
-            b if b & ALARM != 0 => {
-                (1..=DAY_SECONDS).map(|more| state.looked + more).find(|second| state.alarm_matches(*second))
-            }
+            b if b & ALARM != 0 => state.next_alarm(state.looked),
             _ => None,
         };
         let second = second.map(|second| state.flow.until(second));
@@ -404,16 +404,33 @@ impl State {
     }
 
     fn adjustment(&self) -> i64 {
-        flow::rounded(self.flow.now() - flow::host()) - self.zone
+        flow::rounded(self.flow.now() - flow::host()).saturating_sub(self.zone)
     }
 
-    fn alarm_matches(&self, second: i64) -> bool {
+    /// The next second after another at which the alarm goes off; none when what its registers hold is no time. Guests have this computed as
+    /// often as they like, so it does not look at every second of a day.
+    fn next_alarm(&self, after: i64) -> Option<i64> {
         let form = self.form();
-        let of_day = second.rem_euclid(DAY_SECONDS);
-        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        let shown = [form.encode(second as u8), form.encode(minute as u8), form.encode_hour(hour as u8)];
-        let alarm = ALARMS.map(|register| self.memory[register]);
-        alarm.iter().zip(shown).all(|(alarm, shown)| *alarm >= ANY || *alarm == shown)
+        let [second, minute, hour] = ALARMS.map(|register| self.memory[register]);
+        let is = |alarm: u8, shown: u8| alarm >= ANY || alarm == shown;
+        let ever = |alarm: u8| (0..60).any(|shown| is(alarm, form.encode(shown)));
+        if !ever(second) || !ever(minute) {
+            return None;
+        }
+        let mut at = after.saturating_add(1);
+        while at <= after.saturating_add(DAY_SECONDS) {
+            let of_day = at.rem_euclid(DAY_SECONDS);
+            if !is(hour, form.encode_hour((of_day / 3600) as u8)) {
+                at += 3600 - of_day % 3600;
+            } else if !is(minute, form.encode((of_day / 60 % 60) as u8)) {
+                at += 60 - of_day % 60;
+            } else if !is(second, form.encode((of_day % 60) as u8)) {
+                at += 1;
+            } else {
+                return Some(at);
+            }
+        }
+        None
     }
 
     fn register(&mut self) -> u8 {
@@ -474,15 +491,23 @@ impl BusDevice for Rtc {
 
     fn write(&self, offset: u64, data: &[u8]) {
         let [byte] = data else { return };
-        let mut state = self.lock();
-        match offset {
-            // Bit 7 masks NMI on a PC; there is none here.
-            0 => state.index = usize::from(byte & 0x7f),
-            1 => {
-                self.write_register(&mut state, *byte);
-                self.settle(&mut state);
+        let mut rung = false;
+        {
+            let mut state = self.lock();
+            match offset {
+                // Bit 7 masks NMI on a PC; there is none here.
+                0 => state.index = usize::from(byte & 0x7f),
+                1 => {
+                    // What has happened until now did so by the registers as they were.
+                    rung = self.look(&mut state);
+                    self.write_register(&mut state, *byte);
+                    self.settle(&mut state);
+                }
+                _ => {}
             }
-            _ => {}
+        }
+        if rung {
+            (self.alarm)();
         }
     }
 }

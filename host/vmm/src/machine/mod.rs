@@ -137,6 +137,8 @@ pub struct Machine {
     signals: Arc<Signals>,
     /// Devices were stopped, to be saved or because they are as restored; they go on with the vCPUs.
     devices_stopped: AtomicBool,
+    /// The guest has suspended itself: its real-time clock goes on while the vCPUs stand, whoever else wants them to.
+    sleeps: AtomicBool,
     chassis: Arc<MachineChassis>,
 }
 
@@ -218,6 +220,7 @@ impl Machine {
             cpus,
             signals,
             devices_stopped: AtomicBool::new(false),
+            sleeps: AtomicBool::new(false),
             chassis: Arc::clone(&chassis),
         };
         machine.start_vcpus(&chassis, &vcpu_filter)?;
@@ -291,7 +294,9 @@ impl Machine {
     /// Stops the vCPUs and waits until they stand still.
     pub fn pause(&self) {
         self.gate.close_and_wait();
-        self.rtc.iter().for_each(|rtc| rtc.halt());
+        if !self.sleeps.load(Ordering::SeqCst) {
+            self.rtc.iter().for_each(|rtc| rtc.halt());
+        }
         self.watchdog().iter().for_each(|watchdog| watchdog.halt());
     }
 
@@ -312,6 +317,7 @@ impl Machine {
 
     /// Resets the machine and leaves it standing. After an error it can't run any more.
     pub fn reset(&self) -> Result<(), MachineError> {
+        self.sleeps.store(false, Ordering::SeqCst);
         self.pause();
         self.hotplug.reset().into_iter().for_each(|ejected| self.signals.ejected(ejected));
         self.reset_cpus();

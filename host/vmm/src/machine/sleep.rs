@@ -3,6 +3,8 @@
 //! Memory stays, with what the guest has put into the FACS: where it wants to go on. Everything else is as after a reset, which the guest
 //! expects: devices have lost their state, all vCPUs but the first one wait to be started.
 
+use std::sync::atomic::Ordering;
+
 use vm_memory::{Bytes, GuestAddress};
 
 use super::{Machine, MachineError};
@@ -16,13 +18,20 @@ impl Machine {
     /// The guest sleeps: its vCPUs stand, and only its real-time clock goes on, which may wake it.
     pub fn sleep(&self) {
         self.pause();
+        self.sleeps.store(true, Ordering::SeqCst);
         self.rtc.iter().for_each(|rtc| rtc.go_on());
+    }
+
+    /// Whether something has happened that a guest which sleeps wants to be woken by.
+    pub fn is_to_wake(&self) -> bool {
+        self.power.is_to_wake()
     }
 
     /// Wakes a guest that sleeps, and leaves it standing. One that did not say where to go on boots again. After an error it can't run any more.
     pub fn wake(&self) -> Result<(), MachineError> {
         let vector = self.waking_vector();
         let Some(boot) = vector else { return self.reset() };
+        self.sleeps.store(false, Ordering::SeqCst);
         self.pause();
         self.devices.reset();
         self.serials.iter().for_each(|serial| serial.reset());

@@ -61,6 +61,9 @@ pub(super) struct Life {
     stopped_late: Option<GuestStop>,
     /// What it let go of then.
     ejected_late: Vec<Ejected>,
+    /// What the guest has set its clock to and nobody was told yet, and when somebody was last.
+    clock_untold: Option<i64>,
+    clock_told: Option<Instant>,
     /// Says that a guest that came here has run.
     witness: Option<File>,
     pub(super) history: History,
@@ -99,6 +102,8 @@ impl Life {
             dialed: false,
             stopped_late: None,
             ejected_late: Vec::new(),
+            clock_untold: None,
+            clock_told: None,
             witness: None,
             history: History::default(),
             fresh: Vec::new(),
@@ -398,7 +403,7 @@ impl Life {
         self.machine().map_or_else(|_| self.last_stats.clone(), Machine::stats)
     }
 
-    /// Deals with what the machine reported. True when the guest came to a stop.
+    /// Deals with what the machine reported. True when the guest came to a stop or was woken: who wants it to stand looks again.
     pub(super) fn attend(&mut self) -> bool {
         let happened = self.signals.take();
         let Happened { first_output, balloon, stop, panic_handled, ejected, vcpus, saved, .. } = happened;
@@ -432,10 +437,8 @@ impl Life {
         }
         let stopped = stop.is_some();
         stop.into_iter().for_each(|stop| self.guest_stopped(stop));
-        if happened.wake {
-            self.woken_by_itself();
-        }
-        stopped
+        let woke = happened.wake && self.wake_if_due();
+        stopped || woke
     }
 
     fn guest_stopped(&mut self, stop: GuestStop) {
@@ -468,6 +471,7 @@ impl Life {
     }
 
     fn end(&mut self, end: End) {
+        self.tell_clock(true);
         self.last_stats = self.stats();
         self.migration = None;
         self.drop_jobs();

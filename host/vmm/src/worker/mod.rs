@@ -111,7 +111,8 @@ impl Worker {
     fn run(&mut self) -> Result<(), WorkerError> {
         let mut events = [EpollEvent::default(); EVENTS_AT_ONCE];
         loop {
-            let ready = match self.poll.wait(-1, &mut events) {
+            let timeout = self.life.clock_wait().map_or(-1, |wait| wait.as_millis() as i32 + 1);
+            let ready = match self.poll.wait(timeout, &mut events) {
                 Ok(ready) => ready,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
@@ -150,6 +151,8 @@ impl Worker {
                 }
                 self.send_fresh_events();
             }
+            self.life.tell_clock(false);
+            self.send_fresh_events();
         }
     }
 

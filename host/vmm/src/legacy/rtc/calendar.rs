@@ -80,7 +80,7 @@ impl Form {
     pub fn encode_hour(self, hour: u8) -> u8 {
         match self.day_hours {
             true => self.encode(hour),
-            false => self.encode((hour + 11) % 12 + 1) | if hour >= 12 { AFTERNOON } else { 0 },
+            false => self.encode((hour % 12 + 11) % 12 + 1) | if hour >= 12 { AFTERNOON } else { 0 },
         }
     }
 
@@ -116,6 +116,8 @@ mod tests {
         for (hour, register) in [(0, 0x12), (1, 0x01), (11, 0x11), (12, 0x92), (23, 0x91)] {
             assert_eq!((form.encode_hour(hour), form.decode_hour(register)), (register, hour));
         }
+        // Guests may change the form after they have written anything.
+        assert_eq!(form.encode_hour(255), 0x83);
         let binary = Form { binary: true, day_hours: true };
         assert_eq!(
             (binary.encode(59), binary.decode(59), form.encode(59), form.decode(0x59)),

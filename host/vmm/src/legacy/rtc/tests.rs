@@ -172,6 +172,66 @@ fn it_interrupts_at_its_rate_at_an_alarm_and_after_each_second() {
 }
 
 #[test]
+fn an_alarm_is_kept_for_a_guest_that_stands_and_none_is_of_before_it_was_set() {
+    let form = Form { binary: false, day_hours: true };
+    let set_alarm = |bench: &Bench, seconds: i64| {
+        let fields = Fields::of(seconds).0;
+        bench.put(1, form.encode(fields[SECOND]));
+        bench.put(3, form.encode(fields[MINUTE]));
+        bench.put(5, form.encode_hour(fields[HOUR]));
+        bench.put(0x0b, DAY_HOURS | ALARM);
+    };
+    let pass = |bench: &Bench, second: i64| {
+        while bench.seconds() <= second {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let bench = bench(&plain(0));
+    let now = bench.seconds();
+    pass(&bench, now + 1);
+    set_alarm(&bench, now + 1);
+    bench.rtc.expired();
+    assert!(!bench.line.load(Ordering::SeqCst), "it is over until tomorrow");
+    bench.rtc.halt();
+    let soon = bench.seconds() + 1;
+    set_alarm(&bench, soon);
+    pass(&bench, soon);
+    let state = bench.rtc.state();
+    bench.rtc.go_on();
+    bench.rtc.expired();
+    assert!(bench.line.load(Ordering::SeqCst));
+    // What was saved before its alarm has it too.
+    let shown_ms = (soon - 1) * 1000;
+    let time = state.time.map(|time| RtcTime { shown_ms, ..time });
+    let again = self::bench(&plain(0));
+    again.rtc.halt();
+    assert!(again.rtc.restore(&RtcState { time, ..state }));
+    assert!(!again.line.load(Ordering::SeqCst));
+    again.rtc.go_on();
+    again.rtc.expired();
+    assert!(again.line.load(Ordering::SeqCst));
+}
+
+#[test]
+fn the_next_alarm_is_that_of_its_registers() {
+    let bench = bench(&plain(0));
+    let next = |registers: [u8; 3], after: i64| {
+        let mut state = bench.rtc.lock();
+        ALARMS.into_iter().zip(registers).for_each(|(place, value)| state.memory[place] = value);
+        state.next_alarm(after)
+    };
+    assert_eq!(next([ANY; 3], 100), Some(101));
+    assert_eq!(next([0x30, 0x59, 0x23], 0), Some(86_370));
+    assert_eq!(next([0x30, 0x59, 0x23], 86_370), Some(2 * DAY_SECONDS - 30));
+    assert_eq!(next([0x05, ANY, ANY], 5), Some(65));
+    assert_eq!(next([0x00, 0x00, ANY], 1), Some(3600));
+    assert_eq!(next([ANY, ANY, 0x01], 7199), Some(DAY_SECONDS + 3600));
+    for never in [[0x99, ANY, ANY], [ANY, 0x60, ANY], [ANY, ANY, 0x24]] {
+        assert_eq!(next(never, 0), None);
+    }
+}
+
+#[test]
 fn a_guest_that_writes_anything_harms_nothing() {
     let rtc = RtcConfig {
         missed: MissedTicks::CatchUp { threshold: 1, slew: 101, limit: 3 },

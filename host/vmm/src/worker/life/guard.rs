@@ -1,11 +1,15 @@
 //! What looks after the guest: its watchdog, its real-time clock, and the interrupt that can't be masked.
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
 use super::{Life, State, machine_failure};
 use crate::config::{DeviceKind, WatchdogAction};
 use crate::machine::GuestStop;
 use crate::protocol::{Event, Failure, PauseReason};
+
+/// A guest that sets its clock over and over is heard of this often: the daemon writes down each time.
+const CLOCK_PAUSE: Duration = Duration::from_secs(1);
 
 impl Life {
     /// Readable when [`Life::watchdog_expired`] has something to do; closed with the machine.
@@ -73,7 +77,23 @@ impl Life {
         if let Some(clock) = self.config.as_mut().map(|config| &mut config.clock).filter(|clock| clock.kept) {
             clock.adjustment = adjustment;
         }
-        self.push(Event::ClockSet { adjustment });
+        self.clock_untold = Some(adjustment);
+        self.tell_clock(false);
+    }
+
+    /// How long until [`Life::tell_clock`] has something to say; none where it has nothing.
+    pub(in crate::worker) fn clock_wait(&self) -> Option<Duration> {
+        self.clock_untold?;
+        Some(self.clock_told.map_or(Duration::ZERO, |told| CLOCK_PAUSE.saturating_sub(told.elapsed())))
+    }
+
+    /// Says what the guest has set its clock to, if it is time for that or the last occasion.
+    pub(in crate::worker) fn tell_clock(&mut self, last: bool) {
+        let due = last || self.clock_wait().is_some_and(|wait| wait.is_zero());
+        if due && let Some(adjustment) = self.clock_untold.take() {
+            self.clock_told = Some(Instant::now());
+            self.push(Event::ClockSet { adjustment });
+        }
     }
 
     /// A disk stands on an error: so does the machine, until somebody lets it run. A guest that waits for its own memory can't be brought to a

@@ -353,6 +353,7 @@ impl Life {
                 break;
             }
         }
+        self.tell_clock(true);
         self.leaving()?.quiesce();
         self.replace(|state| match state {
             State::Running(machine) | State::Paused(machine, PauseReason::Asked) => {
@@ -363,7 +364,7 @@ impl Life {
         });
         match &self.state {
             State::Paused(_, PauseReason::Migrating { .. }) => Ok(()),
-            _ => Err(GuestError("the guest has ended".to_owned())),
+            _ => Err(GuestError("the guest has ended or suspended itself".to_owned())),
         }
     }
 

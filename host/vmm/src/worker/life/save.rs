@@ -74,7 +74,10 @@ impl Life {
 
     /// Begins to write memory and registers to the descriptor that came along. [`Event::SaveEnded`] follows.
     pub(in crate::worker) fn dump(&mut self, fds: Vec<OwnedFd>, live: bool) -> Result<(), Failure> {
+        let slept = matches!(self.state, State::Paused(_, PauseReason::Suspended));
         let (file, stood) = self.stand_for(fds)?;
+        // One that wakes at this moment goes on: who asked took it for one that sleeps, and would not resume it.
+        let live = live || slept && stood.is_none();
         self.begin_writing(Purpose::Dump { live }, file, stood)
     }
 
@@ -83,9 +86,14 @@ impl Life {
         let [fd] = <[OwnedFd; 1]>::try_from(fds)
             .map_err(|_| Failure::new(ErrorCode::BadRequest, "it takes one descriptor"))?;
         self.attend();
-        self.machine()?.pause();
-        // What the guest did to itself before it stood counts first.
-        self.attend();
+        loop {
+            self.machine()?.pause();
+            // What the guest did to itself before it stood counts first, and may let it run again.
+            if !self.attend() {
+                break;
+            }
+        }
+        self.tell_clock(true);
         // It may have ended by that.
         self.machine()?;
         let stood = match &self.state {
@@ -199,6 +207,7 @@ impl Life {
             }),
         }
         self.push(Event::SaveEnded { bytes, failure });
+        self.wake_if_due();
     }
 
     fn paused_because(&mut self, reason: PauseReason) {

@@ -8,6 +8,7 @@
 //! It can be neither saved nor moved in between: what it is comes back with its vCPUs' first instruction.
 
 use super::{Life, State, machine_failure};
+use crate::machine::Machine;
 use crate::protocol::{End, ErrorCode, Event, Failure, PauseReason};
 
 impl Life {
@@ -24,6 +25,8 @@ impl Life {
             }
             other => (other, None),
         });
+        // Its alarm may have gone off just before.
+        self.wake_if_due();
     }
 
     /// Wakes a guest that suspended itself.
@@ -36,12 +39,13 @@ impl Life {
         }
     }
 
-    /// Something that a suspended guest wants to be woken by has happened.
-    pub(super) fn woken_by_itself(&mut self) {
-        if matches!(self.state, State::Paused(_, PauseReason::Suspended)) && self.saving.is_none() {
-            // A failure ends the machine and says so in its events.
-            let _ = self.get_up(Event::GuestWoken);
-        }
+    /// Wakes a suspended guest if something has happened that it wants to be woken by; one whose memory is being dumped waits for the end
+    /// of that. True when it has.
+    pub(super) fn wake_if_due(&mut self) -> bool {
+        let asleep = matches!(self.state, State::Paused(_, PauseReason::Suspended));
+        let due = asleep && self.saving.is_none() && self.machine().is_ok_and(Machine::is_to_wake);
+        // A failure ends the machine and says so in its events.
+        due && self.get_up(Event::GuestWoken).is_ok()
     }
 
     fn get_up(&mut self, event: Event) -> Result<(), Failure> {
