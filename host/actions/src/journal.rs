@@ -11,6 +11,7 @@
 //! `undo` must cope with a step that had none, some or all of its effect, and may run twice.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reeve_model::{Actor, Error, ErrorCode};
@@ -20,6 +21,11 @@ use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
 use crate::Actions;
+
+/// How long what goes by itself may be in the way of an undo: a machine whose worker died is there until that is noticed.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is tried again meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where an interrupted operation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,10 +135,14 @@ impl Actions {
         for step in O::steps()[..=last].iter().rev() {
             self.note(id, step.name(), JournalState::Back, operation).await?;
             self.pass::<O>(step.name(), ":undo");
-            if let Err(error) = step.undo(self, operation).await {
-                let (kind, subject) = (O::KIND, operation.subject());
-                tracing::error!(kind, subject, step = step.name(), %error, "a step could not be undone; kept for the next start");
-                return Err(error);
+            let begun = Instant::now();
+            while let Err(error) = step.undo(self, operation).await {
+                if begun.elapsed() >= PATIENCE {
+                    let (kind, subject) = (O::KIND, operation.subject());
+                    tracing::error!(kind, subject, step = step.name(), %error, "a step could not be undone; kept for the next start");
+                    return Err(error);
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
         self.store(move |store| store.end_operation(id)).await
