@@ -263,10 +263,10 @@ mod tests {
         let held = ["vda".to_owned()];
         let refused = locks.take(&[], &held).unwrap_err();
         assert!(refused.contains("disk 'vdb'"), "{refused}");
-        assert!(flock(&open(&along), FlockOperation::NonBlockingLockShared).is_err(), "it never was free");
+        assert!(flock(open(&along), FlockOperation::NonBlockingLockShared).is_err(), "it never was free");
         drop(source);
         locks.take(&[], &held).unwrap();
-        assert!(flock(&open(&both), FlockOperation::NonBlockingLockShared).is_err());
+        assert!(flock(open(&both), FlockOperation::NonBlockingLockShared).is_err());
     }
 
     fn files_of([image, below, base]: [OwnedFd; 3]) -> Files {
