@@ -54,7 +54,11 @@ pub(crate) fn automatic(directory: &Path, domain: &str) -> PathBuf {
     let (month, day) = (u8::from(date.month()), date.day());
     let (hour, minute, second) = time.as_hms();
     let year = date.year();
-    directory.join(format!("{name}-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.core"))
+    let name = format!("{name}-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z");
+    // A guest that crashes twice within a second has two cores.
+    let others = (2u64..).map(|number| format!("{name}-{number}.core"));
+    let mut names = std::iter::once(format!("{name}.core")).chain(others).map(|name| directory.join(name));
+    names.find(|path| fs::symlink_metadata(path).is_err()).expect("numbers do not end")
 }
 
 /// Removes what a dump left that did not end; no error when there is nothing.
@@ -152,5 +156,10 @@ mod tests {
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(path.parent() == Some(Path::new("/dumps")) && name.starts_with("a_b_c-20"), "{name}");
         assert_eq!(name.len(), "a_b_c-20260101T000000Z.core".len());
+        let place = tempfile::tempdir().unwrap();
+        for number in 1..=3 {
+            File::create(automatic(place.path(), "web")).unwrap();
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), number, "none replaces another");
+        }
     }
 }

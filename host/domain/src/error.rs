@@ -119,6 +119,11 @@ pub enum DomainError {
 }
 
 impl DomainError {
+    /// True when the machine is gone: whatever it was asked may have been done or not.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Driver { source: DriverError::Lost(_), .. })
+    }
+
     /// The stable code clients match on.
     pub fn code(&self) -> ErrorCode {
         match self {

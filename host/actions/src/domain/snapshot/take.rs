@@ -410,8 +410,8 @@ impl Step<TakeSnapshot> for Machine {
         if !take.internal.is_empty() {
             let targets = take.internal.iter().map(|disk| disk.target.clone()).collect();
             let made = turn.snapshot_disks(targets, &take.name, take.taken).await;
-            if made.is_err() && actions.domains.phase(take.uuid).is_ok_and(|phase| phase.has_machine()) {
-                // The worker makes all or none.
+            if made.as_ref().is_err_and(|error| !error.is_lost()) {
+                // The worker makes all or none, where it lives to say so.
                 take.internal.clear();
             }
             made.map_err(explain)?;
