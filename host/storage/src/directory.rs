@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use reeve_model::storage::check_volume_name;
+use reeve_sys::block;
 use reeve_sys::open::{ImageError, Sharing};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -180,6 +181,16 @@ impl Directory {
             Err(error) => Err(failed(error.into())),
         }
     }
+}
+
+/// Opens and locks a block device that is a volume. Who writes it has it alone: nothing is mounted on it, and no other device made of it.
+pub(crate) fn opened_device(path: &str, write: bool, subject: &str) -> Result<File, StorageError> {
+    let device =
+        settled(|| block::open(path.as_ref(), write, write)).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => StorageError::conflict(subject, IN_USE),
+            _ => StorageError::file(path, "opened")(error),
+        })?;
+    claimed(device, write, subject, path)
 }
 
 /// Locks what is open, alone or among readers.

@@ -8,8 +8,7 @@ use reeve_model::Bytes;
 use reeve_model::storage::{PoolSpace, VolumeConfig, VolumeKind};
 use reeve_sys::block;
 
-use crate::busy::settled;
-use crate::directory::{IN_USE, claimed};
+use crate::directory::opened_device;
 use crate::pool::{Content, Volume, Volumes, volume_subject};
 use crate::{Progress, StorageError};
 
@@ -153,12 +152,7 @@ impl Volumes for Units {
     fn open(&self, name: &str, write: bool) -> Result<File, StorageError> {
         let volume = self.look(name)?;
         // Who writes a disk of the host has nothing mounted on it, nor made others of it.
-        let device = settled(|| block::open(volume.path.as_ref(), write, write));
-        let device = device.map_err(|error| match error.kind() {
-            ErrorKind::ResourceBusy => StorageError::conflict(self.subject(name), IN_USE),
-            _ => StorageError::file(&volume.path, "opened")(error),
-        })?;
-        claimed(device, write, &self.subject(name), &volume.path)
+        opened_device(&volume.path, write, &self.subject(name))
     }
 
     fn look(&self, name: &str) -> Result<Volume, StorageError> {

@@ -11,7 +11,7 @@ use reeve_sys::block;
 use super::table::{Slot, Table, TableKind};
 use super::{DiskPool, node};
 use crate::busy::settled;
-use crate::directory::{IN_USE, claimed};
+use crate::directory::opened_device;
 use crate::files::permit;
 use crate::pool::{Content, Volume, Volumes, volume_subject};
 use crate::{Progress, StorageError};
@@ -275,12 +275,7 @@ impl Volumes for Partitions {
         let table = self.pool.load(&self.disk)?;
         let (_, volume) = self.find(&table, name)?;
         // Who writes it has no mounted file system in it, and is not in the way of who writes the whole disk.
-        let device = settled(|| block::open(volume.path.as_ref(), write, write));
-        let device = device.map_err(|error| match error.kind() {
-            ErrorKind::ResourceBusy => StorageError::conflict(self.subject(name), IN_USE),
-            _ => StorageError::file(&volume.path, "opened")(error),
-        })?;
-        claimed(device, write, &self.subject(name), &volume.path)
+        opened_device(&volume.path, write, &self.subject(name))
     }
 
     fn look(&self, name: &str) -> Result<Volume, StorageError> {
