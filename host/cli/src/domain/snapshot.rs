@@ -267,7 +267,7 @@ impl SnapshotCurrent {
         let domain = &self.target.domain;
         if let Some(name) = &self.snapshotname {
             context.client.set_current_snapshot(domain, name).await?;
-            return say(context, &format!("Snapshot '{name}' of domain '{domain}' is the current one"));
+            return context.say(&format!("Snapshot '{name}' of domain '{domain}' is the current one"));
         }
         let name = current(context, domain).await?;
         if self.name {
@@ -342,12 +342,12 @@ impl SnapshotEdit {
             Ok(())
         };
         match editor::edit(context, &before, keep).await? {
-            true => say(context, &format!("Snapshot '{name}' of domain '{domain}' edited")),
+            true => context.say(&format!("Snapshot '{name}' of domain '{domain}' edited")),
             false if current => {
                 context.client.set_current_snapshot(domain, &name).await?;
-                say(context, &format!("Snapshot '{name}' is unchanged, and the current one"))
+                context.say(&format!("Snapshot '{name}' is unchanged, and the current one"))
             }
-            false => say(context, &format!("Snapshot '{name}' of domain '{domain}' is unchanged")),
+            false => context.say(&format!("Snapshot '{name}' of domain '{domain}' is unchanged")),
         }
     }
 }
@@ -421,8 +421,8 @@ impl SnapshotDelete {
         let gone = context.client.delete_snapshot(&self.which.target.domain, &name, how).await?;
         let names = gone.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
         match names.is_empty() {
-            true => say(context, &format!("Nothing comes from snapshot '{name}'")),
-            false => say(context, &format!("Deleted of domain '{}': {names}", self.which.target.domain)),
+            true => context.say(&format!("Nothing comes from snapshot '{name}'")),
+            false => context.say(&format!("Deleted of domain '{}': {names}", self.which.target.domain)),
         }
     }
 }
@@ -434,10 +434,6 @@ fn made(context: &mut Context, row: &SnapshotRow, what: &str) -> anyhow::Result<
         }
         Format::Json | Format::Xml => context.show(&super::snapshot_list::One(row.clone())),
     }
-}
-
-fn say(context: &mut Context, sentence: &str) -> anyhow::Result<()> {
-    context.say(sentence)
 }
 
 #[cfg(test)]
