@@ -9,6 +9,7 @@ mod host;
 mod list;
 mod migration;
 mod policy;
+mod qemu;
 mod storage;
 
 use anyhow::Result;

@@ -1,16 +1,13 @@
 //! QEMU with the same guest.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use reeve_tests::{Guest, wait};
 
+use super::super::qemu::{machine, program};
 use super::{Done, MEMORY_MIB, PATIENCE, answers, command_line};
-
-const PROGRAM: &str = "qemu-system-x86_64";
-/// The host's, without a register that KVM under another hypervisor may show and not let be set.
-const CPU: &str = "host,-arch-capabilities";
 
 /// QEMU on KVM.
 pub struct Qemu;
@@ -27,9 +24,7 @@ impl Qemu {
         let directory = tempfile::tempdir()?;
         let console = directory.path().join("console");
         let drive = format!("if=none,id=disk,file={},format=raw,cache=none,aio=io_uring", disk.display());
-        let mut command = program();
-        command.args(["-accel", "kvm", "-M", "q35", "-cpu", CPU, "-display", "none", "-monitor", "none"]);
-        command.args(["-no-reboot", "-nic", "none", "-m", &MEMORY_MIB.to_string()]);
+        let mut command = machine(MEMORY_MIB);
         command.args(["-object", "iothread,id=thread", "-drive", &drive]);
         command.args(["-device", "virtio-blk-pci,drive=disk,iothread=thread,disable-legacy=on"]);
         command.arg("-kernel").arg(guest.kernel()).args(["-append", &command_line()]);
@@ -45,9 +40,4 @@ impl Qemu {
         ensure!(status.success(), "QEMU ended with {status}");
         answers(&std::fs::read_to_string(&console)?)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bench runs the peer as a user does")]
-fn program() -> Command {
-    Command::new(PROGRAM)
 }

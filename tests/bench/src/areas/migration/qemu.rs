@@ -3,18 +3,16 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use reeve_tests::{Guest, wait};
 use serde_json::{Value, json};
 
+use super::super::qemu::machine;
 use super::{Case, LIMITS, Moved, REGION_MIB, RUNS, SETTLE};
 
-const PROGRAM: &str = "qemu-system-x86_64";
-/// The host's, without a register that KVM under another hypervisor may show and not let be set.
-const CPU: &str = "host,-arch-capabilities";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What it takes a stream of a socket for that has no limit, bytes a second.
 const NO_LIMIT: u64 = 100 << 30;
@@ -61,9 +59,8 @@ struct Qemu {
 
 impl Qemu {
     fn start(guest: &Guest, case: &Case, monitor: PathBuf, more: &[&str]) -> Result<Self> {
-        let mut command = program();
-        command.args(["-accel", "kvm", "-M", "q35", "-cpu", CPU, "-display", "none", "-monitor", "none"]);
-        command.args(["-no-reboot", "-nic", "none", "-serial", "null", "-m", &case.memory_mib.to_string()]);
+        let mut command = machine(case.memory_mib);
+        command.args(["-serial", "null"]);
         command.arg("-kernel").arg(guest.kernel()).args(["-append", &case.command_line()]);
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", monitor.display())).args(more);
         let mut process =
@@ -121,9 +118,4 @@ fn connect(monitor: &Path, process: &mut Child) -> Result<UnixStream> {
     let stream = UnixStream::connect(monitor).context("QEMU has ended")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bench runs the peer as a user does")]
-fn program() -> Command {
-    Command::new(PROGRAM)
 }
