@@ -8,7 +8,7 @@ use std::time::Duration;
 use reeve_tests::{Daemon, Guest, Namespace, Options, wait};
 use tempfile::TempDir;
 
-use crate::pair::{Pair, say, state};
+use crate::pair::{NO_GROUPS, Pair, host, say, state};
 use crate::{Outcome, PATIENCE};
 
 const MAC: &str = "52:54:00:4d:69:67";
@@ -16,7 +16,7 @@ const MAC: &str = "52:54:00:4d:69:67";
 /// Two hosts without groups for their workers, each in a network of its own.
 fn hosts(networks: &[Namespace; 2]) -> anyhow::Result<[Daemon; 2]> {
     let host = |network: &Namespace| {
-        let config = "[workers]\ncgroup = ''\n".to_owned();
+        let config = NO_GROUPS.to_owned();
         Daemon::start_with(Options { config, through: network.through(), ..Options::default() })
     };
     Ok([host(&networks[0])?, host(&networks[1])?])
@@ -35,8 +35,6 @@ fn pair([source, target]: [Daemon; 2], place: TempDir, devices: &str) -> anyhow:
 
 #[test]
 fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
-    let config = "[workers]\ncgroup = ''\n".to_owned();
-    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
     let (hosts, place) = ([host()?, host()?], tempfile::tempdir()?);
     let directory = place.path().display().to_string();
     hosts[0].reeve(&["pool", "create-as", "shared", "dir", "--target", &directory])?.ok();
@@ -67,8 +65,6 @@ fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
 
 #[test]
 fn a_drive_moves_with_the_medium_it_has() -> Outcome {
-    let config = "[workers]\ncgroup = ''\n".to_owned();
-    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
     let (hosts, place) = ([host()?, host()?], tempfile::tempdir()?);
     let path = |name: &str| place.path().join(name).display().to_string();
     for (name, byte) in [("a.iso", b'a'), ("b.iso", b'b')] {
@@ -114,8 +110,6 @@ fn call(host: &Daemon, words: &str) -> anyhow::Result<String> {
 
 #[test]
 fn programs_find_a_guest_at_the_socket_of_its_new_host() -> Outcome {
-    let config = "[workers]\ncgroup = ''\n".to_owned();
-    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
     let vsock = "<vsock model='virtio'><cid auto='yes'/></vsock>";
     let mut pair = pair([host()?, host()?], tempfile::tempdir()?, vsock)?;
     say(&pair.source, "vsock listen 1024\n", "ok port=1024")?;

@@ -3,10 +3,10 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use reeve_tests::{Daemon, Guest, Options, Run, wait};
+use reeve_tests::{Daemon, Guest, Run, wait};
 use rustix::process::{Signal, kill_process};
 
-use crate::pair::{HOSTS, Pair, is_active, say, state, wait_for};
+use crate::pair::{HOSTS, Pair, host, is_active, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
 
 const MIB: u64 = 1 << 20;
@@ -28,8 +28,6 @@ fn disk(target: &str, file: &str, driver: &str) -> String {
 impl Lab {
     /// The guest runs with these disks, of which `make` made the images.
     fn boot(devices: &str, make: impl FnOnce(&Self) -> Outcome) -> anyhow::Result<Self> {
-        let config = "[workers]\ncgroup = ''\n".to_owned();
-        let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
         Self::between(
             Pair { source: host()?, target: host()?, place: tempfile::tempdir()?, addresses: None },
             devices,

@@ -1,9 +1,9 @@
 //! A guest on an encrypted disk moves to a host that has the passphrase, and to no other.
 
-use reeve_tests::{Daemon, Guest, Options};
+use reeve_tests::{Daemon, Guest};
 
 use crate::Outcome;
-use crate::pair::{Pair, say, state};
+use crate::pair::{Pair, host, say, state};
 
 const SECRET: &str = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f";
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -19,8 +19,6 @@ fn define_secret(host: &Daemon, value: &str) -> Outcome {
 
 #[test]
 fn an_encrypted_disk_is_opened_by_the_secret_of_each_host() -> Outcome {
-    let config = "[workers]\ncgroup = ''\n".to_owned();
-    let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
     let (source, target, place) = (host()?, host()?, tempfile::tempdir()?);
     let mut pair = Pair { source, target, place, addresses: None };
     let images = pair.place.path().display().to_string();

@@ -22,12 +22,12 @@ pub struct Pair {
 /// Addresses of this machine that two hosts have.
 pub const HOSTS: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
 
+/// Configuration of a host that has no groups for its workers.
+pub const NO_GROUPS: &str = "[workers]\ncgroup = ''\n";
+
 impl Pair {
     /// Both daemons; domain `guest` runs at the source, with a pattern in its memory.
     pub fn with_guest(memory_mib: u64) -> anyhow::Result<Self> {
-        // Both hosts are this machine, and would have the domain in the same group.
-        let config = "[workers]\ncgroup = ''\n".to_owned();
-        let host = || Daemon::start_with(Options { config: config.clone(), ..Options::default() });
         Self { source: host()?, target: host()?, place: tempfile::tempdir()?, addresses: None }
             .boot(memory_mib)
     }
@@ -142,6 +142,11 @@ impl Pair {
         anyhow::ensure!(&sector == b"after-the-move", "the disk has {sector:?}");
         Ok(())
     }
+}
+
+/// A host that only its socket leads to. Both are this machine, and would have the domain in the same group.
+pub fn host() -> anyhow::Result<Daemon> {
+    Daemon::start_with(Options { config: NO_GROUPS.to_owned(), ..Options::default() })
 }
 
 /// The configuration of a host that speaks with others over TLS.
