@@ -106,8 +106,9 @@ fn conclude(cases: &[Case], strict: bool) -> Result<()> {
         }
     }
     for case in cases {
-        if matches!(case.outcome, Outcome::Failed(_)) {
+        if let Outcome::Failed(output) = &case.outcome {
             println!("failed: {} {}", case.suite, case.name);
+            outcome::gist(output).for_each(|line| println!("    {line}"));
         }
     }
     println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.skipped);

@@ -19,6 +19,8 @@ const IMAGE: u64 = 8 << 20;
 pub struct Lab {
     pub daemon: Daemon,
     pub place: TempDir,
+    /// Of a domain that is to keep it: no other test's, whose workers would be in the same control group.
+    pub uuid: String,
 }
 
 /// What a guest keeps in mind.
@@ -35,7 +37,9 @@ impl Lab {
 
     /// One whose domain has so much memory.
     pub fn with_memory(mib: u64) -> anyhow::Result<Self> {
-        let lab = Self { daemon: Daemon::start()?, place: tempfile::tempdir()? };
+        let daemon = Daemon::start()?;
+        let uuid = format!("00000000-0000-4000-8000-{:012x}", daemon.pid());
+        let lab = Self { daemon, place: tempfile::tempdir()?, uuid };
         for name in ["vda", "vdb"] {
             File::create(lab.path(name))?.set_len(IMAGE)?;
         }

@@ -32,8 +32,8 @@ pub fn document(lab: &Lab) -> String {
     };
     let both = disk(&lab.file("a.qcow2"), "vda") + &disk(&lab.file("b.qcow2"), "vdb");
     let name = "<name>web</name>";
-    let uuid = "<uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>";
-    lab.document("web").replace(&lab.disk("vda"), &both).replace(name, &format!("{name}{uuid}"))
+    let identity = format!("{name}<uuid>{}</uuid>", lab.uuid);
+    lab.document("web").replace(&lab.disk("vda"), &both).replace(name, &identity)
 }
 
 /// What the guest has in memory and on its disks; it is told to have that first.

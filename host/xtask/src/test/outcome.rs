@@ -31,6 +31,9 @@ pub struct Skip {
     pub reason: String,
 }
 
+/// As many lines of a failed test are said once more at the end.
+const GIST: usize = 12;
+
 /// Lanes that need no special machine.
 const EVERYWHERE: [&str; 2] = ["A", "C"];
 
@@ -58,6 +61,15 @@ impl Skip {
     }
 }
 
+/// What says most of what a failed test printed: why it stopped, which is above the stack, and nothing of what went before.
+pub fn gist(output: &str) -> impl Iterator<Item = &str> {
+    let is_stack = |line: &&str| line.eq_ignore_ascii_case("stack backtrace:");
+    let lines: Vec<_> = output.lines().take_while(|line| !is_stack(line)).collect();
+    let reason = |line: &&str| line.starts_with("thread '") || line.starts_with("Error: ");
+    let begin = lines.iter().rposition(reason).unwrap_or(0);
+    lines.into_iter().skip(begin).filter(|line| !line.trim().is_empty()).take(GIST)
+}
+
 /// Counts of a run.
 #[derive(Debug, PartialEq)]
 pub struct Totals {
@@ -78,5 +90,22 @@ impl Totals {
             failed: count(|outcome| matches!(outcome, Outcome::Failed(_))),
             skipped: count(|outcome| matches!(outcome, Outcome::Skipped(_))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gist;
+
+    #[test]
+    fn a_failure_is_said_in_a_few_lines() {
+        let panicked =
+            "moved\n\nthread 'a' (1) panicked at a.rs:1:2:\nleft is not right\nstack backtrace:\n   0: a\n";
+        let said: Vec<_> = gist(panicked).collect();
+        assert_eq!(said, ["thread 'a' (1) panicked at a.rs:1:2:", "left is not right"]);
+        let returned = "moved\nError: no guest\n\nCaused by:\n    0: it is off\n\nStack backtrace:\n";
+        let said: Vec<_> = gist(returned).collect();
+        assert_eq!(said, ["Error: no guest", "Caused by:", "    0: it is off"]);
+        assert_eq!(gist("killed\n").collect::<Vec<_>>(), ["killed"]);
     }
 }
