@@ -18,6 +18,7 @@ mod guest;
 mod language;
 mod namespace;
 mod policy;
+mod port;
 mod program;
 pub mod wait;
 
@@ -29,4 +30,5 @@ pub use guest::{Guest, disk_sum};
 pub use language::{Built, languages, policy_in};
 pub use namespace::Namespace;
 pub use policy::{policy, test_policy};
+pub use port::free_port;
 pub use program::{Small, program};

@@ -1,12 +1,12 @@
 //! Debian's docker-registry on a loopback port with storage of its own.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reeve_tests::wait;
+use reeve_tests::{free_port, wait};
 use tempfile::TempDir;
 
 use crate::authority::Authority;
@@ -53,7 +53,7 @@ impl Registry {
             return Ok(None);
         }
         let directory = tempfile::Builder::new().prefix("reeve-registry-").tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port("127.0.0.1")?;
         let config = format!(
             "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n{}",
             directory.path().join("storage").display(),

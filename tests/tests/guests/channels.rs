@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use reeve_tests::wait;
+use reeve_tests::{free_port, wait};
 
 use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
@@ -83,7 +83,7 @@ fn a_channel_goes_to_a_program_that_waits() -> Outcome {
 
 #[test]
 fn a_serial_port_is_a_terminal_over_tcp_and_a_log_is_a_file_or_a_pipe() -> Outcome {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port("127.0.0.1")?;
     let devices = format!(
         "<serial type='tcp'><source mode='bind' host='127.0.0.1' service='{port}'/><protocol type='raw'/></serial>\
          <console type='file'><source path='PLACE/console.log'/><target type='virtio' port='1'/></console>"

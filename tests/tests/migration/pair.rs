@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use reeve_tests::{Daemon, Guest, Options, Run, wait};
+use reeve_tests::{Daemon, Guest, Options, Run, free_port, wait};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -159,11 +159,6 @@ pub fn network_config(place: &Path, index: usize, port: u16, more: &str) -> Stri
          [migration.tls]\nca = '{files}/ca.pem'\nserver-certificate = '{files}/cert.pem'\nserver-key = '{files}/key.pem'\n\
          client-certificate = '{files}/cert.pem'\nclient-key = '{files}/key.pem'\n"
     )
-}
-
-/// A port of this machine that nobody has.
-pub fn free_port(at: &str) -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind((at, 0))?.local_addr()?.port())
 }
 
 /// The state of the guest at a host, `absent` where there is none.
