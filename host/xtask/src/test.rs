@@ -2,6 +2,7 @@
 //!
 //! A test that cannot run on a machine prints `SKIP <lane> <test>: <reason>` and returns; the lanes are those of
 //! tests/README.md. One runner, cargo's own, so that what a developer sees is what a fresh clone sees.
+//! Of a run with few failures these tests are run once more by themselves; those that pass then are listed as unsteady.
 
 mod junit;
 mod outcome;
@@ -29,18 +30,34 @@ pub struct Options {
     pub filter: Option<String>,
 }
 
-/// Workspaces besides the root's whose tests run on the host.
-const OTHER_WORKSPACES: [&str; 2] = ["scripts", "guest-sdk/rust"];
+/// Workspaces whose tests run on the host, the root's first.
+const WORKSPACES: [&str; 3] = ["", "scripts", "guest-sdk/rust"];
+
+/// With so few failures each test is run once more by itself: with more, something is broken.
+const RETRIED: usize = 3;
+
+/// Which tests are run.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    All,
+    /// Those whose path contains this.
+    Named(&'a str),
+    /// Those with exactly this path, in whichever program.
+    Exactly(&'a str),
+}
 
 /// Builds, tests and reports.
 pub fn run(project: &Project, options: &Options) -> Result<()> {
     setup::run(setup::Need::Everything, options.install)?;
     tools::install(project, options.install)?;
     build::run(project)?;
-    let mut cases = run_workspace(project, "", options.filter.as_deref())?;
-    for workspace in OTHER_WORKSPACES {
+    let which = options.filter.as_deref().map_or(Which::All, Which::Named);
+    let mut cases = Vec::new();
+    for workspace in WORKSPACES {
         if project.path(workspace).join("Cargo.toml").exists() {
-            cases.extend(run_workspace(project, workspace, options.filter.as_deref())?);
+            let mut own = run_workspace(project, workspace, which)?;
+            retry(project, workspace, &mut own)?;
+            cases.extend(own);
         }
     }
     if let Some(file) = &options.junit {
@@ -50,16 +67,40 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
     conclude(&cases, options.strict)
 }
 
+/// Runs the few tests that failed once more, when no other runs beside them. What passes then is named all the same: the test, or what it
+/// tests, depends on what else the machine does.
+fn retry(project: &Project, workspace: &str, cases: &mut [Case]) -> Result<()> {
+    let failed = || |case: &&mut Case| matches!(case.outcome, Outcome::Failed(_));
+    if cases.iter_mut().filter(failed()).count() > RETRIED {
+        return Ok(());
+    }
+    for case in cases.iter_mut().filter(failed()) {
+        eprintln!("== '{}' once more, by itself", case.name);
+        let again = run_workspace(project, workspace, Which::Exactly(&case.name))?;
+        let passed = |other: &Case| other.outcome == Outcome::Passed && other.is_of(case);
+        if let (true, Outcome::Failed(output)) = (again.iter().any(passed), &mut case.outcome) {
+            case.outcome = Outcome::Unsteady(std::mem::take(output));
+        }
+    }
+    Ok(())
+}
+
 /// Runs one workspace's tests, passing their output on.
-fn run_workspace(project: &Project, workspace: &str, filter: Option<&str>) -> Result<Vec<Case>> {
+fn run_workspace(project: &Project, workspace: &str, which: Which<'_>) -> Result<Vec<Case>> {
     eprintln!("== tests of {}", if workspace.is_empty() { "the host" } else { workspace });
     let mut cargo = project.cargo(workspace);
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
     if !workspace.is_empty() {
         cargo.arg("--target-dir").arg(project.target("side").join(workspace));
     }
-    cargo.args(filter);
+    cargo.args(match which {
+        Which::All => None,
+        Which::Named(name) | Which::Exactly(name) => Some(name),
+    });
     cargo.args(["--", "--show-output"]);
+    if matches!(which, Which::Exactly(_)) {
+        cargo.arg("--exact");
+    }
     // With one thread the runner prints a test's name before its result, and other output gets between them.
     cargo.env("RUST_TEST_THREADS", test_threads().to_string());
     cargo.env(tools::VARIABLE, tools::root(project));
@@ -106,12 +147,16 @@ fn conclude(cases: &[Case], strict: bool) -> Result<()> {
         }
     }
     for case in cases {
-        if let Outcome::Failed(output) = &case.outcome {
-            println!("failed: {} {}", case.suite, case.name);
-            outcome::gist(output).for_each(|line| println!("    {line}"));
-        }
+        let (word, output) = match &case.outcome {
+            Outcome::Failed(output) => ("failed", output),
+            Outcome::Unsteady(output) => ("unsteady, passed the second time", output),
+            Outcome::Passed | Outcome::Skipped(_) => continue,
+        };
+        println!("{word}: {} {}", case.suite, case.name);
+        outcome::gist(output).for_each(|line| println!("    {line}"));
     }
-    println!("\n{} passed, {} failed, {} skipped", totals.passed, totals.failed, totals.skipped);
+    let Totals { passed, failed, skipped, unsteady } = totals;
+    println!("\n{passed} passed, {failed} failed, {skipped} skipped, {unsteady} unsteady");
     ensure!(totals.failed == 0, "{} tests failed", totals.failed);
     let wrong = skips.iter().filter(|(_, skip)| skip.must_run_everywhere()).count();
     if strict && wrong > 0 {
@@ -137,6 +182,7 @@ mod tests {
     fn a_failure_fails() {
         assert!(conclude(&[case(Outcome::Passed)], true).is_ok());
         assert!(conclude(&[case(Outcome::Failed("x".to_owned()))], false).is_err());
+        assert!(conclude(&[case(Outcome::Unsteady("x".to_owned()))], true).is_ok());
     }
 
     #[test]

@@ -49,6 +49,16 @@ fn testcase(xml: &mut String, case: &Case) {
         Outcome::Failed(output) => {
             push(xml, format_args!("><failure message=\"failed\">{}</failure></testcase>\n", escape(output)));
         }
+        // As Maven's runner has it for tests that are run again.
+        Outcome::Unsteady(output) => {
+            push(
+                xml,
+                format_args!(
+                    "><flakyFailure message=\"failed once\">{}</flakyFailure></testcase>\n",
+                    escape(output)
+                ),
+            );
+        }
         Outcome::Skipped(skip) => {
             let message = escape(&format!("lane {}: {}", skip.lane, skip.reason));
             push(xml, format_args!("><skipped message=\"{message}\"/></testcase>\n"));

@@ -18,6 +18,8 @@ pub enum Outcome {
     Passed,
     /// With what it printed.
     Failed(String),
+    /// It failed, with what it printed, and passed when it ran by itself.
+    Unsteady(String),
     /// It could not run here.
     Skipped(Skip),
 }
@@ -38,6 +40,11 @@ const GIST: usize = 12;
 const EVERYWHERE: [&str; 2] = ["A", "C"];
 
 impl Case {
+    /// Whether it is the same test as another case, of another run.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.suite, &self.name) == (&other.suite, &other.name)
+    }
+
     /// This case and its skip, if it was skipped.
     pub fn skip(&self) -> Option<(&Self, &Skip)> {
         match &self.outcome {
@@ -79,6 +86,8 @@ pub struct Totals {
     pub failed: usize,
     /// Tests that could not run.
     pub skipped: usize,
+    /// Tests that passed the second time only; they are not among those that passed.
+    pub unsteady: usize,
 }
 
 impl Totals {
@@ -89,6 +98,7 @@ impl Totals {
             passed: count(|outcome| matches!(outcome, Outcome::Passed)),
             failed: count(|outcome| matches!(outcome, Outcome::Failed(_))),
             skipped: count(|outcome| matches!(outcome, Outcome::Skipped(_))),
+            unsteady: count(|outcome| matches!(outcome, Outcome::Unsteady(_))),
         }
     }
 }

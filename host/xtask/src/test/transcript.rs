@@ -96,7 +96,7 @@ impl Transcript {
                     let key = (case.suite.clone(), case.name.clone());
                     *output = self.outputs.remove(&key).unwrap_or_default();
                 }
-                Outcome::Skipped(_) => {}
+                Outcome::Skipped(_) | Outcome::Unsteady(_) => {}
             }
         }
         // A skip that no test owns is one all the same: better counted twice than lost.
