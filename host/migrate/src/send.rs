@@ -21,7 +21,7 @@ use crate::{
 
 /// Payload of one frame with a part of the state.
 const STATE_PART: usize = 256 << 10;
-/// A round with fewer bytes than this says nothing about the stream.
+/// A round with fewer bytes than this says only how fast the stream is at least.
 const MEASURABLE: u64 = 256 << 10;
 
 /// The guest on the source. Only the migration steers it meanwhile, but it may end by itself; calls then fail.
@@ -295,8 +295,10 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             let (at, before) = (Instant::now(), self.link.sent);
             let sent = self.round(&dirty, &written, true)?;
             let (duration, bytes) = (at.elapsed(), self.link.sent - before);
-            if bandwidth == 0 || bytes >= MEASURABLE {
-                bandwidth = (bytes as f64 / duration.as_secs_f64().max(1e-6)) as u64;
+            let measured = (bytes as f64 / duration.as_secs_f64().max(1e-6)) as u64;
+            // What little goes over is slowed down by waiting for its end: it says at least how fast the link is.
+            if bytes >= MEASURABLE || measured > bandwidth {
+                bandwidth = measured;
             }
             dirty = self.guest.take_dirty()?;
             written = self.take_written()?;
