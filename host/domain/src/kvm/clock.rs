@@ -137,7 +137,7 @@ fn counter(timer: &Timer, tsc: Option<TscSupport>, refuse: &mut impl FnMut(Strin
     let hertz = timer.frequency?;
     let khz = u32::try_from(hertz.div_ceil(1000)).ok();
     match (khz, tsc) {
-        (Some(khz), None) => Some(khz),
+        (Some(khz), None) if khz < i32::MAX as u32 => Some(khz),
         (Some(khz), Some(support)) if support.can_be(khz) => {
             if timer.mode.as_deref() == Some("native")
                 && !(TscSupport { scales: false, ..support }).can_be(khz)
@@ -148,8 +148,13 @@ fn counter(timer: &Timer, tsc: Option<TscSupport>, refuse: &mut impl FnMut(Strin
         }
         (_, support) => {
             let own = support.map_or(0, |support| support.khz);
+            let why = if support.is_some_and(|support| support.scales) {
+                "its CPU scales it by at most 255, to less than 2^31 kHz"
+            } else {
+                "its CPU gives guests no other"
+            };
             refuse(format!(
-                "its time stamp counter can't have {hertz} Hz: this host's has {own} kHz, and its CPU gives guests no other"
+                "<timer name='tsc' frequency='{hertz}'>: its time stamp counter can't have {hertz} Hz: this host's has {own} kHz, and {why}"
             ));
             None
         }
@@ -253,6 +258,12 @@ mod tests {
         assert_eq!(with(tsc(2_000_000_000, word("native")), FIXED), Ok(Some(2_000_000)));
         assert_eq!(with(tsc(1_500_000_000, None), scales), Ok(Some(1_500_000)));
         assert!(with(tsc(1_500_000_000, word("native")), scales).unwrap_err().contains("native"));
+        let much = with(tsc(4_000_000_000_000, None), scales).unwrap_err();
+        assert!(
+            much.contains("<timer name='tsc' frequency='4000000000000'>") && much.contains("255"),
+            "{much}"
+        );
+        assert!(with(tsc(i32::MAX as u64 * 1000, None), None).is_err());
         assert!(with(tsc(u64::MAX, None), scales).unwrap_err().contains("can't have"));
     }
 }

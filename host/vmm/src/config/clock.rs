@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hypervisor::MOST_TSC_KHZ;
+
 /// Seconds of ten thousand years: no clock of a PC shows more.
 const MOST: u64 = 315_569_520_000;
 /// Most changes of an offset from UTC that are told.
@@ -104,6 +106,11 @@ impl ClockConfig {
         }
         if self.tsc_khz == Some(0) {
             return Some("a time stamp counter of 0 Hz does not count".to_owned());
+        }
+        if let Some(khz) = self.tsc_khz.filter(|khz| *khz > MOST_TSC_KHZ) {
+            return Some(format!(
+                "a time stamp counter of {khz} kHz is faster than KVM gives; at most {MOST_TSC_KHZ} kHz"
+            ));
         }
         if let Some(MissedTicks::CatchUp { .. } | MissedTicks::Merge) = self.pit {
             return Some("missed ticks of the interval timer can be delayed or discarded".to_owned());

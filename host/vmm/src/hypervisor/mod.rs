@@ -20,6 +20,7 @@ pub use blocks::{BlockError, MemoryBlocks};
 pub use boot_state::{BOOT_GDT, BootState};
 pub use interrupts::PinTrigger;
 pub use state::{VcpuRegisters, VcpuState, VmState};
+pub(crate) use timing::MOST_TSC_KHZ;
 pub use timing::TscSupport;
 pub(crate) use vcpu::kick_current;
 pub use vcpu::{Buses, Exit, Vcpu};

@@ -13,6 +13,9 @@ ioctl_io_nr!(KVM_REINJECT_CONTROL, KVMIO, 0x71);
 /// A counter that is off by no more than this many parts of a million needs no scaling: CPUs of one model differ by as much.
 const TOLERANCE_PPM: u64 = 250;
 
+/// The most that KVM_SET_TSC_KHZ takes: it refuses i32::MAX and above.
+pub(crate) const MOST_TSC_KHZ: u32 = i32::MAX as u32 - 1;
+
 /// What the time stamp counter of a guest can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TscSupport {
@@ -23,10 +26,12 @@ pub struct TscSupport {
 }
 
 impl TscSupport {
-    /// Whether a guest can have a counter of that rate.
+    /// Whether a guest can have a counter of that rate: KVM takes less than 2^31 kHz, and AMD's CPUs scale by less than 256.
     pub fn can_be(self, khz: u32) -> bool {
         let off = u64::from(self.khz.abs_diff(khz));
-        self.scales || self.khz > 0 && off * 1_000_000 <= u64::from(self.khz) * TOLERANCE_PPM
+        let scaled = khz <= MOST_TSC_KHZ && (self.khz == 0 || khz <= self.khz.saturating_mul(255));
+        khz > 0 && self.scales && scaled
+            || self.khz > 0 && off * 1_000_000 <= u64::from(self.khz) * TOLERANCE_PPM
     }
 }
 
@@ -83,5 +88,9 @@ mod tests {
         assert!(fixed.can_be(2_000_400) && !fixed.can_be(2_001_000) && !fixed.can_be(1));
         assert!(TscSupport { scales: true, ..fixed }.can_be(1_000_000));
         assert!(!TscSupport { khz: 0, scales: false }.can_be(0));
+        let scales = TscSupport { scales: true, ..fixed };
+        assert!(scales.can_be(255 * 2_000_000) && !scales.can_be(255 * 2_000_000 + 1) && !scales.can_be(0));
+        let unknown = TscSupport { khz: 0, scales: true };
+        assert!(unknown.can_be(MOST_TSC_KHZ) && !unknown.can_be(MOST_TSC_KHZ + 1));
     }
 }

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::net::{RecvFlags, recv};
 
 use super::packet::{BUFFER, Credit, MAX_PAYLOAD, NO_RECEIVE, NO_SEND, Op, Ports};
 
@@ -11,6 +14,9 @@ use super::packet::{BUFFER, Credit, MAX_PAYLOAD, NO_RECEIVE, NO_SEND, Op, Ports}
 const LONGEST_GREETING: usize = 32;
 /// The guest hears of new room when this much was taken since it heard last.
 const NEWS: u32 = BUFFER / 4;
+
+/// A connection that is not made, or that has no program any more, lasts no longer than that.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How far a connection is.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,6 +66,8 @@ pub(super) struct Connection {
     pub readable: bool,
     /// The program has closed its end in both directions.
     hung_up: bool,
+    /// Since when it waits for somebody who may never answer.
+    waits: Option<Instant>,
 }
 
 /// What a program that has just come said.
@@ -88,7 +96,30 @@ impl Connection {
             guest_ended: 0,
             readable: false,
             hung_up: false,
+            waits: None,
         }
+    }
+
+    /// Whether it waits for somebody who may never answer: to be made, or for the guest to let go of what has no program any more.
+    pub(super) fn is_half(&self) -> bool {
+        self.stage != Stage::Open || self.socket.is_none()
+    }
+
+    /// Looks at the clock. True when it has waited for too long.
+    pub(super) fn is_late(&mut self, now: Instant) -> bool {
+        if !self.is_half() {
+            self.waits = None;
+            return false;
+        }
+        now.saturating_duration_since(*self.waits.get_or_insert(now)) >= PATIENCE
+    }
+
+    /// Whether the program has said something that was not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        let peek = |socket: &UnixStream| {
+            recv(socket, &mut [0; 1], RecvFlags::PEEK).is_ok_and(|(count, _)| count > 0)
+        };
+        self.socket.as_ref().is_some_and(peek)
     }
 
     /// What the guest says about its buffer.
@@ -213,6 +244,11 @@ impl Connection {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    // Nobody takes any more; what the program said before is still to be read.
+                    self.discard();
+                    self.end(NO_RECEIVE);
+                }
                 _ => self.lose(),
             }
         }
@@ -223,6 +259,13 @@ impl Connection {
             // One that is gone has heard it.
             let _ = socket.shutdown(Shutdown::Write);
         }
+    }
+
+    /// Drops what nobody will take.
+    fn discard(&mut self) {
+        self.note_taken(self.outgoing.len() - self.own_words);
+        self.outgoing.clear();
+        self.own_words = 0;
     }
 
     fn note_taken(&mut self, bytes: usize) {
@@ -254,9 +297,7 @@ impl Connection {
     /// The host's end is gone altogether.
     pub(super) fn lose(&mut self) {
         self.socket = None;
-        self.note_taken(self.outgoing.len() - self.own_words);
-        self.outgoing.clear();
-        self.own_words = 0;
+        self.discard();
         self.end(NO_RECEIVE | NO_SEND);
     }
 

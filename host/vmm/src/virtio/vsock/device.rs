@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use virtio_bindings::virtio_ids::VIRTIO_ID_VSOCK;
 use virtio_queue::Queue;
+use vmm_sys_util::timerfd::TimerFd;
 
 use super::control::{Told, VsockControl};
 use super::queue::VsockHandler;
@@ -74,10 +75,15 @@ impl VirtioDevice for Vsock {
 
     fn activate(&mut self, mut activation: Activation) -> io::Result<()> {
         let gone = || io::Error::other("the host's socket was lost with its thread");
+        // Before anything is taken out of the device: it stays whole when this fails.
+        let timer = TimerFd::new()?;
         let handler = VsockHandler {
             guest: self.guest,
             listener: self.listener.take().ok_or_else(gone)?,
             accepting: false,
+            starved: false,
+            ticks: false,
+            timer,
             table: std::mem::replace(&mut self.table, Table::new()),
             control: Arc::clone(&self.control),
             receive: activation.take_queue(RECEIVE),

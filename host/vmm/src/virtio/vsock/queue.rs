@@ -4,9 +4,12 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use vmm_sys_util::epoll::EventSet;
+use vmm_sys_util::timerfd::TimerFd;
 
 use super::connection::Stage;
 use super::control::VsockControl;
@@ -23,11 +26,15 @@ const TRANSMIT: u64 = 1;
 const EVENT: u64 = 2;
 const LISTENER: u64 = 3;
 const ANSWER: u64 = 4;
+const TICK: u64 = 5;
 /// Token of the first connection.
 const CONNECTIONS: u64 = 16;
 
 /// The event that says that all connections are gone (virtio 1.2, 5.10.6.7).
 const TRANSPORT_RESET: [u8; 4] = [0; 4];
+
+/// How often connections that wait are looked at, and a listener for which there was no descriptor.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Owns the queues while the device runs.
 pub(super) struct VsockHandler {
@@ -36,6 +43,11 @@ pub(super) struct VsockHandler {
     /// Where programs of the host come.
     pub listener: OwnedFd,
     pub accepting: bool,
+    /// There was no descriptor for a program; the listener rests until the next tick, or the kernel would say at once that it waits.
+    pub starved: bool,
+    /// The timer runs. It does only while something waits: an idle guest's thread sleeps.
+    pub ticks: bool,
+    pub timer: TimerFd,
     pub table: Table,
     pub control: Arc<VsockControl>,
     pub memory: Memory,
@@ -204,17 +216,39 @@ impl VsockHandler {
 
     /// Waits for programs of the host while there is room for them.
     fn listen(&mut self, poll: &Poll) {
-        let room = !self.table.is_full();
+        self.tick();
+        let room = !self.table.is_full() && !self.starved;
         let events = if room { EventSet::IN } else { EventSet::empty() };
         if room != self.accepting && poll.modify(self.listener.as_raw_fd(), events, LISTENER).is_ok() {
             self.accepting = room;
         }
     }
 
+    /// Lets the timer run while something waits.
+    fn tick(&mut self) {
+        let needed = self.starved || self.table.has_half();
+        if needed != self.ticks {
+            let set = if needed { self.timer.reset(EVERY, Some(EVERY)) } else { self.timer.clear() };
+            self.ticks = if set.is_ok() { needed } else { self.ticks };
+        }
+    }
+
+    fn ticked(&mut self) {
+        // It is readable, so this does not block.
+        let _ = self.timer.wait();
+        self.starved = false;
+        self.table.expire(Instant::now(), &self.control);
+    }
+
     fn accept(&mut self, poll: &Poll) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        // A program that went away again, or no descriptor for it now.
-        let Ok(socket) = accept_with(&self.listener, flags) else { return };
+        let socket = match accept_with(&self.listener, flags) {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.starved = is_starved(error);
+                return;
+            }
+        };
         if !self.table.is_full() {
             let number = self.table.come(UnixStream::from(socket));
             self.watch(poll, number);
@@ -247,8 +281,8 @@ impl VsockHandler {
         let hung_up = ready.intersects(EventSet::HANG_UP | EventSet::ERROR);
         match connection.stage {
             Stage::Greeting(_) => return self.table.greet(number),
-            // Who does not wait for the guest's answer wants none.
-            Stage::Requested if hung_up => return self.table.refuse(number),
+            // Who does not wait for the guest's answer wants none, unless it said something for the guest to read.
+            Stage::Requested if hung_up && !connection.has_unread() => return self.table.refuse(number),
             _ => {}
         }
         if hung_up {
@@ -259,6 +293,11 @@ impl VsockHandler {
             self.table.refuse(number);
         }
     }
+}
+
+/// Whether there is no descriptor or memory for a program now; else it went away again.
+pub(super) fn is_starved(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
 }
 
 fn watch(poll: &Poll, socket: &UnixStream, number: u64) -> io::Result<()> {
@@ -278,6 +317,7 @@ impl Handler for VsockHandler {
                 poll.add(queue.event().as_raw_fd(), EventSet::IN, token)?;
             }
         }
+        poll.add(self.timer.as_raw_fd(), EventSet::IN, TICK)?;
         poll.add(self.control.event.as_raw_fd(), EventSet::IN, ANSWER)?;
         poll.add(self.listener.as_raw_fd(), EventSet::empty(), LISTENER)?;
         self.accepting = false;
@@ -301,6 +341,7 @@ impl Handler for VsockHandler {
                 return self.tell_reset();
             }
             LISTENER => self.accept(poll),
+            TICK => self.ticked(),
             ANSWER => {
                 drain(&self.control.event);
                 self.answers(poll);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::connection::{Connection, Greeting, Stage};
 use super::control::{Dial, VsockControl};
@@ -195,6 +195,23 @@ impl Table {
             self.resets.push_back(connection.ports);
         }
         self.close(number);
+    }
+
+    /// Whether a connection waits for somebody who may never answer.
+    pub(super) fn has_half(&self) -> bool {
+        self.connections.values().any(Connection::is_half)
+    }
+
+    /// Ends connections that have waited for too long.
+    pub(super) fn expire(&mut self, now: Instant, control: &VsockControl) {
+        let late = self
+            .connections
+            .iter_mut()
+            .filter_map(|(number, connection)| connection.is_late(now).then_some(*number));
+        for number in late.collect::<Vec<u64>>() {
+            control.hang_up(number);
+            self.refuse(number);
+        }
     }
 
     /// Ends a connection of which the guest knows nothing, or no more.

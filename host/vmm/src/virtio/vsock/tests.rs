@@ -3,9 +3,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::connection::PATIENCE;
 use super::packet::{BUFFER, Credit, HEADER, Incoming, Op, Ports, header};
+use super::queue::is_starved;
 use super::table::{MOST, MOST_RESETS, Table};
 use super::*;
 use crate::pci::PciFunction;
@@ -321,6 +323,50 @@ fn a_guest_hears_nothing_of_programs_that_went_before_it_heard_of_them() {
     let ports = connection.ports;
     table.refuse(number);
     assert_eq!(table.next_reset(), Some(ports));
+}
+
+#[test]
+fn what_a_program_said_before_the_guest_accepted_reaches_it() {
+    let mut rig = rig();
+    let mut program = UnixStream::connect(rig.path()).unwrap();
+    program.write_all(b"CONNECT 5\nlast words").unwrap();
+    drop(program);
+    let packet = rig.next();
+    assert_eq!((packet.op, packet.ports.guest), (1, 5));
+    rig.say(packet.ports, Op::Response, 0, ROOM, &[]);
+    assert_eq!(rig.expect(4, packet.ports).flags, 1, "it takes nothing");
+    assert_eq!(rig.expect(5, packet.ports).payload, b"last words");
+    assert_eq!(rig.expect(4, packet.ports).flags, 3);
+}
+
+#[test]
+fn a_listener_rests_only_while_there_is_no_descriptor() {
+    use rustix::io::Errno;
+    assert!([Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS].into_iter().all(is_starved));
+    assert!(![Errno::AGAIN, Errno::CONNABORTED, Errno::INTR].into_iter().any(is_starved));
+}
+
+#[test]
+fn who_never_answers_keeps_no_connection() {
+    let control = VsockControl::new(Box::new(|| {})).unwrap();
+    let mut table = Table::new();
+    let (ours, mut program) = UnixStream::pair().unwrap();
+    let silent = table.come(ours);
+    let (ours, mut asking) = UnixStream::pair().unwrap();
+    let number = table.come(ours);
+    asking.write_all(b"CONNECT 5\n").unwrap();
+    table.greet(number);
+    let connection = table.get_mut(number).unwrap();
+    assert_eq!(connection.next_news(), Some((Op::Request, 0)));
+    let ports = connection.ports;
+    let now = Instant::now();
+    table.expire(now, &control);
+    table.expire(now + PATIENCE / 2, &control);
+    assert!(table.has_half() && table.get_mut(silent).is_some() && table.next_reset().is_none());
+    table.expire(now + PATIENCE, &control);
+    assert!(!table.has_half() && table.get_mut(silent).is_none() && table.get_mut(number).is_none());
+    assert_eq!(table.next_reset(), Some(ports), "the guest hears of the one that it knows");
+    assert_eq!(program.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
