@@ -42,7 +42,8 @@ pub struct Plan {
     pub interval: u32,
     /// Where the week comes from.
     pub seed: u64,
-    /// The hook to ask: `ksm-tune`, or a guard of new domains.
+    /// The hook to ask: `ksm-tune`, or a guard of new domains or of migrations. Domains come from another host by `migrate-in`; by
+    /// `migrate-out` each shall go to another one as soon as it is there, and is counted but not taken away.
     pub hook: Hook,
     /// Configuration of the policy.
     pub config: Value,
@@ -80,7 +81,7 @@ pub struct Week {
     pub changes: u64,
     /// Domains that arrived.
     pub arrivals: u64,
-    /// Domains that a guard kept out.
+    /// Domains that a guard kept out; those it did not let go, for `migrate-out`.
     pub refused: u64,
     /// Most domains at once.
     pub most_active: u32,
@@ -117,10 +118,10 @@ impl Offline {
             let mut changed = gone > 0;
             for guest in arrivals {
                 week.arrivals += 1;
-                let admitted = match plan.hook {
+                let allowed = match plan.hook {
                     Hook::KsmTune => true,
                     _ => {
-                        let question = json!({ "domain": { "xml": guest.document() } });
+                        let question = question(plan.hook, &guest.document());
                         let outside = outside(&host, &values, second);
                         let session = self.ask_simulated(plan, question, second, outside).await?;
                         keep(&session);
@@ -128,8 +129,9 @@ impl Offline {
                         !matches!(session.outcome, Some(outcome) if keeps_out(outcome))
                     }
                 };
-                week.refused += u64::from(!admitted);
-                if admitted {
+                week.refused += u64::from(!allowed);
+                // Who may not go is here all the same.
+                if allowed || plan.hook == Hook::MigrateOut {
                     changed = true;
                     lock(&host).admit(guest);
                 }
@@ -169,7 +171,26 @@ impl Offline {
     }
 }
 
-/// True for what keeps a domain from being defined: a guard that fails is closed.
+/// What a guard is asked about a domain. One that moves does so between two machines of this version, over TLS and with its disks
+/// looked at: what a policy makes of each domain is judged, not of each road.
+fn question(hook: Hook, document: &str) -> Value {
+    let mut question = json!({ "domain": { "xml": document } });
+    if matches!(hook, Hook::MigrateOut | Hook::MigrateIn) {
+        let host = |name: &str| json!({ "name": name, "version": env!("CARGO_PKG_VERSION") });
+        question["journey"] = json!({
+            "id": "00000000-0000-4000-8000-000000000001",
+            "source": host("source"),
+            "destination": host("destination"),
+            "same-machine": false,
+            "transport": "tls",
+            "unchecked": false,
+            "persistent": true,
+        });
+    }
+    question
+}
+
+/// True for what keeps a domain from being defined or from moving: a guard that fails is closed.
 fn keeps_out(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Allow | Outcome::Rewrite)
 }

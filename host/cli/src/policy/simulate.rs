@@ -24,17 +24,20 @@ use crate::output::{Show, pairs};
 The week is made up, always the same for the same seed: domains of 1 to 16 GiB come by day and go after two days on average, and use
 more by day than by night; the host has a little more memory than they use on average, so that it gets short by day. A tuner of
 samepage merging is asked on every tick and what it answers is applied to a model of the kernel's scanner; a guard is asked about
-every domain that comes, and what it denies does not come. Time is that of the simulation: a week takes seconds.
+every domain that comes, and what it denies does not come. A guard of migrations is asked as though they moved between two machines over
+TLS: migrate-in about every domain that comes, migrate-out about whether it might go on from here. Time is that of the simulation: a
+week takes seconds.
 
 Examples:
   reeve policy simulate ksm-tuner.wasm --plot week.svg
   reeve policy simulate admission.wasm --hook domain-define --config '{\"memory-overcommit\": 1.5}' --days 2
+  reeve policy simulate migration-precheck.wasm --hook migrate-out --days 2
   reeve policy simulate ksm-tuner.wasm --trace week.jsonl && reeve policy replay ksm-tuner.wasm week.jsonl")]
 pub struct Simulate {
     /// A project, or a component
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     policy: PathBuf,
-    /// ksm-tune, domain-define or domain-prepare [default: the first of these that it answers]
+    /// ksm-tune, domain-define, domain-prepare, migrate-in or migrate-out [default: the first of these that it answers]
     #[arg(long, value_parser = named::<Hook>)]
     hook: Option<Hook>,
     /// Days
@@ -66,7 +69,11 @@ pub struct Simulate {
 }
 
 /// Hooks that can be simulated.
-const HOOKS: [Hook; 3] = [Hook::KsmTune, Hook::DomainDefine, Hook::DomainPrepare];
+const HOOKS: [Hook; 5] =
+    [Hook::KsmTune, Hook::DomainDefine, Hook::DomainPrepare, Hook::MigrateIn, Hook::MigrateOut];
+
+/// The same in words.
+const THERE_ARE: &str = "there are ksm-tune, domain-define, domain-prepare, migrate-in and migrate-out";
 
 impl Simulate {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
@@ -83,13 +90,13 @@ impl Simulate {
         let hook = match self.hook {
             Some(hook) if !HOOKS.contains(&hook) => {
                 let message = format!("hook '{hook}' cannot be simulated");
-                let hint = Some("there are ksm-tune, domain-define and domain-prepare");
+                let hint = Some(THERE_ARE);
                 return Err(Usage { message, hint }.into());
             }
             Some(hook) => hook,
             None => HOOKS.into_iter().find(answered).ok_or_else(|| Usage {
                 message: format!("policy '{}' answers no hook that can be simulated", manifest.name),
-                hint: Some("there are ksm-tune, domain-define and domain-prepare"),
+                hint: Some(THERE_ARE),
             })?,
         };
         let plan = Plan {
@@ -142,12 +149,13 @@ impl Show for Simulated {
         let outcomes: Vec<String> =
             outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
         let hours = |seconds: u64| format!("{:.1} h", seconds as f64 / 3600.0);
+        let refusal = if self.hook == Hook::MigrateOut { "not let go" } else { "kept out" };
         pairs([
             ("Policy", self.policy.clone()),
             ("Hook", self.hook.to_string()),
             ("Calls", format!("{calls}: {}", outcomes.join(", "))),
             ("Changes", changes.to_string()),
-            ("Domains arrived", format!("{arrivals}, {refused} kept out")),
+            ("Domains arrived", format!("{arrivals}, {refused} {refusal}")),
             ("Domains at once", most_active.to_string()),
             ("Memory", Bytes(*memory).to_string()),
             ("Saved on average", Bytes(self.week.mean_saved).to_string()),
