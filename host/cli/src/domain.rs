@@ -1,6 +1,7 @@
 //! `reeve domain …`: a file per command, except for the verbs without options, which share [`life`].
 
 mod agent;
+mod attach_interface;
 mod autostart;
 mod blkdeviotune;
 mod block_job;
@@ -206,6 +207,10 @@ pub enum DomainCommand {
     AttachDisk(media::AttachDisk),
     /// Unplug a disk from a domain
     DetachDisk(media::DetachDisk),
+    /// Plug an interface into a domain
+    AttachInterface(attach_interface::AttachInterface),
+    /// Unplug an interface from a domain
+    DetachInterface(attach_interface::DetachInterface),
     /// Change the medium in a drive for CDs or floppies
     ChangeMedia(media::ChangeMediaOf),
     /// List the disks of a domain
@@ -323,6 +328,8 @@ impl DomainCommand {
             Self::UpdateDevice(command) => command.run(context).await,
             Self::AttachDisk(command) => command.run(context).await,
             Self::DetachDisk(command) => command.run(context).await,
+            Self::AttachInterface(command) => command.run(context).await,
+            Self::DetachInterface(command) => command.run(context).await,
             Self::ChangeMedia(command) => command.run(context).await,
             Self::Domblklist(command) => command.run(context).await,
             Self::Domblkinfo(command) => command.run(context).await,

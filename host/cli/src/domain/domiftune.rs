@@ -46,11 +46,11 @@ impl Domiftune {
     }
 }
 
-fn inbound(text: &str) -> Result<RateLimit, String> {
+pub(super) fn inbound(text: &str) -> Result<RateLimit, String> {
     limit(text, 4)
 }
 
-fn outbound(text: &str) -> Result<RateLimit, String> {
+pub(super) fn outbound(text: &str) -> Result<RateLimit, String> {
     limit(text, 3)
 }
 

@@ -35,6 +35,11 @@ pub(super) fn all(
         let instead = match name {
             "parallel" => ": a serial port or a channel carries bytes too",
             "graphics" | "video" | "input" => ": a machine has no screen; use a console",
+            "sound" => ": a machine has no sound; leave it out",
+            "filesystem" => ": share a directory over the network, or give the guest a disk",
+            "hostdev" | "redirdev" | "smartcard" => {
+                ": devices of the host stay with the host; a disk, an interface or a channel leads to what they have"
+            }
             _ => "",
         };
         refuse(format!("there is no device <{name}>{instead}"));

@@ -213,7 +213,9 @@ fn action(name: &str, action: LifecycleAction, refuse: &mut impl FnMut(String)) 
         }
         LifecycleAction::RenameRestart => {}
     }
-    refuse(format!("<{name}> 'rename-restart' can't be carried out: use destroy, restart or preserve"));
+    refuse(format!(
+        "<{name}> 'rename-restart' can't be carried out: under another name it would have the same disks; use destroy, restart or preserve"
+    ));
     vm::LifecycleAction::Destroy
 }
 

@@ -158,6 +158,24 @@ fn what_a_channel_cant_be_is_said_with_the_reason() {
 }
 
 #[test]
+fn devices_that_there_are_not_are_refused_with_what_to_use() {
+    for (name, instead) in [
+        ("filesystem", "over the network"),
+        ("sound", "leave it out"),
+        ("hostdev", "stay with the host"),
+        ("redirdev", "stay with the host"),
+        ("smartcard", "stay with the host"),
+        ("video", "use a console"),
+        ("parallel", "a serial port"),
+    ] {
+        let mut config = document();
+        config.devices.extra.elements.push(format!("<{name}/>"));
+        let said = plan(&config).unwrap_err();
+        assert!(said.contains(&format!("no device <{name}>: ")) && said.contains(instead), "{said}");
+    }
+}
+
+#[test]
 fn every_reason_is_given_at_once() {
     let mut config = document();
     config.domain_type = DomainType::Kvm;
@@ -170,7 +188,7 @@ fn every_reason_is_given_at_once() {
     for part in [
         "os type 'xen'",
         "names no <kernel>",
-        "<on_crash> 'rename-restart'",
+        "<on_crash> 'rename-restart' can't be carried out: under another name",
         "serial port 'serial0' has no address",
         "no device <graphics>",
     ] {
