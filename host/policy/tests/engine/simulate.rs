@@ -62,26 +62,27 @@ async fn a_guard_is_judged_by_what_it_keeps_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_of_migrations_is_judged_by_whom_it_lets_move() {
-    let simulate = async |guard: &Offline, hook, config| -> (Week, String) {
+    let simulate = async |guard: &Offline, grants: &[&str], hook, config| -> (Week, String) {
         let mut last = String::new();
-        let plan = Plan { config, ..plan(hook, &[]) };
+        let plan = Plan { config, ..plan(hook, grants) };
         let week = guard.simulate(&plan, |session| last = session.line()).await.unwrap();
         assert_eq!((week.calls, week.arrivals > 0), (week.arrivals, true), "each is asked about once");
         (week, last)
     };
     let guard = Offline::open(&test_policy("steersman"), None, None).unwrap();
-    let (free, _) = simulate(&guard, Hook::MigrateOut, json!({})).await;
-    let (held, _) = simulate(&guard, Hook::MigrateOut, json!({"out": "it stays"})).await;
+    let (free, _) = simulate(&guard, &[], Hook::MigrateOut, json!({})).await;
+    let (held, _) = simulate(&guard, &[], Hook::MigrateOut, json!({"out": "it stays"})).await;
     assert_eq!((free.refused, held.refused), (0, held.arrivals));
     assert_eq!(free.most_active, held.most_active, "who may not go is here all the same");
-    let (titled, _) = simulate(&guard, Hook::MigrateIn, json!({"title": "from afar"})).await;
+    let titles = ["domain:rewrite path=title"];
+    let (titled, _) = simulate(&guard, &titles, Hook::MigrateIn, json!({"title": "from afar"})).await;
     assert_eq!((titled.refused, titled.outcomes.get("rewrite")), (0, Some(&titled.arrivals)));
 
     // Disks of simulated domains have the default cache, with which another machine does not see what was written.
     let guard = Offline::open(&shipped_policy("migration-precheck"), None, None).unwrap();
-    let (coming, last) = simulate(&guard, Hook::MigrateIn, json!({})).await;
+    let (coming, last) = simulate(&guard, &[], Hook::MigrateIn, json!({})).await;
     assert_eq!((coming.refused, coming.most_active), (coming.arrivals, 0), "who may not come is not there");
     assert!(last.contains("cache 'writeback'"), "{last}");
-    let (_, last) = simulate(&guard, Hook::MigrateOut, json!({"transports": ["tcp"]})).await;
+    let (_, last) = simulate(&guard, &[], Hook::MigrateOut, json!({"transports": ["tcp"]})).await;
     assert!(last.contains("may not go over 'tls'"), "{last}");
 }
