@@ -211,25 +211,39 @@ fn devices_come_and_go() -> Outcome {
 fn interfaces_come_and_go_by_what_is_said_of_them() -> Outcome {
     let daemon = Daemon::start()?;
     define(&daemon, "web")?;
-    let run = |words: &[&str]| daemon.reeve(&[&["domain"], words].concat());
     let (seven, eight) = ("52:54:00:00:00:07", "52:54:00:00:00:08");
-    let said =
-        run(&["attach-interface", "web", "bridge", "br0", "--mac", seven, "--inbound", "1000,,512"])?.ok();
+    let said = daemon
+        .reeve(&[
+            "domain",
+            "attach-interface",
+            "web",
+            "bridge",
+            "br0",
+            "--mac",
+            seven,
+            "--inbound",
+            "1000,,512",
+        ])?
+        .ok();
     assert_eq!(said, "Domain 'web' has the interface now\n");
-    let document = run(&["xml", "web"])?.ok();
+    let document = daemon.reeve(&["domain", "xml", "web"])?.ok();
     assert!(document.contains("<inbound average='1000' burst='512'/>"), "{document}");
-    run(&["attach-interface", "web", "bridge", "br1", "--mac", eight, "--persistent"])?.ok();
-    assert_eq!(run(&["domiflist", "web"])?.ok().matches("virtio").count(), 2);
-    let said = run(&["attach-interface", "web", "bridge", "br0", "--script", "/etc/up"])?.fails(2);
+    daemon
+        .reeve(&["domain", "attach-interface", "web", "bridge", "br1", "--mac", eight, "--persistent"])?
+        .ok();
+    assert_eq!(daemon.reeve(&["domain", "domiflist", "web"])?.ok().matches("virtio").count(), 2);
+    let said = daemon
+        .reeve(&["domain", "attach-interface", "web", "bridge", "br0", "--script", "/etc/up"])?
+        .fails(2);
     assert!(said.contains("'/etc/up' is not run") && said.contains("port-plug"), "{said}");
 
-    let said = run(&["detach-interface", "web", "bridge"])?.fails(2);
+    let said = daemon.reeve(&["domain", "detach-interface", "web", "bridge"])?.fails(2);
     assert!(said.contains("several interfaces") && said.contains("--mac"), "{said}");
-    let said = run(&["detach-interface", "web", "network"])?.fails(2);
+    let said = daemon.reeve(&["domain", "detach-interface", "web", "network"])?.fails(2);
     assert!(said.contains("no interface of type 'network'"), "{said}");
-    run(&["detach-interface", "web", "bridge", "--mac", seven])?.ok();
-    run(&["detach-interface", "web", "bridge"])?.ok();
-    assert!(!run(&["xml", "web"])?.ok().contains("<interface"));
+    daemon.reeve(&["domain", "detach-interface", "web", "bridge", "--mac", seven])?.ok();
+    daemon.reeve(&["domain", "detach-interface", "web", "bridge"])?.ok();
+    assert!(!daemon.reeve(&["domain", "xml", "web"])?.ok().contains("<interface"));
     Ok(())
 }
 

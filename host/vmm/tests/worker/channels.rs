@@ -61,13 +61,24 @@ fn ping(stream: &mut UnixStream) {
     assert_eq!(answer, expected, "{}", String::from_utf8_lossy(&answer));
 }
 
+/// A channel to the guest, as soon as it has one that nobody else uses.
+fn opened(worker: &mut Worker) -> UnixStream {
+    let start = Instant::now();
+    loop {
+        match open_channel(worker) {
+            Ok(stream) => return stream,
+            Err(code) => assert!(start.elapsed() < PATIENCE, "{code:?}"),
+        }
+    }
+}
+
 #[test]
 fn the_agent_of_a_guest_answers_through_its_channel() {
     let mut worker = launch([ConsoleEnd::Nobody; 2], &[], |_| {});
     let mut console = worker.console("console0");
     console.expect("reeve-guest: ready");
     assert_eq!(console.run("ping"), "ok pong", "the console is port 0");
-    let mut channel = open_channel(&mut worker).unwrap();
+    let mut channel = opened(&mut worker);
     (0..50).for_each(|_| ping(&mut channel));
     // What is asked by who then goes away is answered to nobody.
     channel.write_all(b"{\"execute\":\"guest-info\"}\n").unwrap();
@@ -106,10 +117,12 @@ fn nobody_in_the_guest_is_found_out_at_once() {
     let mut worker = launch([ConsoleEnd::Nobody; 2], &[], |_| {});
     let mut console = worker.console("console0");
     console.expect("reeve-guest: ready");
+    // The guest finds its channel a moment after its console.
+    ping(&mut opened(&mut worker));
     console.run("agent off");
     assert_eq!(open_channel(&mut worker).unwrap_err(), ErrorCode::State);
     console.run("agent on");
-    ping(&mut open_channel(&mut worker).unwrap());
+    ping(&mut opened(&mut worker));
     worker.finish();
 }
 
@@ -140,13 +153,7 @@ fn clients_of_a_channels_own_socket_take_turns_and_outlive_the_daemon() {
     second.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"{\"return\": {}}\n");
     drop(second);
-    let start = Instant::now();
-    let mut daemon = loop {
-        match open_channel(&mut worker) {
-            Ok(stream) => break stream,
-            Err(code) => assert!(start.elapsed() < PATIENCE, "{code:?}"),
-        }
-    };
+    let mut daemon = opened(&mut worker);
     ping(&mut daemon);
     let mut third = connect();
     third.write_all(b"{\"execute\":\"guest-ping\"}\n").unwrap();
