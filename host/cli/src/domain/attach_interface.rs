@@ -6,9 +6,9 @@ use reeve_model::domain::{Device, Interface};
 use reeve_model::domain_interface::DomainInterface;
 use reeve_model::network::{Bandwidth, RateLimit};
 
-use super::device::Scope;
+use super::Target;
+use super::device::{self, Scope};
 use super::domiftune::{inbound, outbound};
-use super::{Done, Target};
 use crate::context::Context;
 use crate::exit::Usage;
 
@@ -124,28 +124,18 @@ impl AttachInterface {
             );
             return Err(Usage { message, hint }.into());
         }
-        let document = reeve_xml::device::format(&Device::Interface(self.interface()));
-        if self.print_xml {
-            return context.print(document.trim_end());
-        }
-        let domain = &self.target.domain;
-        let changed = context.client.attach_device(domain, &document, self.scope.options()).await?;
-        context.show(&Done::changed(context, changed, "has the interface now"))
+        let (device, how) = (Device::Interface(self.interface()), (self.print_xml, &self.scope));
+        device::attach(context, &self.target, &device, how, "has the interface now").await
     }
 }
 
 impl DetachInterface {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let domain = &self.target.domain;
         let options = XmlOptions { inactive: self.scope.is_config() };
-        let all = context.client.domain_interfaces(domain, options).await?;
-        let mac = self.mac_of(all)?;
-        let document = reeve_xml::device::format(&Device::Interface(known_by(self.kind, Some(mac))));
-        if self.print_xml {
-            return context.print(document.trim_end());
-        }
-        let row = context.client.detach_device(domain, &document, self.scope.options()).await?;
-        context.show(&Done::new(row, "no longer has the interface"))
+        let all = context.client.domain_interfaces(&self.target.domain, options).await?;
+        let device = Device::Interface(known_by(self.kind, Some(self.mac_of(all)?)));
+        let how = (self.print_xml, &self.scope);
+        device::detach(context, &self.target, &device, how, "no longer has the interface").await
     }
 
     /// Which one is meant.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reeve_model::api::DeviceOptions;
+use reeve_model::domain::Device;
 
 use super::{Done, Target};
 use crate::context::{Context, read_document};
@@ -79,6 +80,38 @@ impl UpdateDevice {
         let changed = context.client.update_device(domain, &device, self.scope.options()).await?;
         context.show(&Done::changed(context, changed, "has the changed device now"))
     }
+}
+
+/// Plugs a device that was said by options, or only prints its document.
+pub(super) async fn attach(
+    context: &mut Context,
+    target: &Target,
+    device: &Device,
+    (print_xml, scope): (bool, &Scope),
+    done: &'static str,
+) -> anyhow::Result<()> {
+    let document = reeve_xml::device::format(device);
+    if print_xml {
+        return context.print(document.trim_end());
+    }
+    let changed = context.client.attach_device(&target.domain, &document, scope.options()).await?;
+    context.show(&Done::changed(context, changed, done))
+}
+
+/// Unplugs a device that was said by options, or only prints the document that it is known by.
+pub(super) async fn detach(
+    context: &mut Context,
+    target: &Target,
+    device: &Device,
+    (print_xml, scope): (bool, &Scope),
+    done: &'static str,
+) -> anyhow::Result<()> {
+    let document = reeve_xml::device::format(device);
+    if print_xml {
+        return context.print(document.trim_end());
+    }
+    let row = context.client.detach_device(&target.domain, &document, scope.options()).await?;
+    context.show(&Done::new(row, done))
 }
 
 /// What is changed.

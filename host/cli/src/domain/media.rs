@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use reeve_model::domain::{Device, Disk, DiskDriver, DiskSource};
 use reeve_model::domain_disk::{ChangeMedia, MediaAction};
 
-use super::device::Scope;
+use super::device::{self, Scope};
 use super::disk::Named;
 use super::{Done, Target};
 use crate::context::Context;
@@ -193,26 +193,16 @@ impl AttachDisk {
     }
 
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let document = reeve_xml::device::format(&Device::Disk(self.disk()));
-        if self.print_xml {
-            return context.print(document.trim_end());
-        }
-        let domain = &self.target.domain;
-        let changed = context.client.attach_device(domain, &document, self.scope.options()).await?;
-        context.show(&Done::changed(context, changed, "has the disk now"))
+        let (device, how) = (Device::Disk(self.disk()), (self.print_xml, &self.scope));
+        device::attach(context, &self.target, &device, how, "has the disk now").await
     }
 }
 
 impl DetachDisk {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let found = self.disk.find(context, self.scope.is_config()).await?;
-        let document = reeve_xml::device::format(&Device::Disk(named(&found.target)));
-        if self.print_xml {
-            return context.print(document.trim_end());
-        }
-        let domain = &self.disk.target.domain;
-        let row = context.client.detach_device(domain, &document, self.scope.options()).await?;
-        context.show(&Done::new(row, "no longer has the disk"))
+        let (device, how) = (Device::Disk(named(&found.target)), (self.print_xml, &self.scope));
+        device::detach(context, &self.disk.target, &device, how, "no longer has the disk").await
     }
 }
 
