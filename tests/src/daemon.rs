@@ -100,6 +100,11 @@ impl Daemon {
         self.child.as_ref().map_or(0, Child::id)
     }
 
+    /// A UUID for a domain that no daemon beside this one has: workers of one would be in the control group of the other's.
+    pub fn own_uuid(&self) -> String {
+        format!("00000000-0000-4000-8000-{:012x}", self.pid())
+    }
+
     /// How many descriptors the daemon has open.
     pub fn open_fds(&self) -> anyhow::Result<usize> {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?.count())

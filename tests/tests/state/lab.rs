@@ -19,7 +19,7 @@ const IMAGE: u64 = 8 << 20;
 pub struct Lab {
     pub daemon: Daemon,
     pub place: TempDir,
-    /// Of a domain that is to keep it: no other test's, whose workers would be in the same control group.
+    /// Of a domain that is to keep it.
     pub uuid: String,
 }
 
@@ -38,7 +38,7 @@ impl Lab {
     /// One whose domain has so much memory.
     pub fn with_memory(mib: u64) -> anyhow::Result<Self> {
         let daemon = Daemon::start()?;
-        let uuid = format!("00000000-0000-4000-8000-{:012x}", daemon.pid());
+        let uuid = daemon.own_uuid();
         let lab = Self { daemon, place: tempfile::tempdir()?, uuid };
         for name in ["vda", "vdb"] {
             File::create(lab.path(name))?.set_len(IMAGE)?;

@@ -24,7 +24,7 @@ impl Lab {
     pub fn with_devices(tuning: &str, cmdline: &str, devices: &str) -> anyhow::Result<Self> {
         let daemon = Daemon::start()?;
         // No other daemon of this machine has a domain of that UUID: the groups of all are in one directory.
-        let uuid = format!("00000000-0000-4000-8000-{:012x}", daemon.pid());
+        let uuid = daemon.own_uuid();
         let lab = Self { daemon, uuid };
         lab.define(tuning, cmdline, devices)?;
         Ok(lab)
