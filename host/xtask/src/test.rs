@@ -70,11 +70,10 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
 /// Runs the few tests that failed once more, when no other runs beside them. What passes then is named all the same: the test, or what it
 /// tests, depends on what else the machine does.
 fn retry(project: &Project, workspace: &str, cases: &mut [Case]) -> Result<()> {
-    let failed = || |case: &&mut Case| matches!(case.outcome, Outcome::Failed(_));
-    if cases.iter_mut().filter(failed()).count() > RETRIED {
+    if cases.iter().filter(|case| case.has_failed()).count() > RETRIED {
         return Ok(());
     }
-    for case in cases.iter_mut().filter(failed()) {
+    for case in cases.iter_mut().filter(|case| case.has_failed()) {
         eprintln!("== '{}' once more, by itself", case.name);
         let again = run_workspace(project, workspace, Which::Exactly(&case.name))?;
         let passed = |other: &Case| other.outcome == Outcome::Passed && other.is_of(case);
@@ -121,7 +120,7 @@ fn run_workspace(project: &Project, workspace: &str, which: Which<'_>) -> Result
     }
     let status = child.wait()?;
     let mut cases = transcript.finish();
-    if !status.success() && !cases.iter().any(|case| matches!(case.outcome, Outcome::Failed(_))) {
+    if !status.success() && !cases.iter().any(Case::has_failed) {
         let name = if workspace.is_empty() { "host" } else { workspace };
         cases.push(Case {
             suite: name.to_owned(),

@@ -40,6 +40,11 @@ const GIST: usize = 12;
 const EVERYWHERE: [&str; 2] = ["A", "C"];
 
 impl Case {
+    /// Whether it failed, and did not pass after that.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_))
+    }
+
     /// Whether it is the same test as another case, of another run.
     pub fn is_of(&self, other: &Self) -> bool {
         (&self.suite, &self.name) == (&other.suite, &other.name)
