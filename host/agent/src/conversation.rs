@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Agent<S> {
     }
 
     async fn fill(&mut self, deadline: &Deadline<'_>) -> Result<(), AgentError> {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = vec![0; CHUNK];
         let read = async { self.stream.read(&mut chunk).await.map_err(AgentError::from) };
         match deadline.limit(read).await? {
             0 => Err(AgentError::Closed),
