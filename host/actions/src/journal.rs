@@ -82,8 +82,9 @@ impl Actions {
         operation: O,
     ) -> Result<O, Error> {
         let (actions, actor) = (Arc::clone(self), actor.clone());
-        let task =
-            tokio::spawn(async move { actions.run_operation(&actor, operation).await }.in_current_span());
+        // On the heap from the start: what spawns a task moves it several times.
+        let run = Box::pin(async move { actions.run_operation(&actor, operation).await });
+        let task = tokio::spawn(run.in_current_span());
         task.await.unwrap_or_else(|fault| {
             Err(Error::new(ErrorCode::Internal, format!("the operation '{}' ended early: {fault}", O::KIND)))
         })

@@ -57,7 +57,7 @@ impl Actions {
             );
         }
         let meant = open.iter().filter_map(meant_end).collect();
-        let found = self.domains.recover(records, &meant).await;
+        let found = Box::pin(self.domains.recover(records, &meant)).await;
         (recovery.adopted, recovery.lost, recovery.undone) = (found.adopted, found.lost, found.undone);
         for row in open {
             match self.settle_row(&row).await {

@@ -26,6 +26,9 @@ use crate::shutdown::{Signals, Wish};
 use crate::telemetry::{self, LogControl};
 use crate::wiring::{self, Host};
 
+/// Stack of a thread that serves requests, as much as a process's first thread has: an unoptimised build uses over a megabyte.
+const STACK: usize = 8 << 20;
+
 /// How long requests in flight may take after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -45,7 +48,8 @@ pub fn run(root: &Path, args: &DaemonArgs) -> anyhow::Result<()> {
     if let Err(error) = reeve_sys::process::raise_open_files() {
         tracing::warn!(%error, "the limit of open files stays as it is; thousands of domains may not fit");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     let runtime = runtime.context("cannot start the async runtime")?;
     let outcome = runtime.block_on(serve(&config, &load, &layout, &log));
     runtime.shutdown_timeout(Duration::from_secs(1));

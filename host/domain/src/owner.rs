@@ -156,7 +156,7 @@ impl Owner {
             let _ = reply.send(Ok(()));
             return Then::End;
         }
-        let outcome = self.change(&actor, ask).await;
+        let outcome = Box::pin(self.change(&actor, ask)).await;
         let _ = reply.send(outcome);
         Then::GoOn
     }

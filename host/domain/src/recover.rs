@@ -81,7 +81,7 @@ impl Domains {
             warn!(domain = entry.name, driver = record.driver, "no such driver any more");
             return Err(Phase::Crashed(StateReason::WorkerLost));
         };
-        owner::adopt(shared, entry, &driver, record).await.map_err(|error| {
+        Box::pin(owner::adopt(shared, entry, &driver, record)).await.map_err(|error| {
             warn!(domain = entry.name, %error, "the machine could not be taken over");
             Phase::Crashed(StateReason::WorkerLost)
         })

@@ -63,7 +63,7 @@ impl Actions {
         if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
             check_caches(&config, &request.disks)?;
         }
-        let config = self.prepare(actor, config).await?;
+        let config = Box::pin(self.prepare(actor, config)).await?;
         // What shows here is heard by the source.
         self.missing_disks(&config, &request.disks).await?;
         // What shows when its disks are opened is heard by nobody else.

@@ -12,7 +12,7 @@ use crate::error::explain;
 impl Actions {
     /// Starts a transient domain from its document.
     pub async fn create(self: &Arc<Self>, actor: &Actor, xml: &str, strict: bool) -> Result<Defined, Error> {
-        self.create_domain(actor, xml, strict, false).await
+        Box::pin(self.create_domain(actor, xml, strict, false)).await
     }
 
     /// Starts a transient domain from its document with its vCPUs stopped.
@@ -22,7 +22,7 @@ impl Actions {
         xml: &str,
         strict: bool,
     ) -> Result<Defined, Error> {
-        self.create_domain(actor, xml, strict, true).await
+        Box::pin(self.create_domain(actor, xml, strict, true)).await
     }
 
     async fn create_domain(

@@ -26,7 +26,7 @@ impl Actions {
         let document = self.read_document(xml, strict)?;
         self.authorize(actor, Verb::DomainDefine, &document.config.name)?;
         self.domains.check_identity(&document.config).map_err(explain)?;
-        self.define_document(actor, document, None).await
+        Box::pin(self.define_document(actor, document, None)).await
     }
 
     /// Replaces the definition of a domain; its name and UUID must stay. Refuses when it was changed by somebody else in between.
@@ -46,7 +46,7 @@ impl Actions {
                 format!("an edit may not change the name or UUID of domain '{name}' ({})", subject.uuid);
             return Err(Error::new(ErrorCode::Invalid, message).with_hint("define a new domain instead"));
         }
-        self.define_document(actor, document, guard.expected).await
+        Box::pin(self.define_document(actor, document, guard.expected)).await
     }
 
     /// Reads a document and checks it against what holds on every host.

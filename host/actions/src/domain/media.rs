@@ -71,7 +71,7 @@ impl Actions {
     ) -> Result<ChangedDomain, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
         let update = Update::Disk(DiskChange::Media(drive.to_owned(), change));
-        let changed = self.update(actor, &subject, attachment, update).await?;
+        let changed = Box::pin(self.update(actor, &subject, attachment, update)).await?;
         Ok(ChangedDomain { domain: self.row(subject.uuid)?, warnings: changed.warnings })
     }
 
@@ -109,7 +109,7 @@ impl Actions {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
         let (live, _) = self.scope(&subject, attachment)?;
         let update = Update::Disk(DiskChange::Limits(name.to_owned(), Box::new(limits)));
-        self.update(actor, &subject, attachment, update).await?;
+        Box::pin(self.update(actor, &subject, attachment, update)).await?;
         self.disk_limits(actor, key, name, !live)
     }
 

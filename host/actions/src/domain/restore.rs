@@ -121,7 +121,7 @@ impl Actions {
             self.permits(&subject, Request::Start)?;
         }
         let paused = !options.state.map_or(running, |state| state.runs());
-        let config = self.prepare(actor, config).await?;
+        let config = Box::pin(self.prepare(actor, config)).await?;
         let turn = match exists {
             true => self.turn(actor, config.uuid, Request::Start).await?,
             false => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,

@@ -65,12 +65,22 @@ impl Actions {
             );
             return Err(Error::new(ErrorCode::Invalid, message));
         }
-        let (live, _) = self.scope(&subject, Attachment::of(options.live, options.config))?;
+        Box::pin(self.tune_subject(actor, &subject, change, options)).await
+    }
+
+    async fn tune_subject(
+        self: &Arc<Self>,
+        actor: &Actor,
+        subject: &Subject,
+        change: Tuning,
+        options: TuneOptions,
+    ) -> Result<Tuning, Error> {
+        let (live, _) = self.scope(subject, Attachment::of(options.live, options.config))?;
         let request = if live { Request::Tune } else { Request::Configure };
         let has_memory = |config: &DomainConfig| known_memory(config, &change);
-        self.permits(&subject, request)?;
+        self.permits(subject, request)?;
         let turn = self.turn(actor, subject.uuid, request).await?;
-        let (live, config) = self.scope(&subject, Attachment::of(options.live, options.config))?;
+        let (live, config) = self.scope(subject, Attachment::of(options.live, options.config))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if live {
             refuse_live(&snapshot.config, &change)?;
@@ -106,7 +116,7 @@ impl Actions {
         drop(turn);
         match live {
             true => self.domains.tuning(subject.uuid).await.map_err(explain),
-            false => self.defined_tuning(&subject),
+            false => self.defined_tuning(subject),
         }
     }
 

@@ -80,7 +80,7 @@ impl Actions {
                     .with_hint("detach it and attach it as it is to be"));
             }
         };
-        let changed = self.update(actor, &subject, attachment, update).await?;
+        let changed = Box::pin(self.update(actor, &subject, attachment, update)).await?;
         Ok(ChangedDomain { domain: self.row(subject.uuid)?, warnings: changed.warnings })
     }
 
@@ -119,7 +119,7 @@ impl Actions {
         attachment: Attachment,
     ) -> Result<DomainInterface, Error> {
         let update = Update::Interface(interface.to_owned(), change);
-        let changed = self.update(actor, subject, attachment, update).await?;
+        let changed = Box::pin(self.update(actor, subject, attachment, update)).await?;
         changed.interface.ok_or_else(|| no_interface(&subject.name, interface))
     }
 

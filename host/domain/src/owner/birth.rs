@@ -65,7 +65,7 @@ pub(crate) async fn start(birth: Birth) {
                 shutting_down: None,
                 ready: BTreeSet::new(),
             };
-            owner.run().await;
+            Box::pin(owner.run()).await;
         }
         Err(error) => {
             entry.end(Phase::Off(StateReason::Failed));

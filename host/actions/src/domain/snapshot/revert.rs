@@ -64,17 +64,17 @@ impl Actions {
             return Err(Error::new(ErrorCode::Invalid, "a domain can't both run and be paused"));
         }
         for _ in 0..ATTEMPTS {
-            let plan = self.plan_revert(&subject, name, how).await?;
+            let plan = Box::new(Box::pin(self.plan_revert(&subject, name, how)).await?);
             let prepared = match plan.goes_on.clone() {
-                Some(config) => Some(self.prepare(actor, config).await?),
+                Some(config) => Some(Box::new(Box::pin(self.prepare(actor, config)).await?)),
                 None => None,
             };
             let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
             // Others may have had their turn while guards were asked.
-            if self.plan_revert(&subject, name, how).await? != plan {
+            if Box::pin(self.plan_revert(&subject, name, how)).await? != *plan {
                 continue;
             }
-            return self.go_back(actor, how, plan, prepared, turn).await;
+            return Box::pin(self.go_back(actor, how, plan, prepared, turn)).await;
         }
         let message = format!("the snapshots of domain '{}' are being changed all the time", subject.name);
         Err(Error::new(ErrorCode::Busy, message).with_hint("go back when they have settled"))
@@ -84,11 +84,11 @@ impl Actions {
         self: &Arc<Self>,
         actor: &Actor,
         how: RevertSnapshot,
-        plan: Plan,
-        prepared: Option<DomainConfig>,
+        plan: Box<Plan>,
+        prepared: Option<Box<DomainConfig>>,
         turn: Turn,
     ) -> Result<DomainSummary, Error> {
-        let Plan { snapshot, disks, overlays, left, definition, memory, .. } = plan;
+        let Plan { snapshot, disks, overlays, left, definition, memory, .. } = *plan;
         let uuid = turn.uuid();
         let revert = Revert {
             uuid,
@@ -108,7 +108,7 @@ impl Actions {
         let origin = memory.map_or(Origin::Boot, |(path, token)| {
             Origin::Image(StartImage { path, token, bypass_cache: false, managed: false })
         });
-        self.bring_up(actor, turn, config, paused, origin).await
+        self.bring_up(actor, turn, *config, paused, origin).await
     }
 
     /// Works out what going back means, and refuses what can't be.

@@ -38,7 +38,7 @@ impl Actions {
         let subject = self.subject(actor, Verb::DomainSnapshot, key)?;
         let given = document::parse_snapshot(xml, false)?;
         if how.redefine {
-            return self.redefine_snapshot(actor, &subject, given, how.current).await;
+            return Box::pin(self.redefine_snapshot(actor, &subject, given, how.current)).await;
         }
         let refused = |message: &str| Err(Error::new(ErrorCode::Invalid, message));
         match how {
@@ -59,10 +59,10 @@ impl Actions {
             _ => {}
         }
         if !how.quiesce {
-            return self.take_snapshot(actor, &subject, given, how).await;
+            return Box::pin(self.take_snapshot(actor, &subject, given, how)).await;
         }
         self.freeze(actor, &subject.name, &FreezeOptions::default()).await?;
-        let taken = self.take_snapshot(actor, &subject, given, how).await;
+        let taken = Box::pin(self.take_snapshot(actor, &subject, given, how)).await;
         let thawed = self.thaw(actor, &subject.name).await;
         match (taken, thawed) {
             (Ok(_), Err(error)) => {
