@@ -48,8 +48,7 @@ pub fn run(root: &Path, args: &DaemonArgs) -> anyhow::Result<()> {
     if let Err(error) = reeve_sys::process::raise_open_files() {
         tracing::warn!(%error, "the limit of open files stays as it is; thousands of domains may not fit");
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     let runtime = runtime.context("cannot start the async runtime")?;
     let outcome = runtime.block_on(serve(&config, &load, &layout, &log));
     runtime.shutdown_timeout(Duration::from_secs(1));

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use super::outcome::{Case, Outcome, Skip};
 
+/// As much is kept of what a program says besides its results.
+const WORDS: usize = 4 << 10;
+
 /// Part of a test program's output.
 #[derive(Clone, Copy, PartialEq, Default)]
 enum Part {
-    /// Results, compiler messages and so on.
+    /// Results, what programs say outside of tests, compiler messages and so on.
     #[default]
     Results,
     /// What passed tests printed, then their names.
@@ -23,6 +26,8 @@ pub struct Transcript {
     part: Part,
     /// The test whose output is being shown.
     speaker: Option<String>,
+    /// What a program said since it began its tests, until it says how they went: there is more to know when it dies before that.
+    unfinished: Option<String>,
     cases: Vec<Case>,
     /// Skips by suite and test.
     skips: BTreeMap<(String, String), Skip>,
@@ -33,17 +38,20 @@ impl Transcript {
     /// Takes one line; whether a person wants to see it.
     pub fn push(&mut self, line: &str) -> bool {
         if let Some(suite) = suite_name(line) {
+            self.end_suite();
             self.suite = suite;
             self.part = Part::Results;
             self.speaker = None;
             return true;
         }
         match line {
-            "successes:" => self.part = Part::Successes,
-            "failures:" => self.part = Part::Failures,
+            "successes:" => (self.part, self.speaker) = (Part::Successes, None),
+            "failures:" => (self.part, self.speaker) = (Part::Failures, None),
+            _ if is_count(line) => self.unfinished = Some(String::new()),
             _ if line.starts_with("test result: ") => {
                 self.part = Part::Results;
                 self.speaker = None;
+                self.unfinished = None;
                 return true;
             }
             _ => {}
@@ -54,13 +62,48 @@ impl Transcript {
             let test = self.speaker.clone().unwrap_or_else(|| named.to_owned());
             self.skips.insert((self.suite.clone(), test), skip);
         } else if self.part == Part::Results {
-            self.cases.extend(self.result(line));
+            match self.result(line) {
+                Some(case) => self.cases.push(case),
+                None => self.overhear(line),
+            }
+        } else if let (Part::Failures, None, Some(name)) =
+            (self.part, &self.speaker, line.strip_prefix("    "))
+        {
+            self.count_failed(name.to_owned());
         } else if let Some(name) = &self.speaker {
             let output = self.outputs.entry((self.suite.clone(), name.clone())).or_default();
             output.push_str(line);
             output.push('\n');
         }
         self.part != Part::Successes
+    }
+
+    /// Counts a test that the program lists as failed, unless it was: other output may have got into the line of its result.
+    fn count_failed(&mut self, name: String) {
+        let case = Case { suite: self.suite.clone(), name, outcome: Outcome::Failed(String::new()) };
+        if !self.cases.iter().any(|other| other.is_of(&case)) {
+            self.cases.push(case);
+        }
+    }
+
+    /// A line that is no result: the last words of a program that dies are among these.
+    fn overhear(&mut self, line: &str) {
+        if let Some(words) = self.unfinished.as_mut().filter(|words| words.len() < WORDS) {
+            words.push_str(line);
+            words.push('\n');
+        }
+    }
+
+    /// A program that began its tests and did not say how they went has failed as a whole.
+    fn end_suite(&mut self) {
+        if let Some(words) = self.unfinished.take() {
+            let outcome = Outcome::Failed(words);
+            self.cases.push(Case {
+                suite: self.suite.clone(),
+                name: "died in its tests".to_owned(),
+                outcome,
+            });
+        }
     }
 
     /// `test NAME ... ok`, `FAILED` or `ignored, WHY`.
@@ -81,6 +124,7 @@ impl Transcript {
 
     /// All tests, with their skips and the output of those that failed.
     pub fn finish(mut self) -> Vec<Case> {
+        self.end_suite();
         for case in &mut self.cases {
             match &mut case.outcome {
                 Outcome::Passed => {
@@ -94,7 +138,9 @@ impl Transcript {
                 }
                 Outcome::Failed(output) => {
                     let key = (case.suite.clone(), case.name.clone());
-                    *output = self.outputs.remove(&key).unwrap_or_default();
+                    if let Some(said) = self.outputs.remove(&key) {
+                        *output = said;
+                    }
                 }
                 Outcome::Skipped(_) | Outcome::Unsteady(_) => {}
             }
@@ -105,6 +151,12 @@ impl Transcript {
         }
         self.cases
     }
+}
+
+/// `running 4 tests`, with which a program begins.
+fn is_count(line: &str) -> bool {
+    let count = line.strip_prefix("running ").and_then(|rest| rest.split_once(' '));
+    count.is_some_and(|(count, rest)| rest.starts_with("test") && count.parse::<usize>().is_ok())
 }
 
 /// Whether a test's path is, or ends with, a name.
@@ -183,6 +235,32 @@ test src/lib.rs - parse (line 12) ... ok
         let (_, skip) = named("a::absent").skip().expect("skipped");
         assert_eq!((skip.lane.as_str(), skip.reason.as_str()), ("B", "qemu-system-x86_64 is not installed"));
         assert_eq!(named("a::slow").skip().expect("ignored").1.reason, "takes an hour");
+    }
+
+    #[test]
+    fn a_program_that_dies_fails_with_its_last_words() {
+        let run = "     Running tests/a.rs (target/debug/deps/a-0123456789abcdef)\n\nrunning 2 tests\ntest fine ... ok\n\n\
+            thread 'deep' (7) has overflowed its stack\nfatal runtime error: stack overflow, aborting\n\
+            \x20    Running tests/b.rs (target/debug/deps/b-0123456789abcdef)\n\nrunning 1 test\ntest other ... ok\n\n\
+            test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+        let cases = cases(run);
+        let failed: Vec<_> = cases.iter().filter(|case| case.has_failed()).collect();
+        let [Case { suite, outcome: Outcome::Failed(words), .. }] = failed[..] else {
+            panic!("one failure: {failed:?}");
+        };
+        assert_eq!((suite.as_str(), cases.len()), ("a", 3));
+        assert!(words.contains("thread 'deep' (7) has overflowed its stack"), "{words}");
+    }
+
+    #[test]
+    fn a_failure_whose_line_was_broken_is_found_in_the_list() {
+        let run = RUN.replace("test a::bad ... FAILED", "test a::bad ... a daemon wroteFAILED");
+        let cases = cases(&run);
+        let failed: Vec<_> = cases.iter().filter(|case| case.has_failed()).collect();
+        let [Case { name, outcome: Outcome::Failed(output), .. }] = failed[..] else {
+            panic!("one failure: {failed:?}");
+        };
+        assert!(name == "a::bad" && output.contains("left is not right"));
     }
 
     #[test]
