@@ -94,6 +94,13 @@ fn apply(config: &MemoryConfig, region: &Region) -> Result<(), MemoryError> {
     };
     // SAFETY: the range is exactly the mapping of `region`, which is borrowed; the advice changes no contents.
     check("left out of core dumps", unsafe { libc::madvise(start, len, libc::MADV_DONTDUMP) })?;
+    if config.hugepages.is_none() {
+        // Most hosts give large pages only to whom asks for them. Without, a transfer past the page cache pins and maps every 4 KiB
+        // by itself, and the guest's own addresses are translated by one more level. A kernel without them refuses, and nothing is
+        // lost.
+        // SAFETY: as above.
+        let _ = unsafe { libc::madvise(start, len, libc::MADV_HUGEPAGE) };
+    }
     if config.mergeable && config.hugepages.is_none() {
         // SAFETY: as above; merged pages are copied on write by the kernel.
         check("merged (KSM)", unsafe { libc::madvise(start, len, libc::MADV_MERGEABLE) })?;
