@@ -28,8 +28,8 @@ fn a_writing_guest_moves(mut pair: Pair) -> Outcome {
         let job = pair.source.json(&["domain", "domjobinfo", "guest"])?;
         assert!(job["bytes"].as_u64() > Some(20 << 20), "bytes of all streams: {job}");
         assert!(pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok().contains("Connections:       4"));
-        pair.source.reeve(&["domain", "migrate-setspeed", "guest", "200"])?.ok();
         say(&pair.source, "mem write 81 24\n", "ok write")?;
+        pair.source.reeve(&["domain", "migrate-setspeed", "guest", "200"])?.ok();
         Ok(())
     })?;
     println!("{}", run.ok());

@@ -92,14 +92,18 @@ impl Actions {
                 let (peers, target) = (Arc::clone(&peers), target.clone());
                 connecting.spawn(async move { peers.connect(&target).await });
             }
-            let mut streams = Vec::new();
+            let mut streams: Vec<OwnedFd> = Vec::new();
             while let Some(connected) = connecting.join_next().await {
-                let broken = |_| Error::new(ErrorCode::Internal, "a connection was not opened");
+                let broken = |_: tokio::task::JoinError| {
+                    Error::new(ErrorCode::Internal, "a connection was not opened")
+                };
                 streams.push(connected.map_err(broken)??);
             }
-            Ok(streams)
+            Ok::<_, Error>(streams)
         };
-        let slow = |_| Error::new(ErrorCode::Busy, "the destination takes too long to open more connections");
+        let slow = |_: tokio::time::error::Elapsed| {
+            Error::new(ErrorCode::Busy, "the destination takes too long to open more connections")
+        };
         let streams = tokio::time::timeout(patience, opening).await.map_err(slow)??;
         outgoing.open += count;
         Ok(streams)
