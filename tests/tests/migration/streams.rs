@@ -2,7 +2,12 @@
 
 use std::net::SocketAddr;
 
+use reeve_model::api::XmlOptions;
+use reeve_model::migration::{AddStreams, MigrationHost, PrepareMigration, StreamRoute};
 use reeve_tests::{Daemon, Options, test_policy, wait};
+
+use tokio::net::UnixStream;
+use uuid::Uuid;
 
 use crate::pair::{NO_GROUPS, Pair, host, say, state, wait_for};
 use crate::relay::{Fault, Relay};
@@ -93,6 +98,47 @@ fn no_more_streams_than_both_operators_allow() -> Outcome {
     let run = pair.migrate(&["--live", "--parallel"])?;
     assert!(run.code != 0 && run.stderr.contains("over one connection only"), "{}", run.stderr);
     pair.is_intact(&pair.source)
+}
+
+#[test]
+fn a_destination_counts_what_a_source_asks_for_and_knows_when_it_is_over() -> Outcome {
+    let pair = taking(3)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (source, target) = (pair.source.client(), pair.target.client());
+    runtime.block_on(async {
+        let migration = Uuid::new_v4();
+        let more = |count| AddStreams { count, route: StreamRoute::Socket };
+        let unknown = target.add_migration_streams(migration, &more(1)).await.unwrap_err();
+        assert!(unknown.to_string().contains("no guest comes"), "{unknown}");
+        let prepare = PrepareMigration {
+            migration,
+            xml: source.domain_xml("guest", XmlOptions::default()).await?,
+            slots: Vec::new(),
+            paused: false,
+            persistent: false,
+            source: pair.source.root().join("run/reeve/reeve.sock").display().to_string(),
+            route: StreamRoute::Socket,
+            boot_id: String::new(),
+            allow_unsafe: true,
+            host: MigrationHost::default(),
+            disks: Vec::new(),
+        };
+        let first = UnixStream::connect(target.prepare_migration(&prepare).await?.socket).await?;
+        for count in [0, 3, u16::MAX] {
+            let refused = target.add_migration_streams(migration, &more(count)).await.unwrap_err();
+            let why = if count == 0 { "are none" } else { "over at most 3 connections" };
+            assert!(refused.to_string().contains(why), "{refused}");
+        }
+        let ready = target.add_migration_streams(migration, &more(2)).await?;
+        let full = target.add_migration_streams(migration, &more(1)).await.unwrap_err();
+        assert!(full.to_string().contains("over at most 3 connections"), "{full}");
+        // A stranger at that socket has no place at the guest.
+        drop((UnixStream::connect(&ready.socket).await?, UnixStream::connect(&ready.socket).await?, first));
+        anyhow::Ok(())
+    })?;
+    wait_for(&pair.target, "absent")?;
+    pair.migrate(&[&["--live"], &["--parallel"][..]].concat())?.ok();
+    pair.is_intact(&pair.target)
 }
 
 #[test]
