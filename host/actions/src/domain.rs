@@ -30,6 +30,7 @@ mod sleep;
 mod snapshot;
 mod start;
 mod stop;
+mod streams;
 mod tune;
 mod undefine;
 mod update;

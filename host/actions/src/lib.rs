@@ -69,13 +69,15 @@ pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
 pub use domain::{Attachment, EditGuard};
 pub use fault::{FaultPoint, NoFaults};
-pub use migrating::{ComingStream, Migrations, PeerPort, StreamTarget};
+pub use migrating::{ComingStreams, Migrations, PeerPort, StreamTarget};
 pub use networking::Networking;
 pub use no_policy::NoPolicy;
 pub use node_port::NodePort;
 pub use peer_address::{HostPort, PeerAddress, TLS_PORT};
 pub use recover::Recovery;
 pub use reeve_domain::Console;
+/// Most streams that the memory of a guest can go over, whatever an operator allows.
+pub use reeve_migrate::MAX_STREAMS as MOST_STREAMS;
 pub use relay::relay;
 pub use storing::Storing;
 pub use volume::{Incoming, Outgoing};

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use reeve_domain::migration::Witness;
 use reeve_model::migration::{
-    MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage, PrepareMigration,
-    ResumeMigration, StreamRoute,
+    AddStreams, MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage,
+    PrepareMigration, ResumeMigration, StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Actions;
@@ -37,8 +37,8 @@ pub struct StreamTarget {
     pub prepared: MigrationPrepared,
 }
 
-/// A guest's stream that is to come. Dropped, nobody waits for it any more.
-pub type ComingStream = Pin<Box<dyn Future<Output = io::Result<OwnedFd>> + Send>>;
+/// As many streams of a guest as were asked for, which are to come. Dropped, nobody waits for them any more.
+pub type ComingStreams = Pin<Box<dyn Future<Output = io::Result<Vec<OwnedFd>>> + Send>>;
 
 /// Speaks with daemons of other hosts.
 #[async_trait]
@@ -64,11 +64,24 @@ pub trait PeerPort: Send + Sync {
         request: &ResumeMigration,
     ) -> Result<MigrationPrepared, Error>;
 
-    /// Opens the stream for a guest.
+    /// Has it make ready for more streams of a guest that is on its way.
+    async fn add_streams(
+        &self,
+        host: &PeerAddress,
+        migration: Uuid,
+        request: &AddStreams,
+    ) -> Result<MigrationPrepared, Error>;
+
+    /// Opens a stream for a guest.
     async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error>;
 
-    /// Waits at a port for the stream of a guest that the host `from` sends; the port.
-    async fn listen(&self, route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error>;
+    /// Waits at a port for so many streams of a guest that the host `from` sends; the port.
+    async fn listen(
+        &self,
+        route: &StreamRoute,
+        from: &str,
+        count: u16,
+    ) -> Result<(u16, ComingStreams), Error>;
 }
 
 /// Reaches nobody.
@@ -101,11 +114,25 @@ impl PeerPort for NoPeers {
         Err(unreachable_host(host))
     }
 
+    async fn add_streams(
+        &self,
+        host: &PeerAddress,
+        _migration: Uuid,
+        _request: &AddStreams,
+    ) -> Result<MigrationPrepared, Error> {
+        Err(unreachable_host(host))
+    }
+
     async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error> {
         Err(unreachable_host(&target.daemon))
     }
 
-    async fn listen(&self, _route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error> {
+    async fn listen(
+        &self,
+        _route: &StreamRoute,
+        from: &str,
+        _count: u16,
+    ) -> Result<(u16, ComingStreams), Error> {
         Err(Error::new(ErrorCode::Unsupported, format!("host '{from}' can't be waited for here")))
     }
 }
@@ -135,21 +162,42 @@ struct Known {
     arriving: HashMap<Uuid, (Uuid, PeerAddress)>,
     /// Names of the hosts that may send guests here, in small letters.
     senders: Vec<String>,
+    /// Guests on their way here, by their migration.
+    coming: HashMap<Uuid, Coming>,
+    /// Most streams that the memory of a guest goes over, from here and to here.
+    max_streams: u16,
     /// Streams that come through the API.
     expected: HashMap<Uuid, Expected>,
 }
 
-/// A stream that comes through the API.
-struct Expected {
-    /// The host that sends it; none is a daemon on this machine.
-    from: Option<String>,
-    give: oneshot::Sender<OwnedFd>,
+/// A guest on its way here.
+#[derive(Clone)]
+pub(crate) struct Coming {
+    /// The domain.
+    pub domain: Uuid,
+    /// The daemon that sends it.
+    pub source: PeerAddress,
+    /// Streams that its memory comes over, those that were asked for included.
+    pub streams: u16,
 }
+
+/// Streams that come through the API.
+struct Expected {
+    /// The host that sends them; none is a daemon on this machine.
+    from: Option<String>,
+    give: mpsc::Sender<OwnedFd>,
+    /// How many did not come yet.
+    left: u16,
+}
+
+/// Most streams of a guest that one host takes or sends where its operator says nothing.
+const MAX_STREAMS: u16 = 8;
 
 impl Migrations {
     /// A host that reaches others by `peers`.
     pub fn new(peers: Arc<dyn PeerPort>, run: PathBuf, boot_id: String) -> Self {
-        Self { peers, run, boot_id, known: Mutex::default() }
+        let known = Known { max_streams: MAX_STREAMS, ..Known::default() };
+        Self { peers, run, boot_id, known: Mutex::new(known) }
     }
 
     /// A host that reaches nobody.
@@ -160,6 +208,45 @@ impl Migrations {
     /// The hosts that may send guests here, by names that their certificates are for.
     pub fn set_senders(&self, names: &[String]) {
         self.lock().senders = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    }
+
+    /// Most streams that the memory of one guest goes over, from here and to here.
+    pub fn set_max_streams(&self, most: u16) {
+        self.lock().max_streams = most;
+    }
+
+    pub(crate) fn max_streams(&self) -> u16 {
+        self.lock().max_streams
+    }
+
+    /// The guest that comes by a migration.
+    pub(crate) fn coming(&self, migration: Uuid) -> Option<Coming> {
+        self.lock().coming.get(&migration).cloned()
+    }
+
+    pub(crate) fn set_coming(&self, migration: Uuid, coming: Option<Coming>) {
+        match coming {
+            Some(coming) => drop(self.lock().coming.insert(migration, coming)),
+            None => drop(self.lock().coming.remove(&migration)),
+        }
+    }
+
+    /// Counts streams that a guest on its way shall come over too; an error is how many there may be at most.
+    pub(crate) fn count_streams(&self, migration: Uuid, more: u16) -> Result<(), u16> {
+        let mut known = self.lock();
+        let most = known.max_streams;
+        match known.coming.get_mut(&migration) {
+            Some(coming) if more <= most.saturating_sub(coming.streams) => coming.streams += more,
+            _ => return Err(most),
+        }
+        Ok(())
+    }
+
+    /// They did not come.
+    pub(crate) fn discount_streams(&self, migration: Uuid, fewer: u16) {
+        if let Some(coming) = self.lock().coming.get_mut(&migration) {
+            coming.streams = coming.streams.saturating_sub(fewer).max(1);
+        }
     }
 
     pub(crate) fn may_send(&self, host: &str) -> bool {
@@ -233,23 +320,32 @@ impl Migrations {
         let _ = std::fs::remove_file(self.witness_path(migration));
     }
 
-    /// Waits for a stream that comes through the API.
-    pub(crate) fn expect(&self, migration: Uuid, from: Option<String>) -> oneshot::Receiver<OwnedFd> {
-        let (give, given) = oneshot::channel();
+    /// Waits for so many streams that come through the API.
+    pub(crate) fn expect(
+        &self,
+        migration: Uuid,
+        from: Option<String>,
+        count: u16,
+    ) -> mpsc::Receiver<OwnedFd> {
+        let (give, given) = mpsc::channel(usize::from(count.max(1)));
         let mut known = self.lock();
         // Whoever waited for another has given up.
         known.expected.retain(|_, expected| !expected.give.is_closed());
-        known.expected.insert(migration, Expected { from, give });
+        known.expected.insert(migration, Expected { from, give, left: count });
         given
     }
 
     /// Gives the stream of a migration to whoever waits for it; false when nobody waits for one from there.
     pub(crate) fn give(&self, migration: Uuid, from: Option<&str>, stream: OwnedFd) -> bool {
         let mut known = self.lock();
-        let fits = known.expected.get(&migration).is_some_and(|expected| expected.from.as_deref() == from);
-        let expected = fits.then(|| known.expected.remove(&migration)).flatten();
-        drop(known);
-        expected.is_some_and(|expected| expected.give.send(stream).is_ok())
+        let fits = |expected: &&mut Expected| expected.from.as_deref() == from;
+        let Some(expected) = known.expected.get_mut(&migration).filter(fits) else { return false };
+        let given = expected.give.try_send(stream).is_ok();
+        expected.left = expected.left.saturating_sub(1);
+        if expected.left == 0 {
+            known.expected.remove(&migration);
+        }
+        given
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -7,8 +7,8 @@ use axum::response::Response;
 use hyper_util::rt::TokioIo;
 use reeve_model::Error;
 use reeve_model::migration::{
-    Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
-    ResumeMigration,
+    AddStreams, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport,
+    PrepareMigration, ResumeMigration,
 };
 use uuid::Uuid;
 
@@ -198,6 +198,26 @@ pub(crate) async fn resume(
     extract::Json(body): extract::Json<ResumeMigration>,
 ) -> Result<Json<MigrationPrepared>, ApiError> {
     Ok(Json(state.actions.resume_migration(&actor, migration, &body.route).await?))
+}
+
+/// For other hosts: makes ready for more streams of a guest that is on its way here; only its memory comes over them. What the answer names
+/// takes as many as were asked for, within 30 seconds.
+#[utoipa::path(
+    post,
+    path = "/v1/migrations/{migration}/streams",
+    operation_id = "migration_add_streams",
+    tag = "domains",
+    params(("migration" = Uuid, Path, description = "Id of the migration")),
+    request_body = AddStreams,
+    responses((status = OK, body = MigrationPrepared), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn add_streams(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(migration): Path<Uuid>,
+    extract::Json(body): extract::Json<AddStreams>,
+) -> Result<Json<MigrationPrepared>, ApiError> {
+    Ok(Json(state.actions.add_streams(&actor, migration, body).await?))
 }
 
 /// For other hosts: the connection becomes the stream of a guest that this host made ready for.

@@ -85,6 +85,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(migration::prepare))
         .routes(routes!(migration::report))
         .routes(routes!(migration::resume))
+        .routes(routes!(migration::add_streams))
         .routes(routes!(migration::stream))
         .routes(routes!(domain::interfaces))
         .routes(routes!(domain::addresses))
@@ -214,6 +215,7 @@ pub(crate) fn peer_router(state: ApiState) -> Router {
         .routes(routes!(migration::prepare))
         .routes(routes!(migration::report))
         .routes(routes!(migration::resume))
+        .routes(routes!(migration::add_streams))
         .routes(routes!(migration::stream))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .split_for_parts();

@@ -2,8 +2,8 @@
 
 use hyper::Method;
 use reeve_model::migration::{
-    Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport, PrepareMigration,
-    ResumeMigration,
+    AddStreams, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationPrepared, MigrationReport,
+    PrepareMigration, ResumeMigration,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use uuid::Uuid;
@@ -71,6 +71,16 @@ impl Client {
         request: &ResumeMigration,
     ) -> Result<MigrationPrepared, ClientError> {
         let target = Target::new(&["migrations", &migration.to_string(), "resume"]);
+        self.call(Method::POST, target, Payload::json(request)?).await
+    }
+
+    /// Has another host make ready for more streams of a guest that is on its way to it.
+    pub async fn add_migration_streams(
+        &self,
+        migration: Uuid,
+        request: &AddStreams,
+    ) -> Result<MigrationPrepared, ClientError> {
+        let target = Target::new(&["migrations", &migration.to_string(), "streams"]);
         self.call(Method::POST, target, Payload::json(request)?).await
     }
 

@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use reeve_actions::{ComingStream, HostPort, PeerAddress, PeerPort, StreamTarget};
+use reeve_actions::{ComingStreams, HostPort, PeerAddress, PeerPort, StreamTarget};
 use reeve_client::{Client, ClientError, Connection, Dial};
 use reeve_model::migration::{
-    MigrationPrepared, MigrationReport, PrepareMigration, ResumeMigration, StreamRoute,
+    AddStreams, MigrationPrepared, MigrationReport, PrepareMigration, ResumeMigration, StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -125,6 +125,18 @@ impl PeerPort for Peers {
         resumed.map_err(|fault| explain(host, fault))
     }
 
+    async fn add_streams(
+        &self,
+        host: &PeerAddress,
+        migration: Uuid,
+        request: &AddStreams,
+    ) -> Result<MigrationPrepared, Error> {
+        self.client(host)?
+            .add_migration_streams(migration, request)
+            .await
+            .map_err(|fault| explain(host, fault))
+    }
+
     async fn connect(&self, target: &StreamTarget) -> Result<OwnedFd, Error> {
         let daemon = &target.daemon;
         let lost = |fault: io::Error| {
@@ -154,10 +166,15 @@ impl PeerPort for Peers {
         }
     }
 
-    async fn listen(&self, route: &StreamRoute, from: &str) -> Result<(u16, ComingStream), Error> {
+    async fn listen(
+        &self,
+        route: &StreamRoute,
+        from: &str,
+        count: u16,
+    ) -> Result<(u16, ComingStreams), Error> {
         let network = self.required()?;
         network.allow(route)?;
-        door::one_guest(network, route, from).await
+        door::one_guest(network, route, from, count).await
     }
 }
 

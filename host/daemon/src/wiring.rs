@@ -78,6 +78,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
     let peers = peers(config, layout)?;
     let actions = Arc::new(actions.with_migrations(migrations(&peers, layout)?));
     actions.migrations().set_senders(&config.migration.peers);
+    actions.migrations().set_max_streams(config.migration.max_streams()?);
     let secrets: Arc<dyn Keys> = actions.clone();
     keys.attach(Arc::downgrade(&secrets));
     Ok(Host { actions, peers, policies, api, registry: Arc::new(registry) })
@@ -112,6 +113,7 @@ impl Host {
     pub fn reload_peers(&self, config: &Config, layout: &Layout) -> anyhow::Result<()> {
         self.peers.renew(config.migration.network(&layout.etc())?)?;
         self.actions.migrations().set_senders(&config.migration.peers);
+        self.actions.migrations().set_max_streams(config.migration.max_streams()?);
         Ok(())
     }
 

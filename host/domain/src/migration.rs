@@ -28,6 +28,8 @@ pub struct Incoming {
     pub witness: File,
     /// Disks that come with it.
     pub disks: Vec<MovedDisk>,
+    /// Most streams that its memory may come over.
+    pub most_streams: u16,
 }
 
 /// A disk that goes with its guest.
@@ -60,9 +62,15 @@ pub enum MigrationOrder {
         steered: bool,
         /// Disks that go along.
         disks: Vec<MovedDisk>,
+        /// Streams that its memory goes over beside that one.
+        beside: Vec<OwnedFd>,
+        /// Most streams in all, now or later.
+        most_streams: u16,
     },
-    /// The answer to a question.
-    Advise(u32, StrategyAnswer),
+    /// The answer to a question, and the streams that it asks for.
+    Advise(u32, StrategyAnswer, Vec<OwnedFd>),
+    /// More streams for the memory of a guest that comes.
+    AddStreams(Vec<OwnedFd>),
     /// Other limits.
     Limit(MigrationLimits),
     /// Stop the guest after this round.

@@ -13,6 +13,14 @@ pub enum MigrateError {
     /// The connection broke or was silent for too long.
     #[error("the connection to the other host is lost: {0}")]
     Link(#[from] io::Error),
+    /// A stream beside the first one broke; the first one has number 1.
+    #[error("stream {number} of the guest's memory is lost: {reason}")]
+    Stream {
+        /// Its number.
+        number: u16,
+        /// Why, in words.
+        reason: String,
+    },
     /// The other side is no migration of ours, or its bytes are damaged.
     #[error("the other host sent what is not allowed: {0}")]
     Peer(&'static str),

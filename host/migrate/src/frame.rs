@@ -37,6 +37,12 @@ pub(crate) enum Kind {
     Disks = 18,
     /// A range of one of them.
     Blocks = 19,
+    /// The first frame of a stream beside the first one.
+    Join = 20,
+    /// How many streams there are from now on.
+    Streams = 21,
+    /// The end of a round on a stream beside the first one.
+    RoundMark = 22,
 }
 
 impl Kind {
@@ -61,6 +67,9 @@ impl Kind {
             17 => Self::Resumed,
             18 => Self::Disks,
             19 => Self::Blocks,
+            20 => Self::Join,
+            21 => Self::Streams,
+            22 => Self::RoundMark,
             _ => return None,
         })
     }

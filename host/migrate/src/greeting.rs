@@ -12,7 +12,10 @@ use crate::{MemoryMap, MigrateError};
 pub const VERSION: u16 = 1;
 const MAGIC: &[u8; 8] = b"reevemig";
 /// Most streams that can be asked for.
-const MAX_STREAMS: u16 = 64;
+const ANY_STREAMS: u16 = 64;
+/// Most streams that this code serves. Each of them waits its turn where the operator limits all of them together, and none may be silent for
+/// as long as the other side takes for dead.
+pub const MAX_STREAMS: u16 = 16;
 
 /// What a side can do beyond the least. What both can do is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// What this code can do.
-    pub const OURS: Self = Self { zstd: true, streams: 1, post_copy: true, disks: true };
+    pub const OURS: Self = Self { zstd: true, streams: MAX_STREAMS, post_copy: true, disks: true };
     const ZSTD: u32 = 1;
     const POST_COPY: u32 = 2;
     const DISKS: u32 = 4;
@@ -55,7 +58,7 @@ impl Capabilities {
     /// Bits that this version does not know are of a later one, and not answered.
     fn decode(fields: &mut Fields<'_>) -> Result<Self, MigrateError> {
         let (bits, streams) = (fields.u32()?, fields.u16()?);
-        if streams == 0 || streams > MAX_STREAMS {
+        if streams == 0 || streams > ANY_STREAMS {
             return Err(MigrateError::Peer("a number of streams that can't be"));
         }
         let can = |bit| bits & bit != 0;

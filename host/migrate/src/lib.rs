@@ -28,6 +28,17 @@
 //!     Resume{as Hello} ──>                      <── Resumed{pages}  and on with Want
 //! ```
 //!
+//! Memory goes over several streams where both sides can ([`SendStreams`], [`ReceiveStreams`]); everything else over the first one:
+//!
+//! ```text
+//!   first    Streams{3} ──>   Pages… ──>            ╷ RoundEnd ──>   <── RoundAck ╷  Pages… ──>
+//!   second   Join{1} ──>      Pages… RoundMark ──>  ╵                             ╵  Pages… RoundMark ──>
+//!   third    Join{2} ──>      Pages… RoundMark ──>  ╵                             ╵  Pages… RoundMark ──>
+//! ```
+//!
+//! Nobody says RoundEnd before all have said RoundMark, and nobody takes a page of the next round before all are at the end of this one, so
+//! that a page which comes again over another stream is never put under its older self.
+//!
 //! Disks that both hosts don't share go with the guest where both sides can: module `disks` has the frames.
 //!
 //! A frame is a header of 12 bytes (kind, three bytes that check kind and length, length, CRC-32 of kind and
@@ -44,6 +55,7 @@
 //! | source was at | destination was at | source | destination |
 //! |---|---|---|---|
 //! | rounds, guest running | receiving | goes on running | discards |
+//! | rounds, a stream beside the first one lost | receiving | goes on running | discards |
 //! | stopped, sending the rest | receiving | lets the guest run again | discards |
 //! | state sent, waiting for Ready | receiving, loading | lets the guest run again | discards |
 //! | state sent, waiting for Ready | Ready sent | lets the guest run again | waits paused, asks, hears "kept": discards |
@@ -78,8 +90,10 @@ mod memory_map;
 mod missing;
 mod pages;
 mod receive;
+mod receive_streams;
 mod send;
 mod send_disks;
+mod send_streams;
 mod serve;
 mod steered;
 mod strategy;
@@ -88,13 +102,15 @@ pub use controls::{Controls, Limits};
 pub use disks::{DiskShape, MAX_BLOCK, Piece, SECTOR, SourceDisks, TargetDisks};
 pub use error::{GuestError, MigrateError};
 pub use frame::MAX_PAYLOAD;
-pub use greeting::{Capabilities, VERSION};
+pub use greeting::{Capabilities, MAX_STREAMS, VERSION};
 pub use late::{Begin, Happened, LateMemory};
 pub use memory_map::{MemoryMap, PAGE};
 pub use missing::Missing;
 pub use receive::{Received, TargetGuest, receive, receive_rest};
+pub use receive_streams::{ReceiveStreams, ReceiveTicket, TargetPages};
 pub use send::{Offer, Phase, Sent, SourceGuest, send};
 pub use send_disks::DiskStats;
+pub use send_streams::{SendStreams, SendTicket, SourcePages};
 pub use serve::{LateStats, send_rest};
 pub use steered::{Adviser, Steered, StrategyAnswer, StrategyQuestion};
 pub use strategy::{Plan, PreCopy, RoundStats, Step, Strategy, Subject};

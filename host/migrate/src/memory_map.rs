@@ -1,6 +1,7 @@
 //! The RAM ranges of a guest, and which of its pages came in a round.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::MigrateError;
 use crate::frame::Fields;
@@ -70,40 +71,42 @@ impl MemoryMap {
     }
 }
 
-/// Pages that came in one round: none may come twice, so that a round has an end.
+/// Pages that came in one round: none may come twice, so that a round has an end. Whoever they come by, it is noted here.
 pub(crate) struct Arrived {
     map: MemoryMap,
-    words: Vec<u64>,
-    count: u64,
+    words: Vec<AtomicU64>,
+    count: AtomicU64,
 }
 
 impl Arrived {
     pub fn new(map: MemoryMap) -> Self {
-        let words = vec![0; (map.bytes() / PAGE).div_ceil(64) as usize];
-        Self { map, words, count: 0 }
+        let words = (0..(map.bytes() / PAGE).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { map, words, count: AtomicU64::new(0) }
     }
 
-    /// Takes a run of whole pages in.
-    pub fn take(&mut self, run: &Range<u64>) -> Result<(), MigrateError> {
+    /// Takes a run of whole pages in; how many.
+    pub fn take(&self, run: &Range<u64>) -> Result<u64, MigrateError> {
         let first =
             self.map.position(run).ok_or(MigrateError::Peer("a page outside of the guest's memory"))?;
-        for page in first..first + (run.end - run.start) / PAGE {
-            let (word, bit) = (&mut self.words[(page / 64) as usize], 1 << (page % 64));
-            if *word & bit != 0 {
+        let pages = (run.end - run.start) / PAGE;
+        for page in first..first + pages {
+            let (word, bit) = (&self.words[(page / 64) as usize], 1 << (page % 64));
+            // What orders threads is that they meet at the end of a round.
+            if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
                 return Err(MigrateError::Peer("a page that came before in the same round"));
             }
-            *word |= bit;
-            self.count += 1;
         }
-        Ok(())
+        self.count.fetch_add(pages, Ordering::Relaxed);
+        Ok(pages)
     }
 
     /// Ends a round; the number of pages that came in it.
-    pub fn end(&mut self) -> u64 {
-        if self.count > 0 {
-            self.words.fill(0);
+    pub fn end(&self) -> u64 {
+        let count = self.count.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            self.words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         }
-        std::mem::take(&mut self.count)
+        count
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
     #[test]
     fn pages_come_once_a_round_and_never_from_a_gap() {
         let map = MemoryMap::new(vec![0..4 * PAGE, 8 * PAGE..10 * PAGE]).unwrap();
-        let mut arrived = Arrived::new(map);
+        let arrived = Arrived::new(map);
         arrived.take(&(0..2 * PAGE)).unwrap();
         arrived.take(&(8 * PAGE..10 * PAGE)).unwrap();
         assert!(arrived.take(&(PAGE..3 * PAGE)).is_err());

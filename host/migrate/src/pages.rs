@@ -4,15 +4,17 @@
 //!   address u64 │ pages u32 │ encoding u8 │ 0 0 0 │ bytes: none for zeros, pages as they are, or compressed
 //! ```
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::ops::Range;
 
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use crate::MigrateError;
-use crate::frame::Fields;
+use crate::frame::{Fields, Kind};
+use crate::link::Link;
 use crate::memory_map::PAGE;
+use crate::send::RoundSent;
 
 /// Most pages with contents in one frame.
 pub(crate) const PAGES_A_FRAME: u64 = 256;
@@ -49,6 +51,35 @@ pub(crate) fn encode(run: &Range<u64>, contents: &[u8], compress: bool, payload:
     }
     head(run, PLAIN, payload);
     payload.extend(contents);
+}
+
+/// Sends up to a frame's worth of pages, zeros apart.
+pub(crate) fn send<S: Read + Write>(
+    link: &mut Link<S>,
+    run: &Range<u64>,
+    contents: &[u8],
+    compress: bool,
+    sent: &mut RoundSent,
+) -> Result<(), MigrateError> {
+    let mut payload = Vec::new();
+    let mut page = 0;
+    let zeros: Vec<bool> = contents.chunks(PAGE as usize).map(is_zero).collect();
+    while page < zeros.len() {
+        let zero = zeros[page];
+        let alike = zeros[page..].iter().take_while(|other| **other == zero).count();
+        let part = run.start + page as u64 * PAGE..run.start + (page + alike) as u64 * PAGE;
+        if zero {
+            encode_zero(&part, &mut payload);
+            sent.zero_pages += alike as u64;
+        } else {
+            let bytes = &contents[page * PAGE as usize..(page + alike) * PAGE as usize];
+            encode(&part, bytes, compress, &mut payload);
+        }
+        link.send(Kind::Pages, &payload)?;
+        sent.pages += alike as u64;
+        page += alike;
+    }
+    Ok(())
 }
 
 /// The same bytes compressed, where that is worth it.

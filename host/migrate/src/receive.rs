@@ -1,7 +1,6 @@
 //! The destination's side.
 
 use std::io::{Read, Write};
-use std::ops::Range;
 
 use uuid::Uuid;
 
@@ -10,8 +9,8 @@ use crate::frame::{Fields, Kind};
 use crate::greeting::{Hello, Welcome};
 use crate::late::Puller;
 use crate::link::Link;
-use crate::memory_map::Arrived;
-use crate::pages::{self, Contents};
+use crate::pages;
+use crate::receive_streams::{ReceiveStreams, TargetPages, put};
 use crate::{Begin, Capabilities, GuestError, LateMemory, MemoryMap, MigrateError, TargetDisks, VERSION};
 
 /// Most bytes of a guest's state.
@@ -20,15 +19,9 @@ const MAX_STATE: usize = 64 << 20;
 const SYNC_EVERY: u64 = 8 << 20;
 
 /// The guest on the destination: a machine that never ran. What it is given is from another host and may be anything.
-pub trait TargetGuest {
+pub trait TargetGuest: TargetPages {
     /// Where its memory is.
     fn memory(&self) -> MemoryMap;
-
-    /// Copies whole pages into its memory, in which they surely are.
-    fn write(&mut self, address: u64, pages: &[u8]);
-
-    /// Makes whole pages zero, in which memory they surely are.
-    fn zero(&mut self, run: Range<u64>);
 
     /// Puts everything that is not memory back; the guest stands still.
     fn load(&mut self, state: &[u8]) -> Result<(), GuestError>;
@@ -49,15 +42,18 @@ pub enum Received {
     Interrupted(MigrateError),
 }
 
-/// Takes a guest in. After an error it is not this side's: discard it.
+/// Takes a guest in. After an error it is not this side's: discard it. Its memory comes over `streams` too.
 pub fn receive<S: Read + Write>(
     stream: S,
+    streams: &ReceiveStreams,
     migration: Uuid,
     capabilities: Capabilities,
     guest: &mut (impl TargetGuest + LateMemory + TargetDisks),
 ) -> Result<Received, MigrateError> {
     let mut link = Link::new(stream);
-    let late = match take_in(&mut link, migration, capabilities, guest) {
+    let taken = take_in((&mut link, streams), migration, capabilities, guest);
+    streams.end();
+    let late = match taken {
         Ok(late) => late,
         Err(error) => {
             guest.abandon();
@@ -145,7 +141,7 @@ fn greeted<S: Read + Write>(
 
 /// Everything up to when the guest could run; whether pages of it are missing.
 fn take_in<S: Read + Write>(
-    link: &mut Link<S>,
+    (link, streams): (&mut Link<S>, &ReceiveStreams),
     migration: Uuid,
     capabilities: Capabilities,
     guest: &mut (impl TargetGuest + LateMemory + TargetDisks),
@@ -154,7 +150,7 @@ fn take_in<S: Read + Write>(
     let agreed = greeted(link, Kind::Hello, migration, &memory)?.and(capabilities);
     link.send(Kind::Welcome, &Welcome { version: VERSION, capabilities: agreed }.encode())?;
     let mut disks = Disks::greet(link, agreed, &guest.disks())?;
-    let mut arrived = Arrived::new(memory);
+    let arrived = &streams.arrived;
     let mut state = Vec::new();
     // The rest of its memory is told, and then told to be complete.
     let (mut late, mut told) = (false, false);
@@ -162,18 +158,19 @@ fn take_in<S: Read + Write>(
         let (kind, payload) = link.next()?;
         match kind {
             Kind::Pages if state.is_empty() && !late => {
-                let (run, contents) = pages::decode(payload, agreed.zstd)?;
-                arrived.take(&run)?;
-                match contents {
-                    Contents::Zero => guest.zero(run),
-                    Contents::Plain(bytes) => guest.write(run.start, bytes),
-                    Contents::Unpacked(bytes) => guest.write(run.start, &bytes),
-                }
+                put(arrived, payload, agreed.zstd, guest)?;
+            }
+            Kind::Streams if agreed.streams > 1 && state.is_empty() && !late => {
+                let mut fields = Fields(payload);
+                let total = fields.u16()?;
+                fields.end()?;
+                streams.admit(total, agreed)?;
             }
             Kind::Blocks if agreed.disks && state.is_empty() && !late => {
                 disks.take(payload, agreed.zstd, guest)?;
             }
             Kind::Missing if agreed.post_copy && state.is_empty() && !told => {
+                streams.close();
                 if !late && (arrived.end() != 0 || disks.arrived.end() != 0) {
                     return Err(MigrateError::Peer("a round without an end"));
                 }
@@ -199,6 +196,7 @@ fn take_in<S: Read + Write>(
                 let pages = fields.u64()?;
                 let blocks = if agreed.disks { fields.u64()? } else { 0 };
                 fields.end()?;
+                streams.gather()?;
                 if arrived.end() != pages {
                     return Err(MigrateError::Peer("a round with another number of pages than it had"));
                 }
@@ -206,10 +204,12 @@ fn take_in<S: Read + Write>(
                     return Err(MigrateError::Peer("a round with other bytes of disks than it had"));
                 }
                 disks.sync(guest)?;
+                streams.go_on();
                 link.send(Kind::RoundAck, &[])?;
             }
             Kind::State | Kind::StateEnd if late != told => return Err(OUT_OF_TURN),
             Kind::State if !payload.is_empty() && state.len() + payload.len() <= MAX_STATE => {
+                streams.close();
                 state.extend_from_slice(payload);
             }
             Kind::State => return Err(MigrateError::Peer("a state that is too large")),
@@ -220,6 +220,7 @@ fn take_in<S: Read + Write>(
                 if bytes != state.len() as u64 {
                     return Err(MigrateError::Peer("a state of another size than it had"));
                 }
+                streams.close();
                 if arrived.end() != 0 || disks.arrived.end() != 0 {
                     return Err(MigrateError::Peer("a round without an end"));
                 }

@@ -11,8 +11,9 @@ use crate::frame::{Fields, Kind};
 use crate::greeting::{Hello, Welcome};
 use crate::link::Link;
 use crate::memory_map::PAGE;
-use crate::pages::{self, PAGES_A_FRAME};
+use crate::pages;
 use crate::send_disks::{DiskStats, join_written};
+use crate::send_streams::{How, SendStreams, SourcePages};
 use crate::serve::{LateStats, Served};
 use crate::{
     Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, SourceDisks, Step,
@@ -25,12 +26,9 @@ const STATE_PART: usize = 256 << 10;
 const MEASURABLE: u64 = 256 << 10;
 
 /// The guest on the source. Only the migration steers it meanwhile, but it may end by itself; calls then fail.
-pub trait SourceGuest {
+pub trait SourceGuest: SourcePages {
     /// Where its memory is.
     fn memory(&self) -> MemoryMap;
-
-    /// Copies whole pages out of its memory.
-    fn read(&self, address: u64, pages: &mut [u8]);
 
     /// Starts noting which pages are written.
     fn track(&mut self) -> Result<(), GuestError>;
@@ -107,17 +105,22 @@ pub enum Sent {
     Interrupted(MigrateError),
 }
 
-/// Moves a guest away. After an error it is the source's as before, and runs if it did.
+/// Moves a guest away. After an error it is the source's as before, and runs if it did. Its memory goes over `streams` too; over no others
+/// does anything else.
 pub fn send<S: Read + Write>(
     stream: S,
+    streams: &SendStreams,
     offer: &Offer,
     guest: &mut (impl SourceGuest + SourceDisks),
     strategy: &mut dyn Strategy,
     controls: &Controls,
 ) -> Result<Sent, MigrateError> {
     let mut link = Link::new(stream);
-    let mut sender = Sender::new(&mut link, guest, controls);
-    match sender.move_state(offer, strategy) {
+    let mut sender = Sender::new(&mut link, streams, guest, controls);
+    let moved = sender.move_state(offer, strategy);
+    // All that is left goes over the first one.
+    streams.end();
+    match moved {
         Ok((stopped, Some(served))) => Ok(match sender.hand_over_late(stopped, served) {
             Ok(downtime) => Sent::Running { downtime },
             Err(error) => Sent::Interrupted(error),
@@ -136,6 +139,8 @@ pub fn send<S: Read + Write>(
 
 pub(crate) struct Sender<'a, S, G> {
     pub link: &'a mut Link<S>,
+    /// Streams that pages go over beside it.
+    streams: &'a SendStreams,
     pub guest: &'a mut G,
     pub controls: &'a Controls,
     pub compress: bool,
@@ -143,8 +148,6 @@ pub(crate) struct Sender<'a, S, G> {
     pub with_disks: bool,
     /// How far they are.
     pub disks: DiskStats,
-    /// Streams that pages go over: no more than both sides can.
-    streams: u16,
     throttle: u8,
     /// When the migration began.
     pub begun: Instant,
@@ -157,7 +160,9 @@ pub(crate) struct Sender<'a, S, G> {
 #[derive(Default)]
 pub(crate) struct RoundSent {
     pub pages: u64,
-    zero_pages: u64,
+    pub zero_pages: u64,
+    /// Bytes over all streams but the first one.
+    beside: u64,
     /// What it did not send, because the guest goes on at the destination.
     left: Vec<Range<u64>>,
 }
@@ -172,15 +177,20 @@ struct Rest {
 }
 
 impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
-    pub fn new(link: &'a mut Link<S>, guest: &'a mut G, controls: &'a Controls) -> Self {
+    pub fn new(
+        link: &'a mut Link<S>,
+        streams: &'a SendStreams,
+        guest: &'a mut G,
+        controls: &'a Controls,
+    ) -> Self {
         Self {
             link,
+            streams,
             guest,
             controls,
             compress: false,
             with_disks: false,
             disks: DiskStats::default(),
-            streams: 1,
             throttle: 0,
             begun: Instant::now(),
             asked_for: Duration::ZERO,
@@ -213,7 +223,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         if late {
             if self.with_disks {
                 let bytes = self.blocks(&written, false)?;
-                self.end_round(0, bytes)?;
+                self.end_round_of_disks(bytes)?;
             }
             let missing = self.tell_missing(&rest)?;
             self.controls.count_anew();
@@ -284,7 +294,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             return Err(MigrateError::Aborted(NO_POST_COPY.to_owned()));
         }
         self.compress = plan.compress && agreed.zstd;
-        self.streams = plan.streams.clamp(1, agreed.streams);
+        self.take_streams(agreed)?;
         let mut max_downtime = plan.max_downtime;
         let mut bandwidth = 0;
         // Memory would be written again and again while disks take their time.
@@ -294,7 +304,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         for number in 1.. {
             let (at, before) = (Instant::now(), self.link.sent);
             let sent = self.round(&dirty, &written, true)?;
-            let (duration, bytes) = (at.elapsed(), self.link.sent - before);
+            let (duration, bytes) = (at.elapsed(), self.link.sent - before + sent.beside);
             let measured = (bytes as f64 / duration.as_secs_f64().max(1e-6)) as u64;
             // What little goes over is slowed down by waiting for its end: it says at least how fast the link is.
             if bytes >= MEASURABLE || measured > bandwidth {
@@ -321,7 +331,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                 max_downtime: max_downtime.min(limits.max_downtime),
                 throttle: self.throttle,
                 compressed: self.compress,
-                streams: self.streams,
+                streams: self.streams.count(),
             };
             self.guest.report(&Phase::Round(stats));
             if self.controls.stops_now() {
@@ -358,9 +368,8 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                 }
                 Step::SetMaxDowntime(limit) => max_downtime = limit,
                 Step::Compress => self.compress = agreed.zstd,
-                Step::AddStreams(more) => {
-                    self.streams = self.streams.saturating_add(more).min(agreed.streams)
-                }
+                // Whoever said so has brought them, or did not get them.
+                Step::AddStreams(_) => self.take_streams(agreed)?,
                 Step::Abort(reason) => return Err(MigrateError::Aborted(reason)),
                 Step::Continue | Step::StopAndCopy | Step::SwitchToPostCopy => {}
             }
@@ -388,24 +397,53 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     ) -> Result<RoundSent, MigrateError> {
         let mut sent = RoundSent::default();
         let blocks = self.blocks(written, limited)?;
-        for run in runs {
-            let mut start = run.start;
-            while start < run.end {
-                if limited && self.controls.switches_now() {
-                    sent.left.push(start..run.end);
-                    break;
-                }
-                let end = run.end.min(start + PAGES_A_FRAME * PAGE);
-                self.frame_of(start..end, limited, &mut sent)?;
-                start = end;
+        self.streams.begin(runs, How { limited, compress: self.compress });
+        loop {
+            if limited && self.controls.switches_now() {
+                sent.left = self.streams.rest();
             }
+            let Some(run) = self.streams.take()? else { break };
+            self.frame_of(run, limited, &mut sent)?;
         }
+        self.gather(&mut sent)?;
         self.end_round(sent.pages, blocks)?;
         Ok(sent)
     }
 
+    /// Takes the streams in that came beside the first one.
+    fn take_streams(&mut self, agreed: Capabilities) -> Result<(), MigrateError> {
+        match self.streams.admit(agreed.streams)? {
+            Some(streams) => self.link.send(Kind::Streams, &streams.to_le_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until every stream has sent its part of the round.
+    fn gather(&mut self, sent: &mut RoundSent) -> Result<(), MigrateError> {
+        if self.streams.count() == 1 {
+            return Ok(());
+        }
+        self.link.flush()?;
+        let gathered = self.streams.gather(self.controls, || {
+            // That there are as many as before is a sign of life.
+            self.link.send(Kind::Streams, &self.streams.count().to_le_bytes())?;
+            self.link.flush()
+        })?;
+        sent.pages += gathered.pages;
+        sent.zero_pages += gathered.zero_pages;
+        sent.beside += gathered.bytes;
+        Ok(())
+    }
+
+    /// The end of a round without a page: every stream says that it has come to it.
+    pub fn end_round_of_disks(&mut self, blocks: u64) -> Result<(), MigrateError> {
+        self.streams.begin(&[], How::default());
+        self.gather(&mut RoundSent::default())?;
+        self.end_round(0, blocks)
+    }
+
     /// Waits until the other side has so many pages and bytes of disks.
-    pub fn end_round(&mut self, pages: u64, blocks: u64) -> Result<(), MigrateError> {
+    fn end_round(&mut self, pages: u64, blocks: u64) -> Result<(), MigrateError> {
         let mut payload = pages.to_le_bytes().to_vec();
         if self.with_disks {
             payload.extend(blocks.to_le_bytes());
@@ -433,24 +471,7 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         let mut contents = std::mem::take(&mut self.scratch);
         contents.resize((run.end - run.start) as usize, 0);
         self.guest.read(run.start, &mut contents);
-        let mut payload = Vec::new();
-        let mut page = 0;
-        let pages: Vec<bool> = contents.chunks(PAGE as usize).map(pages::is_zero).collect();
-        while page < pages.len() {
-            let zero = pages[page];
-            let alike = pages[page..].iter().take_while(|other| **other == zero).count();
-            let part = run.start + page as u64 * PAGE..run.start + (page + alike) as u64 * PAGE;
-            if zero {
-                pages::encode_zero(&part, &mut payload);
-                sent.zero_pages += alike as u64;
-            } else {
-                let bytes = &contents[page * PAGE as usize..(page + alike) * PAGE as usize];
-                pages::encode(&part, bytes, self.compress, &mut payload);
-            }
-            self.link.send(Kind::Pages, &payload)?;
-            sent.pages += alike as u64;
-            page += alike;
-        }
+        pages::send(self.link, &run, &contents, self.compress, sent)?;
         self.scratch = contents;
         if limited {
             self.controls.sent(self.link.sent - before);

@@ -58,7 +58,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             let before = disks::count(&left);
             self.disks.remaining = before;
             let bytes = self.blocks(&left, true)?;
-            self.end_round(0, bytes)?;
+            self.end_round_of_disks(bytes)?;
             left = self.take_written()?;
             let now = disks::count(&left);
             let hurry = self.controls.stops_now() || self.controls.switches_now();
@@ -122,7 +122,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                     }
                     if zeros >= ZEROS_A_ROUND {
                         zeros = 0;
-                        self.end_round(0, std::mem::take(&mut sent))?;
+                        self.end_round_of_disks(std::mem::take(&mut sent))?;
                     }
                     if told.elapsed() >= TELL {
                         told = Instant::now();

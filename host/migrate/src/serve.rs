@@ -9,6 +9,7 @@ use crate::late;
 use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::send::{RoundSent, Sender};
+use crate::send_streams::SendStreams;
 use crate::{Capabilities, Controls, MemoryMap, MigrateError, Offer, Phase, Sent, SourceGuest, VERSION};
 
 /// How often it is told how far it is.
@@ -39,7 +40,8 @@ pub fn send_rest<S: Read + Write>(
 ) -> Sent {
     let mut link = Link::new(stream);
     let resumed = resume(&mut link, offer, &guest.memory());
-    let mut sender = Sender::new(&mut link, guest, controls);
+    let streams = SendStreams::default();
+    let mut sender = Sender::new(&mut link, &streams, guest, controls);
     let served = resumed.and_then(|missing| {
         controls.count_anew();
         sender.serve(Kind::Whole, &mut Served::new(missing, Duration::ZERO))

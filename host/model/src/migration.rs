@@ -93,6 +93,9 @@ pub struct Migrate {
     /// Disks are not looked at: they may be where the destination does not see the same, or in a cache.
     #[serde(default, rename = "unsafe")]
     pub allow_unsafe: bool,
+    /// Streams that its memory goes over from the beginning on; none is one, and what the strategy adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u16>,
     /// Policy that steers it; none is the first one that is bound to the hook `migration-strategy`, `host` the host's own strategy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
@@ -222,6 +225,17 @@ pub struct ResumeMigration {
     pub route: StreamRoute,
 }
 
+/// What a source asks a destination for when a guest's memory shall go over more streams.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AddStreams {
+    /// How many more.
+    pub count: u16,
+    /// How they come.
+    pub route: StreamRoute,
+}
+
 /// How a guest's memory and state travel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -256,7 +270,7 @@ pub struct DeviceSlot {
     pub slot: u8,
 }
 
-/// A destination that is ready.
+/// A destination that is ready. Where several streams were asked for, the socket or port takes all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MigrationPrepared {
@@ -303,6 +317,13 @@ pub struct MigrationReport {
     /// It takes disks that come with a guest.
     #[serde(default)]
     pub takes_disks: bool,
+    /// Most streams that it takes a guest's memory over.
+    #[serde(default = "one_stream")]
+    pub max_streams: u16,
+}
+
+fn one_stream() -> u16 {
+    1
 }
 
 /// How far the migration of a domain is (`domjobinfo`).
@@ -319,7 +340,7 @@ pub struct MigrationJob {
     pub pages: u64,
     /// Pages of zeros sent so far.
     pub zero_pages: u64,
-    /// Bytes sent so far.
+    /// Bytes sent so far, over all streams.
     pub bytes: u64,
     /// Pages that are left as far as is known.
     pub dirty_pages: u64,
@@ -329,6 +350,9 @@ pub struct MigrationJob {
     pub expected_downtime_ms: u64,
     /// Hundredths of its time that the guest loses.
     pub throttle: u8,
+    /// Streams that memory went over in the last round.
+    #[serde(default)]
+    pub streams: u16,
     /// Bytes of disks that go along and were looked after so far, what was written again included.
     #[serde(default)]
     pub disk_processed: u64,

@@ -3,12 +3,15 @@
 
 use std::io::{self, Cursor, Read, Write};
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_migrate::{
-    Begin, Capabilities, Controls, DiskShape, GuestError, Happened, LateMemory, Limits, MemoryMap, Missing,
-    Offer, PAGE, Phase, Piece, PreCopy, Received, Sent, SourceDisks, SourceGuest, Subject, TargetDisks,
-    TargetGuest, receive, receive_rest, send, send_rest,
+    Begin, Capabilities, Controls, DiskShape, GuestError, Happened, LateMemory, Limits, MAX_STREAMS, MemoryMap,
+    Missing, Offer, PAGE, Phase, Piece, PreCopy, ReceiveStreams, Received, SendStreams, Sent, SourceDisks,
+    SourceGuest, SourcePages, Subject, TargetDisks, TargetGuest, TargetPages, receive, receive_rest, send,
+    send_rest,
 };
 use uuid::Uuid;
 
@@ -34,8 +37,36 @@ impl Write for Peer<'_> {
     }
 }
 
+/// Memory for the threads of all streams.
+#[derive(Clone)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    fn with<T>(&self, range: Range<usize>, what: impl FnOnce(&mut [u8]) -> T) -> T {
+        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)[range])
+    }
+}
+
+impl SourcePages for Memory {
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        let at = address as usize;
+        self.with(at..at + pages.len(), |bytes| pages.copy_from_slice(bytes));
+    }
+}
+
+impl TargetPages for Memory {
+    fn write(&self, address: u64, pages: &[u8]) {
+        let at = address as usize;
+        self.with(at..at + pages.len(), |bytes| bytes.copy_from_slice(pages));
+    }
+
+    fn zero(&self, run: Range<u64>) {
+        self.with(run.start as usize..run.end as usize, |bytes| bytes.fill(0));
+    }
+}
+
 struct Guest {
-    memory: Vec<u8>,
+    memory: Memory,
     loaded: bool,
     missing: Missing,
     ended: Option<Result<(), GuestError>>,
@@ -101,17 +132,19 @@ impl SourceDisks for Guest {
     }
 }
 
+impl TargetPages for Guest {
+    fn write(&self, address: u64, pages: &[u8]) {
+        self.memory.write(address, pages);
+    }
+
+    fn zero(&self, run: Range<u64>) {
+        self.memory.zero(run);
+    }
+}
+
 impl TargetGuest for Guest {
     fn memory(&self) -> MemoryMap {
         map()
-    }
-
-    fn write(&mut self, address: u64, pages: &[u8]) {
-        self.memory[address as usize..][..pages.len()].copy_from_slice(pages);
-    }
-
-    fn zero(&mut self, run: Range<u64>) {
-        self.memory[run.start as usize..run.end as usize].fill(0);
     }
 
     fn load(&mut self, _state: &[u8]) -> Result<(), GuestError> {
@@ -179,13 +212,15 @@ impl LateMemory for Guest {
     }
 }
 
+impl SourcePages for Guest {
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        self.memory.read(address, pages);
+    }
+}
+
 impl SourceGuest for Guest {
     fn memory(&self) -> MemoryMap {
         map()
-    }
-
-    fn read(&self, address: u64, pages: &mut [u8]) {
-        pages.copy_from_slice(&self.memory[address as usize..][..pages.len()]);
     }
 
     fn track(&mut self) -> Result<(), GuestError> {
@@ -217,9 +252,14 @@ impl SourceGuest for Guest {
     fn report(&mut self, _phase: &Phase) {}
 }
 
+/// A destination that waits so long for a stream which has not come.
+fn coming(patience: Duration) -> Arc<ReceiveStreams> {
+    ReceiveStreams::new(Uuid::nil(), map(), MAX_STREAMS, patience)
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let guest = || Guest {
-        memory: vec![1; (PAGES * PAGE) as usize],
+        memory: Memory(Arc::new(Mutex::new(vec![1; (PAGES * PAGE) as usize]))),
         loaded: false,
         missing: Missing::new(map()),
         ended: None,
@@ -229,12 +269,23 @@ fuzz_target!(|bytes: &[u8]| {
     let with_disk = || Guest { disk: vec![7; DISK], ..guest() };
     let peer = || Peer(Cursor::new(bytes));
     let migration = Uuid::nil();
+    for (mut target, with) in [(guest(), false), (with_disk(), true)] {
+        let received = receive(peer(), &coming(Duration::ZERO), migration, Capabilities::OURS, &mut target);
+        assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.loaded);
+        assert!(!with || !matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.settled);
+    }
+    // The first half over the first stream, and the second one over another beside it.
+    let (first, beside) = bytes.split_at(bytes.len() / 2);
     let mut target = guest();
-    let received = receive(peer(), migration, Capabilities::OURS, &mut target);
-    assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.loaded);
-    let mut target = with_disk();
-    let received = receive(peer(), migration, Capabilities::OURS, &mut target);
-    assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.settled);
+    let streams = coming(Duration::from_millis(5));
+    let ticket = streams.add().expect("there is room for one");
+    std::thread::scope(|scope| {
+        let memory = target.memory.clone();
+        scope.spawn(move || ticket.run(Peer(Cursor::new(beside)), &memory));
+        let first = Peer(Cursor::new(first));
+        let received = receive(first, &streams, migration, Capabilities::OURS, &mut target);
+        assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.loaded);
+    });
     let mut late = guest();
     // Its disks came before.
     late.settled = true;
@@ -243,10 +294,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(matches!(received, Received::Running), late.missing.count() == 0);
     let subject = Subject { name: "guest".to_owned(), memory: PAGES * PAGE };
     let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
-    let mut strategy = PreCopy::new(std::time::Duration::from_secs(60));
-    let _ = send(peer(), &offer, &mut guest(), &mut strategy, &Controls::default());
-    let _ = send(peer(), &offer, &mut with_disk(), &mut strategy, &Controls::default());
+    let mut strategy = PreCopy::new(Duration::from_secs(60));
+    let _ = send(peer(), &SendStreams::new(), &offer, &mut guest(), &mut strategy, &Controls::default());
+    let _ = send(peer(), &SendStreams::new(), &offer, &mut with_disk(), &mut strategy, &Controls::default());
     let limits = Limits { post_copy: true, post_copy_after: Some(1), ..Limits::default() };
-    let _ = send(peer(), &offer, &mut guest(), &mut strategy, &Controls::new(limits));
+    let _ = send(peer(), &SendStreams::new(), &offer, &mut guest(), &mut strategy, &Controls::new(limits));
     assert!(!matches!(send_rest(peer(), &offer, &mut guest(), &Controls::default()), Sent::Unconfirmed(_)));
 });

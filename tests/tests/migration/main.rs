@@ -12,6 +12,7 @@ mod pair;
 mod post_copy;
 mod relay;
 mod strategy;
+mod streams;
 
 use std::time::Duration;
 

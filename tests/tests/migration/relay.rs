@@ -14,6 +14,8 @@ pub enum Fault {
     Slow(u64),
     /// All connections break at this byte, once.
     Cut(u64),
+    /// The connection that was opened last breaks once it has carried so many bytes from the source itself.
+    CutNewest(u64),
     /// A bit of this byte is another one.
     Flip(u64),
 }
@@ -28,6 +30,8 @@ struct State {
     to: SocketAddr,
     fault: Fault,
     carried: AtomicU64,
+    /// Connections that were opened.
+    opened: AtomicU64,
     done: AtomicBool,
     ended: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
@@ -42,6 +46,7 @@ impl Relay {
             to,
             fault,
             carried: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
             done: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             open: Mutex::default(),
@@ -57,8 +62,9 @@ impl Relay {
                 let [Ok(a), Ok(b), Ok(c), Ok(d)] = pair else { continue };
                 ours.open().extend([c, d]);
                 let (one, other) = (Arc::clone(&ours), Arc::clone(&ours));
-                std::thread::spawn(move || one.carry(near, far, true));
-                std::thread::spawn(move || other.carry(b, a, false));
+                let number = ours.opened.fetch_add(1, Ordering::SeqCst) + 1;
+                std::thread::spawn(move || one.carry(near, far, Some(number)));
+                std::thread::spawn(move || other.carry(b, a, None));
             }
         });
         Ok(Self { at, state })
@@ -85,7 +91,8 @@ impl Drop for Relay {
 }
 
 impl State {
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counted: bool) {
+    /// Carries one direction of a connection; of those from the source its number is told.
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, number: Option<u64>) {
         let mut buffer = vec![0; 32 << 10];
         let begun = Instant::now();
         let mut passed = 0;
@@ -94,7 +101,7 @@ impl State {
                 break;
             }
             let mut bytes = &mut buffer[..length];
-            if counted {
+            if let Some(number) = number {
                 let before = self.carried.fetch_add(length as u64, Ordering::SeqCst);
                 let here = |at: u64| (before..before + length as u64).contains(&at);
                 match self.fault {
@@ -103,6 +110,11 @@ impl State {
                         let _ = to.write_all(bytes);
                         self.done.store(true, Ordering::SeqCst);
                         self.cut();
+                        return;
+                    }
+                    Fault::CutNewest(at) if passed > at && number == self.opened.load(Ordering::SeqCst) => {
+                        self.done.store(true, Ordering::SeqCst);
+                        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
                         return;
                     }
                     Fault::Flip(at) if here(at) => {

@@ -10,7 +10,7 @@ use crate::{Outcome, PATIENCE};
 
 const STRATEGIES: [&str; 2] = ["migration-precopy", "migration-converge"];
 
-fn load(daemon: &Daemon, component: &Path, config: &str, grants: &[&str]) -> Outcome {
+pub fn load(daemon: &Daemon, component: &Path, config: &str, grants: &[&str]) -> Outcome {
     let component = component.to_string_lossy();
     let mut arguments = vec!["policy", "load", &component, "--config", config];
     arguments.extend(grants.iter().flat_map(|grant| ["--grant", grant]));
@@ -19,18 +19,18 @@ fn load(daemon: &Daemon, component: &Path, config: &str, grants: &[&str]) -> Out
 }
 
 /// Rows of the decision log about the guest, oldest first.
-fn decisions(daemon: &Daemon, hook: &str) -> anyhow::Result<Vec<Value>> {
+pub fn decisions(daemon: &Daemon, hook: &str) -> anyhow::Result<Vec<Value>> {
     let rows = daemon.json(&["policy", "decisions", "--hook", hook, "--subject", "guest"])?;
     Ok(rows.as_array().cloned().unwrap_or_default())
 }
 
 /// How often a policy decided so about the guest.
-fn count(rows: &[Value], policy: &str, outcome: &str) -> usize {
+pub fn count(rows: &[Value], policy: &str, outcome: &str) -> usize {
     rows.iter().filter(|row| row["policy"] == policy && row["outcome"] == outcome).count()
 }
 
 /// Migrates the guest there with these options; what is said of it as JSON.
-fn moved(pair: &Pair, options: &[&str]) -> anyhow::Result<Value> {
+pub fn moved(pair: &Pair, options: &[&str]) -> anyhow::Result<Value> {
     let run = pair.migrate(&[options, &["--live", "-o", "json"]].concat())?.ok();
     Ok(serde_json::from_str(&run)?)
 }
@@ -103,7 +103,7 @@ fn a_strategy_goes_no_further_than_the_operator_allows() -> Outcome {
         .filter_map(|row| Some(row["reason"].as_str()?.to_owned() + "\n"))
         .collect();
     for line in [
-        "plan: downtime 200 ms, compressed, 1 stream; cut at what is allowed and offered",
+        "plan: downtime 200 ms, compressed, 8 streams; cut at what is allowed and offered",
         "throttle 90 %; 99 % is more than is allowed",
     ] {
         assert!(said.contains(line), "{said}");

@@ -29,7 +29,7 @@ use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::{ComingStream, transport_of};
+use crate::migrating::{Coming, ComingStreams, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
 
@@ -73,9 +73,11 @@ impl Actions {
             _ => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,
         };
         let migration = request.migration;
-        let (prepared, stream) = self.await_stream(actor, migration, &request.route).await?;
+        let (prepared, stream) = self.await_stream(actor, migration, &request.route, 1).await?;
         self.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
+        let coming = Coming { domain: config.uuid, source: source.clone(), streams: 1 };
+        self.migrations.set_coming(migration, Some(coming));
         let arrive = Arrive {
             config,
             migration,
@@ -124,14 +126,11 @@ impl Actions {
     }
 
     /// Waits for the source, and takes its guest.
-    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, stream: ComingStream) {
-        let accepted = tokio::time::timeout(CONNECT, stream).await;
+    async fn take_guest(self: Arc<Self>, mut arrive: Arrive, streams: ComingStreams) {
+        let accepted = tokio::time::timeout(CONNECT, streams).await;
         let (name, migration, actor) = (arrive.config.name.clone(), arrive.migration, arrive.actor.clone());
-        let stream = match accepted {
-            Ok(Ok(stream)) => Some(stream),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        let Some(stream) = stream else {
+        let Ok(Ok(Some(stream))) = accepted.map(|streams| streams.map(|mut streams| streams.pop())) else {
+            self.migrations.set_coming(migration, None);
             self.migrations.set_stage(migration, MigrationStage::Refused);
             self.migrations.forget_witness(migration);
             tracing::warn!(domain = name, "the host that wanted to send the domain did not connect");
@@ -141,6 +140,7 @@ impl Actions {
         if let Err(error) = self.perform(&actor, arrive).await {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
         }
+        self.migrations.set_coming(migration, None);
     }
 }
 
@@ -274,7 +274,8 @@ impl Step<Arrive> for TakeIn {
             let (migration, slots, paused) = (arrive.migration, arrive.slots.clone(), arrive.paused);
             let witness = actions.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
             let disks = arrive.disks.iter().map(MovedDisk::from).collect();
-            let incoming = Incoming { migration, stream, slots, paused, witness, disks };
+            let most_streams = actions.migrations.max_streams();
+            let incoming = Incoming { migration, stream, slots, paused, witness, disks, most_streams };
             turn.receive(arrive.config.clone(), incoming).await.map_err(explain)?;
         }
         actions.migrations.set_arriving(arrive.migration, Some((arrive.config.uuid, arrive.source.clone())));

@@ -1,4 +1,4 @@
-//! The stream of a guest that is to come: at a socket, at a port, or through the connection of the daemons.
+//! The streams of a guest that is to come: at a socket, at a port, or through the connection of the daemons.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,18 @@ use tokio::net::{UnixListener, UnixStream};
 use uuid::Uuid;
 
 use crate::Actions;
-use crate::migrating::ComingStream;
+use crate::migrating::ComingStreams;
 use crate::peer_address::PeerAddress;
 
 impl Actions {
-    /// Makes ready for the stream of a guest that `actor` sends; what its host is told.
+    /// Makes ready for so many streams of a guest that `actor` sends; what its host is told.
     pub(super) async fn await_stream(
         &self,
         actor: &Actor,
         migration: Uuid,
         route: &StreamRoute,
-    ) -> Result<(MigrationPrepared, ComingStream), Error> {
+        count: u16,
+    ) -> Result<(MigrationPrepared, ComingStreams), Error> {
         let from = match actor {
             Actor::Host { name } => Some(name.as_str()),
             _ => None,
@@ -30,20 +31,28 @@ impl Actions {
         };
         match (route, from) {
             (StreamRoute::Socket, None) => {
-                let path = self.migrations.run.join(format!("migration-{migration}"));
-                let coming = socket(&path).map_err(|fault| {
+                // Another try may still be waited for.
+                let path = self.migrations.run.join(format!("migration-{}", Uuid::new_v4()));
+                let coming = socket(&path, count).map_err(|fault| {
                     let message = format!("no socket for the guest can be made: {fault}");
                     Error::new(ErrorCode::Internal, message)
                 })?;
                 Ok((MigrationPrepared { socket: path.display().to_string(), port: None }, coming))
             }
             (StreamRoute::Tunnel, from) => {
-                let given = self.migrations.expect(migration, from.map(str::to_owned));
-                let coming = async move { given.await.map_err(io::Error::other) };
+                let mut given = self.migrations.expect(migration, from.map(str::to_owned), count);
+                let coming = async move {
+                    let mut streams = Vec::new();
+                    while streams.len() < usize::from(count) {
+                        let stream = given.recv().await;
+                        streams.push(stream.ok_or_else(|| io::Error::other("nobody gives one"))?);
+                    }
+                    Ok(streams)
+                };
                 Ok((MigrationPrepared { socket: String::new(), port: None }, Box::pin(coming)))
             }
             (StreamRoute::Own { .. }, Some(from)) => {
-                let (port, coming) = self.migrations.peers.listen(route, from).await?;
+                let (port, coming) = self.migrations.peers.listen(route, from, count).await?;
                 Ok((MigrationPrepared { socket: String::new(), port: Some(port) }, coming))
             }
             (StreamRoute::Socket, Some(_)) | (StreamRoute::Own { .. }, None) => no_way(),
@@ -85,14 +94,18 @@ pub(super) fn check_source(actor: &Actor, source: &PeerAddress) -> Result<(), Er
     }
 }
 
-fn socket(path: &Path) -> io::Result<ComingStream> {
+fn socket(path: &Path, count: u16) -> io::Result<ComingStreams> {
     let listener = UnixListener::bind(path)?;
     let file = SocketFile(path.to_owned());
     Ok(Box::pin(async move {
-        let (stream, _) = listener.accept().await?;
-        // It takes one connection.
+        let mut streams = Vec::new();
+        while streams.len() < usize::from(count) {
+            let (stream, _) = listener.accept().await?;
+            streams.push(stream.into_std()?.into());
+        }
+        // It takes no other connection.
         drop((listener, file));
-        Ok(stream.into_std()?.into())
+        Ok(streams)
     }))
 }
 

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::copied_disks;
+use super::streams::{AT_FIRST, Outgoing};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::migrating::{StreamTarget, transport_of};
@@ -72,7 +73,9 @@ impl Actions {
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
-        let journey = self.journey(&host, &route, migration, &request).await?;
+        let there = self.migrations.peers.report(&host, migration).await?;
+        let most_streams = self.most_streams(&there, request.streams)?;
+        let journey = self.journey(&host, &route, there, &request, migration)?;
         let sent = match &request.xml {
             Some(xml) => self.read_document(xml, false)?.config,
             None => snapshot.config.clone(),
@@ -115,6 +118,12 @@ impl Actions {
         let connected = self.migrations.peers.connect(&target).await;
         let stream =
             connected.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
+        let mut streams = Outgoing::new(target, most_streams);
+        let beside = match request.streams.unwrap_or(1).saturating_sub(1) {
+            0 => Ok(Vec::new()),
+            more => self.open_streams(&mut streams, more, AT_FIRST).await,
+        };
+        let beside = beside.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
         let operation = Leave {
             uuid,
             migration,
@@ -129,6 +138,8 @@ impl Actions {
             disks,
             turn: Some(turn),
             stream: Some(stream),
+            beside,
+            streams: Some(streams),
             steering,
         };
         let done = tokio::select! {
@@ -145,14 +156,14 @@ impl Actions {
     }
 
     /// What is asked for, with what the destination says of itself.
-    async fn journey(
+    fn journey(
         &self,
         host: &PeerAddress,
         route: &StreamRoute,
-        migration: Uuid,
+        destination: MigrationReport,
         request: &Migrate,
+        migration: Uuid,
     ) -> Result<Arc<Journey>, Error> {
-        let destination = self.migrations.peers.report(host, migration).await?;
         Ok(Arc::new(Journey {
             id: migration,
             source: self.this_host()?,
@@ -251,7 +262,8 @@ impl Actions {
         let (stage, boot_id) = (self.migrations.stage(migration), self.migrations.boot_id.clone());
         // A guest may wait for this: a host that can't say who it is still says whose the guest is.
         let host = self.this_host().unwrap_or_default();
-        Ok(MigrationReport { stage, host, boot_id, takes_disks: true })
+        let max_streams = self.migrations.max_streams();
+        Ok(MigrationReport { stage, host, boot_id, takes_disks: true, max_streams })
     }
 }
 
@@ -296,6 +308,11 @@ pub(crate) struct Leave {
     turn: Option<Turn>,
     #[serde(skip)]
     stream: Option<OwnedFd>,
+    /// Streams beside it.
+    #[serde(skip)]
+    beside: Vec<OwnedFd>,
+    #[serde(skip)]
+    streams: Option<Outgoing>,
     #[serde(skip)]
     steering: Option<Box<dyn Steering>>,
 }
@@ -331,7 +348,9 @@ impl Step<Leave> for Move {
         let mut progress = actions.domains.migration_progress(uuid).map_err(explain)?;
         let steered = leave.steering.is_some();
         let disks = leave.disks.iter().map(MovedDisk::from).collect();
-        let order = MigrationOrder::Send { migration, stream, limits, steered, disks };
+        let beside = std::mem::take(&mut leave.beside);
+        let most_streams = leave.streams.as_ref().map_or(1, |streams| streams.most);
+        let order = MigrationOrder::Send { migration, stream, limits, steered, disks, beside, most_streams };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
         let stop_at =
             leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
@@ -356,8 +375,9 @@ impl Step<Leave> for Move {
                     Some(steering) => steering.answer(question, limits).await,
                     None => StrategyAnswer::Nothing,
                 };
+                let (answer, streams) = actions.with_streams(leave.streams.as_mut(), answer).await;
                 // One that comes too late changes nothing; how the migration ends is told.
-                let _ = actions.domains.migrate(uuid, MigrationOrder::Advise(number, answer)).await;
+                let _ = actions.domains.migrate(uuid, MigrationOrder::Advise(number, answer, streams)).await;
                 continue;
             }
             let later = tokio::time::Instant::now() + Duration::from_secs(3600);

@@ -126,10 +126,11 @@ impl Actions {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        let (prepared, coming) = self.await_stream(actor, migration, route).await?;
+        let (prepared, coming) = self.await_stream(actor, migration, route, 1).await?;
         let actions = Arc::clone(self);
         tokio::spawn(async move {
-            let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, coming).await else { return };
+            let Ok(Ok(mut streams)) = tokio::time::timeout(CONNECT, coming).await else { return };
+            let Some(stream) = streams.pop() else { return };
             let order = MigrationOrder::Resume { migration, stream };
             if let Err(error) = actions.domains.migrate(uuid, order).await {
                 tracing::warn!(%uuid, %error, "the rest of a guest can't be taken");

@@ -3,7 +3,8 @@
 use reeve_client::ClientError;
 use reeve_model::ErrorCode;
 use reeve_model::migration::{
-    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, ResumeMigration, StreamRoute,
+    AddStreams, Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, ResumeMigration,
+    StreamRoute,
 };
 use uuid::Uuid;
 
@@ -53,6 +54,8 @@ async fn another_host_is_told_what_is_known() {
     assert!(!report.host.version.is_empty());
     let rest = ResumeMigration { route: StreamRoute::Socket };
     assert_eq!(refused(client.resume_migration(Uuid::new_v4(), &rest).await), ErrorCode::NotFound);
+    let more = AddStreams { count: 3, route: StreamRoute::Socket };
+    assert_eq!(refused(client.add_migration_streams(Uuid::new_v4(), &more).await), ErrorCode::NotFound);
     let nobody_waits = client.migration_stream(Uuid::new_v4()).await.map(drop);
     assert_eq!(refused(nobody_waits), ErrorCode::NotFound);
     let prepare = |xml: String| PrepareMigration {

@@ -31,6 +31,7 @@ Examples:
   reeve domain migrate web --desturi … --live --postcopy        and then 'reeve domain migrate-postcopy web': it goes on there at once
   reeve domain migrate web --desturi … --postcopy-resume        after the connection broke in post-copy
   reeve domain migrate web --desturi … --live --copy-storage-all     its disks go along
+  reeve domain migrate web --desturi … --live --parallel --parallel-connections 4     its memory goes over four connections
   reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live    to another daemon on this machine")]
 pub struct MigrateDomain {
     #[command(flatten)]
@@ -96,7 +97,7 @@ pub struct MigrateDomain {
     #[arg(long, value_name = "MIB", requires = "postcopy")]
     postcopy_bandwidth: Option<u64>,
     /// Go on with post-copy after its connection broke
-    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "dname", "timeout", "copy_storage_all", "copy_storage_inc", "migrate_disks"])]
+    #[arg(long, conflicts_with_all = ["postcopy", "live", "persistent", "undefinesource", "suspend", "xml", "dname", "timeout", "copy_storage_all", "copy_storage_inc", "migrate_disks", "parallel"])]
     postcopy_resume: bool,
     /// Disks go along with the guest: all that they show. Those that are read-only, shared by guests or removable stay behind
     #[arg(long, conflicts_with = "copy_storage_inc")]
@@ -113,6 +114,12 @@ pub struct MigrateDomain {
     /// Compress memory where both hosts can
     #[arg(long)]
     compressed: bool,
+    /// Memory goes over several connections at once
+    #[arg(long)]
+    parallel: bool,
+    /// With --parallel: over so many [default: 2]
+    #[arg(long, value_name = "N", requires = "parallel", value_parser = clap::value_parser!(u16).range(1..))]
+    parallel_connections: Option<u16>,
     /// Don't look at disks: another host may not see what was written last
     #[arg(long = "unsafe")]
     allow_unsafe: bool,
@@ -132,6 +139,8 @@ pub struct MigrateDomain {
 
 /// Hundredths of its time that a guest may lose with --auto-converge.
 const CONVERGE: u8 = 90;
+/// Connections with --parallel.
+const PARALLEL: u16 = 2;
 
 impl MigrateDomain {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
@@ -174,6 +183,7 @@ impl MigrateDomain {
             resume_post_copy: self.postcopy_resume,
             copy_storage,
             migrate_disks: self.migrate_disks,
+            streams: self.parallel.then(|| self.parallel_connections.unwrap_or(PARALLEL)),
             allow_unsafe: self.allow_unsafe,
             strategy: self.strategy,
         };
@@ -365,6 +375,7 @@ impl Show for Job {
             ("Memory bandwidth", format!("{:.3} MiB/s", job.bandwidth as f64 / f64::from(1 << 20))),
             ("Expected downtime", format!("{} ms", job.expected_downtime_ms)),
             ("Auto converge", format!("{} %", job.throttle)),
+            ("Connections", job.streams.to_string()),
         ];
         let lines = lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:")));
         let total = job.disk_processed + job.disk_remaining;

@@ -40,6 +40,11 @@ pub(super) const KEYS: &[(&str, &str)] = &[
         "Ports at which guests come that have a connection of their own ('reeve domain migrate --migrateuri', '--direct').",
     ),
     (
+        "migration.max-streams",
+        "Most connections that the memory of one guest goes over, from here and to here, 1 to 16: 'reeve domain migrate --parallel', and
+         what strategies of migrations add.",
+    ),
+    (
         "migration.unencrypted",
         "Guests may go and come without TLS, where an operator asks for it with '--migrateuri tcp://HOST' or '--direct'. Whoever
          is on the way reads their memory and can change it. Both hosts must say so.",

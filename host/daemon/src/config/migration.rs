@@ -17,6 +17,7 @@ pub struct MigrationConfig {
     pub address: String,
     pub peers: Vec<String>,
     pub stream_ports: String,
+    pub max_streams: u16,
     pub unencrypted: bool,
     pub tls: TlsConfig,
 }
@@ -39,6 +40,7 @@ impl Default for MigrationConfig {
             address: String::new(),
             peers: Vec::new(),
             stream_ports: "49152-49215".into(),
+            max_streams: 8,
             unencrypted: false,
             tls: TlsConfig::default(),
         }
@@ -59,6 +61,17 @@ impl Default for TlsConfig {
 }
 
 impl MigrationConfig {
+    /// Most connections that the memory of one guest goes over.
+    pub fn max_streams(&self) -> anyhow::Result<u16> {
+        let most = self.max_streams;
+        anyhow::ensure!(
+            (1..=reeve_actions::MOST_STREAMS).contains(&most),
+            "'migration.max-streams' is from 1 to {}, and not {most}",
+            reeve_actions::MOST_STREAMS
+        );
+        Ok(most)
+    }
+
     /// What is needed to speak with other hosts; none when this host does not. Files are named from `etc` on.
     pub fn network(&self, etc: &Path) -> anyhow::Result<Option<NetworkSettings>> {
         if self.listen.is_empty() {
@@ -120,6 +133,19 @@ mod tests {
         assert!(!settings.unencrypted);
         let settings = read("listen = '[::]:7'").unwrap().unwrap();
         assert_eq!((settings.address.port, settings.ports), (7, 49152..=49215));
+    }
+
+    #[test]
+    fn a_guest_goes_over_as_many_connections_as_can_be_served() {
+        let most = |text: &str| {
+            let config: MigrationConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+            config.max_streams().map_err(|error| error.to_string())
+        };
+        assert_eq!((most(""), most("max-streams = 1"), most("max-streams = 16")), (Ok(8), Ok(1), Ok(16)));
+        for wrong in [0, 17, 65535] {
+            let said = most(&format!("max-streams = {wrong}")).unwrap_err();
+            assert!(said.contains("'migration.max-streams'"), "{said}");
+        }
     }
 
     #[test]

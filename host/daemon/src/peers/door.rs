@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reeve_actions::ComingStream;
+use reeve_actions::ComingStreams;
 use reeve_api::PeerApi;
 use reeve_model::migration::StreamRoute;
 use reeve_model::{Error, ErrorCode};
@@ -67,12 +67,13 @@ impl Peers {
     }
 }
 
-/// Waits at a port for the stream of a guest that the host `from` sends.
+/// Waits at a port for so many streams of a guest that the host `from` sends.
 pub(super) async fn one_guest(
     network: Arc<Network>,
     route: &StreamRoute,
     from: &str,
-) -> Result<(u16, ComingStream), Error> {
+    count: u16,
+) -> Result<(u16, ComingStreams), Error> {
     let StreamRoute::Own { tls, listen, port } = route else {
         return Err(Error::new(ErrorCode::Invalid, "a guest of this kind needs no port"));
     };
@@ -92,7 +93,8 @@ pub(super) async fn one_guest(
     })?;
     let (tls, wanted) = (*tls, from.to_owned());
     let coming = async move {
-        loop {
+        let mut streams = Vec::new();
+        while streams.len() < usize::from(count) {
             let (stream, at) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -103,19 +105,20 @@ pub(super) async fn one_guest(
             };
             if !tls {
                 match look_after(&stream).and_then(|()| stream.into_std()) {
-                    Ok(stream) => return Ok(OwnedFd::from(stream)),
+                    Ok(stream) => streams.push(OwnedFd::from(stream)),
                     Err(error) => tracing::warn!(%error, "the connection from {at} broke"),
                 }
                 continue;
             }
             match network.take(stream, at).await {
-                Ok((name, stream)) if name == wanted => return relayed(stream),
+                Ok((name, stream)) if name == wanted => streams.push(relayed(stream)?),
                 Ok((name, _)) => {
                     tracing::warn!("a guest of host '{wanted}' was waited for, and host '{name}' came");
                 }
                 Err(fault) => tracing::warn!("{fault}"),
             }
         }
+        Ok(streams)
     };
     Ok((port, Box::pin(coming)))
 }

@@ -36,7 +36,7 @@ impl KvmDriver {
         config: &DomainConfig,
         incoming: Incoming,
     ) -> Result<Started, DriverError> {
-        let Incoming { migration, stream, slots, paused, witness, disks } = incoming;
+        let Incoming { migration, stream, slots, paused, witness, disks, most_streams: streams } = incoming;
         let disks = arriving_disks(config, &disks)?;
         let shared = leave_unlocked(&mut plan, &disks);
         put_into_slots(&mut plan.vm, &slots);
@@ -58,6 +58,7 @@ impl KvmDriver {
             late,
             witness: true,
             disks,
+            streams,
         };
         client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
         site.tune_first(config).await?;
@@ -123,17 +124,29 @@ fn put_into_slots(config: &mut VmConfig, slots: &[DeviceSlot]) {
     }
 }
 
-/// What an order is to a worker, with the stream that goes with it.
+/// What an order is to a worker, with the streams that go with it.
 fn translate(
     order: MigrationOrder,
     targets: &HashMap<String, String>,
 ) -> Result<(worker::MigrationOrder, Vec<OwnedFd>), DriverError> {
     let order = match order {
-        MigrationOrder::Send { migration, stream, limits, steered, disks } => {
+        MigrationOrder::Send {
+            migration,
+            stream,
+            limits,
+            steered,
+            disks,
+            beside: mut fds,
+            most_streams: streams,
+        } => {
             let (limits, disks) = (limits_for_worker(&limits), moved_disks(&disks, targets)?);
-            return Ok((worker::MigrationOrder::Send { migration, limits, steered, disks }, vec![stream]));
+            fds.push(stream);
+            return Ok((worker::MigrationOrder::Send { migration, limits, steered, disks, streams }, fds));
         }
-        MigrationOrder::Advise(number, answer) => worker::MigrationOrder::Advise { number, answer },
+        MigrationOrder::Advise(number, answer, fds) => {
+            return Ok((worker::MigrationOrder::Advise { number, answer }, fds));
+        }
+        MigrationOrder::AddStreams(fds) => return Ok((worker::MigrationOrder::AddStreams, fds)),
         MigrationOrder::Limit(limits) => worker::MigrationOrder::Limit { limits: limits_for_worker(&limits) },
         MigrationOrder::StopNow => worker::MigrationOrder::StopNow,
         MigrationOrder::SwitchNow => worker::MigrationOrder::SwitchNow,
@@ -187,6 +200,7 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
             job.bandwidth = round.bandwidth;
             job.expected_downtime_ms = round.expected_downtime_us / 1000;
             job.throttle = round.throttle;
+            job.streams = round.streams;
         }
         MigrationNews::Asks { number, question } => progress.question = Some((number, question)),
         MigrationNews::Ready { strategy_us, post_copy, .. } => {

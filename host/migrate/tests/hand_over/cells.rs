@@ -36,7 +36,7 @@ fn judge(ends: &Ends, world: &World, source: &Source, target: &Target) {
         Ok(_) => assert!(target_runs),
     }
     if target_runs {
-        assert_eq!(target.memory, *source.memory.lock().unwrap());
+        assert_eq!(*target.memory.lock(), *source.memory.lock());
         assert!(target.synced == source.disks, "disks have all that the guest wrote, on the medium");
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use reeve_migrate::{Capabilities, Controls, Limits, MigrateError, PreCopy, Received, Sent, receive, send};
+use reeve_migrate::{
+    Capabilities, Controls, Limits, MigrateError, PreCopy, Received, SendStreams, Sent, receive, send,
+};
 
 use crate::guests::{DISKS, Source, Target, World};
-use crate::moves::{MIGRATION, Three, offer, run};
+use crate::moves::{MIGRATION, Three, coming, offer, run};
 use crate::wire::pair;
 
 #[test]
@@ -18,7 +20,7 @@ fn disks_come_whole_while_the_guest_writes_them_and_zeros_travel_as_a_number() {
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut strategy, &Controls::default());
     assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
     assert!(target.synced == source.disks && target.disks == source.disks);
-    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
     assert!(source.disk_writes > 10, "{}", source.disk_writes);
     let all: u64 = DISKS.iter().sum();
     let (processed, remaining) = *source.told.last().unwrap();
@@ -48,8 +50,8 @@ fn who_does_not_know_disks_is_not_sent_any_and_the_guest_stays() {
     let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
     let older = Capabilities { disks: false, ..Capabilities::OURS };
     let (sent, received) = std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| receive(far, MIGRATION, older, &mut target));
-        let sent = send(near, &offer(), &mut source, &mut Three, &Controls::default());
+        let receiver = scope.spawn(|| receive(far, &coming(), MIGRATION, older, &mut target));
+        let sent = send(near, &SendStreams::new(), &offer(), &mut source, &mut Three, &Controls::default());
         (sent, receiver.join().unwrap())
     });
     let (sent, received) = (sent.unwrap_err().to_string(), received.unwrap_err().to_string());

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use reeve_migrate::{
     Begin, DiskShape, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, Piece, RoundStats,
-    SECTOR, SourceDisks, SourceGuest, TargetDisks, TargetGuest,
+    SECTOR, SourceDisks, SourceGuest, SourcePages, TargetDisks, TargetGuest, TargetPages,
 };
 
 pub const STATE: &[u8] = b"registers of a guest";
@@ -43,10 +43,37 @@ impl World {
     }
 }
 
+/// Memory of a guest, for the threads of all streams.
+#[derive(Clone)]
+pub struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    pub fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl SourcePages for Memory {
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        let range = bytes_of(&(address..address + pages.len() as u64));
+        pages.copy_from_slice(&self.lock()[range]);
+    }
+}
+
+impl TargetPages for Memory {
+    fn write(&self, address: u64, pages: &[u8]) {
+        self.lock()[bytes_of(&(address..address + pages.len() as u64))].copy_from_slice(pages);
+    }
+
+    fn zero(&self, run: Range<u64>) {
+        self.lock()[bytes_of(&run)].fill(0);
+    }
+}
+
 /// A source whose guest writes some pages each time somebody looks.
 pub struct Source {
     pub world: Arc<World>,
-    pub memory: Arc<Mutex<Vec<u8>>>,
+    pub memory: Memory,
     /// Pages that it writes between two looks, a list a look; the last one stays.
     pub writes: Vec<Vec<u64>>,
     dirty: Vec<u64>,
@@ -83,7 +110,7 @@ impl Source {
         }
         Self {
             world: Arc::clone(world),
-            memory: Arc::new(Mutex::new(memory)),
+            memory: Memory(Arc::new(Mutex::new(memory))),
             writes: vec![vec![1, 2, 65], vec![2], vec![3]],
             dirty: Vec::new(),
             looks: 0,
@@ -128,7 +155,7 @@ impl Source {
         }
         let pages = self.writes.get(self.looks).or(self.writes.last()).cloned().unwrap_or_default();
         self.looks += 1;
-        let mut memory = self.memory.lock().unwrap();
+        let mut memory = self.memory.lock();
         for page in pages {
             // Now and then a page becomes empty again.
             let byte = if self.looks.is_multiple_of(3) { 0 } else { self.looks as u8 };
@@ -142,14 +169,15 @@ impl Source {
     }
 }
 
+impl SourcePages for Source {
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        self.memory.read(address, pages);
+    }
+}
+
 impl SourceGuest for Source {
     fn memory(&self) -> MemoryMap {
         map()
-    }
-
-    fn read(&self, address: u64, pages: &mut [u8]) {
-        let range = bytes_of(&(address..address + pages.len() as u64));
-        pages.copy_from_slice(&self.memory.lock().unwrap()[range]);
     }
 
     fn track(&mut self) -> Result<(), GuestError> {
@@ -247,7 +275,7 @@ pub const DISKS: [u64; 2] = [300 * SECTOR, 5 * SECTOR];
 /// A destination.
 pub struct Target {
     pub world: Arc<World>,
-    pub memory: Vec<u8>,
+    pub memory: Memory,
     pub loaded: bool,
     pub fail: Option<&'static str>,
     pub missing: Missing,
@@ -268,7 +296,7 @@ impl Target {
     pub fn new(world: &Arc<World>) -> Self {
         Self {
             world: Arc::clone(world),
-            memory: vec![0; map().bytes() as usize],
+            memory: Memory(Arc::new(Mutex::new(vec![0; map().bytes() as usize]))),
             loaded: false,
             fail: None,
             missing: Missing::new(map()),
@@ -294,8 +322,8 @@ impl Target {
             self.placed.push(page / PAGE);
         }
         match bytes {
-            Some(bytes) => self.memory[bytes_of(run)].copy_from_slice(bytes),
-            None => self.memory[bytes_of(run)].fill(0),
+            Some(bytes) => self.memory.write(run.start, bytes),
+            None => self.memory.zero(run.clone()),
         }
         self.missing.remove(run);
         self.waits.retain(|page| !run.contains(page));
@@ -306,7 +334,7 @@ impl LateMemory for Target {
     fn miss(&mut self, run: Range<u64>) -> Result<(), GuestError> {
         assert!(!self.loaded);
         // What was there is no more.
-        self.memory[bytes_of(&run)].fill(0xee);
+        self.memory.lock()[bytes_of(&run)].fill(0xee);
         self.missing.insert(&run);
         if self.fail == Some("miss") { Err(GuestError("can't miss".to_owned())) } else { Ok(()) }
     }
@@ -398,18 +426,20 @@ impl TargetDisks for Target {
     }
 }
 
+impl TargetPages for Target {
+    fn write(&self, address: u64, pages: &[u8]) {
+        assert!(!self.loaded);
+        self.memory.write(address, pages);
+    }
+
+    fn zero(&self, run: Range<u64>) {
+        self.memory.zero(run);
+    }
+}
+
 impl TargetGuest for Target {
     fn memory(&self) -> MemoryMap {
         map()
-    }
-
-    fn write(&mut self, address: u64, pages: &[u8]) {
-        assert!(!self.loaded);
-        self.memory[bytes_of(&(address..address + pages.len() as u64))].copy_from_slice(pages);
-    }
-
-    fn zero(&mut self, run: Range<u64>) {
-        self.memory[bytes_of(&run)].fill(0);
     }
 
     fn load(&mut self, state: &[u8]) -> Result<(), GuestError> {

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use proptest::prelude::*;
-use reeve_migrate::{Capabilities, Controls, MigrateError, receive, send};
+use reeve_migrate::{Capabilities, Controls, MigrateError, SendStreams, receive, send};
 
 use crate::guests::{DISKS, Source, Target, World};
-use crate::moves::{MIGRATION, Three, offer};
+use crate::moves::{MIGRATION, Three, coming, offer};
 
 fn crc(kind: u8, payload: &[u8]) -> u32 {
     // CRC-32 (IEEE), bit by bit.
@@ -23,7 +23,7 @@ fn crc(kind: u8, payload: &[u8]) -> u32 {
     !crc
 }
 
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_le_bytes();
     let mut bytes = vec![kind];
     bytes.extend(&crc(kind, &length).to_le_bytes()[..3]);
@@ -34,11 +34,14 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What a real source says first.
-fn hello() -> Vec<u8> {
+pub fn hello() -> Vec<u8> {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let world = World::new();
     thread::scope(|scope| {
-        scope.spawn(|| send(theirs, &offer(), &mut Source::new(&world), &mut Three, &Controls::default()));
+        scope.spawn(|| {
+            let (streams, controls) = (SendStreams::new(), Controls::default());
+            send(theirs, &streams, &offer(), &mut Source::new(&world), &mut Three, &controls)
+        });
         let mut header = [0; 12];
         ours.read_exact(&mut header).unwrap();
         let mut bytes = vec![0; u32::from_le_bytes(header[4..8].try_into().unwrap()) as usize];
@@ -57,7 +60,7 @@ fn say(bytes: &[u8]) -> MigrateError {
 fn say_to(bytes: &[u8], world: &World, mut target: Target) -> MigrateError {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let outcome = thread::scope(|scope| {
-        let receiver = scope.spawn(|| receive(theirs, MIGRATION, Capabilities::OURS, &mut target));
+        let receiver = scope.spawn(|| receive(theirs, &coming(), MIGRATION, Capabilities::OURS, &mut target));
         // It hangs up in the middle where it does not like it.
         let _ = ours.write_all(bytes);
         let _ = ours.shutdown(std::net::Shutdown::Write);
@@ -176,7 +179,9 @@ fn a_source_does_not_give_its_guest_to_who_only_says_ready() {
     let world = World::new();
     let mut source = Source::new(&world);
     thread::scope(|scope| {
-        let sender = scope.spawn(|| send(theirs, &offer(), &mut source, &mut Three, &Controls::default()));
+        let sender = scope.spawn(|| {
+            send(theirs, &SendStreams::new(), &offer(), &mut source, &mut Three, &Controls::default())
+        });
         let mut bytes = [0; 12];
         ours.read_exact(&mut bytes).unwrap();
         ours.write_all(&frame(8, &[])).unwrap();
@@ -190,8 +195,15 @@ fn sentences_of_a_peer_are_cut_and_cleaned() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let world = World::new();
     ours.write_all(&frame(11, b"no\x1b[31m room\n")).unwrap();
-    let error =
-        send(theirs, &offer(), &mut Source::new(&world), &mut Three, &Controls::default()).unwrap_err();
+    let error = send(
+        theirs,
+        &SendStreams::new(),
+        &offer(),
+        &mut Source::new(&world),
+        &mut Three,
+        &Controls::default(),
+    )
+    .unwrap_err();
     assert_eq!(error.to_string(), "the other host gave up: no [31m room ");
 }
 

@@ -5,12 +5,12 @@ use std::thread;
 
 use proptest::prelude::*;
 use reeve_migrate::{
-    Capabilities, Controls, Limits, MigrateError, PAGE, Plan, Received, RoundStats, Sent, Step, Strategy,
-    Subject, TargetGuest, receive_rest, send_rest,
+    Capabilities, Controls, Limits, MigrateError, PAGE, Plan, Received, RoundStats, SendStreams, Sent, Step,
+    Strategy, Subject, TargetGuest, receive_rest, send_rest,
 };
 
 use crate::guests::{Source, Target, World};
-use crate::moves::{Ends, MIGRATION, Three, offer, run};
+use crate::moves::{Ends, MIGRATION, Three, coming, offer, run};
 use crate::wire::{Wire, pair};
 
 fn controls(after: u32) -> Controls {
@@ -77,7 +77,7 @@ fn attempt(wires: (Wire, Wire), again: Option<(Wire, Wire)>) -> bool {
         assert!(matches!(ends, (Sent::Whole, Received::Running)), "{ends:?}");
     }
     assert!(target.is_whole);
-    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
     assert!(!world.source_runs.load(Ordering::SeqCst));
     true
 }
@@ -89,7 +89,7 @@ fn lengths() -> (usize, usize) {
     let (mut near, mut far) = pair();
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &controls(1));
     assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
-    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
     // What was touched came before what lies in front of it.
     assert_eq!(target.placed[0], 70, "{:?}", target.placed);
     assert!(target.placed.len() >= 24, "{:?}", target.placed);
@@ -164,9 +164,16 @@ fn a_destination_that_can_not_is_not_switched_to() {
     let ends = thread::scope(|scope| {
         let receiver = scope.spawn(|| {
             let least = Capabilities { post_copy: false, ..Capabilities::OURS };
-            reeve_migrate::receive(&mut far, MIGRATION, least, &mut target)
+            reeve_migrate::receive(&mut far, &coming(), MIGRATION, least, &mut target)
         });
-        let sent = reeve_migrate::send(&mut near, &offer(), &mut source, &mut Three, &controls(1));
+        let sent = reeve_migrate::send(
+            &mut near,
+            &SendStreams::new(),
+            &offer(),
+            &mut source,
+            &mut Three,
+            &controls(1),
+        );
         (sent, receiver.join().unwrap())
     });
     let (Err(MigrateError::Aborted(reason)), Err(_)) = ends else { panic!("{ends:?}") };
@@ -202,10 +209,17 @@ fn a_destination_that_can_not_is_not_switched_to_later_either() {
     thread::scope(|scope| {
         let receiver = scope.spawn(|| {
             let least = Capabilities { post_copy: false, ..Capabilities::OURS };
-            reeve_migrate::receive(&mut far, MIGRATION, least, &mut target)
+            reeve_migrate::receive(&mut far, &coming(), MIGRATION, least, &mut target)
         });
-        let sent =
-            reeve_migrate::send(&mut near, &offer(), &mut source, &mut Eager(&controls), &controls).unwrap();
+        let sent = reeve_migrate::send(
+            &mut near,
+            &SendStreams::new(),
+            &offer(),
+            &mut source,
+            &mut Eager(&controls),
+            &controls,
+        )
+        .unwrap();
         assert!(matches!(sent, Sent::Running { .. }), "{sent:?}");
         receiver.join().unwrap().unwrap();
     });
@@ -237,5 +251,5 @@ fn an_operator_switches_in_the_middle_of_a_round() {
     assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
     assert_eq!(target.placed.len(), 32, "nothing was sent before");
     assert!(target.placed.contains(&(64 * PAGE / PAGE)));
-    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
 }

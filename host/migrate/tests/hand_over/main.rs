@@ -8,4 +8,5 @@ mod guests;
 mod hostile;
 mod late;
 mod moves;
+mod streams;
 mod wire;

@@ -1,12 +1,13 @@
 //! Moves that go well, and what steers them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use reeve_migrate::{
-    Capabilities, Controls, Limits, MigrateError, Offer, Plan, PreCopy, Received, RoundStats, Sent, Step,
-    Strategy, Subject, receive, send,
+    Capabilities, Controls, Limits, MAX_STREAMS, MigrateError, Offer, Plan, PreCopy, ReceiveStreams,
+    Received, RoundStats, SendStreams, Sent, Step, Strategy, Subject, receive, send,
 };
 use uuid::Uuid;
 
@@ -18,6 +19,11 @@ pub const MIGRATION: Uuid = Uuid::from_u128(7);
 pub fn offer() -> Offer {
     let subject = Subject { name: "guest".to_owned(), memory: map().bytes() };
     Offer { migration: MIGRATION, capabilities: Capabilities::OURS, subject }
+}
+
+/// Streams beside the first one, of which none comes.
+pub fn coming() -> Arc<ReceiveStreams> {
+    ReceiveStreams::new(MIGRATION, map(), MAX_STREAMS, Duration::from_millis(100))
 }
 
 /// Three rounds, then the rest.
@@ -49,14 +55,14 @@ pub fn run(
 ) -> Ends {
     thread::scope(|scope| {
         let receiver = scope.spawn(|| {
-            let received = receive(&mut *far, MIGRATION, Capabilities::OURS, target);
+            let received = receive(&mut *far, &coming(), MIGRATION, Capabilities::OURS, target);
             // Whoever can't go on has no socket any more.
             if !matches!(received, Ok(Received::Running)) {
                 far.hang_up();
             }
             received
         });
-        let sent = send(&mut *near, &offer(), source, strategy, controls);
+        let sent = send(&mut *near, &SendStreams::new(), &offer(), source, strategy, controls);
         if !matches!(sent, Ok(Sent::Running { .. })) {
             near.hang_up();
         }
@@ -71,7 +77,7 @@ fn a_guest_moves_with_all_that_is_in_it() {
     let (mut near, mut far) = pair();
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &Controls::default());
     assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
-    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
     assert!(world.target_runs.load(Ordering::SeqCst) && !world.source_runs.load(Ordering::SeqCst));
     assert_eq!(world.most_running.load(Ordering::SeqCst), 1);
     let pages: Vec<u64> = source.rounds.iter().map(|round| round.pages).collect();
@@ -91,11 +97,11 @@ fn without_compression_pages_travel_as_they_are() {
     let mut strategy = PreCopy::new(Duration::from_secs(1));
     let ends = run((&mut near, &mut far), &mut source, &mut target, &mut strategy, &Controls::default());
     assert!(matches!(ends, (Ok(_), Ok(Received::Running))), "{ends:?}");
-    assert_eq!(target.memory, *source.memory.lock().unwrap());
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
     assert!(near.sent > 11 << 12, "{}", near.sent);
 }
 
-struct Asks(Vec<Step>);
+pub struct Asks(pub Vec<Step>);
 
 impl Strategy for Asks {
     fn precheck(&mut self, _: &Subject) -> Result<(), String> {
@@ -156,7 +162,7 @@ fn an_operator_ends_it_or_stops_the_guest_for_it() {
 fn no_more_goes_over_the_stream_than_it_may() {
     let world = World::new();
     let (mut source, mut target) = (Source::new(&world), Target::new(&world));
-    source.memory.lock().unwrap().fill(9);
+    source.memory.lock().fill(9);
     source.writes = vec![Vec::new()];
     let limits =
         Limits { bandwidth: Some(1 << 20), max_downtime: Duration::from_secs(9), ..Limits::default() };

@@ -85,6 +85,11 @@ impl Write for &mut Wire {
 }
 
 impl Wire {
+    /// Another handle of its socket.
+    pub fn closer(&self) -> UnixStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Ends the connection, as the end of a process does.
     pub fn hang_up(&self) {
         let _ = self.stream.shutdown(Shutdown::Both);

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reeve_migrate::{
     Adviser, Begin, DiskShape, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, Piece,
-    SourceDisks, SourceGuest, StrategyAnswer, StrategyQuestion, TargetDisks, TargetGuest,
+    SourceDisks, SourceGuest, SourcePages, StrategyAnswer, StrategyQuestion, TargetDisks, TargetGuest,
+    TargetPages,
 };
 use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
@@ -18,8 +20,9 @@ use crate::virtio::block::{ArrivingDisk, LeavingDisk};
 /// How long disks may still be locked by the other side, whose last words travel as fast as its lock is gone.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_AGAIN: Duration = Duration::from_millis(5);
-/// How long a daemon may take for a step. It has a shorter limit for its policies, so that this is for a daemon that is gone.
-const ADVICE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a daemon may take for a step. It has shorter limits for its policies and for opening the streams that they ask for, so that this is for
+/// a daemon that is gone.
+const ADVICE_PATIENCE: Duration = Duration::from_secs(8);
 
 pub(super) fn map(memory: &Memory) -> MemoryMap {
     let range = |region: &vm_memory::GuestRegionMmap<_>| {
@@ -29,20 +32,31 @@ pub(super) fn map(memory: &Memory) -> MemoryMap {
     MemoryMap::new(memory.iter().map(range).collect()).expect("memory of a machine is whole pages in order")
 }
 
+/// Memory of a guest that leaves, for the threads of all streams.
+#[derive(Clone)]
+pub(super) struct LeavingPages(pub Memory);
+
+impl SourcePages for LeavingPages {
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        let read = self.0.read_slice(pages, GuestAddress(address));
+        read.expect("pages that are sent are memory of the guest");
+    }
+}
+
 /// A guest that leaves.
 pub(super) struct Leaving {
     mailbox: Arc<Mailbox>,
-    memory: Memory,
+    memory: LeavingPages,
     disks: Vec<LeavingDisk>,
 }
 
 impl Leaving {
     pub fn new(mailbox: Arc<Mailbox>, memory: Memory, disks: Vec<LeavingDisk>) -> Self {
-        Self { mailbox, memory, disks }
+        Self { mailbox, memory: LeavingPages(memory), disks }
     }
 
     pub fn bytes(&self) -> u64 {
-        map(&self.memory).bytes()
+        map(&self.memory.0).bytes()
     }
 
     fn done(&self, ask: Ask) -> Result<(), GuestError> {
@@ -50,14 +64,15 @@ impl Leaving {
     }
 }
 
+impl SourcePages for Leaving {
+    fn read(&self, address: u64, pages: &mut [u8]) {
+        self.memory.read(address, pages);
+    }
+}
+
 impl SourceGuest for Leaving {
     fn memory(&self) -> MemoryMap {
-        map(&self.memory)
-    }
-
-    fn read(&self, address: u64, pages: &mut [u8]) {
-        let read = self.memory.read_slice(pages, GuestAddress(address));
-        read.expect("pages that are sent are memory of the guest");
+        map(&self.memory.0)
     }
 
     fn track(&mut self) -> Result<(), GuestError> {
@@ -134,12 +149,67 @@ impl Adviser for Daemon {
     }
 }
 
+/// Memory of a guest that arrives, for the threads of all streams.
+#[derive(Clone)]
+pub(super) struct ArrivingPages {
+    memory: Memory,
+    /// Which pages were written, counted over all ranges: all others are zero.
+    written: Arc<[AtomicU64]>,
+}
+
+impl ArrivingPages {
+    fn new(memory: Memory) -> Self {
+        let words = (map(&memory).bytes() / PAGE).div_ceil(64);
+        Self { memory, written: (0..words).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// The word and bit of a page.
+    fn bit_of(&self, address: u64) -> (&AtomicU64, u64) {
+        let mut before = 0;
+        for region in self.memory.iter() {
+            let start = region.start_addr().raw_value();
+            if (start..start + region.len()).contains(&address) {
+                before += address - start;
+                break;
+            }
+            before += region.len();
+        }
+        let page = before / PAGE;
+        (&self.written[(page / 64) as usize], 1 << (page % 64))
+    }
+
+    fn put(&self, address: u64, bytes: &[u8]) {
+        let written = self.memory.write_slice(bytes, GuestAddress(address));
+        written.expect("pages that arrive were checked to be memory of the guest");
+    }
+}
+
+impl TargetPages for ArrivingPages {
+    fn write(&self, address: u64, pages: &[u8]) {
+        for page in (address..address + pages.len() as u64).step_by(PAGE as usize) {
+            let (word, bit) = self.bit_of(page);
+            // No two threads have the same page at one time, and they meet at the end of a round.
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        self.put(address, pages);
+    }
+
+    fn zero(&self, run: Range<u64>) {
+        for page in run.step_by(PAGE as usize) {
+            let (word, bit) = self.bit_of(page);
+            // A page that nobody touched takes no memory, and stays so.
+            if word.load(Ordering::Relaxed) & bit != 0 {
+                self.put(page, &[0; PAGE as usize]);
+                word.fetch_and(!bit, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 /// A guest that arrives. Nobody else uses its memory until it is loaded.
 pub(super) struct Arriving {
     mailbox: Arc<Mailbox>,
-    memory: Memory,
-    /// First page of each range, counted over all, and which pages were written: all others are zero.
-    written: Vec<u64>,
+    pages: ArrivingPages,
     /// What it is where pages may come late.
     late: Late,
     /// When it was first asked to run late.
@@ -160,12 +230,16 @@ impl Arriving {
         late: Option<Arc<LatePages>>,
         disks: Vec<ArrivingDisk>,
     ) -> Self {
-        let words = (map(&memory).bytes() / PAGE).div_ceil(64);
         let late = late.map_or_else(|| Late::Never(Missing::new(map(&memory))), Late::Maybe);
-        Self { mailbox, memory, written: vec![0; words as usize], late, asked: None, disks }
+        Self { mailbox, pages: ArrivingPages::new(memory), late, asked: None, disks }
     }
 
-    fn pages(&self) -> Result<&Arc<LatePages>, GuestError> {
+    /// Its memory for other threads.
+    pub fn shared(&self) -> ArrivingPages {
+        self.pages.clone()
+    }
+
+    fn late_pages(&self) -> Result<&Arc<LatePages>, GuestError> {
         match &self.late {
             Late::Maybe(pages) => Ok(pages),
             Late::Never(_) => Err(GuestError("no page can come late here".to_owned())),
@@ -178,50 +252,21 @@ impl Arriving {
             self.mailbox.ask_then(ask, move |outcome| pages.tell(outcome.map(drop)));
         }
     }
+}
 
-    /// The word and bit of a page.
-    fn bit_of(&self, address: u64) -> (usize, u64) {
-        let mut before = 0;
-        for region in self.memory.iter() {
-            let start = region.start_addr().raw_value();
-            if (start..start + region.len()).contains(&address) {
-                before += address - start;
-                break;
-            }
-            before += region.len();
-        }
-        let page = before / PAGE;
-        ((page / 64) as usize, 1 << (page % 64))
+impl TargetPages for Arriving {
+    fn write(&self, address: u64, pages: &[u8]) {
+        self.pages.write(address, pages);
     }
 
-    fn put(&self, address: u64, bytes: &[u8]) {
-        let written = self.memory.write_slice(bytes, GuestAddress(address));
-        written.expect("pages that arrive were checked to be memory of the guest");
+    fn zero(&self, run: Range<u64>) {
+        self.pages.zero(run);
     }
 }
 
 impl TargetGuest for Arriving {
     fn memory(&self) -> MemoryMap {
-        map(&self.memory)
-    }
-
-    fn write(&mut self, address: u64, pages: &[u8]) {
-        for page in (address..address + pages.len() as u64).step_by(PAGE as usize) {
-            let (word, bit) = self.bit_of(page);
-            self.written[word] |= bit;
-        }
-        self.put(address, pages);
-    }
-
-    fn zero(&mut self, run: Range<u64>) {
-        for page in run.step_by(PAGE as usize) {
-            let (word, bit) = self.bit_of(page);
-            // A page that nobody touched takes no memory, and stays so.
-            if self.written[word] & bit != 0 {
-                self.put(page, &[0; PAGE as usize]);
-                self.written[word] &= !bit;
-            }
-        }
+        map(&self.pages.memory)
     }
 
     fn load(&mut self, state: &[u8]) -> Result<(), GuestError> {
@@ -267,7 +312,7 @@ fn memory_error(error: std::io::Error) -> GuestError {
 
 impl LateMemory for Arriving {
     fn miss(&mut self, run: Range<u64>) -> Result<(), GuestError> {
-        self.pages()?.miss(&run).map_err(memory_error)
+        self.late_pages()?.miss(&run).map_err(memory_error)
     }
 
     fn missing(&self) -> &Missing {
@@ -278,11 +323,11 @@ impl LateMemory for Arriving {
     }
 
     fn place(&mut self, address: u64, bytes: &[u8]) -> Result<(), GuestError> {
-        self.pages()?.place(address, bytes).map_err(memory_error)
+        self.late_pages()?.place(address, bytes).map_err(memory_error)
     }
 
     fn place_zeros(&mut self, run: Range<u64>) -> Result<(), GuestError> {
-        self.pages()?.place_zeros(&run).map_err(memory_error)
+        self.late_pages()?.place_zeros(&run).map_err(memory_error)
     }
 
     fn begin(&mut self, what: Begin) {
@@ -296,7 +341,7 @@ impl LateMemory for Arriving {
     }
 
     fn happened(&mut self, wait: bool) -> Option<Happened> {
-        match self.pages().ok()?.next(wait)? {
+        match self.late_pages().ok()?.next(wait)? {
             Ok(page) => Some(Happened::Touched(page)),
             Err(Err(_)) if self.asked.is_some_and(|asked| asked.elapsed() < LOCK_PATIENCE) => {
                 std::thread::park_timeout(LOCK_AGAIN);
@@ -308,16 +353,16 @@ impl LateMemory for Arriving {
     }
 
     fn waited_for(&self) -> Vec<u64> {
-        self.pages().map_or_else(|_| Vec::new(), |pages| pages.waited_for())
+        self.late_pages().map_or_else(|_| Vec::new(), |pages| pages.waited_for())
     }
 
     fn abandon(&mut self) {
-        self.pages().into_iter().for_each(|pages| pages.end());
+        self.late_pages().into_iter().for_each(|pages| pages.end());
     }
 
     fn whole(&mut self) {
         // The event loop has it written down before the source may forget its copy.
         let _ = self.mailbox.ask(Ask::Whole);
-        self.pages().into_iter().for_each(|pages| pages.end());
+        self.late_pages().into_iter().for_each(|pages| pages.end());
     }
 }

@@ -4,6 +4,7 @@
 mod guests;
 mod late;
 mod mailbox;
+mod streams;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,16 +12,20 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reeve_migrate::{Capabilities, Controls, Limits, Offer, PreCopy, Steered, Subject};
+use reeve_migrate::{
+    Capabilities, Controls, Limits, Offer, PreCopy, ReceiveStreams, SendStreams, Steered, Subject,
+    TargetGuest as _,
+};
 use uuid::Uuid;
 
 use crate::memory::Memory;
 use crate::protocol::MigrationLimits;
 use crate::sandbox::{self, ThreadRole};
 use crate::virtio::block::{ArrivingDisk, LeavingDisk};
-use guests::{Arriving, Daemon, Leaving};
+use guests::{Arriving, Daemon, Leaving, LeavingPages};
 pub(crate) use late::{Faults, LatePages};
 pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
+use streams::{Beside, PATIENCE, Way};
 
 /// How long the other side may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -29,6 +34,17 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Job {
     controls: Arc<Controls>,
     stream: UnixStream,
+    beside: Beside,
+}
+
+/// Streams that memory goes over.
+pub(crate) struct Streams {
+    /// The one that everything else goes over too.
+    pub first: OwnedFd,
+    /// Those beside it, from the beginning on.
+    pub beside: Vec<OwnedFd>,
+    /// Most of all of them.
+    pub most: u16,
 }
 
 impl Job {
@@ -36,16 +52,22 @@ impl Job {
     pub fn send(
         migration: Uuid,
         name: &str,
-        stream: OwnedFd,
+        streams: Streams,
         (limits, steered): (MigrationLimits, bool),
         (memory, disks): (Memory, Vec<LeavingDisk>),
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
-        let (job, stream) = Self::new(stream, limits_of(&limits))?;
+        let Streams { first, beside, most } = streams;
+        let (mut job, stream) = Self::new(first, limits_of(&limits))?;
         let controls = Arc::clone(&job.controls);
+        let sending = SendStreams::new();
+        let (pages, streams) = (LeavingPages(memory.clone()), Arc::clone(&sending));
+        job.beside = Beside::new(Way::Out { streams, migration, pages, controls: Arc::clone(&controls) });
+        job.add_streams(beside)?;
         let mut guest = Leaving::new(Arc::clone(mailbox), memory, disks);
         let subject = Subject { name: name.to_owned(), memory: guest.bytes() };
-        let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
+        let capabilities = within(Capabilities::OURS, most);
+        let offer = Offer { migration, capabilities, subject };
         let mailbox = Arc::clone(mailbox);
         let mut own = PreCopy::new(Duration::from_micros(limits.max_downtime_us));
         own.compress = limits.compress;
@@ -53,7 +75,7 @@ impl Job {
         let adviser = steered.then(|| Daemon(Arc::clone(&mailbox)));
         let mut strategy = Steered::new(adviser, own);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let sent = reeve_migrate::send(&stream, &offer, &mut guest, &mut strategy, &controls);
+            let sent = reeve_migrate::send(&stream, &sending, &offer, &mut guest, &mut strategy, &controls);
             mailbox.tell(Ask::Sent(sent));
         })?;
         Ok(job)
@@ -62,17 +84,19 @@ impl Job {
     /// Starts to take a guest in.
     pub fn receive(
         migration: Uuid,
-        stream: OwnedFd,
+        (stream, most): (OwnedFd, u16),
         (memory, disks): (Memory, Vec<ArrivingDisk>),
         late: Option<Arc<LatePages>>,
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
-        let (job, stream) = Self::new(stream, Limits::default())?;
-        let capabilities = Capabilities { post_copy: late.is_some(), ..Capabilities::OURS };
+        let (mut job, stream) = Self::new(stream, Limits::default())?;
+        let capabilities = within(Capabilities { post_copy: late.is_some(), ..Capabilities::OURS }, most);
         let mut guest = Arriving::new(Arc::clone(mailbox), memory, late, disks);
+        let coming = ReceiveStreams::new(migration, guest.memory(), capabilities.streams, PATIENCE);
+        job.beside = Beside::new(Way::In { streams: Arc::clone(&coming), pages: guest.shared() });
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let received = reeve_migrate::receive(&stream, migration, capabilities, &mut guest);
+            let received = reeve_migrate::receive(&stream, &coming, migration, capabilities, &mut guest);
             mailbox.tell(Ask::Received(received));
         })?;
         Ok(job)
@@ -124,7 +148,13 @@ impl Job {
         stream.set_read_timeout(Some(SILENCE))?;
         stream.set_write_timeout(Some(SILENCE))?;
         let ours = stream.try_clone()?;
-        Ok((Self { controls: Arc::new(Controls::new(limits)), stream: ours }, stream))
+        let beside = Beside::new(Way::Never);
+        Ok((Self { controls: Arc::new(Controls::new(limits)), stream: ours, beside }, stream))
+    }
+
+    /// Takes more streams beside the first one.
+    pub fn add_streams(&mut self, streams: Vec<OwnedFd>) -> io::Result<()> {
+        streams.into_iter().try_for_each(|stream| self.beside.add(stream))
     }
 
     /// Other limits from now on.
@@ -158,7 +188,13 @@ impl Drop for Job {
     fn drop(&mut self) {
         // The thread may wait for the other side, which may wait for this one.
         self.interrupt();
+        self.beside.interrupt();
     }
+}
+
+/// No more streams than the operator of this host allows.
+fn within(capabilities: Capabilities, most: u16) -> Capabilities {
+    Capabilities { streams: capabilities.streams.min(most.max(1)), ..capabilities }
 }
 
 fn limits_of(limits: &MigrationLimits) -> Limits {

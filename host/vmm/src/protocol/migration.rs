@@ -25,7 +25,8 @@ use crate::config::VmConfig;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum MigrationOrder {
-    /// Moves the guest away over the stream that comes with it. Answered when it has begun.
+    /// Moves the guest away over the stream that comes with it as the last descriptor; before it come those that memory goes over beside it.
+    /// Answered when it has begun.
     Send {
         /// Names the migration on both sides.
         migration: Uuid,
@@ -37,8 +38,11 @@ pub enum MigrationOrder {
         /// Disks that go along.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         disks: Vec<MovedDisk>,
+        /// Most streams that memory goes over, now or later.
+        #[serde(default = "one_stream")]
+        streams: u16,
     },
-    /// The answer to [`MigrationNews::Asks`]. One that comes too late is refused and changes nothing.
+    /// The answer to [`MigrationNews::Asks`], with the streams that it asks for. One that comes too late is refused and changes nothing.
     Advise {
         /// Number of the question.
         number: u32,
@@ -99,12 +103,21 @@ pub enum MigrationOrder {
         /// Disks that come with it. Their files are this worker's alone from the beginning.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         disks: Vec<MovedDisk>,
+        /// Most streams that its memory may come over.
+        #[serde(default = "one_stream")]
+        streams: u16,
     },
+    /// More streams, the descriptors, for the memory of a guest that comes.
+    AddStreams,
     /// The answer to [`MigrationNews::Undecided`]: whether the source has given the guest up. If it has not, it is discarded.
     Settle {
         /// True makes it run here.
         given_up: bool,
     },
+}
+
+fn one_stream() -> u16 {
+    1
 }
 
 /// A disk that goes with its guest, since the other host has not the same.
@@ -277,6 +290,9 @@ pub struct MigrationRound {
     pub expected_downtime_us: u64,
     /// Hundredths of its time that the guest lost.
     pub throttle: u8,
+    /// Streams that pages went over.
+    #[serde(default = "one_stream")]
+    pub streams: u16,
 }
 
 impl From<&reeve_migrate::RoundStats> for MigrationRound {
@@ -293,6 +309,7 @@ impl From<&reeve_migrate::RoundStats> for MigrationRound {
             bandwidth: stats.bandwidth,
             expected_downtime_us: micros(stats.expected_downtime),
             throttle: stats.throttle,
+            streams: stats.streams,
         }
     }
 }

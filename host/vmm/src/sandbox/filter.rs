@@ -134,8 +134,8 @@ const DEVICE: &[libc::c_long] = &[
 /// Taking a connection, and ending a direction of it.
 const LISTENER: &[libc::c_long] = &[libc::SYS_accept4, libc::SYS_shutdown];
 
-/// Waiting for who touches a page that is missing.
-const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll];
+/// Waiting for who touches a page that is missing, and ending a stream that went wrong.
+const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll, libc::SYS_shutdown];
 
 /// Making a thread, and giving it its own filter.
 const MAKE_THREADS: &[libc::c_long] = &[

@@ -15,6 +15,7 @@ mod migrate;
 mod plug;
 mod save;
 mod sleep;
+mod streams;
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};

@@ -66,6 +66,7 @@ pub fn expect(migration: Uuid, source: &mut Worker, image: &File, paused: bool) 
         late: true,
         witness: false,
         disks: Vec::new(),
+        streams: 4,
     };
     let faults = File::options().read(true).write(true).open("/dev/userfaultfd").unwrap();
     let mut fds = vec![kvm.as_fd(), kernel.as_fd()];
@@ -94,7 +95,7 @@ fn source_has_disk(source: &mut Worker) -> bool {
 }
 
 pub fn send(source: &mut Worker, migration: Uuid, stream: &UnixStream, limits: MigrationLimits) {
-    let order = MigrationOrder::Send { migration, limits, steered: false, disks: Vec::new() };
+    let order = MigrationOrder::Send { migration, limits, steered: false, disks: Vec::new(), streams: 1 };
     source.link.call_with(Call::Migrate { order }, &[stream.as_fd()]).unwrap();
 }
 
@@ -271,20 +272,26 @@ fn the_daemon_steers_until_it_is_silent() {
     let (mut source, _terminal) = filled(&image);
     let migration = Uuid::new_v4();
     let (mut target, stream) = expect(migration, &mut source, &image, false);
-    let send = MigrationOrder::Send { migration, limits: LIMITS, steered: true, disks: Vec::new() };
+    let send =
+        MigrationOrder::Send { migration, limits: LIMITS, steered: true, disks: Vec::new(), streams: 3 };
     source.link.call_with(Call::Migrate { order: send }, &[stream.as_fd()]).unwrap();
     let (first, question) = asked(&mut source);
     assert!(
-        matches!(question, StrategyQuestion::Plan(capabilities) if capabilities.streams >= 1),
+        matches!(question, StrategyQuestion::Plan(capabilities) if capabilities.streams == 3),
         "{question:?}"
     );
     let plan = Plan { max_downtime: Duration::from_secs(100), compress: true, streams: 60 };
     let late = MigrationOrder::Advise { number: first + 1, answer: StrategyAnswer::Nothing };
     assert_eq!(source.link.call(Call::Migrate { order: late }).unwrap_err().code, ErrorCode::State);
-    order(&mut source, MigrationOrder::Advise { number: first, answer: StrategyAnswer::Plan(plan) });
+    // With it come the streams that it asks for, as far as there may be some.
+    let (near, far) = UnixStream::pair().unwrap();
+    target.link.call_with(Call::Migrate { order: MigrationOrder::AddStreams }, &[far.as_fd()]).unwrap();
+    let advice = MigrationOrder::Advise { number: first, answer: StrategyAnswer::Plan(plan) };
+    source.link.call_with(Call::Migrate { order: advice }, &[near.as_fd()]).unwrap();
+    drop((near, far));
     let (second, question) = asked(&mut source);
     let StrategyQuestion::Step(round) = question else { panic!("{question:?}") };
-    assert_eq!((round.round, round.compressed), (1, true));
+    assert_eq!((round.round, round.compressed, round.streams), (1, true, 2));
     assert_eq!(round.max_downtime, Duration::from_micros(LIMITS.max_downtime_us), "the operator's");
     let again = StrategyAnswer::Step(Step::Throttle(99));
     order(&mut source, MigrationOrder::Advise { number: second, answer: again });

@@ -17,8 +17,10 @@ struct Steersman;
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct Config {
-    /// What it does after a round: `trap`, `spin`, `fail`, `excess` or `count`.
+    /// What it does after a round: `trap`, `spin`, `fail`, `excess`, `add-streams` or `count`.
     step: String,
+    /// Streams that it plans; else more than anybody offers.
+    streams: Option<u16>,
     /// It objects before it begins, with these words.
     objection: Option<String>,
     /// It denies what leaves, with these words.
@@ -58,14 +60,16 @@ impl Policy for Steersman {
     }
 
     fn migration_plan(
-        _ctx: &Context,
+        ctx: &Context,
         _offered: &Capabilities,
         limits: &Limits,
         _journey: &Journey,
     ) -> Result<MigrationPlan, Failure> {
         CALLS.fetch_add(1, Ordering::Relaxed);
+        let config: Config = ctx.parse_config()?;
         // More than anybody offers or allows.
-        Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us * 10, compress: true, streams: 1000 })
+        let streams = config.streams.unwrap_or(1000);
+        Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us * 10, compress: true, streams })
     }
 
     fn migration_step(ctx: &Context, now: &Progress) -> Result<Step, Failure> {
@@ -78,6 +82,12 @@ impl Policy for Steersman {
             },
             "fail" => Err(Failure { message: "as ordered".to_owned() }),
             "excess" if now.rounds.len() < 3 => Ok(Step::Throttle(99)),
+            // Until it has three; after a while it does without.
+            "add-streams"
+                if now.rounds.len() < 4 && now.rounds.last().is_some_and(|round| round.streams < 3) =>
+            {
+                Ok(Step::AddStreams(2))
+            }
             "count" => Ok(Step::Abort(format!("{calls} calls"))),
             _ => Ok(Step::StopAndCopy),
         }

@@ -5,13 +5,13 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use reeve_migrate::{GuestError, Phase, Received, Sent, StrategyAnswer, StrategyQuestion};
+use reeve_migrate::{GuestError, Phase, Received, Sent, StrategyQuestion};
 use uuid::Uuid;
 
 use super::{Life, State, machine_failure, plug};
 use crate::config::VmConfig;
 use crate::machine::{FdTable, Machine, MachineError};
-use crate::migration::{Ask, Faults, Job, LatePages, Letter, Reply};
+use crate::migration::{Ask, Faults, Job, LatePages, Letter, Reply, Streams};
 use crate::protocol::{
     End, ErrorCode, Event, Failure, MigratingPhase, MigrationLimits, MigrationNews, MigrationOrder,
     MigrationRound, MovedDisk, PauseReason, Witness,
@@ -26,9 +26,9 @@ pub(super) struct Migrating {
     /// The thread waits to hear whether the guest is given up.
     deciding: Option<Letter>,
     /// It waits to hear the step that the daemon's strategy says.
-    asking: Option<Letter>,
+    pub(super) asking: Option<Letter>,
     /// Questions to that strategy.
-    questions: u32,
+    pub(super) questions: u32,
     /// Microseconds that the strategy took.
     strategy_us: u64,
     pub(super) given_up: bool,
@@ -88,10 +88,11 @@ impl Life {
         fds: Vec<OwnedFd>,
     ) -> Result<(), Failure> {
         match order {
-            MigrationOrder::Send { migration, limits, steered, disks } => {
-                self.send_away(migration, (limits, steered), &disks, fds)?;
+            MigrationOrder::Send { migration, limits, steered, disks, streams } => {
+                self.send_away(migration, (limits, steered), &disks, (streams, fds))?;
             }
-            MigrationOrder::Advise { number, answer } => self.advise(number, answer)?,
+            MigrationOrder::Advise { number, answer } => self.advise(number, answer, fds)?,
+            MigrationOrder::AddStreams => self.add_streams(fds)?,
             MigrationOrder::Limit { limits } => {
                 let migrating = self.migrating()?;
                 migrating.job.limit(&limits);
@@ -104,8 +105,8 @@ impl Life {
             MigrationOrder::Abort { reason } => self.abort_migration(&reason)?,
             MigrationOrder::Decide { given_up } => self.decide(given_up)?,
             MigrationOrder::TakeBack { shared } => self.take_back(&shared)?,
-            MigrationOrder::Receive { migration, config, shared, paused, late, witness, disks } => {
-                let extras = Extras { late, witness, disks };
+            MigrationOrder::Receive { migration, config, shared, paused, late, witness, disks, streams } => {
+                let extras = Extras { late, witness, disks, streams };
                 self.receive(migration, *config, shared, paused, (extras, fds))?;
             }
             MigrationOrder::Settle { given_up } => self.settle(given_up)?,
@@ -138,15 +139,19 @@ impl Life {
         migration: Uuid,
         limits: (MigrationLimits, bool),
         disks: &[MovedDisk],
-        mut fds: Vec<OwnedFd>,
+        (most, mut fds): (u16, Vec<OwnedFd>),
     ) -> Result<(), Failure> {
         let _ = self.attend();
         if self.migration.is_some() {
             return Err(Failure::new(ErrorCode::State, "the guest is being migrated already"));
         }
-        let (Some(stream), true) = (fds.pop(), fds.is_empty()) else {
-            return Err(Failure::new(ErrorCode::BadRequest, "a migration comes with its stream alone"));
+        let (Some(first), true) = (fds.pop(), fds.len() < usize::from(most)) else {
+            return Err(Failure::new(
+                ErrorCode::BadRequest,
+                "a migration comes with its streams, and no more",
+            ));
         };
+        let streams = Streams { first, beside: fds, most };
         let (machine, was_running) = match &self.state {
             State::Running(machine) => (machine, true),
             State::Paused(machine, PauseReason::Asked) => (machine, false),
@@ -156,7 +161,7 @@ impl Life {
         let disks = disks.iter().map(|disk| machine.leaving_disk(&disk.alias, disk.shallow));
         let disks = disks.collect::<Result<_, _>>().map_err(machine_failure)?;
         let job =
-            Job::send(migration, name, stream, limits, (machine.memory().clone(), disks), &self.mailbox);
+            Job::send(migration, name, streams, limits, (machine.memory().clone(), disks), &self.mailbox);
         let job = job
             .map_err(|error| Failure::new(ErrorCode::Host, format!("the migration can't begin: {error}")))?;
         self.migration = Some(Migrating { limits: Some(limits.0), ..Migrating::new(job, was_running) });
@@ -254,7 +259,7 @@ impl Life {
         let pages = faults.map(|faults| LatePages::new(faults, machine.memory().clone()));
         let disks = super::disks::arriving(&extras.disks, &config, &fds)?;
         let moved = (machine.memory().clone(), disks);
-        let job = Job::receive(migration, stream, moved, pages.clone(), &self.mailbox);
+        let job = Job::receive(migration, (stream, extras.streams), moved, pages.clone(), &self.mailbox);
         let job =
             job.map_err(|error| Failure::new(ErrorCode::Host, format!("the guest can't come: {error}")))?;
         self.migration = Some(Migrating::new(job, !paused));
@@ -384,15 +389,6 @@ impl Life {
         self.push(Event::Migration { news: MigrationNews::Asks { number, question } });
     }
 
-    fn advise(&mut self, number: u32, answer: StrategyAnswer) -> Result<(), Failure> {
-        let migrating = self.migrating()?;
-        let asked = migrating.asking.take_if(|_| migrating.questions == number);
-        let letter =
-            asked.ok_or_else(|| Failure::new(ErrorCode::State, "that was not asked, or answered before"))?;
-        letter.answer(Ok(Reply::Advice(answer)));
-        Ok(())
-    }
-
     fn report(&mut self, phase: &Phase) {
         let news = match phase {
             Phase::Disks(stats) => MigrationNews::Disks {
@@ -504,6 +500,7 @@ struct Extras {
     late: bool,
     witness: bool,
     disks: Vec<MovedDisk>,
+    streams: u16,
 }
 
 fn witness_error(error: std::io::Error) -> GuestError {
