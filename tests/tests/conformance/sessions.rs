@@ -51,7 +51,7 @@ fn every_kind_of_answer_is_among_the_sessions() -> crate::Outcome {
 }
 
 #[test]
-fn every_shape_of_hooks_of_networks_and_storage_is_among_the_sessions_of_echo() -> crate::Outcome {
+fn every_shape_of_hooks_of_networks_storage_and_migrations_is_among_the_sessions_of_echo() -> crate::Outcome {
     let sessions = of("echo")?;
     for hook in [
         Hook::NetworkStart,
@@ -63,6 +63,9 @@ fn every_shape_of_hooks_of_networks_and_storage_is_among_the_sessions_of_echo() 
         Hook::VolumeResize,
         Hook::StorageEvents,
         Hook::CloneName,
+        Hook::MigrateOut,
+        Hook::MigrateIn,
+        Hook::MigrationStrategy,
     ] {
         let of_hook: Vec<_> = sessions.iter().filter(|(_, session)| session.hook == hook).collect();
         assert!(of_hook.len() >= 2, "{hook} has {} sessions", of_hook.len());
