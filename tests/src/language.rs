@@ -1,4 +1,4 @@
-//! The policies `naming`, `admission` and `echo` in every language, built as a user builds them: a new project of the language, with
+//! The policies `naming`, `admission`, `migration-precopy` and `echo` in every language, built as a user builds them: a new project of the language, with
 //! the example of its SDK (or a policy of the tests) in it, and `build`.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -197,10 +197,10 @@ fn a_migration_is_made_up_and_a_strategy_judged_by_it() -> Outcome {
     assert!(said.contains("THEN") && said.contains("Plan:"), "{said}");
 
     std::fs::write(&scenario, r#"{"guest": {"memory-gib": 4}}"#)?;
-    let said = daemon.reeve(&simulate)?.err();
+    let said = daemon.reeve(&simulate)?.fails(7);
     assert!(said.contains("busy.json' is wrong") && said.contains("unknown field `memory-gib`"), "{said}");
     let tuner = policy("ksm-tuner")?.to_string_lossy().into_owned();
-    let said = daemon.reeve(&["policy", "simulate", &tuner, "--scenario", &scenario])?.err();
+    let said = daemon.reeve(&["policy", "simulate", &tuner, "--scenario", &scenario])?.fails(2);
     assert!(said.contains("has no scenario"), "{said}");
     Ok(())
 }
