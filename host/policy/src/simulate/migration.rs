@@ -30,6 +30,9 @@ use crate::offline::{Machine, Offline, OfflineError};
 use crate::outside::Outside;
 use crate::session::{self, Session};
 
+/// A round with fewer bytes than this says only how fast the link is at least.
+const MEASURABLE: f64 = (256 << 10) as f64;
+
 /// One round, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SimulatedRound {
@@ -217,11 +220,15 @@ impl<K: FnMut(&Session)> Simulation<'_, K> {
         let allowed = Duration::from_millis(self.limits.max_downtime_ms);
         let limit = (self.limits.bandwidth_mib > 0).then_some(self.limits.bandwidth_mib << 20);
         let zeros = (guest.memory() * f64::from(guest.zero_percent) / 100.0 / PAGE).floor() * PAGE;
-        let (mut dirty, mut zeros) = (guest.memory(), zeros);
+        let (mut dirty, mut zeros, mut bandwidth) = (guest.memory(), zeros, 0.0);
         for number in 1..=self.limits.max_rounds {
             let (seconds, bytes) = link.time(dirty - zeros, compressed, streams, limit);
             self.now += seconds;
-            let bandwidth = bytes / seconds.max(1e-6);
+            let measured = bytes / seconds.max(1e-6);
+            // What little goes over is slowed down by waiting for its end, as the host that sends knows.
+            if bytes >= MEASURABLE || measured > bandwidth {
+                bandwidth = measured;
+            }
             let written = guest.written(number, seconds, throttle);
             let stats = RoundStats {
                 round: number,

@@ -46,7 +46,10 @@ impl Show for Shown {
             ("Policy", self.policy.clone()),
             ("Hook", self.hook.to_string()),
             ("Calls", calls.to_string()),
-            ("Plan", if plan.is_empty() { "the host's own".to_owned() } else { plan.clone() }),
+            (
+                "Plan",
+                if plan.is_empty() { "the host's own" } else { plan.trim_start_matches("plan: ") }.to_owned(),
+            ),
             ("End", end),
         ];
         all.extend(downtime_us.map(|us| ("Stands still for", milliseconds(us))));
