@@ -218,7 +218,8 @@ impl<K: FnMut(&Session)> Simulation<'_, K> {
         let mut streams = plan.streams.clamp(1, self.agreed.streams);
         let (mut throttle, mut max_downtime) = (0, plan.max_downtime);
         let allowed = Duration::from_millis(self.limits.max_downtime_ms);
-        let limit = (self.limits.bandwidth_mib > 0).then_some(self.limits.bandwidth_mib << 20);
+        let limit =
+            (self.limits.bandwidth_mib > 0).then_some(self.limits.bandwidth_mib.saturating_mul(1 << 20));
         let zeros = (guest.memory() * f64::from(guest.zero_percent) / 100.0 / PAGE).floor() * PAGE;
         let (mut dirty, mut zeros, mut bandwidth) = (guest.memory(), zeros, 0.0);
         for number in 1..=self.limits.max_rounds {
