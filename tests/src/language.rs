@@ -1,4 +1,4 @@
-//! The policies `naming`, `admission` and `echo` in every language, built as a user builds them: a new project of the language, with
+//! The policies `naming`, `admission`, `migration-precopy` and `echo` in every language, built as a user builds them: a new project of the language, with
 //! the example of its SDK (or a policy of the tests) in it, and `build`.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,7 +13,7 @@ use crate::command::binary;
 use crate::policy;
 
 /// A policy of the tests, which no SDK has as an example, and the hooks that it answers.
-const ECHO: (&str, [Hook; 9]) = (
+const ECHO: (&str, [Hook; 12]) = (
     "echo",
     [
         Hook::NetworkStart,
@@ -25,11 +25,14 @@ const ECHO: (&str, [Hook; 9]) = (
         Hook::VolumeResize,
         Hook::StorageEvents,
         Hook::CloneName,
+        Hook::MigrateOut,
+        Hook::MigrateIn,
+        Hook::MigrationStrategy,
     ],
 );
 
 /// The grants that stand in the manifest of that policy beside its hooks.
-const WANTS: [&str; 8] = [
+const WANTS: [&str; 9] = [
     "network:read",
     "pool:read",
     "volume:read",
@@ -38,6 +41,7 @@ const WANTS: [&str; 8] = [
     "volume:delete",
     "volume:download",
     "volume:rewrite",
+    "domain:rewrite",
 ];
 
 /// What came of a build.

@@ -3,7 +3,9 @@
 // A policy is policy.ts with an exported function for each hook that policy.toml names (README.md has their signatures). What may fail gives a
 // Result, as the language has no exceptions that can be caught.
 
-import { Adjustment, Edit, Failure, HostError, Rules, Verdict, VolumeChanges, VolumeVerdict } from "./contract";
+import {
+  Adjustment, Edit, Failure, HostError, MigrationPlan, Rules, Step, Verdict, VolumeChanges, VolumeVerdict,
+} from "./contract";
 import { Result } from "./abi";
 
 export { Result, Some, Tuple2 } from "./abi";
@@ -20,6 +22,8 @@ export {
   Cloned, CloneRequest, NewVolume, Pool, Space, StorageChange, StorageEvent, Volume, VolumeChanges, VolumePlan, VolumeVerdict,
   VolumeVerdictTag,
 } from "./contract";
+// Guests that move to another host.
+export { Capabilities, Journey, Limits, MigrationPlan, Peer, Progress, Round, Step, StepTag } from "./contract";
 // Packet filters: the tree that filterGenerate gets.
 export {
   Access, AccessTag, Action, Condition, Direction, Entry, EntryTag, Filter, Parameter, ProtocolMatch, Subject, TreeRule, Value,
@@ -43,6 +47,13 @@ export type VolumeDecision = Result<VolumeVerdict, Failure>;
 
 /** What a filter answers. */
 export type Generated = Result<Rules, Failure>;
+
+/** What a strategy answers before a migration: null, or one sentence why it may not begin. */
+export type Objection = Result<string | null, Failure>;
+/** How a strategy begins. */
+export type Planned = Result<MigrationPlan, Failure>;
+/** What a strategy answers after a round. */
+export type Steered = Result<Step, Failure>;
 
 /** No objection. */
 export function allow(): Decision {
@@ -74,6 +85,26 @@ export function rewriteVolume(changes: VolumeChanges): VolumeDecision {
   return Result.ok<VolumeVerdict, Failure>(VolumeVerdict.rewrite(changes));
 }
 
+/** No objection to a migration. */
+export function noObjection(): Objection {
+  return Result.ok<string | null, Failure>(null);
+}
+
+/** A migration does not begin, for this reason: one sentence for the one who asked. */
+export function object(reason: string): Objection {
+  return Result.ok<string | null, Failure>(reason);
+}
+
+/** A migration begins like this. */
+export function begin(plan: MigrationPlan): Planned {
+  return Result.ok<MigrationPlan, Failure>(plan);
+}
+
+/** After a round a migration goes on like this. */
+export function go(step: Step): Steered {
+  return Result.ok<Step, Failure>(step);
+}
+
 /** The answer of a proposal or a task. */
 export function say(text: string): Reply {
   return Result.ok<string, Failure>(text);
@@ -91,8 +122,8 @@ export function generate(rules: Rules): Generated {
 
 /**
  * The policy could not decide: one sentence for the operator. The binding's failure mode then decides. `fail<Verdict>(…)` in a guard,
- * `fail<string>(…)` in a proposal or a task, `fail<Array<Adjustment>>(…)` in a tuner, `fail<Rules>(…)` in a filter; a notify hook answers
- * `new Failure(…)`.
+ * `fail<string>(…)` in a proposal or a task, `fail<Array<Adjustment>>(…)` in a tuner, `fail<Rules>(…)` in a filter,
+ * `fail<string | null>(…)`, `fail<MigrationPlan>(…)` and `fail<Step>(…)` in a strategy; a notify hook answers `new Failure(…)`.
  */
 export function fail<T>(message: string): Result<T, Failure> {
   return Result.err<T, Failure>(new Failure(message));

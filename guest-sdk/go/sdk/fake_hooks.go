@@ -36,3 +36,12 @@ func OnKSMTune(KSMTuner) {}
 
 // OnTask registers nothing in a test.
 func OnTask(Task) {}
+
+// OnMigrateOut registers nothing in a test.
+func OnMigrateOut(MigrationGuard) {}
+
+// OnMigrateIn registers nothing in a test.
+func OnMigrateIn(MigrationGuard) {}
+
+// OnMigrationStrategy registers nothing in a test.
+func OnMigrationStrategy(Strategy) {}

@@ -5,8 +5,8 @@ import pathlib
 import unittest
 
 import reeve
-from reeve import Code, HostError, add_device, allow, deny, rewrite, set_disk_cache, testing
-from reeve.contract import Balloon, Commitment, Info, Memory
+from reeve import Code, HostError, add_device, allow, deny, migration, rewrite, set_disk_cache, testing
+from reeve.contract import Balloon, Commitment, Info, Memory, MigrationPlan
 from reeve.testing import CouldNotDecide, ask, disk, domain
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
@@ -95,6 +95,36 @@ class Admission(unittest.TestCase):
 
         testing.host(node_host={"get_info": refuse})
         self.assertEqual(self.start(), CouldNotDecide("the host answered: not granted"))
+
+
+class PreCopy(unittest.TestCase):
+    policy = example("migration-precopy")
+
+    def test_it_plans_within_the_operators_limit(self):
+        def plan(**config):
+            of = [testing.capabilities(), testing.limits(max_downtime_us=300_000), testing.journey()]
+            return ask(self.policy.migration_plan, *of, config=config)
+
+        self.assertEqual(plan(), MigrationPlan(300_000, False, 1))
+        self.assertEqual(plan(**{"downtime-ms": 50, "compress": True}), MigrationPlan(50_000, False, 1))
+        self.assertEqual(plan(**{"downtime-ms": 5000}), MigrationPlan(300_000, False, 1))
+        self.assertIsInstance(plan(downtime=50), CouldNotDecide)
+
+    def test_it_ends_when_the_rest_fits_and_gives_up_when_it_never_will(self):
+        def after(*dirty, **config):
+            rounds = [
+                testing.round(dirty_pages=pages, expected_downtime_us=pages * 100, max_downtime_us=50_000) for pages in dirty
+            ]
+            return ask(self.policy.migration_step, testing.progress(rounds), config=config)
+
+        self.assertEqual(after(), migration.go_on())
+        self.assertEqual(after(501), migration.go_on())
+        self.assertEqual(after(5000, 500), migration.stop_and_copy())
+        stuck = [5000, 5000, 5000]
+        self.assertEqual(after(*stuck), migration.go_on())
+        self.assertEqual(after(*stuck, **{"give-up-after": 3}), migration.go_on())
+        said = "2 rounds brought nothing: the guest writes as fast as it is sent"
+        self.assertEqual(after(*stuck, **{"give-up-after": 2}), migration.abort(said))
 
 
 if __name__ == "__main__":

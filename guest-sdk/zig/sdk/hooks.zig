@@ -4,6 +4,7 @@ const answer = @import("answer.zig");
 const convert = @import("convert.zig");
 const filter = @import("filter.zig");
 const memory = @import("memory.zig");
+const migration = @import("migration.zig");
 const networks = @import("networks.zig");
 const storage = @import("storage.zig");
 const types = @import("types.zig");
@@ -25,6 +26,8 @@ pub fn exportAll(comptime policy: type) void {
         .{ "domain-prepare", "exports_reeve_hooks_domain_prepare_guard", "domainPrepare", Guard },
         .{ "domain-start", "exports_reeve_hooks_domain_start_guard", "domainStart", Guard },
         .{ "domain-stop", "exports_reeve_hooks_domain_stop_guard", "domainStop", Stop },
+        .{ "migrate-out", "exports_reeve_hooks_migrate_out_guard", "migrateOut", Migrate },
+        .{ "migrate-in", "exports_reeve_hooks_migrate_in_guard", "migrateIn", Migrate },
         .{ "device-attach", "exports_reeve_hooks_device_attach_guard", "deviceAttach", Device },
         .{ "device-detach", "exports_reeve_hooks_device_detach_guard", "deviceDetach", Device },
         .{ "domain-events", "exports_reeve_hooks_domain_events_notify", "domainEvents", DomainEvents },
@@ -52,6 +55,35 @@ pub fn exportAll(comptime policy: type) void {
             @export(&Export(@field(policy, function)).call, .{ .name = symbol });
         }
     }
+    exportStrategy(policy);
+}
+
+const STRATEGY = "exports_reeve_hooks_migration_strategy_";
+
+/// A hook of three functions; without the first two a policy objects to nothing and begins with the operator's limits.
+fn exportStrategy(comptime policy: type) void {
+    if (!@hasDecl(c, STRATEGY ++ "next_step")) return;
+    if (!@hasDecl(policy, "migrationStep")) {
+        @compileError("policy.toml names the hook 'migration-strategy', but policy.zig has no pub fn migrationStep");
+    }
+    const precheck = if (@hasDecl(policy, "migrationPrecheck")) policy.migrationPrecheck else noObjection;
+    const plan = if (@hasDecl(policy, "migrationPlan")) policy.migrationPlan else withinLimits;
+    @export(&Precheck(precheck).call, .{ .name = STRATEGY ++ "precheck" });
+    @export(&Plan(plan).call, .{ .name = STRATEGY ++ "plan" });
+    @export(&NextStep(policy.migrationStep).call, .{ .name = STRATEGY ++ "next_step" });
+}
+
+fn noObjection(_: types.Context, _: Domain, _: migration.Journey) !?[]const u8 {
+    return null;
+}
+
+fn withinLimits(
+    _: types.Context,
+    _: migration.Capabilities,
+    limits: migration.Limits,
+    _: migration.Journey,
+) !migration.Plan {
+    return .{ .max_downtime_us = limits.max_downtime_us };
 }
 
 /// Gives an answer where the bindings want it; false for a failure.
@@ -87,6 +119,67 @@ fn Stop(comptime function: anytype) type {
     return struct {
         fn call(ctx: Ctx, domain: Borrow, forced: bool, out: Verdict, failure: Failure) callconv(.c) bool {
             return give(types.Verdict, function(begin(ctx), domainOf(domain), forced), out, failure);
+        }
+    };
+}
+
+fn Migrate(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            domain: Borrow,
+            journey: *c.reeve_migration_journey_journey_t,
+            out: Verdict,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const way = convert.lift(migration.Journey, journey.*);
+            return give(types.Verdict, function(begin(ctx), domainOf(domain), way), out, failure);
+        }
+    };
+}
+
+fn Precheck(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            domain: Borrow,
+            journey: *c.reeve_migration_journey_journey_t,
+            out: *c.bindings_option_string_t,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const way = convert.lift(migration.Journey, journey.*);
+            return give(?[]const u8, function(begin(ctx), domainOf(domain), way), out, failure);
+        }
+    };
+}
+
+fn Plan(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            offered: *c.reeve_migration_strategy_capabilities_t,
+            limits: *c.reeve_migration_strategy_limits_t,
+            journey: *c.reeve_migration_journey_journey_t,
+            out: *c.reeve_migration_strategy_migration_plan_t,
+            failure: Failure,
+        ) callconv(.c) bool {
+            const both = convert.lift(migration.Capabilities, offered.*);
+            const allowed = convert.lift(migration.Limits, limits.*);
+            const way = convert.lift(migration.Journey, journey.*);
+            return give(migration.Plan, function(begin(ctx), both, allowed, way), out, failure);
+        }
+    };
+}
+
+fn NextStep(comptime function: anytype) type {
+    return struct {
+        fn call(
+            ctx: Ctx,
+            now: *c.reeve_migration_strategy_progress_t,
+            out: *c.reeve_migration_strategy_step_t,
+            failure: Failure,
+        ) callconv(.c) bool {
+            return give(migration.Step, function(begin(ctx), convert.lift(migration.Progress, now.*)), out, failure);
         }
     };
 }

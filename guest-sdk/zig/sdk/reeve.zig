@@ -3,7 +3,8 @@
 //! A policy is `policy.zig` with one public function for each hook that `policy.toml` names: `domainDefine`, `domainPrepare`,
 //! `domainStart`, `domainStop`, `deviceAttach`, `deviceDetach`, `domainEvents`, `daemonEvents`, `macAllocate`, `ksmTune`, `task`,
 //! `networkStart`, `networkStop`, `portPlug`, `networkEvents`, `filterGenerate`, `poolStart`, `volumeCreate`, `volumeResize`,
-//! `volumeDelete`, `storageEvents`, `cloneName`.
+//! `volumeDelete`, `storageEvents`, `cloneName`, `migrateOut`, `migrateIn`; for `migration-strategy` it is `migrationStep`, and
+//! `migrationPrecheck` and `migrationPlan` where it wants them.
 //!
 //!     const reeve = @import("reeve");
 //!
@@ -60,6 +61,8 @@ pub const domains = backend.domains;
 pub const networks = @import("networks.zig");
 /// Storage pools and their volumes: to read and to change, what guards are asked about them, and what happens to them.
 pub const storage = @import("storage.zig");
+/// Guests that move to another host: what guards and strategies are told and answer.
+pub const migration = @import("migration.zig");
 /// Packet filters: what `filterGenerate` gets and gives.
 pub const filter = @import("filter.zig");
 /// The host machine.

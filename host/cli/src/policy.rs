@@ -100,7 +100,7 @@ pub enum PolicyCommand {
     Audit(audit::Audit),
     /// Measure what a decision costs
     Bench(bench::Bench),
-    /// Judge a tuner or a guard by a simulated week of thousands of domains
+    /// Judge a tuner or a guard by a simulated week of thousands of domains, or a strategy by a simulated migration
     Simulate(simulate::Simulate),
     /// Push a policy to a registry
     Push(push::Push),

@@ -224,20 +224,8 @@ mod tests {
 
     #[test]
     fn every_language_knows_every_hook() {
-        // Those of migrations are not in every SDK yet (CHANGELOG, "Known gaps").
-        let migrations = [Hook::MigrateOut, Hook::MigrateIn, Hook::MigrationStrategy];
-        let guards = &migrations[..2];
         for lang in Lang::ALL {
-            let known: &[Hook] = match lang {
-                Lang::Rust | Lang::Js => &migrations,
-                Lang::Python => guards,
-                _ => &[],
-            };
-            let expected: Vec<Hook> = Hook::ALL
-                .into_iter()
-                .filter(|hook| !migrations.contains(hook) || known.contains(hook))
-                .collect();
-            assert_eq!(hooks_of(lang), expected, "{lang}");
+            assert_eq!(hooks_of(lang), Hook::ALL, "{lang}");
         }
     }
 

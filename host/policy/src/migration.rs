@@ -25,12 +25,11 @@ use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
 use crate::shared::Shared;
 use bounds::{bounded_plan, bounded_step};
-pub(crate) use contract::contract_journey;
-use contract::{contract_limits, contract_offer, contract_round};
+pub(crate) use contract::{contract_journey, contract_limits, contract_offer, contract_round};
 use seat::Seat;
 
 /// Rounds that a strategy is told of at most.
-const ROUNDS: usize = 16;
+pub(crate) const ROUNDS: usize = 16;
 const REASON_LIMIT: usize = 1024;
 
 /// What a strategy is asked.

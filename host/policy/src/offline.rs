@@ -14,8 +14,10 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 pub use self::machine::Machine;
+use crate::asked::Verdict;
 use crate::binding::Active;
 use crate::engine::{EngineError, Runtime};
+use crate::exports::{Answer, Question};
 use crate::failure::Failure;
 use crate::grant::GrantError;
 use crate::grants::Grants;
@@ -128,18 +130,29 @@ impl Offline {
 
     /// The same on any host.
     pub(crate) async fn run_in(&self, case: &Session, outside: Outside) -> Result<Session, OfflineError> {
-        let active = self.active(case)?;
-        let ask = self.ask(case)?;
+        let (active, ask) = (self.active(case)?, self.ask(case)?);
+        let hook = case.hook;
+        let judged = |active: &Active, asked: &Question, answer| ((), judge(hook, active, asked, answer));
+        Ok(self.asked(&active, ask, outside, judged).await.1)
+    }
+
+    /// Asks and has the answer judged: what the judge makes of it, and the session of the call.
+    pub(crate) async fn asked<T>(
+        &self,
+        active: &Arc<Active>,
+        ask: Ask,
+        outside: Outside,
+        judge: impl FnOnce(&Active, &Question, Result<Answer, Failure>) -> (T, Verdict),
+    ) -> (T, Session) {
         let asked = ask.question.clone();
-        let take = Take::new(&active, &ask);
-        let limit = active.program.limits.deadline_for(case.hook);
-        let tape = take.tape();
-        let stage = Stage { runtime: &self.runtime, outside, tape, limit };
-        let mut report = instance::run_on(stage, &active, &self.turns, ask).await;
+        let take = Take::new(active, &ask);
+        let limit = active.program.limits.deadline_for(ask.hook);
+        let stage = Stage { runtime: &self.runtime, outside, tape: take.tape(), limit };
+        let mut report = instance::run_on(stage, active, &self.turns, ask).await;
         let mut session = take.end(&report);
-        let verdict = judge(case.hook, &active, &asked, taken_answer(&mut report));
+        let (made, verdict) = judge(active, &asked, taken_answer(&mut report));
         session.decided(verdict.outcome, &verdict.reason, &verdict.changes);
-        Ok(*session)
+        (made, *session)
     }
 
     /// Plays a session back and compares what comes of it with what the session says.
@@ -169,7 +182,7 @@ impl Offline {
         Ok(Replayed::new(session, mode, &self.digest, played, verdict))
     }
 
-    fn active(&self, session: &Session) -> Result<Arc<Active>, OfflineError> {
+    pub(crate) fn active(&self, session: &Session) -> Result<Arc<Active>, OfflineError> {
         let name = match session.policy.name.as_str() {
             "" => self.manifest.name.clone(),
             name => name.to_owned(),
@@ -188,7 +201,7 @@ impl Offline {
         Ok(active)
     }
 
-    fn ask(&self, session: &Session) -> Result<Ask, OfflineError> {
+    pub(crate) fn ask(&self, session: &Session) -> Result<Ask, OfflineError> {
         let mut context = session.context.clone();
         if let Some(config) = &self.config {
             context.config = config.clone();
@@ -230,8 +243,8 @@ impl Offline {
     }
 }
 
-fn taken_answer(report: &mut Report) -> Result<crate::exports::Answer, Failure> {
-    std::mem::replace(&mut report.answer, Ok(crate::exports::Answer::Told))
+fn taken_answer(report: &mut Report) -> Result<Answer, Failure> {
+    std::mem::replace(&mut report.answer, Ok(Answer::Told))
 }
 
 fn outside(machine: Machine) -> Outside {

@@ -1,10 +1,13 @@
 //! A simulated week: thousands of domains that come, grow, shrink and go on a host that does not exist, and a policy that is
 //! asked about all of it, with a clock that runs as fast as the policy answers. What a tuner or a guard does to a host can be
-//! judged before it touches one. The same seed gives the same week.
+//! judged before it touches one. The same seed gives the same week. A strategy of migrations is judged by one migration instead
+//! ([`migration`]).
 
 mod host;
+pub mod migration;
 mod population;
 mod random;
+mod scenario;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -61,7 +61,7 @@ async fn every_language_decides_the_same() -> Outcome {
                     let bytes = std::fs::read(&path)?;
                     let result = play(&bytes, policy).await.with_context(|| format!("{policy} in {lang}"))?;
                     rows.push(format!(
-                        "{:<8} {:<10} {:>5} {:>9} B {:>9.1} ms {:>9.0} us",
+                        "{:<8} {:<17} {:>5} {:>9} B {:>9.1} ms {:>9.0} us",
                         lang.as_str(),
                         policy,
                         format!("{}/{}", result.passed, result.total),
@@ -79,7 +79,7 @@ async fn every_language_decides_the_same() -> Outcome {
         }
     }
     println!(
-        "{:<8} {:<10} {:>5} {:>11} {:>12} {:>12}",
+        "{:<8} {:<17} {:>5} {:>11} {:>12} {:>12}",
         "LANGUAGE", "POLICY", "PASS", "SIZE", "LOAD", "A CALL"
     );
     for row in rows {

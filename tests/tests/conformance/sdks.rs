@@ -26,8 +26,8 @@ fn run(lang: &str, program: &str, arguments: &[&str], environment: &[(&str, &str
 
 #[test]
 fn the_javascript_sdk_passes_its_tests_in_node() -> Outcome {
-    let tests =
-        ["sdk", "naming", "admission", "template", "stubs"].map(|name| format!("test/{name}.test.js"));
+    let tests = ["sdk", "naming", "admission", "migration-precopy", "template", "stubs"]
+        .map(|name| format!("test/{name}.test.js"));
     let arguments: Vec<_> = ["--test"].into_iter().chain(tests.iter().map(String::as_str)).collect();
     if !run("js", "node", &arguments, &[])? {
         println!("SKIP C sdks::the_javascript_sdk_passes_its_tests_in_node: node is not installed");

@@ -1,4 +1,5 @@
-//! The sessions in tests/conformance/sessions: one folder a policy, one file a decision.
+//! The sessions in tests/conformance/sessions: one folder a policy, one file a decision. A policy that has none there passes those of
+//! the shipped one.
 
 use std::path::{Path, PathBuf};
 
@@ -7,11 +8,15 @@ use reeve_model::policy::Hook;
 use reeve_policy::session::Session;
 
 /// Policies that every language has.
-pub const POLICIES: [&str; 3] = ["naming", "admission", "echo"];
+pub const POLICIES: [&str; 4] = ["naming", "admission", "migration-precopy", "echo"];
 
 /// All sessions of a policy, with their names.
 pub fn of(policy: &str) -> anyhow::Result<Vec<(String, Session)>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/sessions").join(policy);
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folder = tests.join("conformance/sessions").join(policy);
+    if !folder.is_dir() {
+        folder = tests.join("../scripts").join(policy).join("sessions");
+    }
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
     files.sort();
     files
@@ -51,7 +56,7 @@ fn every_kind_of_answer_is_among_the_sessions() -> crate::Outcome {
 }
 
 #[test]
-fn every_shape_of_hooks_of_networks_and_storage_is_among_the_sessions_of_echo() -> crate::Outcome {
+fn every_shape_of_hooks_of_networks_storage_and_migrations_is_among_the_sessions_of_echo() -> crate::Outcome {
     let sessions = of("echo")?;
     for hook in [
         Hook::NetworkStart,
@@ -63,6 +68,9 @@ fn every_shape_of_hooks_of_networks_and_storage_is_among_the_sessions_of_echo() 
         Hook::VolumeResize,
         Hook::StorageEvents,
         Hook::CloneName,
+        Hook::MigrateOut,
+        Hook::MigrateIn,
+        Hook::MigrationStrategy,
     ] {
         let of_hook: Vec<_> = sessions.iter().filter(|(_, session)| session.hook == hook).collect();
         assert!(of_hook.len() >= 2, "{hook} has {} sessions", of_hook.len());

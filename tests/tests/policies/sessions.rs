@@ -175,3 +175,32 @@ fn a_week_is_made_up_judged_and_played_back() -> Outcome {
     assert_eq!((&again["outcomes"], &again["mean_saved"]), (&judged["outcomes"], &judged["mean_saved"]));
     Ok(())
 }
+
+#[test]
+fn a_migration_is_made_up_and_a_strategy_judged_by_it() -> Outcome {
+    let daemon = Daemon::start()?;
+    let converge = policy("migration-converge")?.to_string_lossy().into_owned();
+    let file = |name: &str| daemon.root().join(name).to_string_lossy().into_owned();
+    let (scenario, trace) = (file("busy.json"), file("busy.jsonl"));
+    let busy = r#"{"guest": {"write-mib-per-second": 3000}, "limits": {"max-throttle": 90}}"#;
+    std::fs::write(&scenario, busy)?;
+    let simulate = ["policy", "simulate", &converge, "--scenario", &scenario];
+    let said = daemon.reeve(&[&simulate[..], &["--trace", &trace, "-o", "json"]].concat())?.ok();
+    let judged: Value = serde_json::from_str(&said)?;
+    assert_eq!((&judged["hook"], &judged["given_up"]), (&"migration-strategy".into(), &Value::Null));
+    let rounds = judged["rounds"].as_array().map_or(0, Vec::len) as u64;
+    assert!(rounds > 1 && judged["calls"] == rounds + 2, "a precheck, a plan, and each round: {said}");
+    let said = daemon.reeve(&["policy", "replay", &converge, &trace])?.ok();
+    let calls = rounds + 2;
+    assert!(said.starts_with(&format!("{calls} sessions: {calls} identical, 0 different")), "{said}");
+    let said = daemon.reeve(&simulate)?.ok();
+    assert!(said.contains("THEN") && said.contains("Plan:"), "{said}");
+
+    std::fs::write(&scenario, r#"{"guest": {"memory-gib": 4}}"#)?;
+    let said = daemon.reeve(&simulate)?.fails(7);
+    assert!(said.contains("busy.json' is wrong") && said.contains("unknown field `memory-gib`"), "{said}");
+    let tuner = policy("ksm-tuner")?.to_string_lossy().into_owned();
+    let said = daemon.reeve(&["policy", "simulate", &tuner, "--scenario", &scenario])?.fails(2);
+    assert!(said.contains("has no scenario"), "{said}");
+    Ok(())
+}

@@ -1,9 +1,10 @@
 // What __name__ decides.
 
 import {
-  Adjustment, CloneRequest, Context, DaemonChange, Decision, DomainConfig, DomainEvent, Failure, Filter, Generated, Level, Network, NetworkEvent,
-  Occasion, Pool, Port, Reply, Rules, Snapshot, StorageEvent, Subject, Tuning, Volume, VolumeDecision, VolumePlan, adjust, allow,
-  allowVolume, fail, generate, log, say,
+  Adjustment, Capabilities, CloneRequest, Context, DaemonChange, Decision, DomainConfig, DomainEvent, Failure, Filter,
+  Generated, Journey, Level, Limits, MigrationPlan, Network, NetworkEvent, Objection, Occasion, Planned, Pool, Port,
+  Progress, Reply, Rules, Snapshot, Steered, Step, StorageEvent, Subject, Tuning, Volume, VolumeDecision, VolumePlan,
+  adjust, allow, allowVolume, begin, fail, generate, go, log, noObjection, say,
 } from "./sdk/reeve";
 
 __stubs__

@@ -24,6 +24,7 @@
 #include "reeve/host.h"
 #include "reeve/kv.h"
 #include "reeve/log.h"
+#include "reeve/migration.h"
 #include "reeve/networks.h"
 #include "reeve/rules.h"
 #include "reeve/storage.h"

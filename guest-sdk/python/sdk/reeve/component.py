@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -13,10 +13,10 @@ from . import contract
 from .hooks import HOOKS, Failed, Hook, answer
 
 
-def _export(name: str, hook: Hook) -> type:
-    function = getattr(policy, name, None)
+def _method(name: str, hook: Hook) -> Callable[..., Any]:
+    function = getattr(policy, name, hook.ordinary)
     if function is None:
-        raise SystemExit(f"policy.toml names the hook '{name.replace('_', '-')}', but policy.py has no function {name}")
+        raise SystemExit(f"policy.toml names the hook '{hook.name}', but policy.py has no function {name}")
 
     def ask(self: Any, *question: Any) -> Any:
         try:
@@ -24,9 +24,10 @@ def _export(name: str, hook: Hook) -> type:
         except Failed as failed:
             raise Err(contract.Failure(str(failed))) from None
 
-    return type(hook.exported, (getattr(exports, hook.exported),), {hook.method: ask})
+    return ask
 
 
-for _name, _hook in HOOKS.items():
-    if hasattr(exports, _hook.exported):
-        globals()[_hook.exported] = _export(_name, _hook)
+for _exported in {hook.exported for hook in HOOKS.values()}:
+    if hasattr(exports, _exported):
+        _methods = {hook.method: _method(name, hook) for name, hook in HOOKS.items() if hook.exported == _exported}
+        globals()[_exported] = type(_exported, (getattr(exports, _exported),), _methods)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
 from . import contract, log
 from ._bridge import HostError
@@ -12,11 +12,18 @@ from .config import ConfigError
 
 
 class Hook(NamedTuple):
-    """One hook: the class that a component exports, its method, and what the answer must be."""
+    """A function that answers a hook: the class that a component exports, its method, and what the answer must be."""
 
     exported: str
     method: str
     check: Callable[[Any], Any]
+    #: What is asked where policy.py has no such function; it must have one where this is none.
+    ordinary: Optional[Callable[..., Any]] = None
+
+    @property
+    def name(self) -> str:
+        """The hook's name in the contract."""
+        return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in self.exported)[1:]
 
 
 def _verdict(answer: Any) -> Any:
@@ -61,7 +68,45 @@ def _rules(answer: Any) -> Any:
     return answer
 
 
-#: Function in policy.py to hook.
+def _objection(answer: Any) -> Optional[str]:
+    if answer is not None and not isinstance(answer, str):
+        raise Failure(f"an objection must be None or a str, this one is {type(answer).__name__}")
+    return answer
+
+
+def _plan(answer: Any) -> contract.MigrationPlan:
+    if not isinstance(answer, contract.MigrationPlan):
+        raise Failure("the strategy gave no plan; it must return MigrationPlan(max_downtime_us, compress, streams)")
+    return answer
+
+
+_STEPS = (
+    contract.Step_Continue,
+    contract.Step_Throttle,
+    contract.Step_SetMaxDowntime,
+    contract.Step_Compress,
+    contract.Step_AddStreams,
+    contract.Step_SwitchToPostCopy,
+    contract.Step_StopAndCopy,
+    contract.Step_Abort,
+)
+
+
+def _step(answer: Any) -> contract.Step:
+    if not isinstance(answer, _STEPS):
+        raise Failure("the strategy gave no step; it must return one of reeve.migration, e.g. stop_and_copy()")
+    return answer
+
+
+def _no_objection(_ctx: Any, _domain: Any, _journey: Any) -> None:
+    return None
+
+
+def _within_limits(_ctx: Any, _offered: Any, limits: contract.Limits, _journey: Any) -> contract.MigrationPlan:
+    return contract.MigrationPlan(limits.max_downtime_us, False, 1)
+
+
+#: Function in policy.py to hook. That of migrations' strategies has three.
 HOOKS: Dict[str, Hook] = {
     "domain_define": Hook("DomainDefine", "guard", _verdict),
     "domain_prepare": Hook("DomainPrepare", "guard", _verdict),
@@ -69,6 +114,9 @@ HOOKS: Dict[str, Hook] = {
     "domain_stop": Hook("DomainStop", "guard", _verdict),
     "migrate_out": Hook("MigrateOut", "guard", _verdict),
     "migrate_in": Hook("MigrateIn", "guard", _verdict),
+    "migration_precheck": Hook("MigrationStrategy", "precheck", _objection, _no_objection),
+    "migration_plan": Hook("MigrationStrategy", "plan", _plan, _within_limits),
+    "migration_step": Hook("MigrationStrategy", "next_step", _step),
     "device_attach": Hook("DeviceAttach", "guard", _verdict),
     "device_detach": Hook("DeviceDetach", "guard", _verdict),
     "domain_events": Hook("DomainEvents", "notify", _nothing),

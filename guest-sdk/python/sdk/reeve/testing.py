@@ -161,6 +161,37 @@ def plan(**values: Any) -> contract.VolumePlan:
     return contract.VolumePlan(**{**plain, "source": None, "xml": "<volume/>", **values})
 
 
+def journey(**values: Any) -> contract.Journey:
+    """From one machine to another of the same version over TLS, with a definition that stays there, but for what is said."""
+    ends = {"source": contract.Peer("source", "0.1.0"), "destination": contract.Peer("destination", "0.1.0")}
+    plain = {"id": "test", **ends, "same_machine": False, "transport": "tls", "unchecked": False, "persistent": True}
+    return contract.Journey(**{**plain, **values})
+
+
+def capabilities(**values: Any) -> contract.Capabilities:
+    """One stream without compression or post-copy, but for what is said."""
+    return contract.Capabilities(**{"compression": False, "streams": 1, "post_copy": False, **values})
+
+
+def limits(**values: Any) -> contract.Limits:
+    """The limits of a migration for which the operator said none, but for what is said."""
+    plain = {"max_downtime_us": 300_000, "bandwidth": None, "max_throttle": 99, "max_rounds": 100}
+    return contract.Limits(**{**plain, **values})
+
+
+def round(**values: Any) -> contract.Round:
+    """A first round that did and left nothing, but for what is said."""
+    plain = {"number": 1, "elapsed_us": 0, "duration_us": 0, "pages": 0, "zero_pages": 0, "sent": 0, "dirty_pages": 0}
+    plain = {**plain, "bandwidth": 0, "expected_downtime_us": 0, "max_downtime_us": 300_000, "throttle": 0}
+    return contract.Round(**{**plain, "compressed": False, "streams": 1, **values})
+
+
+def progress(rounds: List[contract.Round], **values: Any) -> contract.Progress:
+    """What a strategy decides on: these rounds, the newest last."""
+    plain = {"capabilities": capabilities(), "limits": limits(), "rounds": rounds}
+    return contract.Progress(**{**plain, **values})
+
+
 def subject(**values: Any) -> contract.Subject:
     """The interface of a filter: that of `port()`, but for what is said."""
     plain = {"domain": "test", "link": "tap0", "mac": "52:54:00:00:00:01", "addresses": []}

@@ -3,7 +3,7 @@
 from typing import List
 
 import reeve
-from reeve import log
+from reeve import log, migration
 
 
 __stubs__

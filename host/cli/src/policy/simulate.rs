@@ -1,4 +1,6 @@
-//! `reeve policy simulate`: a week of thousands of domains, for a tuner or a guard to be judged by.
+//! `reeve policy simulate`: a week of thousands of domains, for a tuner or a guard to be judged by; or one migration, for a strategy.
+
+mod strategy;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use reeve_model::Bytes;
 use reeve_model::policy::Hook;
+use reeve_policy::session::Session;
 use reeve_policy::simulate::{DOMAINS_LIMIT, Plan, Week};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -28,16 +31,28 @@ every domain that comes, and what it denies does not come. A guard of migrations
 TLS: migrate-in about every domain that comes, migrate-out about whether it might go on from here. Time is that of the simulation: a
 week takes seconds.
 
+A strategy of migrations is judged by one migration, of which a file tells what is not as usual, in JSON; {} is all as usual:
+  guest         memory-mib 4096, zero-percent 0; write-mib-per-second 200 anywhere in working-set-mib (all of it), or rounds-mib: what it
+                was found to have written after each round, the last for all that follow
+  link          mib-per-second 1100, stream-mib-per-second (as many), round-trip-us 200, compressed-percent 50,
+                compress-mib-per-second (as many)
+  limits        max-downtime-ms 300, bandwidth-mib 0, max-throttle 0, max-rounds 100, compress, post-copy, post-copy-after
+  capabilities  compression, streams, post-copy: what this version offers
+  journey       source, destination, same-machine, transport \"tls\", unchecked, persistent
+  domain        its document, for precheck
+What the policy answers is cut as a host cuts it, and where it gives no answer that counts the host goes on by itself.
+
 Examples:
   reeve policy simulate ksm-tuner.wasm --plot week.svg
   reeve policy simulate admission.wasm --hook domain-define --config '{\"memory-overcommit\": 1.5}' --days 2
   reeve policy simulate migration-precheck.wasm --hook migrate-out --days 2
+  reeve policy simulate migration-converge.wasm --scenario busy-database.json
   reeve policy simulate ksm-tuner.wasm --trace week.jsonl && reeve policy replay ksm-tuner.wasm week.jsonl")]
 pub struct Simulate {
     /// A project, or a component
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     policy: PathBuf,
-    /// ksm-tune, domain-define, domain-prepare, migrate-in or migrate-out [default: the first of these that it answers]
+    /// ksm-tune, domain-define, domain-prepare, migrate-in, migrate-out or migration-strategy [default: the first of these that it answers]
     #[arg(long, value_parser = named::<Hook>)]
     hook: Option<Hook>,
     /// Days
@@ -58,6 +73,9 @@ pub struct Simulate {
     /// Where the week comes from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The migration that a strategy is judged by: JSON [default: all as usual]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["days", "domains", "memory", "cpus", "interval", "seed", "plot"])]
+    scenario: Option<PathBuf>,
     #[command(flatten)]
     terms: Terms,
     /// Draw memory over time as SVG
@@ -69,11 +87,18 @@ pub struct Simulate {
 }
 
 /// Hooks that can be simulated.
-const HOOKS: [Hook; 5] =
-    [Hook::KsmTune, Hook::DomainDefine, Hook::DomainPrepare, Hook::MigrateIn, Hook::MigrateOut];
+const HOOKS: [Hook; 6] = [
+    Hook::KsmTune,
+    Hook::DomainDefine,
+    Hook::DomainPrepare,
+    Hook::MigrateIn,
+    Hook::MigrateOut,
+    Hook::MigrationStrategy,
+];
 
 /// The same in words.
-const THERE_ARE: &str = "there are ksm-tune, domain-define, domain-prepare, migrate-in and migrate-out";
+const THERE_ARE: &str =
+    "there are ksm-tune, domain-define, domain-prepare, migrate-in, migrate-out and migration-strategy";
 
 impl Simulate {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
@@ -99,6 +124,26 @@ impl Simulate {
                 hint: Some(THERE_ARE),
             })?,
         };
+        let config = Value::Object(self.terms.config()?.unwrap_or_else(Map::new));
+        let mut trace =
+            self.trace.as_ref().map(std::fs::File::create).transpose().context("cannot write the trace")?;
+        let mut written = Ok(());
+        let keep = |session: &Session| {
+            if let (Some(file), Ok(())) = (&mut trace, &written) {
+                written = writeln!(file, "{}", session.line());
+            }
+        };
+        if hook == Hook::MigrationStrategy {
+            let scenario = strategy::scenario(self.scenario.as_deref())?;
+            let simulated = component.simulate_migration(&scenario, config, &grants, keep).await?;
+            written.context("cannot write the trace")?;
+            return context.show(&strategy::Shown { policy: manifest.name.clone(), hook, simulated });
+        }
+        if self.scenario.is_some() {
+            let message = format!("hook '{hook}' is judged by a week, which has no scenario");
+            let hint = Some("'--hook migration-strategy' takes one");
+            return Err(Usage { message, hint }.into());
+        }
         let plan = Plan {
             days: self.days,
             domains: self.domains,
@@ -107,19 +152,10 @@ impl Simulate {
             interval: self.interval,
             seed: self.seed,
             hook,
-            config: Value::Object(self.terms.config()?.unwrap_or_else(Map::new)),
+            config,
             grants,
         };
-        let mut trace =
-            self.trace.as_ref().map(std::fs::File::create).transpose().context("cannot write the trace")?;
-        let mut written = Ok(());
-        let week = component
-            .simulate(&plan, |session| {
-                if let (Some(file), Ok(())) = (&mut trace, &written) {
-                    written = writeln!(file, "{}", session.line());
-                }
-            })
-            .await?;
+        let week = component.simulate(&plan, keep).await?;
         written.context("cannot write the trace")?;
         if let Some(file) = &self.plot {
             let title = format!(

@@ -29,8 +29,11 @@ const HEADERS: &str = "/usr/include/wasm32-wasi";
 const LIBRARIES: &str = "/usr/lib/wasm32-wasi";
 
 /// Files of sdk/src/wasm that are compiled only with one of these hooks: the contract gives what they use to no others.
-const ONLY_FOR: [(&str, &[Hook]); 2] =
-    [("timer.c", &[Hook::Task]), ("event.c", &[Hook::DomainEvents, Hook::DaemonEvents, Hook::Task])];
+const ONLY_FOR: [(&str, &[Hook]); 3] = [
+    ("timer.c", &[Hook::Task]),
+    ("event.c", &[Hook::DomainEvents, Hook::DaemonEvents, Hook::Task]),
+    ("journey.c", &[Hook::MigrateOut, Hook::MigrateIn, Hook::MigrationStrategy]),
+];
 
 const FLAGS: [&str; 11] = [
     "--target=wasm32-wasi",

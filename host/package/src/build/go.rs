@@ -37,7 +37,7 @@ const EXPORTS: &str = "package main\n\nimport _ \"reeve/bindings/wit_exports\"\n
 const NO_WASI: &str = include_str!("no_wasi.wat");
 
 /// Hooks whose types come with their world only: the SDK's files for them carry a build tag.
-const TAGGED: [Hook; 9] = [
+const TAGGED: [Hook; 12] = [
     Hook::DomainEvents,
     Hook::DaemonEvents,
     Hook::KsmTune,
@@ -47,6 +47,9 @@ const TAGGED: [Hook; 9] = [
     Hook::VolumeCreate,
     Hook::StorageEvents,
     Hook::CloneName,
+    Hook::MigrateOut,
+    Hook::MigrateIn,
+    Hook::MigrationStrategy,
 ];
 
 /// Compiles the package and makes a component without WASI of it.

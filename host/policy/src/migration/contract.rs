@@ -25,13 +25,13 @@ pub(crate) fn contract_journey(journey: &Journey) -> journey::Journey {
 }
 
 /// What both hosts offer. Post-copy is offered where the operator allows it, since a guest can be lost by it.
-pub(super) fn contract_offer(agreed: &Capabilities, limits: &MigrationLimits) -> strategy::Capabilities {
+pub(crate) fn contract_offer(agreed: &Capabilities, limits: &MigrationLimits) -> strategy::Capabilities {
     let post_copy = agreed.post_copy && limits.post_copy;
     strategy::Capabilities { compression: agreed.zstd, streams: agreed.streams, post_copy }
 }
 
 /// What the operator allows.
-pub(super) fn contract_limits(limits: &MigrationLimits) -> strategy::Limits {
+pub(crate) fn contract_limits(limits: &MigrationLimits) -> strategy::Limits {
     strategy::Limits {
         max_downtime_us: limits.max_downtime_ms.saturating_mul(1000),
         bandwidth: (limits.bandwidth_mib > 0).then_some(limits.bandwidth_mib.saturating_mul(MIB)),
@@ -41,7 +41,7 @@ pub(super) fn contract_limits(limits: &MigrationLimits) -> strategy::Limits {
 }
 
 /// What a round did.
-pub(super) fn contract_round(stats: &RoundStats) -> strategy::Round {
+pub(crate) fn contract_round(stats: &RoundStats) -> strategy::Round {
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     strategy::Round {
         number: stats.round,

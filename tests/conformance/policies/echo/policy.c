@@ -76,6 +76,118 @@ reeve_answer volume_resize(const reeve_context *ctx, const reeve_pool *pool, con
     return reeve_deny(REEVE_S " " REEVE_S " %" PRIu64, REEVE_ARG(pool->name), REEVE_ARG(of), capacity);
 }
 
+static reeve_text way(reeve_domain domain, const reeve_journey *it) {
+    reeve_text name = reeve_domain_name(domain);
+    return reeve_format(
+        REEVE_S " " REEVE_S " " REEVE_S "/" REEVE_S " " REEVE_S "/" REEVE_S " %d%d%d " REEVE_S, REEVE_ARG(name), REEVE_ARG(it->id),
+        REEVE_ARG(it->source.name), REEVE_ARG(it->source.version), REEVE_ARG(it->destination.name),
+        REEVE_ARG(it->destination.version), it->same_machine, it->unchecked, it->persistent, REEVE_ARG(it->transport)
+    );
+}
+
+static bool is(reeve_text id, const char *word) { return reeve_equal(id, reeve_text_of(word)); }
+
+reeve_answer migrate_out(const reeve_context *ctx, reeve_domain domain, const reeve_journey *journey) {
+    (void)ctx;
+    if (is(journey->id, "fine")) {
+        return reeve_allow();
+    }
+    if (is(journey->id, "titled")) {
+        reeve_edits edits = {0};
+        reeve_set_title(&edits, journey->destination.name);
+        return reeve_rewrite(edits);
+    }
+    reeve_text text = way(domain, journey);
+    return reeve_deny(REEVE_S, REEVE_ARG(text));
+}
+
+reeve_answer migrate_in(const reeve_context *ctx, reeve_domain domain, const reeve_journey *journey) {
+    (void)ctx;
+    reeve_text text = way(domain, journey);
+    return reeve_deny(REEVE_S, REEVE_ARG(text));
+}
+
+reeve_answer migration_precheck(const reeve_context *ctx, reeve_domain domain, const reeve_journey *journey) {
+    return is(journey->id, "fine") ? reeve_allow() : migrate_in(ctx, domain, journey);
+}
+
+static reeve_text offer(const reeve_capabilities *it) {
+    return reeve_format("%d%d %u", it->compression, it->post_copy, (unsigned)it->streams);
+}
+
+static reeve_text allowed(const reeve_migration_limits *it) {
+    reeve_text bandwidth = number(it->bandwidth);
+    return reeve_format(
+        "%" PRIu64 " " REEVE_S " %u %u", it->max_downtime_us, REEVE_ARG(bandwidth), (unsigned)it->max_throttle,
+        (unsigned)it->max_rounds
+    );
+}
+
+reeve_reply migration_plan(
+    const reeve_context *ctx, const reeve_capabilities *offered, const reeve_migration_limits *limits, const reeve_journey *journey,
+    reeve_migration_plan *plan
+) {
+    (void)ctx;
+    if (!is(journey->id, "fine")) {
+        reeve_text of = offer(offered), at = allowed(limits);
+        return reeve_failed(REEVE_S " " REEVE_S " " REEVE_S, REEVE_ARG(of), REEVE_ARG(at), REEVE_ARG(journey->id));
+    }
+    *plan = (reeve_migration_plan){limits->max_downtime_us / 2, offered->compression, offered->streams};
+    return reeve_done();
+}
+
+static reeve_text round_text(const reeve_round *it) {
+    return reeve_format(
+        "%u,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%u,%d,%u",
+        (unsigned)it->number, it->elapsed_us, it->duration_us, it->pages, it->zero_pages, it->sent, it->dirty_pages,
+        it->bandwidth, it->expected_downtime_us, it->max_downtime_us, (unsigned)it->throttle, it->compressed,
+        (unsigned)it->streams
+    );
+}
+
+static reeve_step told(const reeve_progress *now) {
+    reeve_texts rounds = {reeve_allocate(now->round_count, sizeof(reeve_text)), now->round_count};
+    for (size_t i = 0; i < rounds.count; i++) {
+        rounds.items[i] = round_text(&now->rounds[i]);
+    }
+    reeve_text of = offer(&now->capabilities), at = allowed(&now->limits), all = reeve_join(rounds, REEVE_TEXT(";"));
+    return reeve_step_abort(reeve_format(REEVE_S " " REEVE_S " " REEVE_S, REEVE_ARG(of), REEVE_ARG(at), REEVE_ARG(all)));
+}
+
+reeve_reply migration_step(const reeve_context *ctx, const reeve_progress *now, reeve_step *step) {
+    (void)ctx;
+    if (now->round_count == 0) {
+        return reeve_done();
+    }
+    const reeve_round *last = &now->rounds[now->round_count - 1];
+    switch (last->number) {
+    case 1:
+        *step = reeve_step_continue();
+        break;
+    case 2:
+        *step = reeve_step_throttle(last->throttle + 5);
+        break;
+    case 3:
+        *step = reeve_step_set_max_downtime(last->expected_downtime_us);
+        break;
+    case 4:
+        *step = reeve_step_compress();
+        break;
+    case 5:
+        *step = reeve_step_add_streams(last->streams);
+        break;
+    case 6:
+        *step = reeve_step_switch_to_post_copy();
+        break;
+    case 7:
+        *step = reeve_step_stop_and_copy();
+        break;
+    default:
+        *step = told(now);
+    }
+    return reeve_done();
+}
+
 /* What the host says of a pool, and of the volumes that are made there. */
 static reeve_reply stored(reeve_text pool) {
     reeve_error error;

@@ -32,6 +32,37 @@ func init() {
 		}
 		return reeve.Fail("%s %s %d %s", event.UUID, event.Name, event.Change, event.Detail)
 	})
+	reeve.OnMigrateOut(func(ctx reeve.Context, domain *reeve.Domain, journey reeve.Journey) (reeve.Verdict, error) {
+		switch journey.ID {
+		case "fine":
+			return reeve.Allow(), nil
+		case "titled":
+			return reeve.Rewrite(reeve.SetTitle(journey.Destination.Name)), nil
+		}
+		return reeve.Deny("%s", way(domain, journey)), nil
+	})
+	reeve.OnMigrateIn(func(ctx reeve.Context, domain *reeve.Domain, journey reeve.Journey) (reeve.Verdict, error) {
+		return reeve.Deny("%s", way(domain, journey)), nil
+	})
+	reeve.OnMigrationStrategy(reeve.Strategy{
+		Precheck: func(ctx reeve.Context, domain *reeve.Domain, journey reeve.Journey) (string, error) {
+			if journey.ID == "fine" {
+				return "", nil
+			}
+			return way(domain, journey), nil
+		},
+		Plan: func(
+			ctx reeve.Context, offered reeve.Capabilities, limits reeve.MigrationLimits, journey reeve.Journey,
+		) (reeve.MigrationPlan, error) {
+			if journey.ID != "fine" {
+				return reeve.MigrationPlan{}, reeve.Fail("%s %s %s", offer(offered), allowed(limits), journey.ID)
+			}
+			return reeve.MigrationPlan{
+				MaxDowntimeUs: limits.MaxDowntimeUs / 2, Compress: offered.Compression, Streams: offered.Streams,
+			}, nil
+		},
+		NextStep: func(ctx reeve.Context, now reeve.Progress) (reeve.Step, error) { return next(now), nil },
+	})
 	reeve.OnVolumeCreate(func(ctx reeve.Context, pool reeve.Pool, plan reeve.VolumePlan) (reeve.VolumeVerdict, error) {
 		switch plan.Name {
 		case "fine":
@@ -290,4 +321,46 @@ func toGuest() []reeve.Rule {
 		rule(reeve.PacketAccept{}, is(reeve.MemberOfHostSet, trusted)),
 		rule(reeve.Lookup{Field: reeve.IPSource, Map: "by-source"}),
 	}
+}
+
+func way(domain *reeve.Domain, it reeve.Journey) string {
+	return fmt.Sprintf("%s %s %s/%s %s/%s %d%d%d %s", domain.Name(), it.ID, it.Source.Name, it.Source.Version, it.Destination.Name,
+		it.Destination.Version, bit(it.SameMachine), bit(it.Unchecked), bit(it.Persistent), it.Transport)
+}
+
+func offer(it reeve.Capabilities) string {
+	return fmt.Sprintf("%d%d %d", bit(it.Compression), bit(it.PostCopy), it.Streams)
+}
+
+func allowed(it reeve.MigrationLimits) string {
+	return fmt.Sprintf("%d %s %d %d", it.MaxDowntimeUs, number(it.Bandwidth), it.MaxThrottle, it.MaxRounds)
+}
+
+func next(now reeve.Progress) reeve.Step {
+	if len(now.Rounds) == 0 {
+		return reeve.NextRound{}
+	}
+	last := now.Rounds[len(now.Rounds)-1]
+	switch last.Number {
+	case 1:
+		return reeve.NextRound{}
+	case 2:
+		return reeve.Throttle(last.Throttle + 5)
+	case 3:
+		return reeve.SetMaxDowntime(last.ExpectedDowntimeUs)
+	case 4:
+		return reeve.Compress{}
+	case 5:
+		return reeve.AddStreams(last.Streams)
+	case 6:
+		return reeve.SwitchToPostCopy{}
+	case 7:
+		return reeve.StopAndCopy{}
+	}
+	rounds := make([]string, len(now.Rounds))
+	for i, it := range now.Rounds {
+		rounds[i] = fmt.Sprintf("%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d", it.Number, it.ElapsedUs, it.DurationUs, it.Pages, it.ZeroPages,
+			it.Sent, it.DirtyPages, it.Bandwidth, it.ExpectedDowntimeUs, it.MaxDowntimeUs, it.Throttle, bit(it.Compressed), it.Streams)
+	}
+	return reeve.Abort(offer(now.Capabilities) + " " + allowed(now.Limits) + " " + strings.Join(rounds, ";"))
 }

@@ -3,7 +3,9 @@
 import * as networks from "reeve:network/networks@0.1.0";
 import * as pools from "reeve:storage/pools@0.1.0";
 import * as volumes from "reeve:storage/volumes@0.1.0";
-import { allow, deny, Failure, generate, guard, notify, operand, packet, propose, rewriteVolume, u32 } from "./sdk/reeve.js";
+import {
+  allow, deny, edit, Failure, generate, guard, notify, operand, packet, propose, rewrite, rewriteVolume, steer, step, u32,
+} from "./sdk/reeve.js";
 
 const MODES = ["isolated", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"];
 const CHANGES = [
@@ -83,6 +85,68 @@ export const storageEvents = notify((ctx, { uuid, name, change, detail }) => {
 
 export const cloneName = propose((ctx, { kind, source, pool, taken }) =>
   `${["domain", "volume"].indexOf(kind)} ${source} ${pool ?? "-"} ${taken.join(",")}`);
+
+export const migrateOut = guard((ctx, domain, journey) => {
+  switch (journey.id) {
+    case "fine":
+      return allow();
+    case "titled":
+      return rewrite([edit.setTitle(journey.destination.name)]);
+    default:
+      return deny(way(domain, journey));
+  }
+});
+
+export const migrateIn = guard((ctx, domain, journey) => deny(way(domain, journey)));
+
+export const migrationStrategy = steer({
+  precheck: (ctx, domain, journey) => (journey.id === "fine" ? null : way(domain, journey)),
+  plan: (ctx, offered, limits, { id }) => {
+    if (id !== "fine") {
+      throw new Failure(`${offer(offered)} ${allowed(limits)} ${id}`);
+    }
+    return { maxDowntimeUs: limits.maxDowntimeUs / 2, compress: offered.compression, streams: offered.streams };
+  },
+  nextStep: (ctx, now) => {
+    const last = now.rounds.at(-1);
+    switch (last?.number) {
+      case undefined:
+      case 1:
+        return step.continue();
+      case 2:
+        return step.throttle(last.throttle + 5);
+      case 3:
+        return step.setMaxDowntime(last.expectedDowntimeUs);
+      case 4:
+        return step.compress();
+      case 5:
+        return step.addStreams(last.streams);
+      case 6:
+        return step.switchToPostCopy();
+      case 7:
+        return step.stopAndCopy();
+      default:
+        return step.abort(`${offer(now.capabilities)} ${allowed(now.limits)} ${now.rounds.map(round).join(";")}`);
+    }
+  },
+});
+
+function way(domain, { id, source, destination, sameMachine, transport, unchecked, persistent }) {
+  const peer = ({ name, version }) => `${name}/${version}`;
+  const flags = [sameMachine, unchecked, persistent].map(Number).join("");
+  return `${domain.name()} ${id} ${peer(source)} ${peer(destination)} ${flags} ${transport}`;
+}
+
+const offer = ({ compression, streams, postCopy }) => `${Number(compression)}${Number(postCopy)} ${streams}`;
+
+const allowed = ({ maxDowntimeUs, bandwidth, maxThrottle, maxRounds }) =>
+  `${maxDowntimeUs} ${bandwidth ?? "-"} ${maxThrottle} ${maxRounds}`;
+
+const round = (it) =>
+  [
+    it.number, it.elapsedUs, it.durationUs, it.pages, it.zeroPages, it.sent, it.dirtyPages, it.bandwidth, it.expectedDowntimeUs,
+    it.maxDowntimeUs, it.throttle, Number(it.compressed), it.streams,
+  ].join(",");
 
 /** What the host says of a pool, and of the volumes that are made there. */
 function stored(pool) {

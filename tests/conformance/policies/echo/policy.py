@@ -9,6 +9,7 @@ from reeve import (
     DomainConfig,
     Failure,
     Filter,
+    Journey,
     Mode,
     Network,
     NetworkEvent,
@@ -25,12 +26,16 @@ from reeve import (
     allow,
     contract,
     deny,
+    migration,
     networks,
     packets,
     pools,
+    rewrite,
     rewrite_volume,
+    set_title,
     volumes,
 )
+from reeve.migration import Capabilities, Limits, MigrationPlan, Progress, Round, Step
 from reeve.packets import Action, Chain, ConnectionState, Direction, Field, Flow, Layer, Set, VerdictMap, match, rule
 
 VERDICTS = {
@@ -96,6 +101,67 @@ def storage_events(ctx: Context, event: StorageEvent) -> None:
 
 def clone_name(ctx: Context, clone: CloneRequest) -> str:
     return f"{place(clone.kind)} {clone.source} {shown(clone.pool)} {','.join(clone.taken)}"
+
+
+def migrate_out(ctx: Context, domain: DomainConfig, journey: Journey) -> Verdict:
+    if journey.id == "fine":
+        return allow()
+    if journey.id == "titled":
+        return rewrite([set_title(journey.destination.name)])
+    return deny(way(domain, journey))
+
+
+def migrate_in(ctx: Context, domain: DomainConfig, journey: Journey) -> Verdict:
+    return deny(way(domain, journey))
+
+
+def migration_precheck(ctx: Context, domain: DomainConfig, journey: Journey):
+    return None if journey.id == "fine" else way(domain, journey)
+
+
+def migration_plan(ctx: Context, offered: Capabilities, limits: Limits, journey: Journey) -> MigrationPlan:
+    if journey.id != "fine":
+        raise Failure(f"{offer(offered)} {allowed(limits)} {journey.id}")
+    return MigrationPlan(limits.max_downtime_us // 2, offered.compression, offered.streams)
+
+
+def migration_step(ctx: Context, now: Progress) -> Step:
+    last = now.rounds[-1] if now.rounds else None
+    number = last.number if last else 1
+    if number > 7:
+        rounds = ";".join(map(round_text, now.rounds))
+        return migration.abort(f"{offer(now.capabilities)} {allowed(now.limits)} {rounds}")
+    steps = {
+        1: lambda: migration.go_on(),
+        2: lambda: migration.throttle(last.throttle + 5),
+        3: lambda: migration.set_max_downtime(last.expected_downtime_us),
+        4: lambda: migration.compress(),
+        5: lambda: migration.add_streams(last.streams),
+        6: lambda: migration.switch_to_post_copy(),
+        7: lambda: migration.stop_and_copy(),
+    }
+    return steps[number]()
+
+
+def way(domain: DomainConfig, it: Journey) -> str:
+    flags = "".join(str(int(flag)) for flag in (it.same_machine, it.unchecked, it.persistent))
+    source, destination = (f"{peer.name}/{peer.version}" for peer in (it.source, it.destination))
+    return f"{domain.name()} {it.id} {source} {destination} {flags} {it.transport}"
+
+
+def offer(it: Capabilities) -> str:
+    return f"{int(it.compression)}{int(it.post_copy)} {it.streams}"
+
+
+def allowed(it: Limits) -> str:
+    return f"{it.max_downtime_us} {shown(it.bandwidth)} {it.max_throttle} {it.max_rounds}"
+
+
+def round_text(it: Round) -> str:
+    times = [it.number, it.elapsed_us, it.duration_us]
+    sent = [it.pages, it.zero_pages, it.sent, it.dirty_pages, it.bandwidth]
+    rest = [it.expected_downtime_us, it.max_downtime_us, it.throttle, int(it.compressed), it.streams]
+    return ",".join(map(str, [*times, *sent, *rest]))
 
 
 def stored(pool: str) -> str:

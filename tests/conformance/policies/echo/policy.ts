@@ -1,11 +1,12 @@
 // The policy `echo` (tests/policies/echo) in AssemblyScript.
 
 import {
-  AccessTag, Action, Chain, CloneRequest, Condition, ConnectionState, Context, Decision, DomainConfig, EntryTag, Failure, Field, Filter, Flow,
-  Generated, HostSet, Layer, Lookup, Masked, MaskedMac, Match, Network, NetworkEvent, NewVolume, Operand, Pool, Port, ProtocolMatch,
-  Reply, Rules,
-  RulesetRule, RulesetSet, RulesetVerdict, Some, StorageEvent, Subject, TreeRule, Tuple2, ValueTag, VerdictMap, Volume,
-  VolumeChanges, VolumeDecision, VolumePlan, allow, allowVolume, because, deny, denyVolume, generate, networks, pools,
+  AccessTag, Action, Capabilities, Chain, CloneRequest, Condition, ConnectionState, Context, Decision, DomainConfig,
+  Edit, EntryTag, Failure, Field, Filter, Flow, Generated, HostSet, Journey, Layer, Limits, Lookup, Masked, MaskedMac,
+  Match, MigrationPlan, Network, NetworkEvent, NewVolume, Objection, Operand, Peer, Planned, Pool, Port, Progress,
+  ProtocolMatch, Reply, Round, Rules, RulesetRule, RulesetSet, RulesetVerdict, Some, Steered, Step, StorageEvent,
+  Subject, TreeRule, Tuple2, ValueTag, VerdictMap, Volume, VolumeChanges, VolumeDecision, VolumePlan, allow,
+  allowVolume, because, begin, deny, denyVolume, fail, generate, go, networks, noObjection, object, pools, rewrite,
   rewriteVolume, say, volumes,
 } from "./sdk/reeve";
 
@@ -31,6 +32,67 @@ export function portPlug(ctx: Context, domain: DomainConfig, port: Port): Decisi
 export function networkEvents(ctx: Context, event: NetworkEvent): Failure | null {
   if (event.name == "asked") return new Failure(asked(event.detail));
   return new Failure(`${event.uuid} ${event.name} ${<i32>event.change} ${event.detail}`);
+}
+
+export function migrateOut(ctx: Context, domain: DomainConfig, journey: Journey): Decision {
+  if (journey.id == "fine") return allow();
+  if (journey.id == "titled") return rewrite([Edit.setTitle(journey.destination.name)]);
+  return deny(way(domain, journey));
+}
+
+export function migrateIn(ctx: Context, domain: DomainConfig, journey: Journey): Decision {
+  return deny(way(domain, journey));
+}
+
+export function migrationStrategyPrecheck(ctx: Context, domain: DomainConfig, journey: Journey): Objection {
+  return journey.id == "fine" ? noObjection() : object(way(domain, journey));
+}
+
+export function migrationStrategyPlan(ctx: Context, offered: Capabilities, limits: Limits, journey: Journey): Planned {
+  if (journey.id != "fine") return fail<MigrationPlan>(`${offer(offered)} ${allowed(limits)} ${journey.id}`);
+  return begin(new MigrationPlan(limits.maxDowntimeUs / 2, offered.compression, offered.streams));
+}
+
+export function migrationStrategyNextStep(ctx: Context, now: Progress): Steered {
+  if (now.rounds.length == 0) return go(Step.continue_());
+  const last = now.rounds[now.rounds.length - 1];
+  switch (last.number) {
+    case 1: return go(Step.continue_());
+    case 2: return go(Step.throttle(last.throttle + 5));
+    case 3: return go(Step.setMaxDowntime(last.expectedDowntimeUs));
+    case 4: return go(Step.compress());
+    case 5: return go(Step.addStreams(last.streams));
+    case 6: return go(Step.switchToPostCopy());
+    case 7: return go(Step.stopAndCopy());
+    default: {
+      const rounds: Array<string> = [];
+      for (let i = 0; i < now.rounds.length; i++) rounds.push(round(now.rounds[i]));
+      return go(Step.abort(`${offer(now.capabilities)} ${allowed(now.limits)} ${rounds.join(";")}`));
+    }
+  }
+}
+
+function way(domain: DomainConfig, it: Journey): string {
+  const flags = bit(it.sameMachine) + bit(it.unchecked) + bit(it.persistent);
+  return `${domain.name()} ${it.id} ${peer(it.source)} ${peer(it.destination)} ${flags} ${it.transport}`;
+}
+
+function peer(it: Peer): string {
+  return `${it.name}/${it.version}`;
+}
+
+function offer(it: Capabilities): string {
+  return `${bit(it.compression)}${bit(it.postCopy)} ${it.streams}`;
+}
+
+function allowed(it: Limits): string {
+  return `${it.maxDowntimeUs} ${figure(it.bandwidth)} ${it.maxThrottle} ${it.maxRounds}`;
+}
+
+function round(it: Round): string {
+  const times = `${it.number},${it.elapsedUs},${it.durationUs}`;
+  const sent = `${it.pages},${it.zeroPages},${it.sent},${it.dirtyPages},${it.bandwidth}`;
+  return `${times},${sent},${it.expectedDowntimeUs},${it.maxDowntimeUs},${it.throttle},${bit(it.compressed)},${it.streams}`;
 }
 
 /** What the host says of a network. */

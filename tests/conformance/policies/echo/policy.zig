@@ -6,6 +6,7 @@ const tree = reeve.filter.tree;
 const ruleset = reeve.filter.ruleset;
 const networks = reeve.networks;
 const storage = reeve.storage;
+const migration = reeve.migration;
 const Rule = ruleset.Rule;
 
 pub fn networkStart(_: reeve.Context, network: networks.Network, xml: []const u8) !reeve.Verdict {
@@ -43,6 +44,87 @@ pub fn portPlug(_: reeve.Context, domain: reeve.Domain, port: networks.Port) !re
 pub fn networkEvents(_: reeve.Context, event: networks.NetworkEvent) !void {
     if (std.mem.eql(u8, event.name, "asked")) return asked(event.detail);
     return reeve.fail("{s} {s} {d} {s}", .{ event.uuid, event.name, @intFromEnum(event.change), event.detail });
+}
+
+fn way(domain: reeve.Domain, it: migration.Journey) []const u8 {
+    return reeve.format("{s} {s} {s}/{s} {s}/{s} {d}{d}{d} {s}", .{
+        domain.name(),
+        it.id,
+        it.source.name,
+        it.source.version,
+        it.destination.name,
+        it.destination.version,
+        @intFromBool(it.same_machine),
+        @intFromBool(it.unchecked),
+        @intFromBool(it.persistent),
+        it.transport,
+    });
+}
+
+pub fn migrateOut(_: reeve.Context, domain: reeve.Domain, journey: migration.Journey) !reeve.Verdict {
+    if (std.mem.eql(u8, journey.id, "fine")) return .allow;
+    if (std.mem.eql(u8, journey.id, "titled")) {
+        const edits = try reeve.allocator.alloc(reeve.Edit, 1);
+        edits[0] = .{ .set_title = journey.destination.name };
+        return reeve.rewrite(edits);
+    }
+    return reeve.deny("{s}", .{way(domain, journey)});
+}
+
+pub fn migrateIn(_: reeve.Context, domain: reeve.Domain, journey: migration.Journey) !reeve.Verdict {
+    return reeve.deny("{s}", .{way(domain, journey)});
+}
+
+pub fn migrationPrecheck(_: reeve.Context, domain: reeve.Domain, journey: migration.Journey) !?[]const u8 {
+    return if (std.mem.eql(u8, journey.id, "fine")) null else way(domain, journey);
+}
+
+fn offer(it: migration.Capabilities) []const u8 {
+    return reeve.format("{d}{d} {d}", .{ @intFromBool(it.compression), @intFromBool(it.post_copy), it.streams });
+}
+
+fn allowed(it: migration.Limits) []const u8 {
+    return reeve.format("{d} {s} {d} {d}", .{ it.max_downtime_us, figure(it.bandwidth), it.max_throttle, it.max_rounds });
+}
+
+pub fn migrationPlan(
+    _: reeve.Context,
+    offered: migration.Capabilities,
+    limits: migration.Limits,
+    journey: migration.Journey,
+) !migration.Plan {
+    if (!std.mem.eql(u8, journey.id, "fine")) {
+        return reeve.fail("{s} {s} {s}", .{ offer(offered), allowed(limits), journey.id });
+    }
+    return .{ .max_downtime_us = limits.max_downtime_us / 2, .compress = offered.compression, .streams = offered.streams };
+}
+
+fn roundText(it: migration.Round) []const u8 {
+    const times = reeve.format("{d},{d},{d}", .{ it.number, it.elapsed_us, it.duration_us });
+    const sent = reeve.format("{d},{d},{d},{d},{d}", .{ it.pages, it.zero_pages, it.sent, it.dirty_pages, it.bandwidth });
+    const compressed = @intFromBool(it.compressed);
+    return reeve.format("{s},{s},{d},{d},{d},{d},{d}", .{
+        times, sent, it.expected_downtime_us, it.max_downtime_us, it.throttle, compressed, it.streams,
+    });
+}
+
+pub fn migrationStep(_: reeve.Context, now: migration.Progress) !migration.Step {
+    if (now.rounds.len == 0) return .@"continue";
+    const last = now.rounds[now.rounds.len - 1];
+    switch (last.number) {
+        1 => return .@"continue",
+        2 => return .{ .throttle = last.throttle + 5 },
+        3 => return .{ .set_max_downtime = last.expected_downtime_us },
+        4 => return .compress,
+        5 => return .{ .add_streams = last.streams },
+        6 => return .switch_to_post_copy,
+        7 => return .stop_and_copy,
+        else => {
+            const rounds = try reeve.allocator.alloc([]const u8, now.rounds.len);
+            for (rounds, now.rounds) |*text, round| text.* = roundText(round);
+            return migration.abort("{s} {s} {s}", .{ offer(now.capabilities), allowed(now.limits), joined(rounds, ";") });
+        },
+    }
 }
 
 fn figure(it: ?u64) []const u8 {

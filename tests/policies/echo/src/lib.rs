@@ -1,4 +1,4 @@
-//! Says back all that the hooks of networks and storage tell it, and answers packet rules of every kind: what the same policy in another language
+//! Says back all that the hooks of networks, storage and migrations tell it, and answers packet rules of every kind: what the same policy in another language
 //! (tests/conformance/policies/echo) must answer too.
 
 use reeve_sdk::filter::ruleset::{
@@ -7,6 +7,7 @@ use reeve_sdk::filter::ruleset::{
 };
 use reeve_sdk::filter::tree::{Access, Action, Condition, Entry, ProtocolMatch, Value};
 use reeve_sdk::filter::{Filter, Rules, Subject};
+use reeve_sdk::migration::{Capabilities, Journey, Limits, MigrationPlan, Progress, Round, Step};
 use reeve_sdk::networks::{self, Lease, Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
 use reeve_sdk::storage::{
@@ -88,6 +89,57 @@ impl Policy for Echo {
         Ok(format!("{} {source} {} {}", *kind as u8, optional(pool), taken.join(",")))
     }
 
+    fn migrate_out(_ctx: &Context, domain: &DomainConfig, journey: &Journey) -> Decision {
+        match journey.id.as_str() {
+            "fine" => allow(),
+            "titled" => rewrite(vec![Edit::SetTitle(journey.destination.name.clone())]),
+            _ => deny(way(domain, journey)),
+        }
+    }
+
+    fn migrate_in(_ctx: &Context, domain: &DomainConfig, journey: &Journey) -> Decision {
+        deny(way(domain, journey))
+    }
+
+    fn migration_precheck(
+        _ctx: &Context,
+        domain: &DomainConfig,
+        journey: &Journey,
+    ) -> Result<Option<String>, Failure> {
+        Ok((journey.id != "fine").then(|| way(domain, journey)))
+    }
+
+    fn migration_plan(
+        _ctx: &Context,
+        offered: &Capabilities,
+        limits: &Limits,
+        journey: &Journey,
+    ) -> Result<MigrationPlan, Failure> {
+        let Capabilities { compression: compress, streams, .. } = *offered;
+        match journey.id.as_str() {
+            "fine" => Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us / 2, compress, streams }),
+            id => Err(Failure { message: format!("{} {} {id}", offer(offered), allowed(limits)) }),
+        }
+    }
+
+    fn migration_step(_ctx: &Context, now: &Progress) -> Result<Step, Failure> {
+        let Some(last) = now.rounds.last() else { return Ok(Step::Continue) };
+        Ok(match last.number {
+            1 => Step::Continue,
+            2 => Step::Throttle(last.throttle + 5),
+            3 => Step::SetMaxDowntime(last.expected_downtime_us),
+            4 => Step::Compress,
+            5 => Step::AddStreams(last.streams),
+            6 => Step::SwitchToPostCopy,
+            7 => Step::StopAndCopy,
+            _ => {
+                let rounds: Vec<_> = now.rounds.iter().map(round).collect();
+                let (offered, limits) = (offer(&now.capabilities), allowed(&now.limits));
+                Step::Abort(format!("{offered} {limits} {}", rounds.join(";")))
+            }
+        })
+    }
+
     fn filter_generate(_ctx: &Context, interface: &Subject, filters: &[Filter]) -> Result<Rules, Failure> {
         let known = interface.addresses.iter().cloned().map(Operand::Address).collect();
         let by_source = vec![
@@ -104,6 +156,28 @@ impl Policy for Echo {
             maps: vec![VerdictMap { name: "by-source".into(), entries: by_source }],
         })
     }
+}
+
+fn way(domain: &DomainConfig, it: &Journey) -> String {
+    let peer = |it: &reeve_sdk::migration::Peer| format!("{}/{}", it.name, it.version);
+    let flags = [it.same_machine, it.unchecked, it.persistent].map(|flag| u8::from(flag).to_string()).concat();
+    let (name, from, to) = (domain.name(), peer(&it.source), peer(&it.destination));
+    format!("{name} {} {from} {to} {flags} {}", it.id, it.transport)
+}
+
+fn offer(it: &Capabilities) -> String {
+    format!("{}{} {}", u8::from(it.compression), u8::from(it.post_copy), it.streams)
+}
+
+fn allowed(it: &Limits) -> String {
+    format!("{} {} {} {}", it.max_downtime_us, number(it.bandwidth), it.max_throttle, it.max_rounds)
+}
+
+fn round(it: &Round) -> String {
+    let times = format!("{},{},{}", it.number, it.elapsed_us, it.duration_us);
+    let pages = format!("{},{},{},{},{}", it.pages, it.zero_pages, it.sent, it.dirty_pages, it.bandwidth);
+    let downtime = format!("{},{}", it.expected_downtime_us, it.max_downtime_us);
+    format!("{times},{pages},{downtime},{},{},{}", it.throttle, u8::from(it.compressed), it.streams)
 }
 
 /// What the host says of a network.
@@ -245,5 +319,5 @@ fn to_guest() -> Vec<Rule> {
 
 reeve_sdk::policy!(
     Echo: network_start, network_stop, port_plug, network_events, filter_generate, volume_create, volume_resize,
-    storage_events, clone_name
+    storage_events, clone_name, migrate_out, migrate_in, migration_strategy
 );

@@ -7,6 +7,7 @@
 #include "reeve/domain.h"
 #include "reeve/filter.h"
 #include "reeve/host.h"
+#include "reeve/migration.h"
 #include "reeve/networks.h"
 #include "reeve/rules.h"
 #include "reeve/storage.h"
@@ -186,6 +187,21 @@ reeve_answer domain_prepare(const reeve_context *ctx, reeve_domain domain);
 reeve_answer domain_start(const reeve_context *ctx, reeve_domain domain);
 /* `domain-stop`: somebody asks to stop it; `forced` for destroy and reset. Rewrites are refused. */
 reeve_answer domain_stop(const reeve_context *ctx, reeve_domain domain, bool forced);
+/* `migrate-out`: a domain is about to move to another host. A rewrite changes the document that the destination gets. */
+reeve_answer migrate_out(const reeve_context *ctx, reeve_domain domain, const reeve_journey *journey);
+/* `migrate-in`: a domain is about to come from another host. A rewrite changes the document that it runs by here. */
+reeve_answer migrate_in(const reeve_context *ctx, reeve_domain domain, const reeve_journey *journey);
+/* `migration-strategy` has three functions. Whether a migration may begin: reeve_allow, reeve_deny or reeve_fail. A policy that lacks it
+ * objects to none. */
+reeve_answer migration_precheck(const reeve_context *ctx, reeve_domain domain, const reeve_journey *journey);
+/* How it begins. `plan` holds the operator's limit for the time that the guest stands still, and one stream; a policy that lacks the
+ * function leaves it at that. */
+reeve_reply migration_plan(
+    const reeve_context *ctx, const reeve_capabilities *offered, const reeve_migration_limits *limits, const reeve_journey *journey,
+    reeve_migration_plan *plan
+);
+/* What comes after a round, the last of `now->rounds`. `step` is another round before. */
+reeve_reply migration_step(const reeve_context *ctx, const reeve_progress *now, reeve_step *step);
 /* `device-attach`: `device` (XML text) is about to be plugged. Rewrites are refused. */
 reeve_answer device_attach(const reeve_context *ctx, reeve_domain domain, reeve_text device);
 /* `device-detach`: `device` (XML text) is about to be unplugged. Rewrites are refused. */
