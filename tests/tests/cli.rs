@@ -334,6 +334,64 @@ fn an_edit_is_never_lost() -> Outcome {
 }
 
 #[test]
+fn a_domain_is_known_by_name_number_and_description() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    let said = |arguments: &[&str]| daemon.reeve(arguments).map(Run::ok);
+    let uuid = said(&["domain", "domuuid", "web"])?;
+    assert_eq!(uuid.trim_end().len(), 36);
+    assert_eq!(said(&["domain", "domname", uuid.trim_end()])?, "web\n");
+    assert_eq!(said(&["domain", "domid", "web"])?, "-\n");
+    daemon.reeve(&["domain", "domcontrol", "web"])?.fails(6);
+
+    assert_eq!(said(&["domain", "desc", "web"])?, "Domain 'web' has no description\n");
+    assert_eq!(
+        said(&["domain", "desc", "web", "--config", "--title", "The", "shop"])?,
+        "Domain 'web' has a new title\n"
+    );
+    assert_eq!(said(&["domain", "desc", "web", "--title"])?, "The shop\n");
+    daemon.reeve(&["domain", "desc", "web", "--live", "--new-desc", "x"])?.fails(6);
+    daemon.reeve(&["domain", "desc", "web", "--live"])?.fails(6);
+    let edit = |script: &str| {
+        let environment = [("EDITOR", OsStr::new(script)), ("VISUAL", OsStr::new(""))];
+        Run::reeve(daemon.root(), &["domain", "desc", "web", "--edit"], "", &environment)
+    };
+    assert_eq!(edit("true")?.ok(), "The description of domain 'web' is unchanged\n");
+    let script = daemon.file("describe", "echo 'Sells things' > $1")?;
+    assert_eq!(edit(&format!("sh {script}"))?.ok(), "Domain 'web' has a new description\n");
+    assert_eq!(said(&["domain", "desc", "web"])?, "Sells things\n");
+
+    said(&["domain", "start", "web"])?;
+    let id = said(&["domain", "domid", "web"])?;
+    assert_eq!(said(&["domain", "domname", id.trim_end()])?, "web\n");
+    assert_eq!(said(&["domain", "domcontrol", "web"])?, "ok\n");
+    let place = daemon.reeve(&["domain", "ttyconsole", "web"])?.fails(1);
+    assert!(place.contains("'reeve domain console web'"), "{place}");
+    daemon.reeve(&["domain", "domrename", "web", "shop"])?.fails(6);
+    said(&["domain", "destroy", "web"])?;
+    assert_eq!(said(&["domain", "domrename", "web", "shop"])?, "Domain 'shop' has its new name\n");
+    assert_eq!(said(&["domain", "dominfo", "shop"])?, said(&["domain", "info", uuid.trim_end()])?);
+    assert_eq!(said(&["domain", "domstate", "shop"])?, "shut off\n");
+    daemon.reeve(&["domain", "domid", "web"])?.fails(3);
+
+    let log = domain("log", "")
+        .replace("<console type='pty'/>", "<console type='file'><source path='/tmp/log'/></console>");
+    daemon.reeve_with_input(&["domain", "define", "-"], &log)?.ok();
+    assert_eq!(said(&["domain", "ttyconsole", "log"])?, "/tmp/log\n");
+    Ok(())
+}
+
+#[test]
+fn verbs_of_virsh_are_answered() -> Outcome {
+    let nowhere = Path::new("/does/not/exist");
+    let said = Run::reeve(nowhere, &["domain", "net-list"], "", &[])?.fails(2);
+    assert!(said.contains("hint: here it is 'reeve network list'"), "{said}");
+    let said = Run::reeve(nowhere, &["domain", "vncdisplay", "web"], "", &[])?.fails(1);
+    assert!(said.contains("machines have no screen"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_restarted_daemon_knows_what_it_knew() -> Outcome {
     let mut daemon = Daemon::start()?;
     for name in ["on", "off"] {
