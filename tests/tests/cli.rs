@@ -350,6 +350,15 @@ fn a_domain_is_known_by_name_number_and_description() -> Outcome {
         "Domain 'web' has a new title\n"
     );
     assert_eq!(said(&["domain", "desc", "web", "--title"])?, "The shop\n");
+    let list = said(&["domain", "list", "--all", "--table", "--title"])?;
+    let row = list.lines().find(|line| line.contains("web")).unwrap_or_default();
+    assert!(
+        list.contains("Title") && row.split_whitespace().eq(["-", "web", "shut", "off", "The", "shop"]),
+        "{list}"
+    );
+    assert_eq!(said(&["domain", "list", "--all", "--name", "--with-snapshot"])?, "");
+    assert_eq!(said(&["domain", "list", "--all", "--name", "--without-snapshot"])?, "web\n");
+    daemon.reeve(&["domain", "list", "--title", "--name"])?.fails(2);
     daemon.reeve(&["domain", "desc", "web", "--live", "--new-desc", "x"])?.fails(6);
     daemon.reeve(&["domain", "desc", "web", "--live"])?.fails(6);
     let edit = |script: &str| {

@@ -6,6 +6,7 @@ use reeve_model::ErrorCode;
 use reeve_model::api::SetDescription;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::tuning::TuneOptions;
+use reeve_store::DomainSnapshotRow;
 use sha2::{Digest, Sha256};
 
 use crate::support::{ROOT, Setup, document, host, host_at, plain, refused};
@@ -192,6 +193,11 @@ async fn a_domain_that_is_off_gets_another_name() {
     let error = refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["managed save"]);
     assert!(error.hint.unwrap().contains("managedsave-remove"));
     host.remove_managed_save(&ROOT, "web").await.unwrap();
+    let snapshot =
+        DomainSnapshotRow { name: "one".to_owned(), xml: String::new(), memory: None, current: true };
+    host.store.put_domain_snapshots(web.uuid, &[snapshot]).unwrap();
+    refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["has snapshots"]);
+    host.store.put_domain_snapshots(web.uuid, &[]).unwrap();
     assert_eq!(host.state(&ROOT, "web").unwrap().name, "web", "what was refused left nothing");
 
     let renamed = host.rename(&ROOT, "web", "shop").await.unwrap();
