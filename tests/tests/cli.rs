@@ -186,7 +186,7 @@ fn devices_come_and_go() -> Outcome {
     let disk = format!(
         "<disk type='file' device='disk'><source file='{image}'/><target dev='vdb' bus='virtio'/></disk>"
     );
-    daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], &disk)?.ok();
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "--file", "-"], &disk)?.ok();
     assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("dev='vdb'"));
     daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], &disk)?.fails(6);
     daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], &disk)?.ok();
@@ -387,6 +387,54 @@ fn a_domain_is_known_by_name_number_and_description() -> Outcome {
         .replace("<console type='pty'/>", "<console type='file'><source path='/tmp/log'/></console>");
     daemon.reeve_with_input(&["domain", "define", "-"], &log)?.ok();
     assert_eq!(said(&["domain", "ttyconsole", "log"])?, "/tmp/log\n");
+    Ok(())
+}
+
+#[test]
+fn a_domain_goes_with_the_volumes_that_are_named() -> Outcome {
+    let daemon = Daemon::start()?;
+    let images = daemon.root().join("srv");
+    std::fs::create_dir(&images)?;
+    let at = |name: &str| images.join(name).display().to_string();
+    daemon.reeve(&["pool", "create-as", "images", "dir", "--target", &images.display().to_string()])?.ok();
+    let files = ["a.img", "b.img", "disc.iso"];
+    for name in files {
+        daemon.reeve(&["vol", "create-as", "images", name, "1M"])?.ok();
+    }
+    std::fs::write(daemon.root().join("stray.img"), "stray")?;
+    let stray = daemon.root().join("stray.img").display().to_string();
+    let disk = |path: &str, target: &str, more: &str| {
+        format!("<disk type='file'><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>")
+    };
+    let disks = disk(&at("a.img"), "vda", "")
+        + &disk(&at("b.img"), "vdb", "")
+        + &disk(&at("disc.iso"), "vdc", "<readonly/>")
+        + &disk(&stray, "vdd", "");
+    let document = domain("web", "").replace("</devices>", &(disks + "</devices>"));
+    let define = || daemon.reeve_with_input(&["domain", "define", "-"], &document).map(Run::ok);
+    let there = || files.map(|name| images.join(name).exists());
+
+    define()?;
+    daemon.reeve(&["domain", "undefine", "web", "--wipe-storage"])?.fails(2);
+    daemon.reeve(&["domain", "undefine", "web", "--storage", "vda,vdz"])?.fails(3);
+    daemon.reeve(&["domain", "undefine", "web", "--storage", "vdd"])?.fails(3);
+    daemon.reeve(&["domain", "start", "web"])?.ok();
+    daemon.reeve(&["domain", "undefine", "web", "--remove-all-storage"])?.fails(6);
+    daemon.reeve(&["domain", "destroy", "web"])?.ok();
+    assert_eq!(
+        (there(), daemon.reeve(&["domain", "list", "--all", "--name"])?.ok()),
+        ([true; 3], "web\n".into())
+    );
+
+    let said =
+        daemon.reeve(&["domain", "undefine", "web", "--storage", &at("a.img"), "--wipe-storage"])?.ok();
+    assert!(said.contains("undefined") && said.contains("Volume 'vda'"), "{said}");
+    assert_eq!(there(), [false, true, true]);
+    define()?;
+    let run = daemon.reeve(&["domain", "undefine", "web", "--remove-all-storage"])?;
+    assert!(run.stderr.contains("'vdc'") && run.stderr.contains("'vdd'"), "{run:?}");
+    run.ok();
+    assert_eq!((there(), Path::new(&stray).exists()), ([false, false, true], true));
     Ok(())
 }
 
