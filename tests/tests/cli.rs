@@ -186,7 +186,7 @@ fn devices_come_and_go() -> Outcome {
     let disk = format!(
         "<disk type='file' device='disk'><source file='{image}'/><target dev='vdb' bus='virtio'/></disk>"
     );
-    daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], &disk)?.ok();
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "--file", "-"], &disk)?.ok();
     assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("dev='vdb'"));
     daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], &disk)?.fails(6);
     daemon.reeve_with_input(&["domain", "detach-device", "web", "-"], &disk)?.ok();
@@ -330,6 +330,121 @@ fn an_edit_is_never_lost() -> Outcome {
     assert!(said.contains("changed by somebody else"), "{said}");
     std::fs::remove_file(said.split('\'').nth(1).unwrap_or_default())?;
     assert!(daemon.reeve(&["domain", "xml", "web"])?.ok().contains("65536"));
+    Ok(())
+}
+
+#[test]
+fn a_domain_is_known_by_name_number_and_description() -> Outcome {
+    let daemon = Daemon::start()?;
+    define(&daemon, "web")?;
+    let said = |arguments: &[&str]| daemon.reeve(arguments).map(Run::ok);
+    let uuid = said(&["domain", "domuuid", "web"])?;
+    assert_eq!(uuid.trim_end().len(), 36);
+    assert_eq!(said(&["domain", "domname", uuid.trim_end()])?, "web\n");
+    assert_eq!(said(&["domain", "domid", "web"])?, "-\n");
+    daemon.reeve(&["domain", "domcontrol", "web"])?.fails(6);
+
+    assert_eq!(said(&["domain", "desc", "web"])?, "Domain 'web' has no description\n");
+    assert_eq!(
+        said(&["domain", "desc", "web", "--config", "--title", "The", "shop"])?,
+        "Domain 'web' has a new title\n"
+    );
+    assert_eq!(said(&["domain", "desc", "web", "--title"])?, "The shop\n");
+    let list = said(&["domain", "list", "--all", "--table", "--title"])?;
+    let row = list.lines().find(|line| line.contains("web")).unwrap_or_default();
+    assert!(
+        list.contains("Title") && row.split_whitespace().eq(["-", "web", "shut", "off", "The", "shop"]),
+        "{list}"
+    );
+    assert_eq!(said(&["domain", "list", "--all", "--name", "--with-snapshot"])?, "");
+    assert_eq!(said(&["domain", "list", "--all", "--name", "--without-snapshot"])?, "web\n");
+    daemon.reeve(&["domain", "list", "--title", "--name"])?.fails(2);
+    daemon.reeve(&["domain", "desc", "web", "--live", "--new-desc", "x"])?.fails(6);
+    daemon.reeve(&["domain", "desc", "web", "--live"])?.fails(6);
+    let edit = |script: &str| {
+        let environment = [("EDITOR", OsStr::new(script)), ("VISUAL", OsStr::new(""))];
+        Run::reeve(daemon.root(), &["domain", "desc", "web", "--edit"], "", &environment)
+    };
+    assert_eq!(edit("true")?.ok(), "The description of domain 'web' is unchanged\n");
+    let script = daemon.file("describe", "echo 'Sells things' > $1")?;
+    assert_eq!(edit(&format!("sh {script}"))?.ok(), "Domain 'web' has a new description\n");
+    assert_eq!(said(&["domain", "desc", "web"])?, "Sells things\n");
+
+    said(&["domain", "start", "web"])?;
+    let id = said(&["domain", "domid", "web"])?;
+    assert_eq!(said(&["domain", "domname", id.trim_end()])?, "web\n");
+    assert_eq!(said(&["domain", "domcontrol", "web"])?, "ok\n");
+    let place = daemon.reeve(&["domain", "ttyconsole", "web"])?.fails(1);
+    assert!(place.contains("'reeve domain console web'"), "{place}");
+    daemon.reeve(&["domain", "domrename", "web", "shop"])?.fails(6);
+    said(&["domain", "destroy", "web"])?;
+    assert_eq!(said(&["domain", "domrename", "web", "shop"])?, "Domain 'shop' has its new name\n");
+    assert_eq!(said(&["domain", "dominfo", "shop"])?, said(&["domain", "info", uuid.trim_end()])?);
+    assert_eq!(said(&["domain", "domstate", "shop"])?, "shut off\n");
+    daemon.reeve(&["domain", "domid", "web"])?.fails(3);
+
+    let log = domain("log", "")
+        .replace("<console type='pty'/>", "<console type='file'><source path='/tmp/log'/></console>");
+    daemon.reeve_with_input(&["domain", "define", "-"], &log)?.ok();
+    assert_eq!(said(&["domain", "ttyconsole", "log"])?, "/tmp/log\n");
+    Ok(())
+}
+
+#[test]
+fn a_domain_goes_with_the_volumes_that_are_named() -> Outcome {
+    let daemon = Daemon::start()?;
+    let images = daemon.root().join("srv");
+    std::fs::create_dir(&images)?;
+    let at = |name: &str| images.join(name).display().to_string();
+    daemon.reeve(&["pool", "create-as", "images", "dir", "--target", &images.display().to_string()])?.ok();
+    let files = ["a.img", "b.img", "disc.iso"];
+    for name in files {
+        daemon.reeve(&["vol", "create-as", "images", name, "1M"])?.ok();
+    }
+    std::fs::write(daemon.root().join("stray.img"), "stray")?;
+    let stray = daemon.root().join("stray.img").display().to_string();
+    let disk = |path: &str, target: &str, more: &str| {
+        format!("<disk type='file'><source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>")
+    };
+    let disks = disk(&at("a.img"), "vda", "")
+        + &disk(&at("b.img"), "vdb", "")
+        + &disk(&at("disc.iso"), "vdc", "<readonly/>")
+        + &disk(&stray, "vdd", "");
+    let document = domain("web", "").replace("</devices>", &(disks + "</devices>"));
+    let define = || daemon.reeve_with_input(&["domain", "define", "-"], &document).map(Run::ok);
+    let there = || files.map(|name| images.join(name).exists());
+
+    define()?;
+    daemon.reeve(&["domain", "undefine", "web", "--wipe-storage"])?.fails(2);
+    daemon.reeve(&["domain", "undefine", "web", "--storage", "vda,vdz"])?.fails(3);
+    daemon.reeve(&["domain", "undefine", "web", "--storage", "vdd"])?.fails(3);
+    daemon.reeve(&["domain", "start", "web"])?.ok();
+    daemon.reeve(&["domain", "undefine", "web", "--remove-all-storage"])?.fails(6);
+    daemon.reeve(&["domain", "destroy", "web"])?.ok();
+    assert_eq!(
+        (there(), daemon.reeve(&["domain", "list", "--all", "--name"])?.ok()),
+        ([true; 3], "web\n".into())
+    );
+
+    let said =
+        daemon.reeve(&["domain", "undefine", "web", "--storage", &at("a.img"), "--wipe-storage"])?.ok();
+    assert!(said.contains("undefined") && said.contains("Volume 'vda'"), "{said}");
+    assert_eq!(there(), [false, true, true]);
+    define()?;
+    let run = daemon.reeve(&["domain", "undefine", "web", "--remove-all-storage"])?;
+    assert!(run.stderr.contains("'vdc'") && run.stderr.contains("'vdd'"), "{run:?}");
+    run.ok();
+    assert_eq!((there(), Path::new(&stray).exists()), ([false, false, true], true));
+    Ok(())
+}
+
+#[test]
+fn verbs_of_virsh_are_answered() -> Outcome {
+    let nowhere = Path::new("/does/not/exist");
+    let said = Run::reeve(nowhere, &["domain", "net-list"], "", &[])?.fails(2);
+    assert!(said.contains("hint: here it is 'reeve network list'"), "{said}");
+    let said = Run::reeve(nowhere, &["domain", "vncdisplay", "web"], "", &[])?.fails(1);
+    assert!(said.contains("machines have no screen"), "{said}");
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use reeve_domain::Domains;
+use reeve_domain::{DomainError, Domains, Turn};
 use reeve_model::domain::DomainConfig;
 use reeve_model::{Actor, Error, ErrorCode};
 use reeve_store::{DomainRow, Store};
@@ -46,6 +46,20 @@ impl Definitions {
         let xml = document::format(&config);
         self.store.put_domain(&DomainRow { uuid: config.uuid, name: config.name.clone(), xml, autostart })?;
         self.domains.define(actor, config).map_err(explain)
+    }
+
+    /// Keeps the definition of a domain under the name that `config` has.
+    pub fn rename(&self, turn: &Turn, config: DomainConfig) -> Result<(), Error> {
+        let _changing = self.lock();
+        let missing = || explain(DomainError::NotFound(turn.name().to_owned()));
+        let row = self.store.domain(turn.uuid())?.ok_or_else(missing)?;
+        let xml = document::format(&config);
+        self.store.put_domain(&DomainRow { name: config.name.clone(), xml, ..row.clone() })?;
+        let renamed = self.domains.rename(turn, config).map_err(explain);
+        if renamed.is_err() {
+            self.store.put_domain(&row)?;
+        }
+        renamed
     }
 
     /// Removes a definition.

@@ -16,6 +16,7 @@ mod device;
 mod device_change;
 mod disk;
 mod dump;
+mod identity;
 mod interface;
 mod media;
 mod migrate;

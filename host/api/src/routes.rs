@@ -56,6 +56,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(domain::suspend))
         .routes(routes!(domain::resume))
         .routes(routes!(domain::set_autostart))
+        .routes(routes!(domain::describe))
+        .routes(routes!(domain::rename))
         .routes(routes!(domain::set_memory))
         .routes(routes!(domain::tuning))
         .routes(routes!(domain::tune))

@@ -1,12 +1,14 @@
 //! What can be written on the command line.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
 use crate::{
-    completions, domain, events, iface, image, network, node, nwfilter, policy, pool, secret, vol, xml,
+    completions, domain, events, exit, iface, image, network, node, nwfilter, policy, pool, secret, virsh,
+    vol, xml,
 };
 
 const AFTER_HELP: &str = "\
@@ -48,6 +50,17 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of this process, or how it ends: with help, or with what is wrong. A verb of virsh that is another one here, or is
+    /// not here at all, is answered.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| match virsh::answer(&error) {
+            Some(answer) => exit::report(&answer),
+            None => error.exit(),
+        })
+    }
 }
 
 /// Where the daemon is.

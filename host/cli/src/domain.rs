@@ -9,14 +9,17 @@ mod clone;
 mod console;
 mod create;
 mod define;
+mod desc;
 mod device;
 mod disk;
+mod domcontrol;
 mod domiftune;
 mod dommemstat;
 mod domstats;
 mod dump;
 mod edit;
 mod filesystem;
+mod identity;
 mod info;
 mod interface;
 mod life;
@@ -31,6 +34,7 @@ mod snapshot;
 mod snapshot_list;
 mod state;
 mod stats;
+mod ttyconsole;
 mod tuning;
 mod undefine;
 mod vcpu;
@@ -130,9 +134,23 @@ pub enum DomainCommand {
     #[command(visible_alias = "ls")]
     List(list::List),
     /// Show what is known of a domain
+    #[command(visible_alias = "dominfo")]
     Info(info::Info),
     /// Show what a domain is doing
+    #[command(visible_alias = "domstate")]
     State(state::State),
+    /// Show whether the worker of a domain can be talked to
+    Domcontrol(domcontrol::Domcontrol),
+    /// Print the number of a running domain
+    Domid(identity::Domid),
+    /// Print the name of a domain
+    Domname(identity::Domname),
+    /// Print the UUID of a domain
+    Domuuid(identity::Domuuid),
+    /// Give a domain that is off another name
+    Domrename(identity::Domrename),
+    /// Show or change the description or title of a domain
+    Desc(desc::Desc),
     /// Print the domain XML document
     #[command(visible_alias = "dumpxml")]
     Xml(xml::Xml),
@@ -142,6 +160,8 @@ pub enum DomainCommand {
     Autostart(autostart::Autostart),
     /// Connect to the console of a domain
     Console(console::Console),
+    /// Print where on the host the console of a domain is
+    Ttyconsole(ttyconsole::Ttyconsole),
     /// Say that a domain has no screen to take a picture of
     Screenshot(screenshot::Screenshot),
     /// Follow what happens to a domain
@@ -292,10 +312,17 @@ impl DomainCommand {
             Self::List(command) => command.run(context).await,
             Self::Info(command) => command.run(context).await,
             Self::State(command) => command.run(context).await,
+            Self::Domcontrol(command) => command.run(context).await,
+            Self::Domid(command) => command.run(context).await,
+            Self::Domname(command) => command.run(context).await,
+            Self::Domuuid(command) => command.run(context).await,
+            Self::Domrename(command) => command.run(context).await,
+            Self::Desc(command) => command.run(context).await,
             Self::Xml(command) => command.run(context).await,
             Self::Edit(command) => command.run(context).await,
             Self::Autostart(command) => command.run(context).await,
             Self::Console(command) => command.run(context).await,
+            Self::Ttyconsole(command) => command.run(context).await,
             Self::Screenshot(command) => command.run(context).await,
             Self::Events(command) => command.events.of_domain(command.domain).run(context).await,
             Self::QemuAgentCommand(command) => command.run(context).await,

@@ -76,6 +76,9 @@ fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
         if let Some(usage) = cause.downcast_ref::<Usage>() {
             return (Exit::Usage, usage.hint.map(str::to_owned));
         }
+        if let Some(foreign) = cause.downcast_ref::<Foreign>() {
+            return (foreign.exit, Some(foreign.hint.clone()));
+        }
         if cause.is::<Invalid>() || cause.is::<reeve_xml::XmlError>() {
             return (Exit::Invalid, None);
         }
@@ -167,6 +170,15 @@ fn classify_refusal(error: &Error) -> (Exit, Option<String>) {
 pub(crate) struct Usage {
     pub(crate) message: String,
     pub(crate) hint: Option<&'static str>,
+}
+
+/// A verb of virsh that has another name here, or none.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Foreign {
+    pub(crate) message: String,
+    pub(crate) hint: String,
+    pub(crate) exit: Exit,
 }
 
 /// A document or value of the user's that is not valid.

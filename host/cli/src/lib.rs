@@ -22,6 +22,7 @@ mod pool;
 mod progress;
 mod secret;
 mod terminal;
+mod virsh;
 mod vol;
 mod xml;
 

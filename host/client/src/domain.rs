@@ -3,13 +3,14 @@
 use hyper::Method;
 use reeve_model::Bytes;
 use reeve_model::api::{
-    ChangedDomain, DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, SetAutostart, SetMemory,
-    SetStatsPeriod, StartOptions, UndefineOptions, XmlOptions,
+    ChangedDomain, DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, RenameDomain,
+    SetAutostart, SetDescription, SetMemory, SetStatsPeriod, StartOptions, UndefineOptions, XmlOptions,
 };
 use reeve_model::domain_interface::{
     AddressOptions, DomainInterface, InterfaceAddress, SetBandwidth, SetLink,
 };
 use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
+use reeve_model::tuning::TuneOptions;
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -141,6 +142,23 @@ impl Client {
     ) -> Result<DomainSummary, ClientError> {
         let body = Payload::json(&SetAutostart { enabled })?;
         self.call(Method::PUT, Target::new(&["domains", domain, "autostart"]), body).await
+    }
+
+    /// Changes title and description of a domain.
+    pub async fn describe_domain(
+        &self,
+        domain: &str,
+        change: &SetDescription,
+        options: TuneOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "description"]).with_fields(&options);
+        self.call(Method::PATCH, target, Payload::json(change)?).await
+    }
+
+    /// Gives a defined domain that is off another name.
+    pub async fn rename_domain(&self, domain: &str, name: &str) -> Result<DomainSummary, ClientError> {
+        let body = Payload::json(&RenameDomain { name: name.to_owned() })?;
+        self.call(Method::PUT, Target::new(&["domains", domain, "name"]), body).await
     }
 
     /// Sets the memory of an active domain through its balloon.

@@ -11,7 +11,6 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use reeve_cli::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -22,7 +21,10 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == sniffer::WORD) {
         return sniffer::main();
     }
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
     match &cli.command {
         Command::Daemon(args) => match daemon::run(&cli.place.root, args) {
             Ok(()) => ExitCode::SUCCESS,

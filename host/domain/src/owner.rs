@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::api::SetDescription;
 use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig, MemBalloon};
 use reeve_model::event::DomainChange;
@@ -61,6 +62,8 @@ pub(crate) enum Ask {
     Tune(Box<Tuning>),
     SetVcpus(u32),
     SetStatsPeriod(u32),
+    /// Title and description, which no machine knows of.
+    Describe(SetDescription),
     Attach(Device),
     Detach(Device),
     Remove(Device),
@@ -235,6 +238,11 @@ impl Owner {
                 // One that the document does not name is there all the same.
                 let balloon = config.devices.memballoon.get_or_insert_with(MemBalloon::implicit);
                 balloon.stats_period = (seconds > 0).then_some(seconds);
+                self.reconfigure(actor, config, DomainChange::Changed).await?;
+            }
+            Ask::Describe(change) => {
+                let mut config = self.config();
+                change.apply(&mut config);
                 self.reconfigure(actor, config, DomainChange::Changed).await?;
             }
             Ask::Attach(device) => {

@@ -272,6 +272,35 @@ impl Domains {
         Ok(())
     }
 
+    /// Gives the domain of a turn, which is off, the name that `config` has, its definition otherwise. Whoever waits for a turn on it is told
+    /// that there is no domain of the old name.
+    pub fn rename(&self, turn: &Turn, config: DomainConfig) -> Result<(), DomainError> {
+        let mut index = self.shared.write();
+        let missing = || DomainError::NotFound(turn.name().to_owned());
+        let old = index.by_uuid.get(&turn.uuid()).cloned().ok_or_else(missing)?;
+        if let Some(other) = index.by_name.get(&config.name) {
+            return Err(DomainError::NameTaken { name: config.name, uuid: other.uuid });
+        }
+        let inner = old.lock();
+        if inner.definition.is_none() || inner.phase.has_machine() {
+            let sentence = "can't be renamed: it is no defined domain that is off".to_owned();
+            return Err(DomainError::WrongState { name: old.name.clone(), sentence });
+        }
+        let config = Arc::new(config);
+        let new = Arc::new(Entry::new(&config, Some(config.clone()), inner.autostart));
+        {
+            let mut new = new.lock();
+            new.phase = inner.phase;
+            new.clock_set.clone_from(&inner.clock_set);
+        }
+        index.remove(&old);
+        index.insert(new.clone());
+        let (sink, actor) = (self.shared.sink.as_ref(), turn.actor());
+        old.emit(&inner, sink, actor, DomainChange::Undefined);
+        new.emit(&new.lock(), sink, actor, DomainChange::Defined);
+        Ok(())
+    }
+
     /// Whether the daemon starts a domain by itself; only a persistent one can be.
     pub fn set_autostart(&self, actor: &Actor, uuid: Uuid, autostart: bool) -> Result<(), DomainError> {
         let entry = self.shared.entry(uuid)?;
@@ -298,6 +327,7 @@ impl Domains {
         {
             return Err(DomainError::Overtaken { name: turn.name().to_owned() });
         }
+        self.shared.is_current(&turn)?;
         turn.check(request)?;
         Ok(turn)
     }
@@ -307,6 +337,7 @@ impl Domains {
         let entry = self.shared.entry(uuid)?;
         let (ticket, _) = entry.enter(request, false)?;
         let turn = Turn::new(self.clone(), entry, actor, ticket);
+        self.shared.is_current(&turn)?;
         turn.check(request)?;
         Ok(turn)
     }
@@ -397,6 +428,14 @@ impl Shared {
         };
         if gone {
             index.remove(entry);
+        }
+    }
+
+    /// Refuses the turn on a domain that has another name by now.
+    fn is_current(&self, turn: &Turn) -> Result<(), DomainError> {
+        match self.read().by_name.get(turn.name()).is_some_and(|entry| entry.uuid == turn.uuid()) {
+            true => Ok(()),
+            false => Err(DomainError::NotFound(turn.name().to_owned())),
         }
     }
 

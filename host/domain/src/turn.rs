@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use reeve_model::api::SetDescription;
 use reeve_model::block_job::BlockJobWork;
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::stats::{DomainSnapshot, DomainSummary};
@@ -258,6 +259,11 @@ impl Turn {
     /// Has the guest tell statistics of its memory every so many seconds.
     pub async fn set_stats_period(&self, seconds: u32) -> Result<(), DomainError> {
         self.ask(Request::SetMemory, Ask::SetStatsPeriod(seconds)).await
+    }
+
+    /// Changes title and description of the live configuration.
+    pub async fn describe(&self, change: SetDescription) -> Result<(), DomainError> {
+        self.ask(Request::Configure, Ask::Describe(change)).await
     }
 
     /// Plugs a device.

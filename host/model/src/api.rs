@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::DomainConfig;
 use crate::stats::DomainSummary;
 use crate::{Bytes, DomainState};
 
@@ -167,6 +168,41 @@ pub struct XmlOptions {
 pub struct SetAutostart {
     /// True when the daemon shall start the domain by itself.
     pub enabled: bool,
+}
+
+/// Body that changes what people know a domain by. What is left out stays; an empty text takes it away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SetDescription {
+    /// One line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Any text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+impl SetDescription {
+    /// Puts the change into a document.
+    pub fn apply(&self, config: &mut DomainConfig) {
+        let put = |place: &mut Option<String>, text: &Option<String>| {
+            if let Some(text) = text {
+                *place = Some(text.clone()).filter(|text| !text.is_empty());
+            }
+        };
+        put(&mut config.title, &self.title);
+        put(&mut config.description, &self.description);
+    }
+}
+
+/// Body that gives a domain another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RenameDomain {
+    /// What it is called from now on.
+    pub name: String,
 }
 
 /// Body that sets the memory of a running domain through its balloon.

@@ -44,7 +44,8 @@ impl Actions {
         if new.name != *name || new.uuid != subject.uuid {
             let message =
                 format!("an edit may not change the name or UUID of domain '{name}' ({})", subject.uuid);
-            return Err(Error::new(ErrorCode::Invalid, message).with_hint("define a new domain instead"));
+            return Err(Error::new(ErrorCode::Invalid, message)
+                .with_hint("'reeve domain domrename' gives a domain another name"));
         }
         Box::pin(self.define_document(actor, document, guard.expected)).await
     }

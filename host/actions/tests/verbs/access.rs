@@ -74,6 +74,9 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     refused(host.undefine(&stranger, "web").await, ErrorCode::Denied, &["domain:undefine"]);
     refused(host.destroy(&stranger, "web").await, ErrorCode::Denied, &["domain:destroy"]);
     refused(host.set_autostart(&stranger, "web", true).await, ErrorCode::Denied, &["domain:configure"]);
+    refused(host.rename(&stranger, "web", "mail").await, ErrorCode::Denied, &["domain:define"]);
+    let described = host.describe(&stranger, "web", Default::default(), Default::default()).await;
+    refused(described, ErrorCode::Denied, &["domain:configure"]);
     refused(host.attach_device(&stranger, "web", "<rng/>").await, ErrorCode::Denied, &["domain:device"]);
     refused(host.shutdown(&stranger, "web").await, ErrorCode::Denied, &["domain:shutdown"]);
     refused(host.reboot(&stranger, "web").await, ErrorCode::Denied, &["domain:shutdown"]);

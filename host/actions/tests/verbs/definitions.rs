@@ -1,10 +1,15 @@
 //! Definitions: what is refused, what is kept, who may overwrite whom.
 
 use reeve_actions::EditGuard;
+use reeve_domain::Request;
 use reeve_model::ErrorCode;
+use reeve_model::api::SetDescription;
+use reeve_model::domain_save::SaveOptions;
+use reeve_model::tuning::TuneOptions;
+use reeve_store::DomainSnapshotRow;
 use sha2::{Digest, Sha256};
 
-use crate::support::{ROOT, document, host, plain, refused};
+use crate::support::{ROOT, Setup, document, host, host_at, plain, refused};
 
 fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -133,4 +138,97 @@ async fn one_of_many_wins_a_name() {
         }
     }
     assert_eq!((won, host.store.domains().unwrap().len(), host.list(&ROOT).unwrap().len()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_title_is_of_the_running_domain_or_of_the_definition() {
+    let (_directory, host) = host();
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    let title = |text: &str| SetDescription { title: Some(text.to_owned()), description: None };
+    let (live, config) =
+        (TuneOptions { live: true, config: false }, TuneOptions { live: false, config: true });
+    let both = TuneOptions { live: true, config: true };
+    for options in [live, both] {
+        refused(
+            host.describe(&ROOT, "web", title("x"), options).await,
+            ErrorCode::WrongState,
+            &["is not running"],
+        );
+    }
+    let shown = |inactive| {
+        let xml = host.xml(&ROOT, "web", inactive).unwrap();
+        xml.split_once("<title>").map(|(_, rest)| rest.split('<').next().unwrap().to_owned())
+    };
+    assert_eq!(shown(true), None, "what was refused left nothing");
+    host.describe(&ROOT, "web", title("one"), TuneOptions::default()).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    host.describe(&ROOT, "web", title("two"), TuneOptions::default()).await.unwrap();
+    assert_eq!((shown(false).as_deref(), shown(true).as_deref()), (Some("two"), Some("one")));
+    host.describe(&ROOT, "web", title("three"), config).await.unwrap();
+    assert_eq!((shown(false).as_deref(), shown(true).as_deref()), (Some("two"), Some("three")));
+    let both_lines = SetDescription { title: None, description: Some("a\nb".to_owned()) };
+    host.describe(&ROOT, "web", both_lines, both).await.unwrap();
+    assert!(host.xml(&ROOT, "web", false).unwrap().contains("<description>a\nb</description>"));
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("<description>a\nb</description>"));
+    for options in [live, config] {
+        refused(host.describe(&ROOT, "web", title("a\nb"), options).await, ErrorCode::Invalid, &["one line"]);
+    }
+    host.describe(&ROOT, "web", title(""), both).await.unwrap();
+    assert_eq!((shown(false), shown(true)), (None, None));
+}
+
+#[tokio::test]
+async fn a_domain_that_is_off_gets_another_name() {
+    let (directory, host) = host();
+    let web = host.define(&ROOT, &plain("web"), false).await.unwrap().domain;
+    host.define(&ROOT, &plain("mail"), false).await.unwrap();
+    host.set_autostart(&ROOT, "web", true).await.unwrap();
+    refused(host.rename(&ROOT, "web", "mail").await, ErrorCode::AlreadyExists, &["'mail'"]);
+    refused(host.rename(&ROOT, "web", "web").await, ErrorCode::Invalid, &["called so already"]);
+    refused(host.rename(&ROOT, "web", "a/b").await, ErrorCode::Invalid, &["name"]);
+    refused(host.rename(&ROOT, "nobody", "x").await, ErrorCode::NotFound, &["'nobody'"]);
+    host.start(&ROOT, "web").await.unwrap();
+    refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["'web'", "is active"]);
+    host.managed_save(&ROOT, "web", SaveOptions::default()).await.unwrap();
+    let error = refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["managed save"]);
+    assert!(error.hint.unwrap().contains("managedsave-remove"));
+    host.remove_managed_save(&ROOT, "web").await.unwrap();
+    let snapshot =
+        DomainSnapshotRow { name: "one".to_owned(), xml: String::new(), memory: None, current: true };
+    host.store.put_domain_snapshots(web.uuid, &[snapshot]).unwrap();
+    refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["has snapshots"]);
+    host.store.put_domain_snapshots(web.uuid, &[]).unwrap();
+    assert_eq!(host.state(&ROOT, "web").unwrap().name, "web", "what was refused left nothing");
+
+    let renamed = host.rename(&ROOT, "web", "shop").await.unwrap();
+    assert_eq!((renamed.name.as_str(), renamed.uuid, renamed.autostart), ("shop", web.uuid, true));
+    refused(host.state(&ROOT, "web"), ErrorCode::NotFound, &["'web'"]);
+    host.start(&ROOT, "shop").await.unwrap();
+    host.destroy(&ROOT, "shop").await.unwrap();
+    // The old name is free, and the new one is there after a restart.
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    drop(host);
+    let host = host_at(directory.path(), Setup::default());
+    host.recover().await.unwrap();
+    let names: Vec<_> = host.list(&ROOT).unwrap().into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["mail", "shop", "web"]);
+    assert_eq!(host.state(&ROOT, &web.uuid.to_string()).unwrap().name, "shop");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_domain_that_is_renamed_is_told() {
+    let (_directory, host) = host();
+    let web = host.define(&ROOT, &plain("web"), false).await.unwrap().domain;
+    let turn = host.domains.begin(ROOT, web.uuid, Request::Configure).await.unwrap();
+    let actions = host.actions.clone();
+    let renaming = tokio::spawn(async move { actions.rename(&ROOT, "web", "shop").await });
+    tokio::task::yield_now().await;
+    let domains = host.domains.clone();
+    let waiting = tokio::spawn(async move { domains.begin(ROOT, web.uuid, Request::Start).await });
+    tokio::task::yield_now().await;
+    drop(turn);
+    assert_eq!(renaming.await.unwrap().unwrap().name, "shop");
+    let error = waiting.await.unwrap().map(|turn| turn.name().to_owned()).unwrap_err();
+    assert!(error.to_string().contains("web"), "{error}");
+    host.start(&ROOT, "shop").await.unwrap();
 }

@@ -7,7 +7,7 @@ use reeve_model::agent::{
     AgentCommand, FreezeOptions, PmSuspendOptions, PmTarget, SetGuestTime, SetGuestVcpus, SetUserPassword,
     ShutdownOptions, TrimOptions,
 };
-use reeve_model::api::{DeviceOptions, EditOptions, XmlOptions};
+use reeve_model::api::{DeviceOptions, EditOptions, SetDescription, XmlOptions};
 use reeve_model::block_job::{LimitBlockJob, StartBlockJob};
 use reeve_model::domain::{IoLimit, IoLimits, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
@@ -50,6 +50,20 @@ async fn a_document_is_read_and_replaced() {
     refused(host.client.edit_domain("web", &before, &stale).await, ErrorCode::Busy, "'web'");
     let other = host.client.edit_domain("web", &document("other"), &EditOptions::default()).await;
     refused(other, ErrorCode::Invalid, "may not change the name");
+}
+
+#[tokio::test]
+async fn a_domain_is_described_and_renamed() {
+    let host = Host::serve();
+    host.define("web").await;
+    let client = &host.client;
+    let change = SetDescription { title: Some("The shop".to_owned()), description: None };
+    let options = TuneOptions { live: false, config: true };
+    client.describe_domain("web", &change, options).await.unwrap();
+    assert!(xml(client, true).await.contains("<title>The shop</title>"));
+    assert_eq!(client.rename_domain("web", "shop").await.unwrap().name, "shop");
+    refused(client.domain_info("web").await, ErrorCode::NotFound, "'web'");
+    assert_eq!(client.domain_info("shop").await.unwrap().title.as_deref(), Some("The shop"));
 }
 
 #[tokio::test]

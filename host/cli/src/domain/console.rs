@@ -25,7 +25,7 @@ pub struct Console {
     /// Name or UUID
     domain: String,
     /// Alias of the device, e.g. serial0 [default: the first console]
-    #[arg(long, value_name = "ALIAS")]
+    #[arg(long, value_name = "ALIAS", visible_alias = "devname")]
     device: Option<String>,
     /// Escape character, as ^X or a single character
     #[arg(long, value_name = "CHAR", default_value = "^]", value_parser = escape)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use reeve_model::api::DeviceOptions;
 use reeve_model::domain::Device;
@@ -19,15 +20,15 @@ Example:
 pub struct AttachDevice {
     #[command(flatten)]
     target: Target,
-    /// A document with one device element, - for standard input
-    file: PathBuf,
+    #[command(flatten)]
+    document: Document,
     #[command(flatten)]
     scope: Scope,
 }
 
 impl AttachDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let device = read_document(&self.file)?;
+        let device = self.document.read()?;
         let domain = &self.target.domain;
         let changed = context.client.attach_device(domain, &device, self.scope.options()).await?;
         context.show(&Done::changed(context, changed, "has the device now"))
@@ -39,15 +40,15 @@ impl AttachDevice {
 pub struct DetachDevice {
     #[command(flatten)]
     target: Target,
-    /// A document with one device element, - for standard input
-    file: PathBuf,
+    #[command(flatten)]
+    document: Document,
     #[command(flatten)]
     scope: Scope,
 }
 
 impl DetachDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let device = read_document(&self.file)?;
+        let device = self.document.read()?;
         let row = context.client.detach_device(&self.target.domain, &device, self.scope.options()).await?;
         context.show(&Done::new(row, "no longer has the device"))
     }
@@ -67,15 +68,15 @@ Example:
 pub struct UpdateDevice {
     #[command(flatten)]
     target: Target,
-    /// A document with one device element, - for standard input
-    file: PathBuf,
+    #[command(flatten)]
+    document: Document,
     #[command(flatten)]
     scope: Scope,
 }
 
 impl UpdateDevice {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let device = read_document(&self.file)?;
+        let device = self.document.read()?;
         let domain = &self.target.domain;
         let changed = context.client.update_device(domain, &device, self.scope.options()).await?;
         context.show(&Done::changed(context, changed, "has the changed device now"))
@@ -112,6 +113,24 @@ pub(super) async fn detach(
     }
     let row = context.client.detach_device(&target.domain, &document, scope.options()).await?;
     context.show(&Done::new(row, done))
+}
+
+/// Where a device is described.
+#[derive(Debug, Args)]
+pub(super) struct Document {
+    /// A document with one device element, - for standard input
+    #[arg(required_unless_present = "named")]
+    file: Option<PathBuf>,
+    /// The same, as virsh names the option
+    #[arg(long = "file", value_name = "FILE", id = "named", conflicts_with = "file")]
+    named: Option<PathBuf>,
+}
+
+impl Document {
+    fn read(&self) -> anyhow::Result<String> {
+        let file = self.named.as_ref().or(self.file.as_ref());
+        read_document(file.context("no document is named")?)
+    }
 }
 
 /// What is changed.

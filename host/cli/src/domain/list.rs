@@ -1,10 +1,14 @@
 //! `reeve domain list`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
-use reeve_model::DomainState;
+use reeve_client::ClientError;
 use reeve_model::api::DomainFilter;
 use reeve_model::stats::DomainSummary;
+use reeve_model::{DomainState, ErrorCode};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::context::Context;
 use crate::output::{Show, or_dash, table};
@@ -48,6 +52,18 @@ pub struct List {
     managed_save: bool,
     #[command(flatten)]
     states: States,
+    /// Domains that have snapshots
+    #[arg(long, conflicts_with = "without_snapshot")]
+    with_snapshot: bool,
+    /// Domains that have none
+    #[arg(long)]
+    without_snapshot: bool,
+    /// A table, as without it
+    #[arg(long, conflicts_with_all = ["name", "uuid"])]
+    table: bool,
+    /// A column with their titles
+    #[arg(long, conflicts_with_all = ["name", "uuid"])]
+    title: bool,
     /// Only the names, a line each
     #[arg(long)]
     name: bool,
@@ -117,7 +133,33 @@ impl List {
         }
         // As virsh sorts: what runs by its number, then the rest by name.
         rows.sort_by(|a, b| (a.id.unwrap_or(u32::MAX), &a.name).cmp(&(b.id.unwrap_or(u32::MAX), &b.name)));
-        context.show(&Rows { rows, name: self.name, uuid: self.uuid, saved: self.managed_save })
+        if self.with_snapshot || self.without_snapshot {
+            let mut kept = Vec::new();
+            for row in rows {
+                let has = asked(context.client.snapshots(&row.uuid.to_string()).await)?;
+                if has.is_some_and(|snapshots| snapshots.is_empty() == self.without_snapshot) {
+                    kept.push(row);
+                }
+            }
+            rows = kept;
+        }
+        let mut titles = BTreeMap::new();
+        for row in rows.iter().filter(|_| self.title) {
+            if let Some(info) = asked(context.client.domain_info(&row.uuid.to_string()).await)? {
+                titles.extend(info.title.map(|title| (row.uuid, title)));
+            }
+        }
+        let titles = self.title.then_some(titles);
+        context.show(&Rows { rows, titles, name: self.name, uuid: self.uuid, saved: self.managed_save })
+    }
+}
+
+/// The answer about a domain of the list; none when it has gone meanwhile.
+fn asked<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(ClientError::Refused(error)) if error.code == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -125,6 +167,9 @@ impl List {
 #[serde(transparent)]
 struct Rows {
     rows: Vec<DomainSummary>,
+    /// Where they are asked for.
+    #[serde(skip)]
+    titles: Option<BTreeMap<Uuid, String>>,
     #[serde(skip)]
     name: bool,
     #[serde(skip)]
@@ -151,6 +196,14 @@ impl Show for Rows {
             state => state.to_string(),
         };
         let cells = |row: &DomainSummary| [or_dash(row.id), row.name.clone(), state(row)];
+        if let Some(titles) = &self.titles {
+            let title = |row: &DomainSummary| titles.get(&row.uuid).cloned().unwrap_or_default();
+            let titled = |row: &DomainSummary| {
+                let [id, name, state] = cells(row);
+                [id, name, state, title(row)]
+            };
+            return table(["Id", "Name", "State", "Title"], self.rows.iter().map(titled));
+        }
         table(["Id", "Name", "State"], self.rows.iter().map(cells))
     }
 }
@@ -163,14 +216,21 @@ mod tests {
 
     #[test]
     fn the_list_looks_like_virsh() {
-        let rows =
-            |name, uuid| Rows { rows: vec![samples::web(), samples::database()], name, uuid, saved: false };
+        let rows = |name, uuid| Rows {
+            rows: vec![samples::web(), samples::database()],
+            titles: None,
+            name,
+            uuid,
+            saved: false,
+        };
         let all = [
             Format::Table.draw(&rows(false, false)).unwrap(),
             Format::Table.draw(&rows(true, false)).unwrap(),
             Format::Table.draw(&rows(true, true)).unwrap(),
             Format::Json.draw(&rows(false, false)).unwrap(),
-            Format::Table.draw(&Rows { rows: Vec::new(), name: false, uuid: false, saved: false }).unwrap(),
+            Format::Table
+                .draw(&Rows { rows: Vec::new(), titles: None, name: false, uuid: false, saved: false })
+                .unwrap(),
         ];
         insta::assert_snapshot!(all.join("\n\n"));
     }
