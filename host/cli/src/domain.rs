@@ -22,6 +22,7 @@ mod filesystem;
 mod identity;
 mod info;
 mod interface;
+mod iothread;
 mod life;
 mod list;
 mod media;
@@ -207,8 +208,16 @@ pub enum DomainCommand {
     Vcpuinfo(vcpu::Vcpuinfo),
     /// Show or set the host CPUs of vCPUs
     Vcpupin(vcpu::Vcpupin),
-    /// Show or set the host CPUs of everything that is no vCPU
+    /// Show or set the host CPUs of everything that is no vCPU and no I/O thread
     Emulatorpin(vcpu::Emulatorpin),
+    /// Show the I/O threads of a domain and their host CPUs
+    Iothreadinfo(iothread::Iothreadinfo),
+    /// Set the host CPUs of an I/O thread
+    Iothreadpin(iothread::Iothreadpin),
+    /// Add an I/O thread
+    Iothreadadd(iothread::Iothreadadd),
+    /// Remove an I/O thread that serves no disk
+    Iothreaddel(iothread::Iothreaddel),
     /// Show or set scheduler parameters
     Schedinfo(tuning::Schedinfo),
     /// Show or set limits of memory
@@ -346,6 +355,10 @@ impl DomainCommand {
             Self::Vcpuinfo(command) => command.run(context).await,
             Self::Vcpupin(command) => command.run(context).await,
             Self::Emulatorpin(command) => command.run(context).await,
+            Self::Iothreadinfo(command) => command.run(context).await,
+            Self::Iothreadpin(command) => command.run(context).await,
+            Self::Iothreadadd(command) => command.run(context).await,
+            Self::Iothreaddel(command) => command.run(context).await,
             Self::Schedinfo(command) => command.run(context).await,
             Self::Memtune(command) => command.run(context).await,
             Self::Blkiotune(command) => command.run(context).await,

@@ -5,6 +5,7 @@ mod clock;
 mod cpu;
 mod device;
 mod devices;
+mod iothread;
 mod iotune;
 mod os;
 mod pm;
@@ -16,6 +17,7 @@ pub use clock::{Adjustment, Catchup, ClockConfig, Timer};
 pub use cpu::*;
 pub use device::{Device, DeviceConflict};
 pub use devices::*;
+pub use iothread::{Iothread, IothreadPin, Iothreads};
 pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
 pub use pm::PmConfig;
@@ -150,6 +152,9 @@ pub struct DomainConfig {
     pub memory_backing: MemoryBacking,
     /// Virtual CPUs.
     pub vcpu: VcpuConfig,
+    /// Threads that disks share.
+    #[serde(default, skip_serializing_if = "Iothreads::is_empty")]
+    pub iothreads: Iothreads,
     /// CPU tuning.
     #[serde(default)]
     pub cputune: CpuTune,

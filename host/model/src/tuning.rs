@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{BlkioDevice, DomainConfig, MemoryDevice, VcpuPin};
+use crate::domain::{BlkioDevice, DomainConfig, Extra, Iothread, IothreadPin, MemoryDevice, VcpuPin};
 use crate::{Bytes, CpuSet};
 
 /// What of a domain can be tuned. As a change, what is left out stays as it is; as an answer, what is left out is not limited, or
@@ -26,7 +26,16 @@ pub struct Tuning {
     /// Host CPUs of vCPUs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vcpu_pins: Vec<VcpuPin>,
-    /// Host CPUs of everything in the worker that is no vCPU.
+    /// Host CPUs of I/O threads; as an answer all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iothread_pins: Vec<IothreadPin>,
+    /// I/O threads that come; of a change only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iothreads_added: Vec<u32>,
+    /// I/O threads that go, their pins with them; of a change only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iothreads_removed: Vec<u32>,
+    /// Host CPUs of everything in the worker that is no vCPU and no I/O thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub emulator_pin: Option<CpuSet>,
@@ -204,6 +213,11 @@ impl Tuning {
         let pins = (0..vcpu.max)
             .map(|vcpu| VcpuPin { vcpu, cpuset: pin(vcpu).unwrap_or(everywhere).clone() })
             .collect();
+        let pin = |id: u32| tune.iothreadpin.iter().find(|pin| pin.iothread == id).map(|pin| &pin.cpuset);
+        let iothread_pins = config.iothreads.ids().into_iter();
+        let iothread_pins = iothread_pins
+            .map(|id| IothreadPin { iothread: id, cpuset: pin(id).unwrap_or(everywhere).clone() })
+            .collect();
         let period = |period: Option<u64>| Some(period.filter(|us| *us > 0).unwrap_or(Schedule::PERIOD));
         let quota = |quota: Option<i64>| Some(quota.filter(|us| *us > 0).unwrap_or(Schedule::UNLIMITED));
         Self {
@@ -212,6 +226,9 @@ impl Tuning {
             max_vcpus: Some(vcpu.max),
             vcpus: Some(vcpu.at_boot()),
             vcpu_pins: pins,
+            iothread_pins,
+            iothreads_added: Vec::new(),
+            iothreads_removed: Vec::new(),
             emulator_pin: Some(tune.emulatorpin.as_ref().unwrap_or(everywhere).clone()),
             schedule: Schedule {
                 cpu_shares: Some(tune.shares.unwrap_or(Schedule::SHARES)),
@@ -247,7 +264,15 @@ impl Tuning {
             config.vcpu.current = config.vcpu.current.map(|current| current.min(max));
         }
         config.vcpu.current = self.vcpus.or(config.vcpu.current);
-        let tune = &mut config.cputune;
+        let (tune, threads) = (&mut config.cputune, &mut config.iothreads.threads);
+        threads.retain(|thread| !self.iothreads_removed.contains(&thread.id));
+        tune.iothreadpin.retain(|pin| !self.iothreads_removed.contains(&pin.iothread));
+        threads.extend(self.iothreads_added.iter().map(|id| Iothread { id: *id, extra: Extra::default() }));
+        for pin in &self.iothread_pins {
+            tune.iothreadpin.retain(|other| other.iothread != pin.iothread);
+            tune.iothreadpin.push(pin.clone());
+            tune.iothreadpin.sort_by_key(|pin| pin.iothread);
+        }
         for pin in &self.vcpu_pins {
             tune.vcpupin.retain(|other| other.vcpu != pin.vcpu);
             tune.vcpupin.push(pin.clone());

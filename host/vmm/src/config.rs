@@ -8,6 +8,7 @@ mod clock;
 mod console;
 mod cpu;
 mod errors;
+mod iothread;
 mod memory;
 mod net;
 mod sandbox;
@@ -28,6 +29,7 @@ pub use clock::{ClockConfig, MissedTicks, RtcConfig, ZoneOffset};
 pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use errors::{ErrorAction, ErrorPolicy};
+pub use iothread::IothreadConfig;
 pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
 pub use net::{NetBackend, NetConfig, Offloads, Segmentation};
 pub use sandbox::{SandboxConfig, SeccompMode};
@@ -67,6 +69,9 @@ pub struct VmConfig {
     /// Host CPUs the other threads of the worker may run on; empty means anywhere.
     #[serde(default)]
     pub emulator_pinning: Vec<u32>,
+    /// Threads that disks can share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iothreads: Vec<IothreadConfig>,
     /// What to boot.
     pub boot: BootConfig,
     /// What the guest is told about the machine it is in.
@@ -267,6 +272,9 @@ pub enum ConfigError {
     /// The guest can't be told such words about its machine.
     #[error("the SMBIOS of the guest is not possible: {0}")]
     Smbios(String),
+    /// The I/O threads can't be what they should be.
+    #[error("the I/O threads are not possible: {0}")]
+    Iothreads(String),
     /// More serial ports than a PC has.
     #[error("{0} serial ports are not possible: a guest has at most 4")]
     Serials(usize),
@@ -340,6 +348,7 @@ impl VmConfig {
             return Err(ConfigError::Serials(self.serials.len()));
         }
         self.validate_aliases()?;
+        self.validate_iothreads()?;
         for device in &self.devices {
             device.validate(memory)?;
             if matches!(device.kind, DeviceKind::Memory(_))

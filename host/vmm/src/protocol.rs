@@ -155,6 +155,16 @@ pub enum Call {
         /// From 1 to what there can be.
         count: u32,
     },
+    /// Starts an I/O thread, which devices that are plugged later can name. It runs where the thread that makes it does, until it is pinned.
+    AddIothread {
+        /// Its number, from 1.
+        id: u32,
+    },
+    /// Ends an I/O thread that serves no device.
+    RemoveIothread {
+        /// Its number.
+        id: u32,
+    },
     /// Sets how often the guest is asked for memory statistics by itself.
     SetStatsPeriod {
         /// Seconds, 0 for only when Stats is asked.

@@ -8,6 +8,7 @@ pub(crate) mod cpu;
 pub(crate) mod devices;
 mod disk;
 mod interface;
+mod iothread;
 mod memory;
 mod memory_device;
 mod os;
@@ -101,6 +102,7 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
         current_memory: current_memory.map_or(memory, |current| current.min(memory)),
         memory_backing: domain.one("memoryBacking", memory::read_backing)?.unwrap_or_default(),
         vcpu: domain.one("vcpu", cpu::read_vcpu)?.unwrap_or_else(cpu::one_vcpu),
+        iothreads: iothread::read(domain)?,
         cputune: domain.one("cputune", tuning::read_cputune)?.unwrap_or_default(),
         memtune: domain.one("memtune", tuning::read_memtune)?.unwrap_or_default(),
         blkiotune: domain.one("blkiotune", tuning::read_blkiotune)?.unwrap_or_default(),
@@ -160,10 +162,12 @@ fn write(domain: &DomainConfig, id: Option<u32>) -> Element<'_> {
     if let Some(metadata) = &domain.metadata {
         root.fragment(metadata);
     }
-    root.one(memory::write_size("memory", domain.memory))
+    let root = root
+        .one(memory::write_size("memory", domain.memory))
         .one(memory::write_size("currentMemory", domain.current_memory))
         .one_unless_empty(memory::write_backing(&domain.memory_backing))
-        .one(cpu::write_vcpu(&domain.vcpu))
+        .one(cpu::write_vcpu(&domain.vcpu));
+    iothread::write(root, &domain.iothreads)
         .one_unless_empty(tuning::write_blkiotune(&domain.blkiotune))
         .one_unless_empty(tuning::write_memtune(&domain.memtune))
         .one_unless_empty(tuning::write_cputune(&domain.cputune))

@@ -10,9 +10,9 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
-    MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate,
-    SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
+    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, Iothread, IothreadPin, Iothreads, LifecycleAction,
+    MemBalloon, MemTune, MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice,
+    PmConfig, Rng, RngRate, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -401,6 +401,7 @@ fn vcpus() -> impl Strategy<Value = (VcpuConfig, CpuTune)> {
             let vcpupin = if pinned { vec![VcpuPin { vcpu: max - 1, cpuset: pins.clone() }] } else { vec![] };
             let tune = CpuTune {
                 vcpupin,
+                iothreadpin: vec![IothreadPin { iothread: 2, cpuset: pins.clone() }],
                 emulatorpin: pinned.then_some(pins),
                 shares,
                 period,
@@ -411,6 +412,19 @@ fn vcpus() -> impl Strategy<Value = (VcpuConfig, CpuTune)> {
             };
             (vcpu, tune)
         })
+}
+
+/// I/O threads, the second among them: with numbers, or counted.
+fn iothreads(seed: u32) -> Iothreads {
+    let mut threads = Iothreads::default();
+    if seed.is_multiple_of(2) {
+        threads.threads = vec![Iothread { id: seed + 7, extra: Extra::default() }];
+    }
+    threads.fill(2 + seed % 3);
+    if threads.threads.len() < 3 && !threads.has(2) {
+        threads.fill(3);
+    }
+    threads
 }
 
 fn cpu() -> impl Strategy<Value = CpuConfig> {
@@ -557,6 +571,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     memory: Bytes::kib(memory),
                     current_memory: Bytes::kib(current),
                     memory_backing,
+                    iothreads: iothreads(vcpu.max),
                     vcpu,
                     cputune,
                     memtune,

@@ -5,6 +5,7 @@ mod board;
 mod cpu;
 mod disk;
 mod disk_bench;
+mod disk_churn;
 mod guard;
 mod lease;
 mod memory;
@@ -69,7 +70,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "vectors" => vectors::execute(machine, origin, &mut words),
         "mem" => memory::execute(machine, &mut words),
         "dirty" => memory::dirty(machine, &mut words),
-        "disk" => disk::execute(machine, &mut words),
+        "disk" => disk::execute(machine, origin, &mut words),
         "net" => network::execute(machine, &mut words),
         "wide" => wide::execute(machine, &mut words),
         "vsock" => vsock::execute(machine, &mut words),

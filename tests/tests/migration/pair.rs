@@ -54,16 +54,17 @@ impl Pair {
         Ok(Self { source, target, place, addresses: Some((one, other)) })
     }
 
-    /// The domain `guest` is defined and runs at the source, with a pattern in its memory.
+    /// The domain `guest` is defined and runs at the source, with a pattern in its memory and its disk on an I/O thread.
     pub fn boot(self, memory_mib: u64) -> anyhow::Result<Self> {
         let pair = self;
         File::create(pair.disk())?.set_len(1 << 20)?;
         let devices = format!(
-            "<disk type='file'><source file='{}'/><target dev='vda' bus='virtio'/></disk>\
+            "<disk type='file'><driver type='raw' iothread='1'/><source file='{}'/><target dev='vda' bus='virtio'/></disk>\
              <serial type='pty'><target port='0'/></serial>",
             pair.disk().display()
         );
         let document = Guest::locate()?.document_with("guest", memory_mib, "", &devices);
+        let document = document.replace("<vcpu>", "<iothreads>1</iothreads><vcpu>");
         pair.source.reeve_with_input(&["domain", "define", "-"], &document)?.ok();
         pair.source.reeve(&["domain", "start", "guest"])?.ok();
         say(&pair.source, "", "reeve-guest: ready")?;

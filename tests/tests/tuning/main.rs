@@ -3,6 +3,7 @@
 mod definitions;
 mod effects;
 mod hotplug;
+mod iothreads;
 mod lab;
 mod models;
 mod start;

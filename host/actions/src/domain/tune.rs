@@ -55,9 +55,8 @@ impl Actions {
             let message = format!("domain '{}' can't live with no memory", subject.name);
             return Err(Error::new(ErrorCode::Invalid, message).with_hint("give it a size, e.g. 256MiB"));
         }
-        if change.vcpu_pins.len() > DomainConfig::MAX_VCPUS as usize
-            || change.block.devices.len() > MAX_DEVICES
-        {
+        let pins = change.vcpu_pins.len().max(change.iothread_pins.len());
+        if pins > DomainConfig::MAX_VCPUS as usize || change.block.devices.len() > MAX_DEVICES {
             let message = format!(
                 "domain '{}' can't be tuned so: there are more than {} pins or {MAX_DEVICES} devices",
                 subject.name,
@@ -77,18 +76,20 @@ impl Actions {
     ) -> Result<Tuning, Error> {
         let (live, _) = self.scope(subject, Attachment::of(options.live, options.config))?;
         let request = if live { Request::Tune } else { Request::Configure };
-        let has_memory = |config: &DomainConfig| known_memory(config, &change);
+        let has_parts = |config: &DomainConfig| {
+            known_memory(config, &change).and_then(|()| iothreads_that_may(config, &change))
+        };
         self.permits(subject, request)?;
         let turn = self.turn(actor, subject.uuid, request).await?;
         let (live, config) = self.scope(subject, Attachment::of(options.live, options.config))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if live {
+            has_parts(&snapshot.config)?;
             refuse_live(&snapshot.config, &change)?;
-            has_memory(&snapshot.config)?;
         }
         let mut replaced = None;
         if let Some(before) = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config) {
-            has_memory(&before)?;
+            has_parts(&before)?;
             let mut after = before.as_ref().clone();
             change.apply(&mut after);
             let after = self.ask_definition(actor, &snapshot, after).await?;
@@ -142,6 +143,28 @@ fn known_memory(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
         }
         None => Ok(()),
     }
+}
+
+/// Refuses to add I/O threads that are there, and to take away those that are not there or serve a disk.
+fn iothreads_that_may(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
+    let (name, threads) = (&config.name, &config.iothreads);
+    if let Some(id) = change.iothreads_added.iter().find(|id| threads.has(**id)) {
+        let message = format!("domain '{name}' has I/O thread {id} already");
+        return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint("choose another number"));
+    }
+    for id in &change.iothreads_removed {
+        if !threads.has(*id) {
+            let message = format!("domain '{name}' has no I/O thread {id}");
+            let hint = format!("'reeve domain iothreadinfo {name}' shows those it has");
+            return Err(Error::new(ErrorCode::NotFound, message).with_hint(hint));
+        }
+        if let Some(target) = config.on_iothread(*id) {
+            let message = format!("I/O thread {id} of domain '{name}' serves disk '{target}'");
+            let hint = "detach the disk, or put it on another I/O thread, first";
+            return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what a machine is built with, and what would break a rule of its document.

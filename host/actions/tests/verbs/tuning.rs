@@ -1,6 +1,6 @@
 //! Domains are tuned: what is changed where, what guards see of it, and what is refused.
 
-use reeve_model::domain::VcpuPin;
+use reeve_model::domain::{IothreadPin, VcpuPin};
 use reeve_model::tuning::{MemoryLimits, NumaPolicy, Schedule, TuneOptions, Tuning};
 use reeve_model::{Actor, Bytes, CpuSet, ErrorCode};
 
@@ -82,4 +82,50 @@ async fn what_a_machine_is_built_with_stays_while_it_runs() {
     refused(host.vcpus(&stranger, "web").await, ErrorCode::Denied, &["domain:read"]);
     assert_eq!(host.vcpus(&ROOT, "web").await.unwrap().len(), 1);
     assert_eq!(host.cpu_stats(&ROOT, "web").await.unwrap().cpus.len(), 1);
+}
+
+#[tokio::test]
+async fn iothreads_come_and_go() {
+    let (_directory, host) = host();
+    let disk = "<disk type='file'><driver name='qemu' type='raw' iothread='1'/><source file='/a.img'/>\
+                <target dev='vda' bus='virtio'/></disk>";
+    let document = plain("web").replace("</name>", "</name><iothreads>2</iothreads>");
+    let document = match document.contains("<devices>") {
+        true => document.replace("<devices>", &format!("<devices>{disk}")),
+        false => document.replace("</domain>", &format!("<devices>{disk}</devices></domain>")),
+    };
+    host.define(&ROOT, &document, false).await.unwrap();
+    let none = Tuning::default;
+    let pin = |iothread| IothreadPin { iothread, cpuset: CpuSet::new([0]).unwrap() };
+    for (change, code, words) in [
+        (Tuning { iothreads_added: vec![2], ..none() }, ErrorCode::AlreadyExists, "has I/O thread 2 already"),
+        (Tuning { iothreads_added: vec![0], ..none() }, ErrorCode::Invalid, "numbered from 1"),
+        (
+            Tuning { iothreads_added: (3..90).collect(), ..none() },
+            ErrorCode::Invalid,
+            "64 I/O threads at most",
+        ),
+        (Tuning { iothreads_removed: vec![3], ..none() }, ErrorCode::NotFound, "has no I/O thread 3"),
+        (Tuning { iothreads_removed: vec![1], ..none() }, ErrorCode::WrongState, "serves disk 'vda'"),
+        (Tuning { iothread_pins: vec![pin(3)], ..none() }, ErrorCode::Invalid, "I/O thread 3 does not exist"),
+    ] {
+        refused(host.tune(&ROOT, "web", change, CONFIG).await, code, &[words]);
+    }
+    let change = Tuning { iothreads_added: vec![7], iothread_pins: vec![pin(7), pin(2)], ..none() };
+    let tuned = host.tune(&ROOT, "web", change, CONFIG).await.unwrap();
+    let ids = |tuning: &Tuning| tuning.iothread_pins.iter().map(|pin| pin.iothread).collect::<Vec<_>>();
+    assert_eq!(ids(&tuned), [1, 2, 7]);
+    host.start(&ROOT, "web").await.unwrap();
+    // Its pin goes with a thread.
+    let change = Tuning { iothreads_removed: vec![2], ..none() };
+    let tuned = host.tune(&ROOT, "web", change, BOTH).await.unwrap();
+    assert_eq!(ids(&tuned), [1, 7]);
+    let xml = host.xml(&ROOT, "web", true).unwrap();
+    assert!(
+        xml.contains("<iothread id='7'/>") && xml.contains("<iothreadpin iothread='7' cpuset='0'/>"),
+        "{xml}"
+    );
+    assert!(!xml.contains("iothread='2'") && !xml.contains("id='2'"), "{xml}");
+    let change = Tuning { iothreads_removed: vec![1], ..none() };
+    refused(host.tune(&ROOT, "web", change, LIVE).await, ErrorCode::WrongState, &["serves disk 'vda'"]);
 }

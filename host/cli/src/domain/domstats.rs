@@ -4,7 +4,7 @@ use clap::Args;
 use reeve_model::DomainState;
 use reeve_model::api::DomainFilter;
 use reeve_model::stats::{DomainInfo, DomainStats};
-use reeve_model::tuning::{CpuStats, CpuTime};
+use reeve_model::tuning::{CpuStats, CpuTime, TuneOptions};
 use serde::Serialize;
 
 use super::Target;
@@ -40,6 +40,9 @@ pub struct Domstats {
     /// Disks
     #[arg(long)]
     block: bool,
+    /// I/O threads
+    #[arg(long)]
+    iothread: bool,
     /// Only domains that are active
     #[arg(long, visible_alias = "list-running")]
     list_active: bool,
@@ -48,23 +51,30 @@ pub struct Domstats {
     list_inactive: bool,
 }
 
+/// Groups of statistics.
+const GROUPS: usize = 7;
+
 #[derive(Serialize)]
 struct Record {
     info: DomainInfo,
     stats: Option<DomainStats>,
+    /// Numbers of its I/O threads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    iothreads: Vec<u32>,
 }
 
 #[derive(Serialize)]
 struct Records {
     domains: Vec<Record>,
     #[serde(skip)]
-    groups: [bool; 6],
+    groups: [bool; GROUPS],
 }
 
 impl Domstats {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let asked = [self.state, self.cpu_total, self.balloon, self.vcpu, self.interface, self.block];
-        let groups = if asked.contains(&true) { asked } else { [true; 6] };
+        let Self { state, cpu_total, balloon, vcpu, interface, block, iothread, .. } = self;
+        let asked = [state, cpu_total, balloon, vcpu, interface, block, iothread];
+        let groups = if asked.contains(&true) { asked } else { [true; GROUPS] };
         let mut names = self.domains;
         if names.is_empty() {
             let rows = context.client.list_domains(&DomainFilter::default()).await?;
@@ -79,10 +89,21 @@ impl Domstats {
             }
             // It may have stopped since.
             let stats = if active { context.client.domain_stats(&name).await.ok() } else { None };
-            domains.push(Record { info, stats });
+            let iothreads = match active && groups[GROUPS - 1] {
+                true => iothreads(context, &name).await,
+                false => Vec::new(),
+            };
+            domains.push(Record { info, stats, iothreads });
         }
         context.show(&Records { domains, groups })
     }
+}
+
+/// Numbers of the I/O threads of a running domain; none of one that has stopped meanwhile.
+async fn iothreads(context: &Context, name: &str) -> Vec<u32> {
+    let tuning = context.client.domain_tuning(name, TuneOptions { live: true, config: false }).await;
+    let pins = tuning.map(|tuning| tuning.iothread_pins).unwrap_or_default();
+    pins.iter().map(|pin| pin.iothread).collect()
 }
 
 impl Show for Records {
@@ -94,9 +115,9 @@ impl Show for Records {
     }
 }
 
-fn lines(record: &Record, groups: [bool; 6]) -> Vec<String> {
-    let [state, cpu, balloon, vcpu, interface, block] = groups;
-    let Record { info, stats } = record;
+fn lines(record: &Record, groups: [bool; GROUPS]) -> Vec<String> {
+    let [state, cpu, balloon, vcpu, interface, block, iothread] = groups;
+    let Record { info, stats, iothreads } = record;
     let mut lines = vec![format!("Domain: '{}'", info.summary.name)];
     let mut say = |wanted: bool, key: &str, value: String| {
         if wanted {
@@ -108,6 +129,7 @@ fn lines(record: &Record, groups: [bool; 6]) -> Vec<String> {
     say(balloon, "balloon.maximum", info.max_memory.as_kib().to_string());
     say(vcpu, "vcpu.current", info.vcpus.to_string());
     let Some(stats) = stats else { return lines };
+    say(iothread, "iothread.count", iothreads.len().to_string());
     say(cpu, "cpu.time", stats.cpu_time_ns.to_string());
     say(balloon, "balloon.current", stats.balloon_current.as_kib().to_string());
     say(balloon, "balloon.rss", stats.resident.as_kib().to_string());
@@ -259,13 +281,14 @@ mod tests {
             worker_pid: None,
         };
         let stats = DomainStats { cpu_time_ns: 7, vcpu_time_ns: vec![5], ..DomainStats::default() };
-        let record = Record { info, stats: Some(stats) };
+        let record = Record { info, stats: Some(stats), iothreads: vec![2, 7] };
         let only = |group: usize| {
-            let mut groups = [false; 6];
+            let mut groups = [false; GROUPS];
             groups[group] = true;
             lines(&record, groups)[1..].join(" ")
         };
         assert_eq!(only(0), "  state.state=1   state.reason=booted");
         assert_eq!(only(3), "  vcpu.current=1   vcpu.0.time=5");
+        assert_eq!(only(6), "  iothread.count=2");
     }
 }

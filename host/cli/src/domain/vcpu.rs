@@ -305,7 +305,7 @@ impl Show for Pins {
 /// Options of `reeve domain emulatorpin`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Everything in the worker that is no vCPU: its event loop and the threads of its devices.
+Everything in the worker that is no vCPU and no I/O thread: its event loop and the threads of its devices.
 
 Examples:
   reeve domain emulatorpin web

@@ -275,6 +275,8 @@ fn describe(call: &Call) -> &'static str {
         Call::SetStatsPeriod { .. } => "a period of statistics",
         Call::InjectNmi => "an interrupt",
         Call::SetVcpus { .. } => "another number of vCPUs",
+        Call::AddIothread { .. } => "a new I/O thread",
+        Call::RemoveIothread { .. } => "the end of an I/O thread",
         Call::RequestMemory { .. } => "memory to plug",
         Call::OpenConsole { .. } => "a request for a console",
         Call::OpenChannel { .. } => "a request for a channel",

@@ -203,6 +203,7 @@ fn block(disk: &Disk, fd: FdIndex, format: Format) -> Result<BlockConfig, String
         limits: limits(&disk.iotune),
         errors: errors(&disk.driver),
         io,
+        iothread: disk.driver.iothread,
         encryption: None,
     })
 }

@@ -24,6 +24,8 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
         }
     };
     config.cputune.vcpupin.iter().for_each(|pin| pinned(format!("vCPU {}", pin.vcpu), &pin.cpuset));
+    let iothreads = config.cputune.iothreadpin.iter();
+    iothreads.for_each(|pin| pinned(format!("I/O thread {}", pin.iothread), &pin.cpuset));
     config.cputune.emulatorpin.iter().for_each(|set| pinned("the emulator".to_owned(), set));
     config.vcpu.cpuset.iter().for_each(|set| pinned("a vCPU".to_owned(), set));
     let nodes = online_nodes();

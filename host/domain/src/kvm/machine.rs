@@ -226,8 +226,34 @@ impl Machine for KvmMachine {
                 self.client.ask(Call::RequestMemory { alias, bytes: new.requested().0 }).await?;
             }
         }
-        let (site, old, new) = (self.site.clone(), old.clone(), new.clone());
-        launch::blocking(move || site.tune(&old, &new)).await
+        let (before, after) = (old.iothreads.ids(), new.iothreads.ids());
+        let missing = |in_one: &[u32], in_other: &[u32]| -> Vec<u32> {
+            in_one.iter().filter(|id| !in_other.contains(id)).copied().collect()
+        };
+        let mut added = Vec::new();
+        let mut tuned = Ok(());
+        for id in missing(&after, &before) {
+            tuned = self.client.ask(Call::AddIothread { id }).await;
+            if tuned.is_err() {
+                break;
+            }
+            added.push(id);
+        }
+        if tuned.is_ok() {
+            let (site, old, new) = (self.site.clone(), old.clone(), new.clone());
+            tuned = launch::blocking(move || site.tune(&old, &new)).await;
+        }
+        if let Err(error) = tuned {
+            for id in added {
+                // It serves nobody yet; a worker that does not end it has ended itself.
+                let _ = self.client.ask(Call::RemoveIothread { id }).await;
+            }
+            return Err(error);
+        }
+        for id in missing(&before, &after) {
+            self.client.ask(Call::RemoveIothread { id }).await?;
+        }
+        Ok(())
     }
 
     async fn tuning(&self, config: &DomainConfig) -> Result<Tuning, DriverError> {

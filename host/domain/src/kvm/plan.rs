@@ -107,6 +107,7 @@ impl Plan {
             clock: clock::plan(&config.clock, clock::tsc(), &mut refuse),
             vcpu_pinning: pinning(config),
             emulator_pinning: emulator_pinning(config),
+            iothreads: iothreads(config),
             boot,
             smbios: smbios::plan(config, &mut refuse),
             serials,
@@ -197,6 +198,15 @@ fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {
 
 fn emulator_pinning(config: &DomainConfig) -> Vec<u32> {
     cpus(config.cputune.emulatorpin.as_ref().or(config.vcpu.cpuset.as_ref()))
+}
+
+fn iothreads(config: &DomainConfig) -> Vec<vm::IothreadConfig> {
+    let pin = |id: u32| config.cputune.iothreadpin.iter().find(|pin| pin.iothread == id);
+    let one = |id| {
+        let set = pin(id).map(|pin| &pin.cpuset).or(config.vcpu.cpuset.as_ref());
+        vm::IothreadConfig { id, cpus: cpus(set) }
+    };
+    config.iothreads.ids().into_iter().map(one).collect()
 }
 
 fn cpus(set: Option<&CpuSet>) -> Vec<u32> {

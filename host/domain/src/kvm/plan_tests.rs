@@ -1,4 +1,4 @@
-use reeve_model::domain::{CharDevice, DeviceCommon, DomainType, VcpuPin};
+use reeve_model::domain::{CharDevice, DeviceCommon, DomainType, IothreadPin, VcpuPin};
 use reeve_model::{Bytes, CpuSet};
 use reeve_vmm::config::{ConsoleEnd, DeviceKind, SandboxConfig};
 
@@ -54,6 +54,8 @@ fn pins_nodes_and_huge_pages_reach_the_worker() {
     let mut config = document();
     config.vcpu.cpuset = CpuSet::new([0, 1]);
     config.cputune.vcpupin.push(VcpuPin { vcpu: 1, cpuset: CpuSet::new([1]).unwrap() });
+    config.iothreads.fill(2);
+    config.cputune.iothreadpin.push(IothreadPin { iothread: 2, cpuset: CpuSet::new([1]).unwrap() });
     config.memory = Bytes::mib(64);
     config.memory_backing.hugepages = Some(Vec::new());
     config.memory_backing.locked = true;
@@ -61,6 +63,8 @@ fn pins_nodes_and_huge_pages_reach_the_worker() {
     let plan = plan(&config).unwrap();
     assert_eq!(plan.vm.vcpu_pinning, [vec![0, 1], vec![1]]);
     assert_eq!(plan.vm.emulator_pinning, [0, 1]);
+    let iothread = |id, cpus| vm::IothreadConfig { id, cpus };
+    assert_eq!(plan.vm.iothreads, [iothread(1, vec![0, 1]), iothread(2, vec![1])]);
     let numa = vm::NumaConfig { mode: vm::NumaMode::Strict, nodes: vec![0] };
     assert_eq!(plan.vm.memory.numa, Some(numa));
     assert_eq!((plan.vm.memory.hugepages, plan.locked), (Some(2 << 20), Some(64 << 20)));

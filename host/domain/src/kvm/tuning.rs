@@ -13,21 +13,22 @@ use reeve_sys::cgroup::{
     BlockValues, CgroupError, Controller, DeviceNumber, Group, MemoryValues, Part, Quota,
 };
 use reeve_sys::threads::{self, Thread};
+use reeve_vmm::config::IothreadConfig;
 
 use super::fit;
 use super::launch::{self, Site};
 use crate::driver::DriverError;
 
-/// Part of a group for all threads that are no vCPU.
+/// Part of a group for all threads that are no vCPU and no I/O thread.
 const EMULATOR: &str = "emulator";
 /// Weight of block I/O that the kernel gives everybody.
 const DEFAULT_WEIGHT: u64 = 100;
 
 /// What a worker is tuned to before anybody tunes it. It has pinned its threads itself.
 fn untuned(config: &DomainConfig) -> DomainConfig {
-    let CpuTune { vcpupin, emulatorpin, .. } = config.cputune.clone();
+    let CpuTune { vcpupin, emulatorpin, iothreadpin, .. } = config.cputune.clone();
     let mut config = config.clone();
-    config.cputune = CpuTune { vcpupin, emulatorpin, ..CpuTune::default() };
+    config.cputune = CpuTune { vcpupin, emulatorpin, iothreadpin, ..CpuTune::default() };
     config.memtune = MemTune::default();
     config.blkiotune = BlkioTune::default();
     config.numatune = NumaTune::default();
@@ -72,6 +73,11 @@ impl Site {
         tuning.max_vcpus = Some(config.vcpu.max);
         for pin in &mut tuning.vcpu_pins {
             if let Some(cpus) = threads.vcpu(pin.vcpu).and_then(|thread| affinity(thread, &host)) {
+                pin.cpuset = cpus;
+            }
+        }
+        for pin in &mut tuning.iothread_pins {
+            if let Some(cpus) = threads.iothread(pin.iothread).and_then(|thread| affinity(thread, &host)) {
                 pin.cpuset = cpus;
             }
         }
@@ -133,8 +139,12 @@ impl Threads {
         self.0.iter().filter_map(|thread| Some((number(thread)?, thread)))
     }
 
+    fn iothread(&self, wanted: u32) -> Option<&Thread> {
+        self.0.iter().find(|thread| iothread_number(thread) == Some(wanted))
+    }
+
     fn others(&self) -> impl Iterator<Item = &Thread> {
-        self.0.iter().filter(|thread| number(thread).is_none())
+        self.0.iter().filter(|thread| number(thread).is_none() && iothread_number(thread).is_none())
     }
 
     fn pin(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
@@ -151,6 +161,11 @@ impl Threads {
                 pin(format!("vCPU {}", wanted.vcpu), thread, &wanted.cpuset)?;
             }
         }
+        for wanted in new.iothread_pins.iter().filter(|pin| !old.iothread_pins.contains(pin)) {
+            if let Some(thread) = self.iothread(wanted.iothread) {
+                pin(format!("I/O thread {}", wanted.iothread), thread, &wanted.cpuset)?;
+            }
+        }
         if let Some(cpus) = new.emulator_pin.filter(|cpus| old.emulator_pin.as_ref() != Some(cpus)) {
             for thread in self.others() {
                 pin("the emulator".to_owned(), thread, &cpus)?;
@@ -163,6 +178,11 @@ impl Threads {
 /// The number of a vCPU's thread.
 fn number(thread: &Thread) -> Option<u32> {
     thread.name.strip_prefix("vcpu")?.parse().ok()
+}
+
+/// The number of an I/O thread.
+fn iothread_number(thread: &Thread) -> Option<u32> {
+    thread.name.strip_prefix(IothreadConfig::NAME)?.parse().ok()
 }
 
 /// Host CPUs of a thread that are there.
@@ -224,6 +244,21 @@ impl Change<'_> {
             let part = group.part(EMULATOR)?;
             part.set_quota(quota)?;
             threads.others().try_for_each(|thread| part.add_thread(thread.id))?;
+        }
+        self.free_iothreads(old, new)
+    }
+
+    /// An I/O thread that came is where the thread is that made it, and what limits the emulator is not for it.
+    fn free_iothreads(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), CgroupError> {
+        if self.group.found_part(EMULATOR).is_none() {
+            return Ok(());
+        }
+        for id in new.iothreads.ids().into_iter().filter(|id| !old.iothreads.has(*id)) {
+            let part = self.group.part(&IothreadConfig::thread_name(id))?;
+            part.set_quota(self::quota(None, None))?;
+            if let Some(thread) = self.threads.iothread(id) {
+                part.add_thread(thread.id)?;
+            }
         }
         Ok(())
     }

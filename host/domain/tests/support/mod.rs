@@ -13,8 +13,8 @@ use reeve_domain::{
     StartOptions,
 };
 use reeve_model::domain::{
-    BlkioTune, ClockConfig, CpuTune, Devices, DomainConfig, DomainType, Extra, Features, LifecycleAction,
-    MemTune, MemoryBacking, NumaTune, OsConfig, PmConfig, VcpuConfig,
+    BlkioTune, ClockConfig, CpuTune, Devices, DomainConfig, DomainType, Extra, Features, Iothreads,
+    LifecycleAction, MemTune, MemoryBacking, NumaTune, OsConfig, PmConfig, VcpuConfig,
 };
 use reeve_model::event::DomainChange;
 use reeve_model::{Actor, Bytes, DomainState};
@@ -33,6 +33,7 @@ pub fn document(kind: DomainType, name: &str) -> DomainConfig {
         current_memory: Bytes::mib(64),
         memory_backing: MemoryBacking::default(),
         vcpu: VcpuConfig { max: 1, current: None, placement: None, cpuset: None, extra: Extra::default() },
+        iothreads: Iothreads::default(),
         cputune: CpuTune::default(),
         memtune: MemTune::default(),
         blkiotune: BlkioTune::default(),

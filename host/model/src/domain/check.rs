@@ -47,7 +47,7 @@ impl DomainConfig {
         self.check_identity()?;
         self.check_memory()?;
         self.check_vcpus()?;
-        tuning::check_cputune(&self.cputune, &self.vcpu)?;
+        tuning::check_cputune(self)?;
         tuning::check_memtune(&self.memtune)?;
         tuning::check_blkiotune(&self.blkiotune)?;
         tuning::check_numatune(&self.numatune)?;

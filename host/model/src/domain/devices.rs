@@ -214,6 +214,9 @@ pub struct DiskDriver {
     /// `discard`: `unmap` or `ignore`.
     #[serde(default)]
     pub discard: Option<String>,
+    /// `iothread`: number of the I/O thread that serves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iothread: Option<u32>,
     /// Other attributes.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Extra;
+use super::{Extra, IothreadPin};
 use crate::{Bytes, CpuSet};
 
 /// `<memoryBacking>`.
@@ -31,6 +31,9 @@ pub struct CpuTune {
     /// `<emulatorpin cpuset='…'/>`.
     #[serde(default)]
     pub emulatorpin: Option<CpuSet>,
+    /// `<iothreadpin>` entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iothreadpin: Vec<IothreadPin>,
     /// `<shares>`: relative weight.
     #[serde(default)]
     pub shares: Option<u64>,

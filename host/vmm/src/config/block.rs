@@ -41,6 +41,9 @@ pub struct BlockConfig {
     /// How transfers of a raw image are done.
     #[serde(default)]
     pub io: IoEngine,
+    /// Number of the I/O thread that serves it; none for a thread of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iothread: Option<u32>,
     /// The image is a LUKS container, and the guest sees what is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<EncryptionConfig>,

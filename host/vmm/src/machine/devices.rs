@@ -10,6 +10,7 @@ use reeve_image::Format;
 use time::OffsetDateTime;
 
 use super::function::{Function, FunctionStateError};
+use super::iothreads::Iothreads;
 use super::{Consoles, FdError, FdTable, MachineChassis, Signals};
 use crate::bus::{Bus, BusDevice};
 use crate::config::{DeviceConfig, DiskLimits, VmConfig};
@@ -112,6 +113,9 @@ pub enum DeviceCause {
     /// Its memory is none that the machine was made with.
     #[error("memory can only be plugged into what the machine was started with")]
     NoRegion,
+    /// There is no such I/O thread.
+    #[error("there is no I/O thread {0}; add it first")]
+    NoIothread(u32),
     /// Its slot does not exist.
     #[error(transparent)]
     Slot(#[from] PciAddressError),
@@ -132,6 +136,7 @@ pub(super) struct Board<'a> {
     pub chassis: &'a Arc<MachineChassis>,
     pub memory: &'a Memory,
     pub vm: &'a Arc<Vm>,
+    pub iothreads: &'a Iothreads,
 }
 
 /// The devices of a machine.

@@ -11,6 +11,7 @@ mod devices;
 mod fds;
 mod function;
 mod gate;
+mod iothreads;
 mod pinning;
 mod rtc;
 mod save;
@@ -52,6 +53,7 @@ use crate::virtio::block::{BlockJob, LeavingDisk, Task};
 use crate::virtio::vsock::Dial;
 use crate::{layout, memory};
 use gate::Gate;
+use iothreads::Iothreads;
 use vcpu_thread::{VcpuTask, VcpuThread};
 
 /// Why a machine could not be built or reset.
@@ -87,6 +89,22 @@ pub enum MachineError {
     /// The real-time clock has no timer.
     #[error("the real-time clock has no timer: {0}")]
     Clock(#[source] io::Error),
+    /// An I/O thread can't be had.
+    #[error("there is no I/O thread {id}: {source}")]
+    Iothread {
+        /// Its number.
+        id: u32,
+        /// Reason.
+        source: io::Error,
+    },
+    /// An I/O thread is in use.
+    #[error("I/O thread {id} serves device '{alias}'; unplug it first")]
+    IothreadInUse {
+        /// Its number.
+        id: u32,
+        /// The device.
+        alias: String,
+    },
     /// A vCPU has no thread.
     #[error("vCPU {index} has no thread: {source}")]
     Thread {
@@ -112,6 +130,8 @@ pub struct Parts<'a> {
     pub signals: Arc<Signals>,
     /// System calls vCPU threads may use.
     pub vcpu_filter: ThreadFilter,
+    /// System calls I/O threads may use.
+    pub iothread_filter: ThreadFilter,
 }
 
 /// One machine.
@@ -132,6 +152,7 @@ pub struct Machine {
     power: Arc<PowerManagement>,
     rtc: Option<Arc<Rtc>>,
     devices: Devices,
+    iothreads: Iothreads,
     hotplug: Arc<HotplugController>,
     cpus: Arc<CpuHotplug>,
     signals: Arc<Signals>,
@@ -152,7 +173,7 @@ impl Machine {
 
     /// Puts a machine together, with empty memory.
     fn assemble(parts: Parts<'_>) -> Result<Self, MachineError> {
-        let Parts { config, fds, consoles, signals, vcpu_filter } = parts;
+        let Parts { config, fds, consoles, signals, vcpu_filter, iothread_filter } = parts;
         let slots = config.validate()?;
         let kernel = fds.file(config.boot.kernel)?;
         let initrd = config.boot.initrd.map(|initrd| fds.file(initrd)).transpose()?;
@@ -164,6 +185,7 @@ impl Machine {
         let gate = Arc::new(Gate::new());
         let chassis = Arc::new(MachineChassis::new(Arc::clone(&gate), Arc::clone(&signals)));
         let buses = Arc::new(Buses::default());
+        let iothreads = Iothreads::start(&config.iothreads, &iothread_filter)?;
         let board = devices::Board {
             config,
             fds,
@@ -172,6 +194,7 @@ impl Machine {
             chassis: &chassis,
             memory: &memory,
             vm: &vm,
+            iothreads: &iothreads,
         };
         let devices = Devices::attach(&board, &slots, &buses.memory)?;
         buses.memory.insert(layout::PCI_ECAM.start, range_len(&layout::PCI_ECAM), devices.ecam())?;
@@ -216,6 +239,7 @@ impl Machine {
             power,
             rtc,
             devices,
+            iothreads,
             hotplug,
             cpus,
             signals,
@@ -355,6 +379,7 @@ impl Machine {
             chassis: &self.chassis,
             memory: &self.memory,
             vm: &self.vm,
+            iothreads: &self.iothreads,
         };
         self.devices.add(&board, device, slot)?;
         self.hotplug.announce(slot);

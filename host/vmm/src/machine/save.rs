@@ -41,8 +41,8 @@ impl Machine {
         state.check(config)?;
         let consoles = Consoles::new();
         let (signals, memory, vm) = (&self.signals, &self.memory, &self.vm);
-        let chassis = &self.chassis;
-        let board = Board { config, fds, consoles: &consoles, signals, chassis, memory, vm };
+        let (chassis, iothreads) = (&self.chassis, &self.iothreads);
+        let board = Board { config, fds, consoles: &consoles, signals, chassis, memory, vm, iothreads };
         for device in config.devices.iter().filter(|device| comes_last(device)) {
             if let Some(slot) = device.slot {
                 self.devices.add(&board, device, slot)?;

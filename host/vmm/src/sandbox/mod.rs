@@ -4,6 +4,7 @@
 //!   enter()          limits, no new privileges, Landlock (no file by path, no TCP), unprivileged user
 //!   machine is built (KVM, memory, io_uring…), still without a system call filter
 //!   vCPU threads     ─ filter: run the guest, memory, wake-ups
+//!   I/O threads      ─ filter: what devices need
 //!   thread maker     ─ filter: what devices need, and making threads; device threads inherit it and drop the latter
 //!   event loop       ─ filter: control socket, KVM for reset, consoles
 //! ```

@@ -142,6 +142,7 @@ fn config() -> VmConfig {
         clock: ClockConfig::default(),
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
+        iothreads: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: String::new() },
         smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],
@@ -168,7 +169,14 @@ fn machine(config: &VmConfig, state: Option<&MachineState>) -> Result<Machine, c
         .map(|alias| (alias.to_owned(), Console::new(alias, None, Box::new(|| {}))))
         .into();
     let signals = Arc::new(Signals::new().unwrap());
-    let parts = Parts { config, fds: &fds, consoles: &consoles, signals, vcpu_filter: ThreadFilter::none() };
+    let parts = Parts {
+        config,
+        fds: &fds,
+        consoles: &consoles,
+        signals,
+        vcpu_filter: ThreadFilter::none(),
+        iothread_filter: ThreadFilter::none(),
+    };
     match state {
         Some(state) => Machine::restore(parts, state),
         None => Machine::build(parts),

@@ -1,8 +1,8 @@
 //! Virtio 1.x devices over PCI.
 //!
 //! ```text
-//!  vCPU thread                                     device thread (one a device, epoll)
-//!  ───────────                                     ───────────────────────────────────
+//!  vCPU thread                                     device thread (epoll; its own or an I/O thread)
+//!  ───────────                                     ───────────────────────────────────────────────
 //!  config space, BARs ──> PciTransport             Worker<Handler>
 //!     status machine, features, queue addresses       queue eventfd ──> Handler::handle
 //!     DRIVER_OK  ── VirtioDevice::activate ──────────>  owns DeviceQueues and Memory

@@ -1,8 +1,15 @@
-//! The thread of a device: an epoll loop around a handler that owns the device's queues.
+//! The threads of devices: an epoll loop around handlers that own the queues of their devices.
+//!
+//! A device has a thread of its own, or one that it shares with others: an I/O thread ([`WorkerThread::start`]), which is there before its
+//! first device and after its last. Devices come to it and leave it by orders that it answers between two events, so that none of them waits
+//! for more than what its companions do at that moment (decisions/0023).
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
@@ -12,7 +19,12 @@ use super::interrupt::Interrupt;
 use super::queue::QueueError;
 use crate::sandbox::{self, ThreadRole};
 
-const KILL: u64 = u64::MAX;
+/// Token of the inbox of a thread.
+const INBOX: u64 = u64::MAX;
+/// A token has the number of its seat in the upper bits, and what the handler calls it below.
+const SEAT_SHIFT: u32 = 56;
+/// Most handlers of a thread; more than a machine has devices.
+const SEATS: usize = 64;
 const EVENTS_AT_ONCE: usize = 16;
 
 /// What happens in a device's thread.
@@ -22,83 +34,278 @@ pub trait Handler: Send + 'static {
         ThreadRole::Device
     }
 
-    /// Registers what the handler waits for. Tokens are the handler's own, below `u64::MAX`.
+    /// Registers what the handler waits for. Tokens are the handler's own, below 2⁵⁶.
     fn register(&mut self, poll: &Poll) -> io::Result<()>;
 
     /// Something registered under `token` is ready. An error stops the device until it is reset.
     fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError>;
 
-    /// The thread ends: complete what is in flight.
+    /// The handler leaves its thread: complete what is in flight.
     fn quiesce(&mut self);
 }
 
 /// What a handler waits for.
-pub struct Poll(Epoll);
+pub struct Poll {
+    epoll: Arc<Epoll>,
+    seat: usize,
+    watched: RefCell<BTreeSet<RawFd>>,
+}
 
 impl Poll {
-    /// Waits for `events` on `fd`.
+    fn new(epoll: &Arc<Epoll>, seat: usize) -> Self {
+        Self { epoll: Arc::clone(epoll), seat, watched: RefCell::default() }
+    }
+
+    /// Waits for `events` on `fd`. Where the thread is shared it must be [removed](Self::remove) before it is closed while the handler
+    /// is there.
     pub fn add(&self, fd: RawFd, events: EventSet, token: u64) -> io::Result<()> {
-        self.0.ctl(ControlOperation::Add, fd, EpollEvent::new(events, token))
+        self.epoll.ctl(ControlOperation::Add, fd, self.event(events, token))?;
+        self.watched.borrow_mut().insert(fd);
+        Ok(())
     }
 
     /// Changes what is waited for on `fd`; no events leaves only hang-up and error.
     pub fn modify(&self, fd: RawFd, events: EventSet, token: u64) -> io::Result<()> {
-        self.0.ctl(ControlOperation::Modify, fd, EpollEvent::new(events, token))
+        self.epoll.ctl(ControlOperation::Modify, fd, self.event(events, token))
     }
 
     /// Waits for `fd` no longer.
     pub fn remove(&self, fd: RawFd) -> io::Result<()> {
-        self.0.ctl(ControlOperation::Delete, fd, EpollEvent::default())
+        self.watched.borrow_mut().remove(&fd);
+        self.epoll.ctl(ControlOperation::Delete, fd, EpollEvent::default())
+    }
+
+    fn event(&self, events: EventSet, token: u64) -> EpollEvent {
+        debug_assert_eq!(token >> SEAT_SHIFT, 0, "a token of a handler is below 2^56");
+        EpollEvent::new(events, (self.seat as u64) << SEAT_SHIFT | token)
+    }
+
+    fn remove_all(&self) {
+        for fd in self.watched.take() {
+            // One that is closed already is not waited for any more.
+            let _ = self.epoll.ctl(ControlOperation::Delete, fd, EpollEvent::default());
+        }
     }
 }
 
-/// A running device thread.
+/// A handler of any kind, with the way back to who lent it.
+trait Member: Send {
+    fn register(&mut self, poll: &Poll) -> io::Result<()>;
+    fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError>;
+    /// Tells the driver that a reset is needed, and completes what is in flight.
+    fn fail(&mut self);
+    /// Gives the handler back. One that has not failed completes what is in flight before.
+    fn leave(self: Box<Self>, failed: bool);
+}
+
+struct Lent<H> {
+    handler: H,
+    interrupt: Arc<Interrupt>,
+    back: SyncSender<H>,
+}
+
+impl<H: Handler> Member for Lent<H> {
+    fn register(&mut self, poll: &Poll) -> io::Result<()> {
+        self.handler.register(poll)
+    }
+
+    fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError> {
+        self.handler.handle(token, ready, poll)
+    }
+
+    fn fail(&mut self) {
+        self.interrupt.set_needs_reset();
+        self.handler.quiesce();
+    }
+
+    fn leave(mut self: Box<Self>, failed: bool) {
+        if !failed {
+            self.handler.quiesce();
+        }
+        // Who lent it may be gone; then nobody wants it.
+        let _ = self.back.send(self.handler);
+    }
+}
+
+/// What a thread is told to do.
+enum Order {
+    /// Serve a handler from now on; answered with its seat.
+    Enter(Box<dyn Member>, SyncSender<io::Result<usize>>),
+    /// Give the handler of a seat back.
+    Leave(usize),
+    /// End. Handlers that are there are given back.
+    End,
+}
+
+/// A thread that serves handlers.
+pub struct WorkerThread {
+    orders: Sender<Order>,
+    wake: EventFd,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WorkerThread {
+    /// Starts a thread without a handler; every handler that comes to it must be content with the system calls of `role`. `prepare` runs in
+    /// it first, and where that fails there is no thread.
+    pub fn start(
+        name: &str,
+        role: ThreadRole,
+        prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Arc<Self>> {
+        let (orders, inbox) = channel();
+        let epoll = Arc::new(Epoll::new()?);
+        let wake = EventFd::new(EFD_NONBLOCK)?;
+        epoll.ctl(ControlOperation::Add, wake.as_raw_fd(), EpollEvent::new(EventSet::IN, INBOX))?;
+        let bell = wake.try_clone()?;
+        let (ready, started) = sync_channel(1);
+        let thread = sandbox::spawn(name, role, move || {
+            let prepared = prepare();
+            let failed = prepared.is_err();
+            // The other side waits for exactly this message.
+            let _ = ready.send(prepared);
+            if !failed {
+                Seats { epoll, seats: Vec::new() }.run(&inbox, &bell);
+            }
+        })?;
+        started.recv().map_err(|_| ended())??;
+        Ok(Arc::new(Self { orders, wake, thread: Some(thread) }))
+    }
+
+    fn order(&self, order: Order) -> io::Result<()> {
+        self.orders.send(order).map_err(|_| ended())?;
+        // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
+        let _ = self.wake.write(1);
+        Ok(())
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the thread has ended")
+}
+
+impl Drop for WorkerThread {
+    fn drop(&mut self) {
+        // One that has ended needs no order.
+        let _ = self.order(Order::End);
+        let joined = self.thread.take().map(JoinHandle::join);
+        debug_assert!(!matches!(joined, Some(Err(_))), "device threads do not panic");
+    }
+}
+
+/// A handler that a thread serves.
 pub struct Worker<H> {
-    kill: EventFd,
-    thread: JoinHandle<H>,
+    thread: Arc<WorkerThread>,
+    seat: usize,
+    back: Receiver<H>,
 }
 
 impl<H: Handler> Worker<H> {
-    /// Starts the thread. It ends early when the handler fails; `interrupt` then tells the driver that a reset is needed.
-    pub fn start(name: &str, mut handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
-        let kill = EventFd::new(EFD_NONBLOCK)?;
-        let poll = Poll(Epoll::new()?);
-        poll.add(kill.as_raw_fd(), EventSet::IN, KILL)?;
-        handler.register(&poll)?;
-        let thread = sandbox::spawn(name, handler.role(), move || {
-            if run(&mut handler, &poll).is_err() {
-                interrupt.set_needs_reset();
-            }
-            handler.quiesce();
-            handler
-        })?;
-        Ok(Self { kill, thread })
+    /// Starts a thread for the handler. It stops early when the handler fails; `interrupt` then tells the driver that a reset is needed.
+    pub fn start(name: &str, handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
+        Self::start_on(WorkerThread::start(name, handler.role(), || Ok(()))?, handler, interrupt)
     }
 
-    /// Ends the thread and returns the handler with everything it owns.
+    /// The same on a thread that others may be on.
+    pub fn start_on(thread: Arc<WorkerThread>, handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
+        let (lent, back) = sync_channel(1);
+        let (reply, entered) = sync_channel(1);
+        thread.order(Order::Enter(Box::new(Lent { handler, interrupt, back: lent }), reply))?;
+        let seat = entered.recv().map_err(|_| ended())??;
+        Ok(Self { thread, seat, back })
+    }
+
+    /// Ends it and returns the handler with everything it owns. A thread of its own ends with it.
     pub fn stop(self) -> Option<H> {
-        // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
-        let _ = self.kill.write(1);
-        let handler = self.thread.join();
+        // A thread that has ended has given it back already.
+        let _ = self.thread.order(Order::Leave(self.seat));
+        let handler = self.back.recv();
         debug_assert!(handler.is_ok(), "device threads do not panic");
         handler.ok()
     }
 }
 
-/// Runs until the kill event (Ok) or an error of the handler.
-fn run<H: Handler>(handler: &mut H, poll: &Poll) -> Result<(), QueueError> {
-    let mut events = [EpollEvent::default(); EVENTS_AT_ONCE];
-    loop {
-        let ready = match poll.0.wait(-1, &mut events) {
+struct Seat {
+    member: Box<dyn Member>,
+    poll: Poll,
+    failed: bool,
+}
+
+/// The handlers of a thread, each at its number.
+struct Seats {
+    epoll: Arc<Epoll>,
+    seats: Vec<Option<Seat>>,
+}
+
+impl Seats {
+    /// Runs until it is told to end.
+    fn run(mut self, inbox: &Receiver<Order>, bell: &EventFd) {
+        while self.round(inbox, bell) {}
+        (0..self.seats.len()).for_each(|seat| self.leave(seat));
+    }
+
+    /// Waits for events once and deals with them. False at the end.
+    fn round(&mut self, inbox: &Receiver<Order>, bell: &EventFd) -> bool {
+        let mut events = [EpollEvent::default(); EVENTS_AT_ONCE];
+        let ready = match self.epoll.wait(-1, &mut events) {
             Ok(ready) => ready,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return Ok(()),
+            Err(error) => return error.kind() == io::ErrorKind::Interrupted,
         };
         for event in &events[..ready] {
-            if event.data() == KILL {
-                return Ok(());
+            if event.data() == INBOX {
+                drain(bell);
+                // What is left of the events may be of handlers that are gone by now; what still waits is told again.
+                return inbox.try_iter().all(|order| self.obey(order));
             }
-            handler.handle(event.data(), event.event_set(), poll)?;
+            self.handle(event);
+        }
+        true
+    }
+
+    /// False for the end.
+    fn obey(&mut self, order: Order) -> bool {
+        match order {
+            Order::Enter(member, reply) => {
+                // Who asks waits for exactly this message.
+                let _ = reply.send(self.enter(member));
+            }
+            Order::Leave(seat) => self.leave(seat),
+            Order::End => return false,
+        }
+        true
+    }
+
+    fn enter(&mut self, mut member: Box<dyn Member>) -> io::Result<usize> {
+        let number = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
+        if number >= SEATS {
+            return Err(io::Error::other("the thread has as many devices as it can have"));
+        }
+        let poll = Poll::new(&self.epoll, number);
+        if let Err(error) = member.register(&poll) {
+            poll.remove_all();
+            return Err(error);
+        }
+        let seat = Some(Seat { member, poll, failed: false });
+        match self.seats.get_mut(number) {
+            Some(place) => *place = seat,
+            None => self.seats.push(seat),
+        }
+        Ok(number)
+    }
+
+    fn leave(&mut self, number: usize) {
+        let Some(seat) = self.seats.get_mut(number).and_then(Option::take) else { return };
+        seat.poll.remove_all();
+        seat.member.leave(seat.failed);
+    }
+
+    fn handle(&mut self, event: &EpollEvent) {
+        let (number, token) = (event.data() >> SEAT_SHIFT, event.data() & ((1 << SEAT_SHIFT) - 1));
+        let Some(Some(seat)) = self.seats.get_mut(number as usize) else { return };
+        // One that failed in this round has events left.
+        if !seat.failed && seat.member.handle(token, event.event_set(), &seat.poll).is_err() {
+            seat.failed = true;
+            seat.poll.remove_all();
+            seat.member.fail();
         }
     }
 }
@@ -108,3 +315,7 @@ pub fn drain(event: &EventFd) {
     // Non-blocking: an empty eventfd is one that someone else drained.
     let _ = event.read();
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@
 mod block_jobs;
 mod disks;
 mod guard;
+mod iothreads;
 mod late;
 mod migrate;
 mod plug;
@@ -214,7 +215,11 @@ impl Life {
         let mode = config.sandbox.seccomp;
         let vcpu_filter = ThreadFilter::new(mode, ThreadRole::Vcpu).map_err(sandbox_failure)?;
         let signals = Arc::clone(&self.signals);
-        let parts = Parts { config, fds, consoles: &consoles, signals, vcpu_filter };
+        let iothread_filter = match config.iothreads.is_empty() {
+            true => ThreadFilter::none(),
+            false => ThreadFilter::new(mode, ThreadRole::Device).map_err(sandbox_failure)?,
+        };
+        let parts = Parts { config, fds, consoles: &consoles, signals, vcpu_filter, iothread_filter };
         let machine = make(parts).map_err(machine_failure)?;
         pin_current_thread(&config.emulator_pinning).map_err(|error| {
             Failure::new(ErrorCode::Config, format!("the worker can't be pinned: {error}"))
@@ -507,6 +512,7 @@ fn sentence(error: &dyn std::error::Error) -> String {
 fn machine_failure(error: MachineError) -> Failure {
     let code = match &error {
         MachineError::Config(_) | MachineError::Bus(_) => ErrorCode::Config,
+        MachineError::IothreadInUse { .. } => ErrorCode::State,
         MachineError::Fd(_) => ErrorCode::BadRequest,
         MachineError::Boot(_) => ErrorCode::Kernel,
         MachineError::Device(error) => plug::device_code(error),
@@ -514,6 +520,7 @@ fn machine_failure(error: MachineError) -> Failure {
         MachineError::Memory(_)
         | MachineError::Hypervisor(_)
         | MachineError::Clock(_)
+        | MachineError::Iothread { .. }
         | MachineError::Thread { .. } => ErrorCode::Host,
     };
     Failure::new(code, sentence(&error))

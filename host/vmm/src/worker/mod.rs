@@ -326,6 +326,8 @@ impl Worker {
             Call::SetStatsPeriod { seconds } => self.life.set_stats_period(seconds)?,
             Call::InjectNmi => self.life.inject_nmi()?,
             Call::SetVcpus { count } => self.life.set_vcpus(count)?,
+            Call::AddIothread { id } => self.life.add_iothread(id)?,
+            Call::RemoveIothread { id } => self.life.remove_iothread(id)?,
             Call::RequestMemory { alias, bytes } => self.life.request_memory(&alias, bytes)?,
             Call::Status => return Ok(Answer::Status(self.life.status())),
             Call::Config => return Ok(Answer::Config(Box::new(self.life.launched_config()?))),
@@ -460,6 +462,8 @@ fn changes_machine(call: &Call) -> bool {
             | Call::SetLink { .. }
             | Call::InjectNmi
             | Call::SetVcpus { .. }
+            | Call::AddIothread { .. }
+            | Call::RemoveIothread { .. }
             | Call::RequestMemory { .. }
             | Call::Save
             | Call::Dump { .. }

@@ -333,6 +333,7 @@ pub fn config() -> VmConfig {
         max_vcpus: None,
         vcpu_pinning: Vec::new(),
         emulator_pinning: Vec::new(),
+        iothreads: Vec::new(),
         boot: BootConfig { kernel: FdIndex(1), initrd: None, cmdline: "console=ttyS0".to_owned() },
         smbios: SmbiosConfig::default(),
         serials: vec![SerialConfig { alias: "serial0".to_owned(), log: None, end: ConsoleEnd::Nobody }],

@@ -30,6 +30,7 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         limits: DiskLimits::default(),
         errors: ErrorPolicy::default(),
         io: IoEngine::Ring,
+        iothread: None,
         encryption: None,
     };
     device(alias, DeviceKind::Block(config))

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use reeve_vmm::config::FdIndex;
+use reeve_vmm::config::{DeviceKind, FdIndex, IothreadConfig};
 use reeve_vmm::protocol::{Call, ErrorCode, MAX_FRAME, Message, Status, VERSION, decode, receive};
 
 use crate::harness::{Worker, config, file, guest, kvm};
@@ -119,6 +119,23 @@ fn machines_that_cannot_be_built_are_refused_with_a_sentence() {
     refuse(&|c| c.devices = vec![console("a"), console("a")], ErrorCode::Config, "alias 'a'");
     refuse(&|c| c.devices = vec![disk("vda", 3)], ErrorCode::Host, "device 'vda'");
     refuse(&|c| c.vcpu_pinning = vec![vec![1000]], ErrorCode::Host, "vCPU 0");
+    let iothread = |id, cpus| IothreadConfig { id, cpus };
+    let twice = vec![iothread(2, Vec::new()), iothread(2, Vec::new())];
+    refuse(&|c| c.iothreads.clone_from(&twice), ErrorCode::Config, "number 2 is used twice");
+    refuse(&|c| c.iothreads = vec![iothread(0, Vec::new())], ErrorCode::Config, "numbers go from 1");
+    refuse(
+        &|c| c.iothreads = vec![iothread(4, vec![1000])],
+        ErrorCode::Host,
+        "no I/O thread 4: host CPUs [1000]",
+    );
+    let on_iothread = || {
+        let mut disk = disk("vda", 3);
+        if let DeviceKind::Block(block) = &mut disk.kind {
+            block.iothread = Some(7);
+        }
+        disk
+    };
+    refuse(&|c| c.devices = vec![on_iothread()], ErrorCode::Config, "'vda': there is no I/O thread 7");
     // None of this has used the worker up.
     let launched = worker.link.call_with(Call::Launch { config: Box::new(config()) }, &fds);
     launched.unwrap();

@@ -56,6 +56,7 @@ pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
         limits,
         errors: ErrorPolicy::default(),
         io: IoEngine::Ring,
+        iothread: None,
         encryption: None,
     };
     device(alias, None, DeviceKind::Block(block))

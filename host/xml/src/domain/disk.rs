@@ -77,6 +77,7 @@ fn read_driver(driver: &mut Reader<'_, '_>) -> Result<DiskDriver, Fault> {
         error_policy: driver.word("error_policy"),
         rerror_policy: driver.word("rerror_policy"),
         discard: driver.word("discard"),
+        iothread: driver.number("iothread")?,
         extra: driver.extra(),
     })
 }
@@ -118,6 +119,7 @@ pub(crate) fn write(disk: &Disk) -> Element<'_> {
         .with_some("rerror_policy", driver.rerror_policy.as_ref())
         .with_some("io", driver.io.as_ref())
         .with_some("discard", driver.discard.as_ref())
+        .with_some("iothread", driver.iothread.as_ref())
         .extra(&driver.extra);
     let target = Element::new("target").with("dev", &disk.target).with_some("bus", disk.bus.as_ref());
     let mut element = Element::new("disk")

@@ -3,6 +3,7 @@
 use reeve_model::domain::{BlkioDevice, BlkioTune, CpuTune, MemTune, NumaTune, VcpuPin};
 
 use super::cpu::required;
+use super::iothread;
 use super::memory::{read_size, write_size};
 use crate::error::Fault;
 use crate::reader::Reader;
@@ -17,6 +18,7 @@ pub(super) fn read_cputune(tune: &mut Reader<'_, '_>) -> Result<CpuTune, Fault> 
                 cpuset.ok_or_else(|| pin.fault("<vcpupin> needs the attribute cpuset, e.g. cpuset='0-3'"))?;
             Ok(VcpuPin { vcpu, cpuset })
         })?,
+        iothreadpin: tune.each("iothreadpin", iothread::read_pin)?,
         emulatorpin: tune.one("emulatorpin", |pin| pin.cpu_set("cpuset"))?.flatten(),
         shares: tune.one("shares", Reader::text_number)?,
         period: tune.one("period", Reader::text_number)?,
@@ -41,7 +43,7 @@ pub(super) fn write_cputune(tune: &CpuTune) -> Element<'_> {
         Some(pin) => element.one(pin),
         None => element,
     };
-    element.extra(&tune.extra)
+    element.each(tune.iothreadpin.iter().map(iothread::write_pin)).extra(&tune.extra)
 }
 
 fn write_pin(pin: &VcpuPin) -> Element<'_> {

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use virtio_drivers::device::blk::SECTOR_SIZE;
 
-use super::{Answer, disk_bench};
+use super::{Answer, disk_bench, disk_churn};
 use crate::clock;
+use crate::console::Origin;
 use crate::machine::Machine;
 use crate::text::{FNV_START, Words, fnv1a};
 use crate::virtio::Disk;
@@ -17,9 +18,13 @@ use crate::virtio::Disk;
 const CHUNK: u64 = 256;
 
 /// `disk VERB N …` on disk N: `info`, `read N SECTOR [COUNT]` (checksum and first bytes), `write N SECTOR COUNT
-/// PATTERN`, `put N SECTOR TEXT`, `sum N [SECTOR COUNT]` (checksum of a part or all), `flush N`, `bench N …` (how fast it is).
-pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
-    let verb = words.next("info, read, write, put, sum, flush or bench")?;
+/// PATTERN`, `put N SECTOR TEXT`, `sum N [SECTOR COUNT]` (checksum of a part or all), `flush N`, `bench N …` (how fast it is), and
+/// `churn …` on all of them.
+pub fn execute(machine: &mut Machine, origin: Origin, words: &mut Words<'_>) -> Answer {
+    let verb = words.next("info, read, write, put, sum, flush, bench or churn")?;
+    if verb == "churn" {
+        return disk_churn::run(machine, origin, words);
+    }
     let index = words.number("N")?;
     let count = machine.disks.len();
     let slot =

@@ -43,11 +43,11 @@ impl Order {
 }
 
 /// A request with its buffers, which stay where they are while the device has them.
-struct Request {
+pub(super) struct Request {
     head: Box<BlkReq>,
     status: Box<BlkResp>,
-    data: Vec<u8>,
-    token: Option<u16>,
+    pub(super) data: Vec<u8>,
+    pub(super) token: Option<u16>,
 }
 
 /// `read|write seq|rand BYTES DEPTH MS`: requests of BYTES, DEPTH of them at once, for MS milliseconds.
@@ -112,11 +112,11 @@ fn keep_busy(
 }
 
 impl Request {
-    fn new(bytes: usize) -> Self {
+    pub(super) fn new(bytes: usize) -> Self {
         Self { head: Box::default(), status: Box::default(), data: vec![0x5a; bytes], token: None }
     }
 
-    fn begin(&mut self, disk: &mut Disk, write: bool, sector: u64) -> Result<(), String> {
+    pub(super) fn begin(&mut self, disk: &mut Disk, write: bool, sector: u64) -> Result<(), String> {
         let (head, status, sector) = (&mut *self.head, &mut *self.status, sector as usize);
         // SAFETY: the buffers are on the heap and untouched until `end`; where that does not come they are never freed.
         let token = unsafe {
@@ -130,7 +130,7 @@ impl Request {
         Ok(())
     }
 
-    fn end(&mut self, disk: &mut Disk, write: bool) -> Result<(), String> {
+    pub(super) fn end(&mut self, disk: &mut Disk, write: bool) -> Result<(), String> {
         let Some(token) = self.token.take() else { return Ok(()) };
         let (head, status) = (&*self.head, &mut *self.status);
         // SAFETY: these are what was passed when the token was made.

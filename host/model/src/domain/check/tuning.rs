@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::{Checked, broken, word};
-use crate::domain::{BlkioTune, CpuTune, MemTune, NumaTune, VcpuConfig};
+use crate::domain::{BlkioTune, DomainConfig, MemTune, NumaTune};
 
 /// Range of an I/O weight.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 100..=1000;
 
-pub(super) fn check_cputune(tune: &CpuTune, vcpu: &VcpuConfig) -> Checked {
+pub(super) fn check_cputune(config: &DomainConfig) -> Checked {
+    let (tune, vcpu) = (&config.cputune, &config.vcpu);
     let mut pinned = BTreeSet::new();
     for (index, pin) in tune.vcpupin.iter().enumerate() {
         let path = format!("/domain/cputune/vcpupin[{}]/@vcpu", index + 1);
@@ -24,6 +25,7 @@ pub(super) fn check_cputune(tune: &CpuTune, vcpu: &VcpuConfig) -> Checked {
             return broken(path, format!("vCPU {} is pinned twice; keep one <vcpupin>", pin.vcpu));
         }
     }
+    check_iothreads(config)?;
     if tune.emulatorpin.is_some() && vcpu.placement.as_deref() == Some("auto") {
         let message = "<emulatorpin> cannot be used with <vcpu placement='auto'>; remove one of them";
         return broken("/domain/cputune/emulatorpin", message);
@@ -40,6 +42,61 @@ pub(super) fn check_cputune(tune: &CpuTune, vcpu: &VcpuConfig) -> Checked {
                 "<{name}> is in microseconds, 1000 to 18446744073709551, 0 for none, negative for no limit"
             );
             return broken(format!("/domain/cputune/{name}"), message);
+        }
+    }
+    Ok(())
+}
+
+/// Numbers of I/O threads, and what names them.
+fn check_iothreads(config: &DomainConfig) -> Checked {
+    let threads = &config.iothreads.threads;
+    if threads.len() > DomainConfig::MAX_IOTHREADS {
+        let message = format!(
+            "a domain has {} I/O threads at most, not {}",
+            DomainConfig::MAX_IOTHREADS,
+            threads.len()
+        );
+        return broken("/domain/iothreads", message);
+    }
+    let mut seen = BTreeSet::new();
+    for (index, thread) in threads.iter().enumerate() {
+        let path = format!("/domain/iothreadids/iothread[{}]/@id", index + 1);
+        if thread.id == 0 {
+            return broken(path, "I/O threads are numbered from 1");
+        }
+        if !seen.insert(thread.id) {
+            return broken(path, format!("I/O thread {} is there twice; give one another id", thread.id));
+        }
+    }
+    let known = || match config.iothreads.ids()[..] {
+        [] => "the domain has none; add <iothreads>1</iothreads>".to_owned(),
+        ref ids => {
+            let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
+            format!("the domain has {}", ids.join(", "))
+        }
+    };
+    let mut pinned = BTreeSet::new();
+    for (index, pin) in config.cputune.iothreadpin.iter().enumerate() {
+        let path = format!("/domain/cputune/iothreadpin[{}]/@iothread", index + 1);
+        if !seen.contains(&pin.iothread) {
+            return broken(path, format!("I/O thread {} does not exist; {}", pin.iothread, known()));
+        }
+        if !pinned.insert(pin.iothread) {
+            let message = format!("I/O thread {} is pinned twice; keep one <iothreadpin>", pin.iothread);
+            return broken(path, message);
+        }
+    }
+    for (index, disk) in config.devices.disks.iter().enumerate() {
+        let path = format!("/domain/devices/disk[{}]/driver/@iothread", index + 1);
+        let Some(id) = disk.driver.iothread else { continue };
+        if !seen.contains(&id) {
+            let message =
+                format!("disk '{}' is on I/O thread {id}, which does not exist; {}", disk.target, known());
+            return broken(path, message);
+        }
+        if disk.bus.as_deref().is_some_and(|bus| bus != "virtio") {
+            let message = format!("disk '{}' can't be on an I/O thread: only virtio disks can", disk.target);
+            return broken(path, message);
         }
     }
     Ok(())

@@ -74,7 +74,8 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
             Disk::encrypted(board.fds.file(config.fd)?, cipher, encryption.payload, options)?
         }
     };
-    let block = Block::new(disk, &config.limits)?;
+    let served_by = config.iothread.map(|id| board.iothreads.get(id).ok_or(DeviceCause::NoIothread(id)));
+    let block = Block::new(disk, &config.limits)?.served_by(served_by.transpose()?);
     let signals = Arc::clone(board.signals);
     block.control().watch(Arc::new(move || signals.disk_stopped()));
     let handle = Handle::Disk(block.metrics(), block.control());

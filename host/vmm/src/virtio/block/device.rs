@@ -27,7 +27,7 @@ use super::waiting::Waiting;
 use crate::config::{CacheMode, DiskLimits, IoEngine};
 use crate::virtio::device::{Activation, OwnState, OwnStateError, VirtioDevice, read_bytes};
 use crate::virtio::interrupt::ConfigNotifier;
-use crate::virtio::worker::Worker;
+use crate::virtio::worker::{Worker, WorkerThread};
 
 const QUEUE_SIZE: u16 = 256;
 /// Buffers of one request: a ring without header and status.
@@ -158,6 +158,8 @@ pub struct Block {
     config: [u8; CONFIG_SIZE],
     engine: Option<Engine>,
     worker: Option<Worker<BlockHandler>>,
+    /// The thread that it shares with others.
+    shared: Option<Arc<WorkerThread>>,
     /// Requests of a disk that stands on an error, while it has no thread.
     held: VecDeque<Request>,
 }
@@ -178,8 +180,14 @@ impl Block {
             config,
             engine,
             worker: None,
+            shared: None,
             held: VecDeque::new(),
         })
+    }
+
+    /// The same, served by a thread that others may be on.
+    pub fn served_by(self, shared: Option<Arc<WorkerThread>>) -> Self {
+        Self { shared, ..self }
     }
 
     /// The same, without io_uring.
@@ -270,7 +278,11 @@ impl VirtioDevice for Block {
         let mut handler =
             BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting, trouble);
         handler.held = std::mem::take(&mut self.held);
-        self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
+        let interrupt = Arc::clone(&activation.interrupt);
+        self.worker = Some(match &self.shared {
+            Some(shared) => Worker::start_on(Arc::clone(shared), handler, interrupt)?,
+            None => Worker::start("virtio-blk", handler, interrupt)?,
+        });
         self.control.notifier.connect(Some(activation.interrupt));
         if self.control.changed.swap(false, Ordering::AcqRel) {
             self.control.notifier.config_changed();

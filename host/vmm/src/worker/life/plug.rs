@@ -173,7 +173,7 @@ impl Life {
         }
     }
 
-    fn machine_mut(&mut self) -> Result<&mut Machine, Failure> {
+    pub(super) fn machine_mut(&mut self) -> Result<&mut Machine, Failure> {
         match &mut self.state {
             State::Running(machine) | State::Paused(machine, _) => Ok(machine),
             State::Empty | State::Incoming(..) | State::Ended(_) => {
