@@ -17,6 +17,7 @@ mod device_change;
 mod disk;
 mod dump;
 mod interface;
+mod made_file;
 mod media;
 mod migrate;
 mod post_copy;
