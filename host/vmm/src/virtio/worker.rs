@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
@@ -52,37 +52,73 @@ impl Poll {
     }
 }
 
-/// A running device thread.
-pub struct Worker<H> {
-    kill: EventFd,
-    thread: JoinHandle<H>,
+/// A device thread, or the handler of one that could not be started.
+pub struct Worker<H>(Place<H>);
+
+enum Place<H> {
+    Thread {
+        kill: EventFd,
+        thread: JoinHandle<Option<H>>,
+    },
+    Here(H),
+    /// The thread that makes threads ended in the middle.
+    Lost,
 }
 
 impl<H: Handler> Worker<H> {
-    /// Starts the thread. It ends early when the handler fails; `interrupt` then tells the driver that a reset is needed.
-    pub fn start(name: &str, mut handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
-        let kill = EventFd::new(EFD_NONBLOCK)?;
-        let poll = Poll(Epoll::new()?);
-        poll.add(kill.as_raw_fd(), EventSet::IN, KILL)?;
-        handler.register(&poll)?;
-        let thread = sandbox::spawn(name, handler.role(), move || {
+    /// Starts the thread. It ends early when the handler fails; `interrupt` then tells the driver that a reset is needed. What could not be
+    /// started is kept to be stopped all the same: what the handler owns is needed after the driver's reset.
+    pub fn start(name: &str, mut handler: H, interrupt: Arc<Interrupt>) -> (Self, io::Result<()>) {
+        let ready = prepare(&mut handler);
+        let (kill, poll) = match ready {
+            Ok(ready) => ready,
+            Err(error) => return (Self(Place::Here(handler)), Err(error)),
+        };
+        let role = handler.role();
+        // A thread that can't be made takes along what it was given.
+        let given = Arc::new(Mutex::new(Some(handler)));
+        let taken = Arc::clone(&given);
+        let thread = sandbox::spawn(name, role, move || {
+            let mut handler = take(&taken)?;
             if run(&mut handler, &poll).is_err() {
                 interrupt.set_needs_reset();
             }
             handler.quiesce();
-            handler
-        })?;
-        Ok(Self { kill, thread })
+            Some(handler)
+        });
+        match thread {
+            Ok(thread) => (Self(Place::Thread { kill, thread }), Ok(())),
+            Err(error) => (Self(take(&given).map_or(Place::Lost, Place::Here)), Err(error)),
+        }
     }
 
     /// Ends the thread and returns the handler with everything it owns.
     pub fn stop(self) -> Option<H> {
-        // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
-        let _ = self.kill.write(1);
-        let handler = self.thread.join();
-        debug_assert!(handler.is_ok(), "device threads do not panic");
-        handler.ok()
+        match self.0 {
+            Place::Thread { kill, thread } => {
+                // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
+                let _ = kill.write(1);
+                let handler = thread.join();
+                debug_assert!(handler.is_ok(), "device threads do not panic");
+                handler.ok().flatten()
+            }
+            Place::Here(handler) => Some(handler),
+            Place::Lost => None,
+        }
     }
+}
+
+/// What the thread waits for, with everything of the handler in it.
+fn prepare<H: Handler>(handler: &mut H) -> io::Result<(EventFd, Poll)> {
+    let kill = EventFd::new(EFD_NONBLOCK)?;
+    let poll = Poll(Epoll::new()?);
+    poll.add(kill.as_raw_fd(), EventSet::IN, KILL)?;
+    handler.register(&poll)?;
+    Ok((kill, poll))
+}
+
+fn take<H>(place: &Mutex<Option<H>>) -> Option<H> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Runs until the kill event (Ok) or an error of the handler.
@@ -107,4 +143,48 @@ fn run<H: Handler>(handler: &mut H, poll: &Poll) -> Result<(), QueueError> {
 pub fn drain(event: &EventFd) {
     // Non-blocking: an empty eventfd is one that someone else drained.
     let _ = event.read();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixListener;
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    use crate::virtio::testing::{Driver, NEEDS_RESET};
+    use crate::virtio::vsock::Vsock;
+
+    /// Set for the process that has no room for a thread.
+    const ALONE: &str = "REEVE_TEST_NO_THREADS";
+
+    #[test]
+    fn a_device_whose_thread_could_not_be_started_starts_after_a_reset() {
+        if std::env::var_os(ALONE).is_none() {
+            // The limit is of the whole process, and other tests are in this one.
+            let name =
+                "virtio::worker::tests::a_device_whose_thread_could_not_be_started_starts_after_a_reset";
+            #[expect(clippy::disallowed_methods, reason = "the test runs itself in a process of its own")]
+            let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+            let run = again.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(
+                run.status.success() && said.contains("1 passed"),
+                "{said}{}",
+                String::from_utf8_lossy(&run.stderr)
+            );
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let listener = OwnedFd::from(UnixListener::bind(folder.path().join("vsock")).unwrap());
+        let mut driver = Driver::new(Box::new(Vsock::new(3, listener, Box::new(|| {})).unwrap()));
+        let limit = getrlimit(Resource::As);
+        setrlimit(Resource::As, Rlimit { current: Some(1 << 20), ..limit }).unwrap();
+        driver.start(0, 64);
+        let refused = driver.status();
+        setrlimit(Resource::As, limit).unwrap();
+        assert_eq!(refused & NEEDS_RESET, NEEDS_RESET, "there was no room for a thread");
+        driver.start(0, 64);
+        assert_eq!(driver.status(), 15, "it has all that it needs");
+    }
 }

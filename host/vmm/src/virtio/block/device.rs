@@ -270,7 +270,9 @@ impl VirtioDevice for Block {
         let mut handler =
             BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting, trouble);
         handler.held = std::mem::take(&mut self.held);
-        self.worker = Some(Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt))?);
+        let (worker, started) = Worker::start("virtio-blk", handler, Arc::clone(&activation.interrupt));
+        self.worker = Some(worker);
+        started?;
         self.control.notifier.connect(Some(activation.interrupt));
         if self.control.changed.swap(false, Ordering::AcqRel) {
             self.control.notifier.config_changed();
