@@ -415,6 +415,7 @@ pub(crate) mod samples {
             autostart: true,
             driver: "kvm".into(),
             managed_save: false,
+            unreadable: None,
         }
     }
 
@@ -430,6 +431,7 @@ pub(crate) mod samples {
             autostart: false,
             driver: "kvm".into(),
             managed_save: false,
+            unreadable: None,
         }
     }
 }
