@@ -4,6 +4,7 @@
 mod guests;
 mod late;
 mod mailbox;
+mod stream;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,9 +22,7 @@ use crate::virtio::block::{ArrivingDisk, LeavingDisk};
 use guests::{Arriving, Daemon, Leaving};
 pub(crate) use late::{Faults, LatePages};
 pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
-
-/// How long the other side may be silent.
-const SILENCE: Duration = Duration::from_secs(30);
+use stream::Stream;
 
 /// A migration that runs.
 pub(crate) struct Job {
@@ -53,7 +52,7 @@ impl Job {
         let adviser = steered.then(|| Daemon(Arc::clone(&mailbox)));
         let mut strategy = Steered::new(adviser, own);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let sent = reeve_migrate::send(&stream, &offer, &mut guest, &mut strategy, &controls);
+            let sent = reeve_migrate::send(stream, &offer, &mut guest, &mut strategy, &controls);
             mailbox.tell(Ask::Sent(sent));
         })?;
         Ok(job)
@@ -72,7 +71,7 @@ impl Job {
         let mut guest = Arriving::new(Arc::clone(mailbox), memory, late, disks);
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let received = reeve_migrate::receive(&stream, migration, capabilities, &mut guest);
+            let received = reeve_migrate::receive(stream, migration, capabilities, &mut guest);
             mailbox.tell(Ask::Received(received));
         })?;
         Ok(job)
@@ -93,7 +92,7 @@ impl Job {
         let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let sent = reeve_migrate::send_rest(&stream, &offer, &mut guest, &controls);
+            let sent = reeve_migrate::send_rest(stream, &offer, &mut guest, &controls);
             mailbox.tell(Ask::Sent(Ok(sent)));
         })?;
         Ok(job)
@@ -111,20 +110,19 @@ impl Job {
         let mut guest = Arriving::new(Arc::clone(mailbox), memory, Some(late), Vec::new());
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let received = reeve_migrate::receive_rest(&stream, migration, &mut guest);
+            let received = reeve_migrate::receive_rest(stream, migration, &mut guest);
             mailbox.tell(Ask::Received(Ok(received)));
         })?;
         Ok(job)
     }
 
-    fn new(stream: OwnedFd, limits: Limits) -> io::Result<(Self, UnixStream)> {
+    fn new(stream: OwnedFd, limits: Limits) -> io::Result<(Self, Stream)> {
         // Whatever kind of stream socket it is, reading and writing are the same.
         let stream = UnixStream::from(stream);
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(SILENCE))?;
-        stream.set_write_timeout(Some(SILENCE))?;
         let ours = stream.try_clone()?;
-        Ok((Self { controls: Arc::new(Controls::new(limits)), stream: ours }, stream))
+        let controls = Arc::new(Controls::new(limits));
+        let stream = Stream::new(stream, Arc::clone(&controls))?;
+        Ok((Self { controls, stream: ours }, stream))
     }
 
     /// Other limits from now on.
@@ -151,6 +149,11 @@ impl Job {
     /// Ends it before the point of no return.
     pub fn abort(&self, reason: &str) {
         self.controls.abort(reason);
+    }
+
+    /// Why it ends, where somebody ended it.
+    pub fn aborted(&self) -> Option<String> {
+        self.controls.aborted()
     }
 }
 
