@@ -333,3 +333,56 @@ fn a_daemon_that_is_killed_while_a_domain_goes_back_leaves_it_on_one_side() -> O
     }
     Ok(())
 }
+
+/// A domain of which a snapshot is being deleted, by a merge that goes on for hours unless somebody does something about it.
+fn slow_merge(lab: &Lab) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<Run>>> {
+    for round in 0..20 {
+        snapshot(lab, "one", &["--disk-only"])?.ok();
+        lab.told(&format!("disk write 0 0 16384 {}", round + 1))?;
+        let deleting = begin(lab, &["domain", "snapshot-delete", "web", "one"]);
+        while !deleting.is_finished() {
+            let slower = lab.reeve(&["domain", "blockjob", "web", "vda", "512", "--bytes"])?;
+            let job = lab.reeve(&["domain", "blockjob", "web", "vda", "--raw"])?;
+            if slower.code == 0 && job.stdout.contains("state=running") {
+                return Ok(deleting);
+            }
+        }
+        deleting.join().expect("the thread lives")?.ok();
+    }
+    anyhow::bail!("each merge was done before it could be made slow")
+}
+
+#[test]
+fn a_domain_is_looked_at_steered_and_ended_while_its_images_are_merged() -> Outcome {
+    let lab = lab()?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let deleting = slow_merge(&lab)?;
+    for words in
+        [&["domstats", "web"][..], &["snapshot-list", "web"], &["domblklist", "web"], &["dumpxml", "web"]]
+    {
+        lab.reeve(&[&["domain"], words].concat())?.ok();
+    }
+    assert_eq!(lab.state()?, "running");
+    lab.reeve(&["domain", "suspend", "web"])?.ok();
+    lab.reeve(&["domain", "resume", "web"])?.ok();
+    assert!(!deleting.is_finished(), "the merge goes on");
+    // Given up, all is as before.
+    lab.reeve(&["domain", "blockjob", "web", "vda", "--abort", "--async"])?.ok();
+    assert!(deleting.join().expect("the thread lives")?.fails(1).contains("cancelled"));
+    assert_eq!(names(&lab)?, "one");
+    delete(&lab, "one", &[])?.ok();
+    // Ended by force, it is not in the way.
+    let deleting = slow_merge(&lab)?;
+    lab.reeve(&["domain", "destroy", "web"])?.ok();
+    deleting.join().expect("the thread lives")?.fails(6);
+    delete(&lab, "one", &[])?.ok();
+    // A guest that shuts down ends its machine, and the merge is done without it.
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let deleting = slow_merge(&lab)?;
+    lab.reeve(&["domain", "shutdown", "web"])?.ok();
+    deleting.join().expect("the thread lives")?.ok();
+    wait::until("the guest has shut down", PATIENCE, || lab.state().is_ok_and(|state| state == "shut-off"))?;
+    assert_eq!((names(&lab)?.as_str(), image(&lab)?.as_str()), ("", "a.qcow2"));
+    assert_eq!(images(&lab)?, ["a.qcow2".to_owned()].into());
+    Ok(())
+}
