@@ -391,8 +391,11 @@ fn a_domain_is_looked_at_steered_and_ended_while_its_images_are_merged() -> Outc
     lab.reeve(&["domain", "start", "web"])?.ok();
     let deleting = slow_merge(&lab)?;
     lab.reeve(&["domain", "shutdown", "web"])?.ok();
-    deleting.join().expect("the thread lives")?.ok();
     wait::until("the guest has shut down", PATIENCE, || lab.state().is_ok_and(|state| state == "shut-off"))?;
+    // Unless it ended just when a job was about to begin.
+    if deleting.join().expect("the thread lives")?.code != 0 {
+        delete(&lab, "one", &[])?.ok();
+    }
     assert_eq!((names(&lab)?.as_str(), image(&lab)?.as_str()), ("", "a.qcow2"));
     assert_eq!(images(&lab)?, ["a.qcow2".to_owned()].into());
     Ok(())
