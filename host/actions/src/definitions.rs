@@ -4,6 +4,7 @@
 //! so it runs to its end even when the client that asked for it hangs up. A daemon that dies in between has done it: the next
 //! one loads what is on disk.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reeve_domain::{DomainError, Domains, Turn};
@@ -15,26 +16,40 @@ use uuid::Uuid;
 use crate::document;
 use crate::error::explain;
 
+/// A definition that this version can't read.
+#[derive(Debug, Clone)]
+pub(crate) struct Unread {
+    /// What is on disk.
+    pub row: DomainRow,
+    /// Why it can't.
+    pub reason: String,
+}
+
 /// All definitions of the host. Its methods block for the time of an `fsync`.
 pub(crate) struct Definitions {
     domains: Domains,
     store: Store,
     /// Makes a check and the change it allows one.
     changing: Mutex<()>,
+    /// Those that are on disk alone.
+    unread: Mutex<BTreeMap<Uuid, Unread>>,
 }
 
 impl Definitions {
     pub fn new(domains: Domains, store: Store) -> Self {
-        Self { domains, store, changing: Mutex::default() }
+        Self { domains, store, changing: Mutex::default(), unread: Mutex::default() }
     }
 
     /// Adds or replaces a definition; `expected` is the digest of the document it replaces, none whatever there is.
     pub fn keep(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         let _changing = self.lock();
         self.domains.check_identity(&config).map_err(explain)?;
+        self.check_unread(&config)?;
+        let unread = self.unread_of(config.uuid);
         let old = self.domains.definition(config.uuid).ok().flatten();
+        let old = old.map(|old| document::format(&old)).or_else(|| Some(unread.as_ref()?.row.xml.clone()));
         if let Some(expected) = expected
-            && old.map(|old| document::digest(&document::format(&old))).as_deref() != Some(expected)
+            && old.map(|old| document::digest(&old)).as_deref() != Some(expected)
         {
             let message =
                 format!("the definition of domain '{}' was changed by somebody else meanwhile", config.name);
@@ -43,9 +58,57 @@ impl Definitions {
             );
         }
         let autostart = self.domains.snapshot(config.uuid).is_ok_and(|found| found.summary.autostart);
-        let xml = document::format(&config);
-        self.store.put_domain(&DomainRow { uuid: config.uuid, name: config.name.clone(), xml, autostart })?;
-        self.domains.define(actor, config).map_err(explain)
+        let autostart = autostart || unread.is_some_and(|unread| unread.row.autostart);
+        let (uuid, xml) = (config.uuid, document::format(&config));
+        self.store.put_domain(&DomainRow { uuid, name: config.name.clone(), xml, autostart })?;
+        lock(&self.unread).remove(&uuid);
+        self.domains.define(actor, config).map_err(explain)?;
+        if autostart {
+            self.domains.set_autostart(actor, uuid, true).map_err(explain)?;
+        }
+        Ok(())
+    }
+
+    /// Notes one that could not be loaded.
+    pub fn note_unread(&self, row: DomainRow, reason: String) {
+        lock(&self.unread).insert(row.uuid, Unread { row, reason });
+    }
+
+    /// All that could not be loaded.
+    pub fn unread(&self) -> Vec<Unread> {
+        lock(&self.unread).values().cloned().collect()
+    }
+
+    /// The one with this name or UUID that could not be loaded.
+    pub fn find_unread(&self, key: &str) -> Option<Unread> {
+        let uuid = Uuid::try_parse(key).ok();
+        let is_it = |unread: &&Unread| unread.row.name == key || Some(unread.row.uuid) == uuid;
+        lock(&self.unread).values().find(is_it).cloned()
+    }
+
+    fn unread_of(&self, uuid: Uuid) -> Option<Unread> {
+        lock(&self.unread).get(&uuid).cloned()
+    }
+
+    /// Neither name nor UUID are of another one that could not be loaded.
+    fn check_unread(&self, config: &DomainConfig) -> Result<(), Error> {
+        for Unread { row: DomainRow { uuid, name, .. }, .. } in self.unread() {
+            let taken = match (name == config.name, uuid == config.uuid) {
+                (true, false) => DomainError::NameTaken { name, uuid },
+                (false, true) => DomainError::UuidTaken { uuid, name },
+                _ => continue,
+            };
+            return Err(explain(taken));
+        }
+        Ok(())
+    }
+
+    /// Removes one that could not be loaded.
+    pub fn remove_unread(&self, uuid: Uuid) -> Result<(), Error> {
+        let _changing = self.lock();
+        self.store.remove_domain(uuid)?;
+        lock(&self.unread).remove(&uuid);
+        Ok(())
     }
 
     /// Keeps the definition of a domain under the name that `config` has.
@@ -53,6 +116,7 @@ impl Definitions {
         let _changing = self.lock();
         let missing = || explain(DomainError::NotFound(turn.name().to_owned()));
         let row = self.store.domain(turn.uuid())?.ok_or_else(missing)?;
+        self.check_unread(&config)?;
         let xml = document::format(&config);
         self.store.put_domain(&DomainRow { name: config.name.clone(), xml, ..row.clone() })?;
         let renamed = self.domains.rename(turn, config).map_err(explain);
@@ -84,6 +148,10 @@ impl Definitions {
     }
 
     fn lock(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.changing)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,6 +18,7 @@ mod disk;
 mod dump;
 mod identity;
 mod interface;
+mod made_file;
 mod media;
 mod migrate;
 mod post_copy;
@@ -49,6 +50,7 @@ use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use uuid::Uuid;
 
 use crate::Actions;
+use crate::definitions::Unread;
 use crate::error::explain;
 use crate::policy_port::{GuardRequest, GuardVerdict, MigrationGuard};
 
@@ -95,15 +97,32 @@ pub(crate) struct Question<'a> {
     pub forced: bool,
 }
 
+/// Why nothing can be done with a definition that is on disk alone.
+fn cant_be_read(unread: &Unread) -> Error {
+    let name = &unread.row.name;
+    let message = format!("the definition of domain '{name}' can't be read: {}", unread.reason);
+    Error::new(ErrorCode::WrongState, message).with_hint(format!(
+        "'reeve domain edit {name}' shows it as it is and takes a mended one, 'reeve domain undefine {name}' removes it"
+    ))
+}
+
 impl Actions {
+    /// A definition with this name or UUID that could not be loaded, if `actor` may use `verb` on it.
+    pub(crate) fn unread(&self, actor: &Actor, verb: Verb, key: &str) -> Result<Option<Unread>, Error> {
+        let Some(unread) = self.definitions.find_unread(key) else { return Ok(None) };
+        self.authorize(actor, verb, &unread.row.name)?;
+        Ok(Some(unread))
+    }
+
     /// The domain with this name, UUID or id, if `actor` may use `verb` on it.
     pub(crate) fn subject(&self, actor: &Actor, verb: Verb, key: &str) -> Result<Subject, Error> {
         let found = self.domains.lookup(key).and_then(|uuid| self.domains.snapshot(uuid));
         let summary = match found {
             Ok(snapshot) => snapshot.summary,
             Err(error) => {
-                self.authorize(actor, verb, key)?;
-                return Err(explain(error));
+                let unread = self.definitions.find_unread(key);
+                self.authorize(actor, verb, unread.as_ref().map_or(key, |unread| &unread.row.name))?;
+                return Err(unread.map_or_else(|| explain(error), |unread| cant_be_read(&unread)));
             }
         };
         self.authorize(actor, verb, &summary.name)?;

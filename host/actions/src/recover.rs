@@ -44,7 +44,8 @@ impl Actions {
             match self.load(&row) {
                 Ok(()) => recovery.definitions += 1,
                 Err(error) => {
-                    recovery.unreadable.push(format!("domain '{}' was not loaded: {error}", row.name))
+                    recovery.unreadable.push(format!("domain '{}' was not loaded: {error}", row.name));
+                    self.definitions.note_unread(row, error.to_string());
                 }
             }
         }
@@ -67,6 +68,9 @@ impl Actions {
                     tracing::error!(operation = row.id, kind = row.kind, %error, "an interrupted operation could not be settled");
                 }
             }
+        }
+        for sentence in &recovery.unreadable {
+            tracing::warn!("{sentence}; it stays on disk as it is");
         }
         tracing::info!(?recovery, "recovered");
         Ok(recovery)

@@ -455,6 +455,7 @@ pub(crate) mod samples {
             autostart: true,
             driver: "kvm".into(),
             managed_save: false,
+            unreadable: None,
         }
     }
 
@@ -470,6 +471,7 @@ pub(crate) mod samples {
             autostart: false,
             driver: "kvm".into(),
             managed_save: false,
+            unreadable: None,
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum Request {
     DetachDevice,
     /// Change a device.
     UpdateDevice,
+    /// Give a job on images another speed, or end it.
+    SteerJob,
     /// Move it to another host.
     Migrate,
     /// Change a setting of the definition, e.g. autostart.
@@ -50,7 +52,7 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
@@ -68,6 +70,7 @@ impl Request {
         Self::AttachDevice,
         Self::DetachDevice,
         Self::UpdateDevice,
+        Self::SteerJob,
         Self::Migrate,
         Self::Configure,
     ];
@@ -92,6 +95,7 @@ impl Request {
             Self::AttachDevice => "given a device",
             Self::DetachDevice => "relieved of a device",
             Self::UpdateDevice => "given a changed device",
+            Self::SteerJob => "told what becomes of a job on its images",
             Self::Migrate => "migrated",
             Self::Configure => "configured",
         }
@@ -107,7 +111,24 @@ impl Request {
                 | Self::AttachDevice
                 | Self::DetachDevice
                 | Self::UpdateDevice
+                | Self::SteerJob
                 | Self::Configure
+        )
+    }
+
+    /// True when it leaves images and definition alone, so that a job on images may go on meanwhile.
+    fn goes_beside_jobs(self) -> bool {
+        matches!(
+            self,
+            Self::Shutdown
+                | Self::Reboot
+                | Self::Reset
+                | Self::Suspend
+                | Self::Resume
+                | Self::Wake
+                | Self::SetMemory
+                | Self::Tune
+                | Self::SteerJob
         )
     }
 
@@ -193,6 +214,16 @@ impl Admission {
         None
     }
 
+    /// Lets the first of those that wait run which may go beside a job on images, and the one that runs come after it. The ticket that runs now,
+    /// if there is one.
+    pub fn lend(&mut self, ticket: Ticket) -> Option<Ticket> {
+        let lender = self.running.filter(|(running, _)| *running == ticket)?;
+        let at = self.waiting.iter().position(|(_, waiting)| waiting.goes_beside_jobs())?;
+        self.running = self.waiting.remove(at);
+        self.waiting.push_front(lender);
+        self.running.map(|(next, _)| next)
+    }
+
     /// Whether such a request waits.
     pub fn waits(&self, request: Request) -> bool {
         self.waiting.iter().any(|(_, waiting)| *waiting == request)
@@ -260,6 +291,23 @@ mod tests {
         }
         assert_eq!(admission.offer(Request::SetMemory), Err(Refused::Full));
         waits(&mut admission, Request::Destroy);
+    }
+
+    #[test]
+    fn a_job_lets_others_go_first_and_comes_after_them() {
+        let mut admission = Admission::default();
+        let merge = runs(&mut admission, Request::Configure);
+        assert_eq!(admission.lend(merge), None, "nobody waits");
+        let (attach, _) = waits(&mut admission, Request::AttachDevice);
+        assert_eq!(admission.lend(merge), None, "a disk, perhaps");
+        let (shutdown, _) = waits(&mut admission, Request::Shutdown);
+        assert_eq!(admission.lend(attach), None, "it does not run");
+        assert_eq!(admission.lend(merge), Some(shutdown));
+        let (destroy, dropped) = waits(&mut admission, Request::Destroy);
+        assert_eq!(dropped, [attach], "what is lent comes back");
+        assert_eq!(admission.leave(shutdown), Some(destroy));
+        assert_eq!(admission.leave(destroy), Some(merge));
+        assert_eq!(admission.leave(merge), None);
     }
 
     #[test]

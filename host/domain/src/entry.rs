@@ -97,6 +97,7 @@ impl Entry {
             driver: inner.config().map_or_else(String::new, |config| config.domain_type.as_str().to_owned()),
             // Where saves are kept is not known here.
             managed_save: false,
+            unreadable: None,
         }
     }
 
@@ -110,6 +111,20 @@ impl Entry {
             state: inner.phase.state(),
             reason: inner.phase.reason(),
         });
+    }
+
+    /// Lets somebody go first who may go beside a job on images; what to wait for then until the ticket's turn is back.
+    pub fn lend(&self, ticket: Ticket) -> Option<oneshot::Receiver<()>> {
+        let mut inner = self.lock();
+        let next = inner.admission.lend(ticket)?;
+        let (told, waits) = oneshot::channel();
+        inner.waiting.insert(ticket, told);
+        let gone = inner.waiting.remove(&next).is_none_or(|waiting| waiting.send(()).is_err());
+        drop(inner);
+        if gone {
+            self.leave(next);
+        }
+        Some(waits)
     }
 
     /// Lets go of a ticket and wakes who is next. A next that stopped waiting is passed over.

@@ -153,6 +153,7 @@ impl Phase {
                 | R::AttachDevice
                 | R::DetachDevice
                 | R::UpdateDevice
+                | R::SteerJob
                 | R::Migrate,
             ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
@@ -161,9 +162,10 @@ impl Phase {
             (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune | R::Dump) => Ok(()),
             (Self::PmSuspended, _) => Err("is suspended by its guest; wake it first"),
             (_, R::Resume) => Err("is not paused"),
-            (Self::InShutdown, R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake | R::Dump) => {
-                Ok(())
-            }
+            (
+                Self::InShutdown,
+                R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake | R::Dump | R::SteerJob,
+            ) => Ok(()),
             (Self::InShutdown, _) => Err("is shutting down"),
             _ => Ok(()),
         }

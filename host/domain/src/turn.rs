@@ -85,6 +85,15 @@ impl Turn {
         self.entry.lock().admission.waits(Request::Destroy)
     }
 
+    /// Lets those go first who wait and may go beside a job on images: they neither change these nor the definition. Only for who changes
+    /// nothing meanwhile.
+    pub async fn lend(&self) {
+        while let Some(back) = self.entry.lend(self.ticket) {
+            // It is told in any case: a turn that is lent comes back when the other one ends, however that is.
+            let _ = back.await;
+        }
+    }
+
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
         self.bring_up(options, Origin::Kernel).await
@@ -329,12 +338,13 @@ impl Turn {
         work: BlockJobWork,
         bandwidth: Bytes,
     ) -> Result<(), DomainError> {
-        self.ask(Request::UpdateDevice, Ask::StartBlockJob(target.to_owned(), work, bandwidth)).await
+        // Also while the guest shuts down, which one that goes on with a merge may have let it be asked for.
+        self.ask(Request::SteerJob, Ask::StartBlockJob(target.to_owned(), work, bandwidth)).await
     }
 
     /// Does something about the job of the disk with a target.
     pub async fn demand_block_job(&self, target: &str, demand: BlockJobDemand) -> Result<(), DomainError> {
-        self.ask(Request::UpdateDevice, Ask::BlockJob(target.to_owned(), demand)).await
+        self.ask(Request::SteerJob, Ask::BlockJob(target.to_owned(), demand)).await
     }
 
     async fn ask(&self, request: Request, ask: Ask) -> Result<(), DomainError> {

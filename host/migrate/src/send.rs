@@ -130,6 +130,8 @@ pub fn send<S: Read + Write>(
             Err(error) => Sent::Unconfirmed(error),
         }),
         Err(error) => {
+            // Who ended it is said, not what came of that.
+            let error = controls.aborted().map_or(error, MigrateError::Aborted);
             sender.guest.keep();
             link.abort(&error);
             Err(error)
@@ -464,7 +466,7 @@ impl<S: Read + Write, G: SourceGuest> Sender<'_, S, G> {
         limited: bool,
         sent: &mut RoundSent,
     ) -> Result<(), MigrateError> {
-        if limited && let Some(reason) = self.controls.aborted() {
+        if let Some(reason) = self.controls.aborted() {
             return Err(MigrateError::Aborted(reason));
         }
         let before = self.link.sent;

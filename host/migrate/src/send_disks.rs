@@ -91,7 +91,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             for range in ranges {
                 let mut at = range.start;
                 while at < range.end {
-                    if limited && let Some(reason) = self.controls.aborted() {
+                    if let Some(reason) = self.controls.aborted() {
                         return Err(MigrateError::Aborted(reason));
                     }
                     let before = self.link.sent;

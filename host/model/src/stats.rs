@@ -29,6 +29,9 @@ pub struct DomainSummary {
     /// True when its next start goes on from a managed save.
     #[serde(default)]
     pub managed_save: bool,
+    /// Why its definition could not be loaded; it is kept as it is on disk until it is defined anew or undefined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// Everything `domain info` shows.

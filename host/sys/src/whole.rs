@@ -94,6 +94,16 @@ impl Drop for Whole {
     }
 }
 
+/// Gives a file another name in its directory, where nothing may be yet. A process that is killed in between leaves the one name, the other
+/// or both.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // NFS knows no such renaming, and links, which never replace either.
+        Err(Errno::INVAL) => std::fs::hard_link(from, to).and_then(|()| std::fs::remove_file(from)),
+        renamed => Ok(renamed?),
+    }
+}
+
 /// A hidden name of this process.
 fn beside(name: &OsStr, end: &str) -> OsString {
     let mut hidden = OsString::from(".");
@@ -129,6 +139,19 @@ mod tests {
         Whole::begin(&path).unwrap().finish(true).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"");
         assert_eq!(names(), 1);
+    }
+
+    #[test]
+    fn what_has_a_name_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("one"), directory.path().join("other"));
+        std::fs::write(&one, "one").unwrap();
+        std::fs::write(&other, "other").unwrap();
+        assert_eq!(rename_new(&one, &other).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&other).unwrap(), b"other");
+        std::fs::remove_file(&other).unwrap();
+        rename_new(&one, &other).unwrap();
+        assert!(!one.exists() && std::fs::read(&other).unwrap() == b"one");
     }
 
     #[test]

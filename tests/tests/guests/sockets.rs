@@ -1,13 +1,18 @@
 //! Sockets between programs of the host and of the guest (`<vsock>`).
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use reeve_tests::wait;
 
 use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
 
 const CONSOLE: &str = "<console type='pty'><target type='virtio' port='0'/></console>";
+/// Connections of a guest at a time.
+const MOST: usize = 128;
 const VSOCK: &str = "<vsock model='virtio'><cid auto='no' address='7'/></vsock>";
 
 /// Where the live document says that programs of the host connect.
@@ -74,6 +79,60 @@ fn programs_talk_both_ways_whatever_becomes_of_the_daemon() -> Outcome {
     lab.reeve(&["domain", "destroy", "web"])?.ok();
     assert!(!path.exists(), "the socket is left");
     Ok(())
+}
+
+#[test]
+fn what_nobody_answers_ends_and_one_too_many_is_refused() -> Outcome {
+    let lab = Lab::with_guest(&format!("{CONSOLE}{VSOCK}"))?;
+    let path = path(&lab)?;
+    lab.console("vsock listen 1024", "ok port=1024")?;
+    lab.console("vsock deaf on", "ok deaf=true")?;
+    let ask = || -> anyhow::Result<UnixStream> {
+        let mut stream = UnixStream::connect(&path)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        // It may be refused before this is said.
+        let _ = stream.write_all(b"CONNECT 1024\nearly words\n");
+        Ok(stream)
+    };
+    // What was said before the guest accepts reaches it when it does.
+    let mut early = ask()?;
+    lab.console("vsock deaf off", "ok deaf=false")?;
+    let answer = line(&mut early)?;
+    assert!(answer.starts_with("OK "), "{answer}");
+    assert_eq!(line(&mut early)?, "early words");
+    drop(early);
+    wait::until("the guest has no connection", PATIENCE, || {
+        lab.console("vsock info", "echoed=").is_ok_and(|said| said.contains("open=0"))
+    })?;
+    lab.console("vsock deaf on", "ok deaf=true")?;
+    let asking = (0..MOST).map(|_| ask()).collect::<anyhow::Result<Vec<_>>>()?;
+    // Those that came before it are still there.
+    is_refused(&mut ask()?).context("one too many")?;
+    for mut stream in &asking {
+        stream.set_nonblocking(true)?;
+        let waits = stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        assert!(waits, "it is refused although there was room");
+        stream.set_nonblocking(false)?;
+    }
+    for mut stream in asking {
+        stream.set_read_timeout(Some(3 * PATIENCE))?;
+        is_refused(&mut stream).context("nobody answers")?;
+    }
+    lab.console("vsock deaf off", "ok deaf=false")?;
+    let (mut stream, answer) = connect(&path, 1024)?;
+    assert!(answer.starts_with("OK "), "{answer}");
+    stream.write_all(b"there is room again\n")?;
+    assert_eq!(line(&mut stream)?, "there is room again");
+    Ok(())
+}
+
+/// Waits for the end of a connection without an answer.
+fn is_refused(stream: &mut UnixStream) -> Outcome {
+    match stream.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
+        other => anyhow::bail!("it is not refused: {other:?}"),
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Networks that are slow, break off or damage what they carry: the guest is on one host, whole, whatever happens when.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use reeve_tests::wait;
+use reeve_tests::{Run, wait};
 
-use crate::pair::{Pair, state};
+use crate::pair::{Pair, is_active, state};
 use crate::relay::{Fault, Relay};
 use crate::{Outcome, PATIENCE};
 
@@ -75,6 +76,26 @@ fn a_network_that_breaks_off_leaves_one_guest() -> Outcome {
     }
     println!("{moved} of {} moved", places.len());
     Ok(())
+}
+
+#[test]
+fn an_operator_ends_a_migration_at_once_although_the_network_is_silent() -> Outcome {
+    let pair = Pair::over_tls(64)?;
+    let (relay, uri) = between(&pair, Fault::Stall(1 << 20))?;
+    let root = pair.source.root().to_owned();
+    let moving = std::thread::spawn(move || {
+        Run::reeve(&root, &["domain", "migrate", "guest", &uri, "--live"], "", &[])
+    });
+    wait::until("nothing goes over any more", PATIENCE, || {
+        relay.has_failed() && is_active(&pair.source).unwrap_or(false)
+    })?;
+    let begun = Instant::now();
+    pair.source.reeve(&["domain", "domjobabort", "guest"])?.ok();
+    let run = moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))??;
+    assert!(run.fails(1).contains("an operator ended it"));
+    // The other host's silence would be taken for 30 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    pair.is_intact(&pair.source)
 }
 
 #[test]

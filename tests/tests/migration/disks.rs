@@ -389,6 +389,35 @@ fn the_disk_arrives_although_the_daemon_at_the_destination_is_killed_and_goes_wh
 }
 
 #[test]
+fn what_an_operator_put_in_the_place_of_a_disk_stays_when_the_guest_does_not_come() -> Outcome {
+    // A place for the disk, made beforehand.
+    let mut lab = raw_lab()?;
+    let there = lab.there("disk");
+    lab.create(&there, "raw", "64M", &[])?;
+    lab.slowly(|pair| pair.target.kill_worker("guest"))?.fails(1);
+    wait_for(&lab.pair.target, "absent")?;
+    assert_eq!(std::fs::metadata(&there)?.len(), 64 * MIB);
+    // Another file in its place, while no daemon is there to see it.
+    std::fs::remove_file(&there)?;
+    let moved = lab.there("moved");
+    lab.slowly(|pair| {
+        let worker = pair.target.worker("guest")?;
+        pair.target.kill()?;
+        kill_process(worker, Signal::KILL)?;
+        std::fs::rename(&there, &moved)?;
+        std::fs::write(&there, b"somebody's")?;
+        pair.target.launch()
+    })?
+    .fails(1);
+    wait_for(&lab.pair.target, "absent")?;
+    let left = "was not made for the disk that did not come is left";
+    wait::until("the daemon says what it leaves", PATIENCE, || lab.pair.target.log().contains(left))?;
+    assert_eq!(std::fs::read(&there)?, b"somebody's");
+    assert_eq!(std::fs::read_dir(lab.there(""))?.count(), 2, "the file, and what was moved");
+    Ok(())
+}
+
+#[test]
 fn in_post_copy_disks_come_before_the_guest_goes_on() -> Outcome {
     let lab = raw_lab()?;
     println!("{}", lab.migrate(&["--copy-storage-all", "--postcopy", "--postcopy-after-precopy"])?.ok());

@@ -18,6 +18,8 @@ pub enum Fault {
     CutNewest(u64),
     /// A bit of this byte is another one.
     Flip(u64),
+    /// From this byte on nothing goes over, and no connection ends.
+    Stall(u64),
 }
 
 pub struct Relay {
@@ -105,6 +107,13 @@ impl State {
                 let before = self.carried.fetch_add(length as u64, Ordering::SeqCst);
                 let here = |at: u64| (before..before + length as u64).contains(&at);
                 match self.fault {
+                    Fault::Stall(at) if before + length as u64 > at => {
+                        self.done.store(true, Ordering::SeqCst);
+                        while !self.ended.load(Ordering::SeqCst) {
+                            std::thread::park_timeout(Duration::from_millis(50));
+                        }
+                        return;
+                    }
                     Fault::Cut(at) if here(at) => {
                         bytes = &mut bytes[..(at - before) as usize];
                         let _ = to.write_all(bytes);

@@ -333,3 +333,90 @@ fn a_daemon_that_is_killed_while_a_domain_goes_back_leaves_it_on_one_side() -> O
     }
     Ok(())
 }
+
+/// A domain of which a snapshot is being deleted, by a merge that goes on for hours unless somebody does something about it.
+fn slow_merge(lab: &Lab) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<Run>>> {
+    for round in 0..20 {
+        snapshot(lab, "one", &["--disk-only"])?.ok();
+        lab.told(&format!("disk write 0 0 16384 {}", round + 1))?;
+        let deleting = begin(lab, &["domain", "snapshot-delete", "web", "one"]);
+        while !deleting.is_finished() {
+            let slower = lab.reeve(&["domain", "blockjob", "web", "vda", "512", "--bytes"])?;
+            let job = lab.reeve(&["domain", "blockjob", "web", "vda", "--raw"])?;
+            let number = |name: &str| -> u64 {
+                let lines = job.stdout.lines();
+                let found = lines.filter_map(|line| line.trim().strip_prefix(name)).next();
+                found.and_then(|number| number.parse().ok()).unwrap_or(0)
+            };
+            // It is told between two steps, of which one is done at once.
+            let is_long = number("end=") >= number("cur=") + (1 << 20);
+            match slower.code == 0 && job.stdout.contains("state=running") {
+                true if is_long => return Ok(deleting),
+                true => drop(lab.reeve(&["domain", "blockjob", "web", "vda", "0"])?),
+                false => {}
+            }
+        }
+        deleting.join().expect("the thread lives")?.ok();
+    }
+    anyhow::bail!("each merge was done before it could be made slow")
+}
+
+#[test]
+fn a_domain_is_looked_at_steered_and_ended_while_its_images_are_merged() -> Outcome {
+    let lab = lab()?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let deleting = slow_merge(&lab)?;
+    for words in
+        [&["domstats", "web"][..], &["snapshot-list", "web"], &["domblklist", "web"], &["dumpxml", "web"]]
+    {
+        lab.reeve(&[&["domain"], words].concat())?.ok();
+    }
+    assert_eq!(lab.state()?, "running");
+    lab.reeve(&["domain", "suspend", "web"])?.ok();
+    lab.reeve(&["domain", "resume", "web"])?.ok();
+    if deleting.is_finished() {
+        anyhow::bail!("the merge does not go on: {:?}", deleting.join());
+    }
+    // Given up, all is as before.
+    lab.reeve(&["domain", "blockjob", "web", "vda", "--abort", "--async"])?.ok();
+    assert!(deleting.join().expect("the thread lives")?.fails(1).contains("cancelled"));
+    assert_eq!(names(&lab)?, "one");
+    delete(&lab, "one", &[])?.ok();
+    // Ended by force, it is not in the way.
+    let deleting = slow_merge(&lab)?;
+    lab.reeve(&["domain", "destroy", "web"])?.ok();
+    deleting.join().expect("the thread lives")?.fails(6);
+    delete(&lab, "one", &[])?.ok();
+    // A guest that shuts down ends its machine, and the merge is done without it.
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let deleting = slow_merge(&lab)?;
+    lab.reeve(&["domain", "shutdown", "web"])?.ok();
+    wait::until("the guest has shut down", PATIENCE, || lab.state().is_ok_and(|state| state == "shut-off"))?;
+    // Unless it ended just when a job was about to begin.
+    if deleting.join().expect("the thread lives")?.code != 0 {
+        delete(&lab, "one", &[])?.ok();
+    }
+    assert_eq!((names(&lab)?.as_str(), image(&lab)?.as_str()), ("", "a.qcow2"));
+    assert_eq!(images(&lab)?, ["a.qcow2".to_owned()].into());
+    Ok(())
+}
+
+#[test]
+fn a_guest_that_was_saved_to_a_file_is_restored_only_with_the_images_that_it_had() -> Outcome {
+    let (lab, _, now) = chain(&["one"])?;
+    let file = lab.file("saved");
+    lab.reeve(&["domain", "save", "web", &file])?.ok();
+    delete(&lab, "one", &[])?.ok();
+    let said = lab.reeve(&["domain", "restore", &file])?.fails(3);
+    assert!(said.contains("a.one', which is not there any more"), "{said}");
+    assert_eq!(lab.state()?, "shut-off");
+    // Nothing has been written to the images that they went into.
+    let document = lab.reeve(&["domain", "save-image-dumpxml", &file])?.ok();
+    let there = ["a", "b"].iter().fold(document, |document, name| {
+        document.replace(&format!("/{name}.one'"), &format!("/{name}.qcow2'"))
+    });
+    let xml = lab.file("there.xml");
+    std::fs::write(&xml, there)?;
+    lab.reeve(&["domain", "restore", &file, "--xml", &xml])?.ok();
+    now.is_back(&lab)
+}

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::arrive_disks::MakeDisks;
 use super::arrive_stream::check_source;
+use super::made_file::MadeFile;
 use super::post_copy::Late;
 use super::{Question, Subject, define};
 use crate::Actions;
@@ -90,7 +91,7 @@ impl Actions {
             disks: request.disks,
             places: Vec::new(),
             made: 0,
-            is_own: true,
+            files: Vec::new(),
             turn: Some(turn),
             stream: None,
         };
@@ -182,12 +183,12 @@ pub(crate) struct Arrive {
     /// Files that are made for them.
     #[serde(default)]
     pub(super) places: Vec<PathBuf>,
-    /// How many are.
+    /// How many are, and have their name.
     #[serde(default)]
     pub(super) made: usize,
-    /// The daemon that began is the one that goes on: what failed in it left nothing.
-    #[serde(skip)]
-    pub(super) is_own: bool,
+    /// Which files they are: those that are made, with or without their name.
+    #[serde(default)]
+    pub(super) files: Vec<MadeFile>,
     #[serde(skip)]
     pub(super) turn: Option<Turn>,
     #[serde(skip)]

@@ -10,11 +10,11 @@ use reeve_model::domain::DomainConfig;
 use reeve_model::migration::CopiedDisk;
 
 use super::arrive::Arrive;
-use super::copied_disks;
+use super::{copied_disks, made_file};
 use crate::Actions;
 use crate::journal::Step;
 
-/// A file is made for each disk that has none, one at a time.
+/// A file is made for each disk that has none, one at a time; before it has the disk's name it is noted which file it is.
 pub(super) struct MakeDisks;
 
 #[async_trait]
@@ -26,8 +26,14 @@ impl Step<Arrive> for MakeDisks {
     async fn run(&self, _actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
         let Some(place) = arrive.places.get(arrive.made).cloned() else { return Ok(()) };
         let (config, disks) = (arrive.config.clone(), arrive.disks.clone());
-        crate::blocking(move || copied_disks::make(&config, &disks, &place)).await?;
-        arrive.made += 1;
+        let unfinished = made_file::unfinished(&place, arrive.migration, arrive.made);
+        if arrive.files.len() == arrive.made {
+            let made = move || copied_disks::make(&config, &disks, &place, &unfinished);
+            arrive.files.push(crate::blocking(made).await?);
+        } else {
+            crate::blocking(move || copied_disks::keep(&config, &disks, &place, &unfinished)).await?;
+            arrive.made += 1;
+        }
         Ok(())
     }
 
@@ -41,10 +47,15 @@ impl Step<Arrive> for MakeDisks {
             // What the guest wrote here is nowhere else.
             return Ok(());
         }
-        let begun = if arrive.is_own { arrive.made } else { arrive.made + 1 };
-        let made: Vec<PathBuf> = arrive.places.iter().take(begun).cloned().collect();
+        let (places, files, migration) = (arrive.places.clone(), arrive.files.clone(), arrive.migration);
         crate::blocking(move || {
-            made.iter().for_each(|path| copied_disks::remove(path));
+            // The last one may have been made, and not noted: no one but this migration has that name.
+            for (number, place) in places.iter().enumerate().take(files.len() + 1) {
+                made_file::remove_unfinished(&made_file::unfinished(place, migration, number));
+                if let Some(file) = files.get(number) {
+                    file.remove(place);
+                }
+            }
             Ok(())
         })
         .await

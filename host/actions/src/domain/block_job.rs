@@ -43,7 +43,7 @@ impl Actions {
         start: StartBlockJob,
     ) -> Result<BlockJob, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
-        let (turn, disk) = self.disk_turn(actor, &subject, name).await?;
+        let (turn, disk) = self.disk_turn(actor, &subject, name, Request::UpdateDevice).await?;
         if let Some((pool, _)) = self.volume_behind(&disk) {
             self.pool(actor, Verb::VolumeChange, &pool.to_string())?;
         }
@@ -81,7 +81,7 @@ impl Actions {
         name: &str,
     ) -> Result<BlockJob, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
-        let (turn, disk) = self.disk_turn(actor, &subject, name).await?;
+        let (turn, disk) = self.disk_turn(actor, &subject, name, Request::UpdateDevice).await?;
         let job = self.job_of(&subject, &disk.target).await?;
         if !matches!(job.kind, BlockJobKind::Copy | BlockJobKind::ActiveCommit) {
             let message = format!(
@@ -120,7 +120,7 @@ impl Actions {
         demand: BlockJobDemand,
     ) -> Result<BlockJob, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
-        let (turn, disk) = self.disk_turn(actor, &subject, name).await?;
+        let (turn, disk) = self.disk_turn(actor, &subject, name, Request::SteerJob).await?;
         if !self.job_of(&subject, &disk.target).await?.state.is_active() {
             return Err(no_job(&subject, &disk.target));
         }
@@ -134,9 +134,10 @@ impl Actions {
         actor: &Actor,
         subject: &Subject,
         name: &str,
+        request: Request,
     ) -> Result<(Turn, Disk), Error> {
-        self.permits(subject, Request::UpdateDevice)?;
-        let turn = self.turn(actor, subject.uuid, Request::UpdateDevice).await?;
+        self.permits(subject, request)?;
+        let turn = self.turn(actor, subject.uuid, request).await?;
         let disk = self.running_disk(subject, name)?;
         Ok((turn, disk))
     }

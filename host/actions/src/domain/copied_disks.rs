@@ -3,13 +3,13 @@
 //! ```text
 //!   source        choose ── CopiedDisk{target, size, backing} ──> PrepareMigration
 //!   destination   check: every place is free, or has the same size and nobody has it
-//!                 make: a file a disk, noted before it is made; removed when the guest never ran here
+//!                 make: a file a disk (`made_file.rs`); removed when the guest never ran here
 //! ```
 //! The content goes over the guest's own stream (`reeve_migrate`), and is written by the worker that has the files locked.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use reeve_image::{
@@ -20,15 +20,16 @@ use reeve_model::domain::{Disk, DiskSource, DomainConfig};
 use reeve_model::migration::{CopiedBacking, CopiedDisk, CopyStorage, Migrate};
 use reeve_model::{Error, ErrorCode};
 use reeve_sys::open::{self, ImageAccess, Sharing};
+use reeve_sys::whole;
+
+use super::made_file::MadeFile;
 
 /// For reading, whoever writes it.
 const LOOK: ImageAccess =
     ImageAccess { readonly: true, direct: false, sharing: Sharing::Later, follow: true };
 /// Nobody else has it.
-const ALONE: ImageAccess =
+pub(super) const ALONE: ImageAccess =
     ImageAccess { readonly: false, direct: false, sharing: Sharing::Exclusive, follow: true };
-/// Nobody but the owner reads the image of a disk.
-const MODE: u32 = 0o600;
 
 /// The disks of a running domain that go along, as they are now.
 pub(super) fn choose(config: &DomainConfig, request: &Migrate) -> Result<Vec<CopiedDisk>, Error> {
@@ -225,28 +226,33 @@ impl<'a> Coming<'a> {
         Ok(())
     }
 
-    /// Makes its file, which nobody else made meanwhile.
-    fn make(&self) -> Result<(), Error> {
+    /// Makes its image at a path that is not its own yet.
+    fn make(&self, unfinished: &Path) -> Result<MadeFile, Error> {
         let failed = |cause: String| self.refused(ErrorCode::Internal, &cause);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(self.path);
-        let file = file.map_err(|error| failed(error.to_string()))?;
         let mut options = CreateOptions::new(self.format, self.copied.size);
         options.qcow2.backing = self.copied.backing.as_ref().map(|backing| BackingReference {
             name: backing.name.clone(),
             format: Some(backing.format.clone()),
         });
-        let name = self.path.display().to_string();
-        let made = ImageFile::new(file, name).and_then(|file| create(file, &options));
-        made.map_err(|error| {
-            remove(self.path);
-            failed(Error::caused(ErrorCode::Internal, &error).message)
+        let file = MadeFile::begin(unfinished).map_err(|error| failed(error.to_string()))?;
+        let made = MadeFile::of(&file).map_err(|error| failed(error.to_string()))?;
+        let image = file.try_clone().map_err(|error| failed(error.to_string()))?;
+        ImageFile::new(image, self.path.display().to_string())
+            .and_then(|image| create(image, &options))
+            .map_err(|error| failed(Error::caused(ErrorCode::Internal, &error).message))?;
+        file.sync_all().map_err(|error| failed(error.to_string()))?;
+        Ok(made)
+    }
+
+    /// Gives the image that was made its name, which nobody else took meanwhile.
+    fn keep(&self, unfinished: &Path) -> Result<(), Error> {
+        whole::rename_new(unfinished, self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => self.in_the_way("somebody else put a file there meanwhile"),
+            _ => self.refused(ErrorCode::Internal, &error.to_string()),
         })?;
         // A crash of this host must not lose it once the source has given its guest up.
         let kept = File::open(self.directory()).and_then(|directory| directory.sync_all());
-        kept.map_err(|error| {
-            remove(self.path);
-            failed(error.to_string())
-        })
+        kept.map_err(|error| self.refused(ErrorCode::Internal, &error.to_string()))
     }
 }
 
@@ -265,33 +271,39 @@ pub(super) fn check(config: &DomainConfig, disks: &[CopiedDisk]) -> Result<Vec<P
     Ok(missing)
 }
 
-/// Makes the file at a path that [`check`] found missing.
-pub(super) fn make(config: &DomainConfig, disks: &[CopiedDisk], path: &Path) -> Result<(), Error> {
+/// Makes the image for a path that [`check`] found missing, beside it.
+pub(super) fn make(
+    config: &DomainConfig,
+    disks: &[CopiedDisk],
+    path: &Path,
+    unfinished: &Path,
+) -> Result<MadeFile, Error> {
+    coming_to(config, disks, path)?.make(unfinished)
+}
+
+/// Gives the image that was made its name.
+pub(super) fn keep(
+    config: &DomainConfig,
+    disks: &[CopiedDisk],
+    path: &Path,
+    unfinished: &Path,
+) -> Result<(), Error> {
+    coming_to(config, disks, path)?.keep(unfinished)
+}
+
+fn coming_to<'a>(
+    config: &'a DomainConfig,
+    disks: &'a [CopiedDisk],
+    path: &Path,
+) -> Result<Coming<'a>, Error> {
     for copied in disks {
         let coming = Coming::find(config, copied)?;
         if coming.path == path {
-            return coming.make();
+            return Ok(coming);
         }
     }
     let message = format!("no disk of domain '{}' comes to '{}' any more", config.name, path.display());
     Err(Error::new(ErrorCode::Internal, message))
-}
-
-/// Removes a file that was made, unless somebody has it: when a daemon that was killed is back, the next migration may find it there before
-/// the one before is undone.
-pub(super) fn remove(path: &Path) {
-    let removed = match open::image(path, ALONE) {
-        // Nobody takes it until it is gone.
-        Ok(_alone) => std::fs::remove_file(path).map_err(open::ImageError::from),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Ok(()) => {}
-        Err(open::ImageError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "a disk that did not come could not be removed");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -366,8 +378,14 @@ mod tests {
         assert_eq!(code("nowhere/new", &all), ErrorCode::NotFound);
         image(&at("base"), Format::Raw, 1 << 20, None);
         assert_eq!(check(&config("new"), std::slice::from_ref(&upper)).unwrap(), [at("new")]);
-        make(&config("new"), std::slice::from_ref(&upper), &at("new")).unwrap();
-        assert!(make(&config("new"), std::slice::from_ref(&upper), &at("new")).is_err(), "it is there");
+        let put = |part: &str| {
+            let (config, upper) = (config("new"), std::slice::from_ref(&upper));
+            let made = make(&config, upper, &at("new"), &at(part))?;
+            keep(&config, upper, &at("new"), &at(part)).map(|()| made)
+        };
+        let new = put("part").unwrap();
+        assert_eq!(put("part").unwrap_err().code, ErrorCode::AlreadyExists, "it is there");
+        std::fs::remove_file(at("part")).unwrap();
         assert!(check(&config("new"), std::slice::from_ref(&upper)).unwrap().is_empty());
         let made = look(&config("new").devices.disks[0], &at("new"), Format::Qcow2).unwrap();
         assert_eq!((made.size(), made.backing().unwrap().name.as_str()), (1 << 20, "base"));
@@ -386,11 +404,11 @@ mod tests {
         assert_eq!(check(&twice, &both).unwrap_err().code, ErrorCode::Invalid);
         assert_eq!(check(&domain(""), &both).unwrap_err().code, ErrorCode::Invalid);
         let taken = open::image(&at("new"), ALONE).unwrap();
-        remove(&at("new"));
+        new.remove(&at("new"));
         assert!(at("new").exists(), "another has it by now");
         drop(taken);
-        remove(&at("new"));
-        remove(&at("new"));
+        new.remove(&at("new"));
+        new.remove(&at("new"));
         assert!(!at("new").exists() && at("base").exists());
     }
 }

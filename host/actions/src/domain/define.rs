@@ -5,8 +5,9 @@ use reeve_model::domain::DomainConfig;
 use reeve_model::policy::Hook;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 
-use super::Question;
+use super::{Question, Subject};
 use crate::Actions;
+use crate::definitions::Unread;
 use crate::document::{self, DomainDocument};
 use crate::error::explain;
 
@@ -38,7 +39,10 @@ impl Actions {
         strict: bool,
         guard: EditGuard<'_>,
     ) -> Result<Defined, Error> {
-        let subject = self.subject(actor, Verb::DomainDefine, key)?;
+        let subject = match self.unread(actor, Verb::DomainDefine, key)? {
+            Some(Unread { row, .. }) => Subject { uuid: row.uuid, name: row.name },
+            None => self.subject(actor, Verb::DomainDefine, key)?,
+        };
         let document = self.read_document(xml, strict)?;
         let (name, new) = (&subject.name, &document.config);
         if new.name != *name || new.uuid != subject.uuid {

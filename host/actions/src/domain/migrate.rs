@@ -397,8 +397,9 @@ impl Step<Leave> for Move {
     async fn undo(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
         actions.migrations.set_stage(leave.migration, MigrationStage::Unknown);
         let order = MigrationOrder::Abort("the migration was undone".to_owned());
-        // One that is over is not ended twice.
+        // One that is over is not ended twice. One that waits to hear whether it gives the guest up hears that it does not.
         let _ = actions.domains.migrate(leave.uuid, order).await;
+        let _ = actions.domains.migrate(leave.uuid, MigrationOrder::Decide(false)).await;
         let begun = Instant::now();
         while let Ok(place) = actions.domains.migration_place(leave.uuid).await
             && matches!(place, MigrationPlace::Leaving | MigrationPlace::Undecided)

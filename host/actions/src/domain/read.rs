@@ -1,9 +1,10 @@
 //! Reading domains. Works at any time, also while a domain is being changed and from within a policy's hook.
 
 use reeve_model::stats::{DomainInfo, DomainSnapshot, DomainStats, DomainSummary};
-use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_model::{Actor, DomainState, Error, ErrorCode, StateReason, Verb};
 use uuid::Uuid;
 
+use crate::definitions::Unread;
 use crate::error::explain;
 use crate::{Actions, document};
 
@@ -17,9 +18,33 @@ impl Actions {
             }
             Actor::Client { .. } | Actor::Host { .. } | Actor::Daemon => {
                 self.authorize(actor, Verb::DomainRead, "")?;
+                self.add_unread(&mut rows);
             }
         }
         Ok(rows)
+    }
+
+    /// Definitions that could not be loaded are rows all the same; one whose domain still runs is a word about that.
+    fn add_unread(&self, rows: &mut Vec<DomainSummary>) {
+        for Unread { row, reason } in self.definitions.unread() {
+            if let Some(running) = rows.iter_mut().find(|running| running.uuid == row.uuid) {
+                running.unreadable = Some(reason);
+                continue;
+            }
+            rows.push(self.with_save(DomainSummary {
+                id: None,
+                uuid: row.uuid,
+                name: row.name,
+                state: DomainState::ShutOff,
+                reason: StateReason::Unknown,
+                persistent: true,
+                autostart: row.autostart,
+                driver: String::new(),
+                managed_save: false,
+                unreadable: Some(reason),
+            }));
+        }
+        rows.sort_by(|one, other| one.name.cmp(&other.name));
     }
 
     /// UUID of the domain with this name, UUID or id.
@@ -75,6 +100,11 @@ impl Actions {
 
     /// The document of a domain: of its live configuration while it is active, of its definition when `inactive` or off.
     pub fn xml(&self, actor: &Actor, key: &str, inactive: bool) -> Result<String, Error> {
+        if (inactive || self.domains.lookup(key).is_err())
+            && let Some(unread) = self.unread(actor, Verb::DomainRead, key)?
+        {
+            return Ok(unread.row.xml);
+        }
         let subject = self.subject(actor, Verb::DomainRead, key)?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if let Some(id) = snapshot.summary.id.filter(|_| !inactive) {

@@ -122,12 +122,33 @@ impl Actions {
         }
         let paused = !options.state.map_or(running, |state| state.runs());
         let config = Box::pin(self.prepare(actor, config)).await?;
+        self.check_images(&path, &config).await?;
         let turn = match exists {
             true => self.turn(actor, config.uuid, Request::Start).await?,
             false => self.domains.begin_transient(actor.clone(), &config).map_err(explain)?,
         };
         let image = StartImage { path, token, bypass_cache: options.bypass_cache, managed: false };
         self.bring_up(actor, turn, config, paused, Origin::Image(image)).await
+    }
+
+    /// Images of a guest that was saved to a file of its operator's are not kept for it: what deletes a snapshot does not know that file.
+    async fn check_images(&self, image: &Path, config: &DomainConfig) -> Result<(), Error> {
+        let disks = config.devices.disks.iter();
+        let places = disks.filter_map(|disk| Some((disk.target.clone(), disk.source.path()?.to_owned())));
+        let places: Vec<(String, String)> = places.collect();
+        let is_gone = |place: &str| {
+            std::fs::metadata(place).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        let gone = blocking(move || Ok(places.into_iter().find(|(_, place)| is_gone(place)))).await?;
+        let Some((target, place)) = gone else { return Ok(()) };
+        let message = format!(
+            "the guest in '{}' goes on with disk '{target}' in '{place}', which is not there any more",
+            image.display()
+        );
+        Err(Error::new(ErrorCode::NotFound, message).with_hint(
+            "an image is merged into another one and removed when its snapshot is deleted, or by a block commit: where nothing has been written \
+             to that one since, name it in a document (--xml)",
+        ))
     }
 
     /// Starts a domain from its managed save, which goes when it runs. `state` says whether its vCPUs run, in place of what was saved.

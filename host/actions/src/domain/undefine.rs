@@ -4,7 +4,9 @@ use reeve_domain::Request;
 use reeve_model::api::UndefineOptions;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
+use super::Subject;
 use crate::Actions;
+use crate::definitions::Unread;
 
 impl Actions {
     /// Removes a definition. An active domain goes on as a transient one (guide 14.8.5).
@@ -19,9 +21,17 @@ impl Actions {
         key: &str,
         options: UndefineOptions,
     ) -> Result<(), Error> {
-        let subject = self.subject(actor, Verb::DomainUndefine, key)?;
-        self.permits(&subject, Request::Undefine)?;
-        let turn = self.turn(actor, subject.uuid, Request::Undefine).await?;
+        let unread = self.unread(actor, Verb::DomainUndefine, key)?;
+        // One that could not be loaded is on disk alone.
+        let (subject, turn) = match unread {
+            Some(Unread { row, .. }) => (Subject { uuid: row.uuid, name: row.name }, None),
+            None => {
+                let subject = self.subject(actor, Verb::DomainUndefine, key)?;
+                self.permits(&subject, Request::Undefine)?;
+                let turn = self.turn(actor, subject.uuid, Request::Undefine).await?;
+                (subject, Some(turn))
+            }
+        };
         if options.managed_save {
             self.discard_managed(subject.uuid).await?;
         } else if self.managed_image(subject.uuid).exists() {
@@ -39,6 +49,7 @@ impl Actions {
         }
         let by = actor.clone();
         self.definitions(move |definitions| {
+            let Some(turn) = turn else { return definitions.remove_unread(subject.uuid) };
             let removed = definitions.remove(&by, turn.uuid());
             drop(turn);
             removed

@@ -232,3 +232,55 @@ async fn who_waits_for_a_domain_that_is_renamed_is_told() {
     assert!(error.to_string().contains("web"), "{error}");
     host.start(&ROOT, "shop").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_definition_that_can_not_be_read_is_shown_mended_and_removed() {
+    let (directory, host) = host();
+    for name in ["mended", "edited", "removed"] {
+        host.define(&ROOT, &plain(name), false).await.unwrap();
+        host.set_autostart(&ROOT, name, name == "mended").await.unwrap();
+    }
+    let rows = host.store.domains().unwrap();
+    for mut row in rows.clone() {
+        row.xml = row.xml.replace("offset='utc'", "offset='nowhere'");
+        host.store.put_domain(&row).unwrap();
+    }
+    drop(host);
+    let host = crate::support::host_at(directory.path(), Default::default());
+    assert_eq!(host.recover().await.unwrap().unreadable.len(), 3);
+    let list = host.list(&ROOT).unwrap();
+    assert_eq!(list.len(), 3);
+    assert!(
+        list.iter().all(|row| row.unreadable.as_ref().is_some_and(|why| why.contains("nowhere"))),
+        "{list:?}"
+    );
+    assert!(host.xml(&ROOT, "edited", false).unwrap().contains("nowhere"), "as it is");
+    let why = host.start(&ROOT, "edited").await.unwrap_err();
+    assert!(why.message.contains("'edited' can't be read") && why.message.contains("nowhere"), "{why:?}");
+    // Nobody takes its name, or its UUID with another name.
+    let uuid = |name: &str| rows.iter().find(|row| row.name == name).unwrap().uuid;
+    let with =
+        |name: &str, uuid: uuid::Uuid| plain(name).replace("</name>", &format!("</name><uuid>{uuid}</uuid>"));
+    let taken = host.define(&ROOT, &plain("edited"), false).await.unwrap_err();
+    assert_eq!(taken.code, ErrorCode::AlreadyExists, "{taken:?}");
+    let taken = host.define(&ROOT, &with("other", uuid("edited")), false).await.unwrap_err();
+    assert_eq!(taken.code, ErrorCode::AlreadyExists, "{taken:?}");
+    // An edit begins with what is there.
+    let before = host.xml(&ROOT, "edited", true).unwrap();
+    let mended = before.replace("nowhere", "utc");
+    let stale = EditGuard { expected: Some("another") };
+    assert_eq!(host.edit(&ROOT, "edited", &mended, false, stale).await.unwrap_err().code, ErrorCode::Busy);
+    let digest = sha256(&before);
+    let guard = EditGuard { expected: Some(&digest) };
+    host.edit(&ROOT, "edited", &mended, false, guard).await.unwrap();
+    host.define(&ROOT, &with("mended", uuid("mended")), false).await.unwrap();
+    host.undefine(&ROOT, &uuid("removed").to_string()).await.unwrap();
+    let list = host.list(&ROOT).unwrap();
+    let names: Vec<_> =
+        list.iter().map(|row| (row.name.as_str(), row.autostart, row.unreadable.is_some())).collect();
+    assert_eq!(names, [("edited", false, false), ("mended", true, false)]);
+    assert!(host.start(&ROOT, "mended").await.is_ok());
+    drop(host);
+    let next = crate::support::host_at(directory.path(), Default::default());
+    assert_eq!(next.recover().await.unwrap().definitions, 2);
+}

@@ -4,6 +4,7 @@
 
 mod files;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -394,9 +395,13 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
     ] {
         let root = TempDir::new().unwrap();
         let migration = Uuid::new_v4();
-        // Files for disks that come: one was made, one is being made or was, one was not begun.
+        // Files for disks that come: one was made, one has no name yet, one was not noted. Somebody has put files in the place of the others.
         let places = ["one", "other", "third"].map(|name| root.path().join(name));
         places.iter().for_each(|place| std::fs::write(place, "a disk").unwrap());
+        let unfinished = [1, 2].map(|number| format!(".reeve-coming-{}-{number}", migration.simple()));
+        let unfinished = unfinished.map(|name| root.path().join(name));
+        unfinished.iter().for_each(|path| std::fs::write(path, "a disk").unwrap());
+        let files = [note_of(&places[0]), note_of(&unfinished[0])];
         {
             let host = recovered(root.path(), Arc::new(NoFaults)).await;
             let defined = host.define(&ROOT, &plain("web"), false).await.unwrap();
@@ -410,7 +415,7 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
                 _ => serde_json::json!({
                     "config": config.as_ref(), "migration": migration, "slots": [], "source": "/nowhere",
                     "paused": false, "persistent": false, "actor": ROOT, "refused": false, "disks": [],
-                    "places": places, "made": 1,
+                    "places": places, "made": 1, "files": files,
                 }),
             };
             let actor = serde_json::to_string(&ROOT).unwrap();
@@ -433,8 +438,17 @@ async fn an_interrupted_migration_is_whose_the_journal_says() {
         let made = kind == "domain-arrive" && step != "guard";
         let gone = made && expected == MigrationStage::Refused;
         let there = places.each_ref().map(|place| place.exists());
-        assert_eq!(there, [!gone, !gone, true], "{kind} {step} {state:?} {witness:?}");
+        assert_eq!(there, [!gone, true, true], "{kind} {step} {state:?} {witness:?}");
+        assert!(unfinished.iter().all(|path| path.exists() != gone), "{kind} {step} {state:?} {witness:?}");
     }
+}
+
+/// What the journal has of a file that was made for a disk.
+fn note_of(path: &Path) -> serde_json::Value {
+    let metadata = std::fs::metadata(path).unwrap();
+    let born = metadata.created().ok().map(|born| born.duration_since(std::time::UNIX_EPOCH).unwrap());
+    let born = born.map(|born| u64::try_from(born.as_nanos()).unwrap());
+    serde_json::json!({ "device": metadata.dev(), "inode": metadata.ino(), "born": born })
 }
 
 /// A pivot takes images and a worker, and is killed with both (`tests/tests/storage/block_job_faults.rs`). Here the machine is gone too: the

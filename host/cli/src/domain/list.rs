@@ -192,6 +192,8 @@ impl Show for Rows {
             return self.rows.iter().map(line).collect();
         }
         let state = |row: &DomainSummary| match row.state {
+            // Any verb on it says why.
+            DomainState::ShutOff if row.unreadable.is_some() => "unreadable".to_owned(),
             DomainState::ShutOff if self.saved && row.managed_save => "saved".to_owned(),
             state => state.to_string(),
         };

@@ -390,7 +390,8 @@ impl SnapshotRevert {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The domain stays what it is. Where a new image was put on the one of then, it is merged into that one, also while the guest runs, and its file
-goes. An image that several are put on takes none of them: delete what comes from it first, or all at once.
+goes. An image that several are put on takes none of them: delete what comes from it first, or all at once. Files that 'save' wrote are not
+looked at: a guest in one goes on with the images that it had, and is not restored where one of them has gone.
 
 Examples:
   reeve domain snapshot-delete web night

@@ -181,6 +181,7 @@ fn summary(guest: &Guest) -> DomainSummary {
         autostart: false,
         driver: "sim".to_owned(),
         managed_save: false,
+        unreadable: None,
     }
 }
 

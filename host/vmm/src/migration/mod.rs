@@ -4,6 +4,7 @@
 mod guests;
 mod late;
 mod mailbox;
+mod stream;
 mod streams;
 
 use std::io;
@@ -25,10 +26,8 @@ use crate::virtio::block::{ArrivingDisk, LeavingDisk};
 use guests::{Arriving, Daemon, Leaving, LeavingPages};
 pub(crate) use late::{Faults, LatePages};
 pub(crate) use mailbox::{Ask, Letter, Mailbox, Reply};
+use stream::Stream;
 use streams::{Beside, PATIENCE, Way};
-
-/// How long the other side may be silent.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// A migration that runs.
 pub(crate) struct Job {
@@ -58,7 +57,7 @@ impl Job {
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
         let Streams { first, beside, most } = streams;
-        let (mut job, stream) = Self::new(first, limits_of(&limits))?;
+        let (mut job, mut stream) = Self::new(first, limits_of(&limits))?;
         let controls = Arc::clone(&job.controls);
         let sending = SendStreams::new();
         let (pages, streams) = (LeavingPages(memory.clone()), Arc::clone(&sending));
@@ -75,7 +74,8 @@ impl Job {
         let adviser = steered.then(|| Daemon(Arc::clone(&mailbox)));
         let mut strategy = Steered::new(adviser, own);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let sent = reeve_migrate::send(&stream, &sending, &offer, &mut guest, &mut strategy, &controls);
+            let sent =
+                reeve_migrate::send(&mut stream, &sending, &offer, &mut guest, &mut strategy, &controls);
             mailbox.tell(Ask::Sent(sent));
         })?;
         Ok(job)
@@ -89,14 +89,14 @@ impl Job {
         late: Option<Arc<LatePages>>,
         mailbox: &Arc<Mailbox>,
     ) -> io::Result<Self> {
-        let (mut job, stream) = Self::new(stream, Limits::default())?;
+        let (mut job, mut stream) = Self::new(stream, Limits::default())?;
         let capabilities = within(Capabilities { post_copy: late.is_some(), ..Capabilities::OURS }, most);
         let mut guest = Arriving::new(Arc::clone(mailbox), memory, late, disks);
         let coming = ReceiveStreams::new(migration, guest.memory(), capabilities.streams, PATIENCE);
         job.beside = Beside::new(Way::In { streams: Arc::clone(&coming), pages: guest.shared() });
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let received = reeve_migrate::receive(&stream, &coming, migration, capabilities, &mut guest);
+            let received = reeve_migrate::receive(&mut stream, &coming, migration, capabilities, &mut guest);
             mailbox.tell(Ask::Received(received));
         })?;
         Ok(job)
@@ -117,7 +117,7 @@ impl Job {
         let offer = Offer { migration, capabilities: Capabilities::OURS, subject };
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let sent = reeve_migrate::send_rest(&stream, &offer, &mut guest, &controls);
+            let sent = reeve_migrate::send_rest(stream, &offer, &mut guest, &controls);
             mailbox.tell(Ask::Sent(Ok(sent)));
         })?;
         Ok(job)
@@ -135,21 +135,20 @@ impl Job {
         let mut guest = Arriving::new(Arc::clone(mailbox), memory, Some(late), Vec::new());
         let mailbox = Arc::clone(mailbox);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
-            let received = reeve_migrate::receive_rest(&stream, migration, &mut guest);
+            let received = reeve_migrate::receive_rest(stream, migration, &mut guest);
             mailbox.tell(Ask::Received(Ok(received)));
         })?;
         Ok(job)
     }
 
-    fn new(stream: OwnedFd, limits: Limits) -> io::Result<(Self, UnixStream)> {
+    fn new(stream: OwnedFd, limits: Limits) -> io::Result<(Self, Stream)> {
         // Whatever kind of stream socket it is, reading and writing are the same.
         let stream = UnixStream::from(stream);
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(SILENCE))?;
-        stream.set_write_timeout(Some(SILENCE))?;
         let ours = stream.try_clone()?;
+        let controls = Arc::new(Controls::new(limits));
+        let stream = Stream::new(stream, Arc::clone(&controls))?;
         let beside = Beside::new(Way::Never);
-        Ok((Self { controls: Arc::new(Controls::new(limits)), stream: ours, beside }, stream))
+        Ok((Self { controls, stream: ours, beside }, stream))
     }
 
     /// Takes more streams beside the first one.
@@ -181,6 +180,11 @@ impl Job {
     /// Ends it before the point of no return.
     pub fn abort(&self, reason: &str) {
         self.controls.abort(reason);
+    }
+
+    /// Why it ends, where somebody ended it.
+    pub fn aborted(&self) -> Option<String> {
+        self.controls.aborted()
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use reeve_migrate::{Controls, ReceiveStreams, SendStreams};
 use uuid::Uuid;
 
-use super::SILENCE;
 use super::guests::{ArrivingPages, LeavingPages};
+use super::stream::SILENCE;
 use crate::sandbox::{self, ThreadRole};
 
 /// How long a destination waits for a stream that its source speaks of. The source takes silence for longer.

@@ -129,7 +129,7 @@ impl<H: Handler> Member for Lent<H> {
 
 /// What a thread is told to do.
 enum Order {
-    /// Serve a handler from now on; answered with its seat.
+    /// Serve a handler from now on; answered with its seat. One that can't be served is given back.
     Enter(Box<dyn Member>, SyncSender<io::Result<usize>>),
     /// Give the handler of a seat back.
     Leave(usize),
@@ -192,35 +192,58 @@ impl Drop for WorkerThread {
     }
 }
 
-/// A handler that a thread serves.
-pub struct Worker<H> {
-    thread: Arc<WorkerThread>,
-    seat: usize,
-    back: Receiver<H>,
+/// A handler that a thread serves, or one whose thread could not take it.
+pub struct Worker<H>(Place<H>);
+
+enum Place<H> {
+    Thread {
+        thread: Arc<WorkerThread>,
+        seat: usize,
+        back: Receiver<H>,
+    },
+    Here(H),
+    /// Its thread ended in the middle.
+    Lost,
 }
 
 impl<H: Handler> Worker<H> {
-    /// Starts a thread for the handler. It stops early when the handler fails; `interrupt` then tells the driver that a reset is needed.
-    pub fn start(name: &str, handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
-        Self::start_on(WorkerThread::start(name, handler.role(), || Ok(()))?, handler, interrupt)
+    /// Starts a thread for the handler. It stops early when the handler fails; `interrupt` then tells the driver that a reset is needed. What
+    /// could not be started is kept to be stopped all the same: what the handler owns is needed after the driver's reset.
+    pub fn start(name: &str, handler: H, interrupt: Arc<Interrupt>) -> (Self, io::Result<()>) {
+        match WorkerThread::start(name, handler.role(), || Ok(())) {
+            Ok(thread) => Self::start_on(thread, handler, interrupt),
+            Err(error) => (Self(Place::Here(handler)), Err(error)),
+        }
     }
 
     /// The same on a thread that others may be on.
-    pub fn start_on(thread: Arc<WorkerThread>, handler: H, interrupt: Arc<Interrupt>) -> io::Result<Self> {
+    pub fn start_on(
+        thread: Arc<WorkerThread>,
+        handler: H,
+        interrupt: Arc<Interrupt>,
+    ) -> (Self, io::Result<()>) {
         let (lent, back) = sync_channel(1);
         let (reply, entered) = sync_channel(1);
-        thread.order(Order::Enter(Box::new(Lent { handler, interrupt, back: lent }), reply))?;
-        let seat = entered.recv().map_err(|_| ended())??;
-        Ok(Self { thread, seat, back })
+        let order = Order::Enter(Box::new(Lent { handler, interrupt, back: lent }), reply);
+        match thread.order(order).and_then(|()| entered.recv().map_err(|_| ended())?) {
+            Ok(seat) => (Self(Place::Thread { thread, seat, back }), Ok(())),
+            Err(error) => (Self(back.recv().map_or(Place::Lost, Place::Here)), Err(error)),
+        }
     }
 
     /// Ends it and returns the handler with everything it owns. A thread of its own ends with it.
     pub fn stop(self) -> Option<H> {
-        // A thread that has ended has given it back already.
-        let _ = self.thread.order(Order::Leave(self.seat));
-        let handler = self.back.recv();
-        debug_assert!(handler.is_ok(), "device threads do not panic");
-        handler.ok()
+        match self.0 {
+            Place::Thread { thread, seat, back } => {
+                // A thread that has ended has given it back already.
+                let _ = thread.order(Order::Leave(seat));
+                let handler = back.recv();
+                debug_assert!(handler.is_ok(), "device threads do not panic");
+                handler.ok()
+            }
+            Place::Here(handler) => Some(handler),
+            Place::Lost => None,
+        }
     }
 }
 
@@ -277,11 +300,13 @@ impl Seats {
     fn enter(&mut self, mut member: Box<dyn Member>) -> io::Result<usize> {
         let number = self.seats.iter().position(Option::is_none).unwrap_or(self.seats.len());
         if number >= SEATS {
+            member.leave(true);
             return Err(io::Error::other("the thread has as many devices as it can have"));
         }
         let poll = Poll::new(&self.epoll, number);
         if let Err(error) = member.register(&poll) {
             poll.remove_all();
+            member.leave(true);
             return Err(error);
         }
         let seat = Some(Seat { member, poll, failed: false });

@@ -1,9 +1,14 @@
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
 use crate::pci::msix::Msix;
 use crate::pci::msix::tests::RecordedLines;
-use crate::virtio::testing::wait_until;
+use crate::virtio::testing::{Driver, NEEDS_RESET, wait_until};
+use crate::virtio::vsock::Vsock;
 
 const BELL: u64 = 7;
 
@@ -51,7 +56,8 @@ impl Seated {
             Counter { bell: bell.try_clone().unwrap(), rung: Arc::clone(&rung), quiesced: 0, at_each };
         let msix = Arc::new(Msix::new(2, &RecordedLines::default()).unwrap());
         let interrupt = Arc::new(Interrupt::new(msix, 1));
-        let worker = Worker::start_on(Arc::clone(thread), counter, Arc::clone(&interrupt)).unwrap();
+        let (worker, started) = Worker::start_on(Arc::clone(thread), counter, Arc::clone(&interrupt));
+        started.unwrap();
         Self { worker, bell, rung, interrupt }
     }
 
@@ -87,8 +93,9 @@ fn handlers_come_and_go_while_their_companions_run() {
     all.iter().for_each(Seated::ring);
     let bell = EventFd::new(EFD_NONBLOCK).unwrap();
     let counter = Counter { bell, rung: Arc::default(), quiesced: 0, at_each: Box::new(|| Ok(())) };
-    let full = Worker::start_on(Arc::clone(&thread), counter, Arc::clone(&stays.interrupt));
+    let (refused, full) = Worker::start_on(Arc::clone(&thread), counter, Arc::clone(&stays.interrupt));
     assert!(full.is_err_and(|error| error.to_string().contains("as many devices as it can have")));
+    assert_eq!(refused.stop().unwrap().quiesced, 0, "a handler that was not taken is still there");
     for seated in all {
         assert_eq!(seated.worker.stop().unwrap().quiesced, 1);
     }
@@ -153,4 +160,36 @@ fn the_last_who_knows_a_thread_ends_it() {
     // Its device knows it still.
     seated.ring();
     assert_eq!(seated.worker.stop().unwrap().quiesced, 1);
+}
+
+/// Set for the process that has no room for a thread.
+const ALONE: &str = "REEVE_TEST_NO_THREADS";
+
+#[test]
+fn a_device_whose_thread_could_not_be_started_starts_after_a_reset() {
+    if std::env::var_os(ALONE).is_none() {
+        // The limit is of the whole process, and other tests are in this one.
+        let name = "virtio::worker::tests::a_device_whose_thread_could_not_be_started_starts_after_a_reset";
+        #[expect(clippy::disallowed_methods, reason = "the test runs itself in a process of its own")]
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let run = again.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(
+            run.status.success() && said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let listener = OwnedFd::from(UnixListener::bind(folder.path().join("vsock")).unwrap());
+    let mut driver = Driver::new(Box::new(Vsock::new(3, listener, Box::new(|| {})).unwrap()));
+    let limit = getrlimit(Resource::As);
+    setrlimit(Resource::As, Rlimit { current: Some(1 << 20), ..limit }).unwrap();
+    driver.start(0, 64);
+    let refused = driver.status();
+    setrlimit(Resource::As, limit).unwrap();
+    assert_eq!(refused & NEEDS_RESET, NEEDS_RESET, "there was no room for a thread");
+    driver.start(0, 64);
+    assert_eq!(driver.status(), 15, "it has all that it needs");
 }

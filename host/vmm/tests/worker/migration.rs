@@ -319,18 +319,21 @@ fn nothing_changes_a_machine_that_is_being_moved() {
     {
         assert_eq!(source.link.call(call).unwrap_err().code, ErrorCode::State);
     }
+    // The daemon may have written down that it gives the guest up, so it must say itself that it does not.
     let abort = MigrationOrder::Abort { reason: "changed my mind".to_owned() };
-    order(&mut source, abort);
+    let refused = source.link.call(Call::Migrate { order: abort }).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::State, "{refused:?}");
+    order(&mut source, MigrationOrder::Decide { given_up: false });
     let kept = |news: &MigrationNews| match news {
         MigrationNews::Kept { reason } => Some(reason.clone()),
         _ => None,
     };
-    assert!(news(&mut source, kept).contains("changed my mind"));
+    assert!(news(&mut source, kept).contains("did not give the guest up"));
     let discarded = |news: &MigrationNews| match news {
         MigrationNews::Discarded { reason } => Some(reason.clone()),
         _ => None,
     };
-    assert!(news(&mut target, discarded).contains("changed my mind"));
+    assert!(news(&mut target, discarded).contains("did not give the guest up"));
     assert_eq!(source.status(), Status::Running);
     assert!(terminal.run("mem verify 77 24").starts_with("ok verify"));
     target.finish();

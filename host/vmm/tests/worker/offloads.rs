@@ -165,6 +165,12 @@ fn tcp(port: u16, payload: usize, segment: Option<u16>) -> Vec<u8> {
     [&header[..], &frame].concat()
 }
 
+/// A frame that `net recv 1` ends with: nothing that was sent before it is still to come.
+fn last() -> Vec<u8> {
+    let ethernet = [&[0xff; 6][..], &[0x52, 0x54, 0, 9, 9, 9, 0x88, 0xb5]].concat();
+    [&[0; HEADER][..], &ethernet, &[0; 46]].concat()
+}
+
 fn field(line: &str, key: &str) -> String {
     let words = line.split_whitespace().find_map(|word| word.strip_prefix(&format!("{key}=")));
     words.unwrap_or_else(|| panic!("no {key} in '{line}'")).to_owned()
@@ -198,8 +204,9 @@ fn tcp_is_cut_for_who_needs_it_and_comes_whole_to_who_does_not() {
     assert_eq!(received, "ok pairs=1 longest=20054 buffers=10 unsummed=1 segmented=1 wrong=0");
     // A driver that knows nothing of it gets what a cable carries, after the other one as before.
     terminal.run("wide close");
-    terminal.tell("net recv 1 1000");
+    terminal.tell("net recv 1 15000");
     lab.peer.write_all(&tcp(1, 20_000, Some(1000))).unwrap();
+    lab.peer.write_all(&last()).unwrap();
     let received = terminal.expect("ok");
     assert!(number(&received, "others") >= 20, "{received}");
     worker.finish();
@@ -264,8 +271,9 @@ fn flows_are_spread_over_the_pairs_that_the_guest_uses() {
     assert_eq!(spread[..2].iter().sum::<u64>(), 64, "{spread:?}");
     // A guest that starts anew begins with one pair.
     terminal.run("wide close");
-    terminal.tell("net recv 1 500");
+    terminal.tell("net recv 1 15000");
     (0..64).for_each(|port| lab.peer.write_all(&tcp(1000 + port, 100, None)).unwrap());
+    lab.peer.write_all(&last()).unwrap();
     let received = terminal.expect("ok");
     assert!(number(&received, "others") >= 64, "{received}");
     let interface = &worker.stats().interfaces[0];

@@ -10,12 +10,12 @@ use crate::text::Words;
 
 const PATIENCE_MS: u64 = 15_000;
 
-/// `vsock info | listen PORT | call PORT WORD | pour PORT BYTES`: address, connections and bytes echoed; takes connections of the host and sends
-/// back what they bring; sends a line to a port of the host and says the line it answers; sends so many bytes, of which byte n is n modulo 251.
+/// `vsock info | listen PORT | deaf on|off | call PORT WORD | pour PORT BYTES`: address, connections and bytes echoed; takes connections of the
+/// host and sends back what they bring; looks at nothing that the host sends, or again at all of it; sends a line to a port of the host and says the line it answers; sends so many bytes, of which byte n is n modulo 251.
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let sockets = &mut machine.sockets.as_mut().ok_or("this machine has no sockets")?.device;
     let failed = |error: virtio_drivers::Error| error.to_string();
-    match words.next("info, listen, call or pour")? {
+    match words.next("info, listen, deaf, call or pour")? {
         "info" => {
             let (address, open, echoed) = (sockets.address(), sockets.open(), sockets.echoed);
             Ok(format!("cid={address} open={open} echoed={echoed}"))
@@ -24,6 +24,10 @@ pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
             let port = words.number("PORT")? as u32;
             sockets.listen(port);
             Ok(format!("port={port}"))
+        }
+        "deaf" => {
+            sockets.deaf = words.next("on or off")? == "on";
+            Ok(format!("deaf={}", sockets.deaf))
         }
         "call" => {
             let (port, word) = (words.number("PORT")? as u32, words.next("WORD")?);

@@ -141,6 +141,8 @@ impl Actions {
                     return Err(Error::new(ErrorCode::Busy, message).with_hint(hint));
                 }
                 Some((BlockJobState::Running | BlockJobState::Ready, _)) => {
+                    // The guest may be asked to shut down meanwhile, and the job to go slower or to end.
+                    turn.lend().await;
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Some((state, error)) => {

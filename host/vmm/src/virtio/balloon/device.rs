@@ -192,7 +192,9 @@ impl VirtioDevice for Balloon {
             timer: TimerFd::new()?,
             held: None,
         };
-        self.worker = Some(Worker::start("virtio-balloon", handler, Arc::clone(&activation.interrupt))?);
+        let (worker, started) = Worker::start("virtio-balloon", handler, Arc::clone(&activation.interrupt));
+        self.worker = Some(worker);
+        started?;
         self.shared.notifier.connect(Some(activation.interrupt));
         Ok(())
     }

@@ -279,10 +279,12 @@ impl VirtioDevice for Block {
             BlockHandler::new(queue, engine, disk, activation.memory, metrics, waiting, trouble);
         handler.held = std::mem::take(&mut self.held);
         let interrupt = Arc::clone(&activation.interrupt);
-        self.worker = Some(match &self.shared {
-            Some(shared) => Worker::start_on(Arc::clone(shared), handler, interrupt)?,
-            None => Worker::start("virtio-blk", handler, interrupt)?,
-        });
+        let (worker, started) = match &self.shared {
+            Some(shared) => Worker::start_on(Arc::clone(shared), handler, interrupt),
+            None => Worker::start("virtio-blk", handler, interrupt),
+        };
+        self.worker = Some(worker);
+        started?;
         self.control.notifier.connect(Some(activation.interrupt));
         if self.control.changed.swap(false, Ordering::AcqRel) {
             self.control.notifier.config_changed();

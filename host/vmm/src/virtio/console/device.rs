@@ -129,7 +129,9 @@ impl VirtioDevice for ConsoleDevice {
             memory: activation.memory,
             wake: self.wake.try_clone()?,
         };
-        self.worker = Some(Worker::start("virtio-console", handler, activation.interrupt)?);
+        let (worker, started) = Worker::start("virtio-console", handler, activation.interrupt);
+        self.worker = Some(worker);
+        started?;
         if goes_on {
             // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
             let _ = self.wake.write(1);

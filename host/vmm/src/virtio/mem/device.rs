@@ -106,7 +106,9 @@ impl VirtioDevice for Mem {
             memory: activation.memory,
             shared: Arc::clone(&self.shared),
         };
-        self.worker = Some(Worker::start("virtio-mem", handler, Arc::clone(&activation.interrupt))?);
+        let (worker, started) = Worker::start("virtio-mem", handler, Arc::clone(&activation.interrupt));
+        self.worker = Some(worker);
+        started?;
         self.shared.notifier.connect(Some(activation.interrupt));
         Ok(())
     }

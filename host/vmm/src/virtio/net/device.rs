@@ -163,8 +163,9 @@ impl Net {
             watching: false,
         };
         let name = if pair == 0 { "virtio-net".to_owned() } else { format!("virtio-net-{pair}") };
-        self.workers.push(Worker::start(&name, handler, Arc::clone(&activation.interrupt))?);
-        Ok(())
+        let (worker, started) = Worker::start(&name, handler, Arc::clone(&activation.interrupt));
+        self.workers.push(worker);
+        started
     }
 }
 

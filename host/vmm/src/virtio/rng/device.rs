@@ -54,8 +54,9 @@ impl VirtioDevice for Rng {
         let limit = self.rate.map(Limit::new).transpose()?;
         let handler =
             RngHandler { queue, source: Arc::clone(&self.source), memory: activation.memory, limit };
-        self.worker = Some(Worker::start("virtio-rng", handler, activation.interrupt)?);
-        Ok(())
+        let (worker, started) = Worker::start("virtio-rng", handler, activation.interrupt);
+        self.worker = Some(worker);
+        started
     }
 
     fn stop(&mut self) -> Vec<(u16, Queue)> {

@@ -93,8 +93,9 @@ impl VirtioDevice for Vsock {
             was_reset: self.was_reset,
             buffer: VsockHandler::buffer(),
         };
-        self.worker = Some(Worker::start("virtio-vsock", handler, activation.interrupt)?);
-        Ok(())
+        let (worker, started) = Worker::start("virtio-vsock", handler, activation.interrupt);
+        self.worker = Some(worker);
+        started
     }
 
     fn stop(&mut self) -> Vec<(u16, Queue)> {

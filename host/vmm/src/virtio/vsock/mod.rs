@@ -9,7 +9,7 @@
 //! The device has the listening socket of PATH. It knows no paths: for a guest that connects it asks the daemon, which hands it the connection
 //! or says that there is nobody. As with Firecracker, whose protocol this is, the host's ends are unix sockets, and two guests may have one address.
 //!
-//! Everything is bounded: connections, bytes of the guest that wait for a slow program ([`packet::BUFFER`], which is the credit it is given),
+//! Everything is bounded: connections (one too many is refused, from either side), bytes of the guest that wait for a slow program ([`packet::BUFFER`], which is the credit it is given),
 //! and resets that wait for room in its queue, before which no more of it is read. Bytes for the guest stay in the host's socket until there
 //! is credit and room.
 //!

@@ -214,10 +214,10 @@ impl VsockHandler {
         queue.notify(&self.memory)
     }
 
-    /// Waits for programs of the host while there is room for them.
+    /// Waits for programs of the host while there are descriptors for them.
     fn listen(&mut self, poll: &Poll) {
         self.tick();
-        let room = !self.table.is_full() && !self.starved;
+        let room = !self.starved;
         let events = if room { EventSet::IN } else { EventSet::empty() };
         if room != self.accepting && poll.modify(self.listener.as_raw_fd(), events, LISTENER).is_ok() {
             self.accepting = room;
@@ -249,6 +249,7 @@ impl VsockHandler {
                 return;
             }
         };
+        // One too many hears so at once: it ends, as where nobody listens in the guest.
         if !self.table.is_full() {
             let number = self.table.come(UnixStream::from(socket));
             self.watch(poll, number);

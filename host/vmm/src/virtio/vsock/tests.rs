@@ -292,10 +292,19 @@ fn connections_are_bounded_and_end_with_their_programs() {
     rig.expect(3, Ports { host: 1, guest: 0 });
     assert_eq!(rig.control.take_dials().len(), 1);
     rig.say(Ports { host: 1, guest: 0 }, Op::Request, 0, ROOM, &[]);
-    // A program waits until there is room.
+    // A program of the host is refused until there is room.
+    let mut program = UnixStream::connect(rig.path()).unwrap();
+    program.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // It may be gone before this is said.
+    let _ = program.write_all(b"CONNECT 5\n");
+    assert!(
+        program
+            .read(&mut [0])
+            .map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |count| count == 0)
+    );
+    rig.say(Ports { host: 1, guest: 1 }, Op::Reset, 0, ROOM, &[]);
     let mut program = UnixStream::connect(rig.path()).unwrap();
     program.write_all(b"CONNECT 5\n").unwrap();
-    rig.say(Ports { host: 1, guest: 1 }, Op::Reset, 0, ROOM, &[]);
     let packet = rig.next();
     assert_eq!((packet.op, packet.ports.guest), (1, 5));
     drop(program);

@@ -173,8 +173,13 @@ impl Life {
         if migrating.given_up {
             return Err(Failure::new(ErrorCode::State, "the guest is the destination's already"));
         }
+        if migrating.deciding.is_some() {
+            // The daemon may have written down by now that it gives the guest up: it alone can say that it does not.
+            let reason = "all of the guest is at the destination, to which it is being handed over";
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
         migrating.job.abort(reason);
-        for letter in [migrating.deciding.take(), migrating.asking.take()].into_iter().flatten() {
+        if let Some(letter) = migrating.asking.take() {
             letter.answer(Err(GuestError(reason.to_owned())));
         }
         Ok(())
@@ -375,6 +380,9 @@ impl Life {
 
     fn ask_daemon(&mut self, letter: Letter) {
         let Some(migrating) = &mut self.migration else { return };
+        if let Some(reason) = migrating.job.aborted() {
+            return letter.answer(Err(GuestError(reason)));
+        }
         let Migrating { stopped_us, strategy_us, post_copy, .. } = *migrating;
         migrating.deciding = Some(letter);
         self.phase(MigratingPhase::Deciding);
