@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
-    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
+    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features, Filesystem,
+    FilesystemBinary,
     Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
     MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate,
     SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
@@ -351,6 +352,7 @@ fn devices() -> impl Strategy<Value = Devices> {
             emulator,
             disks,
             controllers,
+            filesystems: panic.then(filesystem).into_iter().collect(),
             interfaces,
             serials,
             consoles,
@@ -369,6 +371,27 @@ fn devices() -> impl Strategy<Value = Devices> {
 fn vsock() -> Vsock {
     let (model, path) = (Some("virtio".to_owned()), Some("/run/vsock".to_owned()));
     Vsock { model, auto: Some(false), cid: Some(3), path, common: DeviceCommon::default() }
+}
+
+fn filesystem() -> Filesystem {
+    let word = |text: &str| Some(text.to_owned());
+    Filesystem {
+        kind: word("mount"),
+        access_mode: word("passthrough"),
+        driver: word("virtiofs"),
+        queue: Some(512),
+        binary: FilesystemBinary {
+            path: word("/usr/libexec/virtiofsd"),
+            xattr: Some(true),
+            cache: word("always"),
+            sandbox: word("chroot"),
+            thread_pool: Some(4),
+        },
+        source: word("/srv/shared"),
+        target: word("shared"),
+        readonly: true,
+        common: DeviceCommon::default(),
+    }
 }
 
 fn memory() -> MemoryDevice {
@@ -437,7 +460,7 @@ fn tuning() -> impl Strategy<Value = (MemoryBacking, NumaTune, ClockConfig, Feat
     let pages = of(vec(prop::sample::select(vec![Bytes::mib(2), Bytes::gib(1)]), 0..3));
     let backing =
         (pages, any::<[bool; 2]>(), extra()).prop_map(|(hugepages, [nosharepages, locked], extra)| {
-            MemoryBacking { hugepages, nosharepages, locked, extra }
+            MemoryBacking { hugepages, nosharepages, locked, shared: locked.then_some(nosharepages), extra }
         });
     let numa = (of(word(&["strict", "interleave"])), of(cpus()), extra())
         .prop_map(|(mode, nodeset, extra)| NumaTune { mode, nodeset, placement: None, extra });

@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 
 fn memory() -> Memory {
     let config =
-        MemoryConfig { bytes: 16 * MIB, mergeable: false, hugepages: None, locked: false, numa: None };
+        MemoryConfig { bytes: 16 * MIB, mergeable: false, hugepages: None, locked: false, numa: None, shared: false };
     let memory = crate::memory::allocate(&config).unwrap();
     memory.write_slice(b"first", GuestAddress(0)).unwrap();
     memory.write_slice(&[7; 3 * 4096], GuestAddress(5 * MIB - 4096)).unwrap();

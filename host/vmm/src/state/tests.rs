@@ -17,7 +17,7 @@ use crate::sandbox::ThreadFilter;
 const MIB: u64 = 1 << 20;
 
 fn memory(bytes: u64) -> Memory {
-    memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None })
+    memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None, shared: false })
         .unwrap()
 }
 
@@ -135,6 +135,7 @@ fn config() -> VmConfig {
             hugepages: None,
             locked: false,
             numa: None,
+            shared: false,
         },
         vcpus: 2,
         max_vcpus: None,

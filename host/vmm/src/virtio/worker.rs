@@ -75,10 +75,15 @@ impl<H: Handler> Worker<H> {
         Ok(Self { kill, thread })
     }
 
-    /// Ends the thread and returns the handler with everything it owns.
-    pub fn stop(self) -> Option<H> {
+    /// Tells the thread to end, and does not wait for that.
+    pub fn tell_to_end(&self) {
         // An eventfd refuses a write only when its counter is full, and then it is readable anyway.
         let _ = self.kill.write(1);
+    }
+
+    /// Ends the thread and returns the handler with everything it owns.
+    pub fn stop(self) -> Option<H> {
+        self.tell_to_end();
         let handler = self.thread.join();
         debug_assert!(handler.is_ok(), "device threads do not panic");
         handler.ok()
