@@ -203,3 +203,49 @@ pub fn clear(memory: &Memory) {
         region.bitmap().mark_dirty(0, len);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vm_memory::Bytes;
+
+    use super::*;
+
+    const BYTES: u64 = 8 << 20;
+
+    fn shared() -> Memory {
+        let config =
+            MemoryConfig { bytes: BYTES, mergeable: true, hugepages: None, locked: false, numa: None, shared: true };
+        allocate(&config).unwrap()
+    }
+
+    #[test]
+    fn shared_memory_is_a_file_that_nobody_can_shorten() {
+        let memory = shared();
+        let region = memory.iter().next().unwrap();
+        let file = region.file_offset().unwrap().file();
+        memory.write_slice(b"from here", GuestAddress(4096)).unwrap();
+        let mut there = [0; 9];
+        std::os::unix::fs::FileExt::read_exact_at(file, &mut there, 4096).unwrap();
+        assert_eq!(&there, b"from here");
+        assert!(file.set_len(4096).is_err() && file.set_len(2 * BYTES).is_err());
+    }
+
+    #[test]
+    fn what_is_taken_away_of_shared_memory_is_gone_for_everybody() {
+        let memory = shared();
+        let blocks = || {
+            use std::os::unix::fs::MetadataExt;
+            memory.iter().map(|region| region.file_offset().unwrap().file().metadata().unwrap().blocks()).sum::<u64>()
+        };
+        let word = |at| memory.read_obj::<u8>(GuestAddress(at)).unwrap();
+        memory.write_slice(&vec![7; BYTES as usize], GuestAddress(0)).unwrap();
+        let full = blocks();
+        discard(&memory, &(4096..3 * 4096)).unwrap();
+        assert_eq!([word(0), word(4096), word(3 * 4096 - 1), word(3 * 4096)], [7, 0, 0, 7]);
+        discard(&memory, &(1 << 20..2 << 20)).unwrap();
+        assert!(blocks() < full, "the host has nothing of it back");
+        clear(&memory);
+        assert_eq!(blocks(), 0);
+        assert!((0..BYTES).step_by(4096).all(|at| word(at) == 0));
+    }
+}

@@ -164,12 +164,9 @@ impl Shared {
         };
         let (mut answer, mut body) = (vec![0; OUT_HEADER], vec![0; most]);
         let inputs: Vec<&[u8]> = core::iter::once(&header).chain(&parts).map(Vec::as_slice).collect();
-        let mut outputs: Vec<&mut [u8]> = vec![&mut answer];
-        if most > 0 {
-            outputs.push(&mut body);
-        }
         // SAFETY: all of it stays here until the token comes back, or for good.
-        let token = unsafe { self.queue.add(&inputs, &mut outputs) }.map_err(|error| error.to_string())?;
+        let added = unsafe { self.queue.add(&inputs, &mut writable(&mut answer, &mut body)) };
+        let token = added.map_err(|error| error.to_string())?;
         if self.queue.should_notify() {
             self.transport.notify(REQUESTS);
         }
@@ -177,16 +174,16 @@ impl Shared {
         while !self.queue.can_pop() {
             if clock::now() >= deadline {
                 self.stuck = true;
-                drop((inputs, outputs));
-                [header, answer, body].into_iter().chain(parts).for_each(|bytes| drop(Box::leak(bytes.into_boxed_slice())));
+                for bytes in [header, answer, body].into_iter().chain(parts) {
+                    Box::leak(bytes.into_boxed_slice());
+                }
                 return Err("nobody serves it".to_string());
             }
             clock::doze_until(deadline.min(clock::now() + MS));
         }
         // SAFETY: these are what was passed when the token was made.
-        let popped = unsafe { self.queue.pop_used(token, &inputs, &mut outputs) };
+        let popped = unsafe { self.queue.pop_used(token, &inputs, &mut writable(&mut answer, &mut body)) };
         let written = popped.map_err(|error| error.to_string())? as usize;
-        drop((inputs, outputs));
         let (length, error) = (number(&answer, 0) as u32 as usize, (number(&answer, 0) >> 32) as u32 as i32);
         if number(&answer, 8) != self.unique || written < OUT_HEADER || length < OUT_HEADER {
             return Err("it answers something else".to_string());
@@ -197,6 +194,11 @@ impl Shared {
         body.truncate(length - OUT_HEADER);
         Ok(body)
     }
+}
+
+/// What the device writes of an answer: its header, and the rest where there is one.
+fn writable<'a>(answer: &'a mut [u8], body: &'a mut [u8]) -> Vec<&'a mut [u8]> {
+    [answer, body].into_iter().filter(|part| !part.is_empty()).collect()
 }
 
 /// Eight bytes at an offset; zero where there are none.
