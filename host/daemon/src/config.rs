@@ -137,7 +137,14 @@ impl Default for StorageConfig {
 impl Default for WorkersConfig {
     fn default() -> Self {
         // nobody and nogroup on every Linux.
-        Self { uid: 65534, gid: 65534, seccomp: SeccompMode::Kill, landlock: true, cgroup: "reeve".into(), virtiofsd: String::new() }
+        Self {
+            uid: 65534,
+            gid: 65534,
+            seccomp: SeccompMode::Kill,
+            landlock: true,
+            cgroup: "reeve".into(),
+            virtiofsd: String::new(),
+        }
     }
 }
 

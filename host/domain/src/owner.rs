@@ -366,7 +366,8 @@ impl Owner {
             }
             MachineEvent::FilesystemLost { alias } => {
                 let filesystems = self.config().devices.filesystems;
-                let lost = filesystems.iter().find(|each| each.common.alias.as_deref() == Some(alias.as_str()));
+                let lost =
+                    filesystems.iter().find(|each| each.common.alias.as_deref() == Some(alias.as_str()));
                 warn!(
                     domain = self.entry.name,
                     device = alias,

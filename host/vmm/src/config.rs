@@ -460,7 +460,9 @@ impl DeviceConfig {
                 "balloon target of {} bytes is more than the guest's {memory} bytes",
                 balloon.target
             ))),
-            DeviceKind::Filesystem(shared) => shared.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
+            DeviceKind::Filesystem(shared) => {
+                shared.fault().map_or(Ok(()), |reason| Err(self.invalid(reason)))
+            }
             DeviceKind::Vsock(vsock) => vsock.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Memory(memory) => match memory.fault() {
                 Some(reason) => Err(self.invalid(reason)),

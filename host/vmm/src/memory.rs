@@ -213,8 +213,14 @@ mod tests {
     const BYTES: u64 = 8 << 20;
 
     fn shared() -> Memory {
-        let config =
-            MemoryConfig { bytes: BYTES, mergeable: true, hugepages: None, locked: false, numa: None, shared: true };
+        let config = MemoryConfig {
+            bytes: BYTES,
+            mergeable: true,
+            hugepages: None,
+            locked: false,
+            numa: None,
+            shared: true,
+        };
         allocate(&config).unwrap()
     }
 
@@ -235,7 +241,10 @@ mod tests {
         let memory = shared();
         let blocks = || {
             use std::os::unix::fs::MetadataExt;
-            memory.iter().map(|region| region.file_offset().unwrap().file().metadata().unwrap().blocks()).sum::<u64>()
+            memory
+                .iter()
+                .map(|region| region.file_offset().unwrap().file().metadata().unwrap().blocks())
+                .sum::<u64>()
         };
         let word = |at| memory.read_obj::<u8>(GuestAddress(at)).unwrap();
         memory.write_slice(&vec![7; BYTES as usize], GuestAddress(0)).unwrap();

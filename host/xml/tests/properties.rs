@@ -9,11 +9,10 @@ use proptest::prelude::*;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
-    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features, Filesystem,
-    FilesystemBinary,
-    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
-    MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate,
-    SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
+    DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
+    Filesystem, FilesystemBinary, Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction,
+    MemBalloon, MemTune, MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice,
+    PmConfig, Rng, RngRate, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};

@@ -61,7 +61,9 @@ pub(super) fn filesystem(filesystem: &Filesystem, sources: &mut Sources) -> Resu
     let tag = filesystem.name();
     if filesystem.kind.as_deref().is_some_and(|kind| kind != "mount") {
         let kind = filesystem.kind.as_deref().unwrap_or_default();
-        return Err(format!("filesystem '{tag}' is of type '{kind}': only a directory can be shared, as 'mount'"));
+        return Err(format!(
+            "filesystem '{tag}' is of type '{kind}': only a directory can be shared, as 'mount'"
+        ));
     }
     if filesystem.driver.as_deref() != Some("virtiofs") {
         return Err(format!(
@@ -119,7 +121,10 @@ pub(super) fn refuse_together(config: &DomainConfig, refuse: &mut impl FnMut(Str
         );
     }
     if !config.devices.memories.is_empty() {
-        refuse("it shares directories, and its memory can't be plugged in blocks then: leave one of both out".to_owned());
+        refuse(
+            "it shares directories, and its memory can't be plugged in blocks then: leave one of both out"
+                .to_owned(),
+        );
     }
 }
 
@@ -191,7 +196,8 @@ impl Shares {
             process.reap();
         }
         for line in directory.text(PROCESSES).lines() {
-            let numbers = line.split_once(' ').and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
+            let numbers =
+                line.split_once(' ').and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
             if let Some(process) = numbers.and_then(|(pid, start)| Process::find(pid, start)) {
                 end(&process);
             }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use reeve_image::LuksKey;
 use reeve_model::secret::SecretValue;
 use reeve_sys::cgroup::{Cgroups, Group};
-use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::layout::DomainDirectory;
+use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open;
 use reeve_sys::process::{Process, Program};
 use reeve_sys::tap::Tap;
@@ -122,7 +122,8 @@ impl Site {
         // Sockets of devices may be in it.
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
         let group = self.group()?;
-        let given = Given { passphrases, shares: self.start_shares(&plan.sources, &directory, group.as_ref())? };
+        let given =
+            Given { passphrases, shares: self.start_shares(&plan.sources, &directory, group.as_ref())? };
         let fds = open_all(&plan.sources, &mut plan.vm.devices, given)?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
         let log = directory.append(LOG).map_err(host("the worker's log"))?;

@@ -1,8 +1,8 @@
 //! One device of any kind, and how a device enters and leaves a domain.
 
 use super::{
-    CharDevice, Controller, DeviceCommon, Devices, Disk, Filesystem, Interface, MemBalloon, MemoryDevice, PanicDevice,
-    Rng, Vsock, Watchdog,
+    CharDevice, Controller, DeviceCommon, Devices, Disk, Filesystem, Interface, MemBalloon, MemoryDevice,
+    PanicDevice, Rng, Vsock, Watchdog,
 };
 
 /// One child of `<devices>`.

@@ -30,7 +30,10 @@ impl FilesystemConfig {
         }
         let sized = queue_size.is_power_of_two() && (2..=Self::MAX_QUEUE).contains(queue_size);
         (!sized).then(|| {
-            format!("a queue of {queue_size} is not possible: use a power of two from 2 to {}", Self::MAX_QUEUE)
+            format!(
+                "a queue of {queue_size} is not possible: use a power of two from 2 to {}",
+                Self::MAX_QUEUE
+            )
         })
     }
 }

@@ -97,17 +97,20 @@ fn launch(served: &mut Served) -> (Worker, Terminal) {
 fn a_guest_has_the_files_of_the_host_and_the_host_those_of_the_guest() {
     let mut served = Served::start();
     std::fs::write(served.file("hello"), "written-on-the-host").unwrap();
-    let large: Vec<u8> = (0..3_000_000u32).map(|number| (number % 251) as u8).collect();
+    let large: Vec<u8> = (0..600_000u32).map(|number| (number % 251) as u8).collect();
     std::fs::write(served.file("large"), &large).unwrap();
     let (mut worker, mut terminal) = launch(&mut served);
     assert_eq!(terminal.run("shared info"), "ok tag=projects queues=1");
     for round in 0..3 {
         assert_eq!(terminal.run("shared read hello"), "ok text=written-on-the-host");
         let read = terminal.run("shared sum large");
-        assert_eq!(number(&read, "bytes"), 3_000_000);
-        let poured = terminal.run(&format!("shared pour copy{round} 3000000"));
+        assert_eq!(number(&read, "bytes"), 600_000);
+        let poured = terminal.run(&format!("shared pour copy{round} 600000"));
         assert_eq!(field(&poured, "sum"), field(&read, "sum"));
-        assert!(std::fs::read(served.file(&format!("copy{round}"))).unwrap() == large, "copy {round} differs");
+        assert!(
+            std::fs::read(served.file(&format!("copy{round}"))).unwrap() == large,
+            "copy {round} differs"
+        );
         terminal.tell("shared read nothing");
         assert_eq!(terminal.expect("error"), "error errno=2");
         match round {

@@ -37,6 +37,8 @@ const ENTRY: usize = 128;
 const O_RDWR: u32 = 2;
 const O_CREAT: u32 = 0o100;
 const O_TRUNC: u32 = 0o1000;
+/// What is said where there is no file of a name.
+const NO_FILE: &str = "errno=2";
 const MODE: u32 = 0o100_644;
 /// Most bytes of a read or a write.
 const PIECE: usize = 64 << 10;
@@ -107,13 +109,25 @@ impl Shared {
         Ok(all)
     }
 
-    /// Makes a file of these bytes.
+    /// Makes a file of these bytes, in the place of what it had.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
-        let mut arguments = [0; 16];
-        arguments[..4].copy_from_slice(&(O_RDWR | O_CREAT | O_TRUNC).to_le_bytes());
-        arguments[4..8].copy_from_slice(&MODE.to_le_bytes());
-        let made = self.request(CREATE, ROOT, &[&arguments, name.as_bytes(), &[0]], ENTRY + 16)?;
-        let file = Open { node: number(&made, 0), handle: number(&made, ENTRY), bytes: 0 };
+        // As Linux does: only what is not there is created.
+        let file = match self.request(LOOKUP, ROOT, &[name.as_bytes(), &[0]], ENTRY) {
+            Ok(entry) => {
+                let (node, mut arguments) = (number(&entry, 0), [0; 8]);
+                arguments[..4].copy_from_slice(&(O_RDWR | O_TRUNC).to_le_bytes());
+                let opened = self.request(OPEN, node, &[&arguments], 16)?;
+                Open { node, handle: number(&opened, 0), bytes: 0 }
+            }
+            Err(error) if error == NO_FILE => {
+                let mut arguments = [0; 16];
+                arguments[..4].copy_from_slice(&(O_RDWR | O_CREAT).to_le_bytes());
+                arguments[4..8].copy_from_slice(&MODE.to_le_bytes());
+                let made = self.request(CREATE, ROOT, &[&arguments, name.as_bytes(), &[0]], ENTRY + 16)?;
+                Open { node: number(&made, 0), handle: number(&made, ENTRY), bytes: 0 }
+            }
+            Err(error) => return Err(error),
+        };
         for (at, piece) in (0u64..).step_by(PIECE).zip(bytes.chunks(PIECE)) {
             let mut arguments = [0; 40];
             arguments[..8].copy_from_slice(&file.handle.to_le_bytes());

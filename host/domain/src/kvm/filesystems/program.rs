@@ -53,7 +53,8 @@ impl Dialect {
             deadline: PATIENCE,
             output_limit: MOST_HELP,
         };
-        let said = run.finish().map_err(|error| format!("'{}' can't be asked: {error}", program.display()))?;
+        let said =
+            run.finish().map_err(|error| format!("'{}' can't be asked: {error}", program.display()))?;
         let text = [said.stdout, said.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         match (text.contains("--shared-dir"), text.contains("source=PATH")) {
@@ -72,13 +73,17 @@ impl Dialect {
                 let mut options = OsString::from("source=");
                 options.push(escaped(source));
                 let xattr = if share.xattr { "xattr" } else { "no_xattr" };
-                options.push(format!(",cache={},sandbox={},{xattr},log_level=warn", share.cache, share.sandbox));
+                options
+                    .push(format!(",cache={},sandbox={},{xattr},log_level=warn", share.cache, share.sandbox));
                 arguments.extend(["-f".into(), "-o".into(), options]);
             }
             Self::Rust => {
                 let cache = if share.cache == "none" { "never" } else { &share.cache };
                 arguments.extend(["--shared-dir".into(), source.into()]);
-                arguments.extend([format!("--cache={cache}").into(), format!("--sandbox={}", share.sandbox).into()]);
+                arguments.extend([
+                    format!("--cache={cache}").into(),
+                    format!("--sandbox={}", share.sandbox).into(),
+                ]);
                 arguments.extend(share.xattr.then(|| "--xattr".into()));
             }
         }
@@ -117,7 +122,11 @@ mod tests {
     fn each_program_is_spoken_to_in_its_own_words() {
         let words = |dialect: Dialect| {
             let arguments = dialect.arguments(&share(), Path::new("/a,b"));
-            arguments.into_iter().map(|argument| argument.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+            arguments
+                .into_iter()
+                .map(|argument| argument.into_string().unwrap())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         assert_eq!(
             words(Dialect::Qemu),

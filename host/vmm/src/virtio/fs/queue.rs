@@ -80,7 +80,9 @@ impl Handler for FsHandler {
     fn register(&mut self, poll: &Poll) -> io::Result<()> {
         poll.add(self.begin.as_raw_fd(), EventSet::IN, BEGIN)?;
         poll.add(self.backend.as_raw_fd(), EventSet::IN | EventSet::READ_HANG_UP, BACKEND)?;
-        (CALLS..).zip(&self.calls).try_for_each(|(token, call)| poll.add(call.as_raw_fd(), EventSet::IN, token))
+        (CALLS..)
+            .zip(&self.calls)
+            .try_for_each(|(token, call)| poll.add(call.as_raw_fd(), EventSet::IN, token))
     }
 
     fn handle(&mut self, token: u64, _ready: EventSet, _poll: &Poll) -> Result<(), QueueError> {
