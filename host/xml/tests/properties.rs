@@ -2,6 +2,8 @@
 
 #[path = "properties/clocks.rs"]
 mod clocks;
+#[path = "properties/singles.rs"]
+mod singles;
 
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
@@ -10,9 +12,9 @@ use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
-    Filesystem, FilesystemBinary, Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction,
-    MemBalloon, MemTune, MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice,
-    PmConfig, Rng, RngRate, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
+    Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, LifecycleAction, MemBalloon, MemTune,
+    MemoryBacking, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng, RngRate, SysInfo,
+    SysInfoEntry, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -351,7 +353,7 @@ fn devices() -> impl Strategy<Value = Devices> {
             emulator,
             disks,
             controllers,
-            filesystems: panic.then(filesystem).into_iter().collect(),
+            filesystems: panic.then(singles::filesystem).into_iter().collect(),
             interfaces,
             serials,
             consoles,
@@ -359,44 +361,12 @@ fn devices() -> impl Strategy<Value = Devices> {
             rngs,
             memballoon,
             watchdog,
-            memories: panic.then(memory).into_iter().collect(),
-            vsock: panic.then(vsock),
+            memories: panic.then(singles::memory).into_iter().collect(),
+            vsock: panic.then(singles::vsock),
             panic: panic.then(|| PanicDevice { model: Some("pvpanic".into()), ..PanicDevice::default() }),
             extra: Extra { attributes: vec![], elements: other.map(str::to_owned).into_iter().collect() },
         },
     )
-}
-
-fn vsock() -> Vsock {
-    let (model, path) = (Some("virtio".to_owned()), Some("/run/vsock".to_owned()));
-    Vsock { model, auto: Some(false), cid: Some(3), path, common: DeviceCommon::default() }
-}
-
-fn filesystem() -> Filesystem {
-    let word = |text: &str| Some(text.to_owned());
-    Filesystem {
-        kind: word("mount"),
-        access_mode: word("passthrough"),
-        driver: word("virtiofs"),
-        queue: Some(512),
-        binary: FilesystemBinary {
-            path: word("/usr/libexec/virtiofsd"),
-            xattr: Some(true),
-            cache: word("always"),
-            sandbox: word("chroot"),
-            thread_pool: Some(4),
-        },
-        source: word("/srv/shared"),
-        target: word("shared"),
-        readonly: true,
-        common: DeviceCommon::default(),
-    }
-}
-
-fn memory() -> MemoryDevice {
-    let (block, requested) = (Some(Bytes::mib(4)), Some(Bytes::mib(8)));
-    let common = DeviceCommon::default();
-    MemoryDevice { model: "virtio-mem".into(), size: Bytes::mib(16), block, requested, common }
 }
 
 fn vcpus() -> impl Strategy<Value = (VcpuConfig, CpuTune)> {
