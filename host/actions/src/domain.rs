@@ -28,6 +28,7 @@ mod run;
 mod save;
 mod save_image;
 mod settings;
+mod shares;
 mod sleep;
 mod snapshot;
 mod start;

@@ -91,6 +91,7 @@ pub struct WorkersConfig {
     pub seccomp: SeccompMode,
     pub landlock: bool,
     pub cgroup: String,
+    pub virtiofsd: String,
 }
 
 impl Default for Config {
@@ -136,7 +137,14 @@ impl Default for StorageConfig {
 impl Default for WorkersConfig {
     fn default() -> Self {
         // nobody and nogroup on every Linux.
-        Self { uid: 65534, gid: 65534, seccomp: SeccompMode::Kill, landlock: true, cgroup: "reeve".into() }
+        Self {
+            uid: 65534,
+            gid: 65534,
+            seccomp: SeccompMode::Kill,
+            landlock: true,
+            cgroup: "reeve".into(),
+            virtiofsd: String::new(),
+        }
     }
 }
 

@@ -140,6 +140,7 @@ fn kvm(config: &Config, layout: &Arc<Layout>, keys: &Arc<KeyRing>) -> KvmConfig 
         cgroups: Some(workers.cgroup.as_str())
             .filter(|name| root && !name.is_empty())
             .and_then(Cgroups::probe),
+        virtiofsd: Some(workers.virtiofsd.as_str()).filter(|path| !path.is_empty()).map(Into::into),
         sandbox: SandboxConfig {
             uid: root.then_some(workers.uid),
             gid: root.then_some(workers.gid),

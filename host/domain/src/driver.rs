@@ -415,6 +415,11 @@ pub enum MachineEvent {
         /// What the host said.
         error: String,
     },
+    /// Who serves a directory to the guest has gone; the guest goes on without it.
+    FilesystemLost {
+        /// Alias of the device.
+        alias: String,
+    },
     /// A job on the images of a disk is ready or has ended; [`Machine::block_jobs`] tells the rest.
     BlockJob,
     /// vCPUs came or went.

@@ -14,6 +14,7 @@ mod clock;
 mod consoles;
 mod cpu;
 mod devices;
+mod filesystems;
 mod fit;
 mod images;
 mod interfaces;
@@ -60,6 +61,8 @@ pub struct KvmConfig {
     pub layout: Arc<Layout>,
     /// Where groups of domains are made; none runs them in the daemon's own.
     pub cgroups: Option<Cgroups>,
+    /// What serves directories to guests where their documents do not say; none takes what the host has.
+    pub virtiofsd: Option<PathBuf>,
     /// How workers lock themselves in.
     pub sandbox: SandboxConfig,
     /// Where the passphrases of encrypted disks come from.
@@ -91,6 +94,8 @@ impl Driver for KvmDriver {
     fn check(&self, config: &DomainConfig) -> Vec<Refusal> {
         let mut refusals = Plan::new(config, &self.config.sandbox).err().unwrap_or_default();
         refusals.extend(fit::refusals(config, self.config.cgroups.as_ref()).into_iter().map(Refusal));
+        let virtiofsd = self.config.virtiofsd.as_deref();
+        refusals.extend(filesystems::refusals(config, virtiofsd).into_iter().map(Refusal));
         refusals
     }
 
@@ -216,6 +221,7 @@ impl KvmDriver {
             DriverError::Rejected(message) if !restores => {
                 DriverError::Rejected(format!("kernel '{kernel}': {message}"))
             }
+            DriverError::Worker(message) => DriverError::Worker(site.explain_shares(message)),
             other => site.explain(other),
         })?;
         site.tune_first(config).await?;

@@ -15,6 +15,7 @@ pub(crate) fn assign(config: &mut DomainConfig) {
     count("rng", devices.rngs.iter_mut().map(|device| &mut device.common));
     count("balloon", devices.memballoon.iter_mut().map(|device| &mut device.common));
     count("watchdog", devices.watchdog.iter_mut().map(|device| &mut device.common));
+    count("fs", devices.filesystems.iter_mut().map(|device| &mut device.common));
     count("virtiomem", devices.memories.iter_mut().map(|device| &mut device.common));
     count("vsock", devices.vsock.iter_mut().map(|device| &mut device.common));
     count("panic", devices.panic.iter_mut().map(|device| &mut device.common));

@@ -372,6 +372,17 @@ impl Owner {
                 );
                 self.note(&Actor::Daemon, Some(Occurrence::IoError), DomainChange::Suspended);
             }
+            MachineEvent::FilesystemLost { alias } => {
+                let filesystems = self.config().devices.filesystems;
+                let lost =
+                    filesystems.iter().find(|each| each.common.alias.as_deref() == Some(alias.as_str()));
+                warn!(
+                    domain = self.entry.name,
+                    device = alias,
+                    directory = lost.and_then(|lost| lost.source.as_deref()).unwrap_or_default(),
+                    "what serves a shared directory has ended: the guest goes on without it until its next start"
+                );
+            }
             MachineEvent::BlockJob => self.note_block_jobs().await,
             MachineEvent::VcpusChanged { count } => {
                 self.record(DomainChange::Changed, |config| devices::count_vcpus(config, count)).await;

@@ -33,6 +33,22 @@ pub fn mount(source: &Path, target: &Path, format: &str, options: &str) -> io::R
     Ok(rustix::mount::mount(source, target, format, flags, options.as_c_str())?)
 }
 
+/// Shows a directory at another one where nothing of it can be changed. What is mounted below it is not shown there.
+pub fn bind_read_only(source: &Path, target: &Path) -> io::Result<()> {
+    rustix::mount::mount_bind(source, target)?;
+    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOSUID;
+    if let Err(error) = rustix::mount::mount_remount(target, flags, c"") {
+        detach(target)?;
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Takes away what was mounted at a directory last, whoever uses it: they keep it until they are done.
+pub fn detach(target: &Path) -> io::Result<()> {
+    Ok(rustix::mount::unmount(target, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH)?)
+}
+
 /// Takes away what was mounted at a directory last; fails while it is in use.
 pub fn unmount(target: &Path) -> io::Result<()> {
     Ok(rustix::mount::unmount(target, UnmountFlags::NOFOLLOW)?)

@@ -279,8 +279,14 @@ mod tests {
 
     #[test]
     fn the_tables_hang_together_and_their_checksums_are_right() {
-        let config =
-            MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false, numa: None };
+        let config = MemoryConfig {
+            bytes: 4 << 20,
+            mergeable: false,
+            hugepages: None,
+            locked: false,
+            numa: None,
+            shared: false,
+        };
         let memory = crate::memory::allocate(&config).unwrap();
         let rsdp = write_tables(
             &memory,

@@ -8,6 +8,7 @@ mod clock;
 mod console;
 mod cpu;
 mod errors;
+mod filesystem;
 mod iothread;
 mod memory;
 mod net;
@@ -29,6 +30,7 @@ pub use clock::{ClockConfig, MissedTicks, RtcConfig, ZoneOffset};
 pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
 pub use errors::{ErrorAction, ErrorPolicy};
+pub use filesystem::FilesystemConfig;
 pub use iothread::IothreadConfig;
 pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
 pub use net::{NetBackend, NetConfig, Offloads, Segmentation};
@@ -169,6 +171,8 @@ pub enum DeviceKind {
     Memory(PluggableConfig),
     /// Sockets between guest and host; at most one.
     Vsock(VsockConfig),
+    /// A directory of the host that a program beside the worker serves.
+    Filesystem(FilesystemConfig),
 }
 
 pub(crate) fn default_true() -> bool {
@@ -358,6 +362,14 @@ impl VmConfig {
                     device.invalid("memory that is locked or of huge pages can't be plugged in blocks")
                 );
             }
+            if matches!(device.kind, DeviceKind::Memory(_)) && self.memory.shared {
+                return Err(device.invalid(
+                    "memory can't be plugged in blocks while the guest's is shared with who serves a directory",
+                ));
+            }
+            if matches!(device.kind, DeviceKind::Filesystem(_)) && !self.memory.shared {
+                return Err(device.invalid("who serves a directory needs guest memory that is shared"));
+            }
         }
         type IsKind = fn(&DeviceKind) -> bool;
         let singles: [(&str, IsKind); 4] = [
@@ -457,6 +469,9 @@ impl DeviceConfig {
                 "balloon target of {} bytes is more than the guest's {memory} bytes",
                 balloon.target
             ))),
+            DeviceKind::Filesystem(shared) => {
+                shared.fault().map_or(Ok(()), |reason| Err(self.invalid(reason)))
+            }
             DeviceKind::Vsock(vsock) => vsock.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Memory(memory) => match memory.fault() {
                 Some(reason) => Err(self.invalid(reason)),

@@ -1,16 +1,18 @@
-//! Guest memory: anonymous mappings of this process, one a RAM range.
+//! Guest memory: anonymous mappings of this process, or files without names where another process works on it too; one a RAM range.
 
 mod dirty;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 pub use dirty::{DeviceWrites, DirtyPages};
 
+use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use vm_memory::bitmap::Bitmap;
 use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
-use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
+use vm_memory::{Address, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use crate::config::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode};
 use crate::layout;
@@ -28,6 +30,14 @@ pub enum MemoryError {
         bytes: u64,
         /// Reason.
         source: vm_memory::mmap::MmapRegionError,
+    },
+    /// The host has no file for it.
+    #[error("{bytes} bytes of guest memory can't be shared: {source}")]
+    Share {
+        /// Size of the range.
+        bytes: u64,
+        /// Reason.
+        source: io::Error,
     },
     /// It can't be given the wanted properties.
     #[error("guest memory can't be {what}: {source}")]
@@ -65,25 +75,44 @@ type Region = GuestRegionMmap<DeviceWrites>;
 
 /// Maps ranges of guest memory.
 fn map(config: &MemoryConfig, ranges: &[(u64, u64)]) -> Result<Vec<Region>, MemoryError> {
-    let mut flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let mut flags = if config.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE | libc::MAP_ANONYMOUS };
     flags |= match config.hugepages {
+        // Of a file it is the file that has huge pages.
+        Some(_) if config.shared => 0,
         Some(size) => libc::MAP_HUGETLB | (size.trailing_zeros() as i32) << libc::MAP_HUGE_SHIFT,
         None => libc::MAP_NORESERVE,
     };
     let mut regions = Vec::new();
     for (start, bytes) in ranges.iter().copied() {
-        let mapping =
+        let mut mapping =
             MmapRegionBuilder::new_with_bitmap(bytes as usize, DeviceWrites::with_len(bytes as usize))
                 .with_mmap_prot(libc::PROT_READ | libc::PROT_WRITE)
-                .with_mmap_flags(flags)
-                .build()
-                .map_err(|source| MemoryError::Map { bytes, source })?;
+                .with_mmap_flags(flags);
+        if config.shared {
+            let file =
+                file(bytes, config.hugepages).map_err(|source| MemoryError::Share { bytes, source })?;
+            mapping = mapping.with_file_offset(FileOffset::new(file, 0));
+        }
+        let mapping = mapping.build().map_err(|source| MemoryError::Map { bytes, source })?;
         let region = GuestRegionMmap::new(mapping, GuestAddress(start))
             .expect("RAM ranges end far below the end of the address space");
         apply(config, &region)?;
         regions.push(region);
     }
     Ok(regions)
+}
+
+/// A file for a range of memory. Nobody who is given it can make it shorter, which would end who has it mapped.
+fn file(bytes: u64, hugepages: Option<u64>) -> io::Result<File> {
+    let mut flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    if let Some(size) = hugepages {
+        flags |= MemfdFlags::HUGETLB;
+        flags |= if size == 1 << 30 { MemfdFlags::HUGE_1GB } else { MemfdFlags::HUGE_2MB };
+    }
+    let file = rustix::fs::memfd_create("guest-memory", flags)?;
+    rustix::fs::ftruncate(&file, bytes)?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(file.into())
 }
 
 fn apply(config: &MemoryConfig, region: &Region) -> Result<(), MemoryError> {
@@ -101,7 +130,7 @@ fn apply(config: &MemoryConfig, region: &Region) -> Result<(), MemoryError> {
         // SAFETY: as above.
         let _ = unsafe { libc::madvise(start, len, libc::MADV_HUGEPAGE) };
     }
-    if config.mergeable && config.hugepages.is_none() {
+    if config.mergeable && config.hugepages.is_none() && !config.shared {
         // SAFETY: as above; merged pages are copied on write by the kernel.
         check("merged (KSM)", unsafe { libc::madvise(start, len, libc::MADV_MERGEABLE) })?;
     }
@@ -136,6 +165,9 @@ fn policy(numa: &NumaConfig) -> (libc::c_int, [u64; NumaConfig::LIMIT as usize /
 
 /// Takes the pages of a range, which lies within one RAM range, away from guest memory. Nobody uses them meanwhile.
 pub fn discard(memory: &Memory, run: &Range<u64>) -> io::Result<()> {
+    if let Some(punched) = punch(memory, run) {
+        return punched;
+    }
     let length = (run.end - run.start) as usize;
     let start = memory.get_host_address(GuestAddress(run.start)).map_err(io::Error::other)?;
     // SAFETY: the caller says that the range is whole pages of one mapping of guest memory, which is never seen as a Rust reference.
@@ -149,18 +181,87 @@ pub fn discard(memory: &Memory, run: &Range<u64>) -> io::Result<()> {
     }
 }
 
+/// Takes the pages of a range, which lies within one RAM range, out of the file that they are of; none where they are of no file. For who
+/// maps them privately unmapping is enough, but these stay with the file.
+pub fn punch(memory: &Memory, run: &Range<u64>) -> Option<io::Result<()>> {
+    let region = memory.find_region(GuestAddress(run.start))?;
+    let file = region.file_offset()?;
+    let start = file.start() + (run.start - region.start_addr().raw_value());
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Some(rustix::fs::fallocate(file.file(), flags, start, run.end - run.start).map_err(io::Error::from))
+}
+
 /// Makes all of guest memory read as zero and gives it back to the host where that is possible. No vCPU and no device
 /// uses it meanwhile.
 pub fn clear(memory: &Memory) {
     for region in memory.iter() {
         let (start, len) = (region.as_ptr(), region.len() as usize);
-        // SAFETY: the range is exactly the mapping of `region`; nothing in this process keeps references into it.
-        let given_back = unsafe { libc::madvise(start.cast(), len, libc::MADV_DONTNEED) } == 0;
+        let first = region.start_addr().raw_value();
+        let given_back = match punch(memory, &(first..first + region.len())) {
+            Some(punched) => punched.is_ok(),
+            // SAFETY: the range is exactly the mapping of `region`; nothing in this process keeps references into it.
+            None => unsafe { libc::madvise(start.cast(), len, libc::MADV_DONTNEED) == 0 },
+        };
         if !given_back {
             // Locked memory stays where it is.
             // SAFETY: as above, and the mapping is writable.
             unsafe { std::ptr::write_bytes(start, 0, len) };
         }
         region.bitmap().mark_dirty(0, len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vm_memory::Bytes;
+
+    use super::*;
+
+    const BYTES: u64 = 8 << 20;
+
+    fn shared() -> Memory {
+        let config = MemoryConfig {
+            bytes: BYTES,
+            mergeable: true,
+            hugepages: None,
+            locked: false,
+            numa: None,
+            shared: true,
+        };
+        allocate(&config).unwrap()
+    }
+
+    #[test]
+    fn shared_memory_is_a_file_that_nobody_can_shorten() {
+        let memory = shared();
+        let region = memory.iter().next().unwrap();
+        let file = region.file_offset().unwrap().file();
+        memory.write_slice(b"from here", GuestAddress(4096)).unwrap();
+        let mut there = [0; 9];
+        std::os::unix::fs::FileExt::read_exact_at(file, &mut there, 4096).unwrap();
+        assert_eq!(&there, b"from here");
+        assert!(file.set_len(4096).is_err() && file.set_len(2 * BYTES).is_err());
+    }
+
+    #[test]
+    fn what_is_taken_away_of_shared_memory_is_gone_for_everybody() {
+        let memory = shared();
+        let blocks = || {
+            use std::os::unix::fs::MetadataExt;
+            memory
+                .iter()
+                .map(|region| region.file_offset().unwrap().file().metadata().unwrap().blocks())
+                .sum::<u64>()
+        };
+        let word = |at| memory.read_obj::<u8>(GuestAddress(at)).unwrap();
+        memory.write_slice(&vec![7; BYTES as usize], GuestAddress(0)).unwrap();
+        let full = blocks();
+        discard(&memory, &(4096..3 * 4096)).unwrap();
+        assert_eq!([word(0), word(4096), word(3 * 4096 - 1), word(3 * 4096)], [7, 0, 0, 7]);
+        discard(&memory, &(1 << 20..2 << 20)).unwrap();
+        assert!(blocks() < full, "the host has nothing of it back");
+        clear(&memory);
+        assert_eq!(blocks(), 0);
+        assert!((0..BYTES).step_by(4096).all(|at| word(at) == 0));
     }
 }

@@ -505,6 +505,11 @@ pub enum Event {
         /// The port.
         port: u32,
     },
+    /// Who serves a directory to the guest has gone; the guest goes on without it.
+    FilesystemLost {
+        /// Alias of the device.
+        alias: String,
+    },
     /// vCPUs came or went.
     VcpusChanged {
         /// How many are there now.

@@ -283,8 +283,14 @@ mod tests {
     }
 
     fn written(config: &SmbiosConfig, hardware: Hardware) -> Vec<(u8, Vec<u8>, Vec<String>)> {
-        let memory =
-            MemoryConfig { bytes: 4 << 20, mergeable: false, hugepages: None, locked: false, numa: None };
+        let memory = MemoryConfig {
+            bytes: 4 << 20,
+            mergeable: false,
+            hugepages: None,
+            locked: false,
+            numa: None,
+            shared: false,
+        };
         let memory = crate::memory::allocate(&memory).unwrap();
         write(&memory, config, hardware).unwrap();
         let mut entry = [0; ENTRY];

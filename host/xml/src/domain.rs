@@ -7,6 +7,7 @@ mod controller;
 pub(crate) mod cpu;
 pub(crate) mod devices;
 mod disk;
+mod filesystem;
 mod interface;
 mod iothread;
 mod memory;

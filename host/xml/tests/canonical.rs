@@ -31,6 +31,17 @@ fn twenty_devices_are_canonical_already() {
 #[test]
 fn drivers_of_interfaces_and_sockets_are_read_whole() {
     let devices = "\
+    <filesystem type='mount' accessmode='passthrough'>
+      <driver type='virtiofs' queue='512'/>
+      <binary path='/usr/libexec/virtiofsd' xattr='on'>
+        <cache mode='always'/>
+        <sandbox mode='namespace'/>
+        <thread_pool size='4'/>
+      </binary>
+      <source dir='/srv/projects'/>
+      <target dir='projects'/>
+      <readonly/>
+    </filesystem>
     <interface type='network'>
       <mac address='52:54:00:00:00:01'/>
       <source network='default'/>

@@ -2,6 +2,8 @@
 
 #[path = "properties/clocks.rs"]
 mod clocks;
+#[path = "properties/singles.rs"]
+mod singles;
 
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
@@ -351,6 +353,7 @@ fn devices() -> impl Strategy<Value = Devices> {
             emulator,
             disks,
             controllers,
+            filesystems: panic.then(singles::filesystem).into_iter().collect(),
             interfaces,
             serials,
             consoles,
@@ -358,23 +361,12 @@ fn devices() -> impl Strategy<Value = Devices> {
             rngs,
             memballoon,
             watchdog,
-            memories: panic.then(memory).into_iter().collect(),
-            vsock: panic.then(vsock),
+            memories: panic.then(singles::memory).into_iter().collect(),
+            vsock: panic.then(singles::vsock),
             panic: panic.then(|| PanicDevice { model: Some("pvpanic".into()), ..PanicDevice::default() }),
             extra: Extra { attributes: vec![], elements: other.map(str::to_owned).into_iter().collect() },
         },
     )
-}
-
-fn vsock() -> Vsock {
-    let (model, path) = (Some("virtio".to_owned()), Some("/run/vsock".to_owned()));
-    Vsock { model, auto: Some(false), cid: Some(3), path, common: DeviceCommon::default() }
-}
-
-fn memory() -> MemoryDevice {
-    let (block, requested) = (Some(Bytes::mib(4)), Some(Bytes::mib(8)));
-    let common = DeviceCommon::default();
-    MemoryDevice { model: "virtio-mem".into(), size: Bytes::mib(16), block, requested, common }
 }
 
 fn vcpus() -> impl Strategy<Value = (VcpuConfig, CpuTune)> {
@@ -451,7 +443,7 @@ fn tuning() -> impl Strategy<Value = (MemoryBacking, NumaTune, ClockConfig, Feat
     let pages = of(vec(prop::sample::select(vec![Bytes::mib(2), Bytes::gib(1)]), 0..3));
     let backing =
         (pages, any::<[bool; 2]>(), extra()).prop_map(|(hugepages, [nosharepages, locked], extra)| {
-            MemoryBacking { hugepages, nosharepages, locked, extra }
+            MemoryBacking { hugepages, nosharepages, locked, shared: locked.then_some(nosharepages), extra }
         });
     let numa = (of(word(&["strict", "interleave"])), of(cpus()), extra())
         .prop_map(|(mode, nodeset, extra)| NumaTune { mode, nodeset, placement: None, extra });

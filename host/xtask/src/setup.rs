@@ -24,6 +24,8 @@ enum Sign {
     Program(&'static str),
     /// A file.
     File(&'static str),
+    /// One of these files.
+    OneOf(&'static [&'static str]),
     /// A module of the running Python.
     Python(&'static str),
 }
@@ -35,7 +37,7 @@ struct Package {
     why: &'static str,
 }
 
-const PACKAGES: [Package; 20] = [
+const PACKAGES: [Package; 21] = [
     Package {
         name: "gcc",
         sign: Sign::Program("cc"),
@@ -89,6 +91,13 @@ const PACKAGES: [Package; 20] = [
         sign: Sign::Program("busybox"),
         need: Need::Everything,
         why: "as the DHCP client of test networks",
+    },
+    Package {
+        // Since Debian 13 it is a package of its own, virtiofsd.
+        name: "qemu-system-common",
+        sign: Sign::OneOf(&["/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd"]),
+        need: Need::Everything,
+        why: "to serve directories to guests (virtiofsd)",
     },
     Package {
         name: "qemu-guest-agent",
@@ -201,6 +210,7 @@ fn missing(need: Need, exists: impl Fn(&Sign) -> bool) -> Vec<(&'static str, &'s
 fn exists(sign: &Sign) -> bool {
     match sign {
         Sign::File(path) => Path::new(path).exists(),
+        Sign::OneOf(paths) => paths.iter().any(|path| Path::new(path).exists()),
         Sign::Python(module) => {
             let mut python = Command::new("python3");
             python.args(["-c", &format!("import {module}")]).stderr(Stdio::null());

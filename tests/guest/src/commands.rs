@@ -13,6 +13,7 @@ mod network;
 mod pci;
 mod pluggable;
 mod power;
+mod shared;
 mod time;
 mod vectors;
 mod vsock;
@@ -30,7 +31,7 @@ pub use network::echo_frames;
 /// What follows `ok` or `error`.
 type Answer = Result<String, String>;
 
-const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, wide, vsock, pci, rng, balloon, \
+const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, wide, vsock, shared, pci, rng, balloon, \
      plugged, agent, watchdog, panic, nmi, smbios, rtc, pit, clocksource, powerbutton, ignore-button, suspend, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
@@ -74,6 +75,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "net" => network::execute(machine, &mut words),
         "wide" => wide::execute(machine, &mut words),
         "vsock" => vsock::execute(machine, &mut words),
+        "shared" => shared::execute(machine, &mut words),
         "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
         "balloon" => balloon(machine),

@@ -15,7 +15,7 @@ use crate::paging;
 use crate::pci::Access;
 use crate::power::Power;
 use crate::start_info::{Range, StartInfo};
-use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Slot, Sockets, Wide};
+use crate::virtio::{Balloon, Devices, Disk, Entropy, Network, Pluggable, Shared, Slot, Sockets, Wide};
 use crate::{boot, clock, cpus, lapic, serial};
 
 /// Everything a command may touch.
@@ -48,6 +48,8 @@ pub struct Machine {
     pub pluggable: Option<Slot<Pluggable>>,
     /// Sockets between guest and host.
     pub sockets: Option<Slot<Sockets>>,
+    /// Directories of the host.
+    pub shared: Vec<Slot<Shared>>,
     /// A network device with all its queues and offloads, and its slot.
     pub wide: Option<Wide>,
     /// Network devices that answer frames by themselves.
@@ -102,6 +104,7 @@ impl Machine {
             consoles: Consoles::new(devices.console),
             power,
             sockets: devices.sockets,
+            shared: devices.shared,
             wide: None,
             echoing: devices.networks.iter().map(|_| false).collect(),
             disks: devices.disks,
@@ -286,7 +289,9 @@ impl Machine {
         let balloon = self.balloon.as_ref().map(|balloon| (balloon.slot, "balloon".into()));
         let memory = self.pluggable.as_ref().map(|memory| (memory.slot, "memory".into()));
         let sockets = self.sockets.as_ref().map(|sockets| (sockets.slot, "sockets".into()));
-        disks.chain(nets).chain(console).chain(entropy).chain(balloon).chain(memory).chain(sockets)
+        let shared = self.shared.iter().enumerate().map(|(index, one)| (one.slot, format!("shared{index}")));
+        let others = console.into_iter().chain(entropy).chain(balloon).chain(memory).chain(sockets);
+        disks.chain(nets).chain(others).chain(shared)
     }
 
     /// Starts disks and network devices that came, and forgets those that went.
@@ -348,7 +353,8 @@ impl Machine {
             self.pluggable.as_ref().map(|slot| slot.vector),
             self.sockets.as_ref().map(|slot| slot.vector),
         ];
-        disks.chain(nets).chain(others.into_iter().flatten())
+        let shared = self.shared.iter().map(|slot| slot.vector);
+        disks.chain(nets).chain(shared).chain(others.into_iter().flatten())
     }
 
     /// Stops the disk or network device in a slot and forgets it.

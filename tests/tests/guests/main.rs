@@ -6,6 +6,7 @@ mod channels;
 mod clock;
 mod guard;
 mod lab;
+mod shared;
 mod sleep;
 mod sockets;
 

@@ -26,6 +26,7 @@ use super::arrive_disks::MakeDisks;
 use super::arrive_stream::check_source;
 use super::made_file::MadeFile;
 use super::post_copy::Late;
+use super::shares::refuse_shares;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
@@ -61,6 +62,7 @@ impl Actions {
             self.permits(&subject, Request::Start)?;
         }
         let config = self.ask_arrival(actor, config, &request, &source).await?;
+        refuse_shares(&config, "migrated")?;
         if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
             check_caches(&config, &request.disks)?;
         }

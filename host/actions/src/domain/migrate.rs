@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::copied_disks;
+use super::shares::refuse_shares;
 use super::streams::{AT_FIRST, Outgoing};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
@@ -71,6 +72,7 @@ impl Actions {
             return Err(Error::new(ErrorCode::WrongState, message).with_hint(hint));
         }
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
+        refuse_shares(&snapshot.config, "migrated")?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
         let there = self.migrations.peers.report(&host, migration).await?;
@@ -96,6 +98,7 @@ impl Actions {
             journey: Arc::clone(&journey),
         };
         let sent = self.ask_migration(guard).await?;
+        refuse_shares(&sent, "migrated")?;
         let steering = self.steering(actor, state, running, &journey, request.strategy.clone()).await?;
         let prepare = PrepareMigration {
             migration,

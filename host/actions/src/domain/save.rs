@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::save_image::read_given;
+use super::shares::refuse_shares;
 use super::{Question, Subject};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
@@ -123,6 +124,7 @@ impl Actions {
         self.permits(&subject, Request::Save)?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         let (state, config) = (snapshot.summary.state, snapshot.config);
+        refuse_shares(&config, "saved")?;
         let question = Question { hook: Hook::DomainStop, actor, state, config, device: None, forced: false };
         self.ask(question).await?;
         let turn = self.turn(actor, subject.uuid, Request::Save).await?;

@@ -110,6 +110,7 @@ fn seen_by_guest(config: &DomainConfig) -> Vec<String> {
     lines.extend(devices.memballoon.iter().map(|balloon| format!("balloon {}", balloon.model)));
     let sockets = devices.vsock.iter().map(|vsock| vsock.cid.unwrap_or(Vsock::FIRST));
     lines.extend(sockets.map(|address| format!("vsock {address}")));
+    lines.extend(devices.filesystems.iter().map(|each| format!("filesystem {}", each.name())));
     let memories = devices.memories.iter();
     lines.extend(memories.map(|memory| format!("memory {} in blocks of {}", memory.size, memory.block())));
     lines

@@ -114,4 +114,9 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ),
     ("workers.landlock", "Take away all access to files and TCP by name, where the kernel can."),
     ("workers.cgroup", "Group below which every KVM domain gets its own, when the daemon is root; empty for none."),
+    (
+        "workers.virtiofsd",
+        "Program that serves directories to guests (virtiofs) where their documents do not name one; empty for
+         what the host has.",
+    ),
 ];

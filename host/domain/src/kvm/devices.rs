@@ -16,7 +16,7 @@ use reeve_vmm::config::{
 };
 
 use super::plan::{Source, Sources};
-use super::{consoles, interfaces};
+use super::{consoles, filesystems, interfaces};
 
 /// All of them. What the driver has no device for is refused by name.
 pub(super) fn all(
@@ -36,7 +36,6 @@ pub(super) fn all(
             "parallel" => ": a serial port or a channel carries bytes too",
             "graphics" | "video" | "input" => ": a machine has no screen; use a console",
             "sound" => ": a machine has no sound; leave it out",
-            "filesystem" => ": share a directory over the network, or give the guest a disk",
             "hostdev" | "redirdev" | "smartcard" => {
                 ": devices of the host stay with the host; a disk, an interface or a channel leads to what they have"
             }
@@ -66,6 +65,10 @@ pub(super) fn all(
     }
     if let Some(each) = &devices.vsock {
         keep(vsock(each, sources).map(Some), &mut list, refuse);
+    }
+    filesystems::refuse_together(config, refuse);
+    for each in &devices.filesystems {
+        keep(filesystems::filesystem(each, sources).map(Some), &mut list, refuse);
     }
     for each in &devices.memories {
         keep(memory(each).map(Some), &mut list, refuse);

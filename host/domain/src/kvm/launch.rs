@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use reeve_image::LuksKey;
 use reeve_model::secret::SecretValue;
 use reeve_sys::cgroup::{Cgroups, Group};
+use reeve_sys::layout::DomainDirectory;
 use reeve_sys::link::{Change, KernelLinks, LinkName, Links as _};
 use reeve_sys::open;
 use reeve_sys::process::{Process, Program};
@@ -23,6 +24,7 @@ use rustix::pipe::PipeFlags;
 use tracing::warn;
 use uuid::Uuid;
 
+use super::filesystems::Shares;
 use super::plan::{Plan, Source, Sources};
 use super::{KvmConfig, images};
 use crate::driver::DriverError;
@@ -47,12 +49,13 @@ pub(super) struct Site {
     config: Arc<KvmConfig>,
     uuid: Uuid,
     process: Option<Arc<Process>>,
+    shares: Shares,
 }
 
 impl Site {
     /// The place of a domain's worker, there or not.
     pub fn new(config: Arc<KvmConfig>, uuid: Uuid) -> Self {
-        Self { config, uuid, process: None }
+        Self { config, uuid, process: None, shares: Shares::default() }
     }
 
     /// The process of the worker.
@@ -118,10 +121,12 @@ impl Site {
         let name = self.uuid.to_string();
         // Sockets of devices may be in it.
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
-        let fds = open_all(&plan.sources, &mut plan.vm.devices, passphrases)?;
+        let group = self.group()?;
+        let given =
+            Given { passphrases, shares: self.start_shares(&plan.sources, &directory, group.as_ref())? };
+        let fds = open_all(&plan.sources, &mut plan.vm.devices, given)?;
         let listener = directory.bind(SOCKET).map_err(host("the worker's control socket"))?;
         let log = directory.append(LOG).map_err(host("the worker's log"))?;
-        let group = self.group()?;
         let process = Process::spawn(&Program {
             path: &self.config.worker,
             args: self.config.worker_args.iter().map(OsStr::new).collect(),
@@ -143,6 +148,20 @@ impl Site {
                 Err(error)
             }
         }
+    }
+
+    fn start_shares(
+        &self,
+        sources: &Sources,
+        directory: &DomainDirectory,
+        group: Option<&Group>,
+    ) -> Result<Vec<OwnedFd>, DriverError> {
+        let setting = self.config.virtiofsd.as_deref();
+        let shares = sources.0.iter().filter_map(|source| match source {
+            Source::Share(share) => Some(self.shares.start(share, setting, directory, group)),
+            _ => None,
+        });
+        shares.collect()
     }
 
     fn settle(&self, plan: &Plan, group: Option<&Group>, process: &Process) -> Result<(), DriverError> {
@@ -176,12 +195,18 @@ impl Site {
         let site = self.clone();
         let ended = blocking(move || {
             site.end_process();
-            Ok(())
+            match site.config.layout.find_domain_directory(&site.uuid.to_string()) {
+                Ok(directory) => site.shares.end(&directory).map_err(host("what is mounted for it")),
+                Err(_) => Ok(()),
+            }
         });
-        if let Err(error) = ended.await {
-            warn!(uuid = %self.uuid, %error, "a worker could not be ended");
-        }
+        let ended = ended.await;
         self.remove_group().await;
+        if let Err(error) = ended {
+            // What is still mounted in its directory is not to be removed with it.
+            warn!(uuid = %self.uuid, %error, "a worker and what belongs to it could not be ended");
+            return;
+        }
         if let Err(error) = self.config.layout.remove_domain_directory(&self.uuid.to_string()) {
             warn!(uuid = %self.uuid, %error, "a domain's directory could not be removed");
         }
@@ -218,6 +243,13 @@ impl Site {
         DriverError::Lost(self.with_log(sentence))
     }
 
+    /// What the worker said of its machine, with the last words of who serves a directory and has ended.
+    pub fn explain_shares(&self, message: String) -> String {
+        let directory = self.config.layout.find_domain_directory(&self.uuid.to_string());
+        let words = directory.map(|directory| self.shares.last_words(&directory)).unwrap_or_default();
+        if words.is_empty() { message } else { format!("{message}; virtiofsd wrote: {words}") }
+    }
+
     /// A sentence with the last words of the worker.
     pub fn with_log(&self, sentence: String) -> String {
         let directory = self.config.layout.find_domain_directory(&self.uuid.to_string());
@@ -231,22 +263,34 @@ impl Site {
     }
 }
 
-/// Opens what a worker gets, with the passphrases of its encrypted images in their order. What is found below images comes last, and their
-/// devices are told.
+/// What a worker gets besides what is opened for it, each in the order of its sources.
+#[derive(Default)]
+pub(super) struct Given<'a> {
+    /// Passphrases of encrypted images.
+    pub passphrases: &'a [SecretValue],
+    /// Sockets of who serves directories.
+    pub shares: Vec<OwnedFd>,
+}
+
+/// Opens what a worker gets. What is found below images comes last, and their devices are told.
 pub(super) fn open_all(
     sources: &Sources,
     devices: &mut [DeviceConfig],
-    passphrases: &[SecretValue],
+    given: Given<'_>,
 ) -> Result<Vec<OwnedFd>, DriverError> {
     let mut fds: Vec<OwnedFd> = Vec::new();
     let mut chains = Vec::new();
-    let mut passphrases = passphrases.iter();
+    let (mut passphrases, mut shares) = (given.passphrases.iter(), given.shares.into_iter());
     for (number, source) in (0..).zip(&sources.0) {
         if let Source::Key { what, path, image, .. } = source {
             let passphrase = passphrases.next().expect("there is a passphrase for every key");
             let key = images::unlock(what, path, &fds[image.0 as usize], passphrase)?;
             tell_payload(devices, FdIndex(number), key.payload());
             fds.push(key_pipe(&key).map_err(host("the key of an encrypted disk"))?);
+            continue;
+        }
+        if let Source::Share(_) = source {
+            fds.push(shares.next().expect("there is a socket for every directory"));
             continue;
         }
         if let Source::TapQueue { first } = source {
@@ -343,6 +387,7 @@ fn open_source(source: &Source) -> Result<(OwnedFd, Vec<images::Below>), DriverE
         Source::Empty => open::empty().map_err(host("a drive without a medium")),
         Source::Key { .. } => unreachable!("a key is opened with its image"),
         Source::TapQueue { .. } => unreachable!("a queue is opened with its tap"),
+        Source::Share(_) => unreachable!("a directory is served before anything is opened"),
         Source::Image { what, path, access, format } => {
             return images::open(what, path, *access, *format);
         }

@@ -318,7 +318,8 @@ impl Machine for KvmMachine {
         let mut made = made.map_err(DriverError::Unsupported)?;
         let passphrases = self.site.passphrases(&sources).await?;
         let (made, fds) = launch::blocking(move || {
-            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made), &passphrases)?;
+            let given = launch::Given { passphrases: &passphrases, shares: Vec::new() };
+            let fds = launch::open_all(&sources, std::slice::from_mut(&mut made), given)?;
             Ok((made, fds))
         })
         .await?;

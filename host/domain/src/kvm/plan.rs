@@ -10,6 +10,7 @@ use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
 
+use super::filesystems::Share;
 use super::{clock, cpu, devices, smbios};
 use crate::driver::Refusal;
 use crate::names;
@@ -38,6 +39,8 @@ pub(super) enum Source {
     Pipe { what: String, path: PathBuf },
     /// A socket that listens at a path.
     SocketListener { what: String, path: PathBuf },
+    /// A socket that is connected to who serves a directory.
+    Share(Box<Share>),
     /// A socket that is connected to the one at a path.
     SocketPeer { what: String, path: PathBuf },
     /// A TCP socket that listens.
@@ -173,6 +176,7 @@ pub(super) fn memory(config: &DomainConfig) -> vm::MemoryConfig {
         hugepages,
         locked: backing.locked,
         numa: numa(&config.numatune),
+        shared: !config.devices.filesystems.is_empty(),
     }
 }
 

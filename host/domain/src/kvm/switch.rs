@@ -49,7 +49,7 @@ pub(super) fn open_medium(drive: &Disk) -> Result<(DiskSwitch, Vec<OwnedFd>), Dr
             format!("the medium of disk '{}' is encrypted and can't be changed while it runs", drive.target);
         return Err(DriverError::Unsupported(sentence));
     }
-    let fds = launch::open_all(&sources, std::slice::from_mut(&mut device), &[])?;
+    let fds = launch::open_all(&sources, std::slice::from_mut(&mut device), launch::Given::default())?;
     match device.kind {
         DeviceKind::Block(BlockConfig { fd, format, backing, .. }) => {
             Ok((DiskSwitch { alias: device.alias, fd, format, backing }, fds))

@@ -43,6 +43,7 @@ impl Lab {
     pub fn driver(&self) -> Arc<dyn Driver> {
         let root = rustix::process::geteuid().is_root();
         Arc::new(KvmDriver::new(KvmConfig {
+            virtiofsd: None,
             keys: Arc::default(),
             worker: target().join("debug/examples/kvm_worker"),
             worker_args: Vec::new(),

@@ -1,8 +1,8 @@
 //! One device of any kind, and how a device enters and leaves a domain.
 
 use super::{
-    CharDevice, Controller, DeviceCommon, Devices, Disk, Interface, MemBalloon, MemoryDevice, PanicDevice,
-    Rng, Vsock, Watchdog,
+    CharDevice, Controller, DeviceCommon, Devices, Disk, Filesystem, Interface, MemBalloon, MemoryDevice,
+    PanicDevice, Rng, Vsock, Watchdog,
 };
 
 /// One child of `<devices>`.
@@ -12,6 +12,8 @@ pub enum Device {
     Disk(Disk),
     /// `<controller>`.
     Controller(Controller),
+    /// `<filesystem>`.
+    Filesystem(Filesystem),
     /// `<interface>`.
     Interface(Interface),
     /// `<serial>`.
@@ -61,6 +63,7 @@ impl Device {
         match self {
             Self::Disk(_) => "disk",
             Self::Controller(_) => "controller",
+            Self::Filesystem(_) => "filesystem",
             Self::Interface(_) => "interface",
             Self::Serial(_) => "serial",
             Self::Console(_) => "console",
@@ -80,6 +83,7 @@ impl Device {
         Some(match self {
             Self::Disk(device) => &device.common,
             Self::Controller(device) => &device.common,
+            Self::Filesystem(device) => &device.common,
             Self::Interface(device) => &device.common,
             Self::Serial(device) | Self::Console(device) | Self::Channel(device) => &device.common,
             Self::Rng(device) => &device.common,
@@ -99,6 +103,7 @@ impl Devices {
         let chars = self.serials.iter().chain(&self.consoles).chain(&self.channels);
         (self.disks.iter().map(|device| &device.common))
             .chain(self.controllers.iter().map(|device| &device.common))
+            .chain(self.filesystems.iter().map(|device| &device.common))
             .chain(self.interfaces.iter().map(|device| &device.common))
             .chain(chars.map(|device| &device.common))
             .chain(self.rngs.iter().map(|device| &device.common))
@@ -116,6 +121,7 @@ impl Devices {
         match device {
             Device::Disk(disk) => self.disks.push(disk),
             Device::Controller(controller) => self.controllers.push(controller),
+            Device::Filesystem(filesystem) => self.filesystems.push(filesystem),
             Device::Interface(interface) => self.interfaces.push(interface),
             Device::Serial(serial) => self.serials.push(serial),
             Device::Console(console) => self.consoles.push(console),
@@ -152,6 +158,11 @@ impl Devices {
                     (None, None) => Ok(()),
                 }
             }
+            Device::Filesystem(new)
+                if self.filesystems.iter().any(|old| old.target.is_some() && old.target == new.target) =>
+            {
+                taken("target", new.name())
+            }
             Device::Controller(new) if new.index.is_some() => {
                 let same = |old: &Controller| old.kind == new.kind && old.index == new.index;
                 match new.index.filter(|_| self.controllers.iter().any(same)) {
@@ -171,7 +182,7 @@ impl Devices {
         }
     }
 
-    /// Takes out the device with this alias; else the disk or interface with this target, or the interface with this MAC.
+    /// Takes out the device with this alias; else the disk, interface or filesystem with this target, or the interface with this MAC.
     pub fn remove(&mut self, key: &str) -> Option<Device> {
         self.remove_where(&|common, _| common.alias.as_deref() == Some(key))
             .or_else(|| self.remove_where(&|_, names| names.contains(&Some(key))))
@@ -198,6 +209,10 @@ impl Devices {
             .or_else(|| take(&mut self.interfaces, nic_names).map(Device::Interface))
             .or_else(|| {
                 take(&mut self.controllers, |device| hit(&device.common, &[])).map(Device::Controller)
+            })
+            .or_else(|| {
+                let names = |device: &Filesystem| hit(&device.common, &[device.target.as_deref()]);
+                take(&mut self.filesystems, names).map(Device::Filesystem)
             })
             .or_else(|| take(&mut self.serials, chars).map(Device::Serial))
             .or_else(|| take(&mut self.consoles, chars).map(Device::Console))

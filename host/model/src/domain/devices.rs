@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extra, IoTune};
+use super::{Extra, Filesystem, IoTune};
 use crate::Bytes;
 use crate::device_address::DeviceAddress;
 use crate::filter::FilterReference;
@@ -21,6 +21,9 @@ pub struct Devices {
     /// `<controller>` in document order.
     #[serde(default)]
     pub controllers: Vec<Controller>,
+    /// `<filesystem>` in document order: directories of the host in the guest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filesystems: Vec<Filesystem>,
     /// `<interface>` in document order.
     #[serde(default)]
     pub interfaces: Vec<Interface>,

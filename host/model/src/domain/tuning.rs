@@ -17,6 +17,9 @@ pub struct MemoryBacking {
     /// `<locked/>`: never swapped.
     #[serde(default)]
     pub locked: bool,
+    /// `<access mode='…'/>`: whether other processes of the host can be given it; none leaves that to the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<bool>,
     /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,

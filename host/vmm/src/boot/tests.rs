@@ -10,6 +10,7 @@ fn memory(bytes: u64) -> Memory {
         hugepages: None,
         locked: false,
         numa: None,
+        shared: false,
     })
     .unwrap()
 }

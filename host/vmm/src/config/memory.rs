@@ -23,6 +23,9 @@ pub struct MemoryConfig {
     /// NUMA nodes of the host it comes from; none leaves that to the kernel.
     #[serde(default)]
     pub numa: Option<NumaConfig>,
+    /// Of files without names, which another process can be given to work on it. KSM merges nothing of it.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// Memory that is plugged into a running guest in blocks, by virtio-mem.

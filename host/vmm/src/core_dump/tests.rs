@@ -10,8 +10,14 @@ use crate::config::MemoryConfig;
 const MIB: u64 = 1 << 20;
 
 fn memory() -> Memory {
-    let config =
-        MemoryConfig { bytes: 16 * MIB, mergeable: false, hugepages: None, locked: false, numa: None };
+    let config = MemoryConfig {
+        bytes: 16 * MIB,
+        mergeable: false,
+        hugepages: None,
+        locked: false,
+        numa: None,
+        shared: false,
+    };
     let memory = crate::memory::allocate(&config).unwrap();
     memory.write_slice(b"first", GuestAddress(0)).unwrap();
     memory.write_slice(&[7; 3 * 4096], GuestAddress(5 * MIB - 4096)).unwrap();

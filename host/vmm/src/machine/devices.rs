@@ -25,6 +25,7 @@ use crate::virtio::balloon::BalloonControl;
 use crate::virtio::block::{
     BlockControl, BlockJob, BlockMetrics, Disk, DiskError, JobError, LeavingDisk, ResizeError, Task,
 };
+use crate::virtio::fs::{FsControl, FsError};
 use crate::virtio::mem::MemControl;
 use crate::virtio::net::{BackendError, NetControl, NetMetrics};
 use crate::virtio::vsock::{Dial, VsockControl};
@@ -77,6 +78,11 @@ pub enum DeviceError {
         /// What it stands on.
         error: String,
     },
+    /// The device named by its alias has its state in another process.
+    #[error(
+        "device '{0}' shares a directory of this host, and what its guest has open there is known to who serves it only: shut the guest down instead"
+    )]
+    Shares(String),
     /// The disk named by its alias can't have that job.
     #[error("device '{alias}': {cause}")]
     Job {
@@ -110,6 +116,9 @@ pub enum DeviceCause {
     /// It has no place on the PCI bus.
     #[error(transparent)]
     Pci(#[from] PciError),
+    /// Who serves its directory does not.
+    #[error(transparent)]
+    Share(#[from] FsError),
     /// Its memory is none that the machine was made with.
     #[error("memory can only be plugged into what the machine was started with")]
     NoRegion,
@@ -174,6 +183,7 @@ enum Handle {
     Memory(MemControl),
     Watchdog(Arc<Watchdog>),
     Vsock(Arc<VsockControl>),
+    Filesystem(Arc<FsControl>),
     Other,
 }
 
@@ -256,6 +266,24 @@ impl Devices {
             _ => Vec::new(),
         };
         self.plugged.iter().flat_map(dials).collect()
+    }
+
+    /// Directories that nobody serves any more since this was last asked, by the aliases of their devices.
+    pub(super) fn take_losses(&self) -> Vec<String> {
+        let lost = |plugged: &&Plugged| match &plugged.handle {
+            Handle::Filesystem(control) => control.take_loss(),
+            _ => false,
+        };
+        self.plugged.iter().filter(lost).map(|plugged| plugged.alias.clone()).collect()
+    }
+
+    /// Refuses to have the state of devices taken, part of which is in another process.
+    pub(super) fn refuse_shares(&self) -> Result<(), DeviceError> {
+        let shares = |plugged: &&Plugged| matches!(plugged.handle, Handle::Filesystem(_));
+        match self.plugged.iter().find(shares) {
+            Some(plugged) => Err(DeviceError::Shares(plugged.alias.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Gives a program of the guest the connection that it wanted, or tells it that nobody is there.
@@ -513,7 +541,7 @@ impl Devices {
                     let (requested, plugged) = (memory.requested(), memory.plugged());
                     all.memory.push(MemoryStats { alias: alias.clone(), requested, plugged });
                 }
-                Handle::Watchdog(_) | Handle::Vsock(_) | Handle::Other => {}
+                Handle::Watchdog(_) | Handle::Vsock(_) | Handle::Filesystem(_) | Handle::Other => {}
             }
         }
     }

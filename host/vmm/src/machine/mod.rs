@@ -416,6 +416,11 @@ impl Machine {
         self.devices.take_dials()
     }
 
+    /// Directories that nobody serves any more since this was last asked, by the aliases of their devices.
+    pub fn take_losses(&self) -> Vec<String> {
+        self.devices.take_losses()
+    }
+
     /// Gives a program of the guest the connection that it wanted, or tells it that nobody is there.
     pub fn answer_dial(
         &self,

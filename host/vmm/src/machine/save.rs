@@ -61,8 +61,14 @@ impl Machine {
         }
     }
 
+    /// Refuses what takes the machine's state where part of it is in another process.
+    pub fn refuse_shares(&self) -> Result<(), MachineError> {
+        Ok(self.devices.refuse_shares()?)
+    }
+
     /// Everything about the machine but its memory. It is quiesced first and stays so.
     pub fn save(&self) -> Result<MachineState, MachineError> {
+        self.refuse_shares()?;
         self.quiesce();
         if let Some((alias, error)) = self.devices.stopped_disks().into_iter().next() {
             return Err(DeviceError::Stands { alias, error }.into());

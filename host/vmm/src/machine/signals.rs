@@ -52,6 +52,8 @@ pub struct Happened {
     pub clock_set: Option<i64>,
     /// A program of the guest wants a connection.
     pub dialed: bool,
+    /// Who serves a directory to the guest has gone.
+    pub backend_lost: bool,
 }
 
 /// The mailbox of the event loop.
@@ -135,6 +137,12 @@ impl Signals {
     /// A program of the guest wants a connection.
     pub fn dialed(&self) {
         self.lock().dialed = true;
+        self.wake();
+    }
+
+    /// Who serves a directory to the guest has gone.
+    pub fn backend_lost(&self) {
+        self.lock().backend_lost = true;
         self.wake();
     }
 

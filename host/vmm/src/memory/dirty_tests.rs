@@ -10,7 +10,14 @@ use crate::memory::{self, Memory};
 const BYTES: u64 = 4 << 20;
 
 fn memory() -> Memory {
-    let config = MemoryConfig { bytes: BYTES, mergeable: false, hugepages: None, locked: false, numa: None };
+    let config = MemoryConfig {
+        bytes: BYTES,
+        mergeable: false,
+        hugepages: None,
+        locked: false,
+        numa: None,
+        shared: false,
+    };
     memory::allocate(&config).unwrap()
 }
 

@@ -26,6 +26,8 @@ pub enum ThreadRole {
     Listener,
     /// Works on the queue of a device that plugs memory.
     Memory,
+    /// Talks to another process that works on the queues of a device.
+    Backend,
     /// Moves the guest to or from another worker, whose pages may come when it runs.
     Migration,
 }
@@ -100,12 +102,13 @@ const EVENT_LOOP: &[libc::c_long] = &[
     libc::SYS_timerfd_settime,
 ];
 
-/// A vCPU thread registers and starts devices when their drivers do.
+/// A vCPU thread registers and starts devices when their drivers do, and stops them, whoever keeps them waiting.
 const VCPU: &[libc::c_long] = &[
     libc::SYS_dup,
     libc::SYS_epoll_create1,
     libc::SYS_epoll_ctl,
     libc::SYS_eventfd2,
+    libc::SYS_shutdown,
     libc::SYS_timerfd_create,
     libc::SYS_timerfd_settime,
 ];
@@ -133,6 +136,16 @@ const DEVICE: &[libc::c_long] = &[
 
 /// Taking a connection, and ending a direction of it.
 const LISTENER: &[libc::c_long] = &[libc::SYS_accept4, libc::SYS_shutdown];
+
+/// Waiting for another process and for what it signals, and talking to it.
+const BACKEND: &[libc::c_long] = &[
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_wait,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
+    libc::SYS_shutdown,
+];
 
 /// Waiting for who touches a page that is missing, and ending a stream that went wrong.
 const MIGRATION: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_ppoll, libc::SYS_shutdown];
@@ -167,9 +180,10 @@ impl ThreadRole {
         match self {
             Self::EventLoop => &[EVERYWHERE, CONSOLE, EVENT_LOOP],
             Self::Vcpu => &[EVERYWHERE, CONSOLE, VCPU],
-            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, MIGRATION, MAKE_THREADS],
+            Self::ThreadMaker => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER, BACKEND, MIGRATION, MAKE_THREADS],
             Self::Device | Self::Memory => &[EVERYWHERE, CONSOLE, DEVICE],
             Self::Listener => &[EVERYWHERE, CONSOLE, DEVICE, LISTENER],
+            Self::Backend => &[EVERYWHERE, BACKEND],
             Self::Migration => &[EVERYWHERE, CONSOLE, DEVICE, MIGRATION],
         }
     }
@@ -192,6 +206,7 @@ impl ThreadRole {
                 single.map(|ioctl| (SeccompCmpOp::Eq, ioctl)).into()
             }
             Self::Memory => vec![(SeccompCmpOp::Eq, KVM_SET_USER_MEMORY_REGION)],
+            Self::Backend => Vec::new(),
             Self::Migration => vec![(SeccompCmpOp::MaskedEq(IOCTL_TYPE_MASK), FAULT_IOCTLS)],
             // All that the threads it makes may do.
             Self::ThreadMaker => {

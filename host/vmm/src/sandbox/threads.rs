@@ -16,6 +16,7 @@ struct DeviceFilters {
     device: ThreadFilter,
     listener: ThreadFilter,
     memory: ThreadFilter,
+    backend: ThreadFilter,
     migration: ThreadFilter,
 }
 
@@ -38,6 +39,7 @@ impl ThreadMaker {
             device: ThreadFilter::new(mode, ThreadRole::Device)?,
             listener: ThreadFilter::new(mode, ThreadRole::Listener)?,
             memory: ThreadFilter::new(mode, ThreadRole::Memory)?,
+            backend: ThreadFilter::new(mode, ThreadRole::Backend)?,
             migration: ThreadFilter::new(mode, ThreadRole::Migration)?,
         };
         let (sender, jobs) = sync_channel::<Job>(QUEUE);
@@ -77,6 +79,7 @@ pub(crate) fn spawn<T: Send + 'static>(
         let filter = match role {
             ThreadRole::Listener => &filters.listener,
             ThreadRole::Memory => &filters.memory,
+            ThreadRole::Backend => &filters.backend,
             ThreadRole::Migration => &filters.migration,
             _ => &filters.device,
         };

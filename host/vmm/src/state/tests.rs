@@ -17,8 +17,15 @@ use crate::sandbox::ThreadFilter;
 const MIB: u64 = 1 << 20;
 
 fn memory(bytes: u64) -> Memory {
-    memory::allocate(&MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None })
-        .unwrap()
+    memory::allocate(&MemoryConfig {
+        bytes,
+        mergeable: false,
+        hugepages: None,
+        locked: false,
+        numa: None,
+        shared: false,
+    })
+    .unwrap()
 }
 
 /// Memory with something in the first, the last and one odd page.
@@ -135,6 +142,7 @@ fn config() -> VmConfig {
             hugepages: None,
             locked: false,
             numa: None,
+            shared: false,
         },
         vcpus: 2,
         max_vcpus: None,

@@ -24,6 +24,7 @@ pub mod block;
 pub mod chain;
 pub mod console;
 pub mod device;
+pub mod fs;
 pub mod interrupt;
 pub mod mem;
 pub mod net;

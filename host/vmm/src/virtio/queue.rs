@@ -30,6 +30,9 @@ pub enum QueueError {
         /// What is wrong.
         source: virtio_queue::Error,
     },
+    /// Who works on the queues in another process has gone.
+    #[error("who serves the device has gone")]
+    Gone,
     /// A request lacks a part that its kind of device needs to answer it.
     #[error("a request on queue {index} has no {part}")]
     Incomplete {
@@ -73,6 +76,17 @@ impl DeviceQueue {
     /// Number of descriptors; also the most chains that can be in flight.
     pub fn size(&self) -> u16 {
         self.queue.size()
+    }
+
+    /// Where its rings are and how far they are done, for a device whose requests are served elsewhere.
+    pub fn rings(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Says how far who served it elsewhere has come.
+    pub fn move_to(&mut self, next_avail: u16, next_used: u16) {
+        self.queue.set_next_avail(next_avail);
+        self.queue.set_next_used(next_used);
     }
 
     /// The next request, None when there is none.

@@ -231,6 +231,14 @@ impl<H: Handler> Worker<H> {
         }
     }
 
+    /// Tells a thread of its own to end, and does not wait for that.
+    pub fn tell_to_end(&self) {
+        if let Place::Thread { thread, seat, .. } = &self.0 {
+            // One that has ended needs no order.
+            let _ = thread.order(Order::Leave(*seat));
+        }
+    }
+
     /// Ends it and returns the handler with everything it owns. A thread of its own ends with it.
     pub fn stop(self) -> Option<H> {
         match self.0 {

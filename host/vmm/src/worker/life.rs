@@ -322,9 +322,13 @@ impl Life {
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
         // What the guest did to itself before the reset is void; what the host does with it goes on.
-        let Happened { ejected, clock_set, job_moved, dialed, saved, .. } = self.signals.take();
+        let happened = self.signals.take();
+        let Happened { ejected, clock_set, job_moved, dialed, saved, backend_lost, .. } = happened;
         self.jobs_moved |= job_moved;
         self.dialed |= dialed;
+        if backend_lost {
+            self.tell_losses();
+        }
         if saved {
             self.end_saving();
             self.machine()?.pause();
@@ -417,6 +421,9 @@ impl Life {
         self.dialed |= happened.dialed;
         if happened.disk_stopped {
             self.disk_stopped();
+        }
+        if happened.backend_lost {
+            self.tell_losses();
         }
         if let Some(adjustment) = happened.clock_set {
             self.clock_set(adjustment);

@@ -326,6 +326,7 @@ pub fn config() -> VmConfig {
             hugepages: None,
             locked: false,
             numa: None,
+            shared: false,
         },
         cpu: CpuConfig::default(),
         clock: ClockConfig::default(),

@@ -23,6 +23,7 @@ mod post_copy;
 mod refusals;
 mod sandbox;
 mod save;
+mod shared;
 mod switch;
 mod vcpus;
 mod virtio;

@@ -2,7 +2,7 @@
 
 use reeve_model::domain::{Device, Devices};
 
-use super::{chardev, controller, disk, interface, memory_device, rng};
+use super::{chardev, controller, disk, filesystem, interface, memory_device, rng};
 use crate::error::Fault;
 use crate::print;
 use crate::reader::Reader;
@@ -13,6 +13,7 @@ pub(super) fn read(devices: &mut Reader<'_, '_>) -> Result<Devices, Fault> {
         emulator: devices.one("emulator", |path| Ok(path.trimmed()))?.filter(|path| !path.is_empty()),
         disks: devices.each("disk", disk::read)?,
         controllers: devices.each("controller", controller::read)?,
+        filesystems: devices.each("filesystem", filesystem::read)?,
         interfaces: devices.each("interface", interface::read)?,
         serials: devices.each("serial", chardev::read)?,
         consoles: devices.each("console", chardev::read)?,
@@ -32,6 +33,7 @@ pub(super) fn write(devices: &Devices) -> Element<'_> {
         .one_text("emulator", devices.emulator.as_ref())
         .each(devices.disks.iter().map(disk::write))
         .each(devices.controllers.iter().map(controller::write))
+        .each(devices.filesystems.iter().map(filesystem::write))
         .each(devices.interfaces.iter().map(interface::write))
         .each(devices.serials.iter().map(|device| chardev::write("serial", device)))
         .each(devices.consoles.iter().map(|device| chardev::write("console", device)))
@@ -50,6 +52,7 @@ pub(crate) fn read_one(device: &mut Reader<'_, '_>) -> Result<Device, Fault> {
     Ok(match device.element.name.as_ref() {
         "disk" => Device::Disk(disk::read(device)?),
         "controller" => Device::Controller(controller::read(device)?),
+        "filesystem" => Device::Filesystem(filesystem::read(device)?),
         "interface" => Device::Interface(interface::read(device)?),
         "serial" => Device::Serial(chardev::read(device)?),
         "console" => Device::Console(chardev::read(device)?),
@@ -69,6 +72,7 @@ pub(crate) fn write_one(device: &Device) -> Result<Element<'_>, &str> {
     Ok(match device {
         Device::Disk(device) => disk::write(device),
         Device::Controller(device) => controller::write(device),
+        Device::Filesystem(device) => filesystem::write(device),
         Device::Interface(device) => interface::write(device),
         Device::Serial(device) => chardev::write("serial", device),
         Device::Console(device) => chardev::write("console", device),

@@ -36,6 +36,7 @@ pub(super) fn read_backing(backing: &mut Reader<'_, '_>) -> Result<MemoryBacking
         hugepages: backing.one("hugepages", |pages| pages.each("page", read_page))?,
         nosharepages: backing.flag("nosharepages")?,
         locked: backing.flag("locked")?,
+        shared: backing.one("access", |access| access.either("mode", "shared", "private"))?.flatten(),
         extra: backing.extra(),
     })
 }
@@ -54,8 +55,13 @@ pub(super) fn write_backing(backing: &MemoryBacking) -> Element<'_> {
             |size: &Bytes| Element::new("page").with("size", size.as_kib().to_string()).with("unit", "KiB");
         element = element.one(Element::new("hugepages").each(sizes.iter().map(page)));
     }
+    let mut access = Element::new("access");
+    if let Some(shared) = backing.shared {
+        access.set("mode", if shared { "shared" } else { "private" });
+    }
     element
         .one_flag("nosharepages", backing.nosharepages)
         .one_flag("locked", backing.locked)
+        .one_unless_empty(access)
         .extra(&backing.extra)
 }

@@ -11,6 +11,7 @@ use super::console::Console;
 use super::dma::Identity;
 use super::entropy::Entropy;
 use super::pluggable::Pluggable;
+use super::shared::Shared;
 use super::sockets::Sockets;
 use super::transport::{Registers, Transport};
 use super::wide::Wide;
@@ -98,6 +99,8 @@ pub struct Devices {
     pub pluggable: Option<Slot<Pluggable>>,
     /// The first device of sockets.
     pub sockets: Option<Slot<Sockets>>,
+    /// Directories of the host.
+    pub shared: Vec<Slot<Shared>>,
     /// Functions whose driver did not start.
     pub failed: Vec<(u8, virtio_drivers::Error)>,
 }
@@ -157,6 +160,9 @@ impl Devices {
             }
             DeviceType::Memory => {
                 self.pluggable = Some(Slot::new(Pluggable::new(transport)?, slot, vector, msix, registers));
+            }
+            DeviceType::_9P => {
+                self.shared.push(Slot::new(Shared::new(transport)?, slot, vector, msix, registers));
             }
             DeviceType::Socket => {
                 self.sockets = Some(Slot::new(Sockets::new(transport)?, slot, vector, msix, registers));

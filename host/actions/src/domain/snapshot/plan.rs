@@ -11,6 +11,7 @@ use reeve_storage::ImageSource;
 use serde::{Deserialize, Serialize};
 
 use super::{DiskImage, images};
+use crate::domain::shares::refuse_shares;
 
 /// Longest name of a snapshot.
 const LONGEST: usize = 255;
@@ -109,6 +110,9 @@ pub(super) fn plan(
         (_, true) => SnapshotMemory::Internal,
         (_, false) => SnapshotMemory::None,
     };
+    if memory != SnapshotMemory::None {
+        refuse_shares(config, "kept with its memory (--disk-only keeps its disks)")?;
+    }
     let usual = match active && (how.disk_only || matches!(memory, SnapshotMemory::External { .. })) {
         true => SnapshotPlace::External { file: None, format: None },
         false => SnapshotPlace::Internal,

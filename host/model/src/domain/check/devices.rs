@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::{
-    CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Interface, MemoryDevice, Vsock,
+    CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Filesystem, Interface, MemoryDevice, Vsock,
 };
 use super::{Checked, Violation, broken, word};
 use crate::device_address::DeviceAddress;
@@ -26,6 +26,14 @@ pub(super) fn check(devices: &Devices) -> Checked {
             seen.unique(format!("{path}/@index"), "controller", &format!("{} {number}", controller.kind))?;
         }
         seen.common(&path, &controller.common)?;
+    }
+    for (index, filesystem) in devices.filesystems.iter().enumerate() {
+        let path = format!("/domain/devices/filesystem[{}]", index + 1);
+        check_filesystem(&path, filesystem)?;
+        if let Some(target) = &filesystem.target {
+            seen.unique(format!("{path}/target/@dir"), "target of a filesystem", target)?;
+        }
+        seen.common(&path, &filesystem.common)?;
     }
     for (index, interface) in devices.interfaces.iter().enumerate() {
         let path = format!("/domain/devices/interface[{}]", index + 1);
@@ -98,6 +106,20 @@ pub(super) fn check(devices: &Devices) -> Checked {
         seen.common(&path, &memory.common)?;
     }
     Ok(())
+}
+
+fn check_filesystem(path: &str, filesystem: &Filesystem) -> Checked {
+    let Filesystem { kind, access_mode, driver, binary, .. } = filesystem;
+    let kinds = ["mount", "template", "file", "block", "ram", "bind", "volume"];
+    let drivers = ["path", "handle", "loop", "nbd", "ploop", "virtiofs", "mtp"];
+    let rules: [(&str, &Option<String>, &[&str]); 5] = [
+        ("@type", kind, &kinds),
+        ("@accessmode", access_mode, &["passthrough", "mapped", "squash"]),
+        ("driver/@type", driver, &drivers),
+        ("binary/cache/@mode", &binary.cache, &["none", "auto", "always"]),
+        ("binary/sandbox/@mode", &binary.sandbox, &["namespace", "chroot"]),
+    ];
+    rules.into_iter().try_for_each(|(at, value, words)| word(format!("{path}/{at}"), value.as_deref(), words))
 }
 
 /// Only whole blocks can be plugged.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{Board, DeviceCause, Handle};
 use crate::config::{
     BackingConfig, BalloonConfig, BlockConfig, ConsoleConfig, DeviceConfig, DeviceKind, EncryptionConfig,
-    FdIndex, NetBackend, NetConfig, PluggableConfig, VsockConfig,
+    FdIndex, FilesystemConfig, NetBackend, NetConfig, PluggableConfig, VsockConfig,
 };
 use crate::machine::FdTable;
 use crate::machine::function::Function;
@@ -17,6 +17,7 @@ use crate::pci::{Panic, PanicFunction, Watchdog, WatchdogFunction};
 use crate::virtio::balloon::Balloon;
 use crate::virtio::block::{Block, Disk, DiskError, DiskOptions};
 use crate::virtio::console::{ConsoleDevice, ConsolePort};
+use crate::virtio::fs::{self, Filesystem};
 use crate::virtio::mem::Mem;
 use crate::virtio::net::{Backend, Net, NetOptions};
 use crate::virtio::rng::Rng;
@@ -37,6 +38,7 @@ pub(super) fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function
         }
         DeviceKind::Balloon(config) => balloon(board, config),
         DeviceKind::Vsock(config) => vsock(board, config),
+        DeviceKind::Filesystem(config) => filesystem(board, config),
         DeviceKind::Memory(config) => memory(board, &device.alias, config),
         DeviceKind::Watchdog(_) => {
             let watchdog = Watchdog::new()?;
@@ -166,6 +168,15 @@ fn vsock(board: &Board<'_>, config: &VsockConfig) -> Result<Virtio, DeviceCause>
     let vsock = Vsock::new(config.cid.into(), board.fds.get(config.fd)?, told)?;
     let handle = Handle::Vsock(vsock.control());
     Ok((Box::new(vsock), handle))
+}
+
+fn filesystem(board: &Board<'_>, config: &FilesystemConfig) -> Result<Virtio, DeviceCause> {
+    let signals = Arc::clone(board.signals);
+    let told = Box::new(move || signals.backend_lost());
+    let options = fs::Options { tag: config.tag.clone(), queue_size: config.queue_size };
+    let filesystem = Filesystem::new(&options, board.fds.get(config.fd)?, told)?;
+    let handle = Handle::Filesystem(filesystem.control());
+    Ok((Box::new(filesystem), handle))
 }
 
 fn virtio_console(board: &Board<'_>, config: &ConsoleConfig) -> Result<Box<dyn VirtioDevice>, DeviceCause> {

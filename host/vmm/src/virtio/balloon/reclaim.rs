@@ -1,6 +1,6 @@
 //! Giving pages of the guest back to the host.
 
-use vm_memory::{GuestAddress, GuestMemory, Permissions};
+use vm_memory::{Address, GuestAddress, GuestMemory, GuestMemoryBackend, GuestMemoryRegion, Permissions};
 
 use crate::virtio::Memory;
 
@@ -33,6 +33,14 @@ pub(super) fn free(memory: &Memory, start: u64, length: u64) {
     else {
         return;
     };
+    for region in memory.iter().filter(|region| region.file_offset().is_some()) {
+        let (start, last) = (region.start_addr().raw_value(), region.last_addr().raw_value());
+        let run = start.max(first)..end.min(last + 1);
+        if !run.is_empty() {
+            // What the host does not let go of is left alone here too.
+            let _ = crate::memory::punch(memory, &run);
+        }
+    }
     for slice in slices.flatten() {
         let guard = slice.ptr_guard_mut();
         // SAFETY: the range is whole pages of a live mapping of guest memory, and guest memory is never seen as a Rust

@@ -26,7 +26,8 @@ struct Bench {
 
 fn vm() -> (Vm, memory::Memory) {
     let bytes = MEMORY_SIZE as u64;
-    let config = MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None };
+    let config =
+        MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None, shared: false };
     let (ram, all) = memory::allocate_with(&config, &[REGION]).unwrap();
     let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
     let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm(&ClockConfig::default()).unwrap();

@@ -49,7 +49,7 @@ const REGION: u32 = 0x1000;
 const DOORBELL_SIZE: u32 = 4;
 
 /// Features of the transport and its rings.
-const TRANSPORT_FEATURES: u64 =
+pub(super) const TRANSPORT_FEATURES: u64 =
     1 << VIRTIO_F_VERSION_1 | 1 << VIRTIO_RING_F_EVENT_IDX | 1 << VIRTIO_RING_F_INDIRECT_DESC;
 
 /// Lets a write to an address signal an eventfd without leaving the kernel. Where that fails the write comes to the

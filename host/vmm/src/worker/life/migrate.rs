@@ -157,6 +157,7 @@ impl Life {
             State::Paused(machine, PauseReason::Asked) => (machine, false),
             _ => return Err(Failure::new(ErrorCode::State, "there is no guest that could be migrated")),
         };
+        machine.refuse_shares().map_err(machine_failure)?;
         let name = self.config.as_ref().map_or("", |config| config.name.as_str());
         let disks = disks.iter().map(|disk| machine.leaving_disk(&disk.alias, disk.shallow));
         let disks = disks.collect::<Result<_, _>>().map_err(machine_failure)?;

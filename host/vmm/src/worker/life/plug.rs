@@ -109,6 +109,12 @@ impl Life {
         }
     }
 
+    /// Tells the daemon of directories that nobody serves any more.
+    pub(super) fn tell_losses(&mut self) {
+        let losses = self.machine().map(Machine::take_losses).unwrap_or_default();
+        losses.into_iter().for_each(|alias| self.push(Event::FilesystemLost { alias }));
+    }
+
     /// Gives a program of the guest the connection that it wanted.
     pub(in crate::worker) fn answer_dial(
         &self,
@@ -202,6 +208,7 @@ pub(super) fn device_code(error: &DeviceError) -> ErrorCode {
         | DeviceError::NoMemory(_)
         | DeviceError::NoSockets(_) => ErrorCode::Unsupported,
         DeviceError::Stands { .. } => ErrorCode::State,
+        DeviceError::Shares(_) => ErrorCode::Unsupported,
         DeviceError::Size {
             cause: ResizeError::Host(_) | ResizeError::Image(ImageError::Io { .. }), ..
         }
