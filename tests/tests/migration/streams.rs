@@ -37,7 +37,7 @@ fn a_writing_guest_moves(mut pair: Pair) -> Outcome {
         pair.source.reeve(&["domain", "migrate-setspeed", "guest", "200"])?.ok();
         Ok(())
     })?;
-    println!("{}", run.ok());
+    run.ok();
     wait_for(&pair.target, "running")?;
     say(&pair.target, "mem verify 81 24\n", "ok verify")?;
     say(&pair.target, "mem write 77 24\n", "ok write")?;

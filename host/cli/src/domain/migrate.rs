@@ -472,6 +472,7 @@ mod tests {
             bandwidth: 500 << 20,
             expected_downtime_ms: 1,
             throttle: 0,
+            streams: 4,
             disk_processed: 3 << 20,
             disk_remaining: 1 << 20,
             post_copy: false,
@@ -487,6 +488,7 @@ mod tests {
             "Memory iteration:  2",
             "Data sent:         41.000 MiB",
             "Memory bandwidth:  500.000 MiB/s",
+            "Connections:       4",
             "File total:        4.000 MiB",
             "File remaining:    1.000 MiB",
         ] {
