@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
@@ -139,7 +139,7 @@ enum Order {
 
 /// A thread that serves handlers.
 pub struct WorkerThread {
-    orders: Sender<Order>,
+    orders: SyncSender<Order>,
     wake: EventFd,
     thread: Option<JoinHandle<()>>,
 }
@@ -152,7 +152,7 @@ impl WorkerThread {
         role: ThreadRole,
         prepare: impl FnOnce() -> io::Result<()> + Send + 'static,
     ) -> io::Result<Arc<Self>> {
-        let (orders, inbox) = channel();
+        let (orders, inbox) = sync_channel(SEATS);
         let epoll = Arc::new(Epoll::new()?);
         let wake = EventFd::new(EFD_NONBLOCK)?;
         epoll.ctl(ControlOperation::Add, wake.as_raw_fd(), EpollEvent::new(EventSet::IN, INBOX))?;

@@ -124,7 +124,7 @@ fn a_handler_that_fails_stands_still_and_its_companions_go_on() {
 #[test]
 fn who_leaves_waits_only_for_what_a_companion_is_at() {
     let thread = thread();
-    let (go, gate) = channel::<()>();
+    let (go, gate) = sync_channel::<()>(1);
     let slow = Seated::on(&thread, move || {
         // The other side ends when the test has failed.
         let _ = gate.recv();
