@@ -336,7 +336,7 @@ fn a_daemon_that_is_killed_while_a_domain_goes_back_leaves_it_on_one_side() -> O
 
 /// A domain of which a snapshot is being deleted, by a merge that goes on for hours unless somebody does something about it.
 fn slow_merge(lab: &Lab) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<Run>>> {
-    for round in 0..20 {
+    for round in 0..200 {
         snapshot(lab, "one", &["--disk-only"])?.ok();
         lab.told(&format!("disk write 0 0 16384 {}", round + 1))?;
         let deleting = begin(lab, &["domain", "snapshot-delete", "web", "one"]);
