@@ -10,7 +10,7 @@
 
 mod program;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -175,7 +175,7 @@ impl Shares {
         let arguments = dialect.arguments(share, &source);
         let process = Process::spawn(&Program {
             path: &program,
-            args: arguments.iter().map(OsString::as_os_str).map(OsStr::new).collect(),
+            args: arguments.iter().map(OsString::as_os_str).collect(),
             stderr: Some(log.as_fd()),
             fds: vec![listener.as_fd()],
         });

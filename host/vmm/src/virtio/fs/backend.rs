@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -56,7 +56,7 @@ impl Backend {
         let mut backend =
             Self { frontend: Frontend::from_stream(socket.try_clone()?, queues), socket, enables: false };
         let watched = backend.socket.try_clone()?;
-        let (done, waits) = channel::<()>();
+        let (done, waits) = sync_channel::<()>(1);
         thread::scope(|scope| {
             scope.spawn(move || {
                 if waits.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
