@@ -81,7 +81,8 @@ mod tests {
         pool-define pool-define-as pool-delete pool-destroy pool-dumpxml pool-edit pool-info pool-list pool-name \
         pool-refresh pool-start pool-undefine pool-uuid vol-create vol-create-as vol-create-from vol-clone vol-delete \
         vol-wipe vol-dumpxml vol-info vol-list vol-pool vol-path vol-name vol-key vol-upload vol-download vol-resize list \
-        vcpuinfo vcpupin emulatorpin vcpucount setvcpus setmem setmaxmem net-autostart net-create net-define net-destroy \
+        vcpuinfo vcpupin emulatorpin iothreadinfo iothreadpin iothreadadd iothreaddel vcpucount setvcpus setmem setmaxmem \
+        net-autostart net-create net-define net-destroy \
         net-dumpxml net-edit net-info net-list net-name net-start net-undefine net-update net-uuid net-dhcp-leases migrate \
         migrate-setmaxdowntime migrate-setspeed migrate-getspeed migrate-compcache migrate-postcopy iface-begin iface-bridge \
         iface-commit iface-define iface-destroy iface-dumpxml iface-edit iface-list iface-mac iface-name iface-rollback \

@@ -13,8 +13,8 @@ use reeve_model::domain::{
     BlkioDevice, BlkioTune, CharDevice, ClockConfig, Controller, CpuConfig, CpuFeature, CpuTopology, CpuTune,
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
     Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, Iothread, IothreadPin, Iothreads, LifecycleAction,
-    MemBalloon, MemTune, MemoryBacking, MemoryDevice, NumaTune, OffloadSwitches, OsConfig, PanicDevice,
-    PmConfig, Rng, RngRate, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Vsock, Watchdog,
+    MemBalloon, MemTune, MemoryBacking, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng,
+    RngRate, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
