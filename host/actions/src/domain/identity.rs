@@ -22,8 +22,18 @@ impl Actions {
         options: TuneOptions,
     ) -> Result<DomainSummary, Error> {
         let subject = self.subject(actor, Verb::DomainConfigure, key)?;
+        Box::pin(self.describe_subject(actor, &subject, change, options)).await
+    }
+
+    async fn describe_subject(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        change: SetDescription,
+        options: TuneOptions,
+    ) -> Result<DomainSummary, Error> {
         let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
-        let (live, config) = self.scope(&subject, Attachment::of(options.live, options.config))?;
+        let (live, config) = self.scope(subject, Attachment::of(options.live, options.config))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         if live {
             if !self.domains.phase(subject.uuid).map_err(explain)?.has_machine() {
@@ -73,7 +83,7 @@ impl Actions {
         let mut after = before.as_ref().clone();
         name.clone_into(&mut after.name);
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
-        let after = self.ask_definition(actor, &snapshot, after).await?;
+        let after = Box::pin(self.ask_definition(actor, &snapshot, after)).await?;
         self.definitions(move |definitions| definitions.rename(&turn, after)).await?;
         self.row(subject.uuid)
     }

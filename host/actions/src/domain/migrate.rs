@@ -55,7 +55,7 @@ impl Actions {
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
         self.permits(&subject, Request::Migrate)?;
         if request.resume_post_copy {
-            return self.resume_post_copy(&subject, &request, begun).await;
+            return Box::pin(self.resume_post_copy(&subject, &request, begun)).await;
         }
         let host = PeerAddress::parse(&request.destination)?;
         let (route, at) = peer_address::route(&host, &request)?;
@@ -88,7 +88,7 @@ impl Actions {
             Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
             None => sent,
         };
-        let disks = self.chosen_disks(&snapshot.config, &request, &host, migration).await?;
+        let disks = Box::pin(self.chosen_disks(&snapshot.config, &request, &host, migration)).await?;
         let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
         let guard = MigrationGuard {
             hook: Hook::MigrateOut,
@@ -97,9 +97,10 @@ impl Actions {
             config: Arc::new(sent),
             journey: Arc::clone(&journey),
         };
-        let sent = self.ask_migration(guard).await?;
+        let sent = Box::pin(self.ask_migration(guard)).await?;
         refuse_shares(&sent, "migrated")?;
-        let steering = self.steering(actor, state, running, &journey, request.strategy.clone()).await?;
+        let steering =
+            Box::pin(self.steering(actor, state, running, &journey, request.strategy.clone())).await?;
         let prepare = PrepareMigration {
             migration,
             xml: document::format(&sent),
