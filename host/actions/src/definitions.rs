@@ -43,8 +43,7 @@ impl Definitions {
     /// Adds or replaces a definition; `expected` is the digest of the document it replaces, none whatever there is.
     pub fn keep(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         let _changing = self.lock();
-        self.domains.check_identity(&config).map_err(explain)?;
-        self.check_unread(&config)?;
+        self.check_identity(&config)?;
         let unread = self.unread_of(config.uuid);
         let old = self.domains.definition(config.uuid).ok().flatten();
         let old = old.map(|old| document::format(&old)).or_else(|| Some(unread.as_ref()?.row.xml.clone()));
@@ -90,6 +89,12 @@ impl Definitions {
         lock(&self.unread).get(&uuid).cloned()
     }
 
+    /// Neither name nor UUID are of another domain, be it loaded or on disk alone.
+    pub fn check_identity(&self, config: &DomainConfig) -> Result<(), Error> {
+        self.domains.check_identity(config).map_err(explain)?;
+        self.check_unread(config)
+    }
+
     /// Neither name nor UUID are of another one that could not be loaded.
     fn check_unread(&self, config: &DomainConfig) -> Result<(), Error> {
         for Unread { row: DomainRow { uuid, name, .. }, .. } in self.unread() {
@@ -103,9 +108,13 @@ impl Definitions {
         Ok(())
     }
 
-    /// Removes one that could not be loaded.
+    /// Removes one that could not be loaded. What somebody has mended meanwhile stays.
     pub fn remove_unread(&self, uuid: Uuid) -> Result<(), Error> {
         let _changing = self.lock();
+        if self.unread_of(uuid).is_none() {
+            let message = format!("the definition of domain {uuid} was changed by somebody else meanwhile");
+            return Err(Error::new(ErrorCode::Busy, message).with_hint("look at it, and try again"));
+        }
         self.store.remove_domain(uuid)?;
         lock(&self.unread).remove(&uuid);
         Ok(())
