@@ -186,6 +186,7 @@ async fn a_domain_that_is_off_gets_another_name() {
     refused(host.rename(&ROOT, "web", "mail").await, ErrorCode::AlreadyExists, &["'mail'"]);
     refused(host.rename(&ROOT, "web", "web").await, ErrorCode::Invalid, &["called so already"]);
     refused(host.rename(&ROOT, "web", "a/b").await, ErrorCode::Invalid, &["name"]);
+    refused(host.rename(&ROOT, "web", "mail ").await, ErrorCode::Invalid, &["'mail '", "blanks"]);
     refused(host.rename(&ROOT, "nobody", "x").await, ErrorCode::NotFound, &["'nobody'"]);
     host.start(&ROOT, "web").await.unwrap();
     refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["'web'", "is active"]);
