@@ -50,11 +50,7 @@ impl Definitions {
         if let Some(expected) = expected
             && old.map(|old| document::digest(&old)).as_deref() != Some(expected)
         {
-            let message =
-                format!("the definition of domain '{}' was changed by somebody else meanwhile", config.name);
-            return Err(
-                Error::new(ErrorCode::Busy, message).with_hint("begin the edit again from the new document")
-            );
+            return Err(changed(&config.name).with_hint("begin the edit again from the new document"));
         }
         let autostart = self.domains.snapshot(config.uuid).is_ok_and(|found| found.summary.autostart);
         let autostart = autostart || unread.is_some_and(|unread| unread.row.autostart);
@@ -112,17 +108,21 @@ impl Definitions {
     pub fn remove_unread(&self, uuid: Uuid) -> Result<(), Error> {
         let _changing = self.lock();
         if self.unread_of(uuid).is_none() {
-            let message = format!("the definition of domain {uuid} was changed by somebody else meanwhile");
-            return Err(Error::new(ErrorCode::Busy, message).with_hint("look at it, and try again"));
+            return Err(changed(&uuid.to_string()).with_hint("look at it, and try again"));
         }
         self.store.remove_domain(uuid)?;
         lock(&self.unread).remove(&uuid);
         Ok(())
     }
 
-    /// Keeps the definition of a domain under the name that `config` has.
-    pub fn rename(&self, turn: &Turn, config: DomainConfig) -> Result<(), Error> {
+    /// Keeps the definition of a domain, which was `before`, under the name that `config` has.
+    pub fn rename(&self, turn: &Turn, before: &DomainConfig, config: DomainConfig) -> Result<(), Error> {
         let _changing = self.lock();
+        // An edit needs no turn.
+        let now = self.domains.definition(turn.uuid()).ok().flatten();
+        if now.is_none_or(|now| *now != *before) {
+            return Err(changed(turn.name()).with_hint("try again"));
+        }
         let missing = || explain(DomainError::NotFound(turn.name().to_owned()));
         let row = self.store.domain(turn.uuid())?.ok_or_else(missing)?;
         self.check_unread(&config)?;
@@ -159,6 +159,11 @@ impl Definitions {
     fn lock(&self) -> MutexGuard<'_, ()> {
         lock(&self.changing)
     }
+}
+
+fn changed(domain: &str) -> Error {
+    let message = format!("the definition of domain '{domain}' was changed by somebody else meanwhile");
+    Error::new(ErrorCode::Busy, message)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
