@@ -43,19 +43,14 @@ impl Definitions {
     /// Adds or replaces a definition; `expected` is the digest of the document it replaces, none whatever there is.
     pub fn keep(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         let _changing = self.lock();
-        self.domains.check_identity(&config).map_err(explain)?;
-        self.check_unread(&config)?;
+        self.check_identity(&config)?;
         let unread = self.unread_of(config.uuid);
         let old = self.domains.definition(config.uuid).ok().flatten();
         let old = old.map(|old| document::format(&old)).or_else(|| Some(unread.as_ref()?.row.xml.clone()));
         if let Some(expected) = expected
             && old.map(|old| document::digest(&old)).as_deref() != Some(expected)
         {
-            let message =
-                format!("the definition of domain '{}' was changed by somebody else meanwhile", config.name);
-            return Err(
-                Error::new(ErrorCode::Busy, message).with_hint("begin the edit again from the new document")
-            );
+            return Err(changed(&config.name).with_hint("begin the edit again from the new document"));
         }
         let autostart = self.domains.snapshot(config.uuid).is_ok_and(|found| found.summary.autostart);
         let autostart = autostart || unread.is_some_and(|unread| unread.row.autostart);
@@ -90,6 +85,12 @@ impl Definitions {
         lock(&self.unread).get(&uuid).cloned()
     }
 
+    /// Neither name nor UUID are of another domain, be it loaded or on disk alone.
+    pub fn check_identity(&self, config: &DomainConfig) -> Result<(), Error> {
+        self.domains.check_identity(config).map_err(explain)?;
+        self.check_unread(config)
+    }
+
     /// Neither name nor UUID are of another one that could not be loaded.
     fn check_unread(&self, config: &DomainConfig) -> Result<(), Error> {
         for Unread { row: DomainRow { uuid, name, .. }, .. } in self.unread() {
@@ -103,17 +104,25 @@ impl Definitions {
         Ok(())
     }
 
-    /// Removes one that could not be loaded.
+    /// Removes one that could not be loaded. What somebody has mended meanwhile stays.
     pub fn remove_unread(&self, uuid: Uuid) -> Result<(), Error> {
         let _changing = self.lock();
+        if self.unread_of(uuid).is_none() {
+            return Err(changed(&uuid.to_string()).with_hint("look at it, and try again"));
+        }
         self.store.remove_domain(uuid)?;
         lock(&self.unread).remove(&uuid);
         Ok(())
     }
 
-    /// Keeps the definition of a domain under the name that `config` has.
-    pub fn rename(&self, turn: &Turn, config: DomainConfig) -> Result<(), Error> {
+    /// Keeps the definition of a domain, which was `before`, under the name that `config` has.
+    pub fn rename(&self, turn: &Turn, before: &DomainConfig, config: DomainConfig) -> Result<(), Error> {
         let _changing = self.lock();
+        // An edit needs no turn.
+        let now = self.domains.definition(turn.uuid()).ok().flatten();
+        if now.is_none_or(|now| *now != *before) {
+            return Err(changed(turn.name()).with_hint("try again"));
+        }
         let missing = || explain(DomainError::NotFound(turn.name().to_owned()));
         let row = self.store.domain(turn.uuid())?.ok_or_else(missing)?;
         self.check_unread(&config)?;
@@ -150,6 +159,11 @@ impl Definitions {
     fn lock(&self) -> MutexGuard<'_, ()> {
         lock(&self.changing)
     }
+}
+
+fn changed(domain: &str) -> Error {
+    let message = format!("the definition of domain '{domain}' was changed by somebody else meanwhile");
+    Error::new(ErrorCode::Busy, message)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -80,7 +80,7 @@ pub struct Committed {
     pub active: u32,
     /// Their maximum memory.
     pub memory: Bytes,
-    /// The part of it that the host may merge (no `<nosharepages/>`).
+    /// The part of it that the host may merge.
     pub mergeable: Bytes,
     /// Their vCPUs.
     pub vcpus: u32,

@@ -115,7 +115,10 @@ impl Services for Verbs {
             sums.active += 1;
             sums.memory = Bytes(sums.memory.0.saturating_add(memory));
             sums.vcpus = sums.vcpus.saturating_add(domain.config.vcpu.at_boot());
-            if !domain.config.memory_backing.nosharepages {
+            let backing = &domain.config.memory_backing;
+            // Neither huge pages nor memory that a virtiofsd has are merged.
+            let plain = backing.hugepages.is_none() && domain.config.devices.filesystems.is_empty();
+            if plain && !backing.nosharepages {
                 sums.mergeable = Bytes(sums.mergeable.0.saturating_add(memory));
             }
         }

@@ -195,6 +195,7 @@ fn a_migration_is_made_up_and_a_strategy_judged_by_it() -> Outcome {
     assert!(said.starts_with(&format!("{calls} sessions: {calls} identical, 0 different")), "{said}");
     let said = daemon.reeve(&simulate)?.ok();
     assert!(said.contains("THEN") && said.contains("Plan:"), "{said}");
+    daemon.reeve(&["policy", "simulate", &converge, "--plot", &file("busy.svg")])?.fails(2);
 
     std::fs::write(&scenario, r#"{"guest": {"memory-gib": 4}}"#)?;
     let said = daemon.reeve(&simulate)?.fails(7);

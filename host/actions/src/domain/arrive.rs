@@ -55,7 +55,7 @@ impl Actions {
         self.authorize(actor, Verb::DomainMigrate, &config.name)?;
         let source = PeerAddress::try_from(request.source.clone())?;
         check_source(actor, &source)?;
-        self.domains.check_identity(&config).map_err(explain)?;
+        self.definitions.check_identity(&config)?;
         // Before anything is waited for: the one that wants to send it may be this very host.
         if self.domains.phase(config.uuid).is_ok() {
             let subject = Subject { uuid: config.uuid, name: config.name.clone() };

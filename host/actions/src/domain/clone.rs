@@ -56,7 +56,7 @@ impl Actions {
             return Err(Error::new(ErrorCode::WrongState, message));
         };
         let mut config = identity(&definition, name, &request.macs)?;
-        self.domains.check_identity(&config).map_err(explain)?;
+        self.definitions.check_identity(&config)?;
         let plan = self.plan_disks(actor, &definition, &mut config, &request, turn.is_some()).await?;
         let _reserved = self.allocate_macs(actor, &mut config).await?;
         define::check(&config)?;
@@ -91,7 +91,8 @@ impl Actions {
         match &request.name {
             Some(name) => Ok(name.clone()),
             None if request.auto => {
-                let taken = self.domains.list().into_iter().map(|domain| domain.name).collect();
+                let unread = self.definitions.unread().into_iter().map(|unread| unread.row.name);
+                let taken = self.domains.list().into_iter().map(|domain| domain.name).chain(unread).collect();
                 self.clone_name(actor, &subject.name, None, taken).await
             }
             None => {

@@ -35,7 +35,7 @@ impl Actions {
         let document = self.read_document(xml, strict)?;
         let (mut config, mut warnings) = (document.config, document.warnings);
         self.authorize(actor, Verb::DomainStart, &config.name)?;
-        self.domains.check_identity(&config).map_err(explain)?;
+        self.definitions.check_identity(&config)?;
         let _reserved = self.allocate_macs(actor, &mut config).await?;
         let config = self.prepare(actor, config).await?;
         warnings.extend(self.device_warnings(&config.devices.disks).await);

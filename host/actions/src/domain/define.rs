@@ -9,7 +9,6 @@ use super::{Question, Subject};
 use crate::Actions;
 use crate::definitions::Unread;
 use crate::document::{self, DomainDocument};
-use crate::error::explain;
 
 /// What an edit expects to find.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +25,7 @@ impl Actions {
     pub async fn define(&self, actor: &Actor, xml: &str, strict: bool) -> Result<Defined, Error> {
         let document = self.read_document(xml, strict)?;
         self.authorize(actor, Verb::DomainDefine, &document.config.name)?;
-        self.domains.check_identity(&document.config).map_err(explain)?;
+        self.definitions.check_identity(&document.config)?;
         Box::pin(self.define_document(actor, document, None)).await
     }
 

@@ -241,6 +241,7 @@ pub(super) fn keys(device: &Device) -> Vec<String> {
     match device {
         Device::Disk(disk) => keys.push(Some(disk.target.clone())),
         Device::Interface(interface) => keys.extend([interface.mac.clone(), interface.target.clone()]),
+        Device::Filesystem(filesystem) => keys.push(filesystem.target.clone()),
         _ => {}
     }
     keys.into_iter().flatten().collect()
@@ -256,7 +257,7 @@ fn remove(config: &mut DomainConfig, device: &Device) -> Result<Device, Error> {
                 format!("domain '{}' has no <{}> '{}'", config.name, device.element(), keys.join("' or '"))
             }
         };
-        let hint = "name it by its alias, a disk's target or an interface's MAC address";
+        let hint = "name it by its alias, the target of a disk or directory, or an interface's MAC address";
         Error::new(ErrorCode::NotFound, message).with_hint(hint)
     })
 }

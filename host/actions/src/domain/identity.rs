@@ -84,7 +84,7 @@ impl Actions {
         name.clone_into(&mut after.name);
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         let after = Box::pin(self.ask_definition(actor, &snapshot, after)).await?;
-        self.definitions(move |definitions| definitions.rename(&turn, after)).await?;
+        self.definitions(move |definitions| definitions.rename(&turn, &before, after)).await?;
         self.row(subject.uuid)
     }
 

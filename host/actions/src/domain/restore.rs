@@ -114,7 +114,7 @@ impl Actions {
         let path = absolute(path)?;
         let Saved { config, running, token } = read(&path, xml).await?;
         self.authorize(actor, Verb::DomainStart, &config.name)?;
-        self.domains.check_identity(&config).map_err(explain)?;
+        self.definitions.check_identity(&config)?;
         let exists = self.domains.phase(config.uuid).is_ok();
         if exists {
             let subject = self.subject(actor, Verb::DomainStart, &config.uuid.to_string())?;
@@ -165,7 +165,7 @@ impl Actions {
             let message = format!("the managed save is of domain '{}'", config.name);
             return Err(managed_hint(Error::new(ErrorCode::Invalid, message)));
         }
-        self.domains.check_identity(&config).map_err(explain)?;
+        self.definitions.check_identity(&config)?;
         let config = self.prepare(actor, config).await?;
         let turn: Turn = self.turn(actor, uuid, Request::Start).await?;
         let image = StartImage { path, token, bypass_cache, managed: true };

@@ -83,10 +83,10 @@ impl Actions {
         Ok(!rows.is_empty())
     }
 
-    /// Forgets all snapshots of a domain that is no more; what is in its images stays.
+    /// Forgets all snapshots of a domain that is no more, also those that can't be read; what is in its images stays.
     pub(super) async fn forget_snapshots(&self, uuid: Uuid) -> Result<(), Error> {
-        for kept in self.kept(uuid).await? {
-            remove_file(kept.memory).await?;
+        for row in self.store(move |store| store.domain_snapshots(uuid)).await? {
+            remove_file(row.memory.map(PathBuf::from)).await?;
         }
         self.store(move |store| store.put_domain_snapshots(uuid, &[])).await
     }

@@ -2,10 +2,10 @@
 
 use reeve_actions::EditGuard;
 use reeve_domain::Request;
-use reeve_model::ErrorCode;
-use reeve_model::api::SetDescription;
+use reeve_model::api::{SetDescription, UndefineOptions};
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::tuning::TuneOptions;
+use reeve_model::{Actor, ErrorCode};
 use reeve_store::DomainSnapshotRow;
 use sha2::{Digest, Sha256};
 
@@ -186,6 +186,7 @@ async fn a_domain_that_is_off_gets_another_name() {
     refused(host.rename(&ROOT, "web", "mail").await, ErrorCode::AlreadyExists, &["'mail'"]);
     refused(host.rename(&ROOT, "web", "web").await, ErrorCode::Invalid, &["called so already"]);
     refused(host.rename(&ROOT, "web", "a/b").await, ErrorCode::Invalid, &["name"]);
+    refused(host.rename(&ROOT, "web", "mail ").await, ErrorCode::Invalid, &["'mail '", "blanks"]);
     refused(host.rename(&ROOT, "nobody", "x").await, ErrorCode::NotFound, &["'nobody'"]);
     host.start(&ROOT, "web").await.unwrap();
     refused(host.rename(&ROOT, "web", "shop").await, ErrorCode::WrongState, &["'web'", "is active"]);
@@ -265,6 +266,9 @@ async fn a_definition_that_can_not_be_read_is_shown_mended_and_removed() {
     assert_eq!(taken.code, ErrorCode::AlreadyExists, "{taken:?}");
     let taken = host.define(&ROOT, &with("other", uuid("edited")), false).await.unwrap_err();
     assert_eq!(taken.code, ErrorCode::AlreadyExists, "{taken:?}");
+    let taken = host.create(&ROOT, &plain("edited"), false).await.unwrap_err();
+    assert_eq!(taken.code, ErrorCode::AlreadyExists, "not for a while either: {taken:?}");
+    assert!(host.list(&Actor::Daemon).unwrap().is_empty(), "policies are told of what they can look at");
     // An edit begins with what is there.
     let before = host.xml(&ROOT, "edited", true).unwrap();
     let mended = before.replace("nowhere", "utc");
@@ -274,7 +278,15 @@ async fn a_definition_that_can_not_be_read_is_shown_mended_and_removed() {
     let guard = EditGuard { expected: Some(&digest) };
     host.edit(&ROOT, "edited", &mended, false, guard).await.unwrap();
     host.define(&ROOT, &with("mended", uuid("mended")), false).await.unwrap();
-    host.undefine(&ROOT, &uuid("removed").to_string()).await.unwrap();
+    // Its snapshots need not be readable to be forgotten.
+    let removed = uuid("removed");
+    let snapshot =
+        DomainSnapshotRow { name: "one".to_owned(), xml: String::new(), memory: None, current: true };
+    host.store.put_domain_snapshots(removed, &[snapshot]).unwrap();
+    refused(host.undefine(&ROOT, "removed").await, ErrorCode::WrongState, &["has snapshots"]);
+    let forget = UndefineOptions { snapshots_metadata: true, ..UndefineOptions::default() };
+    host.undefine_with(&ROOT, &removed.to_string(), forget).await.unwrap();
+    assert!(host.store.domain_snapshots(removed).unwrap().is_empty());
     let list = host.list(&ROOT).unwrap();
     let names: Vec<_> =
         list.iter().map(|row| (row.name.as_str(), row.autostart, row.unreadable.is_some())).collect();

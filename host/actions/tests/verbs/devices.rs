@@ -29,6 +29,11 @@ async fn a_domain_that_is_off_is_changed_for_its_next_start() {
     host.detach_device(&ROOT, "web", DISK).await.unwrap();
     assert!(!has(&host).1);
     refused(host.detach_device(&ROOT, "web", DISK).await, ErrorCode::NotFound, &["'web'", "vdb"]);
+    let shared = "<filesystem type='mount'><driver type='virtiofs'/><source dir='/srv/a'/><target dir='a'/></filesystem>";
+    host.attach_device(&ROOT, "web", shared).await.unwrap();
+    assert!(host.xml(&ROOT, "web", true).unwrap().contains("/srv/a"));
+    host.detach_device(&ROOT, "web", "<filesystem><target dir='a'/></filesystem>").await.unwrap();
+    assert!(!host.xml(&ROOT, "web", true).unwrap().contains("/srv/a"));
     refused(host.attach_device(&ROOT, "web", "<disk").await, ErrorCode::Invalid, &["device", "line 1"]);
 }
 

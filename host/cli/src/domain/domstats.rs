@@ -8,6 +8,7 @@ use reeve_model::tuning::{CpuStats, CpuTime, TuneOptions};
 use serde::Serialize;
 
 use super::Target;
+use super::list::is_on_disk_alone;
 use crate::context::Context;
 use crate::output::Show;
 
@@ -78,7 +79,11 @@ impl Domstats {
         let mut names = self.domains;
         if names.is_empty() {
             let rows = context.client.list_domains(&DomainFilter::default()).await?;
-            names = rows.into_iter().map(|row| row.uuid.to_string()).collect();
+            let (unreadable, known): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_on_disk_alone);
+            for row in unreadable.iter().filter(|_| !self.list_active) {
+                context.note(&format!("domain '{}' is left out: its definition can't be read", row.name));
+            }
+            names = known.into_iter().map(|row| row.uuid.to_string()).collect();
         }
         let mut domains = Vec::new();
         for name in names {

@@ -136,6 +136,10 @@ impl List {
         if self.with_snapshot || self.without_snapshot {
             let mut kept = Vec::new();
             for row in rows {
+                if is_on_disk_alone(&row) {
+                    context.note(&format!("domain '{}' is left out: its definition can't be read", row.name));
+                    continue;
+                }
                 let has = asked(context.client.snapshots(&row.uuid.to_string()).await)?;
                 if has.is_some_and(|snapshots| snapshots.is_empty() == self.without_snapshot) {
                     kept.push(row);
@@ -144,7 +148,7 @@ impl List {
             rows = kept;
         }
         let mut titles = BTreeMap::new();
-        for row in rows.iter().filter(|_| self.title) {
+        for row in rows.iter().filter(|row| self.title && !is_on_disk_alone(row)) {
             if let Some(info) = asked(context.client.domain_info(&row.uuid.to_string()).await)? {
                 titles.extend(info.title.map(|title| (row.uuid, title)));
             }
@@ -152,6 +156,11 @@ impl List {
         let titles = self.title.then_some(titles);
         context.show(&Rows { rows, titles, name: self.name, uuid: self.uuid, saved: self.managed_save })
     }
+}
+
+/// True when nothing but its row can be asked for: its definition can't be read, and it does not run.
+pub(super) fn is_on_disk_alone(row: &DomainSummary) -> bool {
+    row.unreadable.is_some() && row.id.is_none()
 }
 
 /// The answer about a domain of the list; none when it has gone meanwhile.

@@ -124,6 +124,16 @@ impl Simulate {
                 hint: Some(THERE_ARE),
             })?,
         };
+        if hook == Hook::MigrationStrategy && self.plot.is_some() {
+            let message = format!("hook '{hook}' is judged by one migration, of which nothing is drawn");
+            let hint = Some("leave '--plot' out: the rounds are a table");
+            return Err(Usage { message, hint }.into());
+        }
+        if hook != Hook::MigrationStrategy && self.scenario.is_some() {
+            let message = format!("hook '{hook}' is judged by a week, which has no scenario");
+            let hint = Some("'--hook migration-strategy' takes one");
+            return Err(Usage { message, hint }.into());
+        }
         let config = Value::Object(self.terms.config()?.unwrap_or_else(Map::new));
         let mut trace =
             self.trace.as_ref().map(std::fs::File::create).transpose().context("cannot write the trace")?;
@@ -138,11 +148,6 @@ impl Simulate {
             let simulated = component.simulate_migration(&scenario, config, &grants, keep).await?;
             written.context("cannot write the trace")?;
             return context.show(&strategy::Shown { policy: manifest.name.clone(), hook, simulated });
-        }
-        if self.scenario.is_some() {
-            let message = format!("hook '{hook}' is judged by a week, which has no scenario");
-            let hint = Some("'--hook migration-strategy' takes one");
-            return Err(Usage { message, hint }.into());
         }
         let plan = Plan {
             days: self.days,

@@ -69,6 +69,13 @@ impl DomainConfig {
                 format!("domain name '{}' contains {bad:?}; take it out", self.name.escape_debug()),
             );
         }
+        if self.name.trim() != self.name {
+            // Documents are read without them: it would have another name after a restart of the daemon.
+            return broken(
+                path,
+                format!("domain name '{}' begins or ends with blanks; take them out", self.name),
+            );
+        }
         if self.name.len() > 255 {
             return broken(path, "the domain name is longer than 255 bytes; shorten it");
         }

@@ -262,7 +262,7 @@ impl Scenario {
         amount("link.stream-mib-per-second", link.stream_mib_per_second.unwrap_or(1.0), 0.001)?;
         amount("link.compress-mib-per-second", link.compress_mib_per_second.unwrap_or(1.0), 0.001)?;
         whole("link.round-trip-us", link.round_trip_us, 0, 60_000_000)?;
-        whole("link.compressed-percent", link.compressed_percent.into(), 0, 100)?;
+        whole("link.compressed-percent", link.compressed_percent.into(), 1, 100)?;
         whole("limits.max-throttle", limits.max_throttle.into(), 0, 99)?;
         whole("limits.max-rounds", limits.max_rounds.into(), 1, ROUNDS_LIMIT.into())?;
         whole("capabilities.streams", capabilities.streams.into(), 1, u16::MAX.into())
