@@ -156,11 +156,12 @@ pub enum Call {
         count: u32,
     },
     /// Starts an I/O thread, which devices that are plugged later can name. It runs where the thread that makes it does, until it is pinned.
+    /// One that is there already stays.
     AddIothread {
         /// Its number, from 1.
         id: u32,
     },
-    /// Ends an I/O thread that serves no device.
+    /// Ends an I/O thread that serves no device, if it is there.
     RemoveIothread {
         /// Its number.
         id: u32,
