@@ -30,7 +30,7 @@ use super::plan::{Source, Sources};
 use crate::driver::DriverError;
 use program::Dialect;
 
-/// Who serves the directories of a domain: a line `PID START-TIME` each.
+/// Who serves the directories of a domain: a line `PID START-TIME ALIAS` each.
 const PROCESSES: &str = "shares";
 /// What they write to standard error.
 const LOG: &str = "virtiofsd.log";
@@ -45,6 +45,8 @@ const LOG_TAIL: usize = 300;
 /// A directory to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Share {
+    /// Alias of the device.
+    alias: String,
     tag: String,
     source: PathBuf,
     /// None takes what the host has.
@@ -88,6 +90,7 @@ pub(super) fn filesystem(filesystem: &Filesystem, sources: &mut Sources) -> Resu
     }
     let binary = &filesystem.binary;
     let share = Share {
+        alias: devices::alias(&filesystem.common),
         tag: tag.to_owned(),
         source,
         program,
@@ -182,7 +185,8 @@ impl Shares {
         let process = process.map_err(|error| host(error.source))?;
         let (pid, start) = (process.pid(), process.start_time());
         lock(&self.0).push(process);
-        writeln!(directory.append(PROCESSES).map_err(host)?, "{pid} {start}").map_err(host)?;
+        let mut processes = directory.append(PROCESSES).map_err(host)?;
+        writeln!(processes, "{pid} {start} {}", share.alias).map_err(host)?;
         if let Some(group) = group {
             group.add(pid).map_err(|error| host(io::Error::other(error)))?;
         }
@@ -195,13 +199,7 @@ impl Shares {
             end(&process);
             process.reap();
         }
-        for line in directory.text(PROCESSES).lines() {
-            let numbers =
-                line.split_once(' ').and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
-            if let Some(process) = numbers.and_then(|(pid, start)| Process::find(pid, start)) {
-                end(&process);
-            }
-        }
+        recorded(directory).iter().for_each(|(process, _)| end(process));
         let place = directory.path().join(READ_ONLY);
         if !place.exists() {
             return Ok(());
@@ -222,9 +220,26 @@ impl Shares {
     }
 }
 
+/// Kills who served the directory of a device that the guest has lost. Where it did not stop when it was told to, it is at a request still, and
+/// would write its answer into the memory of a guest that has begun anew.
+pub(super) fn kill(directory: &DomainDirectory, alias: &str) {
+    let lost = recorded(directory).into_iter().filter(|(_, device)| device == alias);
+    lost.for_each(|(process, _)| process.kill_with_children());
+}
+
+/// Who serves the directories of a domain and has not ended, with the aliases of their devices.
+fn recorded(directory: &DomainDirectory) -> Vec<(Process, String)> {
+    let entry = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some((Process::find(pid, start)?, words.next().unwrap_or_default().to_owned()))
+    };
+    directory.text(PROCESSES).lines().filter_map(entry).collect()
+}
+
 fn end(process: &Process) {
     if !process.wait(GRACE) {
-        process.kill();
+        process.kill_with_children();
     }
     if !process.wait(PATIENCE) {
         warn!(pid = process.pid(), "what serves a shared directory was killed and does not end");
