@@ -337,6 +337,9 @@ pub struct Hello {
     pub config: Option<VmConfig>,
     /// Number of the last event, 0 for none.
     pub last_event: u64,
+    /// Directories that nobody serves any more, by the aliases of their devices.
+    #[serde(default)]
+    pub lost: Vec<String>,
 }
 
 /// What a machine is doing.
