@@ -22,6 +22,7 @@ use reeve_sys::cgroup::Group;
 use reeve_sys::layout::DomainDirectory;
 use reeve_sys::mount;
 use reeve_sys::process::{Process, Program};
+use reeve_sys::procfs;
 use reeve_vmm::config::{DeviceConfig, DeviceKind, FilesystemConfig};
 use tracing::warn;
 
@@ -189,6 +190,8 @@ impl Shares {
         writeln!(processes, "{pid} {start} {}", share.alias).map_err(host)?;
         if let Some(group) = group {
             group.add(pid).map_err(|error| host(io::Error::other(error)))?;
+            // It may have made the process that serves before. One that has ended needs no group.
+            procfs::children(pid).into_iter().for_each(|child| drop(group.add(child)));
         }
         Ok(directory.connect(&name).map_err(host)?.into())
     }
