@@ -242,6 +242,11 @@ impl KvmDriver {
         if hello.pid != process.pid() {
             warn!(uuid = %record.uuid, "the worker says pid {} instead of {}", hello.pid, process.pid());
         }
+        for alias in &hello.lost {
+            // Nobody may have heard of it.
+            warn!(uuid = %record.uuid, device = alias, "what serves a shared directory has ended: the guest goes on without it until its next start");
+            site.kill_share(alias);
+        }
         let vcpus = hello.config.as_ref().map(|config| config.vcpus);
         let clock =
             hello.config.as_ref().filter(|config| config.clock.kept).map(|config| config.clock.adjustment);

@@ -149,6 +149,20 @@ impl Process {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
     }
 
+    /// Ends it at once, and its children before: by themselves they would only hear that it has ended.
+    pub fn kill_with_children(&self) {
+        let pid = self.pid();
+        for child in procfs::children(pid) {
+            let found = procfs::stat(child).and_then(|stat| Self::find(child, stat.start_time));
+            // It is a child still, so neither pid was given to another process meanwhile.
+            let is_child = || procfs::children(pid).contains(&child) && !self.has_ended();
+            if let Some(found) = found.filter(|_| is_child()) {
+                found.kill();
+            }
+        }
+        self.kill();
+    }
+
     /// Takes the exit status of a child that has ended, once. None for others' children, and while it runs.
     pub fn reap(&self) -> Option<Exit> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;

@@ -44,6 +44,12 @@ pub fn stat(pid: u32) -> Option<ProcessStat> {
     parse_stat(&of(pid).text("stat").ok()?)
 }
 
+/// Children of the first thread of a process; none when there is no such process.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = of(pid).text(format!("task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
 /// The memory of a process. Walks its page tables: milliseconds for a large one.
 pub fn memory(pid: u32) -> Result<ProcessMemory, FileError> {
     let text = of(pid).text("smaps_rollup")?;

@@ -156,11 +156,12 @@ pub enum Call {
         count: u32,
     },
     /// Starts an I/O thread, which devices that are plugged later can name. It runs where the thread that makes it does, until it is pinned.
+    /// One that is there already stays.
     AddIothread {
         /// Its number, from 1.
         id: u32,
     },
-    /// Ends an I/O thread that serves no device.
+    /// Ends an I/O thread that serves no device, if it is there.
     RemoveIothread {
         /// Its number.
         id: u32,
@@ -336,6 +337,9 @@ pub struct Hello {
     pub config: Option<VmConfig>,
     /// Number of the last event, 0 for none.
     pub last_event: u64,
+    /// Directories that nobody serves any more, by the aliases of their devices.
+    #[serde(default)]
+    pub lost: Vec<String>,
 }
 
 /// What a machine is doing.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use reeve_tests::{Daemon, wait};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
@@ -39,6 +40,15 @@ fn servers(path: &Path) -> Vec<u32> {
         program.ends_with("virtiofsd") && line.contains(&path)
     };
     pids.filter(serves).collect()
+}
+
+/// Sends a signal to all who serve the directory.
+fn signal(lab: &Lab, signal: Signal) -> Outcome {
+    for pid in servers(&lab.file("shared")) {
+        // The first may have taken others along.
+        let _ = kill_process(Pid::from_raw(pid.try_into()?).expect("a process has a number"), signal);
+    }
+    Ok(())
 }
 
 fn all_gone(path: &Path) -> Outcome {
@@ -101,13 +111,7 @@ fn a_guest_goes_on_without_who_served_it_until_its_next_start() -> Outcome {
     let lab = lab(SHARED)?;
     start(&lab)?;
     lab.console("shared read hello", "text=written-on-the-host")?;
-    for pid in servers(&lab.file("shared")) {
-        // The first may have taken others along.
-        let _ = rustix::process::kill_process(
-            rustix::process::Pid::from_raw(pid.try_into()?).expect("a process has a number"),
-            rustix::process::Signal::KILL,
-        );
-    }
+    signal(&lab, Signal::KILL)?;
     let words = "what serves a shared directory has ended";
     wait::until("the daemon says so", PATIENCE, || lab.daemon.log().contains(words))?;
     lab.console("ping alive", "pong alive")?;
@@ -117,6 +121,20 @@ fn a_guest_goes_on_without_who_served_it_until_its_next_start() -> Outcome {
     lab.reeve(&["domain", "destroy", "web"])?.ok();
     start(&lab)?;
     lab.console("shared read hello", "text=written-on-the-host")?;
+    Ok(())
+}
+
+#[test]
+fn who_serves_a_directory_and_does_not_stop_is_killed() -> Outcome {
+    let lab = lab(SHARED)?;
+    start(&lab)?;
+    lab.console("shared read hello", "text=written-on-the-host")?;
+    signal(&lab, Signal::STOP)?;
+    lab.reeve(&["domain", "reset", "web"])?.ok();
+    // It has the memory of the guest until then.
+    all_gone(&lab.file("shared"))?;
+    lab.console("ping alive", "pong alive")?;
+    assert_eq!(lab.state()?, "running");
     Ok(())
 }
 

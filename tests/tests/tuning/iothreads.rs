@@ -161,18 +161,19 @@ fn iothreads_run_where_they_are_pinned() -> Outcome {
 #[test]
 fn iothreads_and_their_disks_come_and_go() -> Outcome {
     let place = tempfile::tempdir()?;
-    raw(place.path(), "vda")?;
-    raw(place.path(), "vdb")?;
+    for target in ["vda", "vdb", "vdc"] {
+        raw(place.path(), target)?;
+    }
     let lab = Lab::with_devices("", "", &disk(place.path(), "vda", "raw", None))?;
     lab.domain("start", &[])?;
     lab.console("", "reeve-guest: ready")?;
     let none = lab.daemon.reeve(&["domain", "iothreadinfo", "web"])?.ok();
     assert_eq!(none, "no I/O threads\n");
-    let plug = |verb: &str, id: u32| {
-        let xml = disk(place.path(), "vdb", "raw", Some(id));
+    let plug = |verb: &str, target: &str, id: u32| {
+        let xml = disk(place.path(), target, "raw", Some(id));
         lab.daemon.reeve_with_input(&["domain", verb, "web", "-"], &xml)
     };
-    let refused = plug("attach-device", 5)?.fails(7);
+    let refused = plug("attach-device", "vdb", 5)?.fails(7);
     assert!(
         refused.contains("disk 'vdb' is on I/O thread 5, which does not exist")
             && refused.contains("<iothreads>1</iothreads>"),
@@ -196,13 +197,13 @@ fn iothreads_and_their_disks_come_and_go() -> Outcome {
     lab.domain("iothreadpin", &["5", "0"])?;
     assert_eq!(affinity(&lab, "io5")?.as_deref(), Some("0"));
     lab.console("disk churn 1 1", "disks=1")?;
-    plug("attach-device", 5)?.ok();
+    plug("attach-device", "vdb", 5)?.ok();
     lab.console("", "reeve-guest: disk 1 is in slot")?;
     lab.console("disk churn 8 3", "verified=4096 disks=2")?;
     assert_eq!(serving(&lab)?, ["io5", "virtio-blk"]);
     let refused = lab.daemon.reeve(&["domain", "iothreaddel", "web", "5", "--live"])?.fails(6);
     assert!(refused.contains("I/O thread 5 of domain 'web' serves disk 'vdb'"), "{refused}");
-    plug("detach-device", 5)?.ok();
+    plug("detach-device", "vdb", 5)?.ok();
     lab.domain("iothreaddel", &["5", "--live", "--config"])?;
     let refused = lab.daemon.reeve(&["domain", "iothreaddel", "web", "5", "--config"])?.fails(3);
     assert!(refused.contains("domain 'web' has no I/O thread 5"), "{refused}");
@@ -211,8 +212,10 @@ fn iothreads_and_their_disks_come_and_go() -> Outcome {
     wait::until("its thread is gone", PATIENCE, || serving(&lab).is_ok_and(|names| names == ["virtio-blk"]))?;
     // One that comes again begins anew.
     lab.domain("iothreadadd", &["5"])?;
-    plug("attach-device", 5)?.ok();
-    lab.console("", "reeve-guest: disk 1 is in slot")?;
-    lab.console("disk churn 8 4", "verified=4096 disks=2")?;
+    plug("attach-device", "vdb", 5)?.ok();
+    plug("attach-device", "vdc", 5)?.ok();
+    // The console still says that there was a disk 1: only of this one is it known that it was said now.
+    lab.console("", "reeve-guest: disk 2 is in slot")?;
+    lab.console("disk churn 8 4", "verified=6144 disks=3")?;
     Ok(())
 }

@@ -74,7 +74,8 @@ impl Lab {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.worker()?))?;
         let mut all = Vec::new();
         for task in tasks {
-            let status = std::fs::read_to_string(task?.path().join("status"))?;
+            // One that has just ended is none.
+            let Ok(status) = std::fs::read_to_string(task?.path().join("status")) else { continue };
             let field = |key: &str| {
                 let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
                 line.unwrap_or_default().trim().to_owned()

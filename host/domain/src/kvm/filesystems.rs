@@ -22,6 +22,7 @@ use reeve_sys::cgroup::Group;
 use reeve_sys::layout::DomainDirectory;
 use reeve_sys::mount;
 use reeve_sys::process::{Process, Program};
+use reeve_sys::procfs;
 use reeve_vmm::config::{DeviceConfig, DeviceKind, FilesystemConfig};
 use tracing::warn;
 
@@ -30,7 +31,7 @@ use super::plan::{Source, Sources};
 use crate::driver::DriverError;
 use program::Dialect;
 
-/// Who serves the directories of a domain: a line `PID START-TIME` each.
+/// Who serves the directories of a domain: a line `PID START-TIME ALIAS` each.
 const PROCESSES: &str = "shares";
 /// What they write to standard error.
 const LOG: &str = "virtiofsd.log";
@@ -45,6 +46,8 @@ const LOG_TAIL: usize = 300;
 /// A directory to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Share {
+    /// Alias of the device.
+    alias: String,
     tag: String,
     source: PathBuf,
     /// None takes what the host has.
@@ -88,6 +91,7 @@ pub(super) fn filesystem(filesystem: &Filesystem, sources: &mut Sources) -> Resu
     }
     let binary = &filesystem.binary;
     let share = Share {
+        alias: devices::alias(&filesystem.common),
         tag: tag.to_owned(),
         source,
         program,
@@ -182,9 +186,12 @@ impl Shares {
         let process = process.map_err(|error| host(error.source))?;
         let (pid, start) = (process.pid(), process.start_time());
         lock(&self.0).push(process);
-        writeln!(directory.append(PROCESSES).map_err(host)?, "{pid} {start}").map_err(host)?;
+        let mut processes = directory.append(PROCESSES).map_err(host)?;
+        writeln!(processes, "{pid} {start} {}", share.alias).map_err(host)?;
         if let Some(group) = group {
             group.add(pid).map_err(|error| host(io::Error::other(error)))?;
+            // It may have made the process that serves before. One that has ended needs no group.
+            procfs::children(pid).into_iter().for_each(|child| drop(group.add(child)));
         }
         Ok(directory.connect(&name).map_err(host)?.into())
     }
@@ -195,13 +202,7 @@ impl Shares {
             end(&process);
             process.reap();
         }
-        for line in directory.text(PROCESSES).lines() {
-            let numbers =
-                line.split_once(' ').and_then(|(pid, start)| Some((pid.parse().ok()?, start.parse().ok()?)));
-            if let Some(process) = numbers.and_then(|(pid, start)| Process::find(pid, start)) {
-                end(&process);
-            }
-        }
+        recorded(directory).iter().for_each(|(process, _)| end(process));
         let place = directory.path().join(READ_ONLY);
         if !place.exists() {
             return Ok(());
@@ -222,9 +223,26 @@ impl Shares {
     }
 }
 
+/// Kills who served the directory of a device that the guest has lost. Where it did not stop when it was told to, it is at a request still, and
+/// would write its answer into the memory of a guest that has begun anew.
+pub(super) fn kill(directory: &DomainDirectory, alias: &str) {
+    let lost = recorded(directory).into_iter().filter(|(_, device)| device == alias);
+    lost.for_each(|(process, _)| process.kill_with_children());
+}
+
+/// Who serves the directories of a domain and has not ended, with the aliases of their devices.
+fn recorded(directory: &DomainDirectory) -> Vec<(Process, String)> {
+    let entry = |line: &str| {
+        let mut words = line.splitn(3, ' ');
+        let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some((Process::find(pid, start)?, words.next().unwrap_or_default().to_owned()))
+    };
+    directory.text(PROCESSES).lines().filter_map(entry).collect()
+}
+
 fn end(process: &Process) {
     if !process.wait(GRACE) {
-        process.kill();
+        process.kill_with_children();
     }
     if !process.wait(PATIENCE) {
         warn!(pid = process.pid(), "what serves a shared directory was killed and does not end");

@@ -24,7 +24,7 @@ use rustix::pipe::PipeFlags;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::filesystems::Shares;
+use super::filesystems::{self, Shares};
 use super::plan::{Plan, Source, Sources};
 use super::{KvmConfig, images};
 use crate::driver::DriverError;
@@ -241,6 +241,14 @@ impl Site {
     pub fn explain(&self, error: DriverError) -> DriverError {
         let DriverError::Lost(sentence) = error else { return error };
         DriverError::Lost(self.with_log(sentence))
+    }
+
+    /// Kills who served the directory of a device that its guest has lost.
+    pub fn kill_share(&self, alias: &str) {
+        // Without the domain's directory there is nobody.
+        if let Ok(directory) = self.config.layout.find_domain_directory(&self.uuid.to_string()) {
+            filesystems::kill(&directory, alias);
+        }
     }
 
     /// What the worker said of its machine, with the last words of who serves a directory and has ended.

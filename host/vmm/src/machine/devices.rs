@@ -277,6 +277,15 @@ impl Devices {
         self.plugged.iter().filter(lost).map(|plugged| plugged.alias.clone()).collect()
     }
 
+    /// All directories that nobody serves any more, by the aliases of their devices.
+    pub(super) fn losses(&self) -> Vec<String> {
+        let lost = |plugged: &&Plugged| match &plugged.handle {
+            Handle::Filesystem(control) => control.is_lost(),
+            _ => false,
+        };
+        self.plugged.iter().filter(lost).map(|plugged| plugged.alias.clone()).collect()
+    }
+
     /// Refuses to have the state of devices taken, part of which is in another process.
     pub(super) fn refuse_shares(&self) -> Result<(), DeviceError> {
         let shares = |plugged: &&Plugged| matches!(plugged.handle, Handle::Filesystem(_));

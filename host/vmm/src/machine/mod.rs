@@ -421,6 +421,11 @@ impl Machine {
         self.devices.take_losses()
     }
 
+    /// All directories that nobody serves any more, by the aliases of their devices.
+    pub fn losses(&self) -> Vec<String> {
+        self.devices.losses()
+    }
+
     /// Gives a program of the guest the connection that it wanted, or tells it that nobody is there.
     pub fn answer_dial(
         &self,

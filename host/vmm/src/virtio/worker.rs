@@ -231,12 +231,12 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Tells a thread of its own to end, and does not wait for that.
-    pub fn tell_to_end(&self) {
-        if let Place::Thread { thread, seat, .. } = &self.0 {
-            // One that has ended needs no order.
-            let _ = thread.order(Order::Leave(*seat));
-        }
+    /// Asks a thread of its own for the handler, and does not wait for it. False where there is no thread, and nobody to wait for.
+    pub fn tell_to_end(&self) -> bool {
+        let Place::Thread { thread, seat, .. } = &self.0 else { return false };
+        // One that has ended needs no order.
+        let _ = thread.order(Order::Leave(*seat));
+        true
     }
 
     /// Ends it and returns the handler with everything it owns. A thread of its own ends with it.

@@ -393,6 +393,7 @@ impl Worker {
             status: self.life.status(),
             config: self.life.config().cloned(),
             last_event: self.life.history.last(),
+            lost: self.life.losses(),
         };
         self.answer(id, Ok(Answer::Hello(Box::new(hello))), None);
         true

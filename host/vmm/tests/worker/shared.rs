@@ -154,6 +154,8 @@ fn a_guest_goes_on_when_nobody_serves_the_directory_any_more() {
     terminal.expect("reeve-guest: ready");
     assert_eq!(terminal.run("shared info"), "ok tag=projects queues=1");
     assert_eq!(worker.status(), Status::Running);
+    // A daemon that comes later hears it too.
+    assert_eq!(worker.reconnect(u64::MAX).lost, ["fs0"]);
     worker.finish();
 }
 

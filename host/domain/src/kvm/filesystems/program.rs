@@ -107,6 +107,7 @@ mod tests {
 
     fn share() -> Share {
         Share {
+            alias: "fs0".into(),
             tag: "t".into(),
             source: "/a,b".into(),
             program: None,

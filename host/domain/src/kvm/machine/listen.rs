@@ -137,7 +137,10 @@ pub(super) async fn listen(
                     dialer.dial(alias, number, port);
                     None
                 }
-                Event::FilesystemLost { alias } => Some(MachineEvent::FilesystemLost { alias }),
+                Event::FilesystemLost { alias } => {
+                    site.kill_share(&alias);
+                    Some(MachineEvent::FilesystemLost { alias })
+                }
                 Event::DiskError { alias, error } => Some(MachineEvent::IoError { alias, error }),
                 Event::BlockJob { .. } => Some(MachineEvent::BlockJob),
                 Event::FirstOutput { after_us } => {

@@ -39,8 +39,9 @@ impl Waiting {
     pub fn takes(&mut self, token: u64) -> bool {
         match token {
             TIMER => {
-                // The timer is readable, so this does not block.
-                let _ = self.timer.wait();
+                // Not read: what was dealt with before this in the same round may have set it anew, and reading would make everybody on the
+                // thread wait for it. What is still to wait sets it again.
+                let _ = self.timer.clear();
             }
             CHANGED => drain(self.limiter.changed()),
             _ => return false,

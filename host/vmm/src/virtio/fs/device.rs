@@ -111,8 +111,7 @@ impl VirtioDevice for Filesystem {
 
     fn stop(&mut self) -> Vec<(u16, Queue)> {
         let Some((worker, stands)) = self.running.take() else { return Vec::new() };
-        worker.tell_to_end();
-        if stands.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if worker.tell_to_end() && stands.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
             // It keeps the thread waiting, and with it whoever stops the device.
             self.backend.cut();
         }

@@ -234,8 +234,10 @@ impl VsockHandler {
     }
 
     fn ticked(&mut self) {
-        // It is readable, so this does not block.
-        let _ = self.timer.wait();
+        // Not read: what was dealt with before this in the same round may have stopped it, and reading would wait for good.
+        if self.ticks {
+            let _ = self.timer.reset(EVERY, Some(EVERY));
+        }
         self.starved = false;
         self.table.expire(Instant::now(), &self.control);
     }

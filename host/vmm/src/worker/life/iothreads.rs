@@ -3,13 +3,17 @@
 use super::{Life, machine_failure};
 use crate::config::{IothreadConfig, VmConfig};
 use crate::machine::MachineError;
-use crate::protocol::{ErrorCode, Failure};
+use crate::protocol::Failure;
 
 impl Life {
-    /// Starts an I/O thread.
+    /// Starts an I/O thread. One that is there stays: a daemon that was killed before it could write it down adds it once more.
     pub(in crate::worker) fn add_iothread(&mut self, id: u32) -> Result<(), Failure> {
         self.attend();
+        self.machine()?;
         let mut config = self.launched_config()?;
+        if config.iothreads.iter().any(|thread| thread.id == id) {
+            return Ok(());
+        }
         config.iothreads.push(IothreadConfig { id, cpus: Vec::new() });
         config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         self.machine_mut()?.add_iothread(id).map_err(machine_failure)?;
@@ -17,15 +21,11 @@ impl Life {
         Ok(())
     }
 
-    /// Ends an I/O thread that serves no device.
+    /// Ends an I/O thread that serves no device. One that is gone is no error, for the same reason.
     pub(in crate::worker) fn remove_iothread(&mut self, id: u32) -> Result<(), Failure> {
         self.attend();
         self.machine()?;
-        let config = self.config.as_ref();
-        if !config.is_some_and(|config| config.iothreads.iter().any(|thread| thread.id == id)) {
-            return Err(Failure::new(ErrorCode::NotFound, format!("there is no I/O thread {id}")));
-        }
-        if let Some(alias) = config.and_then(|config: &VmConfig| config.on_iothread(id)) {
+        if let Some(alias) = self.config.as_ref().and_then(|config: &VmConfig| config.on_iothread(id)) {
             let alias = alias.to_owned();
             return Err(machine_failure(MachineError::IothreadInUse { id, alias }));
         }

@@ -115,6 +115,11 @@ impl Life {
         losses.into_iter().for_each(|alias| self.push(Event::FilesystemLost { alias }));
     }
 
+    /// All directories that nobody serves any more, by the aliases of their devices.
+    pub(in crate::worker) fn losses(&self) -> Vec<String> {
+        self.machine().map(Machine::losses).unwrap_or_default()
+    }
+
     /// Gives a program of the guest the connection that it wanted.
     pub(in crate::worker) fn answer_dial(
         &self,
