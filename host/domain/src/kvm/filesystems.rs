@@ -40,6 +40,8 @@ const READ_ONLY: &str = "shared";
 /// How long one may take to end by itself, and then when it was killed.
 const GRACE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
+/// More of it than this is thrown away: a guest can make them write, and the directory may be in memory.
+const LOG_LIMIT: u64 = 1 << 20;
 /// Bytes of their log that go into a message.
 const LOG_TAIL: usize = 300;
 
@@ -223,6 +225,13 @@ impl Shares {
     }
 }
 
+/// Empties their log where it has grown long.
+pub(super) fn shorten_log(directory: &DomainDirectory) -> io::Result<()> {
+    let log = directory.append(LOG)?;
+    // Whoever writes appends, and goes on at the beginning.
+    if log.metadata()?.len() > LOG_LIMIT { log.set_len(0) } else { Ok(()) }
+}
+
 /// Kills who served the directory of a device that the guest has lost. Where it did not stop when it was told to, it is at a request still, and
 /// would write its answer into the memory of a guest that has begun anew.
 pub(super) fn kill(directory: &DomainDirectory, alias: &str) {
@@ -259,4 +268,26 @@ fn read_only(source: &Path, directory: &DomainDirectory, number: usize) -> io::R
 
 fn lock(processes: &Mutex<Vec<Process>>) -> MutexGuard<'_, Vec<Process>> {
     processes.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use reeve_sys::layout::Layout;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_has_grown_long_begins_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::open(root.path()).unwrap();
+        let directory = layout.domain_directory("d").unwrap();
+        let mut log = directory.append(LOG).unwrap();
+        log.write_all(b"once").unwrap();
+        shorten_log(&directory).unwrap();
+        assert_eq!(directory.text(LOG), "once");
+        log.write_all(&vec![b'x'; LOG_LIMIT as usize]).unwrap();
+        shorten_log(&directory).unwrap();
+        log.write_all(b"again").unwrap();
+        assert_eq!(directory.text(LOG), "again");
+    }
 }

@@ -251,6 +251,14 @@ impl Site {
         }
     }
 
+    /// Keeps what those write who serve directories from filling the host.
+    pub fn shorten_share_log(&self) {
+        // Without the domain's directory there is no log; one that can't be shortened is tried again.
+        if let Ok(directory) = self.config.layout.find_domain_directory(&self.uuid.to_string()) {
+            let _ = filesystems::shorten_log(&directory);
+        }
+    }
+
     /// What the worker said of its machine, with the last words of who serves a directory and has ended.
     pub fn explain_shares(&self, message: String) -> String {
         let directory = self.config.layout.find_domain_directory(&self.uuid.to_string());

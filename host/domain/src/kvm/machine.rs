@@ -84,6 +84,9 @@ impl KvmMachine {
             },
         };
         if let Some(news) = client.news() {
+            if !config.devices.filesystems.is_empty() {
+                tokio::spawn(listen::watch_share_log(sender.downgrade(), site.clone()));
+            }
             tokio::spawn(listen::listen(news, sender, site.clone(), told));
         }
         let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };

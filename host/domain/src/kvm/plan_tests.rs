@@ -164,7 +164,6 @@ fn what_a_channel_cant_be_is_said_with_the_reason() {
 #[test]
 fn devices_that_there_are_not_are_refused_with_what_to_use() {
     for (name, instead) in [
-        ("filesystem", "over the network"),
         ("sound", "leave it out"),
         ("hostdev", "stay with the host"),
         ("redirdev", "stay with the host"),

@@ -21,15 +21,24 @@ const MOST_HELP: usize = 64 << 10;
 /// The descriptor of the listening socket, the first that a program is given.
 const SOCKET: &str = "--fd=3";
 
-/// The program of a document, of the configuration, or of this host.
+/// The program of a document, of the configuration, or of this host. It runs as root, and documents are written by more than this host's
+/// operator (policies rewrite them): they choose among what distributions have and what the configuration names.
 pub(super) fn find(own: Option<&Path>, setting: Option<&Path>) -> Result<PathBuf, String> {
+    let known = |own: &Path| PLACES.iter().map(Path::new).chain(setting).any(|known| known == own);
+    if let Some(other) = own.filter(|own| !known(own)) {
+        return Err(format!(
+            "'{}' may not serve it: <binary path='…'/> is one of {}, or what the configuration of this host says in workers.virtiofsd",
+            other.display(),
+            PLACES.join(", ")
+        ));
+    }
     if let Some(named) = own.or(setting) {
         let missing = || format!("what is to serve it, '{}', is not there", named.display());
         return named.is_file().then(|| named.to_owned()).ok_or_else(missing);
     }
     let found = PLACES.iter().map(Path::new).find(|place| place.is_file());
     found.map(Path::to_owned).ok_or_else(|| {
-        "this host has no virtiofsd to serve it: install the package virtiofsd (on Debian 12 qemu-system-common), or name one in workers.virtiofsd or <binary path='…'/>"
+        "this host has no virtiofsd to serve it: install the package virtiofsd (on Debian 12 qemu-system-common), or name one in workers.virtiofsd"
             .to_owned()
     })
 }
@@ -152,8 +161,13 @@ mod tests {
         assert_eq!(told("      --shared-dir <SHARED_DIR>"), Ok(Dialect::Rust));
         assert_eq!(told("    -o source=PATH   shared directory tree"), Ok(Dialect::Qemu));
         assert!(told("usage: true").unwrap_err().contains("is no virtiofsd"));
-        let missing = find(Some(&dir.path().join("none")), None).unwrap_err();
-        assert!(missing.contains("is not there"), "{missing}");
-        assert_eq!(find(None, Some(&dir.path().join("virtiofsd"))), Ok(dir.path().join("virtiofsd")));
+        let (none, own) = (dir.path().join("none"), dir.path().join("virtiofsd"));
+        for missing in [find(None, Some(&none)), find(Some(&none), Some(&none))] {
+            assert!(missing.as_ref().is_err_and(|why| why.contains("is not there")), "{missing:?}");
+        }
+        assert_eq!(find(None, Some(&own)), Ok(own.clone()));
+        assert_eq!(find(Some(&own), Some(&own)), Ok(own.clone()));
+        let not_the_operators = find(Some(&own), None).unwrap_err();
+        assert!(not_the_operators.contains("may not serve it"), "{not_the_operators}");
     }
 }

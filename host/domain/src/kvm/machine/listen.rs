@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use reeve_model::domain::{DomainConfig, Watchdog};
 use reeve_vmm::config::WatchdogAction;
@@ -61,6 +62,17 @@ pub(super) struct Dialer {
     pub client: Weak<Client>,
     /// Where programs of the host connect to the guest; what listens for a port of the host has `_` and the port behind it.
     pub path: Option<PathBuf>,
+}
+
+/// How often it is looked how long the log is of those who serve directories.
+const LOG_LOOK: Duration = Duration::from_secs(5);
+
+/// Keeps that log short for as long as somebody listens to the machine.
+pub(super) async fn watch_share_log(machine: mpsc::WeakSender<MachineEvent>, site: Site) {
+    while machine.upgrade().is_some() {
+        site.shorten_share_log();
+        tokio::time::sleep(LOG_LOOK).await;
+    }
 }
 
 /// Turns what the worker says into what it means for the domain.
