@@ -17,7 +17,7 @@ use super::network::{Network, look_after};
 use super::{Peers, relayed};
 
 /// Connections that may be open at one time: other daemons with their questions, and strangers that say nothing yet. One that has become the
-/// stream of a guest does not count any more; there are no more of those than guests that are waited for.
+/// stream of a guest does not count any more; there are no more of those than streams that are waited for.
 const MOST: usize = 256;
 /// How long nobody is let in when the kernel has no descriptor for a connection.
 const BREATH: Duration = Duration::from_millis(200);
