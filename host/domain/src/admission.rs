@@ -116,7 +116,7 @@ impl Request {
         )
     }
 
-    /// True when it leaves images and definition alone, so that a job on images may go on meanwhile.
+    /// True when it leaves images alone, so that a job on images may go on meanwhile. It may change other things in the definition.
     fn goes_beside_jobs(self) -> bool {
         matches!(
             self,

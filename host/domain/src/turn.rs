@@ -85,8 +85,8 @@ impl Turn {
         self.entry.lock().admission.waits(Request::Destroy)
     }
 
-    /// Lets those go first who wait and may go beside a job on images: they neither change these nor the definition. Only for who changes
-    /// nothing meanwhile.
+    /// Lets those go first who wait and may go beside a job on images, which they do not change. Only for who changes nothing meanwhile, and
+    /// keeps nothing of the definition that it read before: somebody who tunes the domain may have replaced it.
     pub async fn lend(&self) {
         while let Some(back) = self.entry.lend(self.ticket) {
             // It is told in any case: a turn that is lent comes back when the other one ends, however that is.

@@ -152,9 +152,7 @@ impl SendStreams {
             if state.lanes.iter().take(told).all(|lane| lane.done == round) {
                 break;
             }
-            if state.how.limited
-                && let Some(reason) = controls.aborted()
-            {
+            if let Some(reason) = controls.aborted() {
                 return Err(MigrateError::Aborted(reason));
             }
             let waited = self.changed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
@@ -306,5 +304,22 @@ impl SendTicket {
 impl Drop for SendTicket {
     fn drop(&mut self) {
         self.fail("it is not served any more".to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ends_a_migration_does_not_wait_for_streams_while_the_guest_stands_still() {
+        let (streams, controls) = (SendStreams::new(), Controls::default());
+        let silent = streams.add();
+        assert_eq!(streams.admit(2).unwrap(), Some(2));
+        streams.begin(&[], How::default());
+        controls.abort("an operator ended it");
+        let gathered = streams.gather(&controls, || Ok(()));
+        assert!(matches!(gathered, Err(MigrateError::Aborted(_))), "{gathered:?}");
+        drop(silent);
     }
 }

@@ -42,7 +42,10 @@ impl Step<Arrive> for MakeDisks {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        let never_ran = matches!(actions.migrations.witness(arrive.migration), Witness::NeverRan);
+        // Its machine comes after all of them. When the host itself went down there is no other witness of that.
+        let no_machine = arrive.made < arrive.places.len();
+        let never_ran =
+            no_machine || matches!(actions.migrations.witness(arrive.migration), Witness::NeverRan);
         if !arrive.refused && !never_ran {
             // What the guest wrote here is nowhere else.
             return Ok(());

@@ -103,13 +103,15 @@ impl Actions {
         };
         let slow = |_: tokio::time::error::Elapsed| {
             Error::new(ErrorCode::Busy, "the destination takes too long to open more connections")
+                .with_hint("see its log; a guest goes over fewer connections, or one, too")
         };
         let streams = tokio::time::timeout(patience, opening).await.map_err(slow)??;
         outgoing.open += count;
         Ok(streams)
     }
 
-    /// What a strategy says, with the streams that it asks for. Where they can't be opened the migration goes on as it was.
+    /// What a strategy says, with the streams that it asks for. Where they can't be opened the migration goes on as it was, and no others are
+    /// opened for it.
     pub(super) async fn with_streams(
         &self,
         outgoing: Option<&mut Outgoing>,
@@ -130,6 +132,9 @@ impl Actions {
             Ok(streams) => (answer, streams),
             Err(error) => {
                 let migration = outgoing.target.migration;
+                // Some may have come there and broken since: the destination would hold that against those that come later. Nor shall each
+                // round wait for a destination that is slow.
+                outgoing.most = outgoing.open;
                 tracing::warn!(%migration, %error, "the streams that a strategy asks for could not be opened");
                 let answer = match answer {
                     StrategyAnswer::Step(_) => StrategyAnswer::Step(Step::Continue),

@@ -9,16 +9,20 @@ use reeve_actions::ComingStreams;
 use reeve_api::PeerApi;
 use reeve_model::migration::StreamRoute;
 use reeve_model::{Error, ErrorCode};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::network::{Network, look_after};
 use super::{Peers, relayed};
 
 /// Connections that may be open at one time: other daemons with their questions, and strangers that say nothing yet. One that has become the
-/// stream of a guest does not count any more; there are no more of those than guests that are waited for.
+/// stream of a guest does not count any more; there are no more of those than streams that are waited for.
 const MOST: usize = 256;
+/// Connections at the port of a guest that may be greeted at one time, strangers among them.
+const MOST_GREETED: usize = 64;
 /// How long nobody is let in when the kernel has no descriptor for a connection.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -94,8 +98,19 @@ pub(super) async fn one_guest(
     let (tls, wanted) = (*tls, from.to_owned());
     let coming = async move {
         let mut streams = Vec::new();
+        // Side by side: none waits for the round trips of the others, or for a stranger that says nothing.
+        let mut greeted: JoinSet<Option<TlsStream<TcpStream>>> = JoinSet::new();
         while streams.len() < usize::from(count) {
-            let (stream, at) = match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept(), if greeted.len() < MOST_GREETED => accepted,
+                Some(taken) = greeted.join_next() => {
+                    if let Ok(Some(stream)) = taken {
+                        streams.push(relayed(stream)?);
+                    }
+                    continue;
+                }
+            };
+            let (stream, at) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "the guest of host '{wanted}' could not be let in");
@@ -110,13 +125,17 @@ pub(super) async fn one_guest(
                 }
                 continue;
             }
-            match network.take(stream, at).await {
-                Ok((name, stream)) if name == wanted => streams.push(relayed(stream)?),
-                Ok((name, _)) => {
-                    tracing::warn!("a guest of host '{wanted}' was waited for, and host '{name}' came");
+            let (network, wanted) = (Arc::clone(&network), wanted.clone());
+            greeted.spawn(async move {
+                match network.take(stream, at).await {
+                    Ok((name, stream)) if name == wanted => return Some(stream),
+                    Ok((name, _)) => {
+                        tracing::warn!("a guest of host '{wanted}' was waited for, and host '{name}' came");
+                    }
+                    Err(fault) => tracing::warn!("{fault}"),
                 }
-                Err(fault) => tracing::warn!("{fault}"),
-            }
+                None
+            });
         }
         Ok(streams)
     };

@@ -39,7 +39,11 @@ impl Stream {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
             match attempt(&self.socket) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < SILENCE => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if begun.elapsed() >= SILENCE {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                }
                 done => return done,
             }
         }

@@ -81,6 +81,9 @@ fn a_guest_runs_before_its_memory_is_there_and_finds_all_of_it() {
     let image = image();
     let (mut source, mut target, _) = switched(&image, SLOW);
     wait_for(&mut target, &Status::Late { interrupted: false });
+    let abort = MigrationOrder::Abort { reason: "changed my mind".to_owned() };
+    let refused = target.link.call(Call::Migrate { order: abort }).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::State, "it runs here, and its stream stands: {refused:?}");
     let mut terminal = console(&mut target);
     verify(&mut terminal);
     let downtime = moved(&mut source, &mut target);

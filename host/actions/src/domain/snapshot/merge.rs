@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reeve_domain::{BlockJobDemand, Turn};
 use reeve_image::{
@@ -27,6 +27,8 @@ use crate::{Actions, blocking};
 
 /// How often the job of a machine is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a machine that does not answer may take until it is known that it has ended.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// What a machine has of two images that are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,13 +122,25 @@ impl Actions {
             };
             turn.start_block_job(&merge.target, work, Bytes(0)).await.map_err(explain)?;
         }
+        let mut silent: Option<Instant> = None;
         loop {
             let job = match self.job_on(uuid, merge).await {
-                Ok(job) => job,
+                Ok(job) => {
+                    silent = None;
+                    job
+                }
                 // The machine has ended, and with it the job: its image is whole, and on the other one.
                 Err(_) if self.machine_has(uuid, merge).await? == Machine::Neither => {
                     let merge = merge.clone();
                     return blocking(move || merge_alone(&merge)).await;
+                }
+                // Its guest may have shut down just now.
+                Err(_)
+                    if !turn.is_to_be_destroyed()
+                        && silent.get_or_insert_with(Instant::now).elapsed() < ENDING =>
+                {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
                 }
                 Err(error) => return Err(error),
             };

@@ -170,7 +170,17 @@ impl Life {
     }
 
     pub(super) fn abort_migration(&mut self, reason: &str) -> Result<(), Failure> {
+        let is_coming = matches!(self.state, State::Incoming(..));
         let migrating = self.migrating()?;
+        if migrating.late.is_some() {
+            // Its stream would break, and the guest miss what did not come yet.
+            return Err(Failure::new(ErrorCode::State, "the guest runs here already, and does not go back"));
+        }
+        if is_coming {
+            let reason =
+                "the guest comes from another host: end its migration there, or destroy the domain here";
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
         if migrating.given_up {
             return Err(Failure::new(ErrorCode::State, "the guest is the destination's already"));
         }
