@@ -148,7 +148,10 @@ async fn what_a_strategy_says_is_cut_in_a_simulation_as_in_a_host() {
         r#"{"guest": {"write-mib-per-second": 4000}, "limits": {"max-throttle": 30, "max-rounds": 4}}"#;
     let done = simulate(busy, json!({"step": "excess"})).await;
     let steps: Vec<_> = done.rounds.iter().map(|round| (round.throttle, round.step.as_str())).collect();
-    assert_eq!(done.plan, "plan: downtime 300 ms, compressed, 1 stream; cut at what is allowed and offered");
+    assert_eq!(
+        done.plan,
+        "plan: downtime 300 ms, compressed, 16 streams; cut at what is allowed and offered"
+    );
     assert_eq!(steps[0], (0, "round 1: throttle 30 %; 99 % is more than is allowed"));
     let longer = "round 3: continue; it would stand still for longer than is allowed";
     assert_eq!((steps[2], done.end), ((30, longer), End::Aborted), "{steps:?}");
