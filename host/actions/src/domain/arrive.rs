@@ -284,10 +284,16 @@ impl Step<Arrive> for TakeIn {
         actions.migrations.set_arriving(arrive.migration, Some((arrive.config.uuid, arrive.source.clone())));
         actions.wait_for_guest(arrive).await?;
         actions.migrations.set_arriving(arrive.migration, None);
-        actions.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
+        let tell = || actions.migrations.set_stage(arrive.migration, MigrationStage::Arrived);
+        if arrive.turn.is_none() {
+            // The stream broke: the source waits for this word, and somebody may have the domain's turn for long.
+            tell();
+        }
         if !arrive.paused {
             actions.note_arrival(arrive.config.uuid, arrive.turn.as_ref()).await;
         }
+        // The source's operator is told after this, and looks here next.
+        tell();
         Ok(())
     }
 

@@ -35,6 +35,10 @@ use crate::peer_address::{self, PeerAddress};
 use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
 use crate::{Actions, document};
 
+/// How long the destination's daemon may take to say that its guest is there, and how often it is asked.
+const ARRIVAL: Duration = Duration::from_secs(5);
+const LOOK_AT_ARRIVAL: Duration = Duration::from_millis(10);
+
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
@@ -151,12 +155,27 @@ impl Actions {
             // It goes on all the same, when somebody mends it.
             error = self.interruption(&subject) => return Err(error),
         };
+        let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
+        self.see_arrival(&done.host, migration).await;
         Ok(Migrated {
             domain: snapshot.summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
-            total_ms: begun.elapsed().as_secs_f64() * 1000.0,
+            total_ms,
             strategy_ms: done.strategy_us as f64 / 1000.0,
         })
+    }
+
+    /// Waits until the destination's daemon has heard of its guest too: whoever is told that it has moved looks there next. A host that is not
+    /// heard of any more has the guest all the same.
+    async fn see_arrival(&self, host: &PeerAddress, migration: Uuid) {
+        let seen = async {
+            while let Ok(report) = self.migrations.peers.report(host, migration).await
+                && report.stage == MigrationStage::UnderWay
+            {
+                tokio::time::sleep(LOOK_AT_ARRIVAL).await;
+            }
+        };
+        let _ = tokio::time::timeout(ARRIVAL, seen).await;
     }
 
     /// What is asked for, with what the destination says of itself.
