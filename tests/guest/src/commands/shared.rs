@@ -12,7 +12,8 @@ use crate::text::{FNV_START, Words, fnv1a};
 /// their sum; makes a file of a text, or of so many bytes, of which byte n is n modulo 251.
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let index = words.leading_number().unwrap_or(0) as usize;
-    let device = &mut machine.shared.get_mut(index).ok_or("this machine has no such directory of the host")?.device;
+    let device =
+        &mut machine.shared.get_mut(index).ok_or("this machine has no such directory of the host")?.device;
     match words.next("info, read, sum, write or pour")? {
         "info" => {
             let (tag, queues) = device.place();

@@ -160,7 +160,8 @@ impl Policy for Echo {
 
 fn way(domain: &DomainConfig, it: &Journey) -> String {
     let peer = |it: &reeve_sdk::migration::Peer| format!("{}/{}", it.name, it.version);
-    let flags = [it.same_machine, it.unchecked, it.persistent].map(|flag| u8::from(flag).to_string()).concat();
+    let flags =
+        [it.same_machine, it.unchecked, it.persistent].map(|flag| u8::from(flag).to_string()).concat();
     let (name, from, to) = (domain.name(), peer(&it.source), peer(&it.destination));
     format!("{name} {} {from} {to} {flags} {}", it.id, it.transport)
 }
