@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_migrate::{
-    Begin, Capabilities, Controls, DiskShape, GuestError, Happened, LateMemory, Limits, MAX_STREAMS, MemoryMap,
-    Missing, Offer, PAGE, Phase, Piece, PreCopy, ReceiveStreams, Received, SendStreams, Sent, SourceDisks,
-    SourceGuest, SourcePages, Subject, TargetDisks, TargetGuest, TargetPages, receive, receive_rest, send,
-    send_rest,
+    Begin, Capabilities, Controls, DiskShape, GuestError, Happened, LateMemory, Limits, MAX_STREAMS,
+    MemoryMap, Missing, Offer, PAGE, Phase, Piece, PreCopy, ReceiveStreams, Received, SendStreams, Sent,
+    SourceDisks, SourceGuest, SourcePages, Subject, TargetDisks, TargetGuest, TargetPages, receive,
+    receive_rest, send, send_rest,
 };
 use uuid::Uuid;
 
@@ -272,7 +272,9 @@ fuzz_target!(|bytes: &[u8]| {
     for (mut target, with) in [(guest(), false), (with_disk(), true)] {
         let received = receive(peer(), &coming(Duration::ZERO), migration, Capabilities::OURS, &mut target);
         assert!(!matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.loaded);
-        assert!(!with || !matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.settled);
+        assert!(
+            !with || !matches!(received, Ok(Received::Running | Received::Interrupted(_))) || target.settled
+        );
     }
     // The first half over the first stream, and the second one over another beside it.
     let (first, beside) = bytes.split_at(bytes.len() / 2);
