@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reeve_domain::Turn;
 use reeve_model::domain::{Device, DomainConfig, DomainType, Interface};
+use reeve_model::stats::DomainSnapshot;
 use reeve_model::{Actor, Error, MacAddress};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -61,6 +62,24 @@ impl Step<ChangeDevice> for ChangeDefinition {
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
         let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
         put_back(actions, before, after).await
+    }
+}
+
+impl Actions {
+    /// Changes the definition of a domain, as guards let it be, where it has one: what it was and is, for [`put_back`].
+    pub(super) async fn change_definition(
+        &self,
+        actor: &Actor,
+        snapshot: &DomainSnapshot,
+        change: impl FnOnce(&mut DomainConfig) -> Result<(), Error>,
+    ) -> Result<Option<(Arc<DomainConfig>, DomainConfig)>, Error> {
+        let found = self.domains.definition(snapshot.summary.uuid).map_err(explain)?;
+        let Some(before) = found else { return Ok(None) };
+        let mut after = before.as_ref().clone();
+        change(&mut after)?;
+        let after = self.ask_definition(actor, snapshot, after).await?;
+        replace(self, actor, &before, after.clone()).await?;
+        Ok(Some((before, after)))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use reeve_domain::Request;
 use reeve_model::api::SetDescription;
+use reeve_model::domain::DomainConfig;
 use reeve_model::stats::DomainSummary;
 use reeve_model::tuning::TuneOptions;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
-use super::device_change::{put_back, replace};
+use super::device_change::put_back;
 use super::{Attachment, Subject, define};
 use crate::Actions;
 use crate::error::explain;
@@ -45,14 +46,11 @@ impl Actions {
             change.apply(&mut whole);
             define::check(&whole)?;
         }
-        let mut replaced = None;
-        if let Some(before) = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config) {
-            let mut after = before.as_ref().clone();
-            change.apply(&mut after);
-            let after = self.ask_definition(actor, &snapshot, after).await?;
-            replace(self, actor, &before, after.clone()).await?;
-            replaced = Some((before, after));
-        }
+        let apply = |definition: &mut DomainConfig| {
+            change.apply(definition);
+            Ok(())
+        };
+        let replaced = if config { self.change_definition(actor, &snapshot, apply).await? } else { None };
         if live {
             let done = turn.describe(change).await;
             if let (Err(_), Some((before, after))) = (&done, &replaced) {

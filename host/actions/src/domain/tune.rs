@@ -11,7 +11,7 @@ use reeve_model::tuning::{CpuStats, TuneOptions, Tuning, VcpuInfo};
 use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 use reeve_sys::threads::online_cpus;
 
-use super::device_change::{put_back, replace};
+use super::device_change::put_back;
 use super::{Attachment, Subject, define};
 use crate::Actions;
 use crate::error::explain;
@@ -87,15 +87,12 @@ impl Actions {
             has_parts(&snapshot.config)?;
             refuse_live(&snapshot.config, &change)?;
         }
-        let mut replaced = None;
-        if let Some(before) = self.domains.definition(subject.uuid).map_err(explain)?.filter(|_| config) {
-            has_parts(&before)?;
-            let mut after = before.as_ref().clone();
-            change.apply(&mut after);
-            let after = self.ask_definition(actor, &snapshot, after).await?;
-            replace(self, actor, &before, after.clone()).await?;
-            replaced = Some((before, after));
-        }
+        let apply = |definition: &mut DomainConfig| {
+            has_parts(definition)?;
+            change.apply(definition);
+            Ok(())
+        };
+        let replaced = if config { self.change_definition(actor, &snapshot, apply).await? } else { None };
         if live {
             let (memory, vcpus) = (change.current_memory, change.vcpus);
             let change = Tuning { vcpus: None, current_memory: None, ..change };
