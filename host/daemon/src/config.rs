@@ -91,6 +91,7 @@ pub struct WorkersConfig {
     pub seccomp: SeccompMode,
     pub landlock: bool,
     pub cgroup: String,
+    pub program: String,
     pub virtiofsd: String,
 }
 
@@ -143,6 +144,7 @@ impl Default for WorkersConfig {
             seccomp: SeccompMode::Kill,
             landlock: true,
             cgroup: "reeve".into(),
+            program: String::new(),
             virtiofsd: String::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! The `reeve` binary: configuration, wiring, telemetry, shutdown. One binary is the daemon, the client, the worker and the sniffer.
+//! The `reeve` binary: configuration, wiring, telemetry, shutdown. One binary is the daemon, the client and the sniffer; workers have one of their own.
 #![forbid(unsafe_code)]
 
 mod config;
@@ -8,16 +8,13 @@ mod shutdown;
 mod sniffer;
 mod telemetry;
 mod wiring;
+mod worker_program;
 
 use std::process::ExitCode;
 
 use reeve_cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    // A worker is one machine and nothing else: no async runtime, no command line, no configuration.
-    if std::env::args_os().nth(1).is_some_and(|word| word == wiring::WORKER) {
-        return reeve_vmm::worker::main();
-    }
     if std::env::args_os().nth(1).is_some_and(|word| word == sniffer::WORD) {
         return sniffer::main();
     }

@@ -24,10 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::peers::Peers;
+use crate::worker_program::WorkerProgram;
 use crate::{sniffer, telemetry};
-
-/// The word that makes this binary a worker.
-pub const WORKER: &str = "worker";
 
 /// A host with all its parts.
 pub struct Host {
@@ -38,6 +36,8 @@ pub struct Host {
     policies: Arc<PolicyEngine>,
     api: Metrics,
     registry: Arc<Registry>,
+    /// Workers are started from it.
+    _worker: WorkerProgram,
 }
 
 /// Makes the parts and joins them. No domain is known before [`Actions::recover`], and policies hear of nothing before
@@ -46,9 +46,10 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
     let store = Store::open(&layout.lib())?;
     let bus = Bus::new(config.events.kept);
     let keys = Arc::new(KeyRing::default());
+    let worker = WorkerProgram::open(&config.workers.program)?;
     let domains = Domains::new(DomainsConfig {
         drivers: vec![
-            Arc::new(KvmDriver::new(kvm(config, layout, &keys))),
+            Arc::new(KvmDriver::new(kvm(config, layout, &keys, worker.path()))),
             Arc::new(SimDriver::new(config.domains.sim_speed)),
         ],
         sink: Arc::new(BusSink(bus.clone())),
@@ -81,7 +82,7 @@ pub async fn build(config: &Config, layout: &Arc<Layout>) -> anyhow::Result<Host
     actions.migrations().set_max_streams(config.migration.max_streams()?);
     let secrets: Arc<dyn Keys> = actions.clone();
     keys.attach(Arc::downgrade(&secrets));
-    Ok(Host { actions, peers, policies, api, registry: Arc::new(registry) })
+    Ok(Host { actions, peers, policies, api, registry: Arc::new(registry), _worker: worker })
 }
 
 /// Where cores go that nobody asked for.
@@ -128,14 +129,12 @@ impl Host {
     }
 }
 
-fn kvm(config: &Config, layout: &Arc<Layout>, keys: &Arc<KeyRing>) -> KvmConfig {
+fn kvm(config: &Config, layout: &Arc<Layout>, keys: &Arc<KeyRing>, worker: PathBuf) -> KvmConfig {
     let workers = &config.workers;
     // Another user can only be had by root; otherwise workers are the daemon's own user.
     let root = rustix::process::geteuid().is_root();
     KvmConfig {
-        // This very binary, even when the file was replaced by an upgrade since.
-        worker: "/proc/self/exe".into(),
-        worker_args: vec![WORKER.to_owned()],
+        worker,
         layout: Arc::clone(layout),
         cgroups: Some(workers.cgroup.as_str())
             .filter(|name| root && !name.is_empty())

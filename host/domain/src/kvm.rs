@@ -55,8 +55,6 @@ use plan::Plan;
 pub struct KvmConfig {
     /// The executable that becomes a worker.
     pub worker: PathBuf,
-    /// Its arguments, e.g. `worker`.
-    pub worker_args: Vec<String>,
     /// Directories of this host.
     pub layout: Arc<Layout>,
     /// Where groups of domains are made; none runs them in the daemon's own.

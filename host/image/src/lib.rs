@@ -31,6 +31,7 @@ mod image;
 mod info;
 mod layers;
 mod luks;
+mod placed;
 mod probe;
 mod qcow2;
 mod raw;
@@ -58,6 +59,7 @@ pub use layers::{Shown, Step};
 pub use luks::{
     Effort, LUKS_PAYLOAD, Luks, LuksCipher, LuksKey, luks_create, luks_info, luks_opens, luks_unlock,
 };
+pub use placed::Placed;
 pub use probe::{Content, Probe, probe};
 pub use qcow2::Snapshot;
 pub use rebase::Progress;

@@ -25,6 +25,8 @@ mod tables;
 mod transaction;
 mod write;
 
+use std::ops::Range;
+
 pub(crate) use check::Count;
 pub(crate) use compressed::Compressor;
 pub(crate) use fresh::{Fresh, Plan};
@@ -52,6 +54,8 @@ pub(crate) struct Qcow2 {
     free_hint: u64,
     /// Bytes of the file that may hold clusters: its length rounded up to a cluster.
     end: u64,
+    /// What the last cluster of the file lacked when it was opened.
+    missing: Range<u64>,
     pub(crate) writable: bool,
     /// What was before the change that is being made as a whole.
     before: Option<Box<Before>>,
@@ -71,7 +75,8 @@ impl Qcow2 {
     pub(crate) fn open_damaged(file: ImageFile, writable: bool) -> Result<Self, ImageError> {
         let header = Header::read(&file)?;
         let geometry = header.geometry();
-        let end = geometry.round_up(file.len()?);
+        let length = file.len()?;
+        let end = geometry.round_up(length);
         let l1 = tables::read_l1(&file, header.l1_offset, u64::from(header.l1_entries))?;
         let refcounts = Refcounts::read(&file, &header)?;
         Ok(Self {
@@ -83,6 +88,7 @@ impl Qcow2 {
             refcounts,
             free_hint: 0,
             end,
+            missing: length..end,
             writable,
             before: None,
         })
@@ -111,6 +117,11 @@ impl Qcow2 {
             self.header.write(&self.file)?;
         }
         Ok(())
+    }
+
+    /// Whether the file has all bytes of a range that clusters lie in: it may end within its last one.
+    pub(crate) fn is_whole(&self, range: Range<u64>) -> bool {
+        range.end <= self.end && (range.end <= self.missing.start || range.start >= self.missing.end)
     }
 
     pub(crate) fn is_marked_corrupt(&self) -> bool {

@@ -115,6 +115,11 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("workers.landlock", "Take away all access to files and TCP by name, where the kernel can."),
     ("workers.cgroup", "Group below which every KVM domain gets its own, when the daemon is root; empty for none."),
     (
+        "workers.program",
+        "Program of that process; empty for reeve-worker beside the daemon's own program. Opened at start only: an
+         upgrade that replaces it changes no worker of a daemon that runs.",
+    ),
+    (
         "workers.virtiofsd",
         "Program that serves directories to guests (virtiofs) where their documents do not name one; empty for
          what the host has.",

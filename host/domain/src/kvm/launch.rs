@@ -1,6 +1,5 @@
 //! What a worker has on the host: directory, control socket, process, cgroup. Made in one go, and cleared whatever of it is there.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -129,7 +128,7 @@ impl Site {
         let log = directory.append(LOG).map_err(host("the worker's log"))?;
         let process = Process::spawn(&Program {
             path: &self.config.worker,
-            args: self.config.worker_args.iter().map(OsStr::new).collect(),
+            args: Vec::new(),
             stderr: Some(log.as_fd()),
             fds: vec![listener.as_fd()],
         })

@@ -45,8 +45,7 @@ impl Lab {
         Arc::new(KvmDriver::new(KvmConfig {
             virtiofsd: None,
             keys: Arc::default(),
-            worker: target().join("debug/examples/kvm_worker"),
-            worker_args: Vec::new(),
+            worker: target().join("debug/reeve-worker"),
             layout: Arc::new(Layout::open(self.root.path()).unwrap()),
             cgroups: self.cgroups.clone(),
             sandbox: SandboxConfig {

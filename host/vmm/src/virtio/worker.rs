@@ -3,6 +3,11 @@
 //! A device has a thread of its own, or one that it shares with others: an I/O thread ([`WorkerThread::start`]), which is there before its
 //! first device and after its last. Devices come to it and leave it by orders that it answers between two events, so that none of them waits
 //! for more than what its companions do at that moment (decisions/0023).
+//!
+//! Before a thread sleeps it looks for more work for some microseconds: to be woken takes longer than most requests of a busy driver are
+//! apart, and a driver need not notify who looks (decisions/0026).
+
+mod window;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,10 +16,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use vmm_sys_util::epoll::{ControlOperation, Epoll, EpollEvent, EventSet};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
+use self::window::Window;
 use super::interrupt::Interrupt;
 use super::queue::QueueError;
 use crate::sandbox::{self, ThreadRole};
@@ -26,6 +33,9 @@ const SEAT_SHIFT: u32 = 56;
 /// Most handlers of a thread; more than a machine has devices.
 const SEATS: usize = 64;
 const EVENTS_AT_ONCE: usize = 16;
+/// Waits of epoll.
+const AT_ONCE: i32 = 0;
+const FOREVER: i32 = -1;
 
 /// What happens in a device's thread.
 pub trait Handler: Send + 'static {
@@ -39,6 +49,23 @@ pub trait Handler: Send + 'static {
 
     /// Something registered under `token` is ready. An error stops the device until it is reset.
     fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError>;
+
+    /// Whether it finds work by looking, so that its thread does so for a while before it sleeps.
+    fn can_look(&self) -> bool {
+        false
+    }
+
+    /// Does what there is to do without having been told of it, and says whether there was something. What it costs to find nothing is paid
+    /// again and again. An error is as one of [`handle`](Self::handle).
+    fn look(&mut self) -> Result<bool, QueueError> {
+        Ok(false)
+    }
+
+    /// Its thread is about to sleep: from now on events must tell of everything. True when something came before they could, which the next
+    /// [`look`](Self::look) finds.
+    fn rest(&mut self) -> Result<bool, QueueError> {
+        Ok(false)
+    }
 
     /// The handler leaves its thread: complete what is in flight.
     fn quiesce(&mut self);
@@ -92,6 +119,9 @@ impl Poll {
 trait Member: Send {
     fn register(&mut self, poll: &Poll) -> io::Result<()>;
     fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError>;
+    fn can_look(&self) -> bool;
+    fn look(&mut self) -> Result<bool, QueueError>;
+    fn rest(&mut self) -> Result<bool, QueueError>;
     /// Tells the driver that a reset is needed, and completes what is in flight.
     fn fail(&mut self);
     /// Gives the handler back. One that has not failed completes what is in flight before.
@@ -111,6 +141,18 @@ impl<H: Handler> Member for Lent<H> {
 
     fn handle(&mut self, token: u64, ready: EventSet, poll: &Poll) -> Result<(), QueueError> {
         self.handler.handle(token, ready, poll)
+    }
+
+    fn can_look(&self) -> bool {
+        self.handler.can_look()
+    }
+
+    fn look(&mut self) -> Result<bool, QueueError> {
+        self.handler.look()
+    }
+
+    fn rest(&mut self) -> Result<bool, QueueError> {
+        self.handler.rest()
     }
 
     fn fail(&mut self) {
@@ -164,7 +206,7 @@ impl WorkerThread {
             // The other side waits for exactly this message.
             let _ = ready.send(prepared);
             if !failed {
-                Seats { epoll, seats: Vec::new() }.run(&inbox, &bell);
+                Seats { epoll, seats: Vec::new(), window: Window::default() }.run(&inbox, &bell);
             }
         })?;
         started.recv().map_err(|_| ended())??;
@@ -265,6 +307,7 @@ struct Seat {
 struct Seats {
     epoll: Arc<Epoll>,
     seats: Vec<Option<Seat>>,
+    window: Window,
 }
 
 impl Seats {
@@ -274,13 +317,19 @@ impl Seats {
         (0..self.seats.len()).for_each(|seat| self.leave(seat));
     }
 
-    /// Waits for events once and deals with them. False at the end.
+    /// Looks for work, waits for events if there is none, and deals with them. False at the end.
     fn round(&mut self, inbox: &Receiver<Order>, bell: &EventFd) -> bool {
         let mut events = [EpollEvent::default(); EVENTS_AT_ONCE];
-        let ready = match self.epoll.wait(-1, &mut events) {
+        let begun = Instant::now();
+        let found = self.look_until(begun + self.window.length()) || self.ask(|member| member.rest());
+        let timeout = if found { AT_ONCE } else { FOREVER };
+        let ready = match self.epoll.wait(timeout, &mut events) {
             Ok(ready) => ready,
             Err(error) => return error.kind() == io::ErrorKind::Interrupted,
         };
+        if !found && self.seats.iter().flatten().any(|seat| seat.member.can_look()) {
+            self.window.learn(begun.elapsed());
+        }
         for event in &events[..ready] {
             if event.data() == INBOX {
                 drain(bell);
@@ -290,6 +339,31 @@ impl Seats {
             self.handle(event);
         }
         true
+    }
+
+    /// Whether one of the handlers found something to do before `end`; all of them look at least once.
+    fn look_until(&mut self, end: Instant) -> bool {
+        loop {
+            if self.ask(|member| member.look()) {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Whether one of the handlers says yes; each is asked.
+    fn ask(&mut self, question: impl Fn(&mut dyn Member) -> Result<bool, QueueError>) -> bool {
+        let mut found = false;
+        for seat in self.seats.iter_mut().flatten().filter(|seat| !seat.failed) {
+            match question(&mut *seat.member) {
+                Ok(yes) => found |= yes,
+                Err(_) => seat.fail(),
+            }
+        }
+        found
     }
 
     /// False for the end.
@@ -336,10 +410,16 @@ impl Seats {
         let Some(Some(seat)) = self.seats.get_mut(number as usize) else { return };
         // One that failed in this round has events left.
         if !seat.failed && seat.member.handle(token, event.event_set(), &seat.poll).is_err() {
-            seat.failed = true;
-            seat.poll.remove_all();
-            seat.member.fail();
+            seat.fail();
         }
+    }
+}
+
+impl Seat {
+    fn fail(&mut self) {
+        self.failed = true;
+        self.poll.remove_all();
+        self.member.fail();
     }
 }
 

@@ -194,3 +194,54 @@ fn a_device_whose_thread_could_not_be_started_starts_after_a_reset() {
     driver.start(0, 64);
     assert_eq!(driver.status(), 15, "it has all that it needs");
 }
+
+/// Finds work when it looks, and is told of none: each time it is about to rest there is some more, until there is no more.
+struct Looker {
+    left: u32,
+    found: Arc<AtomicU32>,
+    is_there: bool,
+}
+
+impl Handler for Looker {
+    fn register(&mut self, _poll: &Poll) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn handle(&mut self, _token: u64, _ready: EventSet, _poll: &Poll) -> Result<(), QueueError> {
+        unreachable!("it waits for nothing")
+    }
+
+    fn can_look(&self) -> bool {
+        true
+    }
+
+    fn look(&mut self) -> Result<bool, QueueError> {
+        let found = std::mem::take(&mut self.is_there);
+        self.found.fetch_add(u32::from(found), Ordering::SeqCst);
+        Ok(found)
+    }
+
+    fn rest(&mut self) -> Result<bool, QueueError> {
+        if self.left == 0 {
+            return Err(QueueError::Gone);
+        }
+        self.left -= 1;
+        self.is_there = true;
+        Ok(true)
+    }
+
+    fn quiesce(&mut self) {}
+}
+
+#[test]
+fn what_comes_before_a_thread_sleeps_is_found_and_an_error_then_is_one_of_the_device() {
+    let found = Arc::new(AtomicU32::new(0));
+    let msix = Arc::new(Msix::new(2, &RecordedLines::default()).unwrap());
+    let interrupt = Arc::new(Interrupt::new(msix, 1));
+    let looker = Looker { left: 5, found: Arc::clone(&found), is_there: false };
+    let (worker, started) = Worker::start_on(thread(), looker, Arc::clone(&interrupt));
+    started.unwrap();
+    wait_until("the device wants a reset", || interrupt.needs_reset());
+    assert_eq!(found.load(Ordering::SeqCst), 5);
+    assert!(worker.stop().is_some());
+}

@@ -53,6 +53,8 @@ pub enum WorkerError {
 
 /// Runs a worker on descriptor 3 until a daemon releases it. For a process that was started for this alone.
 pub fn main() -> ExitCode {
+    // Started from a descriptor it would be called by a number.
+    let _ = rustix::thread::set_name(c"reeve-worker");
     // A worker that leads a process group already has a session of its own or is none of the terminal's business.
     let _ = rustix::process::setsid();
     match listener().and_then(run) {

@@ -44,7 +44,7 @@ impl Worker {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("control")).unwrap();
-        let mut command = Command::new(example("worker"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reeve-worker"));
         let fd = listener.as_raw_fd();
         // SAFETY: dup2 and fcntl are async-signal-safe, and the listener is open in the child as it is here.
         unsafe {

@@ -102,14 +102,15 @@ async fn stop_many(daemon: &Daemon, names: &[String]) -> Result<()> {
 pub(super) fn resident_beside_guest(pid: u32) -> Result<u64> {
     const GUEST_MAPPING_KIB: u64 = 64 * 1024;
     let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps"))?;
-    let mut size = 0;
-    let mut resident = 0;
+    let (mut anonymous, mut size, mut resident) = (false, 0, 0);
     for line in smaps.lines() {
-        let kib = || line.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
-        if line.starts_with("Size:") {
-            size = kib();
-        } else if line.starts_with("Rss:") && size < GUEST_MAPPING_KIB {
-            resident += kib();
+        let mut words = line.split_whitespace();
+        match (words.next().unwrap_or_default(), words.next().and_then(|word| word.parse::<u64>().ok())) {
+            ("Size:", Some(kib)) => size = kib,
+            ("Rss:", Some(kib)) if !(anonymous && size >= GUEST_MAPPING_KIB) => resident += kib,
+            // The first line of a mapping: its addresses, access, offset, device, inode and file.
+            (word, None) if !word.ends_with(':') => anonymous = words.nth(2) == Some("0"),
+            _ => {}
         }
     }
     Ok(resident * 1024)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -11,6 +12,7 @@ use reeve_image::{Image, ImageError, ResizeOptions, Snapshot};
 use time::OffsetDateTime;
 
 use super::disk::BOUNCE_SIZE;
+use super::engine::Place;
 use super::mirror::Mirror;
 
 /// How long a job lets who waits for the image go first, before it looks again.
@@ -59,6 +61,14 @@ impl Chained {
     /// Bytes of the disk.
     pub(super) fn size(&self) -> u64 {
         self.turn().image.size()
+    }
+
+    /// Where a whole range of the disk lies as it is in one file. That file is open until a job changes the chain.
+    pub(super) fn place(&self, offset: u64, length: u64) -> Option<Place> {
+        let turn = self.turn();
+        // An image that is damaged says so when it is read.
+        let placed = turn.image.placed(offset, length).ok()??;
+        Some(Place { file: placed.file.as_raw_fd(), offset: placed.offset })
     }
 
     /// Reads a range; `take` gets it piece by piece, in order.

@@ -15,7 +15,8 @@ use virtio_bindings::virtio_blk::{
 use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
 use virtio_queue::Queue;
 
-use super::disk::{Disk, DiskError, ResizeError, SECTOR};
+use super::disk::{Disk, SECTOR};
+use super::disk_error::{DiskError, ResizeError};
 use super::engine::Engine;
 use super::job::{BlockJob, JobError, Task};
 use super::metrics::BlockMetrics;

@@ -1,6 +1,5 @@
 //! The file or image behind a disk, and what can be done with it while one waits for it.
 
-use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -8,11 +7,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use reeve_image::{Access, Format, Image, ImageError, ImageFile, LuksCipher};
+use reeve_image::{Access, Format, Image, ImageFile, LuksCipher};
 use rustix::fs::{AtFlags, FallocateFlags, OFlags, StatxFlags};
 use time::OffsetDateTime;
 
 use super::chained::Chained;
+use super::disk_error::{DiskError, ResizeError};
+use super::engine::{Direction, Place};
 use super::written::Written;
 use crate::aligned::AlignedBuffer;
 use crate::config::{CacheMode, ErrorPolicy, IoEngine};
@@ -44,83 +45,6 @@ pub struct DiskOptions {
     pub io: IoEngine,
 }
 
-/// Why a file cannot be a disk.
-#[derive(Debug, thiserror::Error)]
-pub enum DiskError {
-    /// Its size cannot be found out.
-    #[error("cannot find out the size of a disk image: {0}")]
-    Size(#[source] io::Error),
-    /// Its flags or its alignment cannot be found out.
-    #[error("cannot find out how a disk image was opened: {0}")]
-    Flags(#[source] io::Error),
-    /// There is no further descriptor of it.
-    #[error("cannot have another descriptor of a disk image: {0}")]
-    Share(#[source] io::Error),
-    /// It is smaller than one block.
-    #[error("a disk image of {0} bytes is smaller than one block")]
-    Empty(u64),
-    /// What is in it begins where no block does.
-    #[error("the disk in an encrypted image begins at byte {0}, where no block begins")]
-    Payload(u64),
-    /// The key of an encrypted image can't be had.
-    #[error("cannot read the key of an encrypted disk image: {0}")]
-    Key(#[source] io::Error),
-    /// The image or its chain is not what it should be.
-    #[error("{}", whole(.0))]
-    Image(#[from] ImageError),
-    /// It has no place for a snapshot.
-    #[error("only a qcow2 image can hold a snapshot, and it is raw")]
-    Raw,
-    /// What was written last can't be brought to the disk.
-    #[error("what was written last can't be brought to the disk: {0}")]
-    Sync(#[source] io::Error),
-    /// What is to take its place is not what it is.
-    #[error("an image of {new} bytes can't take the place of one of {old}")]
-    Shorter {
-        /// Bytes there are.
-        old: u64,
-        /// Bytes there would be.
-        new: u64,
-    },
-    /// It is no drive.
-    #[error("it is no drive with a medium that can be changed; its next start may make it one")]
-    Fixed,
-    /// It is never written.
-    #[error("it is read-only, so nothing can take the place of its image")]
-    Readonly,
-    /// What is below it would be taken for the disk.
-    #[error("it is encrypted, so nothing can take the place of its image while the domain runs")]
-    Encrypted,
-}
-
-/// Why a disk can't be given another capacity.
-#[derive(Debug, thiserror::Error)]
-pub enum ResizeError {
-    /// It would lose data.
-    #[error("it has {0} bytes; to make it smaller and lose what is beyond its new end, give --shrink")]
-    Smaller(u64),
-    /// The device behind it has fewer bytes.
-    #[error("the device behind it has {0} bytes; make that larger first")]
-    Device(u64),
-    /// It can't be written.
-    #[error("it is read-only")]
-    Readonly,
-    /// No disk has that many bytes.
-    #[error("a disk of {0} bytes is not possible")]
-    Size(u64),
-    /// The kernel refused.
-    #[error("the host refused it: {0}")]
-    Host(#[from] io::Error),
-    /// The image has a format of its own and refused.
-    #[error("{}", whole(.0))]
-    Image(#[from] ImageError),
-}
-
-/// A sentence with its cause.
-pub(super) fn whole(error: &ImageError) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-}
-
 /// What O_DIRECT wants of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Alignment {
@@ -143,6 +67,8 @@ pub struct Disk {
     file: File,
     /// The disk where it is not raw; `file` is the image's own then, for flushes.
     image: Option<Arc<Chained>>,
+    /// A job works on the image too.
+    job: bool,
     /// What makes the bytes of the file those of the disk, where they are encrypted.
     encryption: Option<Encryption>,
     capacity: AtomicU64,
@@ -168,7 +94,17 @@ impl Disk {
         }
         let capacity = AtomicU64::new(capacity);
         let written = Written::default();
-        Ok(Self { file, image: None, encryption: None, capacity, block_size, direct, options, written })
+        Ok(Self {
+            file,
+            image: None,
+            job: false,
+            encryption: None,
+            capacity,
+            block_size,
+            direct,
+            options,
+            written,
+        })
     }
 
     /// The disk in a LUKS container, whose bytes begin at `payload`. Whole sectors are encrypted, so transfers never go straight to the
@@ -200,6 +136,7 @@ impl Disk {
         Ok(Self {
             file,
             image: Some(Arc::new(Chained::new(image))),
+            job: false,
             encryption: None,
             capacity,
             block_size: SECTOR,
@@ -296,7 +233,8 @@ impl Disk {
                 Arc::new(Chained::new(image))
             }
         };
-        Ok((self.on(self.file.try_clone().map_err(DiskError::Share)?, Some(Arc::clone(&chained))), chained))
+        let disk = self.on(self.file.try_clone().map_err(DiskError::Share)?, Some(Arc::clone(&chained)));
+        Ok((Self { job: true, ..disk }, chained))
     }
 
     /// The same disk as it is after a job: in the image that the job left, or byte for byte in its file. Nothing may be in flight.
@@ -322,7 +260,7 @@ impl Disk {
         let capacity = AtomicU64::new(self.capacity());
         let direct = self.direct.filter(|_| image.is_none());
         let (block_size, options, written) = (self.block_size, self.options.clone(), Written::default());
-        Self { file, image, encryption: None, capacity, block_size, direct, options, written }
+        Self { file, image, job: false, encryption: None, capacity, block_size, direct, options, written }
     }
 
     /// Its files with their formats, from the one that is written down.
@@ -400,17 +338,41 @@ impl Disk {
         self.options.cache != CacheMode::Unsafe
     }
 
-    /// Whether a transfer can go straight between these buffers and the file.
-    pub(super) fn is_aligned(&self, buffers: &[libc::iovec], offset: u64) -> bool {
-        if self.image.is_some() || self.encryption.is_some() {
-            return false;
+    /// Where a transfer between these buffers and a range of the disk can go straight. None where the bytes must be made or gathered on the
+    /// way.
+    pub(super) fn place_of(
+        &self,
+        direction: Direction,
+        buffers: &[libc::iovec],
+        offset: u64,
+        length: u64,
+    ) -> Option<Place> {
+        if let Some(image) = &self.image {
+            // What a write needs first is the image's business, and what a job moves is not in one place for long.
+            let may = direction == Direction::Read && !self.job;
+            return if may { image.place(offset, length) } else { None };
         }
-        let Some(alignment) = self.direct else { return true };
-        let fits = |buffer: &libc::iovec| {
-            (buffer.iov_base as u64).is_multiple_of(alignment.memory)
-                && (buffer.iov_len as u64).is_multiple_of(alignment.offset)
+        if self.encryption.is_some() {
+            return None;
+        }
+        let fits = |alignment: Alignment| {
+            let fits = |buffer: &libc::iovec| {
+                (buffer.iov_base as u64).is_multiple_of(alignment.memory)
+                    && (buffer.iov_len as u64).is_multiple_of(alignment.offset)
+            };
+            offset.is_multiple_of(alignment.offset) && buffers.iter().all(fits)
         };
-        offset.is_multiple_of(alignment.offset) && buffers.iter().all(fits)
+        self.direct.is_none_or(fits).then(|| self.in_file(offset))
+    }
+
+    /// A place in its own file.
+    pub(super) fn in_file(&self, offset: u64) -> Place {
+        Place { file: self.file.as_raw_fd(), offset }
+    }
+
+    /// Whether a transfer that goes no straight way must have the disk for itself: it writes back what it only wanted to read.
+    pub(super) fn bounces_alone(&self) -> bool {
+        self.image.is_none()
     }
 
     /// Makes what was written last a crash of the host.
@@ -531,22 +493,21 @@ impl Disk {
     }
 
     /// Reads into guest memory; like preadv(2), perhaps less than asked for.
-    pub(super) fn read_vectored(&self, buffers: &[libc::iovec], offset: u64) -> io::Result<usize> {
+    pub(super) fn read_vectored(&self, buffers: &[libc::iovec], place: Place) -> io::Result<usize> {
         // SAFETY: the buffers are guest memory that is mapped as long as the caller holds its Memory; the kernel
         // writes only within them, and guest memory is never seen as a Rust reference.
-        let result = unsafe {
-            libc::preadv(self.file.as_raw_fd(), buffers.as_ptr(), buffers.len() as i32, offset as i64)
-        };
+        let result =
+            unsafe { libc::preadv(place.file, buffers.as_ptr(), buffers.len() as i32, place.offset as i64) };
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
     }
 
     /// Writes from guest memory; like pwritev(2), perhaps less than asked for.
-    pub(super) fn write_vectored(&self, buffers: &[libc::iovec], offset: u64) -> io::Result<usize> {
+    pub(super) fn write_vectored(&self, buffers: &[libc::iovec], place: Place) -> io::Result<usize> {
         // SAFETY: the buffers are guest memory that is mapped as long as the caller holds its Memory; the kernel
         // only reads them.
         let result = unsafe {
             let count = buffers.len() as i32;
-            libc::pwritev2(self.file.as_raw_fd(), buffers.as_ptr(), count, offset as i64, self.write_flags())
+            libc::pwritev2(place.file, buffers.as_ptr(), count, place.offset as i64, self.write_flags())
         };
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
     }

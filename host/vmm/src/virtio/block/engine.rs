@@ -5,8 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 use io_uring::types::{Fd, FsyncFlags};
-use io_uring::{IoUring, opcode, squeue};
-use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
+use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use super::disk::Disk;
 
@@ -18,11 +17,18 @@ pub(super) enum Direction {
     Flush,
 }
 
+/// Where a transfer goes: a file that stays open while there are transfers, and where in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub file: RawFd,
+    pub offset: u64,
+}
+
 /// One transfer between disk and guest memory.
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub direction: Direction,
-    pub offset: u64,
+    pub place: Place,
     /// Buffers that are left. They must stay where they are until the transfer is completed.
     pub buffers: Vec<libc::iovec>,
 }
@@ -34,7 +40,7 @@ unsafe impl Send for Transfer {}
 impl Transfer {
     /// Takes `done` bytes off the front, after a short transfer.
     pub(super) fn advance(&mut self, mut done: usize) {
-        self.offset += done as u64;
+        self.place.offset += done as u64;
         let used = self.buffers.iter().take_while(|buffer| {
             let whole = buffer.iov_len <= done;
             done -= if whole { buffer.iov_len } else { 0 };
@@ -55,10 +61,9 @@ pub(super) enum Engine {
     Blocking,
 }
 
-/// An io_uring whose completions signal an eventfd.
+/// An io_uring, whose descriptor is readable while there are completions.
 pub(super) struct Ring {
     ring: IoUring,
-    event: EventFd,
 }
 
 impl Engine {
@@ -70,16 +75,16 @@ impl Engine {
         }
     }
 
-    /// Becomes readable when transfers are completed later.
-    pub(super) fn event(&self) -> Option<&EventFd> {
+    /// Readable while there are completions; None where everything is completed at once.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
         match self {
-            Self::Ring(ring) => Some(&ring.event),
+            Self::Ring(ring) => Some(ring.ring.as_raw_fd()),
             Self::Blocking => None,
         }
     }
 
     /// Starts a transfer. Returns its result if it is completed already; otherwise it comes back from
-    /// [`completions`](Self::completions) under its token.
+    /// [`completion`](Self::completion) under its token.
     pub(super) fn start(
         &mut self,
         disk: &Arc<Disk>,
@@ -89,8 +94,8 @@ impl Engine {
         match self {
             Self::Ring(ring) => ring.push(disk, token, transfer).err().map(Err),
             Self::Blocking => Some(match transfer.direction {
-                Direction::Read => disk.read_vectored(&transfer.buffers, transfer.offset),
-                Direction::Write => disk.write_vectored(&transfer.buffers, transfer.offset),
+                Direction::Read => disk.read_vectored(&transfer.buffers, transfer.place),
+                Direction::Write => disk.write_vectored(&transfer.buffers, transfer.place),
                 Direction::Flush => disk.flush().map(|()| 0),
             }),
         }
@@ -112,32 +117,38 @@ impl Engine {
         }
     }
 
-    /// Token and result of every transfer completed since the last call.
-    pub(super) fn completions(&mut self) -> Vec<(u64, io::Result<usize>)> {
-        match self {
-            Self::Ring(ring) => ring
-                .ring
-                .completion()
-                .map(|entry| {
-                    let result = usize::try_from(entry.result());
-                    (entry.user_data(), result.map_err(|_| io::Error::from_raw_os_error(-entry.result())))
-                })
-                .collect(),
-            Self::Blocking => Vec::new(),
-        }
+    /// Token and result of the next transfer that was completed.
+    pub(super) fn completion(&mut self) -> Option<(u64, io::Result<usize>)> {
+        let Self::Ring(ring) = self else { return None };
+        let entry = ring.next()?;
+        let result = usize::try_from(entry.result());
+        Some((entry.user_data(), result.map_err(|_| io::Error::from_raw_os_error(-entry.result()))))
     }
 }
 
 impl Ring {
     fn new(depth: u16) -> io::Result<Self> {
-        let ring = IoUring::new(u32::from(depth))?;
-        let event = EventFd::new(EFD_NONBLOCK)?;
-        ring.submitter().register_eventfd(event.as_raw_fd())?;
-        Ok(Self { ring, event })
+        let depth = u32::from(depth);
+        let courteous = IoUring::builder().setup_coop_taskrun().setup_taskrun_flag().build(depth);
+        // Kernels before 5.19 only interrupt.
+        let ring = courteous.or_else(|_| IoUring::new(depth))?;
+        Ok(Self { ring })
+    }
+
+    /// The next completion. The kernel does not interrupt the thread to write it down, so where it says that there is something to write it
+    /// gets the chance.
+    fn next(&mut self) -> Option<cqueue::Entry> {
+        let next = self.ring.completion().next();
+        if next.is_none() && self.ring.submission().taskrun() {
+            // An error is one that the next submission has as well.
+            let _ = self.ring.submit();
+            return self.ring.completion().next();
+        }
+        next
     }
 
     fn push(&mut self, disk: &Arc<Disk>, token: u64, transfer: &Transfer) -> io::Result<()> {
-        let entry = entry(disk, disk.file().as_raw_fd(), transfer).user_data(token);
+        let entry = entry(disk, transfer).user_data(token);
         // SAFETY: the entry's buffer list and buffers live until its completion: the handler keeps the transfer in
         // its table and a clone of the guest memory, and waits for all completions before it drops either.
         if unsafe { self.ring.submission().push(&entry) }.is_err() {
@@ -150,14 +161,14 @@ impl Ring {
     }
 }
 
-fn entry(disk: &Disk, fd: RawFd, transfer: &Transfer) -> squeue::Entry {
+fn entry(disk: &Disk, transfer: &Transfer) -> squeue::Entry {
     let (buffers, count) = (transfer.buffers.as_ptr(), transfer.buffers.len() as u32);
+    let Place { file, offset } = transfer.place;
     match transfer.direction {
-        Direction::Read => opcode::Readv::new(Fd(fd), buffers, count).offset(transfer.offset).build(),
-        Direction::Write => opcode::Writev::new(Fd(fd), buffers, count)
-            .offset(transfer.offset)
-            .rw_flags(disk.write_flags())
-            .build(),
-        Direction::Flush => opcode::Fsync::new(Fd(fd)).flags(FsyncFlags::DATASYNC).build(),
+        Direction::Read => opcode::Readv::new(Fd(file), buffers, count).offset(offset).build(),
+        Direction::Write => {
+            opcode::Writev::new(Fd(file), buffers, count).offset(offset).rw_flags(disk.write_flags()).build()
+        }
+        Direction::Flush => opcode::Fsync::new(Fd(file)).flags(FsyncFlags::DATASYNC).build(),
     }
 }

@@ -9,9 +9,10 @@ use reeve_image::{
     Access, BackingReference, Compat, CreateOptions, Format, ImageFile, Repair, check, create, open_chain,
 };
 
-use super::tests::{DISCARD, DISK_SIZE, Disked, FLUSH, IN, IOERR, OK, OUT, WRITE_ZEROES, image};
+use super::tests::{DISCARD, DISK_SIZE, Disked, FLUSH, IN, IOERR, OK, OUT, SIZE, WRITE_ZEROES, image};
 use super::*;
 use crate::config::CacheMode;
+use vm_memory::{Bytes as _, GuestAddress};
 
 const SECTORS: u64 = DISK_SIZE / 512;
 pub(super) const MOST: u64 = 40;
@@ -211,4 +212,75 @@ fn a_read_only_disk_leaves_its_image_alone() {
     assert_eq!(disk.request(IN, 9, &[(buffer, 512)]).0, OK);
     assert_eq!(disk.driver.bytes(buffer, 512), [9; 512]);
     assert!(matches!(disk.control.resize(2 * DISK_SIZE, false), Err(ResizeError::Readonly)));
+}
+
+/// Requests that are in flight together, each on a stretch of its own: as many as there is room for in the ring.
+const STRETCHES: u64 = 5;
+const STRETCH: u64 = SECTORS / STRETCHES;
+
+/// Where in a stretch, how many sectors, and what is written there. None reads.
+fn of_a_stretch() -> impl Strategy<Value = (u64, u64, Option<u8>)> {
+    (0..STRETCH - MOST, 1..MOST, any::<Option<u8>>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn requests_in_flight_together_do_what_they_do_alone(
+        rounds in proptest::collection::vec(proptest::array::uniform5(of_a_stretch()), 1..12),
+        ring in any::<bool>(),
+    ) {
+        let base = image(0);
+        let mut expected = content(&base);
+        let top = overlay(&base, Compat::V1_1);
+        let options = DiskOptions::default();
+        let mut disk = Disked::start(disk(&top, &base, options), top.try_clone().unwrap(), ring);
+        let buffers: [u64; STRETCHES as usize] =
+            std::array::from_fn(|_| disk.driver.buffer(&[0; MOST as usize * 512]));
+        for round in rounds {
+            for ((stretch, buffer), (sector, count, written)) in (0..).zip(buffers).zip(round) {
+                let (at, length) = (stretch * STRETCH + sector, count as usize * 512);
+                if let Some(byte) = written {
+                    disk.driver.memory.write_slice(&vec![byte; length], GuestAddress(buffer)).unwrap();
+                    expected[at as usize * 512..][..length].fill(byte);
+                }
+                disk.begin(if written.is_some() { OUT } else { IN }, at, &[(buffer, length as u32)]);
+            }
+            for _ in buffers {
+                disk.driver.wait_used(0, SIZE);
+            }
+            for ((stretch, buffer), (sector, count, _)) in (0..).zip(buffers).zip(round) {
+                let (at, length) = ((stretch * STRETCH + sector) as usize * 512, count as usize * 512);
+                prop_assert!(disk.driver.bytes(buffer, length) == expected[at..][..length], "at {at}");
+            }
+        }
+        drop(disk);
+        assert_sound(&top);
+    }
+
+    #[test]
+    fn a_read_that_is_in_flight_is_not_overtaken_by_a_write(
+        writes in proptest::collection::vec((0..SECTORS - MOST, 1..MOST, any::<u8>()), 1..20),
+        ring in any::<bool>(),
+    ) {
+        let base = image(0);
+        let mut expected = content(&base);
+        let top = overlay(&base, Compat::V1_1);
+        let options = DiskOptions::default();
+        let mut disk = Disked::start(disk(&top, &base, options), top.try_clone().unwrap(), ring);
+        let target = disk.driver.buffer(&[0; MOST as usize * 512]);
+        let source = disk.driver.buffer(&[0; MOST as usize * 512]);
+        for (sector, count, byte) in writes {
+            let (at, length) = (sector as usize * 512, count as usize * 512);
+            disk.driver.memory.write_slice(&vec![byte; length], GuestAddress(source)).unwrap();
+            disk.begin(IN, sector, &[(target, length as u32)]);
+            disk.begin(OUT, sector, &[(source, length as u32)]);
+            for _ in [IN, OUT] {
+                disk.driver.wait_used(0, SIZE);
+            }
+            prop_assert!(disk.driver.bytes(target, length) == expected[at..][..length], "at {at}");
+            expected[at..][..length].fill(byte);
+        }
+    }
 }

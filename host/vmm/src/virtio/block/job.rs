@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use reeve_image::{Access, BackingReference, Image, ImageError, ImageFile, ResizeOptions, Step};
 
 use super::chained::{Chained, Turn};
-use super::disk::{DiskError, whole};
+use super::disk_error::{DiskError, whole};
 use super::mirror::{Follower, Mirror};
 use crate::protocol::BlockJobState;
 use crate::sandbox::{self, ThreadRole};

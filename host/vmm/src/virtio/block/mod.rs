@@ -3,6 +3,7 @@
 mod chained;
 mod device;
 mod disk;
+mod disk_error;
 mod engine;
 mod job;
 mod metrics;
@@ -16,7 +17,8 @@ mod waiting;
 mod written;
 
 pub use device::{Block, BlockControl};
-pub use disk::{Disk, DiskError, DiskOptions, ResizeError};
+pub use disk::{Disk, DiskOptions};
+pub use disk_error::{DiskError, ResizeError};
 pub use job::{BlockJob, JobError, Progress, Task};
 pub use metrics::BlockMetrics;
 pub(crate) use moving::{ArrivingDisk, LeavingDisk};

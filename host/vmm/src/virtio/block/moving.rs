@@ -11,7 +11,8 @@ use reeve_sys::sparse;
 use rustix::fs::OFlags;
 
 use super::device::BlockControl;
-use super::disk::{Disk, SECTOR, bypass_cache, whole};
+use super::disk::{Disk, SECTOR, bypass_cache};
+use super::disk_error::whole;
 use crate::config::BlockConfig;
 use crate::machine::FdTable;
 

@@ -69,6 +69,8 @@ pub(super) struct BlockHandler {
     trouble: Arc<Trouble>,
     /// Something was handed back since the driver was last told.
     unreported: bool,
+    /// The driver was asked to notify of requests.
+    resting: bool,
 }
 
 impl BlockHandler {
@@ -95,40 +97,34 @@ impl BlockHandler {
             held: VecDeque::new(),
             trouble,
             unreported: false,
+            resting: false,
         }
     }
 
-    /// Takes requests while there are some and room for them; at most a ring full before other events get their turn.
-    fn take_requests(&mut self) -> Result<(), QueueError> {
-        let mut budget = self.queue.size();
-        if !self.held.is_empty() {
-            return Ok(());
-        }
-        loop {
+    /// Takes requests while there are some and room for them, at most a ring full before other events get their turn. How many it were.
+    fn take_requests(&mut self) -> Result<u16, QueueError> {
+        let mut taken = 0;
+        if self.resting {
+            self.resting = false;
             self.queue.disable_notification(&self.memory)?;
-            while budget > 0
-                && self.has_room()
-                && self.held.is_empty()
-                && let Some(chain) = self.queue.pop(&self.memory)?
-            {
-                budget -= 1;
-                let request = Request::parse(chain, &self.memory, self.queue.index())?;
-                if let Some(request) = self.waiting.admit(request) {
-                    self.start(request)?;
-                }
-            }
-            self.submit()?;
-            if !self.has_room() || !self.held.is_empty() {
-                return Ok(());
-            }
-            if budget == 0 {
-                self.queue.kick();
-                return Ok(());
-            }
-            if !self.queue.enable_notification(&self.memory)? {
-                return Ok(());
+        }
+        while taken < self.queue.size()
+            && self.may_take()
+            && let Some(chain) = self.queue.pop(&self.memory)?
+        {
+            taken += 1;
+            let request = Request::parse(chain, &self.memory, self.queue.index())?;
+            if let Some(request) = self.waiting.admit(request) {
+                self.start(request)?;
             }
         }
+        self.submit()?;
+        Ok(taken)
+    }
+
+    /// Whether a request can be begun, or wait for its turn, now. Where not, something else happens first.
+    fn may_take(&self) -> bool {
+        self.held.is_empty() && self.has_room()
     }
 
     /// True while one more request can be in the engine or wait for its turn.
@@ -196,7 +192,8 @@ impl BlockHandler {
             Operation::Write => self.begin_transfer(request, Direction::Write),
             Operation::Flush if !self.disk.flushes() => done(Status::Ok),
             Operation::Flush => {
-                Ok(Started::Later(Transfer { direction: Direction::Flush, offset: 0, buffers: Vec::new() }))
+                let place = self.disk.in_file(0);
+                Ok(Started::Later(Transfer { direction: Direction::Flush, place, buffers: Vec::new() }))
             }
             Operation::Id => {
                 let mut id = [0; ID_LENGTH];
@@ -233,10 +230,14 @@ impl BlockHandler {
         if buffers.is_empty() {
             return Ok(Started::Done(Status::Ok, 0));
         }
-        if buffers.len() <= MAX_BUFFERS && self.disk.is_aligned(&buffers, offset) {
-            return Ok(Started::Later(Transfer { direction, offset, buffers }));
+        if buffers.len() <= MAX_BUFFERS
+            && let Some(place) = self.disk.place_of(direction, &buffers, offset, length)
+        {
+            return Ok(Started::Later(Transfer { direction, place, buffers }));
         }
-        self.settle()?;
+        if self.disk.bounces_alone() || direction == Direction::Write && self.reads_from(offset, length) {
+            self.settle()?;
+        }
         let begun = Instant::now();
         let whole = request.data.clone();
         let data = &mut request.data;
@@ -266,6 +267,15 @@ impl BlockHandler {
                 }
             },
         })
+    }
+
+    /// Whether a read of some of these bytes is in flight, from where they may not be any more when they are written.
+    fn reads_from(&self, offset: u64, length: u64) -> bool {
+        let is_of_these = |flight: &InFlight| {
+            let start = flight.request.sector.saturating_mul(SECTOR);
+            start < offset + length && offset < start + u64::from(flight.length)
+        };
+        self.in_flight.iter().flatten().any(is_of_these)
     }
 
     /// DISCARD and WRITE_ZEROES. Transfers in flight are waited for, so that none of them lands on a freed block.
@@ -409,7 +419,7 @@ impl BlockHandler {
     /// Takes every completion there is, also after one that the queue did not take; returns the first error.
     fn take_completions(&mut self) -> Result<(), QueueError> {
         let mut outcome = Ok(());
-        for (token, result) in self.engine.completions() {
+        while let Some((token, result)) = self.engine.completion() {
             let token = token as usize;
             let taken = match self.completed(token, result) {
                 Ok(false) => self.go_on(token),
@@ -441,8 +451,8 @@ impl Handler for BlockHandler {
         self.waiting.register(poll)?;
         poll.add(self.trouble.event().as_raw_fd(), EventSet::IN, GO_ON)?;
         poll.add(self.queue.event().as_raw_fd(), EventSet::IN, QUEUE)?;
-        match self.engine.event() {
-            Some(event) => poll.add(event.as_raw_fd(), EventSet::IN, ENGINE),
+        match self.engine.descriptor() {
+            Some(descriptor) => poll.add(descriptor, EventSet::IN, ENGINE),
             None => Ok(()),
         }
     }
@@ -456,11 +466,32 @@ impl Handler for BlockHandler {
         } else if self.waiting.takes(token) {
             self.start_due()?;
         } else {
-            self.engine.event().into_iter().for_each(drain);
             self.take_completions()?;
         }
         self.take_requests()?;
         self.notify()
+    }
+
+    fn can_look(&self) -> bool {
+        true
+    }
+
+    fn look(&mut self) -> Result<bool, QueueError> {
+        let in_flight = self.free.len();
+        self.take_completions()?;
+        let ended = self.free.len() != in_flight;
+        let began = self.may_take() && self.queue.has_pending(&self.memory) && self.take_requests()? > 0;
+        self.notify()?;
+        Ok(ended || began)
+    }
+
+    /// A driver whose requests can't be taken need not notify of them.
+    fn rest(&mut self) -> Result<bool, QueueError> {
+        if self.resting || !self.may_take() {
+            return Ok(false);
+        }
+        self.resting = true;
+        self.queue.enable_notification(&self.memory)
     }
 
     fn quiesce(&mut self) {

@@ -8,7 +8,7 @@ use super::*;
 use crate::config::{CacheMode, DiskLimits, RateLimit};
 use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
-const SIZE: u16 = 16;
+pub(super) const SIZE: u16 = 16;
 pub(super) const IN: u32 = 0;
 pub(super) const OUT: u32 = 1;
 pub(super) const FLUSH: u32 = 4;
@@ -100,7 +100,7 @@ impl Disked {
     }
 
     /// Submits a request; where its status will be.
-    fn begin(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> u64 {
+    pub(super) fn begin(&mut self, kind: u32, sector: u64, data: &[(u64, u32)]) -> u64 {
         let mut header = kind.to_le_bytes().to_vec();
         header.extend([0; 4]);
         header.extend(sector.to_le_bytes());
