@@ -21,6 +21,7 @@
 
 mod answer;
 mod document;
+mod migrated_disks;
 mod migration;
 mod question;
 mod records;
