@@ -26,7 +26,9 @@ use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
 use crate::shared::Shared;
 use bounds::{bounded_plan, bounded_step};
-pub(crate) use contract::{contract_disks, contract_journey, contract_limits, contract_offer, contract_round};
+pub(crate) use contract::{
+    contract_disks, contract_journey, contract_limits, contract_offer, contract_round,
+};
 use seat::Seat;
 
 /// Rounds that a strategy is told of at most.

@@ -52,7 +52,9 @@ mod tests {
     fn a_file_is_on_what_the_mounts_say() {
         let file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
         let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
-        let is_memory = mounts.lines().any(|line| line.starts_with("tmpfs /dev/shm tmpfs") || line.contains(" /dev/shm tmpfs "));
+        let is_memory = mounts
+            .lines()
+            .any(|line| line.starts_with("tmpfs /dev/shm tmpfs") || line.contains(" /dev/shm tmpfs "));
         assert!(is_memory, "{mounts}");
         assert_eq!(kind(file.as_file()), Some("tmpfs"));
     }

@@ -102,7 +102,11 @@ mod tests {
         for kind in [None, Some("nfs"), Some("gfs2"), Some("fuse")] {
             assert_eq!(said(on(kind), &[]), None);
         }
-        assert!(said(on(Some("xfs")), &[]).unwrap().starts_with("disk 'vdb' is at '/a.img' on xfs, which no other host sees"));
+        assert!(
+            said(on(Some("xfs")), &[])
+                .unwrap()
+                .starts_with("disk 'vdb' is at '/a.img' on xfs, which no other host sees")
+        );
         let copied = |way| MigratedDisk { way, ..on(Some("xfs")) };
         assert_eq!(said(copied(Way::Copied), &[]), None);
         assert_eq!(said(copied(Way::CopiedAboveBacking), &[]), None);

@@ -18,7 +18,10 @@ use super::copied_disks::{LOOK, format_of};
 const BLOCK: u64 = 512;
 
 /// What policies, here and there, are told of the disks of a running domain.
-pub(super) async fn moving(config: &DomainConfig, copied: Vec<CopiedDisk>) -> Result<Arc<MovingDisks>, Error> {
+pub(super) async fn moving(
+    config: &DomainConfig,
+    copied: Vec<CopiedDisk>,
+) -> Result<Arc<MovingDisks>, Error> {
     let config = config.clone();
     let facts = crate::blocking(move || Ok(gather(&config))).await?;
     Ok(Arc::new(MovingDisks { facts, copied }))
@@ -91,6 +94,9 @@ mod tests {
         assert!(allocated > 0 && allocated < 3 << 20, "{allocated}");
         assert_eq!((text.capacity, text.allocation.is_some()), (None, true));
         assert_eq!(image.file_system, text.file_system);
-        assert_eq!((nowhere, empty.target.as_str()), (&DiskFacts { target: "vdc".into(), ..DiskFacts::default() }, "sda"));
+        assert_eq!(
+            (nowhere, empty.target.as_str()),
+            (&DiskFacts { target: "vdc".into(), ..DiskFacts::default() }, "sda")
+        );
     }
 }

@@ -25,9 +25,9 @@ use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{copied_disks, disk_facts};
 use super::shares::refuse_shares;
 use super::streams::{AT_FIRST, Outgoing};
+use super::{copied_disks, disk_facts};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::migrating::{StreamTarget, transport_of};

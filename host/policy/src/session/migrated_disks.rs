@@ -62,8 +62,9 @@ pub(super) fn read(given: Option<Vec<Fields>>, domain: Option<&DomainView>) -> R
     let mut given = given.unwrap_or_default();
     let mut joined = Vec::new();
     for disk in of_document(domain).iter().cloned().map(MigratedDisk::from) {
-        let (own, others): (Vec<_>, Vec<_>) =
-            given.into_iter().partition(|fields| fields.get("target").is_some_and(|target| *target == disk.target));
+        let (own, others): (Vec<_>, Vec<_>) = given
+            .into_iter()
+            .partition(|fields| fields.get("target").is_some_and(|target| *target == disk.target));
         given = others;
         let mut fields: Fields =
             serde_json::to_value(disk).and_then(serde_json::from_value).map_err(|error| error.to_string())?;
@@ -121,17 +122,28 @@ mod tests {
         let given = fields(json!([{ "target": "vdb", "way": "copied", "capacity": 4096 }]));
         let disks = read(Some(given), Some(&domain)).unwrap();
         let [first, second] = &disks[..] else { panic!("{disks:?}") };
-        assert_eq!((first.way, first.capacity, first.path.as_deref()), (disks::Way::Shared, None, Some("/vda")));
-        assert_eq!((second.way, second.capacity, second.cache), (disks::Way::Copied, Some(4096), disks::CacheMode::Unsafe));
+        assert_eq!(
+            (first.way, first.capacity, first.path.as_deref()),
+            (disks::Way::Shared, None, Some("/vda"))
+        );
+        assert_eq!(
+            (second.way, second.capacity, second.cache),
+            (disks::Way::Copied, Some(4096), disks::CacheMode::Unsafe)
+        );
         let written = write(&disks, Some(&domain)).unwrap();
         let again = read(written.clone(), Some(&domain)).unwrap();
         assert_eq!(format!("{again:?}"), format!("{disks:?}"));
-        assert_eq!(format!("{:?}", read(written, None).unwrap()), format!("{disks:?}"), "without a document too");
+        assert_eq!(
+            format!("{:?}", read(written, None).unwrap()),
+            format!("{disks:?}"),
+            "without a document too"
+        );
     }
 
     #[test]
     fn what_is_no_disk_of_the_domain_is_named() {
-        let refused = |given: Value, domain: Option<&DomainView>| read(Some(fields(given)), domain).unwrap_err();
+        let refused =
+            |given: Value, domain: Option<&DomainView>| read(Some(fields(given)), domain).unwrap_err();
         let said = refused(json!([{ "target": "vdx" }]), Some(&domain()));
         assert_eq!(said, "the document of domain 'web' has no disk \"vdx\", which is among 'disks'");
         let said = refused(json!([{ "target": "vda", "colour": "red" }]), Some(&domain()));

@@ -24,7 +24,8 @@ use crate::bindings::reeve::migration::journey::Journey;
 use crate::bindings::reeve::migration::strategy;
 use crate::exports::Question;
 use crate::migration::{
-    Accepted, Disks, ROUNDS, StrategyAsk, contract_journey, contract_limits, contract_offer, contract_round, judge,
+    Accepted, Disks, ROUNDS, StrategyAsk, contract_journey, contract_limits, contract_offer, contract_round,
+    judge,
 };
 use crate::offline::{Machine, Offline, OfflineError};
 use crate::outside::Outside;
@@ -271,12 +272,13 @@ impl<K: FnMut(&Session)> Simulation<'_, K> {
             let (capabilities, limits) = self.offered();
             let rounds = self.told.iter().copied().collect();
             let progress = strategy::Progress { capabilities, limits, rounds };
-            let said =
-                self.advise(StrategyAsk::Step {
+            let said = self
+                .advise(StrategyAsk::Step {
                     migration: self.journey.id.clone(),
                     progress,
                     disks: Arc::clone(&self.disks),
-                }).await?;
+                })
+                .await?;
             let step = self.strategy.next_step(&stats);
             let said = if said.is_empty() { format!("round {number}: {}", own(&step)) } else { said };
             self.note(&stats, said);

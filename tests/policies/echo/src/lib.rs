@@ -120,7 +120,9 @@ impl Policy for Echo {
         let Capabilities { compression: compress, streams, .. } = *offered;
         match journey.id.as_str() {
             "fine" => Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us / 2, compress, streams }),
-            id => Err(Failure { message: format!("{} {} {id}{}", offer(offered), allowed(limits), brought()) }),
+            id => {
+                Err(Failure { message: format!("{} {} {id}{}", offer(offered), allowed(limits), brought()) })
+            }
         }
     }
 
