@@ -373,5 +373,5 @@ func next(now reeve.Progress) reeve.Step {
 		rounds[i] = fmt.Sprintf("%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d", it.Number, it.ElapsedUs, it.DurationUs, it.Pages, it.ZeroPages,
 			it.Sent, it.DirtyPages, it.Bandwidth, it.ExpectedDowntimeUs, it.MaxDowntimeUs, it.Throttle, bit(it.Compressed), it.Streams)
 	}
-	return reeve.Abort(offer(now.Capabilities) + " " + allowed(now.Limits) + " " + strings.Join(rounds, ";"))
+	return reeve.Abort(offer(now.Capabilities) + " " + allowed(now.Limits) + " " + strings.Join(rounds, ";") + brought())
 }
