@@ -192,9 +192,10 @@ async fn a_scenario_says_what_becomes_of_disks() {
         "disks": [{"target": "vda", "way": "copied", "capacity": 4096, "allocation": 512, "file-system": "xfs"}],
     });
     let policy = Offline::open(&echo, None, None).unwrap();
+    let wants: Vec<String> = policy.manifest().wants.iter().map(|want| want.grant.clone()).collect();
     let simulate = async |scenario: serde_json::Value| {
         let scenario = Scenario::parse(&scenario.to_string()).unwrap();
-        policy.simulate_migration(&scenario, json!({}), &[], |_| {}).await
+        policy.simulate_migration(&scenario, json!({}), &wants, |_| {}).await
     };
     let said = simulate(scenario.clone()).await.unwrap().reason.unwrap();
     assert!(said.ends_with(" vda,disk,file,/a,-,-,-,4096,512,xfs,001,0,1,-"), "{said}");
