@@ -2095,6 +2095,117 @@ export function setLog(to: LogApi): void {
   log = to;
 }
 
+// reeve:migration/disks@0.1.0
+
+/** How the content of a disk gets to the destination. */
+export enum Way {
+  /** It does not: the destination opens the same storage, which both hosts must see. */
+  Shared,
+  /** All that the disk shows goes along with the guest (`--copy-storage-all`). */
+  Copied,
+  /** What the active image has itself goes along (`--copy-storage-inc`); its backing file is at the destination. */
+  CopiedAboveBacking,
+}
+
+/** How the host caches what the guest writes. A document that says nothing, or `default`, means `writeback`. */
+export enum CacheMode {
+  /** It does not. */
+  None,
+  /** It does, and writes through to the storage. */
+  Writethrough,
+  /** It does until the guest flushes. */
+  Writeback,
+  /** It does not, and each write is on the storage before it is done. */
+  Directsync,
+  /** It does, and flushes are not done. */
+  Unsafe,
+}
+
+/** One disk. */
+export class MigratedDisk {
+  constructor(
+    /** Its target, e.g. `vda`; unique in the domain. */
+    public target: string,
+    /** What it is to the guest: `disk`, `cdrom`, `floppy` or `lun`. */
+    public device: string,
+    /** Type of its source: `file`, `block`, `volume` or another word of the document. */
+    public source: string,
+    /** File or device node that has it; none of a drive without a medium, of a volume that this host has not looked up, and of what has no path. */
+    public path: string | null,
+    /** Pool of a volume. */
+    public pool: string | null,
+    /** Name of a volume in its pool. */
+    public volume: string | null,
+    /** Format of its image; none where the document does not say, which means `raw`. */
+    public format: string | null,
+    /** What the guest sees; none where the source does not tell. */
+    public capacity: Some<u64> | null,
+    /** What its active image takes of the source's storage; none where the source does not tell. */
+    public allocation: Some<u64> | null,
+    /** Kind of the file system that has its file on the source, as `mount` names it, e.g. `ext4` or `nfs`; none of what is no file, and where it is not known. */
+    public fileSystem: string | null,
+    /** The guest can't write it. */
+    public readonly: bool,
+    /** Several domains may have it. */
+    public shareable: bool,
+    /** How the host caches it. */
+    public cache: CacheMode,
+    /** Another host that opens the same storage sees all that was written: this one caches nothing of it (`none`, `directsync`), or the guest can't write it, or there is no medium. */
+    public coherent: bool,
+    /** How its content gets to the destination. */
+    public way: Way,
+    /** The backing file that the destination must have, as the image names it; of `copied-above-backing` only. */
+    public backing: string | null,
+  ) {}
+
+  /** For the bindings. */
+  static load(at: usize): MigratedDisk {
+    return new MigratedDisk(abi.loadString(at), abi.loadString(at + 8), abi.loadString(at + 16), abi.loadOption<string>(at + 24, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<string>(at + 36, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<string>(at + 48, 4, (at: usize): string => abi.loadString(at)), abi.loadOption<string>(at + 60, 4, (at: usize): string => abi.loadString(at)), abi.loadSome<u64>(at + 72, 8, (at: usize): u64 => load<u64>(at, 0)), abi.loadSome<u64>(at + 88, 8, (at: usize): u64 => load<u64>(at, 0)), abi.loadOption<string>(at + 104, 4, (at: usize): string => abi.loadString(at)), load<u8>(at, 116) != 0, load<u8>(at, 117) != 0, <CacheMode><i32>load<u8>(at, 118), load<u8>(at, 119) != 0, <Way><i32>load<u8>(at, 120), abi.loadOption<string>(at + 124, 4, (at: usize): string => abi.loadString(at)));
+  }
+
+  /** For the bindings. */
+  static store(at: usize, it: MigratedDisk): void {
+    abi.storeString(at, it.target);
+    abi.storeString(at + 8, it.device);
+    abi.storeString(at + 16, it.source);
+    abi.storeOption<string>(at + 24, 4, it.path, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<string>(at + 36, 4, it.pool, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<string>(at + 48, 4, it.volume, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeOption<string>(at + 60, 4, it.format, (at: usize, it: string): void => { abi.storeString(at, it); });
+    abi.storeSome<u64>(at + 72, 8, it.capacity, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    abi.storeSome<u64>(at + 88, 8, it.allocation, (at: usize, it: u64): void => { store<u64>(at, it, 0); });
+    abi.storeOption<string>(at + 104, 4, it.fileSystem, (at: usize, it: string): void => { abi.storeString(at, it); });
+    store<u8>(at, <u8>it.readonly, 116);
+    store<u8>(at, <u8>it.shareable, 117);
+    store<u8>(at, <u8>it.cache, 118);
+    store<u8>(at, <u8>it.coherent, 119);
+    store<u8>(at, <u8>it.way, 120);
+    abi.storeOption<string>(at + 124, 4, it.backing, (at: usize, it: string): void => { abi.storeString(at, it); });
+  }
+}
+
+// @ts-ignore: a decorator of the language
+@external("reeve:migration/disks@0.1.0", "list")
+declare function disks_list(p0: i32): void;
+
+/** The disks of the guest that a hook of migrations is asked about. What it says is part of the question: nothing is looked at when it is called. Needs no grant. */
+export class DisksApi {
+  /** The disks in the order of the document that the hook looks at, rewrites of policies before it included; those of a strategy are of the domain as it runs. Empty in hooks that are asked about no migration. */
+  list(): Array<MigratedDisk> {
+    const ret = abi.allocate(8);
+    disks_list(<i32>ret);
+    return abi.loadList<MigratedDisk>(ret, 136, (at: usize): MigratedDisk => MigratedDisk.load(at));
+  }
+}
+
+/** The disks of the guest that a hook of migrations is asked about. What it says is part of the question: nothing is looked at when it is called. Needs no grant. */
+export let disks: DisksApi = new DisksApi();
+
+/** For tests: who answers instead of the host. */
+export function setDisks(to: DisksApi): void {
+  disks = to;
+}
+
 // reeve:migration/journey@0.1.0
 
 /** One of the two hosts. */

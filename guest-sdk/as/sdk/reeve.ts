@@ -23,7 +23,9 @@ export {
   VolumeVerdictTag,
 } from "./contract";
 // Guests that move to another host.
-export { Capabilities, Journey, Limits, MigrationPlan, Peer, Progress, Round, Step, StepTag } from "./contract";
+export {
+  CacheMode, Capabilities, disks, Journey, Limits, MigratedDisk, MigrationPlan, Peer, Progress, Round, Step, StepTag, Way,
+} from "./contract";
 // Packet filters: the tree that filterGenerate gets.
 export {
   Access, AccessTag, Action, Condition, Direction, Entry, EntryTag, Filter, Parameter, ProtocolMatch, Subject, TreeRule, Value,

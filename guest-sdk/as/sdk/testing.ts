@@ -7,10 +7,10 @@
 //     }
 
 import {
-  Actor, Balloon, ClockApi, Code, Commitment, Context, Counters, Disk, DomainConfig, DomainsApi, Failure, Filter, HostApi, HostError,
-  Info, KsmApi, KsmState, KvApi, Lease, Level, LogApi, Memory, Mode, Network, NetworkInterface, NetworksApi, NewVolume, Pool, PoolsApi,
+  Actor, Balloon, ClockApi, Code, Commitment, Context, Counters, Disk, DisksApi, DomainConfig, DomainsApi, Failure, Filter, HostApi, HostError,
+  Info, KsmApi, KsmState, KvApi, Lease, Level, LogApi, Memory, MigratedDisk, Mode, Network, NetworkInterface, NetworksApi, NewVolume, Pool, PoolsApi,
   Port, Space, State, Subject, Summary, TimerApi, Verdict, VerdictTag, Volume, VolumePlan, VolumesApi,
-  setClock, setDomains, setHost, setKsm, setKv, setLog, setNetworks, setPools, setTimer, setVolumes,
+  setClock, setDisks, setDomains, setHost, setKsm, setKv, setLog, setNetworks, setPools, setTimer, setVolumes,
 } from "./contract";
 import { Result, Some, abort } from "./abi";
 
@@ -115,6 +115,8 @@ export class TestHost {
   pools: Array<Pool> = [];
   /** Volumes of any pool. */
   volumes: Array<Volume> = [];
+  /** Disks of the guest that moves. */
+  migratedDisks: Array<MigratedDisk> = [];
   now: u64 = 0;
   monotonic: u64 = 0;
   /** When it is set, every call that can fail does so. */
@@ -152,6 +154,7 @@ export function newHost(): TestHost {
   setVolumes(new FakeVolumes());
   setClock(new FakeClock());
   setTimer(new FakeTimer());
+  setDisks(new FakeDisks());
   setLog(new FakeLog());
   setKv(new FakeKv());
   return theHost;
@@ -336,6 +339,12 @@ class FakeTimer extends TimerApi {
     theHost.now += milliseconds;
     theHost.monotonic += <u64>milliseconds * 1000000;
     return null;
+  }
+}
+
+class FakeDisks extends DisksApi {
+  list(): Array<MigratedDisk> {
+    return theHost.migratedDisks;
   }
 }
 

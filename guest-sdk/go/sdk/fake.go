@@ -52,7 +52,10 @@ type FakeHost struct {
 	Counters PortCounters
 	Pools    []Pool
 	// Volumes are those of any pool.
-	Volumes   []Volume
+	Volumes []Volume
+	// MigratedDisks are those of the guest that moves.
+	MigratedDisks []MigratedDisk
+
 	Now       uint64
 	Monotonic uint64
 	// Failure, when it is not nil, is the error of every call that can fail.

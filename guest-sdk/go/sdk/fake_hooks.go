@@ -43,5 +43,8 @@ func OnMigrateOut(MigrationGuard) {}
 // OnMigrateIn registers nothing in a test.
 func OnMigrateIn(MigrationGuard) {}
 
+// MigratedDisks are the fake host's.
+func MigratedDisks() []MigratedDisk { return fake.MigratedDisks }
+
 // OnMigrationStrategy registers nothing in a test.
 func OnMigrationStrategy(Strategy) {}

@@ -26,6 +26,65 @@ type Journey struct {
 	Persistent bool
 }
 
+// Way is how the content of a disk gets to the destination.
+type Way uint8
+
+// The ways.
+const (
+	// Shared disks stay where they are: the destination opens the same storage, which both hosts must see.
+	Shared Way = iota
+	// Copied disks go along with the guest, with all that they show.
+	Copied
+	// CopiedAboveBacking is what the active image has itself; its backing file is at the destination.
+	CopiedAboveBacking
+)
+
+// CacheMode is how the host caches what the guest writes. A document that says nothing means writeback.
+type CacheMode uint8
+
+// The modes.
+const (
+	CachedNone CacheMode = iota
+	CachedWritethrough
+	CachedWriteback
+	CachedDirectsync
+	CachedUnsafe
+)
+
+// MigratedDisk is a disk of a guest that moves.
+type MigratedDisk struct {
+	// Target is its name, e.g. vda.
+	Target string
+	// Device is what it is to the guest: disk, cdrom, floppy or lun.
+	Device string
+	// Source is the type of its source: file, block, volume or another word of the document.
+	Source string
+	// Path is the file or device node that has it; nil where there is none.
+	Path *string
+	// Pool and Volume name a volume; nil for other sources.
+	Pool, Volume *string
+	// Format is that of its image; nil means raw.
+	Format *string
+	// Capacity is what the guest sees, bytes; nil where the source does not tell.
+	Capacity *uint64
+	// Allocation is what its active image takes of the source's storage, bytes; nil where the source does not tell.
+	Allocation *uint64
+	// FileSystem is the kind that has its file on the source, e.g. nfs; nil where it is not known.
+	FileSystem *string
+	// Readonly says that the guest can't write it.
+	Readonly bool
+	// Shareable says that several domains may have it.
+	Shareable bool
+	// Cache is how the host caches it.
+	Cache CacheMode
+	// Coherent says that another host that opens the same storage sees all that was written.
+	Coherent bool
+	// Way is how its content gets to the destination.
+	Way Way
+	// Backing is the backing file that the destination must have; of CopiedAboveBacking only.
+	Backing *string
+}
+
 // Capabilities are what both hosts offer.
 type Capabilities struct {
 	// Compression says that pages may be compressed.

@@ -695,6 +695,75 @@ export interface Subject {
   addresses: string[];
 }
 
+// reeve:migration/disks
+
+/** How the content of a disk gets to the destination. */
+export type Way =
+  /** It does not: the destination opens the same storage, which both hosts must see. */
+  | "shared"
+  /** All that the disk shows goes along with the guest (`--copy-storage-all`). */
+  | "copied"
+  /** What the active image has itself goes along (`--copy-storage-inc`); its backing file is at the destination. */
+  | "copied-above-backing";
+
+/** How the host caches what the guest writes. A document that says nothing, or `default`, means `writeback`. */
+export type CacheMode =
+  /** It does not. */
+  | "none"
+  /** It does, and writes through to the storage. */
+  | "writethrough"
+  /** It does until the guest flushes. */
+  | "writeback"
+  /** It does not, and each write is on the storage before it is done. */
+  | "directsync"
+  /** It does, and flushes are not done. */
+  | "unsafe";
+
+/** One disk. */
+export interface MigratedDisk {
+  /** Its target, e.g. `vda`; unique in the domain. */
+  target: string;
+  /** What it is to the guest: `disk`, `cdrom`, `floppy` or `lun`. */
+  device: string;
+  /** Type of its source: `file`, `block`, `volume` or another word of the document. */
+  source: string;
+  /**
+   * File or device node that has it; none of a drive without a medium, of a volume that this host has not looked up, and of what has
+   * no path.
+   */
+  path: string | null;
+  /** Pool of a volume. */
+  pool: string | null;
+  /** Name of a volume in its pool. */
+  volume: string | null;
+  /** Format of its image; none where the document does not say, which means `raw`. */
+  format: string | null;
+  /** What the guest sees; none where the source does not tell. */
+  capacity: Bytes | null;
+  /** What its active image takes of the source's storage; none where the source does not tell. */
+  allocation: Bytes | null;
+  /**
+   * Kind of the file system that has its file on the source, as `mount` names it, e.g. `ext4` or `nfs`; none of what is no file, and
+   * where it is not known.
+   */
+  fileSystem: string | null;
+  /** The guest can't write it. */
+  readonly: boolean;
+  /** Several domains may have it. */
+  shareable: boolean;
+  /** How the host caches it. */
+  cache: CacheMode;
+  /**
+   * Another host that opens the same storage sees all that was written: this one caches nothing of it (`none`, `directsync`), or the
+   * guest can't write it, or there is no medium.
+   */
+  coherent: boolean;
+  /** How its content gets to the destination. */
+  way: Way;
+  /** The backing file that the destination must have, as the image names it; of `copied-above-backing` only. */
+  backing: string | null;
+}
+
 // reeve:migration/journey
 
 /** One of the two hosts. */

@@ -5,6 +5,7 @@ export const INTERFACES = {
   "reeve:clock/clock@0.1.0": ["now", "monotonic"],
   "reeve:clock/timer@0.1.0": ["pause"],
   "reeve:domain/domains@0.1.0": ["list", "get", "committed", "start", "shutdown", "destroy", "suspend", "resume", "setMemory"],
+  "reeve:migration/disks@0.1.0": ["list"],
   "reeve:network/networks@0.1.0": ["list", "get", "ports", "leases", "portCounters"],
   "reeve:storage/pools@0.1.0": ["list", "get"],
   "reeve:storage/volumes@0.1.0": ["list", "get", "create", "copy", "resize", "delete", "read", "write"],

@@ -1,5 +1,5 @@
-// What a policy may call, made of wit/ by the conformance tests. Every function but those of the log and the clock needs a
-// grant that policy.toml wants; one that can fail throws an Error whose `payload` is the contract's error.
+// What a policy may call, made of wit/ by the conformance tests. Every function but those of the log, the clock and the disks
+// of a migration needs a grant that policy.toml wants; one that can fail throws an Error whose `payload` is the contract's error.
 
 /** The host's clock, recorded and replayed with the call. Needs no grant. */
 declare module "reeve:clock/clock@0.1.0" {
@@ -45,6 +45,19 @@ declare module "reeve:domain/domains@0.1.0" {
   export function resume(name: string): void;
   /** Sets the balloon target, bytes, clamped to the domain's maximum. Needs `domain:configure`. */
   export function setMemory(name: string, target: Bytes): void;
+}
+
+/**
+ * The disks of the guest that a hook of migrations is asked about. What it says is part of the question: nothing is looked at when it is
+ * called. Needs no grant.
+ */
+declare module "reeve:migration/disks@0.1.0" {
+  type MigratedDisk = import("./contract.js").MigratedDisk;
+  /**
+   * The disks in the order of the document that the hook looks at, rewrites of policies before it included; those of a strategy are of
+   * the domain as it runs. Empty in hooks that are asked about no migration.
+   */
+  export function list(): MigratedDisk[];
 }
 
 /**

@@ -20,6 +20,7 @@ wit_bindgen::generate!({
             import reeve:storage/volumes@0.1.0;
             import reeve:migration/journey@0.1.0;
             import reeve:migration/strategy@0.1.0;
+            import reeve:migration/disks@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;

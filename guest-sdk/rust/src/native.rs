@@ -296,6 +296,17 @@ pub mod volumes {
     }
 }
 
+/// The disks of the guest that a hook of migrations is asked about.
+pub mod migrated_disks {
+    use crate::migration::MigratedDisk;
+    use crate::testing::tell;
+
+    /// The disks in the order of the document; empty in hooks that are asked about no migration.
+    pub fn list() -> Vec<MigratedDisk> {
+        tell(|host| host.migrated_disks.clone())
+    }
+}
+
 /// Values that outlive a call.
 pub mod kv {
     use crate::Error;

@@ -38,7 +38,7 @@ use crate::domain::{Balloon, Disk, DomainConfig, NetworkInterface, State};
 use crate::domains::Commitment;
 use crate::host::{Info, Memory};
 use crate::ksm::KsmState;
-use crate::migration::{self, Journey};
+use crate::migration::{self, CacheMode, Journey, MigratedDisk, Way};
 use crate::storage::{Pool, Space, Volume, VolumePlan};
 use crate::{Actor, Code, Context, Error};
 
@@ -143,6 +143,8 @@ pub struct Host {
     pub pools: Vec<Pool>,
     /// Volumes of any pool; [`volume`] makes one.
     pub volumes: Vec<Volume>,
+    /// Disks of the guest that moves; [`migrated_disk`] makes one.
+    pub migrated_disks: Vec<MigratedDisk>,
     /// Values in kv.
     pub store: BTreeMap<String, Vec<u8>>,
 }
@@ -169,6 +171,7 @@ impl Default for Host {
             ksm,
             committed: Commitment { active: 0, memory: 0, vcpus: 0 },
             domains: Vec::new(),
+            migrated_disks: Vec::new(),
             now: 0,
             monotonic: 0,
             failure: None,
@@ -223,6 +226,28 @@ pub fn journey() -> Journey {
         transport: "unix".into(),
         unchecked: false,
         persistent: false,
+    }
+}
+
+/// A disk of a file that both hosts share and neither caches.
+pub fn migrated_disk(target: &str, path: &str) -> MigratedDisk {
+    MigratedDisk {
+        target: target.into(),
+        device: "disk".into(),
+        source: "file".into(),
+        path: Some(path.into()),
+        pool: None,
+        volume: None,
+        format: Some("raw".into()),
+        capacity: None,
+        allocation: None,
+        file_system: None,
+        readonly: false,
+        shareable: false,
+        cache: CacheMode::None,
+        coherent: true,
+        way: Way::Shared,
+        backing: None,
     }
 }
 

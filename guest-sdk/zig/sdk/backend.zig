@@ -16,6 +16,7 @@ pub const host = answers.host;
 pub const networks = answers.networks;
 pub const pools = answers.pools;
 pub const volumes = answers.volumes;
+pub const migratedDisks = answers.migratedDisks;
 pub const kv = answers.kv;
 pub const clock = answers.clock;
 /// Writes a line to the daemon's log.

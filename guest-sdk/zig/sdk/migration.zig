@@ -1,6 +1,7 @@
 //! Guests that move to another host: what guards and strategies are told, and what a strategy answers.
 
 const answer = @import("answer.zig");
+const backend = @import("backend.zig");
 
 /// One end of a journey.
 pub const Peer = struct {
@@ -27,6 +28,61 @@ pub const Journey = struct {
     /// A definition stays at the destination.
     persistent: bool = true,
 };
+
+/// How the content of a disk gets to the destination.
+pub const Way = enum(u8) {
+    /// It does not: the destination opens the same storage, which both hosts must see.
+    shared,
+    /// All that the disk shows goes along with the guest.
+    copied,
+    /// What the active image has itself goes along; its backing file is at the destination.
+    copied_above_backing,
+};
+
+/// How the host caches what the guest writes. A document that says nothing means `writeback`.
+pub const CacheMode = enum(u8) { none, writethrough, writeback, directsync, unsafe };
+
+/// A disk of a guest that moves.
+pub const Disk = struct {
+    /// Its target, e.g. `vda`.
+    target: []const u8 = "vda",
+    /// What it is to the guest: `disk`, `cdrom`, `floppy` or `lun`.
+    device: []const u8 = "disk",
+    /// Type of its source: `file`, `block`, `volume` or another word of the document.
+    source: []const u8 = "file",
+    /// File or device node that has it; null where there is none.
+    path: ?[]const u8 = null,
+    /// Pool of a volume.
+    pool: ?[]const u8 = null,
+    /// Name of a volume in its pool.
+    volume: ?[]const u8 = null,
+    /// Format of its image; null means `raw`.
+    format: ?[]const u8 = null,
+    /// What the guest sees, bytes; null where the source does not tell.
+    capacity: ?u64 = null,
+    /// What its active image takes of the source's storage, bytes; null where the source does not tell.
+    allocation: ?u64 = null,
+    /// Kind of the file system that has its file on the source, e.g. `nfs`; null where it is not known.
+    file_system: ?[]const u8 = null,
+    /// The guest can't write it.
+    readonly: bool = false,
+    /// Several domains may have it.
+    shareable: bool = false,
+    /// How the host caches it.
+    cache: CacheMode = .none,
+    /// Another host that opens the same storage sees all that was written.
+    coherent: bool = true,
+    /// How its content gets to the destination.
+    way: Way = .shared,
+    /// The backing file that the destination must have; of `copied_above_backing` only.
+    backing: ?[]const u8 = null,
+};
+
+/// The disks of the guest that a hook of migrations is asked about: of the document that the hook looks at, those of a strategy of the
+/// domain as it runs. None in hooks that are asked about no migration. A policy that answers no hook of migrations does not compile with it.
+pub fn disks() []const Disk {
+    return backend.migratedDisks();
+}
 
 /// What both hosts offer.
 pub const Capabilities = struct {

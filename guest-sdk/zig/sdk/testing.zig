@@ -10,6 +10,7 @@ const std = @import("std");
 const answer = @import("answer.zig");
 const log = @import("log.zig");
 const memory = @import("memory.zig");
+const migration = @import("migration.zig");
 const net = @import("networks.zig");
 const storage = @import("storage.zig");
 const types = @import("types.zig");
@@ -57,6 +58,8 @@ pub const Host = struct {
     pools: []const storage.Pool = &.{},
     /// Volumes of any pool; a change is remembered and not made.
     volumes: []const storage.Volume = &.{},
+    /// Disks of the guest that moves.
+    migrated_disks: []const migration.Disk = &.{},
     now: u64 = 0,
     monotonic: u64 = 0,
     /// When it is set, every call that can fail does so.
@@ -176,6 +179,10 @@ pub const domains = struct {
         return change("set-memory {s} {d}", .{ name, target });
     }
 };
+
+pub fn migratedDisks() []const migration.Disk {
+    return the_host.migrated_disks;
+}
 
 pub const networks = struct {
     pub fn list() types.HostError![]const net.Network {

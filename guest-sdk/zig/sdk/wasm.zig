@@ -3,6 +3,7 @@
 const answer = @import("answer.zig");
 const convert = @import("convert.zig");
 const log = @import("log.zig");
+const migration = @import("migration.zig");
 const net = @import("networks.zig");
 const storage = @import("storage.zig");
 const types = @import("types.zig");
@@ -210,6 +211,13 @@ pub const volumes = struct {
         return call(void, c.reeve_storage_volumes_write, .{ &of, &asked, offset, &bytes });
     }
 };
+
+/// The disks of the guest that moves.
+pub fn migratedDisks() []const migration.Disk {
+    var out: c.reeve_migration_disks_list_migrated_disk_t = undefined;
+    c.reeve_migration_disks_list(&out);
+    return convert.lift([]const migration.Disk, out);
+}
 
 /// Every function needs the grant `node:read`.
 pub const host = struct {

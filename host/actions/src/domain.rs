@@ -15,6 +15,7 @@ mod define;
 mod device;
 mod device_change;
 mod disk;
+mod disk_facts;
 mod dump;
 mod identity;
 mod interface;

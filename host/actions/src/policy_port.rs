@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use reeve_migrate::{StrategyAnswer, StrategyQuestion};
 use reeve_model::domain::DomainConfig;
 use reeve_model::filter::{FilterSubject, FilterTree, Ruleset};
+use reeve_model::migrated_disk::MovingDisks;
 use reeve_model::migration::{Journey, MigrationLimits};
 use reeve_model::network::{NetworkSummary, Port};
 use reeve_model::policy::{
@@ -81,6 +82,8 @@ pub struct MigrationGuard {
     pub config: Arc<DomainConfig>,
     /// What is asked for.
     pub journey: Arc<Journey>,
+    /// What is known of its disks.
+    pub disks: Arc<MovingDisks>,
 }
 
 /// A migration that wants a strategy.
@@ -94,6 +97,8 @@ pub struct StrategyRequest {
     pub config: Arc<DomainConfig>,
     /// What is asked for.
     pub journey: Arc<Journey>,
+    /// What is known of its disks.
+    pub disks: Arc<MovingDisks>,
     /// The policy that shall steer; none is the first that enforces.
     pub policy: Option<String>,
 }

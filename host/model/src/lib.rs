@@ -21,6 +21,7 @@ pub mod filter;
 pub mod host_interface;
 pub mod install;
 pub mod mac_address;
+pub mod migrated_disk;
 pub mod migration;
 pub mod network;
 pub mod node;

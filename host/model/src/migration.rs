@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::migrated_disk::DiskFacts;
 use crate::stats::DomainSummary;
 
 /// What a migration may cost.
@@ -214,6 +215,9 @@ pub struct PrepareMigration {
     /// Disks that come with the guest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<CopiedDisk>,
+    /// What the source says of all disks, for policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disk_facts: Vec<DiskFacts>,
 }
 
 /// What a source asks a destination to make ready for when the connection broke in post-copy.
@@ -317,6 +321,9 @@ pub struct MigrationReport {
     /// It takes disks that come with a guest.
     #[serde(default)]
     pub takes_disks: bool,
+    /// It hears what the source says of disks.
+    #[serde(default)]
+    pub hears_disk_facts: bool,
     /// Most streams that it takes a guest's memory over.
     #[serde(default = "one_stream")]
     pub max_streams: u16,

@@ -18,8 +18,12 @@ use crate::manifest::Manifest;
 /// Name of the generated world, in the package `reeve:project`.
 pub const WORLD: &str = "policy";
 
-/// Imported only by policies that answer this hook: the host refuses to wait in any other.
-const ONLY_FOR: [(&str, &str); 1] = [("reeve:clock/timer", "task")];
+/// Imported only by policies that answer one of these hooks: the host refuses to wait in any other than a task, and no guest moves but in
+/// those of migrations.
+const ONLY_FOR: [(&str, &[Hook]); 2] = [
+    ("reeve:clock/timer", &[Hook::Task]),
+    ("reeve:migration/disks", &[Hook::MigrateOut, Hook::MigrateIn, Hook::MigrationStrategy]),
+];
 
 /// Packages that hold hooks, which are exported.
 pub(crate) const HOOK_PACKAGES: [&str; 2] = ["hooks", "tune"];
@@ -132,9 +136,9 @@ fn text(resolve: &Resolve, manifest: &Manifest) -> Result<String, WorldError> {
         let (Some(name), Some(package)) = (resolve.id_of(id), interface.package) else { continue };
         let bare = contract::split_version(&name).0.to_owned();
         let is_hook = HOOK_PACKAGES.contains(&resolve.packages[package].name.name.as_str());
-        let for_hook = ONLY_FOR.iter().find(|(only, _)| *only == bare).map(|(_, hook)| *hook);
-        let answers = |hook: &str| manifest.hooks.iter().any(|answered| answered.as_str() == hook);
-        if !is_hook && !interface.functions.is_empty() && for_hook.is_none_or(answers) {
+        let for_hooks = ONLY_FOR.iter().find(|(only, _)| *only == bare).map(|(_, hooks)| *hooks);
+        let answers = |hooks: &[Hook]| hooks.iter().any(|hook| manifest.hooks.contains(hook));
+        if !is_hook && !interface.functions.is_empty() && for_hooks.is_none_or(answers) {
             imports.push(name.clone());
         }
         interfaces.insert(bare, name);
@@ -175,6 +179,23 @@ mod tests {
              import reeve:clock/clock@0.1.0;\n  import reeve:domain/config@0.1.0;\n  \
              import reeve:log/log@0.1.0;\n  export reeve:hooks/domain-define@0.1.0;\n}\n"
         );
+    }
+
+    #[test]
+    fn what_serves_some_hooks_only_is_not_imported_for_others() {
+        for (hook, only) in [
+            ("task", Some("reeve:clock/timer")),
+            ("migrate-out", Some("reeve:migration/disks")),
+            ("migrate-in", Some("reeve:migration/disks")),
+            ("migration-strategy", Some("reeve:migration/disks")),
+            ("domain-start", None),
+        ] {
+            let text = world(&manifest(&format!("\"{hook}\""), &[])).unwrap();
+            for (interface, _) in ONLY_FOR {
+                let imported = text.contains(&format!("  import {interface}@0.1.0;\n"));
+                assert_eq!(imported, only == Some(interface), "{hook}: {text}");
+            }
+        }
     }
 
     #[test]

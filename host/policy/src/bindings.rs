@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             import reeve:network/networks@0.1.0;
             import reeve:storage/pools@0.1.0;
             import reeve:storage/volumes@0.1.0;
+            import reeve:migration/disks@0.1.0;
             import reeve:kv/store@0.1.0;
             import reeve:log/log@0.1.0;
             import reeve:clock/clock@0.1.0;

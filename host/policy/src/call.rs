@@ -12,6 +12,7 @@ use crate::bindings::reeve::types::errors;
 use crate::failure::shorten;
 use crate::limits::Limiter;
 use crate::meter::Meter;
+use crate::migration::Disks;
 use crate::outside::Outside;
 use crate::tape::Tape;
 use crate::wasi::Wasi;
@@ -33,6 +34,8 @@ pub(crate) struct CallState {
     pub(crate) depth: u32,
     /// As the policy is told it, for lines of the log.
     pub(crate) call_id: String,
+    /// Disks of the guest that the question is about, where it moves.
+    pub(crate) disks: Disks,
     pub(crate) wasi: Wasi,
 }
 

@@ -8,6 +8,7 @@ use reeve_actions::policy_port::{
     Denial, GuardRequest, GuardVerdict, MigrationGuard, NetworkGuard, NetworkQuestion, Rewrite,
 };
 use reeve_model::domain::DomainConfig;
+use reeve_model::migrated_disk::MovingDisks;
 use reeve_model::policy::{FailureMode, Hook, Outcome, PathChange};
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, DomainState};
@@ -76,7 +77,7 @@ struct Chain<'a> {
 /// What the guards are asked about, besides a domain's configuration.
 enum About {
     Domain { state: DomainState, device: Option<String>, forced: bool },
-    Migration { state: DomainState, journey: Arc<Journey> },
+    Migration { state: DomainState, journey: Arc<Journey>, disks: Arc<MovingDisks> },
     Network(Box<NetworkQuestion>),
     Storage(Box<Question>),
 }
@@ -100,13 +101,14 @@ impl About {
                 device: device.clone(),
                 forced: *forced,
             },
-            Self::Migration { state, journey } => Question::Migrate {
-                domain: DomainView {
-                    config: Arc::clone(config.expect("a guard of a domain is asked with its configuration")),
-                    state: *state,
-                },
-                journey: Arc::clone(journey),
-            },
+            Self::Migration { state, journey, disks } => {
+                let config = config.expect("a guard of a domain is asked with its configuration");
+                Question::Migrate {
+                    domain: DomainView { config: Arc::clone(config), state: *state },
+                    journey: Arc::clone(journey),
+                    disks: migration::contract_disks(config, disks),
+                }
+            }
             Self::Network(question) => match &**question {
                 NetworkQuestion::Start { network, xml } => {
                     Question::Network(NetworkView { summary: network.clone(), xml: xml.clone() })
@@ -127,7 +129,9 @@ impl About {
         match self {
             Self::Storage(question) => session::question(question).to_string(),
             Self::Domain { device, .. } => device.clone().unwrap_or_default(),
-            Self::Migration { journey, .. } => session::journey(journey),
+            Self::Migration { journey, disks, .. } => {
+                format!("{} {:?} {:?}", session::journey(journey), disks.facts, disks.copied)
+            }
             Self::Network(question) => match &**question {
                 NetworkQuestion::Start { xml, .. } => xml.clone(),
                 NetworkQuestion::Stop { network } => serde_json::to_string(network).unwrap_or_default(),
@@ -179,9 +183,9 @@ pub(crate) async fn guard(shared: &Shared, request: GuardRequest) -> GuardVerdic
 
 /// Asks the chain of a guard of migrations.
 pub(crate) async fn guard_migration(shared: &Shared, request: MigrationGuard) -> GuardVerdict {
-    let MigrationGuard { hook, actor, state, config, journey } = request;
+    let MigrationGuard { hook, actor, state, config, journey, disks } = request;
     let journey = Arc::new(migration::contract_journey(&journey));
-    guard_domain(shared, hook, actor, config, About::Migration { state, journey }).await
+    guard_domain(shared, hook, actor, config, About::Migration { state, journey, disks }).await
 }
 
 async fn guard_domain(

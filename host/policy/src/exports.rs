@@ -30,7 +30,7 @@ use crate::host::domain_config::DomainView;
 use crate::host::networks::{NetworkView, contract_network, contract_port};
 use crate::imports::split_version;
 use crate::loader::LoadError;
-use crate::migration::StrategyAsk;
+use crate::migration::{Disks, StrategyAsk};
 use crate::suggest::closest;
 
 /// Where a hook is in the contract.
@@ -100,7 +100,7 @@ pub(crate) enum Question {
     /// Any guard.
     Guard { domain: DomainView, device: Option<String>, forced: bool },
     /// The guards of a migration.
-    Migrate { domain: DomainView, journey: Arc<Journey> },
+    Migrate { domain: DomainView, journey: Arc<Journey>, disks: Disks },
     /// The strategy of a migration.
     Strategy(Box<StrategyAsk>),
     /// The guards of a network.
@@ -152,6 +152,15 @@ impl Question {
             Self::Strategy(ask) => ask.migration(),
             // Every other hook that instances are kept for is about the node.
             _ => "node",
+        }
+    }
+
+    /// Disks of the guest it is about, where that moves.
+    pub(crate) fn disks(&self) -> Disks {
+        match self {
+            Self::Migrate { disks, .. } => Arc::clone(disks),
+            Self::Strategy(ask) => ask.disks(),
+            _ => Disks::default(),
         }
     }
 }
@@ -311,7 +320,7 @@ impl Exports {
                 };
                 Ok(verdict.map(Answer::Verdict))
             }
-            (Some(export), Question::Migrate { domain, journey }) => {
+            (Some(export), Question::Migrate { domain, journey, .. }) => {
                 let handle = store.data_mut().table.push(domain)?;
                 let domain = Resource::new_borrow(handle.rep());
                 let verdict = match export {
@@ -330,7 +339,7 @@ impl Exports {
             (Some(Export::MigrationStrategy(indices)), Question::Strategy(ask)) => {
                 let guest = indices.load(&mut *store, instance)?;
                 match *ask {
-                    StrategyAsk::Precheck { domain, journey } => {
+                    StrategyAsk::Precheck { domain, journey, .. } => {
                         let handle = store.data_mut().table.push(domain)?;
                         let domain = Resource::new_borrow(handle.rep());
                         let objection = guest.call_precheck(&mut *store, context, domain, &journey).await?;
@@ -338,7 +347,7 @@ impl Exports {
                         store.data_mut().table.delete(handle)?;
                         Ok(objection.map(Answer::Objection))
                     }
-                    StrategyAsk::Plan { offered, limits, journey } => {
+                    StrategyAsk::Plan { offered, limits, journey, .. } => {
                         let plan = guest.call_plan(&mut *store, context, offered, limits, &journey).await?;
                         Ok(plan.map(Answer::Plan))
                     }

@@ -6,6 +6,7 @@ pub(crate) mod domains;
 pub(crate) mod ksm;
 pub(crate) mod kv;
 pub(crate) mod log;
+pub(crate) mod migration_disks;
 pub(crate) mod networks;
 pub(crate) mod node;
 pub(crate) mod pools;

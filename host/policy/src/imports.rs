@@ -26,7 +26,7 @@ pub(crate) struct Interface {
     pub(crate) link: Option<Link>,
 }
 
-const CONTRACT: [Interface; 19] = [
+const CONTRACT: [Interface; 20] = [
     Interface { name: "reeve:types/units", version: "0.1.0", link: None },
     Interface { name: "reeve:types/errors", version: "0.1.0", link: None },
     Interface { name: "reeve:types/policy", version: "0.1.0", link: None },
@@ -40,6 +40,7 @@ const CONTRACT: [Interface; 19] = [
     Interface { name: "reeve:filter/ruleset", version: "0.1.0", link: None },
     Interface { name: "reeve:migration/journey", version: "0.1.0", link: None },
     Interface { name: "reeve:migration/strategy", version: "0.1.0", link: None },
+    Interface { name: "reeve:migration/disks", version: "0.1.0", link: Some(host::migration_disks::link) },
     Interface { name: "reeve:storage/pools", version: "0.1.0", link: Some(host::pools::link) },
     Interface { name: "reeve:storage/volumes", version: "0.1.0", link: Some(host::volumes::link) },
     Interface { name: "reeve:kv/store", version: "0.1.0", link: Some(host::kv::link) },

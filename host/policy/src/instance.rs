@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::kept::Kept;
 use crate::limits::Limiter;
 use crate::meter::Meter;
+use crate::migration::Disks;
 use crate::outside::Outside;
 use crate::session::Session;
 use crate::shared::Shared;
@@ -109,6 +110,7 @@ pub(crate) async fn run_on(stage: Stage<'_>, active: &Arc<Active>, turns: &Semap
         hook: ask.hook,
         depth: ask.depth,
         call_id: ask.context.call_id.clone(),
+        disks: ask.question.disks(),
         wasi: Wasi::default(),
     };
     let span = span(active, &ask);
@@ -235,6 +237,7 @@ pub(crate) async fn smoke_run(
         hook,
         depth: crate::DEPTH_LIMIT,
         call_id: "smoke-run".to_owned(),
+        disks: Disks::default(),
         wasi: Wasi::default(),
     };
     let engine = runtime.engine.clone();

@@ -18,6 +18,7 @@ use reeve_model::{Actor, Error, ErrorCode};
 use tokio::sync::Mutex;
 
 use crate::asked::{Occasion, Verdict};
+use crate::bindings::reeve::migration::disks::MigratedDisk;
 use crate::bindings::reeve::migration::journey::Journey;
 use crate::bindings::reeve::migration::strategy;
 use crate::exports::Answer;
@@ -25,22 +26,27 @@ use crate::failure::{Failure, shorten};
 use crate::host::domain_config::DomainView;
 use crate::shared::Shared;
 use bounds::{bounded_plan, bounded_step};
-pub(crate) use contract::{contract_journey, contract_limits, contract_offer, contract_round};
+pub(crate) use contract::{
+    contract_disks, contract_journey, contract_limits, contract_offer, contract_round,
+};
 use seat::Seat;
 
 /// Rounds that a strategy is told of at most.
 pub(crate) const ROUNDS: usize = 16;
 const REASON_LIMIT: usize = 1024;
 
+/// The disks of a guest that moves, as a policy is told of them.
+pub(crate) type Disks = Arc<[MigratedDisk]>;
+
 /// What a strategy is asked.
 #[derive(Clone)]
 pub(crate) enum StrategyAsk {
     /// Whether it may begin.
-    Precheck { domain: DomainView, journey: Journey },
+    Precheck { domain: DomainView, journey: Journey, disks: Disks },
     /// How to begin.
-    Plan { offered: strategy::Capabilities, limits: strategy::Limits, journey: Journey },
+    Plan { offered: strategy::Capabilities, limits: strategy::Limits, journey: Journey, disks: Disks },
     /// How to go on.
-    Step { migration: String, progress: strategy::Progress },
+    Step { migration: String, progress: strategy::Progress, disks: Disks },
 }
 
 impl StrategyAsk {
@@ -49,6 +55,15 @@ impl StrategyAsk {
         match self {
             Self::Precheck { journey, .. } | Self::Plan { journey, .. } => &journey.id,
             Self::Step { migration, .. } => migration,
+        }
+    }
+
+    /// The disks of the guest.
+    pub(crate) fn disks(&self) -> Disks {
+        match self {
+            Self::Precheck { disks, .. } | Self::Plan { disks, .. } | Self::Step { disks, .. } => {
+                Arc::clone(disks)
+            }
         }
     }
 
@@ -100,7 +115,7 @@ pub(crate) async fn steer(
     shared: &Arc<Shared>,
     request: StrategyRequest,
 ) -> Result<Option<Box<dyn Steering>>, Error> {
-    let StrategyRequest { actor, state, config, journey, policy } = request;
+    let StrategyRequest { actor, state, config, journey, disks, policy } = request;
     let hook = Hook::MigrationStrategy;
     let bindings = shared.registry.answering(hook);
     let named = policy.as_deref();
@@ -127,18 +142,20 @@ pub(crate) async fn steer(
     let name = config.name.clone();
     let (watched, watching) = (!watching.is_empty(), Arc::new(Mutex::new(watching)));
     let journey = contract_journey(&journey);
+    let disks = contract_disks(&config, &disks);
     let mut steered = Steered {
         shared: Arc::clone(shared),
         actor,
         domain: name.clone(),
         journey: journey.clone(),
+        disks: Arc::clone(&disks),
         agreed: Capabilities::OURS,
         rounds: VecDeque::new(),
         deciding,
         watched,
         watching,
     };
-    let precheck = StrategyAsk::Precheck { domain: DomainView { config, state }, journey };
+    let precheck = StrategyAsk::Precheck { domain: DomainView { config, state }, journey, disks };
     let accepted = steered.ask(precheck).await;
     if let (Some(Accepted::Precheck(Some(reason))), Some(seat)) = (&accepted, &steered.deciding) {
         let policy = seat.policy();
@@ -156,6 +173,7 @@ struct Steered {
     actor: Actor,
     domain: String,
     journey: Journey,
+    disks: Disks,
     agreed: Capabilities,
     rounds: VecDeque<strategy::Round>,
     deciding: Option<Seat>,
@@ -195,8 +213,11 @@ impl Steering for Steered {
             self.agreed = agreed;
         }
         let (offered, limits) = (contract_offer(&self.agreed, &limits), contract_limits(&limits));
+        let disks = Arc::clone(&self.disks);
         let ask = match question {
-            StrategyQuestion::Plan(_) => StrategyAsk::Plan { offered, limits, journey: self.journey.clone() },
+            StrategyQuestion::Plan(_) => {
+                StrategyAsk::Plan { offered, limits, journey: self.journey.clone(), disks }
+            }
             StrategyQuestion::Step(stats) => {
                 self.rounds.push_back(contract_round(&stats));
                 if self.rounds.len() > ROUNDS {
@@ -204,7 +225,7 @@ impl Steering for Steered {
                 }
                 let rounds = self.rounds.iter().copied().collect();
                 let progress = strategy::Progress { capabilities: offered, limits, rounds };
-                StrategyAsk::Step { migration: self.journey.id.clone(), progress }
+                StrategyAsk::Step { migration: self.journey.id.clone(), progress, disks }
             }
         };
         match self.ask(ask).await {

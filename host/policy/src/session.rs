@@ -14,13 +14,14 @@
 //!
 //! Questions by hook: guards `{domain, device?, forced?}`, `domain-events` `{event}`, `daemon-events` `{change}`, `mac-allocate`
 //! `{domain, interface?, taken?, seed?}`, `pool-start` `{pool, xml?}`, `volume-create` `{pool, xml, capacity?, source?}`,
-//! `migrate-out` and `migrate-in` `{domain, journey}`, `migration-strategy` `{precheck: {domain, journey}}`, `{plan: {…}}` or
+//! `migrate-out` and `migrate-in` `{domain, journey, disks?}`, `migration-strategy` `{precheck: {domain, journey, disks?}}`, `{plan: {…}}` or
 //! `{next-step: {…}}`, `volume-resize` and `volume-delete` `{pool, volume, capacity?}`, `storage-events` `{event}`, `clone-name` `{clone}`, `ksm-tune` `{snapshot}`, `task` `{why}`; records and words are those of the contract (wit/). A session
 //! written by hand needs `session`, `hook`, `question`, and an `outcome` or `answer` to compare with; what it does not say is
 //! not compared. Unknown keys are refused.
 
 mod answer;
 mod document;
+mod migrated_disks;
 mod migration;
 mod question;
 mod records;

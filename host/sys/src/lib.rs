@@ -9,6 +9,7 @@ pub mod busy;
 pub mod cgroup;
 pub mod cpuid;
 pub mod device;
+pub mod file_system;
 pub mod files;
 pub mod handed;
 pub mod layout;

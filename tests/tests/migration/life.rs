@@ -179,6 +179,7 @@ fn the_api_says_what_programs_ask() -> Outcome {
             allow_unsafe: false,
             host: MigrationHost::default(),
             disks: Vec::new(),
+            disk_facts: Vec::new(),
         };
         assert!(target.prepare_migration(&nonsense).await.is_err());
         let cached =

@@ -3,6 +3,7 @@
 mod bad_network;
 mod certificates;
 mod devices;
+mod disk_policies;
 mod disks;
 mod encrypted;
 mod faults;

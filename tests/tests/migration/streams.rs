@@ -122,6 +122,7 @@ fn a_destination_counts_what_a_source_asks_for_and_knows_when_it_is_over() -> Ou
             allow_unsafe: true,
             host: MigrationHost::default(),
             disks: Vec::new(),
+            disk_facts: Vec::new(),
         };
         let first = UnixStream::connect(target.prepare_migration(&prepare).await?.socket).await?;
         for count in [0, 3, u16::MAX] {

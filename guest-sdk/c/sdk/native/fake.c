@@ -185,6 +185,8 @@ bool reeve_networks_port_counters(reeve_text network, reeve_text link, reeve_cou
     return lacks(error, "port", link);
 }
 
+reeve_migrated_disks reeve_migration_disks(void) { return reeve_the_host.migrated_disks; }
+
 bool reeve_pools_list(reeve_pools *out, reeve_error *error) {
     *out = reeve_the_host.pools;
     return succeeds(error);

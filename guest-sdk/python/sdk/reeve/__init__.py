@@ -10,8 +10,8 @@ A policy is policy.py with a function a hook, called like the hook: `domain_defi
 `domain_stop`, `device_attach`, `device_detach`, `domain_events`, `daemon_events`, `mac_allocate`, `ksm_tune`, `task`,
 `network_start`, `network_stop`, `port_plug`, `network_events`, `filter_generate`, `pool_start`, `volume_create`, `volume_resize`,
 `volume_delete`, `storage_events`, `clone_name`, `migrate_out`, `migrate_in`; the hook `migration-strategy` has `migration_step`, and
-`migration_precheck` and `migration_plan` where they are wanted. The modules `domains`, `networks`, `pools`, `volumes`, `host`, `ksm`,
-`kv`, `clock`, `timer` and `log` call the host; `packets` makes the rules of `filter_generate`, `migration` the steps of
+`migration_precheck` and `migration_plan` where they are wanted. The modules `domains`, `networks`, `pools`, `volumes`, `disks` (of a
+guest that moves), `host`, `ksm`, `kv`, `clock`, `timer` and `log` call the host; `packets` makes the rules of `filter_generate`, `migration` the steps of
 `migration_step`.
 """
 

@@ -1067,6 +1067,76 @@ class Subject:
     addresses: List[str]
 
 
+# reeve:migration/disks
+
+
+class Way(Enum):
+    """How the content of a disk gets to the destination."""
+
+    #: It does not: the destination opens the same storage, which both hosts must see.
+    SHARED = auto()
+    #: All that the disk shows goes along with the guest (`--copy-storage-all`).
+    COPIED = auto()
+    #: What the active image has itself goes along (`--copy-storage-inc`); its backing file is at the destination.
+    COPIED_ABOVE_BACKING = auto()
+
+
+class CacheMode(Enum):
+    """How the host caches what the guest writes. A document that says nothing, or `default`, means `writeback`."""
+
+    #: It does not.
+    NONE = auto()
+    #: It does, and writes through to the storage.
+    WRITETHROUGH = auto()
+    #: It does until the guest flushes.
+    WRITEBACK = auto()
+    #: It does not, and each write is on the storage before it is done.
+    DIRECTSYNC = auto()
+    #: It does, and flushes are not done.
+    UNSAFE = auto()
+
+
+@dataclass
+class MigratedDisk:
+    """One disk."""
+
+    #: Its target, e.g. `vda`; unique in the domain.
+    target: str
+    #: What it is to the guest: `disk`, `cdrom`, `floppy` or `lun`.
+    device: str
+    #: Type of its source: `file`, `block`, `volume` or another word of the document.
+    source: str
+    #: File or device node that has it; none of a drive without a medium, of a volume that this host has not looked up, and of what has
+    #: no path.
+    path: Optional[str]
+    #: Pool of a volume.
+    pool: Optional[str]
+    #: Name of a volume in its pool.
+    volume: Optional[str]
+    #: Format of its image; none where the document does not say, which means `raw`.
+    format: Optional[str]
+    #: What the guest sees; none where the source does not tell.
+    capacity: Optional[Bytes]
+    #: What its active image takes of the source's storage; none where the source does not tell.
+    allocation: Optional[Bytes]
+    #: Kind of the file system that has its file on the source, as `mount` names it, e.g. `ext4` or `nfs`; none of what is no file, and
+    #: where it is not known.
+    file_system: Optional[str]
+    #: The guest can't write it.
+    readonly: bool
+    #: Several domains may have it.
+    shareable: bool
+    #: How the host caches it.
+    cache: CacheMode
+    #: Another host that opens the same storage sees all that was written: this one caches nothing of it (`none`, `directsync`), or the
+    #: guest can't write it, or there is no medium.
+    coherent: bool
+    #: How its content gets to the destination.
+    way: Way
+    #: The backing file that the destination must have, as the image names it; of `copied-above-backing` only.
+    backing: Optional[str]
+
+
 # reeve:migration/journey
 
 
@@ -1894,6 +1964,11 @@ _MODULES = {
         "Parameter": "Parameter",
         "Filter": "Filter",
         "Subject": "Subject",
+    },
+    "imports.disks": {
+        "Way": "Way",
+        "CacheMode": "CacheMode",
+        "MigratedDisk": "MigratedDisk",
     },
     "imports.journey": {
         "Peer": "Peer",

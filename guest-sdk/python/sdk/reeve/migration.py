@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import contract
-from .contract import Capabilities, Journey, Limits, MigrationPlan, Peer, Progress, Round, Step
+from .contract import CacheMode, Capabilities, Journey, Limits, MigratedDisk, MigrationPlan, Peer, Progress, Round, Step, Way
 
 
 def go_on() -> Step:

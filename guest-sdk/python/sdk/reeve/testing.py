@@ -36,6 +36,7 @@ def host(**interfaces: Dict[str, Callable[..., Any]]) -> None:
         "network_networks": "reeve:network/networks",
         "storage_pools": "reeve:storage/pools",
         "storage_volumes": "reeve:storage/volumes",
+        "migration_disks": "reeve:migration/disks",
         "node_host": "reeve:node/host",
         "node_ksm": "reeve:node/ksm",
         "kv_store": "reeve:kv/store",

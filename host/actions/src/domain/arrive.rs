@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, MovedDisk, Witness};
 use reeve_domain::{Request, Turn};
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{Disk, DomainConfig};
+use reeve_model::migrated_disk::{MovingDisks, is_coherent};
 use reeve_model::migration::{
     CopiedDisk, DeviceSlot, Journey, MigrationPrepared, MigrationStage, PrepareMigration,
 };
@@ -41,8 +42,6 @@ pub(super) const CONNECT: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a whole guest waits for its source's word before its source's host is asked.
 pub(super) const WORD: Duration = Duration::from_millis(500);
-/// Caches with which another host sees what was written.
-const SAFE_CACHES: [&str; 2] = ["none", "directsync"];
 
 impl Actions {
     /// Makes ready for a guest that another host sends.
@@ -124,6 +123,7 @@ impl Actions {
             state: DomainState::ShutOff,
             config: Arc::new(config),
             journey: Arc::new(journey),
+            disks: Arc::new(MovingDisks { facts: request.disk_facts.clone(), copied: request.disks.clone() }),
         };
         self.ask_migration(guard).await
     }
@@ -152,12 +152,10 @@ fn no_witness(fault: &std::io::Error) -> Error {
 }
 
 /// Disks are the same for both hosts only where neither of them caches what the other writes. Those that come along are this host's alone.
+/// Policies may say so before, with the same word on what is coherent; a host that has none loses nothing either.
 fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Error> {
-    let cached = config.devices.disks.iter().find(|disk| {
-        let cache = disk.driver.cache.as_deref().unwrap_or("writeback");
-        let comes = coming.iter().any(|coming| coming.target == disk.target);
-        !disk.readonly && !comes && disk.source.path().is_some() && !SAFE_CACHES.contains(&cache)
-    });
+    let comes = |disk: &Disk| coming.iter().any(|coming| coming.target == disk.target);
+    let cached = config.devices.disks.iter().find(|disk| !comes(disk) && !is_coherent(disk));
     let Some(disk) = cached else { return Ok(()) };
     let message = format!(
         "domain '{}' can't be migrated safely: disk '{}' is cached, and another host would not see what was written last",

@@ -25,7 +25,7 @@ use reeve_sys::whole;
 use super::made_file::MadeFile;
 
 /// For reading, whoever writes it.
-const LOOK: ImageAccess =
+pub(super) const LOOK: ImageAccess =
     ImageAccess { readonly: true, direct: false, sharing: Sharing::Later, follow: true };
 /// Nobody else has it.
 pub(super) const ALONE: ImageAccess =
@@ -78,7 +78,7 @@ fn refused(disk: &Disk, code: ErrorCode, why: &str) -> Error {
     Error::new(code, format!("disk '{}' can't go along with its guest: {why}", disk.target))
 }
 
-fn format_of(disk: &Disk) -> Result<Format, Error> {
+pub(super) fn format_of(disk: &Disk) -> Result<Format, Error> {
     let format = disk.driver.format.as_deref().unwrap_or("raw").parse::<Format>();
     format.map_err(|unknown| refused(disk, ErrorCode::Unsupported, &unknown.to_string()))
 }

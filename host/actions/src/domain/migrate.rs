@@ -21,13 +21,13 @@ use reeve_model::migration::{
     PrepareMigration, StreamRoute,
 };
 use reeve_model::policy::Hook;
-use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::copied_disks;
 use super::shares::refuse_shares;
 use super::streams::{AT_FIRST, Outgoing};
+use super::{copied_disks, disk_facts};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::migrating::{StreamTarget, transport_of};
@@ -80,6 +80,7 @@ impl Actions {
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let migration = Uuid::new_v4();
         let there = self.migrations.peers.report(&host, migration).await?;
+        let hears_disk_facts = there.hears_disk_facts;
         let most_streams = self.most_streams(&there, request.streams)?;
         let journey = self.journey(&host, &route, there, &request, migration)?;
         let sent = match &request.xml {
@@ -93,6 +94,7 @@ impl Actions {
             None => sent,
         };
         let disks = Box::pin(self.chosen_disks(&snapshot.config, &request, &host, migration)).await?;
+        let moving = disk_facts::moving(&snapshot.config, disks.clone()).await?;
         let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
         let guard = MigrationGuard {
             hook: Hook::MigrateOut,
@@ -100,11 +102,19 @@ impl Actions {
             state,
             config: Arc::new(sent),
             journey: Arc::clone(&journey),
+            disks: Arc::clone(&moving),
         };
         let sent = Box::pin(self.ask_migration(guard)).await?;
         refuse_shares(&sent, "migrated")?;
-        let steering =
-            Box::pin(self.steering(actor, state, running, &journey, request.strategy.clone())).await?;
+        let steered = StrategyRequest {
+            actor: actor.clone(),
+            state,
+            config: running,
+            journey: Arc::clone(&journey),
+            disks: Arc::clone(&moving),
+            policy: request.strategy.clone(),
+        };
+        let steering = Box::pin(self.steering(steered)).await?;
         let prepare = PrepareMigration {
             migration,
             xml: document::format(&sent),
@@ -117,6 +127,8 @@ impl Actions {
             allow_unsafe: request.allow_unsafe,
             host: journey.source.clone(),
             disks: disks.clone(),
+            // A host that knows nothing of them would not take the whole request.
+            disk_facts: if hears_disk_facts { moving.facts.clone() } else { Vec::new() },
         };
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let prepared = self.migrations.peers.prepare(&host, &prepare).await;
@@ -224,19 +236,11 @@ impl Actions {
     }
 
     /// Who steers; none for the host's own strategy.
-    async fn steering(
-        &self,
-        actor: &Actor,
-        state: DomainState,
-        config: Arc<DomainConfig>,
-        journey: &Arc<Journey>,
-        policy: Option<String>,
-    ) -> Result<Option<Box<dyn Steering>>, Error> {
-        if policy.as_deref() == Some(OWN_STRATEGY) {
+    async fn steering(&self, request: StrategyRequest) -> Result<Option<Box<dyn Steering>>, Error> {
+        if request.policy.as_deref() == Some(OWN_STRATEGY) {
             return Ok(None);
         }
-        let (actor, journey) = (actor.clone(), Arc::clone(journey));
-        self.policy.strategy(StrategyRequest { actor, state, config, journey, policy }).await
+        self.policy.strategy(request).await
     }
 
     /// How far the migration of a domain is.
@@ -286,7 +290,7 @@ impl Actions {
         // A guest may wait for this: a host that can't say who it is still says whose the guest is.
         let host = self.this_host().unwrap_or_default();
         let max_streams = self.migrations.max_streams();
-        Ok(MigrationReport { stage, host, boot_id, takes_disks: true, max_streams })
+        Ok(MigrationReport { stage, host, boot_id, takes_disks: true, hears_disk_facts: true, max_streams })
     }
 }
 

@@ -181,6 +181,7 @@ async fn another_host_sends_guests_where_it_was_named_and_does_nothing_else() {
         allow_unsafe: true,
         host: MigrationHost::default(),
         disks: Vec::new(),
+        disk_facts: Vec::new(),
     };
     let itself = "reeve+tls://host2.example.com:16514/system";
     let said = ["host 'host2.example.com'", "domain:migrate"];

@@ -70,6 +70,7 @@ async fn another_host_is_told_what_is_known() {
         allow_unsafe: false,
         host: MigrationHost::default(),
         disks: Vec::new(),
+        disk_facts: Vec::new(),
     };
     assert_eq!(refused(client.prepare_migration(&prepare("<domain/>".to_owned())).await), ErrorCode::Invalid);
     host.define("web").await;

@@ -73,7 +73,7 @@ pub struct Simulate {
     /// Where the week comes from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The migration that a strategy is judged by: JSON [default: all as usual]
+    /// The migration that a strategy is judged by: JSON with domain, disks, guest, link, limits, capabilities, journey [default: all as usual]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["days", "domains", "memory", "cpus", "interval", "seed", "plot"])]
     scenario: Option<PathBuf>,
     #[command(flatten)]

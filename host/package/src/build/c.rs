@@ -28,11 +28,15 @@ const BINDINGS: &str = "bindings";
 const HEADERS: &str = "/usr/include/wasm32-wasi";
 const LIBRARIES: &str = "/usr/lib/wasm32-wasi";
 
+/// Hooks of migrations.
+const MIGRATIONS: &[Hook] = &[Hook::MigrateOut, Hook::MigrateIn, Hook::MigrationStrategy];
+
 /// Files of sdk/src/wasm that are compiled only with one of these hooks: the contract gives what they use to no others.
-const ONLY_FOR: [(&str, &[Hook]); 3] = [
+const ONLY_FOR: [(&str, &[Hook]); 4] = [
     ("timer.c", &[Hook::Task]),
     ("event.c", &[Hook::DomainEvents, Hook::DaemonEvents, Hook::Task]),
-    ("journey.c", &[Hook::MigrateOut, Hook::MigrateIn, Hook::MigrationStrategy]),
+    ("journey.c", MIGRATIONS),
+    ("migrated_disks.c", MIGRATIONS),
 ];
 
 const FLAGS: [&str; 11] = [

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use reeve_migrate::{Capabilities, RoundStats};
+use reeve_model::domain::DomainConfig;
+use reeve_model::migrated_disk::{CacheMode, DiskWay, MigratedDisk, MovingDisks};
 use reeve_model::migration::{Journey, MigrationHost, MigrationLimits};
 
-use crate::bindings::reeve::migration::{journey, strategy};
+use super::Disks;
+use crate::bindings::reeve::migration::{disks, journey, strategy};
 
 const MIB: u64 = 1 << 20;
 
@@ -21,6 +24,42 @@ pub(crate) fn contract_journey(journey: &Journey) -> journey::Journey {
         transport: journey.transport.clone(),
         unchecked: journey.unchecked,
         persistent: journey.persistent,
+    }
+}
+
+/// The disks of a document, with what else is known of them.
+pub(crate) fn contract_disks(config: &DomainConfig, known: &MovingDisks) -> Disks {
+    known.of(config).into_iter().map(contract_disk).collect()
+}
+
+fn contract_disk(disk: MigratedDisk) -> disks::MigratedDisk {
+    disks::MigratedDisk {
+        target: disk.target,
+        device: disk.device,
+        source: disk.source,
+        path: disk.path,
+        pool: disk.pool,
+        volume: disk.volume,
+        format: disk.format,
+        capacity: disk.capacity,
+        allocation: disk.allocation,
+        file_system: disk.file_system,
+        readonly: disk.readonly,
+        shareable: disk.shareable,
+        cache: match disk.cache {
+            CacheMode::None => disks::CacheMode::None,
+            CacheMode::Writethrough => disks::CacheMode::Writethrough,
+            CacheMode::Writeback => disks::CacheMode::Writeback,
+            CacheMode::Directsync => disks::CacheMode::Directsync,
+            CacheMode::Unsafe => disks::CacheMode::Unsafe,
+        },
+        coherent: disk.coherent,
+        way: match disk.way {
+            DiskWay::Shared => disks::Way::Shared,
+            DiskWay::Copied => disks::Way::Copied,
+            DiskWay::CopiedAboveBacking => disks::Way::CopiedAboveBacking,
+        },
+        backing: disk.backing,
     }
 }
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::document::Domain;
+use super::migrated_disks;
 use super::question::{fields, view};
 use super::records::record;
 use crate::bindings::reeve::migration::{journey, strategy};
 use crate::exports::Question;
 use crate::host::domain_config::DomainView;
-use crate::migration::StrategyAsk;
+use crate::migration::{Disks, StrategyAsk};
 
 record!(Host = journey::Peer { name: String, version: String });
 record!(
@@ -89,6 +90,21 @@ struct OfGuard {
     domain: Domain,
     #[serde(default = "nowhere")]
     journey: Journey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disks: Option<Vec<Map<String, Value>>>,
+}
+
+impl OfGuard {
+    fn write(domain: &DomainView, journey: &journey::Journey, disks: &Disks) -> serde_json::Result<Self> {
+        let (known, disks) = (Domain::of(domain), migrated_disks::write(disks, Some(domain))?);
+        Ok(Self { domain: known, journey: journey.clone().into(), disks })
+    }
+
+    fn read(self) -> Result<(DomainView, journey::Journey, Disks), String> {
+        let domain = view(&self.domain)?;
+        let disks = migrated_disks::read(self.disks, Some(&domain))?;
+        Ok((domain, self.journey.into(), disks))
+    }
 }
 
 /// What a session that says nothing of it is about.
@@ -110,7 +126,13 @@ fn nowhere() -> Journey {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum OfStrategy {
     Precheck(OfGuard),
-    Plan { offered: Capabilities, limits: Limits, journey: Journey },
+    Plan {
+        offered: Capabilities,
+        limits: Limits,
+        journey: Journey,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disks: Option<Vec<Map<String, Value>>>,
+    },
     NextStep(Progress),
 }
 
@@ -120,6 +142,8 @@ struct Progress {
     capabilities: Capabilities,
     limits: Limits,
     rounds: Vec<Round>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disks: Option<Vec<Map<String, Value>>>,
 }
 
 /// A journey as JSON text.
@@ -127,45 +151,58 @@ pub(crate) fn journey_text(journey: &journey::Journey) -> String {
     serde_json::to_string(&Journey::from(journey.clone())).unwrap_or_default()
 }
 
-pub(super) fn write_guard(domain: &DomainView, journey: &journey::Journey) -> serde_json::Result<Value> {
-    serde_json::to_value(OfGuard { domain: Domain::of(domain), journey: journey.clone().into() })
+pub(super) fn write_guard(
+    domain: &DomainView,
+    journey: &journey::Journey,
+    disks: &Disks,
+) -> serde_json::Result<Value> {
+    serde_json::to_value(OfGuard::write(domain, journey, disks)?)
 }
 
 pub(super) fn write_strategy(ask: &StrategyAsk) -> serde_json::Result<Value> {
     serde_json::to_value(match ask.clone() {
-        StrategyAsk::Precheck { domain, journey } => {
-            OfStrategy::Precheck(OfGuard { domain: Domain::of(&domain), journey: journey.into() })
+        StrategyAsk::Precheck { domain, journey, disks } => {
+            OfStrategy::Precheck(OfGuard::write(&domain, &journey, &disks)?)
         }
-        StrategyAsk::Plan { offered, limits, journey } => {
-            OfStrategy::Plan { offered: offered.into(), limits: limits.into(), journey: journey.into() }
-        }
-        StrategyAsk::Step { progress, .. } => OfStrategy::NextStep(Progress {
+        StrategyAsk::Plan { offered, limits, journey, disks } => OfStrategy::Plan {
+            offered: offered.into(),
+            limits: limits.into(),
+            journey: journey.into(),
+            disks: migrated_disks::write(&disks, None)?,
+        },
+        StrategyAsk::Step { progress, disks, .. } => OfStrategy::NextStep(Progress {
             capabilities: progress.capabilities.into(),
             limits: progress.limits.into(),
             rounds: progress.rounds.into_iter().map(Into::into).collect(),
+            disks: migrated_disks::write(&disks, None)?,
         }),
     })
 }
 
 pub(super) fn read_guard(question: &Value) -> Result<Question, String> {
-    let OfGuard { domain, journey } = fields(question)?;
-    Ok(Question::Migrate { domain: view(&domain)?, journey: Arc::new(journey.into()) })
+    let (domain, journey, disks) = fields::<OfGuard>(question)?.read()?;
+    Ok(Question::Migrate { domain, journey: Arc::new(journey), disks })
 }
 
 pub(super) fn read_strategy(question: &Value) -> Result<Question, String> {
     let ask = match fields(question)? {
-        OfStrategy::Precheck(OfGuard { domain, journey }) => {
-            StrategyAsk::Precheck { domain: view(&domain)?, journey: journey.into() }
+        OfStrategy::Precheck(guard) => {
+            let (domain, journey, disks) = guard.read()?;
+            StrategyAsk::Precheck { domain, journey, disks }
         }
-        OfStrategy::Plan { offered, limits, journey } => {
-            StrategyAsk::Plan { offered: offered.into(), limits: limits.into(), journey: journey.into() }
-        }
-        OfStrategy::NextStep(Progress { capabilities, limits, rounds }) => {
+        OfStrategy::Plan { offered, limits, journey, disks } => StrategyAsk::Plan {
+            offered: offered.into(),
+            limits: limits.into(),
+            journey: journey.into(),
+            disks: migrated_disks::read(disks, None)?,
+        },
+        OfStrategy::NextStep(Progress { capabilities, limits, rounds, disks }) => {
             let rounds = rounds.into_iter().map(Into::into).collect();
             let progress =
                 strategy::Progress { capabilities: capabilities.into(), limits: limits.into(), rounds };
+            let disks = migrated_disks::read(disks, None)?;
             // A session is of one call, and no instance is kept for it.
-            StrategyAsk::Step { migration: String::new(), progress }
+            StrategyAsk::Step { migration: String::new(), progress, disks }
         }
     };
     Ok(Question::Strategy(Box::new(ask)))

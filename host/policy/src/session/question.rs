@@ -145,7 +145,7 @@ pub(crate) fn write(question: &Question) -> Value {
             device: device.clone(),
             forced: *forced,
         }),
-        Question::Migrate { domain, journey } => migration::write_guard(domain, journey),
+        Question::Migrate { domain, journey, disks } => migration::write_guard(domain, journey, disks),
         Question::Strategy(ask) => migration::write_strategy(ask),
         Question::Network(view) => {
             serde_json::to_value(OfNetwork { network: view.summary.clone(), xml: view.xml.clone() })

@@ -24,7 +24,8 @@ use crate::bindings::reeve::migration::journey::Journey;
 use crate::bindings::reeve::migration::strategy;
 use crate::exports::Question;
 use crate::migration::{
-    Accepted, ROUNDS, StrategyAsk, contract_journey, contract_limits, contract_offer, contract_round, judge,
+    Accepted, Disks, ROUNDS, StrategyAsk, contract_journey, contract_limits, contract_offer, contract_round,
+    judge,
 };
 use crate::offline::{Machine, Offline, OfflineError};
 use crate::outside::Outside;
@@ -122,6 +123,7 @@ impl Offline {
             grants,
             keep,
             journey: contract_journey(&scenario.journey.journey()),
+            disks: Disks::default(),
             agreed: scenario.capabilities.capabilities(),
             limits,
             told: VecDeque::new(),
@@ -174,6 +176,8 @@ struct Simulation<'a, K> {
     grants: &'a [String],
     keep: K,
     journey: Journey,
+    /// Of its domain, with what the scenario says of them.
+    disks: Disks,
     agreed: Capabilities,
     limits: MigrationLimits,
     /// Rounds that the policy is told of.
@@ -189,9 +193,13 @@ struct Simulation<'a, K> {
 
 impl<K: FnMut(&Session)> Simulation<'_, K> {
     async fn run(&mut self) -> Result<(End, Option<String>), OfflineError> {
-        let domain =
-            json!({ "precheck": { "domain": { "xml": self.scenario.domain }, "journey": self.way() } });
-        let (accepted, _) = match self.case(domain)?.read_question()? {
+        let mut precheck = json!({ "domain": { "xml": self.scenario.domain }, "journey": self.way() });
+        if !self.scenario.disks.is_empty() {
+            precheck["disks"] = json!(self.scenario.disks);
+        }
+        let question = self.case(json!({ "precheck": precheck }))?.read_question()?;
+        self.disks = question.disks();
+        let (accepted, _) = match question {
             Question::Strategy(ask) => self.ask(*ask).await?,
             _ => (None, String::new()),
         };
@@ -200,7 +208,12 @@ impl<K: FnMut(&Session)> Simulation<'_, K> {
         }
 
         let (offered, limits) = self.offered();
-        let plan = StrategyAsk::Plan { offered, limits, journey: self.journey.clone() };
+        let plan = StrategyAsk::Plan {
+            offered,
+            limits,
+            journey: self.journey.clone(),
+            disks: Arc::clone(&self.disks),
+        };
         self.done.plan = self.advise(plan).await?;
         let memory = self.scenario.guest.memory();
         let subject = Subject { name: String::new(), memory: memory as u64 };
@@ -259,8 +272,13 @@ impl<K: FnMut(&Session)> Simulation<'_, K> {
             let (capabilities, limits) = self.offered();
             let rounds = self.told.iter().copied().collect();
             let progress = strategy::Progress { capabilities, limits, rounds };
-            let said =
-                self.advise(StrategyAsk::Step { migration: self.journey.id.clone(), progress }).await?;
+            let said = self
+                .advise(StrategyAsk::Step {
+                    migration: self.journey.id.clone(),
+                    progress,
+                    disks: Arc::clone(&self.disks),
+                })
+                .await?;
             let step = self.strategy.next_step(&stats);
             let said = if said.is_empty() { format!("round {number}: {}", own(&step)) } else { said };
             self.note(&stats, said);

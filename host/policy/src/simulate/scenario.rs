@@ -3,6 +3,7 @@
 use reeve_migrate::Capabilities;
 use reeve_model::migration::{Journey, MigrationHost, MigrationLimits};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// Pages have so many bytes.
@@ -23,6 +24,8 @@ const DOMAIN: &str = "<domain type='kvm'><name>guest</name><uuid>00000000-0000-4
 pub struct Scenario {
     /// Document of the domain, for `precheck`.
     pub domain: String,
+    /// What is known of its disks beside the document, as a session has it, e.g. `[{"target": "vda", "way": "copied"}]`.
+    pub disks: Vec<Map<String, Value>>,
     /// The guest.
     pub guest: Guest,
     /// What it goes over.
@@ -39,6 +42,7 @@ impl Default for Scenario {
     fn default() -> Self {
         Self {
             domain: DOMAIN.to_owned(),
+            disks: Vec::new(),
             guest: Guest::default(),
             link: LinkOf::default(),
             limits: Allowed::default(),

@@ -181,3 +181,30 @@ async fn what_a_strategy_says_is_cut_in_a_simulation_as_in_a_host() {
     let done = simulate(nobody, json!({})).await;
     assert_eq!((done.end, done.rounds.len()), (End::Aborted, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scenario_says_what_becomes_of_disks() {
+    let echo = test_policy("echo");
+    let domain = "<domain type='kvm'><name>web</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>\
+                  <disk type='file'><driver cache='none'/><source file='/a'/><target dev='vda' bus='virtio'/></disk></devices></domain>";
+    let scenario = json!({
+        "domain": domain,
+        "disks": [{"target": "vda", "way": "copied", "capacity": 4096, "allocation": 512, "file-system": "xfs"}],
+    });
+    let policy = Offline::open(&echo, None, None).unwrap();
+    let wants: Vec<String> = policy.manifest().wants.iter().map(|want| want.grant.clone()).collect();
+    let simulate = async |scenario: serde_json::Value| {
+        let scenario = Scenario::parse(&scenario.to_string()).unwrap();
+        policy.simulate_migration(&scenario, json!({}), &wants, |_| {}).await
+    };
+    let said = simulate(scenario.clone()).await.unwrap().reason.unwrap();
+    assert!(said.ends_with(" vda,disk,file,/a,-,-,-,4096,512,xfs,001,0,1,-"), "{said}");
+    let mut unsaid = scenario.clone();
+    unsaid.as_object_mut().unwrap().remove("disks");
+    let said = simulate(unsaid).await.unwrap().reason.unwrap();
+    assert!(said.ends_with(" vda,disk,file,/a,-,-,-,-,-,-,001,0,0,-"), "{said}");
+    let mut other = scenario;
+    other["disks"][0]["target"] = json!("vdx");
+    let error = simulate(other).await.unwrap_err().to_string();
+    assert!(error.contains("has no disk \"vdx\""), "{error}");
+}

@@ -76,12 +76,38 @@ reeve_answer volume_resize(const reeve_context *ctx, const reeve_pool *pool, con
     return reeve_deny(REEVE_S " " REEVE_S " %" PRIu64, REEVE_ARG(pool->name), REEVE_ARG(of), capacity);
 }
 
-static reeve_text way(reeve_domain domain, const reeve_journey *it) {
-    reeve_text name = reeve_domain_name(domain);
+static reeve_text disk_text(const reeve_migrated_disk *it) {
+    reeve_text path = optional(it->path), pool = optional(it->pool), volume = optional(it->volume), format = optional(it->format);
+    reeve_text capacity = number(it->capacity), allocation = number(it->allocation), kind = optional(it->file_system);
+    reeve_text backing = optional(it->backing);
+    reeve_text place = reeve_format(
+        REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S, REEVE_ARG(it->target), REEVE_ARG(it->device),
+        REEVE_ARG(it->source), REEVE_ARG(path), REEVE_ARG(pool), REEVE_ARG(volume)
+    );
     return reeve_format(
-        REEVE_S " " REEVE_S " " REEVE_S "/" REEVE_S " " REEVE_S "/" REEVE_S " %d%d%d " REEVE_S, REEVE_ARG(name), REEVE_ARG(it->id),
+        REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S "," REEVE_S ",%d%d%d,%d,%d," REEVE_S, REEVE_ARG(place), REEVE_ARG(format),
+        REEVE_ARG(capacity), REEVE_ARG(allocation), REEVE_ARG(kind), it->readonly, it->shareable, it->coherent, (int)it->cache,
+        (int)it->way, REEVE_ARG(backing)
+    );
+}
+
+/* The disks of the guest, where it has some. */
+static reeve_text brought(void) {
+    reeve_migrated_disks disks = reeve_migration_disks();
+    reeve_text said = REEVE_TEXT("");
+    for (size_t i = 0; i < disks.count; i++) {
+        reeve_text disk = disk_text(&disks.items[i]);
+        said = reeve_format(REEVE_S " " REEVE_S, REEVE_ARG(said), REEVE_ARG(disk));
+    }
+    return said;
+}
+
+static reeve_text way(reeve_domain domain, const reeve_journey *it) {
+    reeve_text name = reeve_domain_name(domain), disks = brought();
+    return reeve_format(
+        REEVE_S " " REEVE_S " " REEVE_S "/" REEVE_S " " REEVE_S "/" REEVE_S " %d%d%d " REEVE_S REEVE_S, REEVE_ARG(name), REEVE_ARG(it->id),
         REEVE_ARG(it->source.name), REEVE_ARG(it->source.version), REEVE_ARG(it->destination.name),
-        REEVE_ARG(it->destination.version), it->same_machine, it->unchecked, it->persistent, REEVE_ARG(it->transport)
+        REEVE_ARG(it->destination.version), it->same_machine, it->unchecked, it->persistent, REEVE_ARG(it->transport), REEVE_ARG(disks)
     );
 }
 
@@ -129,8 +155,10 @@ reeve_reply migration_plan(
 ) {
     (void)ctx;
     if (!is(journey->id, "fine")) {
-        reeve_text of = offer(offered), at = allowed(limits);
-        return reeve_failed(REEVE_S " " REEVE_S " " REEVE_S, REEVE_ARG(of), REEVE_ARG(at), REEVE_ARG(journey->id));
+        reeve_text of = offer(offered), at = allowed(limits), disks = brought();
+        return reeve_failed(
+            REEVE_S " " REEVE_S " " REEVE_S REEVE_S, REEVE_ARG(of), REEVE_ARG(at), REEVE_ARG(journey->id), REEVE_ARG(disks)
+        );
     }
     *plan = (reeve_migration_plan){limits->max_downtime_us / 2, offered->compression, offered->streams};
     return reeve_done();
@@ -151,7 +179,10 @@ static reeve_step told(const reeve_progress *now) {
         rounds.items[i] = round_text(&now->rounds[i]);
     }
     reeve_text of = offer(&now->capabilities), at = allowed(&now->limits), all = reeve_join(rounds, REEVE_TEXT(";"));
-    return reeve_step_abort(reeve_format(REEVE_S " " REEVE_S " " REEVE_S, REEVE_ARG(of), REEVE_ARG(at), REEVE_ARG(all)));
+    reeve_text disks = brought();
+    return reeve_step_abort(
+        reeve_format(REEVE_S " " REEVE_S " " REEVE_S REEVE_S, REEVE_ARG(of), REEVE_ARG(at), REEVE_ARG(all), REEVE_ARG(disks))
+    );
 }
 
 reeve_reply migration_step(const reeve_context *ctx, const reeve_progress *now, reeve_step *step) {

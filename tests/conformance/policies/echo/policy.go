@@ -55,7 +55,7 @@ func init() {
 			ctx reeve.Context, offered reeve.Capabilities, limits reeve.MigrationLimits, journey reeve.Journey,
 		) (reeve.MigrationPlan, error) {
 			if journey.ID != "fine" {
-				return reeve.MigrationPlan{}, reeve.Fail("%s %s %s", offer(offered), allowed(limits), journey.ID)
+				return reeve.MigrationPlan{}, reeve.Fail("%s %s %s%s", offer(offered), allowed(limits), journey.ID, brought())
 			}
 			return reeve.MigrationPlan{
 				MaxDowntimeUs: limits.MaxDowntimeUs / 2, Compress: offered.Compression, Streams: offered.Streams,
@@ -324,8 +324,19 @@ func toGuest() []reeve.Rule {
 }
 
 func way(domain *reeve.Domain, it reeve.Journey) string {
-	return fmt.Sprintf("%s %s %s/%s %s/%s %d%d%d %s", domain.Name(), it.ID, it.Source.Name, it.Source.Version, it.Destination.Name,
-		it.Destination.Version, bit(it.SameMachine), bit(it.Unchecked), bit(it.Persistent), it.Transport)
+	return fmt.Sprintf("%s %s %s/%s %s/%s %d%d%d %s%s", domain.Name(), it.ID, it.Source.Name, it.Source.Version, it.Destination.Name,
+		it.Destination.Version, bit(it.SameMachine), bit(it.Unchecked), bit(it.Persistent), it.Transport, brought())
+}
+
+// brought is the disks of the guest, where it has some.
+func brought() string {
+	said := ""
+	for _, it := range reeve.MigratedDisks() {
+		said += fmt.Sprintf(" %s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%d%d%d,%d,%d,%s", it.Target, it.Device, it.Source, optional(it.Path),
+			optional(it.Pool), optional(it.Volume), optional(it.Format), number(it.Capacity), number(it.Allocation),
+			optional(it.FileSystem), bit(it.Readonly), bit(it.Shareable), bit(it.Coherent), it.Cache, it.Way, optional(it.Backing))
+	}
+	return said
 }
 
 func offer(it reeve.Capabilities) string {
@@ -362,5 +373,5 @@ func next(now reeve.Progress) reeve.Step {
 		rounds[i] = fmt.Sprintf("%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d,%d", it.Number, it.ElapsedUs, it.DurationUs, it.Pages, it.ZeroPages,
 			it.Sent, it.DirtyPages, it.Bandwidth, it.ExpectedDowntimeUs, it.MaxDowntimeUs, it.Throttle, bit(it.Compressed), it.Streams)
 	}
-	return reeve.Abort(offer(now.Capabilities) + " " + allowed(now.Limits) + " " + strings.Join(rounds, ";"))
+	return reeve.Abort(offer(now.Capabilities) + " " + allowed(now.Limits) + " " + strings.Join(rounds, ";") + brought())
 }

@@ -1,5 +1,6 @@
 // The policy `echo` (tests/policies/echo) in JavaScript.
 
+import * as disks from "reeve:migration/disks@0.1.0";
 import * as networks from "reeve:network/networks@0.1.0";
 import * as pools from "reeve:storage/pools@0.1.0";
 import * as volumes from "reeve:storage/volumes@0.1.0";
@@ -103,7 +104,7 @@ export const migrationStrategy = steer({
   precheck: (ctx, domain, journey) => (journey.id === "fine" ? null : way(domain, journey)),
   plan: (ctx, offered, limits, { id }) => {
     if (id !== "fine") {
-      throw new Failure(`${offer(offered)} ${allowed(limits)} ${id}`);
+      throw new Failure(`${offer(offered)} ${allowed(limits)} ${id}${brought()}`);
     }
     return { maxDowntimeUs: limits.maxDowntimeUs / 2, compress: offered.compression, streams: offered.streams };
   },
@@ -126,7 +127,7 @@ export const migrationStrategy = steer({
       case 7:
         return step.stopAndCopy();
       default:
-        return step.abort(`${offer(now.capabilities)} ${allowed(now.limits)} ${now.rounds.map(round).join(";")}`);
+        return step.abort(`${offer(now.capabilities)} ${allowed(now.limits)} ${now.rounds.map(round).join(";")}${brought()}`);
     }
   },
 });
@@ -134,8 +135,21 @@ export const migrationStrategy = steer({
 function way(domain, { id, source, destination, sameMachine, transport, unchecked, persistent }) {
   const peer = ({ name, version }) => `${name}/${version}`;
   const flags = [sameMachine, unchecked, persistent].map(Number).join("");
-  return `${domain.name()} ${id} ${peer(source)} ${peer(destination)} ${flags} ${transport}`;
+  return `${domain.name()} ${id} ${peer(source)} ${peer(destination)} ${flags} ${transport}${brought()}`;
 }
+
+/** The disks of the guest, where it has some. */
+function brought() {
+  return disks.list().map((it) => ` ${disk(it)}`).join("");
+}
+
+const disk = (it) =>
+  [
+    it.target, it.device, it.source, it.path ?? "-", it.pool ?? "-", it.volume ?? "-", it.format ?? "-", it.capacity ?? "-",
+    it.allocation ?? "-", it.fileSystem ?? "-", [it.readonly, it.shareable, it.coherent].map(Number).join(""),
+    ["none", "writethrough", "writeback", "directsync", "unsafe"].indexOf(it.cache),
+    ["shared", "copied", "copied-above-backing"].indexOf(it.way), it.backing ?? "-",
+  ].join(",");
 
 const offer = ({ compression, streams, postCopy }) => `${Number(compression)}${Number(postCopy)} ${streams}`;
 

@@ -26,6 +26,7 @@ from reeve import (
     allow,
     contract,
     deny,
+    disks,
     migration,
     networks,
     packets,
@@ -35,7 +36,7 @@ from reeve import (
     set_title,
     volumes,
 )
-from reeve.migration import Capabilities, Limits, MigrationPlan, Progress, Round, Step
+from reeve.migration import Capabilities, Limits, MigratedDisk, MigrationPlan, Progress, Round, Step
 from reeve.packets import Action, Chain, ConnectionState, Direction, Field, Flow, Layer, Set, VerdictMap, match, rule
 
 VERDICTS = {
@@ -121,7 +122,7 @@ def migration_precheck(ctx: Context, domain: DomainConfig, journey: Journey):
 
 def migration_plan(ctx: Context, offered: Capabilities, limits: Limits, journey: Journey) -> MigrationPlan:
     if journey.id != "fine":
-        raise Failure(f"{offer(offered)} {allowed(limits)} {journey.id}")
+        raise Failure(f"{offer(offered)} {allowed(limits)} {journey.id}{brought()}")
     return MigrationPlan(limits.max_downtime_us // 2, offered.compression, offered.streams)
 
 
@@ -130,7 +131,7 @@ def migration_step(ctx: Context, now: Progress) -> Step:
     number = last.number if last else 1
     if number > 7:
         rounds = ";".join(map(round_text, now.rounds))
-        return migration.abort(f"{offer(now.capabilities)} {allowed(now.limits)} {rounds}")
+        return migration.abort(f"{offer(now.capabilities)} {allowed(now.limits)} {rounds}{brought()}")
     steps = {
         1: lambda: migration.go_on(),
         2: lambda: migration.throttle(last.throttle + 5),
@@ -146,7 +147,20 @@ def migration_step(ctx: Context, now: Progress) -> Step:
 def way(domain: DomainConfig, it: Journey) -> str:
     flags = "".join(str(int(flag)) for flag in (it.same_machine, it.unchecked, it.persistent))
     source, destination = (f"{peer.name}/{peer.version}" for peer in (it.source, it.destination))
-    return f"{domain.name()} {it.id} {source} {destination} {flags} {it.transport}"
+    return f"{domain.name()} {it.id} {source} {destination} {flags} {it.transport}{brought()}"
+
+
+def brought() -> str:
+    """The disks of the guest, where it has some."""
+    return "".join(f" {disk(it)}" for it in disks.list())
+
+
+def disk(it: MigratedDisk) -> str:
+    place_of = [it.target, it.device, it.source, shown(it.path), shown(it.pool), shown(it.volume), shown(it.format)]
+    size = [shown(it.capacity), shown(it.allocation), shown(it.file_system)]
+    flags = "".join(str(int(flag)) for flag in (it.readonly, it.shareable, it.coherent))
+    rest = [flags, place(it.cache), place(it.way), shown(it.backing)]
+    return ",".join(map(str, [*place_of, *size, *rest]))
 
 
 def offer(it: Capabilities) -> str:

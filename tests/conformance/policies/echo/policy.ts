@@ -3,10 +3,10 @@
 import {
   AccessTag, Action, Capabilities, Chain, CloneRequest, Condition, ConnectionState, Context, Decision, DomainConfig,
   Edit, EntryTag, Failure, Field, Filter, Flow, Generated, HostSet, Journey, Layer, Limits, Lookup, Masked, MaskedMac,
-  Match, MigrationPlan, Network, NetworkEvent, NewVolume, Objection, Operand, Peer, Planned, Pool, Port, Progress,
+  Match, MigratedDisk, MigrationPlan, Network, NetworkEvent, NewVolume, Objection, Operand, Peer, Planned, Pool, Port, Progress,
   ProtocolMatch, Reply, Round, Rules, RulesetRule, RulesetSet, RulesetVerdict, Some, Steered, Step, StorageEvent,
   Subject, TreeRule, Tuple2, ValueTag, VerdictMap, Volume, VolumeChanges, VolumeDecision, VolumePlan, allow,
-  allowVolume, because, begin, deny, denyVolume, fail, generate, go, networks, noObjection, object, pools, rewrite,
+  allowVolume, because, begin, deny, denyVolume, disks, fail, generate, go, networks, noObjection, object, pools, rewrite,
   rewriteVolume, say, volumes,
 } from "./sdk/reeve";
 
@@ -49,7 +49,7 @@ export function migrationStrategyPrecheck(ctx: Context, domain: DomainConfig, jo
 }
 
 export function migrationStrategyPlan(ctx: Context, offered: Capabilities, limits: Limits, journey: Journey): Planned {
-  if (journey.id != "fine") return fail<MigrationPlan>(`${offer(offered)} ${allowed(limits)} ${journey.id}`);
+  if (journey.id != "fine") return fail<MigrationPlan>(`${offer(offered)} ${allowed(limits)} ${journey.id}${brought()}`);
   return begin(new MigrationPlan(limits.maxDowntimeUs / 2, offered.compression, offered.streams));
 }
 
@@ -67,14 +67,29 @@ export function migrationStrategyNextStep(ctx: Context, now: Progress): Steered 
     default: {
       const rounds: Array<string> = [];
       for (let i = 0; i < now.rounds.length; i++) rounds.push(round(now.rounds[i]));
-      return go(Step.abort(`${offer(now.capabilities)} ${allowed(now.limits)} ${rounds.join(";")}`));
+      return go(Step.abort(`${offer(now.capabilities)} ${allowed(now.limits)} ${rounds.join(";")}${brought()}`));
     }
   }
 }
 
 function way(domain: DomainConfig, it: Journey): string {
   const flags = bit(it.sameMachine) + bit(it.unchecked) + bit(it.persistent);
-  return `${domain.name()} ${it.id} ${peer(it.source)} ${peer(it.destination)} ${flags} ${it.transport}`;
+  return `${domain.name()} ${it.id} ${peer(it.source)} ${peer(it.destination)} ${flags} ${it.transport}${brought()}`;
+}
+
+/** The disks of the guest, where it has some. */
+function brought(): string {
+  const all = disks.list();
+  let said = "";
+  for (let i = 0; i < all.length; i++) said += ` ${disk(all[i])}`;
+  return said;
+}
+
+function disk(it: MigratedDisk): string {
+  const place = `${it.target},${it.device},${it.source},${optional(it.path)},${optional(it.pool)},${optional(it.volume)}`;
+  const size = `${optional(it.format)},${figure(it.capacity)},${figure(it.allocation)},${optional(it.fileSystem)}`;
+  const flags = bit(it.readonly) + bit(it.shareable) + bit(it.coherent);
+  return `${place},${size},${flags},${<i32>it.cache},${<i32>it.way},${optional(it.backing)}`;
 }
 
 function peer(it: Peer): string {

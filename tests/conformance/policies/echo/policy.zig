@@ -47,7 +47,7 @@ pub fn networkEvents(_: reeve.Context, event: networks.NetworkEvent) !void {
 }
 
 fn way(domain: reeve.Domain, it: migration.Journey) []const u8 {
-    return reeve.format("{s} {s} {s}/{s} {s}/{s} {d}{d}{d} {s}", .{
+    return reeve.format("{s} {s} {s}/{s} {s}/{s} {d}{d}{d} {s}{s}", .{
         domain.name(),
         it.id,
         it.source.name,
@@ -58,6 +58,33 @@ fn way(domain: reeve.Domain, it: migration.Journey) []const u8 {
         @intFromBool(it.unchecked),
         @intFromBool(it.persistent),
         it.transport,
+        brought(),
+    });
+}
+
+/// The disks of the guest, where it has some.
+fn brought() []const u8 {
+    var said: []const u8 = "";
+    for (migration.disks()) |it| said = reeve.format("{s} {s}", .{ said, disk(it) });
+    return said;
+}
+
+fn disk(it: migration.Disk) []const u8 {
+    const place = reeve.format("{s},{s},{s},{s},{s},{s}", .{
+        it.target, it.device, it.source, it.path orelse "-", it.pool orelse "-", it.volume orelse "-",
+    });
+    const size = reeve.format("{s},{s},{s},{s}", .{
+        it.format orelse "-", figure(it.capacity), figure(it.allocation), it.file_system orelse "-",
+    });
+    return reeve.format("{s},{s},{d}{d}{d},{d},{d},{s}", .{
+        place,
+        size,
+        @intFromBool(it.readonly),
+        @intFromBool(it.shareable),
+        @intFromBool(it.coherent),
+        @intFromEnum(it.cache),
+        @intFromEnum(it.way),
+        it.backing orelse "-",
     });
 }
 
@@ -94,7 +121,7 @@ pub fn migrationPlan(
     journey: migration.Journey,
 ) !migration.Plan {
     if (!std.mem.eql(u8, journey.id, "fine")) {
-        return reeve.fail("{s} {s} {s}", .{ offer(offered), allowed(limits), journey.id });
+        return reeve.fail("{s} {s} {s}{s}", .{ offer(offered), allowed(limits), journey.id, brought() });
     }
     return .{ .max_downtime_us = limits.max_downtime_us / 2, .compress = offered.compression, .streams = offered.streams };
 }
@@ -122,7 +149,9 @@ pub fn migrationStep(_: reeve.Context, now: migration.Progress) !migration.Step 
         else => {
             const rounds = try reeve.allocator.alloc([]const u8, now.rounds.len);
             for (rounds, now.rounds) |*text, round| text.* = roundText(round);
-            return migration.abort("{s} {s} {s}", .{ offer(now.capabilities), allowed(now.limits), joined(rounds, ";") });
+            return migration.abort("{s} {s} {s}{s}", .{
+                offer(now.capabilities), allowed(now.limits), joined(rounds, ";"), brought(),
+            });
         },
     }
 }

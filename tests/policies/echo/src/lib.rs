@@ -7,7 +7,9 @@ use reeve_sdk::filter::ruleset::{
 };
 use reeve_sdk::filter::tree::{Access, Action, Condition, Entry, ProtocolMatch, Value};
 use reeve_sdk::filter::{Filter, Rules, Subject};
-use reeve_sdk::migration::{Capabilities, Journey, Limits, MigrationPlan, Progress, Round, Step};
+use reeve_sdk::migration::{
+    Capabilities, Journey, Limits, MigratedDisk, MigrationPlan, Progress, Round, Step, disks,
+};
 use reeve_sdk::networks::{self, Lease, Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
 use reeve_sdk::storage::{
@@ -118,7 +120,9 @@ impl Policy for Echo {
         let Capabilities { compression: compress, streams, .. } = *offered;
         match journey.id.as_str() {
             "fine" => Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us / 2, compress, streams }),
-            id => Err(Failure { message: format!("{} {} {id}", offer(offered), allowed(limits)) }),
+            id => {
+                Err(Failure { message: format!("{} {} {id}{}", offer(offered), allowed(limits), brought()) })
+            }
         }
     }
 
@@ -135,7 +139,7 @@ impl Policy for Echo {
             _ => {
                 let rounds: Vec<_> = now.rounds.iter().map(round).collect();
                 let (offered, limits) = (offer(&now.capabilities), allowed(&now.limits));
-                Step::Abort(format!("{offered} {limits} {}", rounds.join(";")))
+                Step::Abort(format!("{offered} {limits} {}{}", rounds.join(";"), brought()))
             }
         })
     }
@@ -163,7 +167,20 @@ fn way(domain: &DomainConfig, it: &Journey) -> String {
     let flags =
         [it.same_machine, it.unchecked, it.persistent].map(|flag| u8::from(flag).to_string()).concat();
     let (name, from, to) = (domain.name(), peer(&it.source), peer(&it.destination));
-    format!("{name} {} {from} {to} {flags} {}", it.id, it.transport)
+    format!("{name} {} {from} {to} {flags} {}{}", it.id, it.transport, brought())
+}
+
+/// The disks of the guest, where it has some.
+fn brought() -> String {
+    disks::list().iter().map(|it| format!(" {}", disk(it))).collect()
+}
+
+fn disk(it: &MigratedDisk) -> String {
+    let place = format!("{},{},{},{}", it.target, it.device, it.source, optional(&it.path));
+    let volume = format!("{},{},{}", optional(&it.pool), optional(&it.volume), optional(&it.format));
+    let size = format!("{},{},{}", number(it.capacity), number(it.allocation), optional(&it.file_system));
+    let flags = [it.readonly, it.shareable, it.coherent].map(|flag| u8::from(flag).to_string()).concat();
+    format!("{place},{volume},{size},{flags},{},{},{}", it.cache as u8, it.way as u8, optional(&it.backing))
 }
 
 fn offer(it: &Capabilities) -> String {

@@ -3,7 +3,7 @@
 mod testimony;
 
 use reeve_sdk::filter::ruleset::{Chain, Flow, Layer, Rule, Verdict};
-use reeve_sdk::migration::{Journey, Progress, Step};
+use reeve_sdk::migration::{Journey, Progress, Step, disks};
 use reeve_sdk::networks::{Network, NetworkEvent, Port};
 use reeve_sdk::prelude::*;
 use reeve_sdk::storage::{
@@ -31,10 +31,12 @@ impl Policy for Witness {
     }
 
     fn migrate_out(_ctx: &Context, domain: &DomainConfig, _journey: &Journey) -> Decision {
+        taken("migrate-out");
         guarded("migrate-out", domain)
     }
 
     fn migrate_in(_ctx: &Context, domain: &DomainConfig, _journey: &Journey) -> Decision {
+        taken("migrate-in");
         guarded("migrate-in", domain)
     }
 
@@ -43,6 +45,7 @@ impl Policy for Witness {
         domain: &DomainConfig,
         _journey: &Journey,
     ) -> Result<Option<String>, Failure> {
+        taken("migration-strategy");
         heard("migration-strategy", &domain.name());
         Ok(None)
     }
@@ -187,6 +190,13 @@ impl Policy for Witness {
 fn guarded(hook: &str, domain: &DomainConfig) -> Decision {
     heard(hook, &domain.name());
     allow()
+}
+
+/// The disks of the guest that moves, a line each.
+fn taken(hook: &str) {
+    for disk in disks::list() {
+        heard(hook, &format!("takes {disk:?}"));
+    }
 }
 
 fn heard(hook: &str, what: &str) {

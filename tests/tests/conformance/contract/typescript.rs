@@ -36,7 +36,7 @@ pub fn types(contract: &Contract) -> String {
 
 /// `host.d.ts`: the modules that a policy may import.
 pub fn modules(contract: &Contract) -> String {
-    let mut out = "// What a policy may call, made of wit/ by the conformance tests. Every function but those of the log and the clock needs a\n// grant that policy.toml wants; one that can fail throws an Error whose `payload` is the contract's error.\n".to_owned();
+    let mut out = "// What a policy may call, made of wit/ by the conformance tests. Every function but those of the log, the clock and the disks\n// of a migration needs a grant that policy.toml wants; one that can fail throws an Error whose `payload` is the contract's error.\n".to_owned();
     for part in contract.parts().iter().filter(|part| !part.is_hook) {
         module(contract, part, &mut out);
     }

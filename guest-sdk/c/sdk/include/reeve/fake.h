@@ -49,6 +49,8 @@ typedef struct reeve_fake_host {
     reeve_pools pools;
     /* Volumes of any pool; a change is remembered and not made. */
     reeve_volumes volumes;
+    /* Disks of the guest that moves. */
+    reeve_migrated_disks migrated_disks;
     uint64_t now;
     uint64_t monotonic;
     /* When its message is some, every call that can fail does so with it. */

@@ -30,6 +30,70 @@ typedef struct reeve_journey {
     bool persistent;
 } reeve_journey;
 
+/* How the content of a disk gets to the destination. */
+typedef enum reeve_way {
+    /* It does not: the destination opens the same storage, which both hosts must see. */
+    REEVE_WAY_SHARED,
+    /* All that the disk shows goes along with the guest. */
+    REEVE_WAY_COPIED,
+    /* What the active image has itself goes along; its backing file is at the destination. */
+    REEVE_WAY_COPIED_ABOVE_BACKING,
+} reeve_way;
+
+/* How the host caches what the guest writes. A document that says nothing means writeback. */
+typedef enum reeve_cache_mode {
+    REEVE_CACHED_NONE,
+    REEVE_CACHED_WRITETHROUGH,
+    REEVE_CACHED_WRITEBACK,
+    REEVE_CACHED_DIRECTSYNC,
+    REEVE_CACHED_UNSAFE,
+} reeve_cache_mode;
+
+/* A disk of a guest that moves. */
+typedef struct reeve_migrated_disk {
+    /* Its target, e.g. `vda`. */
+    reeve_text target;
+    /* What it is to the guest: `disk`, `cdrom`, `floppy` or `lun`. */
+    reeve_text device;
+    /* Type of its source: `file`, `block`, `volume` or another word of the document. */
+    reeve_text source;
+    /* File or device node that has it; optional. */
+    reeve_text path;
+    /* Pool and name of a volume; optional. */
+    reeve_text pool;
+    reeve_text volume;
+    /* Format of its image; none means `raw`. */
+    reeve_text format;
+    /* What the guest sees, bytes; none where the source does not tell. */
+    reeve_optional capacity;
+    /* What its active image takes of the source's storage, bytes; none where the source does not tell. */
+    reeve_optional allocation;
+    /* Kind of the file system that has its file on the source, e.g. `nfs`; optional. */
+    reeve_text file_system;
+    /* The guest can't write it. */
+    bool readonly;
+    /* Several domains may have it. */
+    bool shareable;
+    /* How the host caches it. */
+    reeve_cache_mode cache;
+    /* Another host that opens the same storage sees all that was written. */
+    bool coherent;
+    /* How its content gets to the destination. */
+    reeve_way way;
+    /* The backing file that the destination must have; of REEVE_WAY_COPIED_ABOVE_BACKING only. */
+    reeve_text backing;
+} reeve_migrated_disk;
+
+/* Disks in the order of the document. */
+typedef struct reeve_migrated_disks {
+    reeve_migrated_disk *items;
+    size_t count;
+} reeve_migrated_disks;
+
+/* The disks of the guest that a hook of migrations is asked about: of the document that the hook looks at, those of a strategy of the domain as it
+ * runs. Only policies whose manifest names such a hook have it; there are none in their other hooks. */
+reeve_migrated_disks reeve_migration_disks(void);
+
 /* What both hosts offer. */
 typedef struct reeve_capabilities {
     /* Pages may be compressed. */

@@ -1,8 +1,6 @@
 /* The export of the hook `volume-create`. */
 #include "../wasm/glue.h"
 
-#define FROM_OPTIONAL(option) ((reeve_optional){(option).is_some, (option).is_some ? (option).val : 0})
-
 bool exports_reeve_hooks_volume_create_guard(
     exports_reeve_hooks_volume_create_context_t *context,
     exports_reeve_hooks_volume_create_pool_t *pool,

@@ -18,6 +18,9 @@ static inline reeve_text from_option(bindings_option_string_t option) {
     return option.is_some ? from_string(option.val) : REEVE_NONE;
 }
 
+/* An optional number of the generated code to ours, whatever it calls its type. */
+#define FROM_OPTIONAL(option) ((reeve_optional){(option).is_some, (option).is_some ? (option).val : 0})
+
 /* Our text to a generated one; the bytes are not copied. */
 static inline bindings_string_t to_string(reeve_text text) {
     return (bindings_string_t){(uint8_t *)text.bytes, text.length};

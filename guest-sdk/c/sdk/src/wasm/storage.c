@@ -1,9 +1,6 @@
 /* `reeve:storage`: the storage pools of this host and their volumes. */
 #include "glue.h"
 
-/* An optional number of the generated code to ours, whatever it calls its type. */
-#define FROM_OPTIONAL(option) ((reeve_optional){(option).is_some, (option).is_some ? (option).val : 0})
-
 reeve_pool reeve_from_pool(const reeve_storage_pools_pool_t *pool) {
     reeve_pool out = {
         .uuid = from_string(pool->uuid),
