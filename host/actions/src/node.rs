@@ -1,7 +1,10 @@
-//! Verbs on the host machine (guide 14.7.1, ch. 7).
+//! Verbs on the host machine (guide 14.7, 14.16.2, ch. 7).
 
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
-use reeve_model::{Actor, Error, Verb};
+use reeve_model::domain::{CpuConfig, CpuTopology};
+use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_node::cpu::HostCpu;
+use reeve_xml::capabilities::{self, Capabilities};
 
 use crate::Actions;
 
@@ -16,6 +19,44 @@ impl Actions {
     pub fn node_memory(&self, actor: &Actor) -> Result<NodeMemory, Error> {
         self.authorize(actor, Verb::NodeRead, "")?;
         self.node.memory()
+    }
+
+    /// CPUs of the host.
+    pub fn node_cpus(&self, actor: &Actor) -> Result<NodeCpus, Error> {
+        self.authorize(actor, Verb::NodeRead, "")?;
+        self.node.cpus()
+    }
+
+    /// What one CPU of the host did since it was started, or all together.
+    pub fn node_cpu_time(&self, actor: &Actor, cpu: Option<u32>) -> Result<NodeCpuTime, Error> {
+        self.authorize(actor, Verb::NodeRead, "")?;
+        self.node.cpu_time(cpu)?.ok_or_else(|| {
+            let message =
+                format!("CPU {} of the host does not run, or there is none", cpu.unwrap_or_default());
+            Error::new(ErrorCode::NotFound, message).with_hint("'reeve node cpumap' shows those that run")
+        })
+    }
+
+    /// NUMA cells of the host by number.
+    pub fn node_cells(&self, actor: &Actor) -> Result<Vec<NodeCell>, Error> {
+        self.authorize(actor, Verb::NodeRead, "")?;
+        self.node.cells()
+    }
+
+    /// What the host is and can run, as libvirt's document.
+    pub fn capabilities(&self, actor: &Actor) -> Result<String, Error> {
+        self.authorize(actor, Verb::NodeRead, "")?;
+        let (info, cells) = (self.node.info()?, self.node.cells()?);
+        let host = HostCpu::read(reeve_sys::cpuid::read);
+        let topology = CpuTopology {
+            sockets: info.sockets,
+            cores: info.cores_per_socket,
+            threads: info.threads_per_core,
+        };
+        // A CPU that is like none of the models is told without one.
+        let described = host.describe().unwrap_or_default();
+        let cpu = CpuConfig { vendor: Some(host.vendor), topology: Some(topology), ..described };
+        Ok(capabilities::format(&Capabilities { info: &info, cpu: &cpu, cells: &cells }))
     }
 
     /// Kernel samepage merging now.

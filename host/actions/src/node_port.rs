@@ -1,6 +1,6 @@
 //! What the verbs ask of the host machine. Calls read or write a few files of /proc and /sys.
 
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
 use reeve_model::{Error, ErrorCode};
 use reeve_node::Node;
 
@@ -11,6 +11,15 @@ pub trait NodePort: Send + Sync {
 
     /// Its memory now.
     fn memory(&self) -> Result<NodeMemory, Error>;
+
+    /// Its CPUs.
+    fn cpus(&self) -> Result<NodeCpus, Error>;
+
+    /// What one CPU did since it was started, or all together; none when that CPU does not run.
+    fn cpu_time(&self, cpu: Option<u32>) -> Result<Option<NodeCpuTime>, Error>;
+
+    /// Its NUMA cells by number, one at least.
+    fn cells(&self) -> Result<Vec<NodeCell>, Error>;
 
     /// Kernel samepage merging now.
     fn ksm(&self) -> Result<KsmState, Error>;
@@ -26,6 +35,18 @@ impl NodePort for Node {
 
     fn memory(&self) -> Result<NodeMemory, Error> {
         Node::memory(self).map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))
+    }
+
+    fn cpus(&self) -> Result<NodeCpus, Error> {
+        Ok(Node::cpus(self))
+    }
+
+    fn cpu_time(&self, cpu: Option<u32>) -> Result<Option<NodeCpuTime>, Error> {
+        Node::cpu_time(self, cpu).map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))
+    }
+
+    fn cells(&self) -> Result<Vec<NodeCell>, Error> {
+        Node::cells(self).map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))
     }
 
     fn ksm(&self) -> Result<KsmState, Error> {

@@ -1,7 +1,10 @@
 //! The host machine.
 
 use hyper::Method;
-use reeve_model::node::{CpuComparison, CpuModel, KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::node::{
+    CpuComparison, CpuModel, KsmChange, KsmState, NodeCell, NodeCpuFilter, NodeCpuTime, NodeCpus, NodeInfo,
+    NodeMemory,
+};
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -16,6 +19,27 @@ impl Client {
     /// Memory of the host now.
     pub async fn node_memory(&self) -> Result<NodeMemory, ClientError> {
         self.call(Method::GET, Target::new(&["node", "memory"]), Payload::Empty).await
+    }
+
+    /// CPUs of the host.
+    pub async fn node_cpus(&self) -> Result<NodeCpus, ClientError> {
+        self.call(Method::GET, Target::new(&["node", "cpus"]), Payload::Empty).await
+    }
+
+    /// What one CPU of the host did since it was started, or all together.
+    pub async fn node_cpu_stats(&self, filter: NodeCpuFilter) -> Result<NodeCpuTime, ClientError> {
+        let target = Target::new(&["node", "cpu-stats"]).with_fields(&filter);
+        self.call(Method::GET, target, Payload::Empty).await
+    }
+
+    /// NUMA cells of the host and their memory.
+    pub async fn node_cells(&self) -> Result<Vec<NodeCell>, ClientError> {
+        self.call(Method::GET, Target::new(&["node", "cells"]), Payload::Empty).await
+    }
+
+    /// What the host is and can run, as XML text.
+    pub async fn capabilities(&self) -> Result<String, ClientError> {
+        self.text_of(Method::GET, Target::new(&["node", "capabilities"]), Payload::Empty).await
     }
 
     /// Models of CPUs that a document may name.

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+pub mod capabilities;
 mod check;
 pub mod cpu;
 pub mod device;
