@@ -2,6 +2,7 @@
 
 use reeve_model::domain::{CpuConfig, CpuTopology};
 use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node_device::{NodeCapability, NodeDevice};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_node::cpu::HostCpu;
 use reeve_xml::capabilities::{self, Capabilities};
@@ -57,6 +58,27 @@ impl Actions {
         let described = host.describe().unwrap_or_default();
         let cpu = CpuConfig { vendor: Some(host.vendor), topology: Some(topology), ..described };
         Ok(capabilities::format(&Capabilities { info: &info, cpu: &cpu, cells: &cells }))
+    }
+
+    /// Devices of the host by name, the host itself first.
+    pub fn node_devices(&self, actor: &Actor) -> Result<Vec<NodeDevice>, Error> {
+        self.authorize(actor, Verb::NodeRead, "")?;
+        self.node.devices()
+    }
+
+    /// What a device of the host is, as a document. It goes by its name, or by the names of a port of Fibre Channel, `WWNN,WWPN`.
+    pub fn node_device_xml(&self, actor: &Actor, key: &str) -> Result<String, Error> {
+        let is_meant = |device: &NodeDevice| match &device.capability {
+            NodeCapability::ScsiHost { fc_host: Some(port), .. } => {
+                device.name == key || key.split_once(',') == Some((port.wwnn.as_str(), port.wwpn.as_str()))
+            }
+            _ => device.name == key,
+        };
+        let device = self.node_devices(actor)?.into_iter().find(is_meant).ok_or_else(|| {
+            let message = format!("the host has no device '{key}'");
+            Error::new(ErrorCode::NotFound, message).with_hint("'reeve nodedev list' shows all devices")
+        })?;
+        Ok(reeve_xml::node_device::format(&device))
     }
 
     /// Kernel samepage merging now.

@@ -1,6 +1,7 @@
 //! What the verbs ask of the host machine. Calls read or write a few files of /proc and /sys.
 
 use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node_device::NodeDevice;
 use reeve_model::{Error, ErrorCode};
 use reeve_node::Node;
 
@@ -20,6 +21,9 @@ pub trait NodePort: Send + Sync {
 
     /// Its NUMA cells by number, one at least.
     fn cells(&self) -> Result<Vec<NodeCell>, Error>;
+
+    /// Its devices by name, the machine itself first.
+    fn devices(&self) -> Result<Vec<NodeDevice>, Error>;
 
     /// Kernel samepage merging now.
     fn ksm(&self) -> Result<KsmState, Error>;
@@ -47,6 +51,10 @@ impl NodePort for Node {
 
     fn cells(&self) -> Result<Vec<NodeCell>, Error> {
         Node::cells(self).map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))
+    }
+
+    fn devices(&self) -> Result<Vec<NodeDevice>, Error> {
+        Ok(Node::devices(self))
     }
 
     fn ksm(&self) -> Result<KsmState, Error> {

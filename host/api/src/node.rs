@@ -9,9 +9,10 @@ use reeve_model::node::{
     CpuComparison, CpuModel, KsmChange, KsmState, NodeCell, NodeCpuFilter, NodeCpuTime, NodeCpus, NodeInfo,
     NodeMemory,
 };
+use reeve_model::node_device::NodeDevice;
 
 use crate::error::ApiError;
-use crate::extract::{self, Query, Xml};
+use crate::extract::{self, Path, Query, Xml};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
@@ -108,6 +109,42 @@ pub(crate) async fn capabilities(
     Caller(actor): Caller,
 ) -> Result<impl IntoResponse, ApiError> {
     let found = state.actions.capabilities(&actor)?;
+    Ok(([(CONTENT_TYPE, "application/xml")], found))
+}
+
+/// Devices of the host by name, the host itself first.
+#[utoipa::path(
+    get,
+    path = "/v1/node/devices",
+    operation_id = "node_devices",
+    tag = "node",
+    responses((status = OK, body = Vec<NodeDevice>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn devices(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<NodeDevice>>, ApiError> {
+    Ok(Json(state.actions.node_devices(&actor)?))
+}
+
+/// What a device of the host is, as a document.
+#[utoipa::path(
+    get,
+    path = "/v1/node/devices/{device}/xml",
+    operation_id = "node_device_xml",
+    tag = "node",
+    params(("device" = String, Path, description = "Name, or WWNN,WWPN of a port of Fibre Channel")),
+    responses(
+        (status = OK, body = String, content_type = "application/xml"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
+)]
+pub(crate) async fn device_xml(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(device): Path<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    let found = state.actions.node_device_xml(&actor, &device)?;
     Ok(([(CONTENT_TYPE, "application/xml")], found))
 }
 

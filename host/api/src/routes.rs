@@ -194,6 +194,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(node::cpu_stats))
         .routes(routes!(node::cells))
         .routes(routes!(node::capabilities))
+        .routes(routes!(node::devices))
+        .routes(routes!(node::device_xml))
         .routes(routes!(node::cpu_models))
         .routes(routes!(node::compare_cpu))
         .routes(routes!(node::baseline_cpu))

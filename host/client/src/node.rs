@@ -5,6 +5,7 @@ use reeve_model::node::{
     CpuComparison, CpuModel, KsmChange, KsmState, NodeCell, NodeCpuFilter, NodeCpuTime, NodeCpus, NodeInfo,
     NodeMemory,
 };
+use reeve_model::node_device::NodeDevice;
 
 use crate::connection::Payload;
 use crate::query::Target;
@@ -35,6 +36,17 @@ impl Client {
     /// NUMA cells of the host and their memory.
     pub async fn node_cells(&self) -> Result<Vec<NodeCell>, ClientError> {
         self.call(Method::GET, Target::new(&["node", "cells"]), Payload::Empty).await
+    }
+
+    /// Devices of the host by name, the host itself first.
+    pub async fn node_devices(&self) -> Result<Vec<NodeDevice>, ClientError> {
+        self.call(Method::GET, Target::new(&["node", "devices"]), Payload::Empty).await
+    }
+
+    /// What a device of the host is, as XML text.
+    pub async fn node_device_xml(&self, device: &str) -> Result<String, ClientError> {
+        let target = Target::new(&["node", "devices", device, "xml"]);
+        self.text_of(Method::GET, target, Payload::Empty).await
     }
 
     /// What the host is and can run, as XML text.

@@ -24,6 +24,7 @@ pub mod mac_address;
 pub mod migration;
 pub mod network;
 pub mod node;
+pub mod node_device;
 pub mod policy;
 mod policy_life;
 pub mod record;

@@ -6,6 +6,7 @@
 mod cells;
 pub mod cpu;
 mod cpus;
+mod devices;
 mod info;
 mod ksm;
 mod memory;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node_device::NodeDevice;
 use reeve_model::{Error, ErrorCode};
 use reeve_sys::files::{FileError, Tree};
 
@@ -76,6 +78,11 @@ impl Node {
     /// Its NUMA cells by number, one at least.
     pub fn cells(&self) -> Result<Vec<NodeCell>, FileError> {
         cells::read(&self.proc, &self.sys)
+    }
+
+    /// Its devices by name, the machine itself first.
+    pub fn devices(&self) -> Vec<NodeDevice> {
+        devices::read(&self.sys)
     }
 
     /// The host CPUs of each NUMA node, in libvirt's notation, by node number; empty where the kernel knows of none.

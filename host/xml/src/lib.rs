@@ -35,6 +35,7 @@ mod kind;
 mod lossless_tests;
 pub mod metadata;
 pub mod network;
+pub mod node_device;
 pub mod pool;
 mod print;
 mod reader;

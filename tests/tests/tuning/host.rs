@@ -57,6 +57,36 @@ fn its_free_memory_is_told_by_cell() -> Outcome {
 }
 
 #[test]
+fn its_devices_are_listed_and_described() -> Outcome {
+    let daemon = Daemon::start()?;
+    let all = daemon.reeve(&["nodedev", "list"])?.ok();
+    let names: Vec<&str> = all.lines().collect();
+    assert!(names.first() == Some(&"computer"), "{all}");
+    let interfaces = daemon.reeve(&["nodedev", "list", "--cap", "net"])?.ok();
+    let there: Vec<String> = std::fs::read_dir("/sys/class/net")?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let lo = interfaces.lines().find(|name| name.starts_with("net_lo_")).unwrap_or_default().to_owned();
+    assert!(there.contains(&"lo".to_owned()) && lo == "net_lo_00_00_00_00_00_00", "{interfaces}");
+    let pci = daemon.reeve(&["nodedev", "list", "pci"])?.ok();
+    for address in std::fs::read_dir("/sys/bus/pci/devices").into_iter().flatten() {
+        let name = format!("pci_{}", address?.file_name().to_string_lossy().replace([':', '.'], "_"));
+        assert!(pci.lines().any(|line| line == name), "{name} is not in {pci}");
+    }
+    let tree = daemon.reeve(&["nodedev", "list", "--tree"])?.ok();
+    assert!(tree.starts_with("computer\n  |\n  +- ") && tree.contains(&format!("+- {lo}\n")), "{tree}");
+    daemon.reeve(&["nodedev", "list", "--tree", "--cap", "pci"])?.fails(2);
+    assert!(daemon.reeve(&["nodedev", "list", "--cap", "pcie"])?.fails(7).contains("no capability 'pcie'"));
+    let document = daemon.reeve(&["nodedev", "xml", &lo])?.ok();
+    assert!(document.contains("<parent>computer</parent>") && document.contains("<interface>lo</interface>"));
+    let file = daemon.file("device.xml", &document)?;
+    let checked = daemon.reeve(&["xml", "check", "--kind", "nodedev", &file])?;
+    assert!(checked.code == 0 && checked.stderr.is_empty(), "{checked:?}");
+    assert!(daemon.reeve(&["nodedev", "dumpxml", "pci_none"])?.fails(3).contains("no device 'pci_none'"));
+    Ok(())
+}
+
+#[test]
 fn its_capabilities_are_what_other_commands_read() -> Outcome {
     let daemon = Daemon::start()?;
     let document = daemon.reeve(&["node", "capabilities"])?.ok();

@@ -4,7 +4,7 @@
 //!   start ─▶ journal [ leash: wait until the client is gone or the machine has ended by itself ─▶ guard domain-stop ─▶ end the machine ]
 //! ```
 //! The entry stays in the journal for as long as the client is there. A daemon that finds one at its start knows that nobody is: it ends the
-//! machine at once.
+//! machine at once. A client has its answer when the entry is there; a daemon that dies before leaves a domain that was started as any other.
 
 use std::sync::Arc;
 

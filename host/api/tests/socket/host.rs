@@ -17,6 +17,7 @@ use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
 use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node_device::{NodeCapability, NodeDevice};
 use reeve_model::{CpuSet, Error, ErrorCode};
 use reeve_store::Store;
 use tempfile::TempDir;
@@ -158,6 +159,12 @@ impl NodePort for Constant {
     fn cells(&self) -> Result<Vec<NodeCell>, Error> {
         let (memory, free) = (reeve_model::Bytes::gib(1), reeve_model::Bytes::mib(100));
         Ok(vec![NodeCell { cell: 0, cpus: CpuSet::new([0]), memory, free }])
+    }
+
+    fn devices(&self) -> Result<Vec<NodeDevice>, Error> {
+        let capability = NodeCapability::Usb { number: 0, class: 8, subclass: 6, protocol: 80 };
+        let (name, parent) = ("usb_1_1_1_0".to_owned(), Some("computer".to_owned()));
+        Ok(vec![NodeDevice { name, path: None, parent, driver: None, capability }])
     }
 
     fn ksm(&self) -> Result<KsmState, Error> {

@@ -96,7 +96,7 @@ async fn cpus_are_listed_compared_and_put_together() {
 
 #[tokio::test]
 async fn the_host_tells_its_cpus_its_memory_and_what_it_can_run() {
-    let host = Host::serve();
+    let host = Host::serve_known();
     let client = &host.client;
     assert_eq!(client.node_cpus().await.unwrap().present.count(), 1);
     let all = NodeCpuFilter::default();
@@ -108,6 +108,9 @@ async fn the_host_tells_its_cpus_its_memory_and_what_it_can_run() {
     let document = client.capabilities().await.unwrap();
     assert!(document.contains("<arch>x86_64</arch>") && document.contains("<cells num='1'>"), "{document}");
     assert!(!document.contains("<guest>"), "the machine has no KVM");
+    assert_eq!(client.node_devices().await.unwrap()[0].name, "usb_1_1_1_0");
+    assert!(client.node_device_xml("usb_1_1_1_0").await.unwrap().contains("<capability type='usb'>"));
+    refused(client.node_device_xml("pci").await, ErrorCode::NotFound, "no device 'pci'");
 }
 
 #[tokio::test]

@@ -203,7 +203,8 @@ pub struct Vcpuinfo {
 impl Vcpuinfo {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let vcpus = context.client.domain_vcpus(&self.target.domain).await?;
-        let cpus = context.client.node_info().await?.cpus;
+        // One that does not run has its place too.
+        let cpus = context.client.node_cpus().await?.present.iter().last().map_or(0, |last| last + 1);
         context.show(&Vcpus { cpus, vcpus })
     }
 }
