@@ -66,6 +66,9 @@ fn a_guest_ends_with_the_command_that_started_it() -> Outcome {
     let (_, leash) =
         runtime.block_on(lab.daemon.client().start_leashed_domain("web", StartOptions::default()))?;
     lab.console("", "reeve-guest: ready")?;
+    let moved =
+        lab.reeve(&["domain", "migrate", "--domain", "web", "reeve+unix:///nowhere/reeve.sock", "--live"])?;
+    assert!(moved.fails(6).contains("ends with the client that started it"));
     drop(leash);
     is("shut off")?;
     std::thread::scope(|scope| -> Outcome {

@@ -11,11 +11,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reeve_model::api::{Defined, StartOptions};
 use reeve_model::stats::DomainSummary;
-use reeve_model::{Actor, Error, Verb};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_store::JournalRow;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::Subject;
 use crate::Actions;
 use crate::journal::{Next, Operation, Step};
 
@@ -70,6 +72,18 @@ impl Actions {
         });
         // Broken off where it can't be noted, which is logged.
         let _ = is_noted.await;
+    }
+
+    /// Refuses to move a domain that ends with its client: nobody would end it at another host.
+    pub(super) async fn refuse_leashed(&self, subject: &Subject) -> Result<(), Error> {
+        let own = subject.uuid.to_string();
+        let held = |row: &JournalRow| row.kind == Leash::KIND && row.subject == own;
+        if !self.store(|store| store.open_operations()).await?.iter().any(held) {
+            return Ok(());
+        }
+        let message =
+            format!("domain '{}' ends with the client that started it, and stays here", subject.name);
+        Err(Error::new(ErrorCode::WrongState, message).with_hint("start it without --autodestroy"))
     }
 
     /// Whether this instance of a domain is there.
