@@ -1,11 +1,8 @@
 //! How a guest's machine is held: its console by one client at a time, its worker asked to end or killed, its vCPUs looked at.
 
-use std::time::Duration;
-
-use anyhow::Context as _;
 use reeve_model::api::{ConsoleOptions, StartOptions};
 use reeve_tests::wait;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use tokio::io::AsyncReadExt as _;
 
 use crate::lab::Lab;
@@ -46,8 +43,7 @@ fn a_worker_that_does_not_end_is_killed_unless_it_shall_not_be() -> Outcome {
     assert_eq!(lab.state()?, "shut off");
 
     lab.reeve(&["domain", "start", "web"])?.ok();
-    let info = lab.json(&["domain", "info", "web"])?;
-    let worker = info["worker_pid"].as_i64().and_then(|pid| Pid::from_raw(pid as i32)).context("a worker")?;
+    let worker = lab.worker()?;
     kill_process(worker, Signal::STOP)?;
     let said = lab.reeve(&["domain", "destroy", "web", "--graceful"])?.fails(6);
     assert!(said.contains("did not end within 10 s"), "{said}");
@@ -110,30 +106,25 @@ fn vcpus_run_or_wait() -> Outcome {
 }
 
 #[test]
-fn a_worker_is_said_to_be_occupied_while_it_waits_for_its_guest() -> Outcome {
-    let disk = "<disk type='file'><driver name='qemu' type='raw'/><source file='PLACE/disk.img'/>\
-                <target dev='vdb' bus='virtio'/></disk>";
-    let lab = Lab::with_domain(SERIAL)?;
-    let image = std::fs::File::create(lab.file("disk.img"))?;
-    image.set_len(1 << 20)?;
-    lab.reeve(&["domain", "undefine", "web"])?.ok();
-    lab.define(&format!("{SERIAL}{disk}"))?.ok();
-    lab.reeve(&["domain", "start", "web"])?.ok();
-    lab.console("", "reeve-guest: ready")?;
-    assert_eq!(lab.reeve(&["domain", "domcontrol", "web"])?.ok(), "ok\n");
+fn a_worker_is_said_to_be_occupied_while_somebody_waits_for_it() -> Outcome {
+    let lab = Lab::with_guest(SERIAL)?;
+    let control = || lab.reeve(&["domain", "domcontrol", "web"]);
+    assert_eq!(control()?.ok(), "ok\n");
+    let worker = lab.worker()?;
+    kill_process(worker, Signal::STOP)?;
+    let shown = control()?;
+    assert!(shown.stdout == "error\n" && !shown.stderr.is_empty(), "it does not answer: {shown:?}");
     std::thread::scope(|scope| -> Outcome {
-        // A guest that does not follow the controller of plugged devices has five seconds to let go.
-        let detaching = scope.spawn(|| lab.reeve(&["domain", "detach-disk", "web", "vdb", "--live"]));
+        let suspending = scope.spawn(|| lab.reeve(&["domain", "suspend", "web"]));
         let mut shown = String::new();
         wait::until("it is occupied", PATIENCE, || {
-            shown = lab.reeve(&["domain", "domcontrol", "web"]).map(|run| run.stdout).unwrap_or_default();
-            shown.starts_with("occupied (") || detaching.is_finished()
+            shown = control().map(|run| run.stdout).unwrap_or_default();
+            shown.starts_with("occupied (") || suspending.is_finished()
         })?;
-        assert!(shown.starts_with("occupied ("), "{shown}");
-        detaching.join().expect("the thread lives")?;
+        kill_process(worker, Signal::CONT)?;
+        assert!(shown.starts_with("occupied (") && shown.ends_with("s)\n"), "{shown}");
+        suspending.join().expect("the thread lives")?;
         Ok(())
     })?;
-    wait::until("it is not any more", Duration::from_secs(30), || {
-        lab.reeve(&["domain", "domcontrol", "web"]).is_ok_and(|run| run.stdout == "ok\n")
-    })
+    wait::until("it is not any more", PATIENCE, || control().is_ok_and(|run| run.stdout == "ok\n"))
 }
