@@ -92,7 +92,7 @@ fn vcpus_run_or_wait() -> Outcome {
     // A guest with nothing to do has halted them.
     becomes(0, "blocked")?;
     becomes(1, "blocked")?;
-    lab.console("spin 20", "")?;
+    lab.console("spin 300", "")?;
     becomes(0, "running")?;
     lab.reeve(&["domain", "suspend", "web"])?.ok();
     becomes(0, "blocked")?;

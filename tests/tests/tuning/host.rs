@@ -23,7 +23,8 @@ fn its_cpus_are_listed_and_measured() -> Outcome {
 
     let all = json(&daemon, &["node", "cpu-stats"])?;
     let one = json(&daemon, &["node", "cpu-stats", "0"])?;
-    for field in ["user_ns", "system_ns", "idle_ns", "iowait_ns"] {
+    // Times of a CPU with nothing to do may go back (proc_stat(5)).
+    for field in ["user_ns", "system_ns"] {
         assert!(one[field].as_u64() <= json(&daemon, &["node", "cpu-stats"])?[field].as_u64(), "{field}");
     }
     let later = json(&daemon, &["node", "cpu-stats", "--cpu", "0"])?;
