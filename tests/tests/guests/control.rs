@@ -105,8 +105,9 @@ fn vcpus_run_or_wait() -> Outcome {
     becomes(0, "running")
 }
 
+/// That it is occupied while somebody else waits for it is shown where a turn can be held for sure (`host/domain/tests/sim.rs`).
 #[test]
-fn a_worker_is_said_to_be_occupied_while_somebody_waits_for_it() -> Outcome {
+fn a_worker_that_does_not_answer_is_said_to_be_in_error() -> Outcome {
     let lab = Lab::with_guest(SERIAL)?;
     let control = || lab.reeve(&["domain", "domcontrol", "web"]);
     assert_eq!(control()?.ok(), "ok\n");
@@ -114,17 +115,6 @@ fn a_worker_is_said_to_be_occupied_while_somebody_waits_for_it() -> Outcome {
     kill_process(worker, Signal::STOP)?;
     let shown = control()?;
     assert!(shown.stdout == "error\n" && !shown.stderr.is_empty(), "it does not answer: {shown:?}");
-    std::thread::scope(|scope| -> Outcome {
-        let suspending = scope.spawn(|| lab.reeve(&["domain", "suspend", "web"]));
-        let mut shown = String::new();
-        wait::until("it is occupied", PATIENCE, || {
-            shown = control().map(|run| run.stdout).unwrap_or_default();
-            shown.starts_with("occupied (") || suspending.is_finished()
-        })?;
-        kill_process(worker, Signal::CONT)?;
-        assert!(shown.starts_with("occupied (") && shown.ends_with("s)\n"), "{shown}");
-        suspending.join().expect("the thread lives")?;
-        Ok(())
-    })?;
-    wait::until("it is not any more", PATIENCE, || control().is_ok_and(|run| run.stdout == "ok\n"))
+    kill_process(worker, Signal::CONT)?;
+    wait::until("it answers again", PATIENCE, || control().is_ok_and(|run| run.stdout == "ok\n"))
 }
