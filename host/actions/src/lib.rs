@@ -67,7 +67,7 @@ use reeve_store::{Store, StoreError};
 
 pub use access::Access;
 pub use adapters::{BusSink, StoreKeeper};
-pub use domain::{Attachment, EditGuard};
+pub use domain::{Attachment, EditGuard, Gone};
 pub use fault::{FaultPoint, NoFaults};
 pub use migrating::{ComingStreams, Migrations, PeerPort, StreamTarget};
 pub use networking::Networking;

@@ -106,6 +106,7 @@ impl Actions {
             domain::DeleteSnapshots::KIND => self.settle_delete(row).await,
             domain::Dump::KIND => self.settle::<domain::Dump>(row).await,
             domain::Destroy::KIND => self.settle::<domain::Destroy>(row).await,
+            domain::Leash::KIND => self.settle::<domain::Leash>(row).await,
             domain::ChangeDevice::KIND => self.settle::<domain::ChangeDevice>(row).await,
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
             domain::Pivot::KIND => self.settle::<domain::Pivot>(row).await,

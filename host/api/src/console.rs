@@ -42,7 +42,7 @@ pub(crate) async fn open(
     request: Request,
 ) -> Result<Response, ApiError> {
     upgrade::demand(request.headers(), PROTOCOL, "a console is opened")?;
-    let mut console = state.actions.console(&actor, &domain, options.device.as_deref()).await?;
+    let mut console = state.actions.console_with(&actor, &domain, &options).await?;
     let stop = state.stop.clone();
     tokio::spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else { return };

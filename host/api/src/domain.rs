@@ -16,7 +16,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use reeve_actions::EditGuard;
 use reeve_model::Error;
 use reeve_model::api::{
@@ -27,6 +27,7 @@ use reeve_model::stats::{DomainInfo, DomainStats, DomainSummary};
 
 use crate::error::ApiError;
 use crate::extract::{self, Path, Query, Xml};
+use crate::leash::Leash;
 use crate::peer::Caller;
 use crate::state::ApiState;
 
@@ -62,6 +63,8 @@ pub(crate) async fn list(
 }
 
 /// Takes in a domain document: as a definition, or as a transient domain that is started at once.
+///
+/// With `autodestroy` it needs `Connection: upgrade` and `Upgrade: reeve-leash`, and the answer is a line on the connection that follows.
 #[utoipa::path(
     post,
     path = "/v1/domains",
@@ -69,15 +72,30 @@ pub(crate) async fn list(
     tag = "domains",
     params(DefineOptions),
     request_body(content = String, content_type = "application/xml", description = "A <domain> document"),
-    responses((status = OK, body = Defined), (status = "4XX", description = "Why not", body = Error)),
+    responses(
+        (status = OK, body = Defined),
+        (status = SWITCHING_PROTOCOLS, description = "It runs until this connection ends"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
 )]
 pub(crate) async fn define(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Query(options): Query<DefineOptions>,
+    leash: Leash,
     Xml(document): Xml,
-) -> Result<Json<Defined>, ApiError> {
-    let DefineOptions { strict, transient, paused } = options;
+) -> Result<Response, ApiError> {
+    let DefineOptions { strict, transient, paused, autodestroy } = options;
+    if autodestroy {
+        if !transient {
+            return Err(ApiError::invalid("only a transient domain is started when it is taken in"));
+        }
+        let actions = state.actions.clone();
+        let begin = move |client| async move {
+            actions.create_leashed(&actor, &document, (strict, paused), client).await
+        };
+        return leash.hold(&state, begin).await;
+    }
     let defined = match (transient, paused) {
         (true, false) => state.actions.create(&actor, &document, strict).await?,
         (true, true) => state.actions.create_paused(&actor, &document, strict).await?,
@@ -86,7 +104,7 @@ pub(crate) async fn define(
             return Err(ApiError::invalid("only a transient domain is started when it is taken in"));
         }
     };
-    Ok(Json(defined))
+    Ok(Json(defined).into_response())
 }
 
 /// Everything that is known of a domain now.

@@ -23,6 +23,7 @@ mod extract;
 mod filter;
 mod handed;
 mod interface;
+mod leash;
 mod metrics;
 mod migration;
 mod network;

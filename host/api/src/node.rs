@@ -5,10 +5,14 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use reeve_model::Error;
-use reeve_model::node::{CpuComparison, CpuModel, KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::node::{
+    CpuComparison, CpuModel, KsmChange, KsmState, NodeCell, NodeCpuFilter, NodeCpuTime, NodeCpus, NodeInfo,
+    NodeMemory,
+};
+use reeve_model::node_device::NodeDevice;
 
 use crate::error::ApiError;
-use crate::extract::{self, Xml};
+use crate::extract::{self, Path, Query, Xml};
 use crate::peer::Caller;
 use crate::state::ApiState;
 
@@ -40,6 +44,108 @@ pub(crate) async fn memory(
     Caller(actor): Caller,
 ) -> Result<Json<NodeMemory>, ApiError> {
     Ok(Json(state.actions.node_memory(&actor)?))
+}
+
+/// CPUs of the host.
+#[utoipa::path(
+    get,
+    path = "/v1/node/cpus",
+    operation_id = "node_cpus",
+    tag = "node",
+    responses((status = OK, body = NodeCpus), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn cpus(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<NodeCpus>, ApiError> {
+    Ok(Json(state.actions.node_cpus(&actor)?))
+}
+
+/// What one CPU of the host did since it was started, or all together.
+#[utoipa::path(
+    get,
+    path = "/v1/node/cpu-stats",
+    operation_id = "node_cpu_stats",
+    tag = "node",
+    params(NodeCpuFilter),
+    responses((status = OK, body = NodeCpuTime), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn cpu_stats(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Query(filter): Query<NodeCpuFilter>,
+) -> Result<Json<NodeCpuTime>, ApiError> {
+    Ok(Json(state.actions.node_cpu_time(&actor, filter.cpu)?))
+}
+
+/// NUMA cells of the host and their memory.
+#[utoipa::path(
+    get,
+    path = "/v1/node/cells",
+    operation_id = "node_cells",
+    tag = "node",
+    responses((status = OK, body = Vec<NodeCell>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn cells(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<NodeCell>>, ApiError> {
+    Ok(Json(state.actions.node_cells(&actor)?))
+}
+
+/// What the host is and can run, as libvirt's document.
+#[utoipa::path(
+    get,
+    path = "/v1/node/capabilities",
+    operation_id = "node_capabilities",
+    tag = "node",
+    responses(
+        (status = OK, body = String, content_type = "application/xml"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
+)]
+pub(crate) async fn capabilities(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<impl IntoResponse, ApiError> {
+    let found = state.actions.capabilities(&actor)?;
+    Ok(([(CONTENT_TYPE, "application/xml")], found))
+}
+
+/// Devices of the host by name, the host itself first.
+#[utoipa::path(
+    get,
+    path = "/v1/node/devices",
+    operation_id = "node_devices",
+    tag = "node",
+    responses((status = OK, body = Vec<NodeDevice>), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn devices(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+) -> Result<Json<Vec<NodeDevice>>, ApiError> {
+    Ok(Json(state.actions.node_devices(&actor)?))
+}
+
+/// What a device of the host is, as a document.
+#[utoipa::path(
+    get,
+    path = "/v1/node/devices/{device}/xml",
+    operation_id = "node_device_xml",
+    tag = "node",
+    params(("device" = String, Path, description = "Name, or WWNN,WWPN of a port of Fibre Channel")),
+    responses(
+        (status = OK, body = String, content_type = "application/xml"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
+)]
+pub(crate) async fn device_xml(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(device): Path<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    let found = state.actions.node_device_xml(&actor, &device)?;
+    Ok(([(CONTENT_TYPE, "application/xml")], found))
 }
 
 /// State of kernel samepage merging.

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::output::Format;
 use crate::{
-    completions, domain, events, exit, iface, image, network, node, nwfilter, policy, pool, secret, virsh,
-    vol, xml,
+    completions, domain, events, exit, iface, image, network, node, nodedev, nwfilter, policy, pool, secret,
+    virsh, vol, xml,
 };
 
 const AFTER_HELP: &str = "\
@@ -101,6 +101,9 @@ pub enum Command {
     /// Keep passphrases and keys that the host uses
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Look at devices of the host
+    #[command(subcommand)]
+    Nodedev(nodedev::NodeDeviceCommand),
     /// Define and look at packet filters
     #[command(subcommand)]
     Nwfilter(nwfilter::FilterCommand),

@@ -14,6 +14,7 @@ mod device;
 mod disk;
 mod domcontrol;
 mod domiftune;
+mod domjobinfo;
 mod dommemstat;
 mod domstats;
 mod dump;
@@ -33,6 +34,7 @@ mod screenshot;
 mod setmem;
 mod snapshot;
 mod snapshot_list;
+mod start;
 mod state;
 mod stats;
 mod ttyconsole;
@@ -62,7 +64,7 @@ pub enum DomainCommand {
     /// Remove a definition
     Undefine(undefine::Undefine),
     /// Start a defined domain
-    Start(life::Start),
+    Start(start::Start),
     /// Ask the guest to shut down
     Shutdown(life::Shutdown),
     /// Ask the guest to reboot
@@ -78,7 +80,7 @@ pub enum DomainCommand {
     /// Show how fast a domain is migrated at most
     MigrateGetspeed(migrate::MigrateGetspeed),
     /// Show how far the migration, save or dump of a domain is
-    Domjobinfo(migrate::Domjobinfo),
+    Domjobinfo(domjobinfo::Domjobinfo),
     /// End the migration, save or dump of a domain, which stays
     Domjobabort(migrate::Domjobabort),
     /// Reset the machine at once, as the button does

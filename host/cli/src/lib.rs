@@ -15,6 +15,7 @@ mod iface;
 mod image;
 mod network;
 mod node;
+mod nodedev;
 mod nwfilter;
 mod output;
 mod policy;
@@ -55,6 +56,7 @@ async fn dispatch(command: Command, mut context: context::Context) -> anyhow::Re
         Command::Pool(command) => command.run(&mut context).await,
         Command::Vol(command) => command.run(&mut context).await,
         Command::Secret(command) => command.run(&mut context).await,
+        Command::Nodedev(command) => command.run(&mut context).await,
         Command::Nwfilter(command) => command.run(&mut context).await,
         Command::Iface(command) => command.run(&mut context).await,
         Command::Policy(command) => command.run(&mut context).await,

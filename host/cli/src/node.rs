@@ -1,6 +1,10 @@
 //! `reeve node …`.
 
+mod capabilities;
 mod cpu;
+mod cpu_stats;
+mod cpumap;
+mod freecell;
 mod info;
 mod ksm;
 mod memory;
@@ -16,6 +20,14 @@ pub enum NodeCommand {
     Info,
     /// Show how its memory is used
     Memory,
+    /// Show its CPUs and which of them run
+    Cpumap,
+    /// Show what its CPUs do
+    CpuStats(cpu_stats::CpuStats),
+    /// Show how much memory is free, also by NUMA cell
+    Freecell(freecell::Freecell),
+    /// Print what it is and can run as a document
+    Capabilities,
     /// List CPU models that documents may name
     CpuModels(cpu::CpuModels),
     /// Compare a described CPU with that of the host
@@ -31,6 +43,10 @@ impl NodeCommand {
         match self {
             Self::Info => info::run(context).await,
             Self::Memory => memory::run(context).await,
+            Self::Cpumap => cpumap::run(context).await,
+            Self::CpuStats(command) => command.run(context).await,
+            Self::Freecell(command) => command.run(context).await,
+            Self::Capabilities => capabilities::run(context).await,
             Self::CpuModels(command) => command.run(context).await,
             Self::CpuCompare(command) => command.run(context).await,
             Self::CpuBaseline(command) => command.run(context).await,

@@ -72,12 +72,26 @@ impl Client {
         target: Target,
         protocol: &'static str,
     ) -> Result<TokioIo<Upgraded>, ClientError> {
-        let request = Request::builder()
+        self.upgraded_by(Method::GET, target, Payload::Empty, protocol).await
+    }
+
+    /// As [`Self::upgraded`], by a request with a method and a body.
+    pub(crate) async fn upgraded_by(
+        &self,
+        method: Method,
+        target: Target,
+        payload: Payload<'_>,
+        protocol: &'static str,
+    ) -> Result<TokioIo<Upgraded>, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
             .uri(target.into_string())
             .header(CONNECTION, "upgrade")
-            .header(UPGRADE, protocol)
-            .body(Full::new(Bytes::new()))
-            .map_err(ClientError::protocol)?;
+            .header(UPGRADE, protocol);
+        if let Some(kind) = payload.content_type() {
+            request = request.header(CONTENT_TYPE, kind);
+        }
+        let request = request.body(Full::new(payload.into_bytes())).map_err(ClientError::protocol)?;
         let response = self.exchange(request).await?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(ClientError::protocol(format_args!("{} instead of {protocol}", response.status())));

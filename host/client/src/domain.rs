@@ -3,8 +3,9 @@
 use hyper::Method;
 use reeve_model::Bytes;
 use reeve_model::api::{
-    ChangedDomain, DefineOptions, Defined, DeviceOptions, DomainFilter, EditOptions, RenameDomain,
-    SetAutostart, SetDescription, SetMemory, SetStatsPeriod, StartOptions, UndefineOptions, XmlOptions,
+    ChangedDomain, DefineOptions, Defined, DestroyOptions, DeviceOptions, DomainControl, DomainFilter,
+    EditOptions, RenameDomain, SetAutostart, SetDescription, SetMemory, SetStatsPeriod, StartOptions,
+    UndefineOptions, XmlOptions,
 };
 use reeve_model::domain_interface::{
     AddressOptions, DomainInterface, InterfaceAddress, SetBandwidth, SetLink,
@@ -98,6 +99,11 @@ impl Client {
         self.verb(domain, "reset").await
     }
 
+    /// Whether a running domain can be controlled now.
+    pub async fn domain_control(&self, domain: &str) -> Result<DomainControl, ClientError> {
+        self.call(Method::GET, Target::new(&["domains", domain, "control"]), Payload::Empty).await
+    }
+
     /// Wakes a guest that suspended itself.
     pub async fn wake_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
         self.verb(domain, "pm-wakeup").await
@@ -121,7 +127,17 @@ impl Client {
 
     /// Stops the machine at once.
     pub async fn destroy_domain(&self, domain: &str) -> Result<DomainSummary, ClientError> {
-        self.verb(domain, "destroy").await
+        self.destroy_domain_with(domain, DestroyOptions::default()).await
+    }
+
+    /// Stops the machine at once, as `options` say.
+    pub async fn destroy_domain_with(
+        &self,
+        domain: &str,
+        options: DestroyOptions,
+    ) -> Result<DomainSummary, ClientError> {
+        let target = Target::new(&["domains", domain, "destroy"]).with_fields(&options);
+        self.call(Method::POST, target, Payload::Empty).await
     }
 
     /// Stops the vCPUs and keeps the memory.

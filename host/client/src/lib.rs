@@ -16,6 +16,7 @@ mod dump;
 mod error;
 mod events;
 mod interface;
+mod leash;
 mod migration;
 mod network;
 mod node;
@@ -37,6 +38,7 @@ pub use console::Console;
 pub use dial::{Connection, Dial, Dialed};
 pub use error::ClientError;
 pub use events::{EventItem, EventStream};
+pub use leash::Leash;
 pub use policy::PolicyUpload;
 pub use volume::Content;
 

@@ -4,6 +4,7 @@
 //! after it. The same request twice is refused rather than queued: the second caller would find nothing to do.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// What somebody wants to do to a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,6 +117,11 @@ impl Request {
         )
     }
 
+    /// True when it takes its time, and its progress is told by [`reeve_model::migration::MigrationJob`] or of a save.
+    pub(crate) fn is_job(self) -> bool {
+        matches!(self, Self::Save | Self::Dump | Self::Migrate)
+    }
+
     /// True when it leaves images alone, so that a job on images may go on meanwhile. It may change other things in the definition.
     fn goes_beside_jobs(self) -> bool {
         matches!(
@@ -167,6 +173,8 @@ const WAITING_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     running: Option<(Ticket, Request)>,
+    /// Since when that runs.
+    since: Option<Instant>,
     waiting: VecDeque<(Ticket, Request)>,
     issued: u64,
 }
@@ -176,7 +184,7 @@ impl Admission {
     pub fn offer(&mut self, request: Request) -> Result<Admitted, Refused> {
         let Some((_, running)) = self.running else {
             let ticket = self.issue();
-            self.running = Some((ticket, request));
+            self.run(Some((ticket, request)));
             return Ok(Admitted::Runs(ticket));
         };
         let pending = |other: Request| other == request && !request.repeats();
@@ -207,7 +215,8 @@ impl Admission {
     /// Ends the running request or withdraws a waiting one; the ticket that runs next because of it, if any.
     pub fn leave(&mut self, ticket: Ticket) -> Option<Ticket> {
         if self.running.is_some_and(|(running, _)| running == ticket) {
-            self.running = self.waiting.pop_front();
+            let next = self.waiting.pop_front();
+            self.run(next);
             return self.running.map(|(next, _)| next);
         }
         self.waiting.retain(|(waiting, _)| *waiting != ticket);
@@ -219,7 +228,8 @@ impl Admission {
     pub fn lend(&mut self, ticket: Ticket) -> Option<Ticket> {
         let lender = self.running.filter(|(running, _)| *running == ticket)?;
         let at = self.waiting.iter().position(|(_, waiting)| waiting.goes_beside_jobs())?;
-        self.running = self.waiting.remove(at);
+        let next = self.waiting.remove(at);
+        self.run(next);
         self.waiting.push_front(lender);
         self.running.map(|(next, _)| next)
     }
@@ -232,6 +242,16 @@ impl Admission {
     /// The request that runs.
     pub fn running(&self) -> Option<Request> {
         self.running.map(|(_, request)| request)
+    }
+
+    /// The request that runs, and since when.
+    pub fn busy(&self) -> Option<(Request, Duration)> {
+        Some((self.running()?, self.since?.elapsed()))
+    }
+
+    fn run(&mut self, next: Option<(Ticket, Request)>) {
+        self.since = next.map(|_| Instant::now());
+        self.running = next;
     }
 
     fn issue(&mut self) -> Ticket {

@@ -201,6 +201,9 @@ pub trait Machine: Send + Sync {
     /// Wakes a guest that suspended itself.
     async fn wake(&self) -> Result<(), DriverError>;
 
+    /// Ends it as [`Self::destroy`] does, but by asking alone: an error when its process is still there afterwards.
+    async fn quit(&self) -> Result<(), DriverError>;
+
     /// Ends the machine and gives back all it holds; done when nothing of it is left. Never fails: what can't be asked is killed.
     async fn destroy(&self);
 
@@ -233,8 +236,8 @@ pub trait Machine: Send + Sync {
     /// CPU time by host CPU.
     async fn cpu_stats(&self) -> Result<CpuStats, DriverError>;
 
-    /// Opens a console or serial by alias; none is the first one.
-    async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError>;
+    /// Opens a console or serial by alias; none is the first one. Who has it open loses it, unless it is to be `exclusive`: that is refused then.
+    async fn open_console(&self, alias: Option<&str>, exclusive: bool) -> Result<Console, DriverError>;
 
     /// Opens the channel that the guest knows by `name`, for a conversation with who has it open in the guest. Refused when nobody has,
     /// or another program of the host talks through it.

@@ -36,7 +36,10 @@ pub(crate) enum Ask {
     ExpectShutdown(bool),
     Reboot,
     Reset,
-    Destroy,
+    /// End it by force, or only if it does so when it is asked.
+    Destroy {
+        graceful: bool,
+    },
     /// Save it; it stands still afterwards.
     Save(File),
     /// What was saved counts: end it.
@@ -138,7 +141,11 @@ impl Owner {
 
     async fn obey(&mut self, command: Command) -> Then {
         let Command { actor, ask, reply } = command;
-        if matches!(ask, Ask::Destroy) {
+        if let Ask::Destroy { graceful } = ask {
+            if graceful && let Err(source) = self.machine.quit().await {
+                let _ = reply.send(Err(self.entry.driver_error("ended", source)));
+                return Then::GoOn;
+            }
             self.end(&actor, Phase::Off(StateReason::Destroyed), DomainChange::Stopped).await;
             let _ = reply.send(Ok(()));
             return Then::End;
@@ -294,7 +301,7 @@ impl Owner {
                     self.note(actor, Some(Occurrence::Severed), DomainChange::Suspended);
                 }
             }
-            Ask::Destroy | Ask::Depart | Ask::EndSaved | Ask::EndCrashed | Ask::Lose => {}
+            Ask::Destroy { .. } | Ask::Depart | Ask::EndSaved | Ask::EndCrashed | Ask::Lose => {}
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use reeve_model::Actor;
+use reeve_model::api::{ControlState, DomainControl};
 use reeve_model::block_job::BlockJob;
 use reeve_model::domain::{ClockConfig, DomainConfig};
 use reeve_model::event::DomainChange;
@@ -150,6 +151,7 @@ impl Domains {
         Ok(DomainInfo {
             summary,
             title: config.title.clone(),
+            os_type: config.os.os_type.clone(),
             max_memory: config.memory,
             memory,
             vcpus: config.vcpu.at_boot(),
@@ -183,6 +185,25 @@ impl Domains {
         machine.cpu_stats().await.map_err(|source| entry.driver_error("measured", source))
     }
 
+    /// Whether a running domain can be controlled now. Nobody is waited for but its worker.
+    pub async fn control(&self, uuid: Uuid) -> Result<DomainControl, DomainError> {
+        let entry = self.shared.entry(uuid)?;
+        let busy = {
+            let inner = entry.lock();
+            inner.admission.busy().filter(|_| inner.phase.has_machine())
+        };
+        if let Some((request, time)) = busy {
+            let state = if request.is_job() { ControlState::BackgroundJob } else { ControlState::Occupied };
+            let milliseconds = u64::try_from(time.as_millis()).ok();
+            let detail = Some(format!("it is being {}", request.participle()));
+            return Ok(DomainControl { state, milliseconds, detail });
+        }
+        let (_, machine) = self.machine(uuid)?;
+        let error = machine.stats().await.err();
+        let state = if error.is_some() { ControlState::Error } else { ControlState::Ok };
+        Ok(DomainControl { state, milliseconds: None, detail: error.map(|error| error.to_string()) })
+    }
+
     /// Sends every vCPU of a running domain a non-maskable interrupt.
     pub async fn inject_nmi(&self, uuid: Uuid) -> Result<(), DomainError> {
         let (entry, machine) = self.machine(uuid)?;
@@ -191,8 +212,23 @@ impl Domains {
 
     /// Opens a console or serial of a running domain by alias; none is the first one.
     pub async fn open_console(&self, uuid: Uuid, alias: Option<&str>) -> Result<Console, DomainError> {
+        self.open_console_by(uuid, alias, false).await
+    }
+
+    /// As [`Self::open_console`], but a wrong state while somebody has it open.
+    pub async fn open_free_console(&self, uuid: Uuid, alias: Option<&str>) -> Result<Console, DomainError> {
+        self.open_console_by(uuid, alias, true).await
+    }
+
+    async fn open_console_by(
+        &self,
+        uuid: Uuid,
+        alias: Option<&str>,
+        exclusive: bool,
+    ) -> Result<Console, DomainError> {
         let (entry, machine) = self.machine(uuid)?;
-        machine.open_console(alias).await.map_err(|source| entry.driver_error("given a console", source))
+        let opened = machine.open_console(alias, exclusive).await;
+        opened.map_err(|source| entry.driver_error("given a console", source))
     }
 
     /// Opens the channel that the guest of a running domain knows by `name`.

@@ -207,7 +207,12 @@ impl Turn {
 
     /// Ends the machine by force; nothing of it is left when this returns.
     pub async fn destroy(&self) -> Result<(), DomainError> {
-        self.ask(Request::Destroy, Ask::Destroy).await
+        self.ask(Request::Destroy, Ask::Destroy { graceful: false }).await
+    }
+
+    /// As [`Self::destroy`], but an error where its process does not end when it is asked: nothing is killed.
+    pub async fn quit(&self) -> Result<(), DomainError> {
+        self.ask(Request::Destroy, Ask::Destroy { graceful: true }).await
     }
 
     /// Stops the machine and writes all of it to `image`, from where that stands. It then stands still until it is ended with

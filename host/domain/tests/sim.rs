@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Device, DomainError, Request, StartOptions};
+use reeve_model::api::ControlState;
 use reeve_model::domain::{Disk, DiskDriver, DiskSource, DomainType, LifecycleAction};
 use reeve_model::event::DomainChange as Change;
 use reeve_model::{Actor, Bytes, DomainState as State, ErrorCode, StateReason};
@@ -407,4 +408,41 @@ async fn two_hundred_cycles_leave_nothing_behind() {
     // Other tests of this process run on their own threads and come and go.
     assert!(count("/proc/self/fd") <= before.0 + 32, "descriptors were leaked");
     assert!(host.kept.records().is_empty());
+}
+
+#[tokio::test]
+async fn a_domain_is_occupied_while_somebody_has_the_turn() {
+    let host = host();
+    let uuid = host.define(&sim("web", ""));
+    assert!(host.domains.control(uuid).await.is_err(), "it is off");
+    host.start(uuid).await.unwrap();
+    let state = async || host.domains.control(uuid).await.unwrap().state;
+    assert_eq!(state().await, ControlState::Ok);
+    for (request, expected) in
+        [(Request::AttachDevice, ControlState::Occupied), (Request::Save, ControlState::BackgroundJob)]
+    {
+        let turn = host.domains.begin(Actor::Daemon, uuid, request).await.unwrap();
+        let control = host.domains.control(uuid).await.unwrap();
+        assert_eq!(control.state, expected);
+        assert!(control.milliseconds.is_some() && control.detail.is_some(), "{control:?}");
+        drop(turn);
+        assert_eq!(state().await, ControlState::Ok);
+    }
+}
+
+#[tokio::test]
+async fn a_console_that_is_open_is_not_free() {
+    let host = host();
+    let uuid = host.define(&sim("web", ""));
+    host.start(uuid).await.unwrap();
+    let first = host.domains.open_free_console(uuid, None).await.unwrap();
+    let second = host.domains.open_free_console(uuid, None).await.err().unwrap();
+    assert_eq!(reeve_model::Error::from(second).code, ErrorCode::WrongState);
+    drop(first);
+    // Its other end needs a moment to notice.
+    let begun = Instant::now();
+    while host.domains.open_free_console(uuid, None).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        tokio::task::yield_now().await;
+    }
 }

@@ -113,4 +113,4 @@ pub use send_disks::DiskStats;
 pub use send_streams::{SendStreams, SendTicket, SourcePages};
 pub use serve::{LateStats, send_rest};
 pub use steered::{Adviser, Steered, StrategyAnswer, StrategyQuestion};
-pub use strategy::{Plan, PreCopy, RoundStats, Step, Strategy, Subject};
+pub use strategy::{Packed, Plan, PreCopy, RoundStats, Step, Strategy, Subject};

@@ -15,6 +15,7 @@ use crate::frame::{Fields, Kind};
 use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::send::RoundSent;
+use crate::strategy::Packed;
 
 /// Most pages with contents in one frame.
 pub(crate) const PAGES_A_FRAME: u64 = 256;
@@ -42,15 +43,22 @@ pub(crate) fn encode_zero(run: &Range<u64>, payload: &mut Vec<u8>) {
     head(run, ZERO, payload);
 }
 
-/// Puts a run with its contents into a payload, compressed where that is allowed and worth it.
-pub(crate) fn encode(run: &Range<u64>, contents: &[u8], compress: bool, payload: &mut Vec<u8>) {
+/// Puts a run with its contents into a payload, compressed where that is allowed and worth it; the bytes that it is then, where it is.
+pub(crate) fn encode(
+    run: &Range<u64>,
+    contents: &[u8],
+    compress: bool,
+    payload: &mut Vec<u8>,
+) -> Option<u64> {
     if compress && let Some(packed) = pack(contents) {
         head(run, ZSTD, payload);
+        let length = packed.len() as u64;
         payload.extend(packed);
-        return;
+        return Some(length);
     }
     head(run, PLAIN, payload);
     payload.extend(contents);
+    None
 }
 
 /// Sends up to a frame's worth of pages, zeros apart.
@@ -73,7 +81,11 @@ pub(crate) fn send<S: Read + Write>(
             sent.zero_pages += alike as u64;
         } else {
             let bytes = &contents[page * PAGE as usize..(page + alike) * PAGE as usize];
-            encode(&part, bytes, compress, &mut payload);
+            match encode(&part, bytes, compress, &mut payload) {
+                Some(length) => sent.packed += Packed { pages: alike as u64, bytes: length, missed: 0 },
+                None if compress => sent.packed.missed += alike as u64,
+                None => {}
+            }
         }
         link.send(Kind::Pages, &payload)?;
         sent.pages += alike as u64;

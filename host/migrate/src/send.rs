@@ -15,6 +15,7 @@ use crate::pages;
 use crate::send_disks::{DiskStats, join_written};
 use crate::send_streams::{How, SendStreams, SourcePages};
 use crate::serve::{LateStats, Served};
+use crate::strategy::Packed;
 use crate::{
     Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, SourceDisks, Step,
     Strategy, Subject, VERSION, disks,
@@ -163,6 +164,7 @@ pub(crate) struct Sender<'a, S, G> {
 pub(crate) struct RoundSent {
     pub pages: u64,
     pub zero_pages: u64,
+    pub packed: Packed,
     /// Bytes over all streams but the first one.
     beside: u64,
     /// What it did not send, because the guest goes on at the destination.
@@ -334,6 +336,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                 throttle: self.throttle,
                 compressed: self.compress,
                 streams: self.streams.count(),
+                packed: sent.packed,
             };
             self.guest.report(&Phase::Round(stats));
             if self.controls.stops_now() {
@@ -433,6 +436,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         })?;
         sent.pages += gathered.pages;
         sent.zero_pages += gathered.zero_pages;
+        sent.packed += gathered.packed;
         sent.beside += gathered.bytes;
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::pages::{self, PAGES_A_FRAME};
 use crate::send::RoundSent;
+use crate::strategy::Packed;
 use crate::{Controls, MAX_STREAMS, MigrateError};
 
 /// How often whoever waits for the other streams looks whether the migration shall end.
@@ -54,6 +55,7 @@ struct Lane {
     done: u64,
     pages: u64,
     zero_pages: u64,
+    packed: Packed,
     bytes: u64,
     /// Why it can't go on.
     fault: Option<String>,
@@ -72,6 +74,7 @@ pub(crate) struct How {
 pub(crate) struct Gathered {
     pub pages: u64,
     pub zero_pages: u64,
+    pub packed: Packed,
     pub bytes: u64,
 }
 
@@ -171,6 +174,7 @@ impl SendStreams {
         for lane in &mut state.lanes {
             gathered.pages += std::mem::take(&mut lane.pages);
             gathered.zero_pages += std::mem::take(&mut lane.zero_pages);
+            gathered.packed += std::mem::take(&mut lane.packed);
             gathered.bytes += std::mem::take(&mut lane.bytes);
         }
         Ok(gathered)
@@ -265,6 +269,7 @@ impl SendTicket {
             lane.done = round;
             lane.pages += sent.pages;
             lane.zero_pages += sent.zero_pages;
+            lane.packed += sent.packed;
             lane.bytes += link.sent - counted;
             counted = link.sent;
             self.streams.changed.notify_all();

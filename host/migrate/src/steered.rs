@@ -115,6 +115,7 @@ mod tests {
             throttle: 0,
             compressed: false,
             streams: 1,
+            packed: crate::Packed::default(),
         }
     }
 

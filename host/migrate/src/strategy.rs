@@ -55,6 +55,28 @@ pub struct RoundStats {
     pub compressed: bool,
     /// Streams that pages went over.
     pub streams: u16,
+    /// What became of pages that were to be compressed.
+    #[serde(default)]
+    pub packed: Packed,
+}
+
+/// What became of pages that were to be compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed {
+    /// Pages that travelled compressed.
+    pub pages: u64,
+    /// Bytes that they were then.
+    pub bytes: u64,
+    /// Pages that were not worth it, and travelled as they are.
+    pub missed: u64,
+}
+
+impl std::ops::AddAssign for Packed {
+    fn add_assign(&mut self, other: Self) {
+        self.pages += other.pages;
+        self.bytes += other.bytes;
+        self.missed += other.missed;
+    }
 }
 
 /// What comes next.
@@ -171,6 +193,7 @@ mod tests {
             throttle,
             compressed: false,
             streams: 1,
+            packed: Packed::default(),
         }
     }
 

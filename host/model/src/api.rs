@@ -55,6 +55,9 @@ pub struct DefineOptions {
     /// Start it with its vCPUs stopped; for transient domains.
     #[serde(default)]
     pub paused: bool,
+    /// End it when the connection of this request ends, which becomes one of its own; for transient domains.
+    #[serde(default)]
+    pub autodestroy: bool,
 }
 
 /// How a domain is started.
@@ -72,6 +75,20 @@ pub struct StartOptions {
     /// Read what was saved of it past the page cache of the host.
     #[serde(default)]
     pub bypass_cache: bool,
+    /// End it when the connection of this request ends, which becomes one of its own.
+    #[serde(default)]
+    pub autodestroy: bool,
+}
+
+/// How a machine is stopped at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct DestroyOptions {
+    /// Its worker is not killed when it does not end by itself, which is an error then.
+    #[serde(default)]
+    pub graceful: bool,
 }
 
 /// How a definition is removed.
@@ -109,6 +126,47 @@ pub struct EditOptions {
     /// sha256 in hex of the inactive document the edit began with: it is refused when somebody else changed it meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
+}
+
+/// How the interface stands by which the host controls a domain's machine (guide 14.5.20).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlState {
+    /// It was asked, and it answered.
+    Ok,
+    /// A migration, save or dump is under way.
+    BackgroundJob,
+    /// A command is being carried out, for which others wait.
+    Occupied,
+    /// It does not answer.
+    Error,
+}
+
+impl ControlState {
+    /// The words for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::BackgroundJob => "background job",
+            Self::Occupied => "occupied",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How a running domain can be controlled now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DomainControl {
+    /// How.
+    pub state: ControlState,
+    /// Milliseconds for which it has been so; none of a state that just is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
+    /// What is done with the domain, or why it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// Which configurations of a domain a device change is for. None of them means the machine of an active domain, else the definition.
@@ -273,4 +331,7 @@ pub struct ConsoleOptions {
     /// Alias of the console or serial device, e.g. `serial0`; none takes the domain's first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// Refused while somebody has it open, whose session ends otherwise.
+    #[serde(default)]
+    pub exclusive: bool,
 }

@@ -25,6 +25,7 @@ pub mod migrated_disk;
 pub mod migration;
 pub mod network;
 pub mod node;
+pub mod node_device;
 pub mod policy;
 mod policy_life;
 pub mod record;

@@ -349,6 +349,18 @@ pub struct MigrationJob {
     pub zero_pages: u64,
     /// Bytes sent so far, over all streams.
     pub bytes: u64,
+    /// Bytes of memory that the guest has.
+    #[serde(default)]
+    pub memory: u64,
+    /// Pages that travelled compressed.
+    #[serde(default)]
+    pub compressed_pages: u64,
+    /// Bytes that they were then.
+    #[serde(default)]
+    pub compressed_bytes: u64,
+    /// Pages that were not worth compressing, and travelled as they are.
+    #[serde(default)]
+    pub compression_overflows: u64,
     /// Pages that are left as far as is known.
     pub dirty_pages: u64,
     /// Bytes a second in the last round.

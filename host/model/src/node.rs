@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Bytes;
+use crate::{Bytes, CpuSet};
 
 /// What `node info` shows (guide 14.7.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,58 @@ pub struct NodeInfo {
     pub memory: Bytes,
     /// True when /dev/kvm can be opened.
     pub kvm: bool,
+}
+
+/// CPUs of the host (guide 14.7.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeCpus {
+    /// Those that are there, whether they run or not.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub present: CpuSet,
+    /// Those of them that run.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub online: CpuSet,
+}
+
+/// Which CPU of the host is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct NodeCpuFilter {
+    /// Its number; none is all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+}
+
+/// What CPUs of the host did since it was started, nanoseconds of all of them together (guide 14.7.5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeCpuTime {
+    /// In programs, guests among them.
+    pub user_ns: u64,
+    /// In the kernel, its interrupts among it.
+    pub system_ns: u64,
+    /// With nothing to do.
+    pub idle_ns: u64,
+    /// With nothing to do but wait for disks.
+    pub iowait_ns: u64,
+}
+
+/// A NUMA cell of the host (guide 14.7.3). A host without NUMA is one cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeCell {
+    /// Its number.
+    pub cell: u32,
+    /// CPUs in it that run; none of a cell that is memory alone.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub cpus: Option<CpuSet>,
+    /// All of its memory.
+    pub memory: Bytes,
+    /// Memory of it that is not used.
+    pub free: Bytes,
 }
 
 /// How a described CPU stands to that of the host.

@@ -43,6 +43,8 @@ pub struct DomainInfo {
     pub summary: DomainSummary,
     /// Title from the document.
     pub title: Option<String>,
+    /// Kind of system that it boots, from the document: `hvm`.
+    pub os_type: String,
     /// Memory the domain may have at most.
     pub max_memory: Bytes,
     /// Memory it has now (maximum less balloon).

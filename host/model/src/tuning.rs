@@ -158,6 +158,27 @@ pub struct TuneOptions {
     pub config: bool,
 }
 
+/// What a vCPU does at the moment (guide 14.13.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum VcpuState {
+    /// It uses a host CPU, or would.
+    Running,
+    /// It waits: its guest halted it or switched it off, or the machine stands still.
+    Blocked,
+}
+
+impl VcpuState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 /// One vCPU of a running domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -166,6 +187,8 @@ pub struct VcpuInfo {
     pub vcpu: u32,
     /// Host CPU it ran on last.
     pub cpu: u32,
+    /// What it does.
+    pub state: VcpuState,
     /// CPU time, nanoseconds.
     pub time_ns: u64,
     /// Host CPUs it may run on.

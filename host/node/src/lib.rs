@@ -3,7 +3,10 @@
 //! Everything is read from files of the kernel below directories that a test can replace ([`Places`]).
 #![forbid(unsafe_code)]
 
+mod cells;
 pub mod cpu;
+mod cpus;
+mod devices;
 mod info;
 mod ksm;
 mod memory;
@@ -11,7 +14,8 @@ mod memory;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
+use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node_device::NodeDevice;
 use reeve_model::{Error, ErrorCode};
 use reeve_sys::files::{FileError, Tree};
 
@@ -59,6 +63,26 @@ impl Node {
     /// Memory as it is now.
     pub fn memory(&self) -> Result<NodeMemory, FileError> {
         memory::read(&self.proc)
+    }
+
+    /// Its CPUs; CPU 0 where the kernel does not tell.
+    pub fn cpus(&self) -> NodeCpus {
+        cpus::read(&self.sys)
+    }
+
+    /// What one CPU did since the machine was started, or all together; none when that CPU does not run.
+    pub fn cpu_time(&self, cpu: Option<u32>) -> Result<Option<NodeCpuTime>, FileError> {
+        cpus::time(&self.proc, cpu)
+    }
+
+    /// Its NUMA cells by number, one at least.
+    pub fn cells(&self) -> Result<Vec<NodeCell>, FileError> {
+        cells::read(&self.proc, &self.sys)
+    }
+
+    /// Its devices by name, the machine itself first.
+    pub fn devices(&self) -> Vec<NodeDevice> {
+        devices::read(&self.sys)
     }
 
     /// The host CPUs of each NUMA node, in libvirt's notation, by node number; empty where the kernel knows of none.

@@ -23,9 +23,13 @@ pub struct ProcessStat {
 impl ProcessStat {
     /// CPU time in nanoseconds.
     pub fn cpu_time_ns(&self) -> u64 {
-        let per_second = rustix::param::clock_ticks_per_second().max(1);
-        (self.user_ticks + self.system_ticks) * (1_000_000_000 / per_second)
+        (self.user_ticks + self.system_ticks) * tick_ns()
     }
+}
+
+/// Nanoseconds of a clock tick, in which the kernel counts CPU time.
+pub fn tick_ns() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
 }
 
 /// How much memory a process uses, from /proc/PID/smaps_rollup.

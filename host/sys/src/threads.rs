@@ -43,9 +43,18 @@ fn online(kind: &str) -> HostCpus {
 impl Thread {
     /// Host CPU it ran on last; none when it has ended.
     pub fn last_cpu(&self) -> Option<u32> {
+        self.stat(36)?.parse().ok()
+    }
+
+    /// Whether it uses a CPU or waits for one, not for anything else; none when it has ended.
+    pub fn is_running(&self) -> Option<bool> {
+        Some(self.stat(0)? == "R")
+    }
+
+    /// A field of its statistics, from the third one of proc_pid_stat(5) on: the name in the second may hold blanks and parentheses.
+    fn stat(&self, field: usize) -> Option<String> {
         let text = self.files().text("stat").ok()?;
-        // The name in field 2 may hold blanks and parentheses.
-        text.get(text.rfind(')')? + 1..)?.split_whitespace().nth(36)?.parse().ok()
+        text.get(text.rfind(')')? + 1..)?.split_whitespace().nth(field).map(str::to_owned)
     }
 
     /// CPU time in nanoseconds; none when it has ended.
@@ -103,6 +112,12 @@ mod tests {
         found.set_affinity([before[0]]).unwrap();
         assert_eq!(found.affinity().unwrap(), [before[0]]);
         assert!(found.last_cpu().is_some() && found.time_ns().is_some());
+        let us = Thread {
+            process: std::process::id(),
+            id: rustix::thread::gettid().as_raw_nonzero().get() as u32,
+            name: String::new(),
+        };
+        assert_eq!(us.is_running(), Some(true));
         assert!(found.set_affinity([5000]).unwrap_err().to_string().contains("host CPU 5000"));
         told.send(()).unwrap();
         assert!(thread.join().unwrap());

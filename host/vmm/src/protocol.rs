@@ -115,10 +115,13 @@ pub enum Call {
         bytes: u64,
     },
     /// Answered with [`Answer::Done`] and one end of a stream socket pair: the backlog, then what the guest writes;
-    /// bytes written to it reach the guest. One opening at a time: a new one ends the one before.
+    /// bytes written to it reach the guest. One opening at a time: a new one ends the one before, or is refused.
     OpenConsole {
         /// A serial port or console port.
         alias: String,
+        /// Refused while somebody has it open.
+        #[serde(default)]
+        exclusive: bool,
     },
     /// As OpenConsole, of a channel that somebody in the guest has open; refused while a client that came by the channel's
     /// own socket has it.

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+pub mod capabilities;
 mod check;
 pub mod cpu;
 pub mod device;
@@ -34,6 +35,7 @@ mod kind;
 mod lossless_tests;
 pub mod metadata;
 pub mod network;
+pub mod node_device;
 pub mod pool;
 mod print;
 mod reader;

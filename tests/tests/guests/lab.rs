@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use reeve_tests::{Daemon, Guest, Run};
+use rustix::process::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,6 +54,13 @@ impl Lab {
     /// What a command says as JSON.
     pub fn json(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         self.daemon.json(arguments)
+    }
+
+    /// The worker of the domain.
+    pub fn worker(&self) -> anyhow::Result<Pid> {
+        let pid = self.json(&["domain", "info", "web"])?["worker_pid"].as_i64();
+        let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        pid.context("the domain has no worker")
     }
 
     /// State of the domain.

@@ -114,10 +114,16 @@ fn an_operator_sees_sets_and_ends_a_migration() -> Outcome {
     let mut pair = Pair::with_guest(64)?;
     let said = pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok();
     assert!(said.contains("unlimited") && said.contains("300 ms"), "{said}");
-    assert!(pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok().contains("none"));
+    assert!(pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok().contains("None"));
     let run = pair.slowly(|pair| {
         let said = pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok();
-        assert!(said.contains("migration") && said.contains("Memory bandwidth"), "{said}");
+        assert!(said.contains("Outgoing migration") && said.contains("Memory bandwidth"), "{said}");
+        assert!(
+            said.contains("Memory total:          64.000 MiB") && said.contains("Normal data:"),
+            "{said}"
+        );
+        let control = pair.source.reeve(&["domain", "domcontrol", "guest"])?.ok();
+        assert!(control.starts_with("background job ("), "{control}");
         assert!(pair.source.reeve(&["domain", "migrate-getspeed", "guest"])?.ok().contains("4 MiB/s"));
         let refused = pair.source.reeve(&["domain", "migrate", "guest", &pair.destination()])?.fails(6);
         assert!(refused.contains("is busy") || refused.contains("migrated"), "{refused}");

@@ -95,7 +95,7 @@ impl Station {
         // A console says first what it said before: only what has this call's own number is an answer to it.
         let call = CALLS.fetch_add(1, Ordering::Relaxed);
         let (begin, done) = (format!("begin-{call}"), format!("done-{call}"));
-        let (client, options) = (lab.daemon.client(), ConsoleOptions { device: None });
+        let (client, options) = (lab.daemon.client(), ConsoleOptions::default());
         self.runtime.block_on(async {
             let mut console = client.console("web", &options).await?;
             let mut said = String::new();

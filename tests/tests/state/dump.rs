@@ -106,7 +106,7 @@ fn a_dump_is_a_job_that_can_be_given_up() -> Outcome {
     let (mut shown, mut ended) = (false, false);
     wait::until("it is given up", PATIENCE, || {
         let told =
-            |words: &[&str]| lab.reeve(words).is_ok_and(|run| run.code == 0 && run.stdout.contains("dump"));
+            |words: &[&str]| lab.reeve(words).is_ok_and(|run| run.code == 0 && run.stdout.contains("Dump"));
         shown |= told(&["domain", "domjobinfo", "web"]);
         let abort = || lab.reeve(&["domain", "domjobabort", "web"]);
         ended |= shown && abort().is_ok_and(|run| run.code == 0 && run.stderr.contains("dump"));

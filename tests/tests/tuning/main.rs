@@ -2,6 +2,7 @@
 
 mod definitions;
 mod effects;
+mod host;
 mod hotplug;
 mod iothreads;
 mod lab;

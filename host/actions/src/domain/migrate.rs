@@ -58,6 +58,7 @@ impl Actions {
         let begun = Instant::now();
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
         self.permits(&subject, Request::Migrate)?;
+        self.refuse_leashed(&subject).await?;
         if request.resume_post_copy {
             return Box::pin(self.resume_post_copy(&subject, &request, begun)).await;
         }

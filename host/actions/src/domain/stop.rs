@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use reeve_agent::ShutdownMode as End;
 use reeve_domain::{Request, Turn};
 use reeve_model::agent::ShutdownOptions;
+use reeve_model::api::DestroyOptions;
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, DomainState, Error, Verb};
@@ -60,11 +61,22 @@ impl Actions {
 
     /// Ends the machine at once; the row as it is afterwards.
     pub async fn destroy(self: &Arc<Self>, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
+        self.destroy_with(actor, key, DestroyOptions::default()).await
+    }
+
+    /// As [`Actions::destroy`], as `options` say.
+    pub async fn destroy_with(
+        self: &Arc<Self>,
+        actor: &Actor,
+        key: &str,
+        options: DestroyOptions,
+    ) -> Result<DomainSummary, Error> {
+        let DestroyOptions { graceful } = options;
         let subject = self.subject(actor, Verb::DomainDestroy, key)?;
         self.permits(&subject, Request::Destroy)?;
         let mut last = self.ask_stop(actor, &subject, true).await?;
         let turn = self.turn(actor, subject.uuid, Request::Destroy).await?;
-        self.perform(actor, Destroy { uuid: subject.uuid, turn: Some(turn) }).await?;
+        self.perform(actor, Destroy { uuid: subject.uuid, graceful, turn: Some(turn) }).await?;
         // A transient domain is gone by now.
         last.id = None;
         last.state = DomainState::ShutOff;
@@ -73,7 +85,12 @@ impl Actions {
     }
 
     /// Asks the stop guards; the row they were asked about.
-    async fn ask_stop(&self, actor: &Actor, subject: &Subject, forced: bool) -> Result<DomainSummary, Error> {
+    pub(super) async fn ask_stop(
+        &self,
+        actor: &Actor,
+        subject: &Subject,
+        forced: bool,
+    ) -> Result<DomainSummary, Error> {
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
         let (state, config) = (snapshot.summary.state, snapshot.config);
         self.ask(Question { hook: Hook::DomainStop, actor, state, config, device: None, forced }).await?;
@@ -85,6 +102,9 @@ impl Actions {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Destroy {
     uuid: Uuid,
+    /// Nothing is killed: a worker that does not end is an error.
+    #[serde(default)]
+    graceful: bool,
     #[serde(skip)]
     turn: Option<Turn>,
 }
@@ -110,7 +130,17 @@ impl Step<Destroy> for EndMachine {
     }
 
     async fn run(&self, actions: &Arc<Actions>, operation: &mut Destroy) -> Result<(), Error> {
-        actions.end_machine(operation.uuid, operation.turn.take().as_ref()).await
+        let turn = operation.turn.take();
+        if operation.graceful {
+            // One that has ended by itself just now is as good.
+            let quit = match &turn {
+                Some(turn) => turn.quit().await.map_err(explain),
+                None => actions.quit_in_turn(operation.uuid).await,
+            };
+            let there = actions.domains.phase(operation.uuid).is_ok_and(|phase| phase.has_machine());
+            return quit.or_else(|error| if there { Err(error) } else { Ok(()) });
+        }
+        actions.end_machine(operation.uuid, turn.as_ref()).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut Destroy) -> Result<(), Error> {
@@ -137,6 +167,11 @@ impl Actions {
             }
         }
         Ok(())
+    }
+
+    async fn quit_in_turn(&self, uuid: Uuid) -> Result<(), Error> {
+        let turn = self.turn(&Actor::Daemon, uuid, Request::Destroy).await?;
+        turn.quit().await.map_err(explain)
     }
 
     async fn end_machine_in_turn(&self, uuid: Uuid) -> Result<(), Error> {

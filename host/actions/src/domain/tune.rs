@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use reeve_domain::Request;
+use reeve_model::api::DomainControl;
 use reeve_model::domain::DomainConfig;
 use reeve_model::tuning::{CpuStats, TuneOptions, Tuning, VcpuInfo};
 use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
@@ -34,6 +35,12 @@ impl Actions {
     pub async fn vcpus(&self, actor: &Actor, key: &str) -> Result<Vec<VcpuInfo>, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
         self.domains.vcpus(subject.uuid).await.map_err(explain)
+    }
+
+    /// Whether a running domain can be controlled now.
+    pub async fn control(&self, actor: &Actor, key: &str) -> Result<DomainControl, Error> {
+        let subject = self.subject(actor, Verb::DomainRead, key)?;
+        self.domains.control(subject.uuid).await.map_err(explain)
     }
 
     /// CPU time of a running domain by host CPU.

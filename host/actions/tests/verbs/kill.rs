@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use reeve_actions::{Attachment, FaultPoint, NoFaults};
 use reeve_domain::migration::Witness;
+use reeve_model::api::StartOptions;
 use reeve_model::domain_disk::CloneDomain;
 use reeve_model::domain_dump::{DumpFile, DumpMode};
 use reeve_model::domain_save::SaveOptions;
@@ -36,6 +37,7 @@ enum Doing {
     FailingStart,
     Create,
     Destroy,
+    Leash,
     Attach,
     RefusedAttach,
     Detach,
@@ -52,11 +54,12 @@ enum Doing {
     DeleteImages,
 }
 
-const ALL: [Doing; 18] = [
+const ALL: [Doing; 19] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
     Doing::Destroy,
+    Doing::Leash,
     Doing::Attach,
     Doing::RefusedAttach,
     Doing::Detach,
@@ -83,6 +86,7 @@ impl Doing {
             Self::Save => "domain-save",
             Self::Dump => "domain-dump",
             Self::Destroy => "domain-destroy",
+            Self::Leash => "domain-leash",
             Self::Attach | Self::RefusedAttach | Self::Detach => "domain-device",
             Self::Update => "domain-update-device",
             Self::Clone => "domain-clone",
@@ -137,7 +141,7 @@ impl Doing {
             }
             _ => drop(host.define(&ROOT, &plain("web"), false).await.unwrap()),
         }
-        if !matches!(self, Self::Start | Self::FailingStart) {
+        if !matches!(self, Self::Start | Self::FailingStart | Self::Leash) {
             host.start(&ROOT, "web").await.unwrap();
         }
         if matches!(self, Self::StartSaved) {
@@ -177,6 +181,19 @@ impl Doing {
             }
             Self::Create => host.create(&ROOT, &plain("web"), false).await.map(drop),
             Self::Destroy => host.destroy(&ROOT, "web").await.map(drop),
+            Self::Leash => {
+                if host.state(&ROOT, "web")?.state == DomainState::Running {
+                    host.destroy(&ROOT, "web").await?;
+                }
+                let (client, gone) = tokio::sync::oneshot::channel();
+                let how = StartOptions { autodestroy: true, ..StartOptions::default() };
+                host.start_leashed(&ROOT, "web", how, gone).await?;
+                drop(client);
+                while host.state(&ROOT, "web")?.state != DomainState::ShutOff {
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            }
             Self::Attach => host.attach_device_to(&ROOT, "web", DISK, both).await.map(drop),
             Self::RefusedAttach => {
                 host.attach_device_to(&ROOT, "web", "<watchdog model='i6300esb'/>", both).await.map(drop)
@@ -202,7 +219,7 @@ impl Doing {
         assert_eq!(running, host.store.runtime().unwrap().len() == 1, "a record a running domain");
         match self {
             Self::Start | Self::FailingStart | Self::Create => running,
-            Self::Destroy => !running,
+            Self::Destroy | Self::Leash => !running,
             Self::Save => {
                 assert_eq!(saved(host).exists(), !running, "it runs or it is saved");
                 assert!(!is_left(host, ".saving-"), "nothing half is left");
@@ -490,9 +507,13 @@ async fn points(doing: Doing) -> Vec<String> {
     recorder.0.lock().unwrap().clear();
     let outcome = doing.run(&host).await;
     assert_eq!(outcome.is_err(), matches!(doing, Doing::FailingStart | Doing::RefusedAttach), "{outcome:?}");
-    let points = std::mem::take(&mut *recorder.0.lock().unwrap());
-    assert!(points.len() >= 3, "{points:?}");
+    let mut points = std::mem::take(&mut *recorder.0.lock().unwrap());
     let own = |point: &String| point.split(':').next() == Some(doing.kind());
+    if matches!(doing, Doing::Leash) {
+        // It begins with a start, which is killed by itself.
+        points.retain(own);
+    }
+    assert!(points.len() >= 3, "{points:?}");
     assert!(points.iter().all(own), "steps of '{}' only: {points:?}", doing.kind());
     points
 }
@@ -503,6 +524,8 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
         // It is safe to tell a machine once more.
         Doing::Destroy | Doing::Update | Doing::Dump => point.contains("machine"),
         Doing::FailingStart | Doing::RefusedAttach => false,
+        // No client outlives its daemon.
+        Doing::Leash => point.contains(":leash:"),
         Doing::Clone => point.ends_with("definition:after"),
         Doing::Snapshot | Doing::SnapshotOnNewImages => {
             // New images of a domain that is off are all there is to do once the definition has them.

@@ -1,33 +1,47 @@
-//! The verbs of a domain's life, each a POST without a body that answers with the domain's row.
+//! The verbs of a domain's life, each a POST without a body that answers with the domain's row; and whether it can be controlled.
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use reeve_model::Error;
 use reeve_model::agent::{PmSuspendOptions, ShutdownOptions};
-use reeve_model::api::StartOptions;
+use reeve_model::api::{DestroyOptions, DomainControl, StartOptions};
 use reeve_model::stats::DomainSummary;
 
 use crate::error::ApiError;
 use crate::extract::{self, Path, Query};
+use crate::leash::Leash;
 use crate::peer::Caller;
 use crate::state::ApiState;
 
 /// Starts a defined domain, from its managed save where it has one.
+///
+/// With `autodestroy` it needs `Connection: upgrade` and `Upgrade: reeve-leash`, and the row is a line on the connection that follows.
 #[utoipa::path(
     post,
     path = "/v1/domains/{domain}/start",
     operation_id = "domain_start",
     tag = "domains",
     params(("domain" = String, Path, description = "Name or UUID"), StartOptions),
-    responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
+    responses(
+        (status = OK, body = DomainSummary),
+        (status = SWITCHING_PROTOCOLS, description = "It runs until this connection ends"),
+        (status = "4XX", description = "Why not", body = Error),
+    ),
 )]
 pub(crate) async fn start(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(domain): Path<String>,
     Query(options): Query<StartOptions>,
-) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.start_with(&actor, &domain, options).await?))
+    leash: Leash,
+) -> Result<Response, ApiError> {
+    if !options.autodestroy {
+        return Ok(Json(state.actions.start_with(&actor, &domain, options).await?).into_response());
+    }
+    let actions = state.actions.clone();
+    let begin = move |client| async move { actions.start_leashed(&actor, &domain, options, client).await };
+    leash.hold(&state, begin).await
 }
 
 /// Asks the guest to shut down; it may take its time, or refuse.
@@ -136,21 +150,39 @@ pub(crate) async fn pm_wakeup(
     Ok(Json(state.actions.wake(&actor, &domain).await?))
 }
 
+/// Whether a running domain can be controlled now.
+#[utoipa::path(
+    get,
+    path = "/v1/domains/{domain}/control",
+    operation_id = "domain_control",
+    tag = "domains",
+    params(("domain" = String, Path, description = "Name or UUID")),
+    responses((status = OK, body = DomainControl), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn control(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    Path(domain): Path<String>,
+) -> Result<Json<DomainControl>, ApiError> {
+    Ok(Json(state.actions.control(&actor, &domain).await?))
+}
+
 /// Stops the machine at once.
 #[utoipa::path(
     post,
     path = "/v1/domains/{domain}/destroy",
     operation_id = "domain_destroy",
     tag = "domains",
-    params(("domain" = String, Path, description = "Name or UUID")),
+    params(("domain" = String, Path, description = "Name or UUID"), DestroyOptions),
     responses((status = OK, body = DomainSummary), (status = "4XX", description = "Why not", body = Error)),
 )]
 pub(crate) async fn destroy(
     State(state): State<ApiState>,
     Caller(actor): Caller,
     Path(domain): Path<String>,
+    Query(options): Query<DestroyOptions>,
 ) -> Result<Json<DomainSummary>, ApiError> {
-    Ok(Json(state.actions.destroy(&actor, &domain).await?))
+    Ok(Json(state.actions.destroy_with(&actor, &domain, options).await?))
 }
 
 /// Stops the vCPUs and keeps the memory.

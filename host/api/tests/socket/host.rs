@@ -16,8 +16,9 @@ use reeve_client::Client;
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
-use reeve_model::node::{KsmChange, KsmState, NodeInfo, NodeMemory};
-use reeve_model::{Error, ErrorCode};
+use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node_device::{NodeCapability, NodeDevice};
+use reeve_model::{CpuSet, Error, ErrorCode};
 use reeve_store::Store;
 use tempfile::TempDir;
 use tokio::net::{UnixListener, UnixStream};
@@ -143,6 +144,27 @@ impl NodePort for Constant {
 
     fn memory(&self) -> Result<NodeMemory, Error> {
         Err(Error::new(ErrorCode::Deadline, "the machine does not answer"))
+    }
+
+    fn cpus(&self) -> Result<NodeCpus, Error> {
+        let cpu = || CpuSet::new([0]).unwrap();
+        Ok(NodeCpus { present: cpu(), online: cpu() })
+    }
+
+    fn cpu_time(&self, cpu: Option<u32>) -> Result<Option<NodeCpuTime>, Error> {
+        let time = NodeCpuTime { user_ns: 10, system_ns: 5, idle_ns: 80, iowait_ns: 5 };
+        Ok(Some(time).filter(|_| cpu.is_none_or(|cpu| cpu == 0)))
+    }
+
+    fn cells(&self) -> Result<Vec<NodeCell>, Error> {
+        let (memory, free) = (reeve_model::Bytes::gib(1), reeve_model::Bytes::mib(100));
+        Ok(vec![NodeCell { cell: 0, cpus: CpuSet::new([0]), memory, free }])
+    }
+
+    fn devices(&self) -> Result<Vec<NodeDevice>, Error> {
+        let capability = NodeCapability::Usb { number: 0, class: 8, subclass: 6, protocol: 80 };
+        let (name, parent) = ("usb_1_1_1_0".to_owned(), Some("computer".to_owned()));
+        Ok(vec![NodeDevice { name, path: None, parent, driver: None, capability }])
     }
 
     fn ksm(&self) -> Result<KsmState, Error> {

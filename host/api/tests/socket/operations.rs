@@ -2,12 +2,16 @@
 
 use std::fmt::Debug;
 
+use hyper::StatusCode;
 use reeve_client::{Client, ClientError};
 use reeve_model::agent::{
     AgentCommand, FreezeOptions, PmSuspendOptions, PmTarget, SetGuestTime, SetGuestVcpus, SetUserPassword,
     ShutdownOptions, TrimOptions,
 };
-use reeve_model::api::{DeviceOptions, EditOptions, SetDescription, XmlOptions};
+use reeve_model::api::{
+    ControlState, DefineOptions, DestroyOptions, DeviceOptions, EditOptions, SetDescription, StartOptions,
+    XmlOptions,
+};
 use reeve_model::block_job::{LimitBlockJob, StartBlockJob};
 use reeve_model::domain::{IoLimit, IoLimits, IoTune};
 use reeve_model::domain_disk::{ChangeMedia, CloneDomain, DiskFate, DiskFilter, MediaAction, ResizeDisk};
@@ -16,6 +20,7 @@ use reeve_model::domain_interface::{AddressOptions, SetBandwidth};
 use reeve_model::domain_save::{RestoredState, SaveFile, SaveOptions};
 use reeve_model::install::InstallPolicy;
 use reeve_model::network::RateLimit;
+use reeve_model::node::NodeCpuFilter;
 use reeve_model::policy::PolicyMode;
 use reeve_model::record::{AuditRequest, StartRecording};
 use reeve_model::tuning::{Schedule, TuneOptions, Tuning};
@@ -90,6 +95,57 @@ async fn cpus_are_listed_compared_and_put_together() {
 }
 
 #[tokio::test]
+async fn the_host_tells_its_cpus_its_memory_and_what_it_can_run() {
+    let host = Host::serve_known();
+    let client = &host.client;
+    assert_eq!(client.node_cpus().await.unwrap().present.count(), 1);
+    let all = NodeCpuFilter::default();
+    assert_eq!(client.node_cpu_stats(all).await.unwrap().idle_ns, 80);
+    assert_eq!(client.node_cpu_stats(NodeCpuFilter { cpu: Some(0) }).await.unwrap().user_ns, 10);
+    let missing = client.node_cpu_stats(NodeCpuFilter { cpu: Some(7) }).await;
+    refused(missing, ErrorCode::NotFound, "CPU 7 of the host does not run");
+    assert_eq!(client.node_cells().await.unwrap()[0].free, Bytes::mib(100));
+    let document = client.capabilities().await.unwrap();
+    assert!(document.contains("<arch>x86_64</arch>") && document.contains("<cells num='1'>"), "{document}");
+    assert!(!document.contains("<guest>"), "the machine has no KVM");
+    assert_eq!(client.node_devices().await.unwrap()[0].name, "usb_1_1_1_0");
+    assert!(client.node_device_xml("usb_1_1_1_0").await.unwrap().contains("<capability type='usb'>"));
+    refused(client.node_device_xml("pci").await, ErrorCode::NotFound, "no device 'pci'");
+}
+
+#[tokio::test]
+async fn a_domain_ends_with_the_client_that_started_it_so() {
+    let host = Host::serve();
+    host.define("web").await;
+    let client = &host.client;
+    let state = async |name: &str| client.domain_info(name).await.map(|info| info.summary.state);
+    let (row, leash) = client.start_leashed_domain("web", StartOptions::default()).await.unwrap();
+    assert_eq!((row.state, state("web").await.unwrap()), (DomainState::Running, DomainState::Running));
+    let again = client.start_leashed_domain("web", StartOptions::default()).await;
+    refused(again.map(|(row, _)| row), ErrorCode::WrongState, "is running already");
+    drop(leash);
+    while state("web").await.unwrap() != DomainState::ShutOff {
+        tokio::task::yield_now().await;
+    }
+    // One that ends by itself ends its client's wait, and a later instance is none of its business.
+    let (_, leash) = client.start_leashed_domain("web", StartOptions::default()).await.unwrap();
+    client.destroy_domain_with("web", DestroyOptions { graceful: true }).await.unwrap();
+    client.start_domain("web").await.unwrap();
+    leash.ended().await;
+    assert_eq!(state("web").await.unwrap(), DomainState::Running);
+
+    let paused = DefineOptions { paused: true, ..DefineOptions::default() };
+    let (created, leash) = client.create_leashed_domain(&document("brief"), paused).await.unwrap();
+    assert_eq!((created.domain.state, created.domain.persistent), (DomainState::Paused, false));
+    drop(leash);
+    while state("brief").await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let (status, _) = host.raw("POST", "/v1/domains/web/start?autodestroy=true", "").await;
+    assert_eq!(status, StatusCode::UPGRADE_REQUIRED);
+}
+
+#[tokio::test]
 async fn a_domain_is_tuned() {
     let host = Host::serve();
     host.define("web").await;
@@ -104,6 +160,7 @@ async fn a_domain_is_tuned() {
     refused(client.domain_cpu_stats("web").await, ErrorCode::WrongState, "is not running");
     client.start_domain("web").await.unwrap();
     assert_eq!(client.domain_vcpus("web").await.unwrap()[0].vcpu, 0);
+    assert_eq!(client.domain_control("web").await.unwrap().state, ControlState::Ok);
     let stats = client.domain_cpu_stats("web").await.unwrap();
     assert_eq!(stats.cpus.len(), 1);
     assert!(client.set_domain_memory("web", Bytes::mib(32)).await.is_ok());

@@ -27,6 +27,12 @@ pub struct Console {
     /// Alias of the device, e.g. serial0 [default: the first console]
     #[arg(long, value_name = "ALIAS", visible_alias = "devname")]
     device: Option<String>,
+    /// Take it from whoever has it open, instead of being refused
+    #[arg(long)]
+    force: bool,
+    /// Only where nobody else can have it open at the same time, which holds for every console here
+    #[arg(long)]
+    safe: bool,
     /// Escape character, as ^X or a single character
     #[arg(long, value_name = "CHAR", default_value = "^]", value_parser = escape)]
     escape: u8,
@@ -41,11 +47,11 @@ const DEFAULT_ESCAPE: u8 = 0x1d;
 impl Console {
     /// The console of a domain with all defaults.
     pub(crate) fn of(domain: String) -> Self {
-        Self { domain, device: None, escape: DEFAULT_ESCAPE, idle: None }
+        Self { domain, device: None, force: false, safe: false, escape: DEFAULT_ESCAPE, idle: None }
     }
 
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let options = ConsoleOptions { device: self.device };
+        let options = ConsoleOptions { device: self.device, exclusive: !self.force };
         let console = context.client.console(&self.domain, &options).await?;
         let interactive = std::io::stdin().is_terminal();
         if interactive {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use reeve_model::api::DefineOptions;
 
-use super::{Done, console, define};
+use super::start::Afterwards;
+use super::{Done, define};
 use crate::context::{Context, read_document};
 
 /// Options of `reeve domain create`.
@@ -25,22 +26,26 @@ pub struct Create {
     /// Leave its vCPUs stopped until it is resumed
     #[arg(long)]
     paused: bool,
-    /// Connect to the console once it runs
-    #[arg(long)]
-    console: bool,
+    #[command(flatten)]
+    afterwards: Afterwards,
 }
 
 impl Create {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let document = read_document(&self.file)?;
-        let options = DefineOptions { strict: self.strict, transient: true, paused: self.paused };
-        let created = context.client.define_domain(&document, options).await?;
+        let Self { file, strict, paused, afterwards } = self;
+        afterwards.check()?;
+        let document = read_document(&file)?;
+        let options = DefineOptions { strict, transient: true, paused, autodestroy: false };
+        let (created, leash) = match afterwards.autodestroy {
+            true => {
+                let (created, leash) = context.client.create_leashed_domain(&document, options).await?;
+                (created, Some(leash))
+            }
+            false => (context.client.define_domain(&document, options).await?, None),
+        };
         define::warn(context, &created);
         let name = created.domain.name.clone();
         context.show(&Done::new(created.domain, "created"))?;
-        if self.console {
-            return console::Console::of(name).run(context).await;
-        }
-        Ok(())
+        afterwards.follow(context, name, leash).await
     }
 }

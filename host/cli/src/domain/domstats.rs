@@ -277,6 +277,7 @@ mod tests {
     #[test]
     fn groups_are_chosen() {
         let info = DomainInfo {
+            os_type: "hvm".to_owned(),
             summary: samples::web(),
             title: None,
             max_memory: Bytes::mib(64),

@@ -2,11 +2,10 @@
 
 use clap::Args;
 use reeve_model::agent::{PmSuspendOptions, PmTarget, ShutdownOptions};
-use reeve_model::api::StartOptions;
+use reeve_model::api::DestroyOptions;
 
 use super::{Done, Target};
 use crate::context::Context;
-use crate::domain::console;
 
 /// A command that names a domain, calls one verb, and says so.
 macro_rules! verb {
@@ -81,12 +80,6 @@ verb!(
     "is awake"
 );
 verb!(
-    /// Nothing in the guest is asked; unwritten data may be lost. The definition stays.
-    Destroy,
-    destroy_domain,
-    "destroyed"
-);
-verb!(
     /// It keeps its memory and devices and uses no CPU time.
     Suspend,
     suspend_domain,
@@ -98,6 +91,27 @@ verb!(
     resume_domain,
     "resumed"
 );
+
+/// Options of `reeve domain destroy`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing in the guest is asked; unwritten data may be lost. The definition stays. A worker that does not end when it is told to is
+killed, unless --graceful says that this is an error.")]
+pub struct Destroy {
+    #[command(flatten)]
+    target: Target,
+    /// Don't kill the worker
+    #[arg(long)]
+    graceful: bool,
+}
+
+impl Destroy {
+    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
+        let options = DestroyOptions { graceful: self.graceful };
+        let row = context.client.destroy_domain_with(&self.target.domain, options).await?;
+        context.show(&Done::new(row, "destroyed"))
+    }
+}
 
 /// Options of `reeve domain dompmsuspend`.
 #[derive(Debug, Args)]
@@ -129,45 +143,6 @@ impl Dompmsuspend {
         let options = PmSuspendOptions { target: self.place, duration_s: self.duration };
         let row = context.client.suspend_guest(&self.target.domain, options).await?;
         context.show(&Done::new(row, "is asked to suspend itself"))
-    }
-}
-
-/// Options of `reeve domain start`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Guard policies are asked first: they may deny the start, or rewrite the configuration it runs with. A domain with a managed save goes
-on from there, and the save is gone.
-
-Examples:
-  reeve domain start web
-  reeve domain start web --console     and watch it boot")]
-pub struct Start {
-    #[command(flatten)]
-    target: Target,
-    /// Leave its vCPUs stopped until it is resumed
-    #[arg(long)]
-    paused: bool,
-    /// Forget its managed save and boot
-    #[arg(long)]
-    force_boot: bool,
-    /// Read its managed save past the page cache of the host
-    #[arg(long, conflicts_with = "force_boot")]
-    bypass_cache: bool,
-    /// Connect to the console once it runs
-    #[arg(long)]
-    console: bool,
-}
-
-impl Start {
-    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let Self { paused, force_boot, bypass_cache, .. } = self;
-        let options = StartOptions { paused, force_boot, bypass_cache };
-        let row = context.client.start_domain_with(&self.target.domain, options).await?;
-        context.show(&Done::new(row, "started"))?;
-        if self.console {
-            return console::Console::of(self.target.domain).run(context).await;
-        }
-        Ok(())
     }
 }
 

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use reeve_model::block_job::BlockJob;
-use reeve_model::domain_save::SaveStatus;
-use reeve_model::migration::{CopyStorage, Migrate, Migrated, MigrationJob, MigrationLimits};
+use reeve_client::ClientError;
+use reeve_model::migration::{CopyStorage, Migrate, Migrated, MigrationLimits};
+use reeve_model::{Error, ErrorCode};
 use serde::Serialize;
 
-use super::{Target, block_job};
+use super::Target;
 use crate::context::{Context, read_document};
 use crate::output::Show;
 
@@ -34,13 +34,17 @@ Examples:
   reeve domain migrate web --desturi … --live --parallel --parallel-connections 4     its memory goes over four connections
   reeve domain migrate web reeve+unix:///srv/b/run/reeve/reeve.sock --live    to another daemon on this machine")]
 pub struct MigrateDomain {
-    #[command(flatten)]
-    target: Target,
+    /// Name or UUID
+    #[arg(value_name = "DOMAIN", required_unless_present = "domain")]
+    first: Option<String>,
     /// The other host as this host's daemon reaches it: qemu+tls://HOST[:PORT]/system, or reeve+unix:///PATH/TO/reeve.sock
-    #[arg(value_name = "DESTURI", required_unless_present = "desturi")]
-    destination: Option<String>,
+    #[arg(value_name = "DESTURI", required_unless_present_any = ["desturi", "domain"])]
+    second: Option<String>,
+    /// Name or UUID, as virsh names the option
+    #[arg(long, value_name = "DOMAIN", conflicts_with = "second")]
+    domain: Option<String>,
     /// The other host, as virsh names the option
-    #[arg(long, value_name = "URI", conflicts_with = "destination")]
+    #[arg(long, value_name = "URI", conflicts_with = "second")]
     desturi: Option<String>,
     /// The guest runs while its memory is sent; without it, it is stopped first
     #[arg(long)]
@@ -78,8 +82,8 @@ pub struct MigrateDomain {
     /// MiB a second while the guest runs, as with migrate-setspeed
     #[arg(long, value_name = "MIB")]
     bandwidth: Option<u64>,
-    /// Stop the guest after so many seconds, so that the rest can be sent
-    #[arg(long, value_name = "SECONDS")]
+    /// With --live: stop the guest after so many seconds, so that the rest can be sent
+    #[arg(long, value_name = "SECONDS", requires = "live")]
     timeout: Option<u64>,
     /// With --timeout: stop the guest, which is also what is done without it
     #[arg(long, requires = "timeout", conflicts_with = "timeout_postcopy")]
@@ -148,7 +152,8 @@ impl MigrateDomain {
             Some(path) => Some(read_document(path)?),
             None => None,
         };
-        let domain = &self.target.domain;
+        let (domain, destination) = named(self.first, self.second, self.domain, self.desturi)?;
+        let domain = domain.as_str();
         if !self.postcopy_resume {
             let old = context.client.migration_limits(domain).await?;
             let mut limits = old;
@@ -168,7 +173,7 @@ impl MigrateDomain {
             (false, false) => None,
         };
         let request = Migrate {
-            destination: self.destination.or(self.desturi).unwrap_or_default(),
+            destination,
             tunnelled: self.tunnelled,
             direct: self.direct,
             stream_uri: self.migrateuri,
@@ -199,7 +204,7 @@ impl MigrateDomain {
                     let Ok(job) = context.client.domain_job(domain).await else { continue };
                     if job.round == 0 && job.disk_remaining > 0 && job.disk_remaining != left {
                         left = job.disk_remaining;
-                        context.note(&format!("disks: {:.1} MiB are left", mib(left)));
+                        context.note(&format!("disks: {:.1} MiB are left", left as f64 / f64::from(1 << 20)));
                     }
                     if job.round > shown {
                         shown = job.round;
@@ -209,6 +214,26 @@ impl MigrateDomain {
             }
         };
         context.show(&Moved(moved))
+    }
+}
+
+/// The domain and the other host: each by its place or by its name, where the other one may be the first that has none.
+fn named(
+    first: Option<String>,
+    second: Option<String>,
+    domain: Option<String>,
+    desturi: Option<String>,
+) -> Result<(String, String), ClientError> {
+    match (domain, desturi, first, second) {
+        (None, None, Some(domain), Some(host)) => Ok((domain, host)),
+        (None, Some(host), Some(domain), None) => Ok((domain, host)),
+        (Some(domain), None, Some(host), None) => Ok((domain, host)),
+        (Some(domain), Some(host), None, None) => Ok((domain, host)),
+        _ => {
+            let message = "a migration takes one domain and one host to go to".to_owned();
+            let hint = "name each of them once, e.g. 'reeve domain migrate --domain web --desturi URI'";
+            Err(ClientError::Refused(Error::new(ErrorCode::Invalid, message).with_hint(hint)))
+        }
     }
 }
 
@@ -324,108 +349,6 @@ impl Show for Limits {
     }
 }
 
-/// Options of `reeve domain domjobinfo`.
-#[derive(Debug, Args)]
-pub struct Domjobinfo {
-    #[command(flatten)]
-    target: Target,
-}
-
-impl Domjobinfo {
-    pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
-        let domain = &self.target.domain;
-        let job = context.client.domain_job(domain).await;
-        if !job.as_ref().is_ok_and(|job| job.active)
-            && let Ok(status) = context.client.save_status(domain).await
-        {
-            return context.show(&SaveJob(status));
-        }
-        // One that does not run has none.
-        let block_jobs = context.client.block_jobs(domain).await.unwrap_or_default();
-        context.show(&Job { job: job?, block_jobs })
-    }
-}
-
-#[derive(Serialize)]
-struct Job {
-    #[serde(flatten)]
-    job: MigrationJob,
-    /// Jobs on the images of its disks.
-    block_jobs: Vec<BlockJob>,
-}
-
-impl Show for Job {
-    const ELEMENT: &'static str = "job";
-
-    fn human(&self) -> String {
-        let Self { job, block_jobs } = self;
-        let block_jobs: Vec<String> = block_jobs.iter().map(block_job::line).collect();
-        if !job.active && job.round == 0 {
-            let none = "Job type:          none".to_owned();
-            return std::iter::once(none).chain(block_jobs).collect::<Vec<_>>().join("\n");
-        }
-        let lines = [
-            ("Job type", job_type(job)),
-            ("Time elapsed", format!("{} ms", job.elapsed_ms)),
-            ("Memory iteration", job.round.to_string()),
-            ("Pages sent", job.pages.to_string()),
-            ("Constant pages", job.zero_pages.to_string()),
-            ("Data sent", format!("{:.3} MiB", job.bytes as f64 / f64::from(1 << 20))),
-            ("Pages remaining", job.dirty_pages.to_string()),
-            ("Memory bandwidth", format!("{:.3} MiB/s", job.bandwidth as f64 / f64::from(1 << 20))),
-            ("Expected downtime", format!("{} ms", job.expected_downtime_ms)),
-            ("Auto converge", format!("{} %", job.throttle)),
-            ("Connections", job.streams.to_string()),
-        ];
-        let lines = lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:")));
-        let total = job.disk_processed + job.disk_remaining;
-        let disks = [
-            ("File total", total),
-            ("File processed", job.disk_processed),
-            ("File remaining", job.disk_remaining),
-        ];
-        let disks = disks.map(|(what, bytes)| format!("{:<19}{:.3} MiB", format!("{what}:"), mib(bytes)));
-        let disks = disks.into_iter().filter(|_| total > 0);
-        let interrupted = job.interrupted.iter().map(|reason| format!("Interrupted:       {reason}"));
-        lines.into_iter().chain(disks).chain(interrupted).chain(block_jobs).collect::<Vec<_>>().join("\n")
-    }
-}
-
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
-}
-
-/// A save or dump.
-#[derive(Serialize)]
-#[serde(transparent)]
-struct SaveJob(SaveStatus);
-
-impl Show for SaveJob {
-    const ELEMENT: &'static str = "job";
-
-    fn human(&self) -> String {
-        let SaveStatus { done, total, dump } = self.0;
-        let mib = |bytes: u64| format!("{:.3} MiB", mib(bytes));
-        let lines = [
-            ("Job type", if dump { "dump" } else { "save" }.to_owned()),
-            ("Memory processed", mib(done)),
-            ("Memory remaining", mib(total.saturating_sub(done))),
-            ("Memory total", mib(total)),
-        ];
-        lines.map(|(what, value)| format!("{:<19}{value}", format!("{what}:"))).join("\n")
-    }
-}
-
-fn job_type(job: &MigrationJob) -> String {
-    let words = match (job.active, job.post_copy) {
-        (true, true) if job.interrupted.is_some() => "migration, post-copy, interrupted",
-        (true, true) => "migration, post-copy",
-        (true, false) => "migration",
-        (false, _) => "migration, ended",
-    };
-    words.to_owned()
-}
-
 /// Options of `reeve domain domjobabort`.
 #[derive(Debug, Args)]
 pub struct Domjobabort {
@@ -460,48 +383,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jobs_and_limits_are_shown_as_virsh_does() {
-        let job = MigrationJob {
-            active: true,
-            elapsed_ms: 1200,
-            round: 2,
-            pages: 70000,
-            zero_pages: 60000,
-            bytes: 41 << 20,
-            dirty_pages: 12,
-            bandwidth: 500 << 20,
-            expected_downtime_ms: 1,
-            throttle: 0,
-            streams: 4,
-            disk_processed: 3 << 20,
-            disk_remaining: 1 << 20,
-            post_copy: false,
-            interrupted: None,
-        };
-        let late = MigrationJob { post_copy: true, interrupted: Some("cut".to_owned()), ..job.clone() };
-        let shown = Job { job: late, block_jobs: Vec::new() }.human();
-        assert!(shown.contains("Job type:          migration, post-copy, interrupted"), "{shown}");
-        assert!(shown.ends_with("Interrupted:       cut"), "{shown}");
-        let shown = Job { job, block_jobs: Vec::new() }.human();
-        for line in [
-            "Job type:          migration",
-            "Memory iteration:  2",
-            "Data sent:         41.000 MiB",
-            "Memory bandwidth:  500.000 MiB/s",
-            "Connections:       4",
-            "File total:        4.000 MiB",
-            "File remaining:    1.000 MiB",
+    fn domain_and_host_have_places_or_names() {
+        let name = |text: &str| Some(text.to_owned());
+        let both = ("web".to_owned(), "there".to_owned());
+        for (first, second, domain, desturi) in [
+            (name("web"), name("there"), None, None),
+            (name("web"), None, None, name("there")),
+            (name("there"), None, name("web"), None),
+            (None, None, name("web"), name("there")),
         ] {
-            assert!(shown.lines().any(|shown| shown == line), "{shown}");
+            assert_eq!(named(first, second, domain, desturi).unwrap(), both);
         }
-        assert_eq!(
-            Job { job: MigrationJob::default(), block_jobs: Vec::new() }.human(),
-            "Job type:          none"
-        );
-        let shown = SaveJob(SaveStatus { done: 3 << 20, total: 64 << 20, dump: true }).human();
-        for line in ["Job type:          dump", "Memory remaining:  61.000 MiB"] {
-            assert!(shown.lines().any(|shown| shown == line), "{shown}");
-        }
+        assert!(named(name("web"), None, name("web"), name("there")).is_err());
+        assert!(named(None, None, name("web"), None).is_err());
+    }
+
+    #[test]
+    fn limits_are_shown_as_virsh_does() {
         let limits = Limits(MigrationLimits { bandwidth_mib: 5, ..MigrationLimits::default() }).human();
         assert_eq!(limits, "Speed:        5 MiB/s\nMax downtime: 300 ms");
     }

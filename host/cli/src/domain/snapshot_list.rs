@@ -27,6 +27,9 @@ pub struct SnapshotList {
     #[arg(long, conflicts_with_all = ["leaves", "no_leaves", "metadata", "no_metadata", "inactive", "active", "disk_only", "internal", "external", "name"])]
     tree: bool,
     /// Only those that come from this one
+    #[arg(value_name = "SNAPSHOT", conflicts_with_all = ["from", "current", "roots"])]
+    after: Option<String>,
+    /// The same as the second argument
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "current")]
     from: Option<String>,
     /// Only those that come from the current one
@@ -80,6 +83,7 @@ struct SnapshotsOf {
 impl SnapshotList {
     pub(crate) async fn run(mut self, context: &mut Context) -> anyhow::Result<()> {
         let rows = context.client.snapshots(&self.target.domain).await?;
+        self.from = self.from.or(self.after.take());
         if self.current {
             let current = rows.iter().find(|row| row.current);
             let current = current

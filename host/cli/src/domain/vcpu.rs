@@ -203,7 +203,8 @@ pub struct Vcpuinfo {
 impl Vcpuinfo {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let vcpus = context.client.domain_vcpus(&self.target.domain).await?;
-        let cpus = context.client.node_info().await?.cpus;
+        // One that does not run has its place too.
+        let cpus = context.client.node_cpus().await?.present.iter().last().map_or(0, |last| last + 1);
         context.show(&Vcpus { cpus, vcpus })
     }
 }
@@ -225,7 +226,7 @@ impl Show for Vcpus {
             pairs([
                 ("VCPU", vcpu.vcpu.to_string()),
                 ("CPU", vcpu.cpu.to_string()),
-                ("State", "running".to_owned()),
+                ("State", vcpu.state.as_str().to_owned()),
                 ("CPU time", seconds(vcpu.time_ns)),
                 ("CPU Affinity", (0..self.cpus).map(letter).collect()),
             ])
@@ -347,12 +348,15 @@ impl Show for Emulator {
 
 #[cfg(test)]
 mod tests {
+    use reeve_model::tuning::VcpuState;
+
     use super::*;
 
     #[test]
     fn vcpus_and_pins_are_drawn_as_the_guide_prints_them() {
         let affinity: CpuSet = "0-3".parse().unwrap();
-        let vcpu = |vcpu, time_ns| VcpuInfo { vcpu, cpu: 2, time_ns, affinity: affinity.clone() };
+        let state = VcpuState::Running;
+        let vcpu = |vcpu, time_ns| VcpuInfo { vcpu, cpu: 2, state, time_ns, affinity: affinity.clone() };
         let vcpus = Vcpus { cpus: 4, vcpus: vec![vcpu(0, 7_152_400_000_000), vcpu(1, 10_889_100_000_000)] };
         let words: Vec<String> = vcpus.human().split_whitespace().map(str::to_owned).collect();
         let printed = "VCPU: 0 CPU: 2 State: running CPU time: 7152.4s CPU Affinity: yyyy \

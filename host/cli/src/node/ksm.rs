@@ -1,5 +1,6 @@
 //! `reeve node ksm` (guide ch. 7).
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 use reeve_model::Bytes;
 use reeve_model::node::{KsmChange, KsmState};
@@ -21,13 +22,13 @@ pub struct Ksm {
     #[arg(long, value_name = "0|1|2", value_parser = clap::value_parser!(u8).range(0..=2))]
     run: Option<u8>,
     /// Pages to scan before ksmd sleeps
-    #[arg(long, value_name = "PAGES")]
+    #[arg(long, value_name = "PAGES", visible_alias = "shm-pages-to-scan")]
     pages_to_scan: Option<u64>,
     /// Milliseconds ksmd sleeps between scans
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", visible_alias = "shm-sleep-millisecs", alias = "shm-sleep-milisecs")]
     sleep_millisecs: Option<u64>,
     /// Merge pages of different NUMA nodes; only while nothing is merged
-    #[arg(long, value_name = "true|false", action = ArgAction::Set)]
+    #[arg(long, value_name = "1|0", visible_alias = "shm-merge-across-nodes", action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     merge_across_nodes: Option<bool>,
 }
 
@@ -74,8 +75,24 @@ impl Show for KsmState {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
     use crate::output::Format;
+
+    /// As in the guide (14.7.7), whose spelling of one is its own.
+    #[test]
+    fn options_have_the_names_of_virsh_too() {
+        let words =
+            "reeve node ksm --shm-pages-to-scan 300 --shm-sleep-milisecs 20 --shm-merge-across-nodes 0";
+        let parsed = crate::Cli::try_parse_from(words.split(' ')).unwrap();
+        let shown = format!("{parsed:?}");
+        for part in
+            ["pages_to_scan: Some(300)", "sleep_millisecs: Some(20)", "merge_across_nodes: Some(false)"]
+        {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
 
     #[test]
     fn names_are_the_kernels() {

@@ -37,6 +37,8 @@ use crate::record::WorkerProcess;
 const RELEASE: Duration = Duration::from_secs(5);
 /// How long an orderly end may take before the worker is killed.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// The same for one that is not to be killed.
+const GRACE: Duration = Duration::from_secs(10);
 /// Events that may wait for the owner.
 const EVENTS: usize = 16;
 
@@ -129,6 +131,17 @@ impl KvmMachine {
     }
 }
 
+impl KvmMachine {
+    /// Asks the worker to end, and waits until it has.
+    async fn say_goodbye(&self) -> Result<(), DriverError> {
+        // A machine that has ended refuses to quit, and only then is released.
+        let _ = self.client.ask(Call::Quit).await;
+        self.client.ask(Call::Release).await?;
+        client::ended(&self.process).await;
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Machine for KvmMachine {
     async fn pause(&self) -> Result<(), DriverError> {
@@ -178,16 +191,19 @@ impl Machine for KvmMachine {
         self.client.ask(Call::Wake).await
     }
 
-    async fn destroy(&self) {
-        let goodbye = async {
-            // A machine that has ended refuses to quit, and only then is released.
-            let _ = self.client.ask(Call::Quit).await;
-            if self.client.ask(Call::Release).await.is_ok() {
-                client::ended(&self.process).await;
-            }
+    async fn quit(&self) -> Result<(), DriverError> {
+        let late = || {
+            let seconds = GRACE.as_secs();
+            DriverError::NotNow(format!(
+                "its worker did not end within {seconds} s, and was not to be killed"
+            ))
         };
+        tokio::time::timeout(GRACE, self.say_goodbye()).await.map_err(|_| late())?
+    }
+
+    async fn destroy(&self) {
         // What does not end in time is killed by clear.
-        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        let _ = tokio::time::timeout(GOODBYE, self.say_goodbye()).await;
         self.site.clear().await;
         consoles::remove_sockets(&self.config);
     }
@@ -286,13 +302,17 @@ impl Machine for KvmMachine {
         launch::blocking(move || site.cpu_stats()).await
     }
 
-    async fn open_console(&self, alias: Option<&str>) -> Result<Console, DriverError> {
+    async fn open_console(&self, alias: Option<&str>, exclusive: bool) -> Result<Console, DriverError> {
         let alias = match alias {
             Some(alias) => consoles::console_port(&self.config, alias),
             None => consoles::first_console(&self.config)
                 .ok_or_else(|| DriverError::Unsupported("it has no console and no serial port".to_owned()))?,
         };
-        let stream = self.open(Call::OpenConsole { alias }).await?;
+        let opened = self.open(Call::OpenConsole { alias, exclusive }).await;
+        let stream = opened.map_err(|error| match error {
+            DriverError::Worker(sentence) if exclusive => DriverError::NotNow(sentence),
+            other => other,
+        })?;
         Ok(Box::new(stream))
     }
 

@@ -196,6 +196,9 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
             job.pages += round.pages;
             job.zero_pages += round.zero_pages;
             job.bytes += round.bytes;
+            job.compressed_pages += round.packed.pages;
+            job.compressed_bytes += round.packed.bytes;
+            job.compression_overflows += round.packed.missed;
             job.dirty_pages = round.dirty_pages;
             job.bandwidth = round.bandwidth;
             job.expected_downtime_ms = round.expected_downtime_us / 1000;
@@ -243,7 +246,8 @@ pub(super) async fn order(
     let resumes = matches!(order, MigrationOrder::Resume { .. });
     let (order, fds) = translate(order, targets)?;
     if begins {
-        let job = MigrationJob { active: true, dirty_pages: memory / PAGE, ..MigrationJob::default() };
+        let job =
+            MigrationJob { active: true, memory, dirty_pages: memory / PAGE, ..MigrationJob::default() };
         progress.send_replace(MigrationProgress { job, ..MigrationProgress::default() });
     }
     if resumes {

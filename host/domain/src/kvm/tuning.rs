@@ -6,7 +6,7 @@ use std::path::Path;
 
 use reeve_model::domain::{BlkioDevice, BlkioTune, CpuTune, DomainConfig, MemTune, NumaTune};
 use reeve_model::tuning::{
-    BlockLimits, CpuStats, CpuTime, MemoryLimits, NumaPolicy, Schedule, Tuning, VcpuInfo,
+    BlockLimits, CpuStats, CpuTime, MemoryLimits, NumaPolicy, Schedule, Tuning, VcpuInfo, VcpuState,
 };
 use reeve_model::{Bytes, CpuSet};
 use reeve_sys::cgroup::{
@@ -100,7 +100,9 @@ impl Site {
         let host = threads::online_cpus();
         let info = |thread: &Thread| {
             let (cpu, time_ns) = (thread.last_cpu()?, thread.time_ns()?);
-            Some(VcpuInfo { vcpu: number(thread)?, cpu, time_ns, affinity: affinity(thread, &host)? })
+            // A halted vCPU and one of a machine that stands still wait in the kernel.
+            let state = if thread.is_running()? { VcpuState::Running } else { VcpuState::Blocked };
+            Some(VcpuInfo { vcpu: number(thread)?, cpu, state, time_ns, affinity: affinity(thread, &host)? })
         };
         let mut all: Vec<VcpuInfo> = threads.0.iter().filter_map(info).collect();
         all.sort_by_key(|vcpu| vcpu.vcpu);

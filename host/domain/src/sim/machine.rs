@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use reeve_model::domain::{Disk, DomainConfig, Interface, LifecycleAction};
 use reeve_model::stats::{DiskStats, DomainStats, InterfaceStats, MemoryStats};
-use reeve_model::tuning::{CpuStats, CpuTime, Tuning, VcpuInfo};
+use reeve_model::tuning::{CpuStats, CpuTime, Tuning, VcpuInfo, VcpuState};
 use reeve_model::{Bytes, CpuSet};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
@@ -44,6 +44,8 @@ struct State {
     balloon: Balloon,
     /// vCPUs that are there.
     vcpus: u32,
+    /// Whoever has the console open.
+    console: Weak<()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl SimMachine {
                 held: Vec::new(),
                 balloon: Balloon { from: memory, to: memory, reached: Duration::ZERO },
                 vcpus,
+                console: Weak::new(),
             }),
         })
     }
@@ -301,6 +304,12 @@ impl Machine for SimMachine {
         Ok(())
     }
 
+    async fn quit(&self) -> Result<(), DriverError> {
+        // Nothing of it could fail to end.
+        self.destroy().await;
+        Ok(())
+    }
+
     async fn destroy(&self) {
         let mut state = self.lock();
         self.stand_still(&mut state, Activity::Preserved);
@@ -362,7 +371,11 @@ impl Machine for SimMachine {
 
     async fn vcpus(&self) -> Result<Vec<VcpuInfo>, DriverError> {
         let stats = self.stats().await?;
-        let info = |(vcpu, time_ns)| VcpuInfo { vcpu, cpu: 0, time_ns, affinity: HOST_CPU.clone() };
+        let state = match self.alive()?.activity {
+            Activity::Running { .. } => VcpuState::Running,
+            _ => VcpuState::Blocked,
+        };
+        let info = |(vcpu, time_ns)| VcpuInfo { vcpu, cpu: 0, state, time_ns, affinity: HOST_CPU.clone() };
         Ok((0..).zip(stats.vcpu_time_ns).map(info).collect())
     }
 
@@ -372,11 +385,19 @@ impl Machine for SimMachine {
         Ok(CpuStats { cpus: vec![time], total: time })
     }
 
-    async fn open_console(&self, _alias: Option<&str>) -> Result<Console, DriverError> {
-        drop(self.alive()?);
+    async fn open_console(&self, _alias: Option<&str>, exclusive: bool) -> Result<Console, DriverError> {
         let (ours, theirs) = tokio::io::duplex(CONSOLE_BUFFER);
+        let open = Arc::new(());
+        {
+            let mut state = self.alive()?;
+            if exclusive && state.console.upgrade().is_some() {
+                return Err(DriverError::NotNow("somebody has its console open".to_owned()));
+            }
+            state.console = Arc::downgrade(&open);
+        }
         let banner = format!("simulated console of {}\r\n", self.config.name);
         tokio::spawn(async move {
+            let _open = open;
             let (mut from, mut to) = tokio::io::split(ours);
             if to.write_all(banner.as_bytes()).await.is_ok() {
                 // It echoes until the other side closes; what then goes wrong concerns nobody.

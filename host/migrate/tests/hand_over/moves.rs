@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use reeve_migrate::{
-    Capabilities, Controls, Limits, MAX_STREAMS, MigrateError, Offer, Plan, PreCopy, ReceiveStreams,
+    Capabilities, Controls, Limits, MAX_STREAMS, MigrateError, Offer, Packed, Plan, PreCopy, ReceiveStreams,
     Received, RoundStats, SendStreams, Sent, Step, Strategy, Subject, receive, send,
 };
 use uuid::Uuid;
@@ -87,6 +87,15 @@ fn a_guest_moves_with_all_that_is_in_it() {
         "zeros travel as a number: {}",
         near.sent
     );
+    for round in &source.rounds {
+        let packed = round.packed;
+        assert_eq!(
+            packed.pages + packed.missed + round.zero_pages,
+            round.pages,
+            "every page is accounted for"
+        );
+        assert!(packed.bytes < packed.pages.max(1) << 12, "{packed:?}");
+    }
 }
 
 #[test]
@@ -99,6 +108,7 @@ fn without_compression_pages_travel_as_they_are() {
     assert!(matches!(ends, (Ok(_), Ok(Received::Running))), "{ends:?}");
     assert_eq!(*target.memory.lock(), *source.memory.lock());
     assert!(near.sent > 11 << 12, "{}", near.sent);
+    assert!(source.rounds.iter().all(|round| round.packed == Packed::default()), "{:?}", source.rounds);
 }
 
 pub struct Asks(pub Vec<Step>);

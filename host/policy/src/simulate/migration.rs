@@ -258,6 +258,7 @@ impl<K: FnMut(&Session)> Simulation<'_, K> {
                 throttle,
                 compressed,
                 streams,
+                packed: reeve_migrate::Packed::default(),
             };
             (dirty, zeros) = (written, 0.0);
             self.done.sent += stats.bytes;

@@ -293,6 +293,9 @@ pub struct MigrationRound {
     /// Streams that pages went over.
     #[serde(default = "one_stream")]
     pub streams: u16,
+    /// What became of pages that were to be compressed.
+    #[serde(default)]
+    pub packed: reeve_migrate::Packed,
 }
 
 impl From<&reeve_migrate::RoundStats> for MigrationRound {
@@ -310,6 +313,7 @@ impl From<&reeve_migrate::RoundStats> for MigrationRound {
             expected_downtime_us: micros(stats.expected_downtime),
             throttle: stats.throttle,
             streams: stats.streams,
+            packed: stats.packed,
         }
     }
 }

@@ -241,9 +241,10 @@ impl Worker {
                     Failure::new(ErrorCode::BadRequest, "the first request on a connection must be hello");
                 self.answer(id, Err(failure), None);
             }
-            Call::OpenConsole { alias } => {
+            Call::OpenConsole { alias, exclusive } => {
                 let console = self.life.console(&alias);
-                let opened = console.and_then(|console| self.sessions.open(&self.poll, &console));
+                let opened =
+                    console.and_then(|console| self.sessions.open_console(&self.poll, &console, exclusive));
                 self.answer_with(id, opened);
             }
             Call::OpenChannel { alias } => {

@@ -1,7 +1,7 @@
 //! Who has consoles open: the daemon for its clients, and who came by a socket of the console's own.
 //!
-//! A console has one session at a time. The daemon's replaces what is there; clients of a listening socket wait for their turn
-//! in its queue.
+//! A console has one session at a time. The daemon's replaces what is there, unless its client wants to leave others alone; clients of
+//! a listening socket wait for their turn in its queue.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -37,6 +37,8 @@ struct Session {
     console: Arc<Console>,
     /// It did not come by the daemon.
     outside: bool,
+    /// Its client says nothing any more: it is gone, or only listens.
+    silent: bool,
 }
 
 struct Listener {
@@ -51,8 +53,22 @@ impl Sessions {
         Self { next: first, open: BTreeMap::new(), listeners: BTreeMap::new() }
     }
 
-    /// Opens a console for the daemon and returns the client's end.
-    pub fn open(&mut self, poll: &Epoll, console: &Arc<Console>) -> Result<OwnedFd, Failure> {
+    /// Opens a console for the daemon and returns the client's end; refused where it is to be `exclusive` and somebody has it.
+    pub fn open_console(
+        &mut self,
+        poll: &Epoll,
+        console: &Arc<Console>,
+        exclusive: bool,
+    ) -> Result<OwnedFd, Failure> {
+        let taken = |session: &Session| !session.silent && Arc::ptr_eq(&session.console, console);
+        if exclusive && self.open.values().any(taken) {
+            let reason = format!("somebody has console '{}' open", console.alias());
+            return Err(Failure::new(ErrorCode::State, reason));
+        }
+        self.open(poll, console)
+    }
+
+    fn open(&mut self, poll: &Epoll, console: &Arc<Console>) -> Result<OwnedFd, Failure> {
         let refused = |error: io::Error| {
             let alias = console.alias();
             Failure::new(ErrorCode::Host, format!("console '{alias}' can't be opened: {error}"))
@@ -101,7 +117,8 @@ impl Sessions {
             }
             return;
         }
-        let Some(Session { console, .. }) = self.open.get(&token) else { return };
+        let Some(Session { console, silent, .. }) = self.open.get_mut(&token) else { return };
+        *silent |= events.intersects(EventSet::READ_HANG_UP);
         console.ready();
         if events.intersects(EventSet::HANG_UP | EventSet::ERROR) || !console.is_open() {
             self.end(poll, token);
@@ -123,7 +140,7 @@ impl Sessions {
         // A new session ends the one before.
         self.open.retain(|_, session| !Arc::ptr_eq(&session.console, console));
         console.open(ours);
-        self.open.insert(token, Session { socket, console: Arc::clone(console), outside });
+        self.open.insert(token, Session { socket, console: Arc::clone(console), outside, silent: false });
         self.listen(poll, console);
         Ok(())
     }

@@ -107,7 +107,7 @@ impl Worker {
     }
 
     pub fn console(&mut self, alias: &str) -> Terminal {
-        let id = self.link.request(Call::OpenConsole { alias: alias.to_owned() }, &[]);
+        let id = self.link.request(Call::OpenConsole { alias: alias.to_owned(), exclusive: false }, &[]);
         let (result, fds) = self.link.answer_to(id);
         result.unwrap();
         let stream = UnixStream::from(fds.into_iter().next().expect("the answer carries the console"));

@@ -144,7 +144,11 @@ fn a_console_is_replayed_to_everyone_who_opens_it_and_logged() {
     let mut end = Vec::new();
     first.stream.read_to_end(&mut end).unwrap();
     assert_eq!(
-        worker.link.call(Call::OpenConsole { alias: "nobody".to_owned() }).unwrap_err().code,
+        worker
+            .link
+            .call(Call::OpenConsole { alias: "nobody".to_owned(), exclusive: false })
+            .unwrap_err()
+            .code,
         ErrorCode::NotFound
     );
     let mut text = String::new();
