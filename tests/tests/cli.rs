@@ -369,6 +369,15 @@ fn a_domain_is_known_by_name_number_and_description() -> Outcome {
     let script = daemon.file("describe", "echo 'Sells things' > $1")?;
     assert_eq!(edit(&format!("sh {script}"))?.ok(), "Domain 'web' has a new description\n");
     assert_eq!(said(&["domain", "desc", "web"])?, "Sells things\n");
+    // Somebody else is quicker.
+    let script = daemon.file(
+        "meanwhile",
+        "$REEVE domain desc web 'Sells more' >/dev/null && echo 'Sells things and more' > $1",
+    )?;
+    let late = edit(&format!("REEVE={} sh {script}", reeve_tests::binary()?.display()))?.fails(6);
+    assert!(late.contains("the description of domain 'web' was changed by somebody else"), "{late}");
+    std::fs::remove_file(late.split("your text is in '").nth(1).unwrap().split('\'').next().unwrap())?;
+    assert_eq!(said(&["domain", "desc", "web"])?, "Sells more\n");
 
     said(&["domain", "start", "web"])?;
     let id = said(&["domain", "domid", "web"])?;

@@ -9,8 +9,8 @@ use reeve_model::{Actor, Error, ErrorCode, Verb};
 
 use super::device_change::put_back;
 use super::{Attachment, Subject, define};
-use crate::Actions;
 use crate::error::explain;
+use crate::{Actions, document};
 
 impl Actions {
     /// Changes title and description: of the running domain, of the definition, or of both. The definition is changed first, and put back when
@@ -42,11 +42,16 @@ impl Actions {
                 return Err(Error::new(ErrorCode::WrongState, message)
                     .with_hint("give --config to change its definition"));
             }
+            expects(&change, &snapshot.config)?;
             let mut whole = snapshot.config.clone();
             change.apply(&mut whole);
             define::check(&whole)?;
         }
         let apply = |definition: &mut DomainConfig| {
+            // Who changes both has looked at the running domain.
+            if !live {
+                expects(&change, definition)?;
+            }
             change.apply(definition);
             Ok(())
         };
@@ -107,4 +112,18 @@ impl Actions {
         }
         Ok(())
     }
+}
+
+/// Refuses to replace another text than the one that an editor began with.
+fn expects(change: &SetDescription, config: &DomainConfig) -> Result<(), Error> {
+    let Some(expected) = &change.expected else { return Ok(()) };
+    let (what, now) = match &change.title {
+        Some(_) => ("title", &config.title),
+        None => ("description", &config.description),
+    };
+    if document::digest(now.as_deref().unwrap_or_default()) == *expected {
+        return Ok(());
+    }
+    let message = format!("the {what} of domain '{}' was changed by somebody else meanwhile", config.name);
+    Err(Error::new(ErrorCode::Busy, message).with_hint("begin the edit again from the new text"))
 }
