@@ -43,6 +43,27 @@ impl Definitions {
     /// Adds or replaces a definition; `expected` is the digest of the document it replaces, none whatever there is.
     pub fn keep(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         let _changing = self.lock();
+        self.put(actor, config, expected)
+    }
+
+    /// Changes a definition, where there is one, as it is now: nothing that somebody else wrote meanwhile is lost.
+    pub fn amend(
+        &self,
+        actor: &Actor,
+        uuid: Uuid,
+        change: impl FnOnce(&mut DomainConfig),
+    ) -> Result<(), Error> {
+        let _changing = self.lock();
+        let Some(old) = self.domains.definition(uuid).map_err(explain)? else { return Ok(()) };
+        let mut config = old.as_ref().clone();
+        change(&mut config);
+        match config == *old {
+            true => Ok(()),
+            false => self.put(actor, config, None),
+        }
+    }
+
+    fn put(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         self.check_identity(&config)?;
         let unread = self.unread_of(config.uuid);
         let old = self.domains.definition(config.uuid).ok().flatten();

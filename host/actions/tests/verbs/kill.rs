@@ -2,7 +2,7 @@
 //!
 //! The test runs itself again as a child process whose fault point aborts, then looks at what a fresh host makes of the rest.
 
-mod files;
+pub(crate) mod files;
 mod intruder;
 
 use std::os::unix::fs::MetadataExt as _;
