@@ -102,6 +102,11 @@ impl Definitions {
         lock(&self.unread).values().find(is_it).cloned()
     }
 
+    /// Whether the one of a domain could not be loaded.
+    pub fn is_unread(&self, uuid: Uuid) -> bool {
+        lock(&self.unread).contains_key(&uuid)
+    }
+
     fn unread_of(&self, uuid: Uuid) -> Option<Unread> {
         lock(&self.unread).get(&uuid).cloned()
     }
@@ -156,9 +161,14 @@ impl Definitions {
         renamed
     }
 
-    /// Removes a definition.
+    /// Removes a definition, be it loaded or on disk alone.
     pub fn remove(&self, actor: &Actor, uuid: Uuid) -> Result<(), Error> {
         let _changing = self.lock();
+        if self.is_unread(uuid) {
+            self.store.remove_domain(uuid)?;
+            lock(&self.unread).remove(&uuid);
+            return Ok(());
+        }
         let row = self.store.domain(uuid)?;
         self.store.remove_domain(uuid)?;
         let removed = self.domains.undefine(actor, uuid).map_err(explain);
