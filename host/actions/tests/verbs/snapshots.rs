@@ -1,13 +1,14 @@
-//! Snapshots, and edits of definitions in the middle of them.
+//! Snapshots, and what others do to definitions: edits in the middle of an operation, and definitions that can't be read.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use reeve_actions::{EditGuard, FaultPoint};
-use reeve_model::snapshot::RevertSnapshot;
+use reeve_actions::{EditGuard, FaultPoint, NoFaults};
+use reeve_model::ErrorCode;
+use reeve_model::snapshot::{DeleteSnapshot, RevertSnapshot};
 
-use crate::kill::files::{external, image, images, take};
-use crate::support::{Host, ROOT, Setup, document, host_with};
+use crate::kill::files::{external, image, images, take, within};
+use crate::support::{Host, ROOT, Setup, document, host_at, host_with, refused};
 
 /// Stops an operation at a point, until somebody lets it go on.
 struct Stop {
@@ -95,4 +96,31 @@ async fn an_edit_while_a_domain_goes_back_with_the_definition_of_now_is_not_lost
         tokio::join!(host.revert_snapshot(&ROOT, "web", "one", how), stopped.edit(&host, edit));
     reverted.unwrap();
     assert!(host.xml(&ROOT, "web", true).unwrap().contains("<title>The shop</title>"));
+}
+
+#[tokio::test]
+async fn no_image_is_removed_that_a_definition_may_have_which_can_not_be_read() {
+    let (directory, host) = host_with(Setup { faults: Arc::new(NoFaults), ..Setup::default() });
+    host.recover().await.unwrap();
+    prepare(&host).await;
+    take(&host, "one", &external()).await.unwrap();
+    take(&host, "within", "").await.unwrap();
+    let other = document("other", "", "");
+    drop(host.define(&ROOT, &other, false).await.unwrap());
+    let mut row = host.store.domains().unwrap().into_iter().find(|row| row.name == "other").unwrap();
+    row.xml = row.xml.replace("offset='utc'", "offset='nowhere'");
+    host.store.put_domain(&row).unwrap();
+    drop(host);
+    let host = host_at(directory.path(), Setup::default());
+    assert_eq!(host.recover().await.unwrap().unreadable.len(), 1);
+    // What is within images is nobody else's.
+    host.delete_snapshot(&ROOT, "web", "within", DeleteSnapshot::default()).await.unwrap();
+    let deleted = host.delete_snapshot(&ROOT, "web", "one", DeleteSnapshot::default()).await;
+    let error =
+        refused(deleted, ErrorCode::WrongState, &["others may have them", "domain 'other' can't be read"]);
+    assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("domain edit other")), "{error:?}");
+    assert!(images(&host).join("a.one").exists() && images(&host).join("a.qcow2").exists());
+    host.undefine(&ROOT, "other").await.unwrap();
+    host.delete_snapshot(&ROOT, "web", "one", DeleteSnapshot::default()).await.unwrap();
+    assert!(!images(&host).join("a.one").exists() && within(&host, "a").is_empty());
 }

@@ -160,7 +160,13 @@ impl Actions {
         }
         let (images, of, taken) = (disks.clone(), name.to_owned(), snapshot.created);
         blocking(move || images::check(&images, &of, taken)).await?;
-        let left = match before.is_empty() {
+        // What a definition has that can't be read nobody knows: then all images stay.
+        let unread = self.definitions.unread();
+        if let (Some(unread), false) = (unread.first(), before.is_empty()) {
+            let (domain, name) = (&subject.name, &unread.row.name);
+            tracing::warn!(domain, "no image is removed: the definition of domain '{name}' can't be read");
+        }
+        let left = match before.is_empty() || !unread.is_empty() {
             true => Vec::new(),
             false => {
                 let (now, others) =
