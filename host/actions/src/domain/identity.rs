@@ -1,5 +1,7 @@
 //! What people know a domain by: title, description (guide 14.5.4) and name.
 
+use std::sync::Arc;
+
 use reeve_domain::Request;
 use reeve_model::api::SetDescription;
 use reeve_model::domain::DomainConfig;
@@ -7,16 +9,15 @@ use reeve_model::stats::DomainSummary;
 use reeve_model::tuning::TuneOptions;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
-use super::device_change::put_back;
+use super::settings_change::LiveSettings;
 use super::{Attachment, Subject, define};
 use crate::error::explain;
 use crate::{Actions, document};
 
 impl Actions {
-    /// Changes title and description: of the running domain, of the definition, or of both. The definition is changed first, and put back when
-    /// the other can't be recorded.
+    /// Changes title and description: of the running domain, of the definition, or of both.
     pub async fn describe(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         key: &str,
         change: SetDescription,
@@ -27,7 +28,7 @@ impl Actions {
     }
 
     async fn describe_subject(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         subject: &Subject,
         change: SetDescription,
@@ -55,15 +56,9 @@ impl Actions {
             change.apply(definition);
             Ok(())
         };
-        let replaced = if config { self.change_definition(actor, &snapshot, apply).await? } else { None };
-        if live {
-            let done = turn.describe(change).await;
-            if let (Err(_), Some((before, after))) = (&done, &replaced) {
-                put_back(self, before, after).await?;
-            }
-            done.map_err(explain)?;
-        }
-        drop(turn);
+        let definition = if config { self.plan_definition(actor, &snapshot, apply).await? } else { None };
+        let live = live.then(|| LiveSettings::Description(change.clone()));
+        self.change_settings(actor, turn, definition, live).await?;
         self.row(subject.uuid)
     }
 

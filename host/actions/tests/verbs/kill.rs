@@ -4,6 +4,7 @@
 
 pub(crate) mod files;
 mod intruder;
+mod settings;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -51,9 +52,11 @@ enum Doing {
     DeleteSnapshot,
     RevertToImages,
     DeleteImages,
+    Tune,
+    Describe,
 }
 
-const ALL: [Doing; 18] = [
+const ALL: [Doing; 20] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -72,6 +75,8 @@ const ALL: [Doing; 18] = [
     Doing::DeleteSnapshot,
     Doing::RevertToImages,
     Doing::DeleteImages,
+    Doing::Tune,
+    Doing::Describe,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -90,6 +95,7 @@ impl Doing {
             Self::Snapshot | Self::SnapshotOnNewImages => "domain-snapshot",
             Self::Revert | Self::RevertToImages => "domain-revert",
             Self::DeleteSnapshot | Self::DeleteImages => "domain-snapshot-delete",
+            Self::Tune | Self::Describe => "domain-settings",
         }
     }
 
@@ -187,6 +193,8 @@ impl Doing {
                 let pulled = NIC.replace("</interface>", "<link state='down'/></interface>");
                 host.update_device(&ROOT, "web", &pulled, both).await.map(drop)
             }
+            Self::Tune => settings::tune(host).await,
+            Self::Describe => settings::describe(host).await,
             Self::Clone => {
                 let request =
                     CloneDomain { name: Some("twin".to_owned()), auto: true, ..CloneDomain::default() };
@@ -280,6 +288,8 @@ impl Doing {
                 assert_eq!(pulled(true), host.store.domains().unwrap()[0].xml.contains("state='down'"));
                 pulled(true)
             }
+            Self::Tune => settings::in_both(host, "<shares>512</shares>"),
+            Self::Describe => settings::in_both(host, "<title>The shop</title>"),
             Self::Clone => {
                 let mut names: Vec<String> = std::fs::read_dir(images(host))
                     .unwrap()
@@ -502,7 +512,9 @@ async fn points(doing: Doing) -> Vec<String> {
 fn must_be_done(doing: Doing, point: &str) -> bool {
     match doing {
         // It is safe to tell a machine once more.
-        Doing::Destroy | Doing::Update | Doing::Dump => point.contains("machine"),
+        Doing::Destroy | Doing::Update | Doing::Dump | Doing::Tune | Doing::Describe => {
+            point.contains("machine")
+        }
         Doing::FailingStart | Doing::RefusedAttach => false,
         Doing::Clone => point.ends_with("definition:after"),
         Doing::Snapshot | Doing::SnapshotOnNewImages => {
