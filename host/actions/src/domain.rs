@@ -70,6 +70,7 @@ pub(crate) use settings_change::ChangeSettings;
 pub(crate) use snapshot::{DeleteSnapshots, Revert, TakeSnapshot};
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
+pub(crate) use undefine::Undefine;
 pub(crate) use update_device::UpdateDevice;
 
 /// How long a policy waits for a domain that is being changed: long enough for a change whose event it just heard to end,

@@ -54,9 +54,10 @@ enum Doing {
     DeleteImages,
     Tune,
     Describe,
+    Undefine,
 }
 
-const ALL: [Doing; 20] = [
+const ALL: [Doing; 21] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -77,6 +78,7 @@ const ALL: [Doing; 20] = [
     Doing::DeleteImages,
     Doing::Tune,
     Doing::Describe,
+    Doing::Undefine,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -96,6 +98,7 @@ impl Doing {
             Self::Revert | Self::RevertToImages => "domain-revert",
             Self::DeleteSnapshot | Self::DeleteImages => "domain-snapshot-delete",
             Self::Tune | Self::Describe => "domain-settings",
+            Self::Undefine => "domain-undefine",
         }
     }
 
@@ -147,8 +150,11 @@ impl Doing {
         if !matches!(self, Self::Start | Self::FailingStart) {
             host.start(&ROOT, "web").await.unwrap();
         }
-        if matches!(self, Self::StartSaved) {
+        if matches!(self, Self::StartSaved | Self::Undefine) {
             host.managed_save(&ROOT, "web", SaveOptions::default()).await.unwrap();
+        }
+        if matches!(self, Self::Undefine) {
+            settings::add_snapshot(host);
         }
         if matches!(self, Self::Detach) {
             host.attach_device_to(&ROOT, "web", DISK, Attachment::LiveAndConfig).await.unwrap();
@@ -195,6 +201,7 @@ impl Doing {
             }
             Self::Tune => settings::tune(host).await,
             Self::Describe => settings::describe(host).await,
+            Self::Undefine => settings::undefine(host).await,
             Self::Clone => {
                 let request =
                     CloneDomain { name: Some("twin".to_owned()), auto: true, ..CloneDomain::default() };
@@ -205,6 +212,9 @@ impl Doing {
 
     /// Whether it was done in full; panics when it is half done.
     fn is_done(self, host: &Host) -> bool {
+        if matches!(self, Self::Undefine) {
+            return settings::is_undefined(host);
+        }
         let Ok(row) = host.state(&ROOT, "web") else { return false };
         let running = row.state == DomainState::Running;
         assert_eq!(running, row.id.is_some());
@@ -290,6 +300,7 @@ impl Doing {
             }
             Self::Tune => settings::in_both(host, "<shares>512</shares>"),
             Self::Describe => settings::in_both(host, "<title>The shop</title>"),
+            Self::Undefine => unreachable!("looked at above"),
             Self::Clone => {
                 let mut names: Vec<String> = std::fs::read_dir(images(host))
                     .unwrap()
@@ -523,7 +534,9 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
             point.contains(machine) || point.contains(":metadata:") || point.contains(":go-on:")
         }
         // What has begun to go back, or to go, does.
-        Doing::Revert | Doing::DeleteSnapshot | Doing::DeleteImages => !point.ends_with(":begun"),
+        Doing::Revert | Doing::DeleteSnapshot | Doing::DeleteImages | Doing::Undefine => {
+            !point.ends_with(":begun")
+        }
         // New images come first, and can be taken back.
         Doing::RevertToImages => !point.ends_with(":begun") && !point.contains(":files:"),
         // The file that is complete counts.
