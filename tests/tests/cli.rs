@@ -444,6 +444,13 @@ fn a_domain_goes_with_the_volumes_that_are_named() -> Outcome {
     assert!(run.stderr.contains("'vdc'") && run.stderr.contains("'vdd'"), "{run:?}");
     run.ok();
     assert_eq!((there(), Path::new(&stray).exists()), ([false, false, true], true));
+    // A volume that two disks are on is one.
+    let disks = disk(&at("disc.iso"), "vda", "") + &disk(&at("disc.iso"), "vdb", "");
+    let document = domain("web", "").replace("</devices>", &(disks + "</devices>"));
+    daemon.reeve_with_input(&["domain", "define", "-"], &document)?.ok();
+    let said = daemon.reeve(&["domain", "undefine", "web", "--storage", "vda,vdb"])?.ok();
+    assert!(said.contains("Volume 'vda, vdb'"), "{said}");
+    assert_eq!(there(), [false; 3]);
     Ok(())
 }
 
