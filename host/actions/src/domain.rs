@@ -19,6 +19,7 @@ mod dump;
 mod identity;
 mod interface;
 mod made_file;
+mod make_ready;
 mod media;
 mod migrate;
 mod post_copy;
