@@ -70,7 +70,7 @@ impl Actions {
         match (turn, definition) {
             (Some(turn), definition) => {
                 let live = Some(LiveSettings::StatsPeriod(seconds));
-                self.change_settings(actor, turn, definition, live).await?;
+                Box::pin(self.change_settings(actor, turn, definition, live)).await?;
             }
             (None, Some((before, after))) => replace(self, actor, &before, after).await?,
             (None, None) => {}
