@@ -369,6 +369,15 @@ fn a_domain_is_known_by_name_number_and_description() -> Outcome {
     let script = daemon.file("describe", "echo 'Sells things' > $1")?;
     assert_eq!(edit(&format!("sh {script}"))?.ok(), "Domain 'web' has a new description\n");
     assert_eq!(said(&["domain", "desc", "web"])?, "Sells things\n");
+    // Somebody else is quicker.
+    let script = daemon.file(
+        "meanwhile",
+        "$REEVE domain desc web 'Sells more' >/dev/null && echo 'Sells things and more' > $1",
+    )?;
+    let late = edit(&format!("REEVE={} sh {script}", reeve_tests::binary()?.display()))?.fails(6);
+    assert!(late.contains("the description of domain 'web' was changed by somebody else"), "{late}");
+    std::fs::remove_file(late.split("your text is in '").nth(1).unwrap().split('\'').next().unwrap())?;
+    assert_eq!(said(&["domain", "desc", "web"])?, "Sells more\n");
 
     said(&["domain", "start", "web"])?;
     let id = said(&["domain", "domid", "web"])?;
@@ -435,6 +444,13 @@ fn a_domain_goes_with_the_volumes_that_are_named() -> Outcome {
     assert!(run.stderr.contains("'vdc'") && run.stderr.contains("'vdd'"), "{run:?}");
     run.ok();
     assert_eq!((there(), Path::new(&stray).exists()), ([false, false, true], true));
+    // A volume that two disks are on is one.
+    let disks = disk(&at("disc.iso"), "vda", "") + &disk(&at("disc.iso"), "vdb", "");
+    let document = domain("web", "").replace("</devices>", &(disks + "</devices>"));
+    daemon.reeve_with_input(&["domain", "define", "-"], &document)?.ok();
+    let said = daemon.reeve(&["domain", "undefine", "web", "--storage", "vda,vdb"])?.ok();
+    assert!(said.contains("Volume 'vda, vdb'"), "{said}");
+    assert_eq!(there(), [false; 3]);
     Ok(())
 }
 

@@ -43,6 +43,27 @@ impl Definitions {
     /// Adds or replaces a definition; `expected` is the digest of the document it replaces, none whatever there is.
     pub fn keep(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         let _changing = self.lock();
+        self.put(actor, config, expected)
+    }
+
+    /// Changes a definition, where there is one, as it is now: nothing that somebody else wrote meanwhile is lost.
+    pub fn amend(
+        &self,
+        actor: &Actor,
+        uuid: Uuid,
+        change: impl FnOnce(&mut DomainConfig),
+    ) -> Result<(), Error> {
+        let _changing = self.lock();
+        let Some(old) = self.domains.definition(uuid).map_err(explain)? else { return Ok(()) };
+        let mut config = old.as_ref().clone();
+        change(&mut config);
+        match config == *old {
+            true => Ok(()),
+            false => self.put(actor, config, None),
+        }
+    }
+
+    fn put(&self, actor: &Actor, config: DomainConfig, expected: Option<&str>) -> Result<(), Error> {
         self.check_identity(&config)?;
         let unread = self.unread_of(config.uuid);
         let old = self.domains.definition(config.uuid).ok().flatten();
@@ -79,6 +100,11 @@ impl Definitions {
         let uuid = Uuid::try_parse(key).ok();
         let is_it = |unread: &&Unread| unread.row.name == key || Some(unread.row.uuid) == uuid;
         lock(&self.unread).values().find(is_it).cloned()
+    }
+
+    /// Whether the one of a domain could not be loaded.
+    pub fn is_unread(&self, uuid: Uuid) -> bool {
+        lock(&self.unread).contains_key(&uuid)
     }
 
     fn unread_of(&self, uuid: Uuid) -> Option<Unread> {
@@ -135,9 +161,14 @@ impl Definitions {
         renamed
     }
 
-    /// Removes a definition.
+    /// Removes a definition, be it loaded or on disk alone.
     pub fn remove(&self, actor: &Actor, uuid: Uuid) -> Result<(), Error> {
         let _changing = self.lock();
+        if self.is_unread(uuid) {
+            self.store.remove_domain(uuid)?;
+            lock(&self.unread).remove(&uuid);
+            return Ok(());
+        }
         let row = self.store.domain(uuid)?;
         self.store.remove_domain(uuid)?;
         let removed = self.domains.undefine(actor, uuid).map_err(explain);

@@ -21,6 +21,7 @@ mod identity;
 mod interface;
 mod leash;
 mod made_file;
+mod make_ready;
 mod media;
 mod migrate;
 mod post_copy;
@@ -30,6 +31,7 @@ mod run;
 mod save;
 mod save_image;
 mod settings;
+mod settings_change;
 mod shares;
 mod sleep;
 mod snapshot;
@@ -69,9 +71,11 @@ pub use leash::Gone;
 pub(crate) use leash::Leash;
 pub(crate) use migrate::{HAND_OVER, Leave};
 pub(crate) use save::Save;
+pub(crate) use settings_change::ChangeSettings;
 pub(crate) use snapshot::{DeleteSnapshots, Revert, TakeSnapshot};
 pub(crate) use start::Start;
 pub(crate) use stop::Destroy;
+pub(crate) use undefine::Undefine;
 pub(crate) use update_device::UpdateDevice;
 
 /// How long a policy waits for a domain that is being changed: long enough for a change whose event it just heard to end,

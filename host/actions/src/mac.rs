@@ -97,7 +97,7 @@ impl Actions {
         Err(Error::new(ErrorCode::Internal, message).with_hint("write <mac address='…'/> into the interface"))
     }
 
-    /// The addresses of all domains, lower case.
+    /// The addresses of all domains, lower case. Of a definition that can't be read everything counts that looks like one.
     fn taken_macs(&self) -> BTreeSet<String> {
         let mut taken = BTreeSet::new();
         for snapshot in self.domains.snapshots() {
@@ -106,16 +106,30 @@ impl Actions {
             let interfaces = configs.into_iter().flatten().flat_map(|config| &config.devices.interfaces);
             taken.extend(interfaces.filter_map(|nic| nic.mac.as_deref().map(str::to_lowercase)));
         }
+        for unread in self.definitions.unread() {
+            taken.extend(addresses_in(&unread.row.xml));
+        }
         taken
     }
+}
+
+/// All that looks like an address in a text, lower case.
+fn addresses_in(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| c != ':' && !c.is_ascii_hexdigit())
+        .filter(|word| octets(word).is_some_and(|octets| octets.len() == 6))
+        .map(str::to_lowercase)
+}
+
+/// Numbers of two digits in hex with colons between.
+fn octets(text: &str) -> Option<Vec<u8>> {
+    let octet = |octet: &str| if octet.len() == 2 { u8::from_str_radix(octet, 16).ok() } else { None };
+    text.split(':').map(octet).collect()
 }
 
 /// The proposal in lower case; what is wrong with it otherwise.
 fn accept(proposed: &str, taken: &BTreeSet<String>) -> Result<String, &'static str> {
     let mac = proposed.to_lowercase();
-    let octet = |octet: &str| if octet.len() == 2 { u8::from_str_radix(octet, 16).ok() } else { None };
-    let octets: Option<Vec<u8>> = mac.split(':').map(octet).collect();
-    match octets.as_deref() {
+    match octets(&mac).as_deref() {
         Some([0, 0, 0, 0, 0, 0]) => Err("is all zero"),
         Some([first, _, _, _, _, _]) if first & 1 == 1 => Err("is a group address"),
         Some([_, _, _, _, _, _]) if taken.contains(&mac) => Err("is in use on this host"),
@@ -150,6 +164,13 @@ mod tests {
         assert_eq!(accept("00:00:00:00:00:00", &taken), Err("is all zero"));
         assert_eq!(accept("01:16:3e:00:00:02", &taken), Err("is a group address"));
         assert_eq!(accept("00:16:3E:00:00:01", &taken), Err("is in use on this host"));
+    }
+
+    #[test]
+    fn addresses_are_found_in_any_text() {
+        let text = "<domain><mac address='52:54:00:AB:cd:01'/>00:16:3e:00:00:02 <uuid>1:2</uuid>\n<mac address=\"52:54:00\"/>";
+        let found: Vec<_> = addresses_in(text).collect();
+        assert_eq!(found, ["52:54:00:ab:cd:01", "00:16:3e:00:00:02"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use reeve_model::migration::{
 };
 use reeve_model::{Error, ErrorCode};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Actions;
@@ -156,6 +157,8 @@ struct Known {
     stages: HashMap<Uuid, MigrationStage>,
     /// Limits that were set for a domain before or while it moves.
     limits: HashMap<Uuid, MigrationLimits>,
+    /// Migrations that are being made ready, by the domain that is to leave.
+    beginning: HashMap<Uuid, CancellationToken>,
     /// Migrations that are in post-copy, by the domain that leaves.
     leaving: HashMap<Uuid, Uuid>,
     /// Domains that come, by their migration, and the daemon that sends them.
@@ -168,6 +171,43 @@ struct Known {
     max_streams: u16,
     /// Streams that come through the API.
     expected: HashMap<Uuid, Expected>,
+}
+
+/// A migration that is being made ready. Dropped before it [succeeded](Self::succeeded), the other host hears that there is none.
+pub(crate) struct Beginning<'a> {
+    migrations: &'a Migrations,
+    domain: Uuid,
+    migration: Uuid,
+    given_up: CancellationToken,
+    succeeded: bool,
+}
+
+impl Beginning<'_> {
+    /// What comes of making it ready, or an error when somebody gives it up meanwhile.
+    pub async fn or_given_up<T>(&self, making: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.given_up.cancelled() => {
+                let message = "the domain was not migrated and stays here: an operator ended it";
+                Err(Error::new(ErrorCode::Internal, message))
+            }
+            made = making => made,
+        }
+    }
+
+    /// The guest goes: from now on its worker is told to give up.
+    pub fn succeeded(mut self) {
+        self.succeeded = true;
+    }
+}
+
+impl Drop for Beginning<'_> {
+    fn drop(&mut self) {
+        self.migrations.lock().beginning.remove(&self.domain);
+        if !self.succeeded {
+            self.migrations.set_stage(self.migration, MigrationStage::Unknown);
+        }
+    }
 }
 
 /// A guest on its way here.
@@ -217,6 +257,19 @@ impl Migrations {
 
     pub(crate) fn max_streams(&self) -> u16 {
         self.lock().max_streams
+    }
+
+    /// A migration of a domain, of which somebody has the turn, is made ready.
+    pub(crate) fn begin(&self, domain: Uuid, migration: Uuid) -> Beginning<'_> {
+        let given_up = CancellationToken::new();
+        self.lock().beginning.insert(domain, given_up.clone());
+        Beginning { migrations: self, domain, migration, given_up, succeeded: false }
+    }
+
+    /// Gives up the migration of a domain that is being made ready. False where none is.
+    pub(crate) fn give_up(&self, domain: Uuid) -> bool {
+        let known = self.lock();
+        known.beginning.get(&domain).map(CancellationToken::cancel).is_some()
     }
 
     /// The guest that comes by a migration.

@@ -111,6 +111,8 @@ impl Actions {
             domain::Cloning::KIND => self.settle::<domain::Cloning>(row).await,
             domain::Pivot::KIND => self.settle::<domain::Pivot>(row).await,
             domain::UpdateDevice::KIND => self.settle::<domain::UpdateDevice>(row).await,
+            domain::Undefine::KIND => self.settle::<domain::Undefine>(row).await,
+            domain::ChangeSettings::KIND => self.settle::<domain::ChangeSettings>(row).await,
             // These may wait for another host, and the daemon must not wait with them. What is known of them comes first: the
             // other host may ask as soon as this one serves.
             domain::Leave::KIND => {

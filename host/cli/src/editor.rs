@@ -19,7 +19,7 @@ pub(crate) async fn edit(
     let mut file = file.context("cannot make a temporary file for the editor")?;
     file.write_all(before.as_bytes()).context("cannot write the temporary file for the editor")?;
     let file = file.into_temp_path();
-    let digest: String = Sha256::digest(before.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest(before);
     loop {
         let outcome = match read_back(&file) {
             Ok(after) if after == before => return Ok(false),
@@ -32,6 +32,11 @@ pub(crate) async fn edit(
             return Err(error.context(format!("nothing was changed; your text is in '{}'", kept.display())));
         }
     }
+}
+
+/// What identifies a text: sha256, hex.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_back(file: &Path) -> anyhow::Result<String> {

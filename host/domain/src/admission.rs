@@ -45,6 +45,8 @@ pub enum Request {
     UpdateDevice,
     /// Give a job on images another speed, or end it.
     SteerJob,
+    /// Let the image that a job has filled take the place of a disk's.
+    PivotJob,
     /// Move it to another host.
     Migrate,
     /// Change a setting of the definition, e.g. autostart.
@@ -53,7 +55,7 @@ pub enum Request {
 
 impl Request {
     /// Every request.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Define,
         Self::Undefine,
         Self::Start,
@@ -72,6 +74,7 @@ impl Request {
         Self::DetachDevice,
         Self::UpdateDevice,
         Self::SteerJob,
+        Self::PivotJob,
         Self::Migrate,
         Self::Configure,
     ];
@@ -97,6 +100,7 @@ impl Request {
             Self::DetachDevice => "relieved of a device",
             Self::UpdateDevice => "given a changed device",
             Self::SteerJob => "told what becomes of a job on its images",
+            Self::PivotJob => "given the image of a job",
             Self::Migrate => "migrated",
             Self::Configure => "configured",
         }
@@ -113,6 +117,7 @@ impl Request {
                 | Self::DetachDevice
                 | Self::UpdateDevice
                 | Self::SteerJob
+                | Self::PivotJob
                 | Self::Configure
         )
     }

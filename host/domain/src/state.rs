@@ -154,17 +154,27 @@ impl Phase {
                 | R::DetachDevice
                 | R::UpdateDevice
                 | R::SteerJob
+                | R::PivotJob
                 | R::Migrate,
             ) => Ok(()),
             (Self::Paused(_), R::Suspend) => Err("is paused already"),
             (Self::Paused(_), R::Wake) => Err("is paused, not suspended by its guest; resume it"),
             (Self::Paused(_), _) => Err("is paused; resume it first"),
-            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune | R::Dump) => Ok(()),
+            (Self::PmSuspended, R::Wake | R::SetMemory | R::Tune | R::Dump | R::SteerJob | R::PivotJob) => {
+                Ok(())
+            }
             (Self::PmSuspended, _) => Err("is suspended by its guest; wake it first"),
             (_, R::Resume) => Err("is not paused"),
             (
                 Self::InShutdown,
-                R::Shutdown | R::Suspend | R::SetMemory | R::Tune | R::Wake | R::Dump | R::SteerJob,
+                R::Shutdown
+                | R::Suspend
+                | R::SetMemory
+                | R::Tune
+                | R::Wake
+                | R::Dump
+                | R::SteerJob
+                | R::PivotJob,
             ) => Ok(()),
             (Self::InShutdown, _) => Err("is shutting down"),
             _ => Ok(()),

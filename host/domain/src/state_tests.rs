@@ -55,6 +55,7 @@ const ALLOWED: [&[Request]; 11] = {
         R::DetachDevice,
         R::UpdateDevice,
         R::SteerJob,
+        R::PivotJob,
         R::Migrate,
     ];
     [
@@ -75,6 +76,7 @@ const ALLOWED: [&[Request]; 11] = {
             R::DetachDevice,
             R::UpdateDevice,
             R::SteerJob,
+            R::PivotJob,
             R::Migrate,
         ],
         &[
@@ -87,8 +89,9 @@ const ALLOWED: [&[Request]; 11] = {
             R::SetMemory,
             R::Tune,
             R::SteerJob,
+            R::PivotJob,
         ],
-        &[R::Reset, R::Dump, R::Destroy, R::Wake, R::SetMemory, R::Tune],
+        &[R::Reset, R::Dump, R::Destroy, R::Wake, R::SetMemory, R::Tune, R::SteerJob, R::PivotJob],
         &[R::Dump, R::Destroy],
         &[R::Dump, R::Destroy],
         &[],

@@ -180,8 +180,8 @@ impl SendStreams {
         Ok(gathered)
     }
 
-    /// No round comes any more.
-    pub(crate) fn end(&self) {
+    /// No round comes any more: the streams' threads end.
+    pub fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_all();
     }
@@ -326,5 +326,22 @@ mod tests {
         let gathered = streams.gather(&controls, || Ok(()));
         assert!(matches!(gathered, Err(MigrateError::Aborted(_))), "{gathered:?}");
         drop(silent);
+    }
+
+    #[test]
+    fn streams_of_a_migration_that_never_begins_end_when_they_are_told() {
+        struct Nothing;
+        impl SourcePages for Nothing {
+            fn read(&self, _address: u64, _pages: &mut [u8]) {}
+        }
+        let streams = SendStreams::new();
+        let ticket = streams.add().unwrap();
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let serving = std::thread::spawn(move || {
+            ticket.run(&ours, Uuid::nil(), &Nothing, &Controls::default());
+        });
+        streams.end();
+        serving.join().unwrap();
+        assert!(streams.add().is_none(), "nobody waits for another one");
     }
 }

@@ -239,6 +239,10 @@ pub struct SetDescription {
     /// Any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// sha256 in hex of the text that is replaced, as an editor found it: of the title where that is given, else of the description; where
+    /// there was none, of the empty text. The change is refused when it is another one by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
 }
 
 impl SetDescription {

@@ -14,6 +14,7 @@ use crate::grants::Grants;
 use crate::install::{Origin, Terms};
 use crate::loader::LoadError;
 use crate::policy_engine::PolicyEngine;
+use crate::tune;
 
 #[async_trait]
 impl PolicyAdmin for PolicyEngine {
@@ -38,7 +39,7 @@ impl PolicyAdmin for PolicyEngine {
         let mut grants = old.map(|old| old.active().grants.texts().to_vec()).unwrap_or_default();
         grants.extend(request.grants);
         let terms = Terms {
-            name: Some(name),
+            name: Some(name.clone()),
             mode: request.mode,
             on_failure: request.on_failure,
             grants: Some(grants),
@@ -50,16 +51,19 @@ impl PolicyAdmin for PolicyEngine {
         if let Some(triggers) = &request.triggers {
             crate::trigger::Triggers::parse(triggers.clone())?;
         }
+        let tuner = tune::Tuner::of(&self.shared, &name);
         let binding = self.install(request.component, terms, Origin::Installed).await?;
         if request.triggers.is_some() {
             self.arm(binding.name(), request.triggers)?;
         }
+        tuner.let_go(&self.shared).await?;
         Ok(binding.info())
     }
 
     async fn unload(&self, name: &str) -> Result<(), Error> {
         let _changing = self.changing.lock().await;
         let was_absent = self.shared.absent.remove(name);
+        let tuner = tune::Tuner::of(&self.shared, name);
         if !was_absent {
             installed_only(&*self.shared.registry.get(name)?, "take its file out of it")?;
         }
@@ -71,7 +75,8 @@ impl PolicyAdmin for PolicyEngine {
         removed.await.map_err(|error| Error::new(ErrorCode::Internal, error.to_string()))??;
         self.take_out(name);
         self.tidy_artifacts(name).await;
-        self.forget_task(name)
+        self.forget_task(name)?;
+        tuner.let_go(&self.shared).await
     }
 
     async fn set_mode(&self, name: &str, mode: PolicyMode) -> Result<PolicyInfo, Error> {
@@ -79,10 +84,12 @@ impl PolicyAdmin for PolicyEngine {
         let binding = self.shared.registry.get(name)?;
         let old = binding.active();
         if old.mode != mode {
+            let tuner = tune::Tuner::of(&self.shared, name);
             self.change(&binding, Active { mode, ..old.copy() }).await?;
             self.find_previous(&binding, None).await;
             let word = if mode == PolicyMode::Enforce { "enforce" } else { "monitor" };
             self.tell(name, PolicyChange::ModeChanged, word.to_owned());
+            tuner.let_go(&self.shared).await?;
         }
         Ok(binding.info())
     }

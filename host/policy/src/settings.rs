@@ -9,6 +9,7 @@ use crate::binding::{Active, Binding};
 use crate::history;
 use crate::install::{Origin, Terms, check_breaker, check_config, config_text};
 use crate::policy_engine::PolicyEngine;
+use crate::tune::Tuner;
 
 impl PolicyEngine {
     /// Changes settings, all or none of them.
@@ -35,12 +36,14 @@ impl PolicyEngine {
         }
         let changes = changes(&old, &new);
         if !changes.is_empty() {
+            let tuner = Tuner::of(&self.shared, name);
             self.change(&binding, new).await?;
             self.remember(&binding, true).await?;
             self.find_previous(&binding, None).await;
             for (change, detail) in changes {
                 self.tell(name, change, detail);
             }
+            tuner.let_go(&self.shared).await?;
         }
         Ok(binding.info())
     }
@@ -60,9 +63,11 @@ impl PolicyEngine {
         let config = if fits { active.config.clone() } else { version.config.clone() };
         let terms =
             Terms { name: Some(name.to_owned()), config: Some(config), rolls_back: true, ..Terms::default() };
+        let tuner = Tuner::of(&self.shared, name);
         let binding = self.install(bytes, terms, Origin::Installed).await?;
         history::mark(&self.shared, &binding, &active.program.digest, false)?;
         self.find_previous(&binding, None).await;
+        tuner.let_go(&self.shared).await?;
         Ok(binding.info())
     }
 }

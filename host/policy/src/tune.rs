@@ -8,7 +8,7 @@ use reeve_events::{Delivery, Subscription};
 use reeve_model::event::{DomainChange, EventKind};
 use reeve_model::node::{KsmChange, KsmState};
 use reeve_model::policy::{Hook, Outcome, PathChange};
-use reeve_model::{Actor, Error, Verb};
+use reeve_model::{Actor, Error, ErrorCode, Verb};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,9 @@ const FOUND: &str = "ksm-found";
 /// Domains that start together wake the tuner once.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How long who takes the last tuner away waits for the settings. The round in which a tuner is asked ends with its call's deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 const ADJUSTMENTS_LIMIT: usize = 16;
 const PAGES_TO_SCAN: std::ops::RangeInclusive<u64> = 1..=1_000_000;
 const SLEEP_MILLISECS: std::ops::RangeInclusive<u64> = 1..=10_000;
@@ -38,6 +41,8 @@ const SLEEP_MILLISECS: std::ops::RangeInclusive<u64> = 1..=10_000;
 #[derive(Default)]
 pub(crate) struct KsmTuner {
     found: Mutex<Option<KsmChange>>,
+    /// A round, or settings that are put back: one at a time, so no tuner adjusts what has just been put back.
+    round: tokio::sync::Mutex<()>,
     /// Wakes the task when policies were loaded, unloaded or switched.
     pub(crate) changed: Notify,
 }
@@ -77,10 +82,54 @@ fn changes_domains(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Domain { change: Started | Stopped | Crashed | Reconnected, .. })
 }
 
+/// Whether one of them may adjust.
+fn tunes(tuners: &[(Arc<Binding>, Arc<Active>)]) -> bool {
+    tuners.iter().any(|(binding, active)| active.enforces() && !binding.is_parked())
+}
+
+/// A policy that may have tuned, before it is changed or goes.
+pub(crate) struct Tuner<'a>(Option<&'a str>);
+
+impl<'a> Tuner<'a> {
+    /// What is bound under this name now.
+    pub(crate) fn of(shared: &Shared, policy: &'a str) -> Self {
+        let tunes = |binding: Arc<Binding>| binding.active().answers(Hook::KsmTune);
+        Self(shared.registry.find(policy).is_some_and(tunes).then_some(policy))
+    }
+
+    /// Returns when the settings are as they were found, where no tuner is left.
+    pub(crate) async fn let_go(self, shared: &Shared) -> Result<(), Error> {
+        let Some(policy) = self.0 else { return Ok(()) };
+        let put_back = async {
+            let _round = shared.ksm.round.lock().await;
+            match tunes(&shared.registry.answering(Hook::KsmTune)) {
+                true => Ok(()),
+                false => restore(shared).await,
+            }
+        };
+        let left = match tokio::time::timeout(PATIENCE, put_back).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                let seconds = PATIENCE.as_secs();
+                let reason = format!("a round of the tuners has not ended within {seconds} s");
+                Error::new(ErrorCode::Deadline, reason)
+            }
+        };
+        let message = format!(
+            "policy '{policy}' tunes no more, but kernel samepage merging is not set yet as it was found: {}",
+            left.message
+        );
+        let hint = "every round of the tuners tries again; 'reeve node ksm' shows what is set";
+        Err(Error::new(left.code, message).with_hint(hint))
+    }
+}
+
 /// One round: the first enforcing tuner's answer is applied, the others are only logged.
 async fn tick(shared: &Arc<Shared>, wake: Wake) -> Result<(), Error> {
+    let _round = shared.ksm.round.lock().await;
     let tuners = shared.registry.answering(Hook::KsmTune);
-    if !tuners.iter().any(|(binding, active)| active.enforces() && !binding.is_parked()) {
+    if !tunes(&tuners) {
         restore(shared).await?;
     }
     let mut decided = false;

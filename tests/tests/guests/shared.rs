@@ -1,9 +1,10 @@
 //! Directories of the host in a guest (`<filesystem>` with virtiofs).
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use reeve_tests::{Daemon, wait};
+use reeve_tests::{Daemon, Options, wait};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lab::Lab;
@@ -135,6 +136,57 @@ fn who_serves_a_directory_and_does_not_stop_is_killed() -> Outcome {
     all_gone(&lab.file("shared"))?;
     lab.console("ping alive", "pong alive")?;
     assert_eq!(lab.state()?, "running");
+    Ok(())
+}
+
+#[test]
+fn many_that_do_not_stop_take_no_longer_than_one() -> Outcome {
+    // A reset may take 20 seconds, and each is waited for 5.
+    let many: Vec<String> = (0..5).map(|number| format!("shared{number}")).collect();
+    let devices = many
+        .iter()
+        .map(|name| SHARED.replace("projects", name).replace("PLACE/shared", &format!("PLACE/{name}")));
+    let lab = Lab { daemon: Daemon::start()?, place: tempfile::tempdir()? };
+    for name in &many {
+        fs::create_dir(lab.file(name))?;
+        fs::write(lab.file(name).join("hello"), "written-on-the-host")?;
+    }
+    lab.define(&format!("{CONSOLE}{}", devices.collect::<String>()))?.ok();
+    start(&lab)?;
+    for number in 0..many.len() {
+        lab.console(&format!("shared {number} read hello"), "text=written-on-the-host")?;
+    }
+    signal(&lab, Signal::STOP)?;
+    lab.reeve(&["domain", "reset", "web"])?.ok();
+    all_gone(&lab.file("shared"))?;
+    lab.console("ping alive", "pong alive")?;
+    assert_eq!(lab.state()?, "running");
+    Ok(())
+}
+
+#[test]
+fn who_serves_a_directory_ends_when_the_daemon_dies_before_it_is_noted() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let real = ["/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd"];
+    let real = real.into_iter().find(|path| Path::new(path).is_file()).expect("this host has a virtiofsd");
+    // The real one, which begins when the daemon is dead.
+    let program = place.path().join("after-the-daemon");
+    let ended = place.path().join("ended");
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = --help ]; then exec {real} --help; fi\nkill -9 $PPID\n{real} \"$@\"\ntouch {}\n",
+        ended.display()
+    );
+    fs::write(&program, script)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let config = format!("[workers]\nvirtiofsd = '{}'\n", program.display());
+    let mut lab = Lab { daemon: Daemon::start_with(Options { config, ..Options::default() })?, place };
+    fs::create_dir(lab.file("shared"))?;
+    lab.define(&format!("{CONSOLE}{SHARED}"))?.ok();
+    assert_ne!(lab.reeve(&["domain", "start", "web"])?.code, 0, "the daemon lives");
+    lab.daemon.wait()?;
+    wait::until("who serves the directory ends", PATIENCE, || ended.exists())?;
+    lab.daemon.launch()?;
+    assert_eq!(lab.state()?, "shut off");
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use reeve_model::api::XmlOptions;
 use reeve_model::migration::{
     Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute,
 };
+use reeve_store::Store;
 use reeve_tests::wait;
 use uuid::Uuid;
 
@@ -25,6 +26,25 @@ fn a_guest_moves_there_and_back_with_memory_and_disk() -> Outcome {
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("shut-off".to_owned(), "running".to_owned()));
     assert_eq!(pair.source.json(&["domain", "info", "guest"])?["reason"], "migrated");
     assert_eq!(pair.target.json(&["domain", "info", "guest"])?["persistent"], false);
+    pair.is_intact(&pair.target)
+}
+
+#[test]
+fn a_definition_that_can_not_be_read_goes_with_its_guest() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    pair.source.kill()?;
+    {
+        let store = Store::open(&pair.source.root().join("var/lib/reeve"))?;
+        let mut row = store.domains()?.remove(0);
+        row.xml = row.xml.replace("offset='utc'", "offset='nowhere'");
+        assert!(row.xml.contains("nowhere"), "{}", row.xml);
+        store.put_domain(&row)?;
+    }
+    pair.source.launch()?;
+    let list = pair.source.json(&["domain", "list", "--all"])?;
+    assert!(list[0]["unreadable"].to_string().contains("nowhere"), "{list}");
+    pair.migrate(&["--live", "--persistent", "--undefinesource"])?.ok();
+    assert_eq!(pair.source.json(&["domain", "list", "--all"])?, serde_json::json!([]));
     pair.is_intact(&pair.target)
 }
 

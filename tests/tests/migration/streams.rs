@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use reeve_model::api::XmlOptions;
 use reeve_model::migration::{AddStreams, MigrationHost, PrepareMigration, StreamRoute};
-use reeve_tests::{Daemon, Options, test_policy, wait};
-
+use reeve_tests::{Daemon, Options, Run, test_policy, wait};
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
@@ -194,4 +193,28 @@ fn a_guest_stays_when_one_of_its_streams_breaks() -> Outcome {
     pair.is_intact(&pair.source)?;
     pair.migrate(&[&["--live"], &FOUR[..]].concat())?.ok();
     pair.is_intact(&pair.target)
+}
+
+#[test]
+fn a_migration_is_given_up_before_its_streams_are_open() -> Outcome {
+    // The first words to the other host, what it is asked, a connection among several, the first pages.
+    for byte in (0..5).map(|number| number << 11) {
+        let pair = Pair::over_tls(64)?;
+        let place = pair.destination();
+        let at: SocketAddr = place.trim_start_matches("qemu+tls://").trim_end_matches("/system").parse()?;
+        let relay = Relay::start(&at.ip().to_string(), at, Fault::Stall(byte))?;
+        let (root, uri) = (pair.source.root().to_owned(), format!("qemu+tls://{}/system", relay.at));
+        let moving = std::thread::spawn(move || {
+            let arguments = [&["domain", "migrate", "guest", uri.as_str(), "--live"], &FOUR[..]].concat();
+            Run::reeve(&root, &arguments, "", &[])
+        });
+        wait::until("nothing goes over", PATIENCE, || relay.has_failed() || moving.is_finished())?;
+        assert!(relay.has_failed(), "{byte} bytes: {:?}", moving.join());
+        pair.source.reeve(&["domain", "domjobabort", "guest"])?.ok();
+        let said = moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))??.fails(1);
+        assert!(said.contains("stays here") && said.contains("an operator ended it"), "{byte} bytes: {said}");
+        assert_eq!(state(&pair.source)?, "running");
+        pair.is_intact(&pair.source)?;
+    }
+    Ok(())
 }

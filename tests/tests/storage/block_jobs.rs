@@ -266,6 +266,35 @@ fn the_active_image_goes_into_its_base_and_the_disk_with_it() -> Outcome {
 }
 
 #[test]
+fn a_job_ends_while_the_guest_sleeps() -> Outcome {
+    let mut chain = Chain::running("type='qcow2'")?;
+    let before = chain.sum()?;
+    let is = |chain: &Chain, wanted: &str| {
+        wait::until(wanted, PATIENCE, || {
+            chain.reeve(&["domain", "state", "web"]).is_ok_and(|state| state.trim_end() == wanted)
+        })
+    };
+    chain.reeve(&["domain", "blockcommit", "web", "vda", "--active", "--bandwidth", "64"])?;
+    chain.say("suspend\n", "ok suspending")?;
+    is(&chain, "pmsuspended")?;
+    chain.job_is("ready")?;
+    chain.reeve(&["domain", "blockjob", "web", "vda", "7"])?;
+    chain.reeve(&["domain", "blockjob", "web", "vda", "--pivot"])?;
+    let place = (chain.path("base"), "raw".to_owned());
+    assert_eq!((chain.disk(false)?, chain.disk(true)?), (place.clone(), place));
+    is(&chain, "pmsuspended")?;
+    for name in ["first", "second", "top"] {
+        std::fs::remove_file(chain.at(name))?;
+    }
+    chain.reeve(&["domain", "dompmwakeup", "web"])?;
+    chain.say("", "reeve-guest: woke up")?;
+    assert_eq!(chain.sum()?, before);
+    chain.restart()?;
+    assert_eq!(chain.sum()?, before);
+    Ok(())
+}
+
+#[test]
 fn an_overlay_is_kept_where_that_is_asked() -> Outcome {
     let chain = Chain::running("type='qcow2'")?;
     let before = chain.sum()?;

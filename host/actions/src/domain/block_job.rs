@@ -81,7 +81,7 @@ impl Actions {
         name: &str,
     ) -> Result<BlockJob, Error> {
         let subject = self.subject(actor, Verb::DomainDevice, key)?;
-        let (turn, disk) = self.disk_turn(actor, &subject, name, Request::UpdateDevice).await?;
+        let (turn, disk) = self.disk_turn(actor, &subject, name, Request::PivotJob).await?;
         let job = self.job_of(&subject, &disk.target).await?;
         if !matches!(job.kind, BlockJobKind::Copy | BlockJobKind::ActiveCommit) {
             let message = format!(

@@ -103,9 +103,10 @@ pub(crate) struct Cloning {
     copies: Vec<DiskCopy>,
     /// How many copies are whole.
     done: usize,
-    /// The daemon that began is the one that goes on: what failed in it left nothing.
-    #[serde(skip)]
-    is_own: bool,
+    /// How many may be there: while one is made it counts too, for its place was free; one that failed has left nothing. Daemons that did not
+    /// note it may have died in any copy.
+    #[serde(default)]
+    begun: Option<usize>,
     /// Keeps a paused original as it is.
     #[serde(skip)]
     _turn: Option<Turn>,
@@ -114,7 +115,7 @@ pub(crate) struct Cloning {
 impl Cloning {
     /// Nothing is copied yet.
     pub fn new(actor: &Actor, config: DomainConfig, copies: Vec<DiskCopy>, turn: Option<Turn>) -> Self {
-        Self { actor: actor.clone(), config, copies, done: 0, is_own: true, _turn: turn }
+        Self { actor: actor.clone(), config, copies, done: 0, begun: Some(1), _turn: turn }
     }
 
     /// The clone.
@@ -146,20 +147,22 @@ impl Step<Cloning> for CopyDisks {
 
     async fn run(&self, actions: &Arc<Actions>, operation: &mut Cloning) -> Result<(), Error> {
         let Some(copy) = operation.copies.get(operation.done) else { return Ok(()) };
+        operation.begun = Some(operation.done);
         let path = actions.copy_disk(&operation.actor, copy).await?;
         let disks = &mut operation.config.devices.disks;
         if let Some(disk) = disks.iter_mut().find(|disk| disk.target == copy.target) {
             copy.put(disk, path);
         }
         operation.done += 1;
+        operation.begun = Some(operation.done);
+        let Some(next) = operation.copies.get(operation.done) else { return Ok(()) };
         // What is in the next place now is somebody else's.
-        match operation.copies.get(operation.done) {
-            Some(next) if actions.is_there(&next.to).await? => {
-                let message = format!("{} was made by somebody else meanwhile", next.to);
-                Err(Error::new(ErrorCode::AlreadyExists, message).with_hint("choose another place"))
-            }
-            _ => Ok(()),
+        if actions.is_there(&next.to).await? {
+            let message = format!("{} was made by somebody else meanwhile", next.to);
+            return Err(Error::new(ErrorCode::AlreadyExists, message).with_hint("choose another place"));
         }
+        operation.begun = Some(operation.done + 1);
+        Ok(())
     }
 
     fn goes_on(&self, operation: &Cloning) -> bool {
@@ -167,7 +170,7 @@ impl Step<Cloning> for CopyDisks {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut Cloning) -> Result<(), Error> {
-        let begun = if operation.is_own { operation.done } else { operation.done + 1 };
+        let begun = operation.begun.unwrap_or(operation.done + 1);
         for copy in operation.copies.iter().take(begun) {
             actions.remove_copy(&operation.actor, copy).await?;
         }

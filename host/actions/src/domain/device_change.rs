@@ -66,8 +66,8 @@ impl Step<ChangeDevice> for ChangeDefinition {
 }
 
 impl Actions {
-    /// Changes the definition of a domain, as guards let it be, where it has one: what it was and is, for [`put_back`].
-    pub(super) async fn change_definition(
+    /// The definition of a domain, where it has one, as it is and as a change and guards will have it.
+    pub(super) async fn plan_definition(
         &self,
         actor: &Actor,
         snapshot: &DomainSnapshot,
@@ -78,7 +78,6 @@ impl Actions {
         let mut after = before.as_ref().clone();
         change(&mut after)?;
         let after = self.ask_definition(actor, snapshot, after).await?;
-        replace(self, actor, &before, after.clone()).await?;
         Ok(Some((before, after)))
     }
 }

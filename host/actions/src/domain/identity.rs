@@ -1,5 +1,7 @@
 //! What people know a domain by: title, description (guide 14.5.4) and name.
 
+use std::sync::Arc;
+
 use reeve_domain::Request;
 use reeve_model::api::SetDescription;
 use reeve_model::domain::DomainConfig;
@@ -7,16 +9,15 @@ use reeve_model::stats::DomainSummary;
 use reeve_model::tuning::TuneOptions;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 
-use super::device_change::put_back;
+use super::settings_change::LiveSettings;
 use super::{Attachment, Subject, define};
-use crate::Actions;
 use crate::error::explain;
+use crate::{Actions, document};
 
 impl Actions {
-    /// Changes title and description: of the running domain, of the definition, or of both. The definition is changed first, and put back when
-    /// the other can't be recorded.
+    /// Changes title and description: of the running domain, of the definition, or of both.
     pub async fn describe(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         key: &str,
         change: SetDescription,
@@ -27,7 +28,7 @@ impl Actions {
     }
 
     async fn describe_subject(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         subject: &Subject,
         change: SetDescription,
@@ -42,23 +43,22 @@ impl Actions {
                 return Err(Error::new(ErrorCode::WrongState, message)
                     .with_hint("give --config to change its definition"));
             }
+            expects(&change, &snapshot.config)?;
             let mut whole = snapshot.config.clone();
             change.apply(&mut whole);
             define::check(&whole)?;
         }
         let apply = |definition: &mut DomainConfig| {
+            // Who changes both has looked at the running domain.
+            if !live {
+                expects(&change, definition)?;
+            }
             change.apply(definition);
             Ok(())
         };
-        let replaced = if config { self.change_definition(actor, &snapshot, apply).await? } else { None };
-        if live {
-            let done = turn.describe(change).await;
-            if let (Err(_), Some((before, after))) = (&done, &replaced) {
-                put_back(self, before, after).await?;
-            }
-            done.map_err(explain)?;
-        }
-        drop(turn);
+        let definition = if config { self.plan_definition(actor, &snapshot, apply).await? } else { None };
+        let live = live.then(|| LiveSettings::Description(change.clone()));
+        self.change_settings(actor, turn, definition, live).await?;
         self.row(subject.uuid)
     }
 
@@ -107,4 +107,18 @@ impl Actions {
         }
         Ok(())
     }
+}
+
+/// Refuses to replace another text than the one that an editor began with.
+fn expects(change: &SetDescription, config: &DomainConfig) -> Result<(), Error> {
+    let Some(expected) = &change.expected else { return Ok(()) };
+    let (what, now) = match &change.title {
+        Some(_) => ("title", &config.title),
+        None => ("description", &config.description),
+    };
+    if document::digest(now.as_deref().unwrap_or_default()) == *expected {
+        return Ok(());
+    }
+    let message = format!("the {what} of domain '{}' was changed by somebody else meanwhile", config.name);
+    Err(Error::new(ErrorCode::Busy, message).with_hint("begin the edit again from the new text"))
 }

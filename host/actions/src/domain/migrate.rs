@@ -15,25 +15,21 @@ use async_trait::async_trait;
 use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace, MovedDisk};
 use reeve_domain::{Request, Turn};
 use reeve_migrate::StrategyAnswer;
-use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
-    CopiedDisk, Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
-    PrepareMigration, StreamRoute,
+    CopiedDisk, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
 };
-use reeve_model::policy::Hook;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::make_ready::Way;
 use super::shares::refuse_shares;
-use super::streams::{AT_FIRST, Outgoing};
-use super::{copied_disks, disk_facts};
+use super::streams::Outgoing;
+use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::{StreamTarget, transport_of};
 use crate::peer_address::{self, PeerAddress};
-use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
-use crate::{Actions, document};
+use crate::policy_port::Steering;
 
 /// How long the destination's daemon may take to say that its guest is there, and how often it is asked.
 const ARRIVAL: Duration = Duration::from_secs(5);
@@ -43,9 +39,6 @@ const LOOK_AT_ARRIVAL: Duration = Duration::from_millis(10);
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The strategy of that name is the host's own.
-const OWN_STRATEGY: &str = "host";
 
 impl Actions {
     /// Moves a running domain to another host. An error leaves it here as it was.
@@ -78,91 +71,12 @@ impl Actions {
         }
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         refuse_shares(&snapshot.config, "migrated")?;
-        let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
-        let migration = Uuid::new_v4();
-        let there = self.migrations.peers.report(&host, migration).await?;
-        let hears_disk_facts = there.hears_disk_facts;
-        let most_streams = self.most_streams(&there, request.streams)?;
-        let journey = self.journey(&host, &route, there, &request, migration)?;
-        let sent = match &request.xml {
-            Some(xml) => self.read_document(xml, false)?.config,
-            None => snapshot.config.clone(),
-        };
-        check_same(&snapshot.config, &sent)?;
-        let sent = match &request.name {
-            // As if it had been written so.
-            Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
-            None => sent,
-        };
-        let disks = Box::pin(self.chosen_disks(&snapshot.config, &request, &host, migration)).await?;
-        let moving = disk_facts::moving(&snapshot.config, disks.clone()).await?;
-        let (state, running) = (snapshot.summary.state, Arc::new(snapshot.config));
-        let guard = MigrationGuard {
-            hook: Hook::MigrateOut,
-            actor: actor.clone(),
-            state,
-            config: Arc::new(sent),
-            journey: Arc::clone(&journey),
-            disks: Arc::clone(&moving),
-        };
-        let sent = Box::pin(self.ask_migration(guard)).await?;
-        refuse_shares(&sent, "migrated")?;
-        let steered = StrategyRequest {
-            actor: actor.clone(),
-            state,
-            config: running,
-            journey: Arc::clone(&journey),
-            disks: Arc::clone(&moving),
-            policy: request.strategy.clone(),
-        };
-        let steering = Box::pin(self.steering(steered)).await?;
-        let prepare = PrepareMigration {
-            migration,
-            xml: document::format(&sent),
-            slots: self.domains.device_slots(uuid).await.map_err(explain)?,
-            paused,
-            persistent: request.persistent,
-            source,
-            route: route.clone(),
-            boot_id: self.migrations.boot_id.clone(),
-            allow_unsafe: request.allow_unsafe,
-            host: journey.source.clone(),
-            disks: disks.clone(),
-            // A host that knows nothing of them would not take the whole request.
-            disk_facts: if hears_disk_facts { moving.facts.clone() } else { Vec::new() },
-        };
-        self.migrations.set_stage(migration, MigrationStage::UnderWay);
-        let prepared = self.migrations.peers.prepare(&host, &prepare).await;
-        let prepared =
-            prepared.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
-        let target = StreamTarget { daemon: host.clone(), migration, route, host: at, prepared };
-        let connected = self.migrations.peers.connect(&target).await;
-        let stream =
-            connected.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
-        let mut streams = Outgoing::new(target, most_streams);
-        let beside = match request.streams.unwrap_or(1).saturating_sub(1) {
-            0 => Ok(Vec::new()),
-            more => self.open_streams(&mut streams, more, AT_FIRST).await,
-        };
-        let beside = beside.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
-        let operation = Leave {
-            uuid,
-            migration,
-            host,
-            undefine: request.undefine_source,
-            suspend_after: request.suspend_after_s,
-            post_copy_then: request.post_copy_then,
-            post_copy: false,
-            actor: actor.clone(),
-            downtime_us: None,
-            strategy_us: 0,
-            disks,
-            turn: Some(turn),
-            stream: Some(stream),
-            beside,
-            streams: Some(streams),
-            steering,
-        };
+        let (summary, migration) = (snapshot.summary.clone(), Uuid::new_v4());
+        let beginning = self.migrations.begin(uuid, migration);
+        let way = Way { host, route, at, source, migration };
+        let making = Box::pin(self.make_ready(actor, turn, snapshot, request, way));
+        let operation = beginning.or_given_up(making).await?;
+        beginning.succeeded();
         let done = tokio::select! {
             done = self.perform(actor, operation) => done?,
             // It goes on all the same, when somebody mends it.
@@ -171,7 +85,7 @@ impl Actions {
         let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
         self.see_arrival(&done.host, migration).await;
         Ok(Migrated {
-            domain: snapshot.summary,
+            domain: summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
             total_ms,
             strategy_ms: done.strategy_us as f64 / 1000.0,
@@ -191,59 +105,6 @@ impl Actions {
         let _ = tokio::time::timeout(ARRIVAL, seen).await;
     }
 
-    /// What is asked for, with what the destination says of itself.
-    fn journey(
-        &self,
-        host: &PeerAddress,
-        route: &StreamRoute,
-        destination: MigrationReport,
-        request: &Migrate,
-        migration: Uuid,
-    ) -> Result<Arc<Journey>, Error> {
-        Ok(Arc::new(Journey {
-            id: migration,
-            source: self.this_host()?,
-            destination: destination.host,
-            same_machine: destination.boot_id == self.migrations.boot_id,
-            transport: transport_of(host, route),
-            unchecked: request.allow_unsafe,
-            persistent: request.persistent,
-        }))
-    }
-
-    /// The disks that go along; none where the destination does not take them.
-    async fn chosen_disks(
-        &self,
-        config: &DomainConfig,
-        request: &Migrate,
-        host: &PeerAddress,
-        migration: Uuid,
-    ) -> Result<Vec<CopiedDisk>, Error> {
-        let (config, request) = (config.clone(), request.clone());
-        let disks = crate::blocking(move || copied_disks::choose(&config, &request)).await?;
-        if disks.is_empty() {
-            return Ok(disks);
-        }
-        let report = self.migrations.peers.report(host, migration).await?;
-        if !report.takes_disks {
-            let message = format!(
-                "the destination can't take disks along with a guest: its reeve is of version {}",
-                report.host.version
-            );
-            let hint = "give both hosts the same version, or move the disks to storage that both have";
-            return Err(Error::new(ErrorCode::Unsupported, message).with_hint(hint));
-        }
-        Ok(disks)
-    }
-
-    /// Who steers; none for the host's own strategy.
-    async fn steering(&self, request: StrategyRequest) -> Result<Option<Box<dyn Steering>>, Error> {
-        if request.policy.as_deref() == Some(OWN_STRATEGY) {
-            return Ok(None);
-        }
-        self.policy.strategy(request).await
-    }
-
     /// How far the migration of a domain is.
     pub fn migration_job(&self, actor: &Actor, key: &str) -> Result<MigrationJob, Error> {
         let subject = self.subject(actor, Verb::DomainRead, key)?;
@@ -255,6 +116,9 @@ impl Actions {
     /// Ends the migration of a domain; it stays here.
     pub async fn abort_migration(&self, actor: &Actor, key: &str) -> Result<(), Error> {
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
+        if self.migrations.give_up(subject.uuid) {
+            return Ok(());
+        }
         let order = MigrationOrder::Abort("an operator ended it".to_owned());
         self.domains.migrate(subject.uuid, order).await.map_err(explain)
     }
@@ -295,54 +159,37 @@ impl Actions {
     }
 }
 
-fn named(mut config: DomainConfig, name: &str) -> DomainConfig {
-    name.clone_into(&mut config.name);
-    config
-}
-
-/// Another document for the destination is still the same domain's.
-fn check_same(running: &DomainConfig, sent: &DomainConfig) -> Result<(), Error> {
-    if (&running.name, running.uuid) == (&sent.name, sent.uuid) {
-        return Ok(());
-    }
-    let message = format!(
-        "a document for the destination may not change the name or UUID of domain '{}' ({})",
-        running.name, running.uuid
-    );
-    Err(Error::new(ErrorCode::Invalid, message))
-}
-
 /// A domain goes to another host.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Leave {
-    uuid: Uuid,
+    pub(super) uuid: Uuid,
     pub(crate) migration: Uuid,
-    host: PeerAddress,
-    undefine: bool,
-    suspend_after: Option<u64>,
+    pub(super) host: PeerAddress,
+    pub(super) undefine: bool,
+    pub(super) suspend_after: Option<u64>,
     #[serde(default)]
-    post_copy_then: bool,
+    pub(super) post_copy_then: bool,
     /// The guest goes on at the destination before all of its memory is there.
     #[serde(default)]
-    post_copy: bool,
-    actor: Actor,
-    downtime_us: Option<u64>,
+    pub(super) post_copy: bool,
+    pub(super) actor: Actor,
+    pub(super) downtime_us: Option<u64>,
     #[serde(default)]
-    strategy_us: u64,
+    pub(super) strategy_us: u64,
     /// They go along.
     #[serde(default)]
-    disks: Vec<CopiedDisk>,
+    pub(super) disks: Vec<CopiedDisk>,
     #[serde(skip)]
-    turn: Option<Turn>,
+    pub(super) turn: Option<Turn>,
     #[serde(skip)]
-    stream: Option<OwnedFd>,
+    pub(super) stream: Option<OwnedFd>,
     /// Streams beside it.
     #[serde(skip)]
-    beside: Vec<OwnedFd>,
+    pub(super) beside: Vec<OwnedFd>,
     #[serde(skip)]
-    streams: Option<Outgoing>,
+    pub(super) streams: Option<Outgoing>,
     #[serde(skip)]
-    steering: Option<Box<dyn Steering>>,
+    pub(super) steering: Option<Box<dyn Steering>>,
 }
 
 impl Operation for Leave {

@@ -1,5 +1,7 @@
 //! Settings of a domain: started with the host, balloon.
 
+use std::sync::Arc;
+
 use reeve_domain::Request;
 use reeve_model::domain::{DeviceCommon, MemBalloon};
 use reeve_model::stats::DomainSummary;
@@ -7,6 +9,7 @@ use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 
 use super::Attachment;
 use super::device_change::replace;
+use super::settings_change::LiveSettings;
 use crate::Actions;
 use crate::error::explain;
 
@@ -27,7 +30,7 @@ impl Actions {
 
     /// Has the guest tell statistics of its memory every so many seconds: the running one, that of the next start, or both.
     pub async fn set_stats_period(
-        &self,
+        self: &Arc<Self>,
         actor: &Actor,
         key: &str,
         seconds: u32,
@@ -42,9 +45,14 @@ impl Actions {
             Attachment::LiveAndConfig => (true, true),
             Attachment::Persistent => (active, true),
         };
-        if live {
-            self.permits(&subject, Request::SetMemory)?;
-        }
+        let turn = match live {
+            true => {
+                self.permits(&subject, Request::SetMemory)?;
+                Some(self.turn(actor, subject.uuid, Request::SetMemory).await?)
+            }
+            false => None,
+        };
+        let mut definition = None;
         if config {
             let Some(before) = self.domains.definition(subject.uuid).map_err(explain)? else {
                 let message = format!("domain '{}' is transient: it has no definition", subject.name);
@@ -57,11 +65,15 @@ impl Actions {
                 ..MemBalloon::implicit()
             });
             balloon.stats_period = (seconds > 0).then_some(seconds);
-            replace(self, actor, &before, after).await?;
+            definition = Some((before, after));
         }
-        if live {
-            let turn = self.turn(actor, subject.uuid, Request::SetMemory).await?;
-            turn.set_stats_period(seconds).await.map_err(explain)?;
+        match (turn, definition) {
+            (Some(turn), definition) => {
+                let live = Some(LiveSettings::StatsPeriod(seconds));
+                Box::pin(self.change_settings(actor, turn, definition, live)).await?;
+            }
+            (None, Some((before, after))) => replace(self, actor, &before, after).await?,
+            (None, None) => {}
         }
         self.row(subject.uuid)
     }

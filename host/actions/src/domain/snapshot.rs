@@ -28,7 +28,7 @@ use reeve_store::DomainSnapshotRow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Subject;
+use super::{Subject, cant_be_read};
 use crate::error::explain;
 use crate::{Actions, document};
 
@@ -114,8 +114,14 @@ impl Actions {
         Ok(now)
     }
 
-    /// What all other domains and their snapshots have; images of theirs are not touched.
+    /// What all other domains and their snapshots have; images of theirs are not touched. Refused while a definition can't be read: nobody
+    /// knows what it has.
     async fn images_of_others(&self, uuid: Uuid) -> Result<Vec<DomainConfig>, Error> {
+        if let Some(unread) = self.definitions.unread().first() {
+            let error = cant_be_read(unread);
+            let message = format!("images can't be removed, for others may have them: {}", error.message);
+            return Err(Error { message, ..error });
+        }
         let mut configs = Vec::new();
         for other in self.domains.list().into_iter().map(|row| row.uuid) {
             if other == uuid {

@@ -1,7 +1,7 @@
 //! CPU, memory and block I/O of domains are tuned: the definition, the running machine, or both (guide 14.7.2, 14.13, 14.19 - 14.21).
 //!
 //! Guards of `domain-define` are asked about a changed definition, and may rewrite it; a change of the running machine alone is asked of
-//! nobody. The definition is changed first and put back when the machine refuses.
+//! nobody.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use reeve_model::tuning::{CpuStats, TuneOptions, Tuning, VcpuInfo};
 use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 use reeve_sys::threads::online_cpus;
 
-use super::device_change::put_back;
+use super::settings_change::LiveSettings;
 use super::{Attachment, Subject, define};
 use crate::Actions;
 use crate::error::explain;
@@ -99,26 +99,9 @@ impl Actions {
             change.apply(definition);
             Ok(())
         };
-        let replaced = if config { self.change_definition(actor, &snapshot, apply).await? } else { None };
-        if live {
-            let (memory, vcpus) = (change.current_memory, change.vcpus);
-            let change = Tuning { vcpus: None, current_memory: None, ..change };
-            let mut done = match vcpus.filter(|count| *count != snapshot.config.vcpu.at_boot()) {
-                Some(count) => turn.set_vcpus(count).await,
-                None => Ok(()),
-            };
-            if done.is_ok() {
-                done = turn.tune(change).await;
-            }
-            if let (Ok(()), Some(memory)) = (&done, memory) {
-                done = turn.set_memory(memory).await;
-            }
-            if let (Err(_), Some((before, after))) = (&done, &replaced) {
-                put_back(self, before, after).await?;
-            }
-            done.map_err(explain)?;
-        }
-        drop(turn);
+        let definition = if config { self.plan_definition(actor, &snapshot, apply).await? } else { None };
+        let machine = live.then(|| LiveSettings::Tuning(Box::new(change.clone())));
+        self.change_settings(actor, turn, definition, machine).await?;
         match live {
             true => self.domains.tuning(subject.uuid).await.map_err(explain),
             false => self.defined_tuning(subject),

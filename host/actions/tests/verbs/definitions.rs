@@ -144,7 +144,7 @@ async fn one_of_many_wins_a_name() {
 async fn a_title_is_of_the_running_domain_or_of_the_definition() {
     let (_directory, host) = host();
     host.define(&ROOT, &plain("web"), false).await.unwrap();
-    let title = |text: &str| SetDescription { title: Some(text.to_owned()), description: None };
+    let title = |text: &str| SetDescription { title: Some(text.to_owned()), ..SetDescription::default() };
     let (live, config) =
         (TuneOptions { live: true, config: false }, TuneOptions { live: false, config: true });
     let both = TuneOptions { live: true, config: true };
@@ -166,7 +166,7 @@ async fn a_title_is_of_the_running_domain_or_of_the_definition() {
     assert_eq!((shown(false).as_deref(), shown(true).as_deref()), (Some("two"), Some("one")));
     host.describe(&ROOT, "web", title("three"), config).await.unwrap();
     assert_eq!((shown(false).as_deref(), shown(true).as_deref()), (Some("two"), Some("three")));
-    let both_lines = SetDescription { title: None, description: Some("a\nb".to_owned()) };
+    let both_lines = SetDescription { description: Some("a\nb".to_owned()), ..SetDescription::default() };
     host.describe(&ROOT, "web", both_lines, both).await.unwrap();
     assert!(host.xml(&ROOT, "web", false).unwrap().contains("<description>a\nb</description>"));
     assert!(host.xml(&ROOT, "web", true).unwrap().contains("<description>a\nb</description>"));

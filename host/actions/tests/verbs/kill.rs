@@ -2,7 +2,9 @@
 //!
 //! The test runs itself again as a child process whose fault point aborts, then looks at what a fresh host makes of the rest.
 
-mod files;
+pub(crate) mod files;
+mod intruder;
+mod settings;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -52,9 +54,12 @@ enum Doing {
     DeleteSnapshot,
     RevertToImages,
     DeleteImages,
+    Tune,
+    Describe,
+    Undefine,
 }
 
-const ALL: [Doing; 19] = [
+const ALL: [Doing; 22] = [
     Doing::Start,
     Doing::FailingStart,
     Doing::Create,
@@ -74,6 +79,9 @@ const ALL: [Doing; 19] = [
     Doing::DeleteSnapshot,
     Doing::RevertToImages,
     Doing::DeleteImages,
+    Doing::Tune,
+    Doing::Describe,
+    Doing::Undefine,
 ];
 
 const NIC: &str = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
@@ -93,6 +101,8 @@ impl Doing {
             Self::Snapshot | Self::SnapshotOnNewImages => "domain-snapshot",
             Self::Revert | Self::RevertToImages => "domain-revert",
             Self::DeleteSnapshot | Self::DeleteImages => "domain-snapshot-delete",
+            Self::Tune | Self::Describe => "domain-settings",
+            Self::Undefine => "domain-undefine",
         }
     }
 
@@ -144,8 +154,11 @@ impl Doing {
         if !matches!(self, Self::Start | Self::FailingStart | Self::Leash) {
             host.start(&ROOT, "web").await.unwrap();
         }
-        if matches!(self, Self::StartSaved) {
+        if matches!(self, Self::StartSaved | Self::Undefine) {
             host.managed_save(&ROOT, "web", SaveOptions::default()).await.unwrap();
+        }
+        if matches!(self, Self::Undefine) {
+            settings::add_snapshot(host);
         }
         if matches!(self, Self::Detach) {
             host.attach_device_to(&ROOT, "web", DISK, Attachment::LiveAndConfig).await.unwrap();
@@ -203,6 +216,9 @@ impl Doing {
                 let pulled = NIC.replace("</interface>", "<link state='down'/></interface>");
                 host.update_device(&ROOT, "web", &pulled, both).await.map(drop)
             }
+            Self::Tune => settings::tune(host).await,
+            Self::Describe => settings::describe(host).await,
+            Self::Undefine => settings::undefine(host).await,
             Self::Clone => {
                 let request =
                     CloneDomain { name: Some("twin".to_owned()), auto: true, ..CloneDomain::default() };
@@ -213,6 +229,9 @@ impl Doing {
 
     /// Whether it was done in full; panics when it is half done.
     fn is_done(self, host: &Host) -> bool {
+        if matches!(self, Self::Undefine) {
+            return settings::is_undefined(host);
+        }
         let Ok(row) = host.state(&ROOT, "web") else { return false };
         let running = row.state == DomainState::Running;
         assert_eq!(running, row.id.is_some());
@@ -296,6 +315,9 @@ impl Doing {
                 assert_eq!(pulled(true), host.store.domains().unwrap()[0].xml.contains("state='down'"));
                 pulled(true)
             }
+            Self::Tune => settings::in_both(host, "<shares>512</shares>"),
+            Self::Describe => settings::in_both(host, "<title>The shop</title>"),
+            Self::Undefine => unreachable!("looked at above"),
             Self::Clone => {
                 let mut names: Vec<String> = std::fs::read_dir(images(host))
                     .unwrap()
@@ -522,7 +544,9 @@ async fn points(doing: Doing) -> Vec<String> {
 fn must_be_done(doing: Doing, point: &str) -> bool {
     match doing {
         // It is safe to tell a machine once more.
-        Doing::Destroy | Doing::Update | Doing::Dump => point.contains("machine"),
+        Doing::Destroy | Doing::Update | Doing::Dump | Doing::Tune | Doing::Describe => {
+            point.contains("machine")
+        }
         Doing::FailingStart | Doing::RefusedAttach => false,
         // No client outlives its daemon.
         Doing::Leash => point.contains(":leash:"),
@@ -533,7 +557,9 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
             point.contains(machine) || point.contains(":metadata:") || point.contains(":go-on:")
         }
         // What has begun to go back, or to go, does.
-        Doing::Revert | Doing::DeleteSnapshot | Doing::DeleteImages => !point.ends_with(":begun"),
+        Doing::Revert | Doing::DeleteSnapshot | Doing::DeleteImages | Doing::Undefine => {
+            !point.ends_with(":begun")
+        }
         // New images come first, and can be taken back.
         Doing::RevertToImages => !point.ends_with(":begun") && !point.contains(":files:"),
         // The file that is complete counts.

@@ -15,6 +15,7 @@ mod node;
 mod policies;
 mod saves;
 mod secrets;
+mod snapshots;
 mod storage;
 mod support;
 mod tuning;

@@ -18,7 +18,7 @@ use reeve_model::policy::Hook;
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 
-use crate::support::{Host, ROOT, Setup, changes_until, document, host_with, plain, refused};
+use crate::support::{Host, ROOT, Setup, changes_until, document, host_at, host_with, plain, refused};
 
 /// A policy engine that does as the test says.
 #[derive(Default)]
@@ -289,4 +289,21 @@ async fn a_policy_that_reacts_to_an_event_is_not_told_busy() {
         host.start(&ROOT, &name).await.unwrap();
         reaction.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_address_of_a_definition_that_can_not_be_read_is_not_given() {
+    let (directory, host, policy) = scripted();
+    let nic = "<interface type='ethernet'><mac address='52:54:00:AB:00:07'/></interface>";
+    host.define(&ROOT, &document("web", "", nic), false).await.unwrap();
+    let mut row = host.store.domains().unwrap().remove(0);
+    row.xml = row.xml.replace("offset='utc'", "offset='nowhere'");
+    host.store.put_domain(&row).unwrap();
+    drop(host);
+    let host = host_at(directory.path(), Setup { policy: policy.clone(), ..Setup::default() });
+    assert_eq!(host.recover().await.unwrap().unreadable.len(), 1);
+    policy.macs.lock().unwrap().push("52:54:00:ab:00:07".to_owned());
+    let other = document("other", "", "<interface type='ethernet'/>");
+    let taken = host.define(&ROOT, &other, false).await;
+    refused(taken, ErrorCode::Invalid, &["'52:54:00:ab:00:07'", "is in use on this host"]);
 }

@@ -62,7 +62,7 @@ async fn a_domain_is_described_and_renamed() {
     let host = Host::serve();
     host.define("web").await;
     let client = &host.client;
-    let change = SetDescription { title: Some("The shop".to_owned()), description: None };
+    let change = SetDescription { title: Some("The shop".to_owned()), ..SetDescription::default() };
     let options = TuneOptions { live: false, config: true };
     client.describe_domain("web", &change, options).await.unwrap();
     assert!(xml(client, true).await.contains("<title>The shop</title>"));

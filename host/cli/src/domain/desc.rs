@@ -58,7 +58,7 @@ impl Desc {
                 let shown = self.now(context).await?;
                 context.show(&shown)
             }
-            false => self.put(context, words.join(" ")).await,
+            false => self.put(context, words.join(" "), None).await,
         }
     }
 
@@ -80,8 +80,8 @@ impl Desc {
         Ok(Shown { text, what: self.what(), domain: config.name })
     }
 
-    async fn put(&self, context: &mut Context, text: String) -> anyhow::Result<()> {
-        let mut change = SetDescription::default();
+    async fn put(&self, context: &mut Context, text: String, expected: Option<String>) -> anyhow::Result<()> {
+        let mut change = SetDescription { expected, ..SetDescription::default() };
         match self.title {
             true => change.title = Some(text),
             false => change.description = Some(text),
@@ -93,10 +93,11 @@ impl Desc {
 
     async fn change_in_editor(self, context: &mut Context) -> anyhow::Result<()> {
         let shown = self.now(context).await?;
+        let found = editor::digest(shown.text.as_deref().unwrap_or_default());
         let before = shown.text.map_or_else(String::new, |text| text + "\n");
-        // Editors end the last line.
+        // Editors end the last line, which is none of the text.
         let keep = async |context: &mut Context, after: &str, _: String| {
-            self.put(context, after.trim_end_matches('\n').to_owned()).await
+            self.put(context, after.trim_end_matches('\n').to_owned(), Some(found.clone())).await
         };
         match editor::edit(context, &before, keep).await? {
             true => Ok(()),

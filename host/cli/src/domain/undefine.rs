@@ -72,7 +72,7 @@ impl Undefine {
         context.client.delete_volume(pool, name).await
     }
 
-    /// The volumes that are to be deleted, each with the target of its disk. Found before anything is changed.
+    /// The volumes that are to be deleted, each with the target of its disk, or the targets of all of them. Found before anything is changed.
     async fn volumes(&self, context: &Context) -> anyhow::Result<Vec<(String, VolumeSummary)>> {
         if !self.remove_all_storage && self.storage.is_empty() {
             return Ok(Vec::new());
@@ -101,7 +101,11 @@ impl Undefine {
                 None => context.client.find_volume(source).await,
             };
             match volume {
-                Ok(volume) => found.push((disk.target, volume)),
+                // Several disks may be on one volume, which can be deleted once.
+                Ok(volume) => match found.iter_mut().find(|(_, known)| known.path == volume.path) {
+                    Some((targets, _)) => *targets = format!("{targets}, {}", disk.target),
+                    None => found.push((disk.target, volume)),
+                },
                 Err(ClientError::Refused(error)) if error.code == ErrorCode::NotFound && !named => {
                     context
                         .note(&format!("disk '{}' ({source}) stays: it is no volume of a pool", disk.target));

@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reeve_model::domain::{DomainConfig, Filesystem};
 use reeve_sys::cgroup::Group;
@@ -178,6 +178,9 @@ impl Shares {
             source: Box::new(source),
         };
         let (listener, log) = (directory.bind(&name).map_err(host)?, directory.append(LOG).map_err(host)?);
+        // Connected before there is anybody to accept it: whoever has this end, and dies before it is written down who serves the directory,
+        // takes that one along.
+        let connected = directory.connect(&name).map_err(host)?;
         let arguments = dialect.arguments(share, &source);
         let process = Process::spawn(&Program {
             path: &program,
@@ -195,16 +198,18 @@ impl Shares {
             // It may have made the process that serves before. One that has ended needs no group.
             procfs::children(pid).into_iter().for_each(|child| drop(group.add(child)));
         }
-        Ok(directory.connect(&name).map_err(host)?.into())
+        Ok(connected.into())
     }
 
     /// Ends who serves the directories, those of an earlier daemon too, and unmounts what was mounted for them. The worker has ended.
     pub fn end(&self, directory: &DomainDirectory) -> io::Result<()> {
-        for process in lock(&self.0).drain(..) {
-            end(&process);
+        let own: Vec<Process> = lock(&self.0).drain(..).collect();
+        end(&own);
+        for process in &own {
             process.reap();
         }
-        recorded(directory).iter().for_each(|(process, _)| end(process));
+        let others: Vec<Process> = recorded(directory).into_iter().map(|(process, _)| process).collect();
+        end(&others);
         let place = directory.path().join(READ_ONLY);
         if !place.exists() {
             return Ok(());
@@ -249,12 +254,19 @@ fn recorded(directory: &DomainDirectory) -> Vec<(Process, String)> {
     directory.text(PROCESSES).lines().filter_map(entry).collect()
 }
 
-fn end(process: &Process) {
-    if !process.wait(GRACE) {
-        process.kill_with_children();
+/// Waits for all of them at once, kills those that are left, and waits for these.
+fn end(processes: &[Process]) {
+    let by_themselves = Instant::now() + GRACE;
+    for process in processes {
+        if !process.wait(by_themselves.saturating_duration_since(Instant::now())) {
+            process.kill_with_children();
+        }
     }
-    if !process.wait(PATIENCE) {
-        warn!(pid = process.pid(), "what serves a shared directory was killed and does not end");
+    let killed = Instant::now() + PATIENCE;
+    for process in processes {
+        if !process.wait(killed.saturating_duration_since(Instant::now())) {
+            warn!(pid = process.pid(), "what serves a shared directory was killed and does not end");
+        }
     }
 }
 

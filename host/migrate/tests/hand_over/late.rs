@@ -6,11 +6,11 @@ use std::thread;
 use proptest::prelude::*;
 use reeve_migrate::{
     Capabilities, Controls, Limits, MigrateError, PAGE, Plan, Received, RoundStats, SendStreams, Sent, Step,
-    Strategy, Subject, TargetGuest, receive_rest, send_rest,
+    Strategy, Subject, receive_rest, send_rest,
 };
 
 use crate::guests::{Source, Target, World};
-use crate::moves::{Ends, MIGRATION, Three, coming, offer, run};
+use crate::moves::{Ends, MIGRATION, Three, coming, offer, one_runs, run};
 use crate::wire::{Wire, pair};
 
 fn controls(after: u32) -> Controls {
@@ -45,20 +45,7 @@ fn attempt(wires: (Wire, Wire), again: Option<(Wire, Wire)>) -> bool {
     let (mut source, mut target) = (source(&world), Target::new(&world));
     let (mut near, mut far) = wires;
     let ends: Ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &controls(1));
-    let given_up = world.given_up.load(Ordering::SeqCst);
-    if matches!(ends.1, Ok(Received::Undecided(_))) && given_up {
-        target.run().unwrap();
-    }
-    let source_runs = world.source_runs.load(Ordering::SeqCst);
-    let target_runs = world.target_runs.load(Ordering::SeqCst);
-    assert!(source_runs != target_runs, "source {source_runs}, target {target_runs}: {ends:?}");
-    assert_eq!(world.most_running.load(Ordering::SeqCst), 1, "{ends:?}");
-    assert_eq!(target_runs, given_up, "{ends:?}");
-    if !given_up {
-        assert!(
-            ends.0.is_err() && !matches!(ends.1, Ok(Received::Running | Received::Interrupted(_))),
-            "{ends:?}"
-        );
+    if !one_runs(&ends, &world, &mut target) {
         return false;
     }
     match &ends.0 {

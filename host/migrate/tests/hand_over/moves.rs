@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reeve_migrate::{
     Capabilities, Controls, Limits, MAX_STREAMS, MigrateError, Offer, Packed, Plan, PreCopy, ReceiveStreams,
-    Received, RoundStats, SendStreams, Sent, Step, Strategy, Subject, receive, send,
+    Received, RoundStats, SendStreams, Sent, Step, Strategy, Subject, TargetGuest, receive, send,
 };
 use uuid::Uuid;
 
@@ -44,6 +44,24 @@ impl Strategy for Three {
 }
 
 pub type Ends = (Result<Sent, MigrateError>, Result<Received, MigrateError>);
+
+/// One of both runs the guest, and it is the one that the source has decided on; a destination that has not heard of that hears it now.
+/// Whether it is the destination.
+pub fn one_runs(ends: &Ends, world: &World, target: &mut Target) -> bool {
+    let given_up = world.given_up.load(Ordering::SeqCst);
+    if matches!(ends.1, Ok(Received::Undecided(_))) && given_up {
+        target.run().unwrap();
+    }
+    let source_runs = world.source_runs.load(Ordering::SeqCst);
+    let target_runs = world.target_runs.load(Ordering::SeqCst);
+    assert!(source_runs != target_runs, "source {source_runs}, target {target_runs}: {ends:?}");
+    assert_eq!(world.most_running.load(Ordering::SeqCst), 1, "{ends:?}");
+    assert_eq!(target_runs, given_up, "{ends:?}");
+    assert_eq!(ends.0.is_err(), source_runs, "{ends:?}");
+    let taken = matches!(ends.1, Ok(Received::Running | Received::Interrupted(_)));
+    assert!(target_runs || !taken, "{ends:?}");
+    target_runs
+}
 
 /// Moves over these wires, one thread a side.
 pub fn run(

@@ -465,6 +465,7 @@ impl Devices {
 
     /// Stops all devices: what is in flight is completed, and memory is not touched any more. The vCPUs must stand still.
     pub(super) fn pause(&self) {
+        self.tell_to_stop();
         self.transports().for_each(|mut transport| transport.pause());
     }
 
@@ -499,7 +500,17 @@ impl Devices {
 
     /// Puts all devices back to power-on. The vCPUs must stand still.
     pub(super) fn reset(&self) {
+        self.tell_to_stop();
         self.root.reset();
+    }
+
+    /// Tells those that wait for another process when they stop, before one after the other is stopped.
+    fn tell_to_stop(&self) {
+        for plugged in &self.plugged {
+            if let Handle::Filesystem(filesystem) = &plugged.handle {
+                filesystem.tell_to_stop();
+            }
+        }
     }
 
     /// Asks the guest to keep `bytes` of its memory. False when there is no balloon.

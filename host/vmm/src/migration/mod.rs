@@ -52,6 +52,21 @@ impl Job {
         migration: Uuid,
         name: &str,
         streams: Streams,
+        limits: (MigrationLimits, bool),
+        guest: (Memory, Vec<LeavingDisk>),
+        mailbox: &Arc<Mailbox>,
+    ) -> io::Result<Self> {
+        let sending = SendStreams::new();
+        let begun = Self::send_over(&sending, migration, name, streams, limits, guest, mailbox);
+        // Those that have begun wait for rounds, not for their connections.
+        begun.inspect_err(|_| sending.end())
+    }
+
+    fn send_over(
+        sending: &Arc<SendStreams>,
+        migration: Uuid,
+        name: &str,
+        streams: Streams,
         (limits, steered): (MigrationLimits, bool),
         (memory, disks): (Memory, Vec<LeavingDisk>),
         mailbox: &Arc<Mailbox>,
@@ -59,7 +74,7 @@ impl Job {
         let Streams { first, beside, most } = streams;
         let (mut job, mut stream) = Self::new(first, limits_of(&limits))?;
         let controls = Arc::clone(&job.controls);
-        let sending = SendStreams::new();
+        let sending = Arc::clone(sending);
         let (pages, streams) = (LeavingPages(memory.clone()), Arc::clone(&sending));
         job.beside = Beside::new(Way::Out { streams, migration, pages, controls: Arc::clone(&controls) });
         job.add_streams(beside)?;

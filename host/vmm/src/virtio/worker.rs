@@ -13,8 +13,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -273,12 +273,12 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    /// Asks a thread of its own for the handler, and does not wait for it. False where there is no thread, and nobody to wait for.
-    pub fn tell_to_end(&self) -> bool {
-        let Place::Thread { thread, seat, .. } = &self.0 else { return false };
-        // One that has ended needs no order.
-        let _ = thread.order(Order::Leave(*seat));
-        true
+    /// What asks a thread of its own for the handler. None where there is no thread, and nobody to wait for.
+    pub fn caller(&self) -> Option<Caller> {
+        match &self.0 {
+            Place::Thread { thread, seat, .. } => Some(Caller(Arc::downgrade(thread), *seat)),
+            _ => None,
+        }
     }
 
     /// Ends it and returns the handler with everything it owns. A thread of its own ends with it.
@@ -293,6 +293,19 @@ impl<H: Handler> Worker<H> {
             }
             Place::Here(handler) => Some(handler),
             Place::Lost => None,
+        }
+    }
+}
+
+/// Asks a thread of its own for its handler, and does not wait for it. Nobody else comes to its seat.
+pub struct Caller(Weak<WorkerThread>, usize);
+
+impl Caller {
+    /// Asks for it, if it is there still.
+    pub fn call(&self) {
+        if let Some(thread) = self.0.upgrade() {
+            // One that has ended needs no order.
+            let _ = thread.order(Order::Leave(self.1));
         }
     }
 }

@@ -95,7 +95,7 @@ fn handlers_come_and_go_while_their_companions_run() {
     let counter = Counter { bell, rung: Arc::default(), quiesced: 0, at_each: Box::new(|| Ok(())) };
     let (refused, full) = Worker::start_on(Arc::clone(&thread), counter, Arc::clone(&stays.interrupt));
     assert!(full.is_err_and(|error| error.to_string().contains("as many devices as it can have")));
-    assert!(!refused.tell_to_end(), "nobody is to be waited for");
+    assert!(refused.caller().is_none(), "nobody is to be waited for");
     assert_eq!(refused.stop().unwrap().quiesced, 0, "a handler that was not taken is still there");
     for seated in all {
         assert_eq!(seated.worker.stop().unwrap().quiesced, 1);

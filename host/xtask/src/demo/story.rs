@@ -131,5 +131,5 @@ fn read_the_logs(stage: &mut Stage) -> Result<()> {
     ensure!(journal.contains("notified"), "the journal policy was not told");
     stage.reeve("events --after 0 --timeout 0")?;
     stage.reeve("policy unload ksm-tuner")?;
-    stage.check_ksm_restored(TUNER_PATIENCE)
+    stage.check_ksm_restored()
 }

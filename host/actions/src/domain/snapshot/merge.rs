@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::chains::{Merge, Work, chain, image, real};
 use super::images::reference;
 use super::remove_file;
+use crate::domain::device_change::replace;
 use crate::error::explain;
 use crate::{Actions, blocking};
 
@@ -29,6 +30,9 @@ use crate::{Actions, blocking};
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a machine that does not answer may take until it is known that it has ended.
 const ENDING: Duration = Duration::from_secs(5);
+
+/// How often a definition is looked at again when somebody else changes it meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// What a machine has of two images that are merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,14 +207,20 @@ impl Actions {
 
     /// The definition has the lower image in the place of the upper one.
     async fn replace_disk(&self, uuid: Uuid, actor: &Actor, merge: &Merge) -> Result<(), Error> {
-        let Some(definition) = self.domains.definition(uuid).map_err(explain)? else { return Ok(()) };
-        let mut config = definition.as_ref().clone();
-        self.name_by_path(&mut config, &merge.top).await;
-        if rename(&mut config, merge) {
-            let actor = actor.clone();
-            return self.definitions(move |definitions| definitions.keep(&actor, config, None)).await;
+        let mut attempt = 1;
+        loop {
+            let Some(definition) = self.domains.definition(uuid).map_err(explain)? else { return Ok(()) };
+            let mut config = definition.as_ref().clone();
+            self.name_by_path(&mut config, &merge.top).await;
+            if !rename(&mut config, merge) {
+                return Ok(());
+            }
+            match replace(self, actor, &definition, config).await {
+                // Somebody else has edited it meanwhile.
+                Err(error) if error.code == ErrorCode::Busy && attempt < ATTEMPTS => attempt += 1,
+                done => return done,
+            }
         }
-        Ok(())
     }
 
     /// Disks that have an image as a volume say where that is.

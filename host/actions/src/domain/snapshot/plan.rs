@@ -60,12 +60,36 @@ impl Overlay {
         images::overlay(&path, (&base, format), size, reuse)
     }
 
+    /// Puts the disk of a definition on this image, or back on what it had before, unless the definition has another image there by now.
+    pub fn put(&self, definition: &mut DomainConfig, on: bool) {
+        let Some(before) = &self.before else { return };
+        let disk = definition.devices.disks.iter_mut().find(|disk| disk.target == self.target);
+        let Some(disk) = disk else { return };
+        if on && is_same_place(&disk.source, &before.source) {
+            *disk = self.on(disk);
+        } else if !on && disk.source == self.on(before).source {
+            disk.source = before.source.clone();
+            disk.driver.format.clone_from(&before.driver.format);
+        }
+    }
+
     /// The disk with this image in the place of the one it had.
     pub fn on(&self, disk: &Disk) -> Disk {
         let mut disk = disk.clone();
         disk.source = DiskSource::File { path: Some(self.path.display().to_string()) };
         disk.driver.format = Some("qcow2".to_owned());
         disk
+    }
+}
+
+/// Whether two sources are one, wherever a volume was found.
+fn is_same_place(one: &DiskSource, other: &DiskSource) -> bool {
+    match (one, other) {
+        (
+            DiskSource::Volume { pool, volume, .. },
+            DiskSource::Volume { pool: other_pool, volume: other_volume, .. },
+        ) => (pool, volume) == (other_pool, other_volume),
+        _ => one == other,
     }
 }
 

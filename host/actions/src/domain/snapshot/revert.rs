@@ -90,6 +90,7 @@ impl Actions {
     ) -> Result<DomainSummary, Error> {
         let Plan { snapshot, disks, overlays, left, definition, memory, .. } = *plan;
         let uuid = turn.uuid();
+        let keeps_definition = snapshot.definition().is_none();
         let revert = Revert {
             uuid,
             name: snapshot.name,
@@ -98,6 +99,7 @@ impl Actions {
             overlays,
             left,
             definition,
+            keeps_definition,
             actor: actor.clone(),
             turn: Some(turn),
         };
@@ -158,7 +160,13 @@ impl Actions {
         }
         let (images, of, taken) = (disks.clone(), name.to_owned(), snapshot.created);
         blocking(move || images::check(&images, &of, taken)).await?;
-        let left = match before.is_empty() {
+        // What a definition has that can't be read nobody knows: then all images stay.
+        let unread = self.definitions.unread();
+        if let (Some(unread), false) = (unread.first(), before.is_empty()) {
+            let (domain, name) = (&subject.name, &unread.row.name);
+            tracing::warn!(domain, "no image is removed: the definition of domain '{name}' can't be read");
+        }
+        let left = match before.is_empty() || !unread.is_empty() {
             true => Vec::new(),
             false => {
                 let (now, others) =
@@ -309,6 +317,9 @@ pub(crate) struct Revert {
     #[serde(default)]
     left: Vec<PathBuf>,
     definition: DomainConfig,
+    /// The snapshot does not say what it was: the definition of now stays, but for its disks.
+    #[serde(default)]
+    keeps_definition: bool,
     actor: Actor,
     #[serde(skip)]
     turn: Option<Turn>,
@@ -438,6 +449,13 @@ impl Step<Revert> for Definition {
         actions.discard_managed(revert.uuid).await?;
         // The last that can fail: whoever takes this back removes the new images.
         let (actor, config) = (revert.actor.clone(), revert.definition.clone());
+        if revert.keeps_definition {
+            let (uuid, overlays) = (revert.uuid, revert.overlays.clone());
+            let change =
+                move |now: &mut DomainConfig| overlays.iter().for_each(|overlay| overlay.put(now, true));
+            return actions.definitions(move |definitions| definitions.amend(&actor, uuid, change)).await;
+        }
+        // What somebody wrote into it while this went on is as much of the past as what they wrote before.
         actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await
     }
 

@@ -295,23 +295,15 @@ impl TakeSnapshot {
         }
     }
 
-    /// Puts the disks of a definition on the new images, or back.
+    /// Puts the disks of a definition on the new images, or back. Whatever else somebody has written into it meanwhile stays.
     async fn define(&self, actions: &Actions, on: bool) -> Result<(), Error> {
-        let definition = actions.domains.definition(self.uuid).map_err(explain)?;
-        let Some(definition) = definition else { return Ok(()) };
-        let mut config = definition.as_ref().clone();
-        for overlay in &self.overlays {
-            let Some(before) = &overlay.before else { continue };
-            let disk = config.devices.disks.iter_mut().find(|disk| disk.target == overlay.target);
-            if let Some(disk) = disk {
-                *disk = if on { overlay.on(before) } else { before.clone() };
+        let (actor, uuid, overlays) = (self.actor.clone(), self.uuid, self.overlays.clone());
+        let change = move |config: &mut DomainConfig| {
+            for overlay in &overlays {
+                overlay.put(config, on);
             }
-        }
-        if config == *definition {
-            return Ok(());
-        }
-        let actor = self.actor.clone();
-        actions.definitions(move |definitions| definitions.keep(&actor, config, None)).await
+        };
+        actions.definitions(move |definitions| definitions.amend(&actor, uuid, change)).await
     }
 }
 

@@ -10,7 +10,7 @@ use reeve_model::snapshot::CreateSnapshot;
 use crate::support::{Host, ROOT};
 
 /// A disk with a new image.
-pub(super) fn image(host: &Host, name: &str, target: &str) -> String {
+pub(crate) fn image(host: &Host, name: &str, target: &str) -> String {
     let path = images(host).join(format!("{name}.qcow2"));
     let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
     let file = ImageFile::new(file, name).unwrap();
@@ -20,7 +20,7 @@ pub(super) fn image(host: &Host, name: &str, target: &str) -> String {
 }
 
 /// The disks of a document of a snapshot on new images.
-pub(super) fn external() -> String {
+pub(crate) fn external() -> String {
     let disk = |disk: &str| format!("<disk name='{disk}' snapshot='external'/>");
     format!("<disks>{}{}</disks>", disk("vda"), disk("vdb"))
 }
@@ -39,14 +39,14 @@ fn opened(host: &Host, target: &str, access: Access) -> reeve_image::Image {
 }
 
 /// Writes to both disks, as a guest would.
-pub(super) fn write(host: &Host, byte: u8) {
+pub(crate) fn write(host: &Host, byte: u8) {
     for target in ["vda", "vdb"] {
         opened(host, target, Access::Write).write(&[byte; 4096], 8192).unwrap();
     }
 }
 
 /// What is on a disk; each of its images is whole.
-pub(super) fn shown(host: &Host, target: &str) -> u8 {
+pub(crate) fn shown(host: &Host, target: &str) -> u8 {
     let image = opened(host, target, Access::Read);
     for layer in (0..image.layers()).map(|depth| image.layer(depth).unwrap()) {
         let file = ImageFile::new(File::open(layer.name()).unwrap(), layer.name()).unwrap();
@@ -63,34 +63,34 @@ pub(super) fn shown(host: &Host, target: &str) -> u8 {
 }
 
 /// Names of the snapshots within an image.
-pub(super) fn within(host: &Host, name: &str) -> Vec<String> {
+pub(crate) fn within(host: &Host, name: &str) -> Vec<String> {
     let file = File::open(images(host).join(format!("{name}.qcow2"))).unwrap();
     let image = reeve_image::open_alone(ImageFile::new(file, name).unwrap(), Format::Qcow2, Access::Read);
     image.unwrap().snapshots().unwrap().into_iter().map(|snapshot| snapshot.name).collect()
 }
 
-pub(super) async fn take(host: &Host, name: &str, disks: &str) -> Result<(), Error> {
+pub(crate) async fn take(host: &Host, name: &str, disks: &str) -> Result<(), Error> {
     let xml = format!("<domainsnapshot><name>{name}</name>{disks}</domainsnapshot>");
     host.create_snapshot(&ROOT, "web", &xml, CreateSnapshot::default()).await.map(drop)
 }
 
 /// Where a domain is saved to.
-pub(super) fn saved(host: &Host) -> PathBuf {
+pub(crate) fn saved(host: &Host) -> PathBuf {
     images(host).with_file_name("web.save")
 }
 
 /// Where a domain is dumped to.
-pub(super) fn dumped(host: &Host) -> PathBuf {
+pub(crate) fn dumped(host: &Host) -> PathBuf {
     images(host).with_file_name("web.core")
 }
 
 /// Whether there is a file with that in its name where domains are saved and dumped to.
-pub(super) fn is_left(host: &Host, part: &str) -> bool {
+pub(crate) fn is_left(host: &Host, part: &str) -> bool {
     let files = std::fs::read_dir(saved(host).parent().unwrap()).unwrap();
     files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).any(|name| name.contains(part))
 }
 
 /// A directory that no pool has.
-pub(super) fn images(host: &Host) -> PathBuf {
+pub(crate) fn images(host: &Host) -> PathBuf {
     Path::new(&host.pool_info(&ROOT, "default").unwrap().path.unwrap()).join("elsewhere")
 }

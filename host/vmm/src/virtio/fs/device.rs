@@ -9,7 +9,7 @@ use virtio_bindings::virtio_ids::VIRTIO_ID_FS;
 use virtio_queue::Queue;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
-use super::backend::{Backend, FsError, PATIENCE};
+use super::backend::{Backend, FsError};
 use super::control::{FsControl, Told};
 use super::queue::FsHandler;
 use crate::config::FilesystemConfig;
@@ -105,17 +105,22 @@ impl VirtioDevice for Filesystem {
             still,
         };
         let (worker, started) = Worker::start("virtio-fs", handler, interrupt);
+        self.control.set_thread(worker.caller());
         self.running = Some((worker, stands));
         started
     }
 
     fn stop(&mut self) -> Vec<(u16, Queue)> {
         let Some((worker, stands)) = self.running.take() else { return Vec::new() };
-        if worker.tell_to_end() && stands.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        self.control.tell_to_stop();
+        if let Some(left) = self.control.time_left()
+            && stands.recv_timeout(left) == Err(RecvTimeoutError::Timeout)
+        {
             // It keeps the thread waiting, and with it whoever stops the device.
             self.backend.cut();
         }
         let handler = worker.stop();
+        self.control.set_thread(None);
         let queues = handler.map(|handler| handler.queues).unwrap_or_default();
         queues.into_iter().map(DeviceQueue::into_queue).collect()
     }
