@@ -32,6 +32,7 @@ mod shares;
 mod sleep;
 mod snapshot;
 mod start;
+mod startup;
 mod stop;
 mod streams;
 mod tune;

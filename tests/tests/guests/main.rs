@@ -4,6 +4,7 @@ mod agent;
 mod board;
 mod channels;
 mod clock;
+mod disks;
 mod guard;
 mod lab;
 mod shared;
