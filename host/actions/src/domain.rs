@@ -36,6 +36,7 @@ mod shares;
 mod sleep;
 mod snapshot;
 mod start;
+mod startup;
 mod stop;
 mod streams;
 mod tune;

@@ -21,6 +21,7 @@ mod interfaces;
 mod launch;
 mod machine;
 mod migrate;
+mod placement;
 mod plan;
 mod smbios;
 mod stats;
@@ -106,6 +107,7 @@ impl Driver for KvmDriver {
     }
 
     fn settle(&self, config: &mut DomainConfig) {
+        placement::settle(config);
         let uuid = config.uuid.to_string();
         let own = self.config.layout.domain_path(&uuid).join(VSOCK);
         if let Some(vsock) = &mut config.devices.vsock {

@@ -102,6 +102,24 @@ impl Image {
         Ok(found.step(offset, found.length))
     }
 
+    /// Puts what was read at an offset into this image, as far as it came of an image below and is data.
+    pub fn keep(&mut self, data: &[u8], offset: u64) -> Result<(), ImageError> {
+        let mut done = 0;
+        while done < data.len() {
+            let at = offset + done as u64;
+            let found = self.find(at)?;
+            let length = usize::try_from(found.length).unwrap_or(usize::MAX).min(data.len() - done);
+            if length == 0 {
+                break;
+            }
+            if found.depth > 0 && !found.zero {
+                self.write(&data[done..done + length], at)?;
+            }
+            done += length;
+        }
+        Ok(())
+    }
+
     /// Where a commit of the images from depth `top` to the one above `base` ends: what an image above them sees behind their end is zeros,
     /// and the base would show something else there.
     pub fn commit_end(&self, top: usize, base: usize) -> u64 {

@@ -1,5 +1,6 @@
 //! A domain as its document describes it (guide ch. 20): typed where the host acts on it, verbatim where it does not.
 
+mod blocks;
 mod check;
 mod clock;
 mod cpu;
@@ -10,9 +11,11 @@ mod iothread;
 mod iotune;
 mod os;
 mod pm;
+mod seclabel;
 mod sysinfo;
 mod tuning;
 
+pub use blocks::{DiskBlocks, DiskGeometry};
 pub use check::Violation;
 pub use clock::{Adjustment, Catchup, ClockConfig, Timer};
 pub use cpu::*;
@@ -23,6 +26,7 @@ pub use iothread::{Iothread, IothreadPin, Iothreads};
 pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
 pub use pm::PmConfig;
+pub use seclabel::SecLabel;
 pub use sysinfo::{SysInfo, SysInfoEntry};
 pub use tuning::*;
 
@@ -195,6 +199,9 @@ pub struct DomainConfig {
     /// Devices.
     #[serde(default)]
     pub devices: Devices,
+    /// `<seclabel>` entries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seclabels: Vec<SecLabel>,
     /// Everything else under `<domain>`.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,

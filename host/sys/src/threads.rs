@@ -7,6 +7,21 @@ use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 use crate::files::Tree;
 
+/// How the kernel schedules a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduler {
+    /// By its share.
+    Normal,
+    /// By its share, as one that computes for long.
+    Batch,
+    /// When nobody else wants the CPU.
+    Idle,
+    /// Before all others, until it waits; by priority.
+    Fifo(u8),
+    /// Before all others, in turn with those of its priority.
+    RoundRobin(u8),
+}
+
 /// One thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thread {
@@ -84,6 +99,52 @@ impl Thread {
         Ok(sched_setaffinity(self.pid()?, &set)?)
     }
 
+    /// How the kernel schedules it.
+    pub fn scheduler(&self) -> io::Result<Scheduler> {
+        let id = self.raw()?;
+        let mut parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the kernel writes one `sched_param`, which lives through the call.
+        let policy = unsafe {
+            match libc::sched_getparam(id, &raw mut parameters) {
+                0 => libc::sched_getscheduler(id),
+                failed => failed,
+            }
+        };
+        let priority = parameters.sched_priority as u8;
+        // The flag says what children get.
+        match policy & !libc::SCHED_RESET_ON_FORK {
+            _ if policy < 0 => Err(io::Error::last_os_error()),
+            libc::SCHED_BATCH => Ok(Scheduler::Batch),
+            libc::SCHED_IDLE => Ok(Scheduler::Idle),
+            libc::SCHED_FIFO => Ok(Scheduler::Fifo(priority)),
+            libc::SCHED_RR => Ok(Scheduler::RoundRobin(priority)),
+            _ => Ok(Scheduler::Normal),
+        }
+    }
+
+    /// Has the kernel schedule it in another way. The last two take the right to, and a control group that has time for them.
+    pub fn set_scheduler(&self, scheduler: Scheduler) -> io::Result<()> {
+        let (policy, priority) = match scheduler {
+            Scheduler::Normal => (libc::SCHED_OTHER, 0),
+            Scheduler::Batch => (libc::SCHED_BATCH, 0),
+            Scheduler::Idle => (libc::SCHED_IDLE, 0),
+            Scheduler::Fifo(priority) => (libc::SCHED_FIFO, priority),
+            Scheduler::RoundRobin(priority) => (libc::SCHED_RR, priority),
+        };
+        let parameters = libc::sched_param { sched_priority: priority.into() };
+        // SAFETY: the kernel reads one `sched_param`, which lives through the call.
+        match unsafe { libc::sched_setscheduler(self.raw()?, policy, &raw const parameters) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn raw(&self) -> io::Result<libc::pid_t> {
+        // 0 would be who calls.
+        let id = libc::pid_t::try_from(self.id).ok().filter(|id| *id > 0);
+        id.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
     fn pid(&self) -> io::Result<Option<Pid>> {
         let pid = i32::try_from(self.id).ok().and_then(Pid::from_raw);
         pid.map(Some).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
@@ -111,6 +172,12 @@ mod tests {
         let before = found.affinity().unwrap();
         found.set_affinity([before[0]]).unwrap();
         assert_eq!(found.affinity().unwrap(), [before[0]]);
+        assert_eq!(found.scheduler().unwrap(), Scheduler::Normal);
+        for scheduler in [Scheduler::Batch, Scheduler::Idle] {
+            found.set_scheduler(scheduler).unwrap();
+            assert_eq!(found.scheduler().unwrap(), scheduler);
+        }
+        assert!(found.set_scheduler(Scheduler::Fifo(100)).is_err());
         assert!(found.last_cpu().is_some() && found.time_ns().is_some());
         let us = Thread {
             process: std::process::id(),

@@ -1,4 +1,4 @@
-//! The ACPI tables of a machine: RSDP, XSDT, FADT with FACS and DSDT, MADT, MCFG, in the BIOS area below 1 MiB.
+//! The ACPI tables of a machine: RSDP, XSDT, FADT with FACS and DSDT, MADT, MCFG, and SRAT and SLIT of a guest with NUMA nodes, in the BIOS area below 1 MiB.
 
 use acpi_tables::aml::{
     AddressSpace, AddressSpaceCacheable, Device, EISAName, IO, Interrupt, Memory32Fixed, Name, Package, Path,
@@ -12,7 +12,9 @@ use vm_memory::{Bytes, GuestAddress, GuestMemoryError};
 
 mod cpus;
 mod hotplug;
+mod numa;
 
+use crate::config::Numa;
 use crate::layout;
 use crate::legacy::{self, CENTURY_REGISTER, CpuMask, SleepStates, power};
 use crate::memory::Memory;
@@ -66,6 +68,8 @@ pub struct Board<'a> {
     pub rtc: bool,
     /// Sleep states that the guest is told of.
     pub sleep: SleepStates,
+    /// NUMA nodes.
+    pub numa: &'a Numa,
 }
 
 /// Offsets in the FACS of where a guest wants to go on.
@@ -85,11 +89,15 @@ pub fn write_tables(memory: &Memory, board: &Board<'_>) -> Result<u64, GuestMemo
     let facs = area.put(&FACS::new())?;
     debug_assert_eq!(facs, self::facs(), "it is the first table");
     let dsdt = area.put_bytes(dsdt(board).as_slice())?;
-    let tables = [
+    let mut tables = vec![
         area.put(&fadt(facs, dsdt, board))?,
         area.put_bytes(madt(board.present, board.max_vcpus).as_slice())?,
         area.put(&mcfg())?,
     ];
+    if !board.numa.cells.is_empty() {
+        tables.push(area.put_bytes(numa::srat(board.numa, board.max_vcpus).as_slice())?);
+        tables.push(area.put_bytes(numa::slit(board.numa).as_slice())?);
+    }
     let mut xsdt = XSDT::new(OEM, TABLE, REVISION);
     tables.iter().for_each(|table| xsdt.add_entry(*table));
     let xsdt = area.put(&xsdt)?;
@@ -180,7 +188,7 @@ fn dsdt(board: &Board<'_>) -> Sdt {
     }
     let mut devices = Vec::new();
     pci_root(&mut devices);
-    processors(&mut devices, max);
+    processors(&mut devices, max, board.numa);
     ecam_reservation(&mut devices);
     for (index, (port, irq)) in
         layout::SERIAL_PORTS.into_iter().zip(layout::SERIAL_IRQS).take(serials).enumerate()
@@ -222,8 +230,8 @@ fn pci_root(out: &mut Vec<u8>) {
     .to_aml_bytes(out);
 }
 
-fn processors(out: &mut Vec<u8>, max: u32) {
-    let processors = cpus::processors(max);
+fn processors(out: &mut Vec<u8>, max: u32, numa: &Numa) {
+    let processors = cpus::processors(max, numa);
     let container = Name::new(Path::new("_HID"), &"ACPI0010");
     Device::new(Path::new("CPUS"), vec![&container, &processors]).to_aml_bytes(out);
 }
@@ -286,6 +294,7 @@ mod tests {
             locked: false,
             numa: None,
             shared: false,
+            cells: Vec::new(),
         };
         let memory = crate::memory::allocate(&config).unwrap();
         let rsdp = write_tables(
@@ -296,6 +305,7 @@ mod tests {
                 serials: 4,
                 rtc: true,
                 sleep: SleepStates { mem: true, disk: true },
+                numa: &Numa::default(),
             },
         )
         .unwrap();
@@ -316,7 +326,9 @@ mod tests {
         assert_eq!((&dsdt[..4], sum(&dsdt)), (b"DSDT".as_slice(), 0));
         let states = |sleep| {
             let memory = crate::memory::allocate(&config).unwrap();
-            let board = Board { present: &CpuMask::first(1), max_vcpus: 1, serials: 0, rtc: false, sleep };
+            let numa = &Numa::default();
+            let board =
+                Board { present: &CpuMask::first(1), max_vcpus: 1, serials: 0, rtc: false, sleep, numa };
             write_tables(&memory, &board).unwrap();
             let mut bytes = vec![0; 0x1_0000];
             memory.read_slice(&mut bytes, GuestAddress(layout::ACPI_TABLES.start)).unwrap();

@@ -12,6 +12,7 @@ mod filesystem;
 mod iothread;
 mod memory;
 mod net;
+mod numa;
 mod sandbox;
 mod smbios;
 mod vsock;
@@ -25,7 +26,10 @@ use serde::{Deserialize, Serialize};
 use crate::layout;
 use console::{MAX_PORT_NAME, is_port_name};
 
-pub use block::{BackingConfig, BlockConfig, CacheMode, DiskLimits, EncryptionConfig, IoEngine, RateLimit};
+pub use block::{
+    BackingConfig, BlockConfig, BlockGeometry, BlockShape, CacheMode, DiskLimits, EncryptionConfig, IoEngine,
+    RateLimit,
+};
 pub use clock::{ClockConfig, MissedTicks, RtcConfig, ZoneOffset};
 pub use console::{ConsoleConfig, ConsoleEnd, ConsolePort};
 pub use cpu::{CpuConfig, CpuTopology, CpuidWord};
@@ -34,6 +38,8 @@ pub use filesystem::FilesystemConfig;
 pub use iothread::IothreadConfig;
 pub use memory::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode, PluggableConfig};
 pub use net::{NetBackend, NetConfig, Offloads, Segmentation};
+pub(crate) use numa::Binding;
+pub use numa::{CellConfig, NodeRange, Numa};
 pub use sandbox::{SandboxConfig, SeccompMode};
 pub use smbios::{BiosInfo, BoardInfo, ChassisInfo, SmbiosConfig, SystemInfo};
 pub use vsock::VsockConfig;
@@ -145,6 +151,9 @@ pub struct DeviceConfig {
     /// PCI slot on bus 0, 1 to 31; none takes the next free one.
     #[serde(default)]
     pub slot: Option<u8>,
+    /// Guest and host may say by number when they want to be notified, where it is a virtio device.
+    #[serde(default = "default_true", skip_serializing_if = "is_true")]
+    pub event_idx: bool,
     /// What it is.
     pub kind: DeviceKind,
 }
@@ -177,6 +186,10 @@ pub enum DeviceKind {
 
 pub(crate) fn default_true() -> bool {
     true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 /// A source of random bytes.
@@ -253,6 +266,9 @@ pub enum ConfigError {
     /// The NUMA nodes can't be.
     #[error("guest memory must be bound to one NUMA node at least, and their numbers are below {max}", max = NumaConfig::LIMIT)]
     Nodes,
+    /// The guest can't have such NUMA nodes.
+    #[error("the NUMA nodes of the guest are not possible: {0}")]
+    Cells(String),
     /// The vCPU count is out of range.
     #[error("{0} vCPUs are not possible: a guest has 1 to {max}", max = VmConfig::MAX_VCPUS)]
     Vcpus(u32),
@@ -322,9 +338,12 @@ impl VmConfig {
             return Err(ConfigError::HugePages(size));
         }
         if let Some(numa) = &self.memory.numa
-            && (numa.nodes.is_empty() || numa.nodes.iter().any(|node| *node >= NumaConfig::LIMIT))
+            && !numa.is_possible()
         {
             return Err(ConfigError::Nodes);
+        }
+        if let Some(reason) = self.numa_fault() {
+            return Err(ConfigError::Cells(reason));
         }
         let max = self.vcpu_limit();
         if let Some(count) =
@@ -449,6 +468,12 @@ impl DeviceConfig {
             }
             DeviceKind::Block(block) if block.removable && !block.readonly => {
                 Err(self.invalid("a medium that can be changed is only read"))
+            }
+            DeviceKind::Block(block) if block.copy_on_read && block.readonly => {
+                Err(self.invalid("what is read is only kept in an image that is written"))
+            }
+            DeviceKind::Block(BlockConfig { shape: Some(shape), .. }) => {
+                shape.fault().map_or(Ok(()), |reason| Err(self.invalid(reason)))
             }
             DeviceKind::Net(net) => net.fault().map_or(Ok(()), |reason| Err(self.invalid(reason))),
             DeviceKind::Console(console) if !(1..=16).contains(&console.ports.len()) => {

@@ -14,7 +14,7 @@ use vm_memory::bitmap::Bitmap;
 use vm_memory::mmap::{GuestRegionMmap, MmapRegionBuilder, NewBitmap};
 use vm_memory::{Address, FileOffset, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
-use crate::config::{MemoryConfig, MemoryRegion, NumaConfig, NumaMode};
+use crate::config::{Binding, MemoryConfig, MemoryRegion, NumaConfig, NumaMode};
 use crate::layout;
 
 /// Guest memory. Cheap to clone: regions are shared.
@@ -54,18 +54,20 @@ pub enum MemoryError {
 
 /// Maps the memory of a machine, zeroed.
 pub fn allocate(config: &MemoryConfig) -> Result<Memory, MemoryError> {
-    Ok(Memory::from_regions(map(config, &layout::ram_ranges(config.bytes))?)?)
+    Ok(Memory::from_regions(map(config, &layout::ram_ranges(config.bytes), &config.bindings())?)?)
 }
 
-/// Maps the memory of a machine and regions that come and go, zeroed: RAM, and all of it.
+/// Maps the memory of a machine and regions that come and go, zeroed: RAM, and all of it. Regions among the `bindings` come from these
+/// nodes of the host.
 pub fn allocate_with(
     config: &MemoryConfig,
     regions: &[MemoryRegion],
+    bindings: &[Binding<'_>],
 ) -> Result<(Memory, Memory), MemoryError> {
     let ram = allocate(config)?;
     let pluggable: Vec<_> = regions.iter().map(|region| (region.start, region.bytes)).collect();
     let mut all = ram.clone();
-    for region in map(config, &pluggable)? {
+    for region in map(config, &pluggable, bindings)? {
         all = all.insert_region(Arc::new(region))?;
     }
     Ok((ram, all))
@@ -74,7 +76,11 @@ pub fn allocate_with(
 type Region = GuestRegionMmap<DeviceWrites>;
 
 /// Maps ranges of guest memory.
-fn map(config: &MemoryConfig, ranges: &[(u64, u64)]) -> Result<Vec<Region>, MemoryError> {
+fn map(
+    config: &MemoryConfig,
+    ranges: &[(u64, u64)],
+    bindings: &[Binding<'_>],
+) -> Result<Vec<Region>, MemoryError> {
     let mut flags = if config.shared { libc::MAP_SHARED } else { libc::MAP_PRIVATE | libc::MAP_ANONYMOUS };
     flags |= match config.hugepages {
         // Of a file it is the file that has huge pages.
@@ -96,7 +102,7 @@ fn map(config: &MemoryConfig, ranges: &[(u64, u64)]) -> Result<Vec<Region>, Memo
         let mapping = mapping.build().map_err(|source| MemoryError::Map { bytes, source })?;
         let region = GuestRegionMmap::new(mapping, GuestAddress(start))
             .expect("RAM ranges end far below the end of the address space");
-        apply(config, &region)?;
+        apply(config, &region, bindings)?;
         regions.push(region);
     }
     Ok(regions)
@@ -115,7 +121,7 @@ fn file(bytes: u64, hugepages: Option<u64>) -> io::Result<File> {
     Ok(file.into())
 }
 
-fn apply(config: &MemoryConfig, region: &Region) -> Result<(), MemoryError> {
+fn apply(config: &MemoryConfig, region: &Region, bindings: &[Binding<'_>]) -> Result<(), MemoryError> {
     let (start, len) = (region.as_ptr().cast::<libc::c_void>(), region.len() as usize);
     let check = |what, result: i32| match result {
         0 => Ok(()),
@@ -135,18 +141,37 @@ fn apply(config: &MemoryConfig, region: &Region) -> Result<(), MemoryError> {
         check("merged (KSM)", unsafe { libc::madvise(start, len, libc::MADV_MERGEABLE) })?;
     }
     if let Some(numa) = &config.numa {
-        let (mode, nodes) = policy(numa);
-        // One more than the number of bits: the kernel does not look at the last one.
-        let bits = nodes.len() * u64::BITS as usize + 1;
-        // SAFETY: as above; `nodes` has the bits that the kernel reads. Nothing is moved, since nothing was touched yet.
-        let bound = unsafe { libc::syscall(libc::SYS_mbind, start, len, mode, nodes.as_ptr(), bits, 0) };
-        check("bound to NUMA nodes", bound as i32)?;
+        bind(region, 0..len, numa)?;
+    }
+    // What is said of a node of the guest counts more than what is said of all of it.
+    let first = region.start_addr().raw_value();
+    for (range, numa) in bindings {
+        let (start, end) = (range.start.max(first), (range.start + range.bytes).min(first + len as u64));
+        if start < end {
+            bind(region, (start - first) as usize..(end - first) as usize, numa)?;
+        }
     }
     if config.locked {
         // SAFETY: as above.
         check("locked", unsafe { libc::mlock(start, len) })?;
     }
     Ok(())
+}
+
+/// Says which nodes of the host a part of a region comes from. Nothing of it was touched yet.
+fn bind(region: &Region, part: Range<usize>, numa: &NumaConfig) -> Result<(), MemoryError> {
+    assert!(part.start < part.end && part.end <= region.len() as usize, "it is a part of the region");
+    let (mode, nodes) = policy(numa);
+    // One more than the number of bits: the kernel does not look at the last one.
+    let bits = nodes.len() * u64::BITS as usize + 1;
+    let start = region.as_ptr().wrapping_add(part.start).cast::<libc::c_void>();
+    // SAFETY: the range is within the mapping of `region`, which is borrowed; `nodes` has the bits that the kernel reads. Nothing is
+    // moved, since nothing was touched yet.
+    let bound = unsafe { libc::syscall(libc::SYS_mbind, start, part.len(), mode, nodes.as_ptr(), bits, 0) };
+    match bound {
+        0 => Ok(()),
+        _ => Err(MemoryError::Advise { what: "bound to NUMA nodes", source: io::Error::last_os_error() }),
+    }
 }
 
 /// A policy as the kernel takes it: its mode, and a bit a node.
@@ -227,6 +252,7 @@ mod tests {
             locked: false,
             numa: None,
             shared: true,
+            cells: Vec::new(),
         };
         allocate(&config).unwrap()
     }

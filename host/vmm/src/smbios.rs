@@ -290,6 +290,7 @@ mod tests {
             locked: false,
             numa: None,
             shared: false,
+            cells: Vec::new(),
         };
         let memory = crate::memory::allocate(&memory).unwrap();
         write(&memory, config, hardware).unwrap();

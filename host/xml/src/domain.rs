@@ -15,12 +15,13 @@ mod memory_device;
 mod os;
 mod pm;
 mod rng;
+mod seclabel;
 mod sysinfo;
 mod tuning;
 
 use std::sync::LazyLock;
 
-use reeve_model::domain::{DomainConfig, DomainType, LifecycleAction};
+use reeve_model::domain::{CpuConfig, DomainConfig, DomainType, LifecycleAction};
 use uuid::Uuid;
 
 use crate::audit::{Depth, audit};
@@ -87,6 +88,9 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
     let memory = domain.one("memory", memory::read_size)?.ok_or_else(|| {
         domain.fault(format!("domain '{name}' has no memory; add <memory unit='MiB'>…</memory>"))
     })?;
+    let cpu = domain.one("cpu", cpu::read)?;
+    // As libvirt has it, a guest with NUMA nodes has what these have together.
+    let memory = cpu.as_ref().and_then(CpuConfig::numa_memory).unwrap_or(memory);
     let current_memory = domain.one("currentMemory", memory::read_size)?.filter(|current| current.0 > 0);
     let os = domain.one("os", os::read)?.ok_or_else(|| {
         domain.fault(format!("domain '{name}' does not say what it boots; add <os><type>hvm</type>…</os>"))
@@ -111,13 +115,14 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
         sysinfo: domain.one("sysinfo", sysinfo::read)?,
         os,
         features: domain.one("features", os::read_features)?.unwrap_or_default(),
-        cpu: domain.one("cpu", cpu::read)?,
+        cpu,
         clock: domain.one("clock", clock::read)?.unwrap_or_else(clock::utc),
         on_poweroff: read_action(domain, "on_poweroff", LifecycleAction::Destroy)?,
         on_reboot: read_action(domain, "on_reboot", LifecycleAction::Restart)?,
         on_crash: read_action(domain, "on_crash", LifecycleAction::Destroy)?,
         pm: domain.one("pm", pm::read)?.unwrap_or_default(),
         devices: domain.one("devices", devices::read)?.unwrap_or_default(),
+        seclabels: domain.each("seclabel", seclabel::read)?,
         extra: domain.extra(),
         name,
     })
@@ -183,5 +188,6 @@ fn write(domain: &DomainConfig, id: Option<u32>) -> Element<'_> {
         .one(Element::new("on_crash").with_text(domain.on_crash.as_str()))
         .one_unless_empty(pm::write(&domain.pm))
         .one(devices::write(&domain.devices))
+        .each(domain.seclabels.iter().map(seclabel::write))
         .extra(&domain.extra)
 }

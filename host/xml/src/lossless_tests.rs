@@ -135,8 +135,9 @@ fn result_of(text: &str) -> Result<(), String> {
         root.iter().find_map(Node::as_element).map_or_else(String::new, |element| element.name.to_string());
     if PARTS.contains(&name.as_str()) {
         let os = if name == "os" { "" } else { "<os><type>hvm</type></os>" };
-        let whole =
-            format!("<domain type='kvm'><name>a</name><memory>1</memory><vcpu>2</vcpu>{os}{text}</domain>");
+        let whole = format!(
+            "<domain type='kvm'><name>a</name><memory>1024000</memory><vcpu>8</vcpu>{os}{text}</domain>"
+        );
         return domain_result(&whole);
     }
     if name == "domain" {

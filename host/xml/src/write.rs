@@ -24,6 +24,14 @@ impl<'c> Element<'c> {
         self
     }
 
+    /// Adds an attribute that is `on` or `off`, where it is said.
+    pub(crate) fn with_switch(mut self, name: &'c str, on: Option<bool>) -> Self {
+        if let Some(on) = on {
+            self.set(name, if on { "on" } else { "off" });
+        }
+        self
+    }
+
     /// With an attribute, if there is a value.
     pub(crate) fn with_some<V: ToText>(mut self, name: &'c str, value: Option<&'c V>) -> Self {
         if let Some(value) = value {

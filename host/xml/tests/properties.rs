@@ -14,7 +14,7 @@ use reeve_model::domain::{
     DeviceCommon, Devices, Disk, DiskDriver, DiskSource, DomainConfig, DomainType, Extra, Features,
     Interface, InterfaceDriver, IoLimit, IoLimits, IoTune, Iothread, IothreadPin, Iothreads, LifecycleAction,
     MemBalloon, MemTune, MemoryBacking, NumaTune, OffloadSwitches, OsConfig, PanicDevice, PmConfig, Rng,
-    RngRate, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Watchdog,
+    RngRate, SecLabel, SysInfo, SysInfoEntry, VcpuConfig, VcpuPin, Watchdog,
 };
 use reeve_model::filter::{FilterReference, Parameter};
 use reeve_model::network::{Bandwidth, RateLimit, Vlan, VlanTag};
@@ -189,21 +189,20 @@ fn disks() -> impl Strategy<Value = Vec<Disk>> {
     let encryption = any::<Option<u128>>()
         .prop_map(|secret| secret.map(|secret| Encryption::luks(Uuid::from_u128(secret))));
     let flags = any::<[bool; 2]>();
-    let disk = (source, driver, flags, of("[a-zA-Z0-9]{1,20}"), iotune(), encryption, common(1)).prop_map(
-        |(source, driver, [readonly, shareable], serial, iotune, encryption, common)| Disk {
-            device: "disk".into(),
-            source,
-            driver,
-            target: String::new(),
-            bus: Some("virtio".into()),
-            readonly,
-            shareable,
-            serial,
-            iotune: Box::new(iotune),
-            encryption,
-            common,
-        },
-    );
+    let disk = (source, driver, flags, of("[a-zA-Z0-9]{1,20}"), iotune(), encryption, common(1))
+        .prop_flat_map(|disk| (Just(disk), singles::told()))
+        .prop_map(|((source, driver, [readonly, shareable], serial, iotune, encryption, common), told)| {
+            Disk {
+                driver,
+                readonly,
+                shareable,
+                serial,
+                iotune: Box::new(iotune),
+                encryption,
+                common,
+                ..singles::disk(source, told)
+            }
+        });
     vec(disk, 0..4).prop_map(|mut disks| {
         for (index, disk) in disks.iter_mut().enumerate() {
             disk.target = format!("vd{}", char::from(b'a' + index as u8));
@@ -400,6 +399,9 @@ fn vcpus() -> impl Strategy<Value = (VcpuConfig, CpuTune)> {
                 quota,
                 emulator_period: period,
                 emulator_quota: None,
+                iothread_period: period,
+                iothread_quota: quota,
+                scheduling: vec![singles::scheduling(1 + max)],
                 extra,
             };
             (vcpu, tune)
@@ -435,6 +437,7 @@ fn cpu() -> impl Strategy<Value = CpuConfig> {
             vendor: None,
             topology: topology.then_some(CpuTopology { sockets: 8, cores: 8, threads: 1 }),
             features,
+            numa: vec![],
             extra,
         })
 }
@@ -445,8 +448,10 @@ fn tuning() -> impl Strategy<Value = (MemoryBacking, NumaTune, ClockConfig, Feat
         (pages, any::<[bool; 2]>(), extra()).prop_map(|(hugepages, [nosharepages, locked], extra)| {
             MemoryBacking { hugepages, nosharepages, locked, shared: locked.then_some(nosharepages), extra }
         });
-    let numa = (of(word(&["strict", "interleave"])), of(cpus()), extra())
-        .prop_map(|(mode, nodeset, extra)| NumaTune { mode, nodeset, placement: None, extra });
+    let numa =
+        (of(word(&["strict", "interleave"])), of(cpus()), extra()).prop_map(|(mode, nodeset, extra)| {
+            NumaTune { mode, nodeset, placement: None, memnodes: vec![], extra }
+        });
     let features = (any::<[bool; 3]>(), extra()).prop_map(|([acpi, apic, pae], extra)| Features {
         acpi,
         apic,
@@ -582,6 +587,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     on_poweroff: plain,
                     on_reboot: plain,
                     on_crash,
+                    seclabels: vec![SecLabel { kind: Some("none".into()), ..SecLabel::default() }],
                     devices,
                     extra,
                 }

@@ -10,6 +10,7 @@ mod guard;
 mod lease;
 mod memory;
 mod network;
+mod numa;
 mod pci;
 mod pluggable;
 mod power;
@@ -32,7 +33,7 @@ pub use network::echo_frames;
 type Answer = Result<String, String>;
 
 const COMMANDS: &str = "ping, help, cmdline, cpus, cpuid, ticks, irq, spin, vectors, mem, dirty, disk, net, wide, vsock, shared, pci, rng, balloon, \
-     plugged, agent, watchdog, panic, nmi, smbios, rtc, pit, clocksource, powerbutton, ignore-button, suspend, poweroff, reboot, crash";
+     plugged, agent, watchdog, panic, nmi, numa, smbios, rtc, pit, clocksource, powerbutton, ignore-button, suspend, poweroff, reboot, crash";
 
 /// Runs one command and says its answer.
 pub fn run(machine: &mut Machine, origin: Origin, line: &str) {
@@ -84,6 +85,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "watchdog" => guard::watchdog(machine, &mut words),
         "panic" => guard::panic(machine, &mut words),
         "nmi" => guard::nmi(),
+        "numa" => numa::numa(),
         "smbios" => board::smbios(&mut words),
         "rtc" => time::rtc(machine, &mut words),
         "pit" => time::pit(),

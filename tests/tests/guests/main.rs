@@ -5,6 +5,7 @@ mod board;
 mod channels;
 mod clock;
 mod control;
+mod disks;
 mod guard;
 mod lab;
 mod shared;

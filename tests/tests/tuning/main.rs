@@ -7,6 +7,8 @@ mod hotplug;
 mod iothreads;
 mod lab;
 mod models;
+mod numa;
+mod scheduling;
 mod start;
 
 use std::time::Duration;

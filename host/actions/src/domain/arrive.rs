@@ -28,6 +28,7 @@ use super::arrive_stream::check_source;
 use super::made_file::MadeFile;
 use super::post_copy::Late;
 use super::shares::refuse_shares;
+use super::startup::Occasion;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
@@ -65,7 +66,7 @@ impl Actions {
         if !request.allow_unsafe && request.boot_id != self.migrations.boot_id {
             check_caches(&config, &request.disks)?;
         }
-        let config = Box::pin(self.prepare(actor, config)).await?;
+        let config = Box::pin(self.prepare(actor, config, Occasion::GoOn)).await?;
         // What shows here is heard by the source.
         self.missing_disks(&config, &request.disks).await?;
         // What shows when its disks are opened is heard by nobody else.

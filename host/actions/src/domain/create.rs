@@ -6,6 +6,7 @@ use reeve_model::api::Defined;
 use reeve_model::{Actor, Error, Verb};
 
 use super::restore::Origin;
+use super::startup::Occasion;
 use crate::Actions;
 use crate::error::explain;
 
@@ -37,7 +38,7 @@ impl Actions {
         self.authorize(actor, Verb::DomainStart, &config.name)?;
         self.definitions.check_identity(&config)?;
         let _reserved = self.allocate_macs(actor, &mut config).await?;
-        let config = self.prepare(actor, config).await?;
+        let config = Box::pin(self.prepare(actor, config, Occasion::Boot)).await?;
         warnings.extend(self.device_warnings(&config.devices.disks).await);
         let turn = self.domains.begin_transient(actor.clone(), &config).map_err(explain)?;
         let domain = self.bring_up(actor, turn, config, paused, Origin::Boot).await?;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::define;
 use super::save::{absolute, image_error};
 use super::save_image::read_given;
+use super::startup::Occasion;
 use crate::error::explain;
 use crate::{Actions, blocking, document};
 
@@ -121,7 +122,7 @@ impl Actions {
             self.permits(&subject, Request::Start)?;
         }
         let paused = !options.state.map_or(running, |state| state.runs());
-        let config = Box::pin(self.prepare(actor, config)).await?;
+        let config = Box::pin(self.prepare(actor, config, Occasion::GoOn)).await?;
         self.check_images(&path, &config).await?;
         let turn = match exists {
             true => self.turn(actor, config.uuid, Request::Start).await?,
@@ -166,7 +167,7 @@ impl Actions {
             return Err(managed_hint(Error::new(ErrorCode::Invalid, message)));
         }
         self.definitions.check_identity(&config)?;
-        let config = self.prepare(actor, config).await?;
+        let config = Box::pin(self.prepare(actor, config, Occasion::GoOn)).await?;
         let turn: Turn = self.turn(actor, uuid, Request::Start).await?;
         let image = StartImage { path, token, bypass_cache, managed: true };
         let started = self.bring_up(actor, turn, config, paused || !running, Origin::Image(image)).await;

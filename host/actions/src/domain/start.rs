@@ -19,6 +19,7 @@ use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 
 use super::restore::Origin;
+use super::startup::Occasion;
 use super::{Question, define};
 use crate::Actions;
 use crate::error::explain;
@@ -49,7 +50,7 @@ impl Actions {
         let is_saved = self.managed_image(subject.uuid).exists();
         if is_saved && !how.force_boot {
             self.permits(&subject, Request::Start)?;
-            return self.start_saved(actor, subject.uuid, how.paused, how.bypass_cache).await;
+            return Box::pin(self.start_saved(actor, subject.uuid, how.paused, how.bypass_cache)).await;
         }
         let origin = if is_saved { Origin::BootAnyway } else { Origin::Boot };
         for _ in 0..ATTEMPTS {
@@ -60,7 +61,7 @@ impl Actions {
                     format!("domain '{}' is transient: it has no definition to start", subject.name);
                 return Err(Error::new(ErrorCode::WrongState, message));
             };
-            let config = self.prepare(actor, definition.as_ref().clone()).await?;
+            let config = Box::pin(self.prepare(actor, definition.as_ref().clone(), Occasion::Boot)).await?;
             let turn = self.turn(actor, subject.uuid, Request::Start).await?;
             let now = self.domains.definition(subject.uuid).map_err(explain)?;
             if now.is_some_and(|now| Arc::ptr_eq(&now, &definition)) {
@@ -71,17 +72,20 @@ impl Actions {
         Err(Error::new(ErrorCode::Busy, message).with_hint("start it when its definition has settled"))
     }
 
-    /// The effective configuration of a start: its volumes found, rewritten by guards, valid, and accepted by its driver.
+    /// The effective configuration of a start: its volumes found, what may be missing left out, rewritten by guards, valid, and accepted by its driver.
     pub(super) async fn prepare(
         &self,
         actor: &Actor,
         mut config: DomainConfig,
+        occasion: Occasion,
     ) -> Result<DomainConfig, Error> {
         let (hook, state) = (Hook::DomainPrepare, DomainState::ShutOff);
+        self.leave_out_missing(&mut config, occasion).await;
         self.find_disks(&mut config).await?;
         let question = Question { hook, actor, state, config, device: None, forced: false };
         let mut config = self.ask(question).await?;
         define::check(&config)?;
+        self.leave_out_missing(&mut config, occasion).await;
         self.find_disks(&mut config).await?;
         let refusals = self.domains.check(&config);
         if refusals.is_empty() {

@@ -39,6 +39,8 @@ impl Actions {
             };
             match found {
                 Ok(()) => disks.push(disk),
+                // The domain starts without it.
+                Err(_) if disk.startup_policy.as_deref() == Some("optional") => {}
                 Err(error) => missing.push(error.message),
             }
         }

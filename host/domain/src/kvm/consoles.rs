@@ -84,7 +84,7 @@ pub(super) fn ports(
         return None;
     }
     let kind = DeviceKind::Console(ConsoleConfig { ports });
-    Some(DeviceConfig { alias: VIRTIO_SERIAL.to_owned(), slot: None, kind })
+    Some(DeviceConfig { alias: VIRTIO_SERIAL.to_owned(), slot: None, event_idx: true, kind })
 }
 
 fn named(channel: &CharDevice) -> Result<String, String> {

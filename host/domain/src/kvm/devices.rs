@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use reeve_image::Format;
 use reeve_model::device_address::DeviceAddress;
 use reeve_model::domain::{
-    DeviceCommon, Disk, DiskDriver, DiskSource, DomainConfig, IoLimit, IoLimits, IoTune, MemBalloon,
-    MemoryDevice, PanicDevice, Rng, Vsock, Watchdog,
+    DeviceCommon, Disk, DiskBlocks, DiskDriver, DiskGeometry, DiskSource, DomainConfig, IoLimit, IoLimits,
+    IoTune, MemBalloon, MemoryDevice, PanicDevice, Rng, Vsock, Watchdog,
 };
 use reeve_sys::open::{ImageAccess, Sharing};
 use reeve_vmm::config::{
-    BalloonConfig, BlockConfig, CacheMode, DeviceConfig, DeviceKind, DiskLimits, EncryptionConfig,
-    ErrorAction, ErrorPolicy, FdIndex, IoEngine, PluggableConfig, RateLimit, RngConfig, RngRate,
-    SerialConfig, VsockConfig, WatchdogAction, WatchdogConfig,
+    BalloonConfig, BlockConfig, BlockGeometry, BlockShape, CacheMode, DeviceConfig, DeviceKind, DiskLimits,
+    EncryptionConfig, ErrorAction, ErrorPolicy, FdIndex, IoEngine, PluggableConfig, RateLimit, RngConfig,
+    RngRate, SerialConfig, VsockConfig, WatchdogAction, WatchdogConfig,
 };
 
 use super::plan::{Source, Sources};
 use super::{consoles, filesystems, interfaces};
+
+/// Characters of a serial number that a virtio disk has.
+const SERIAL_MAX: usize = 20;
 
 /// All of them. What the driver has no device for is refused by name.
 pub(super) fn all(
@@ -124,6 +127,16 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
         let bus = disk.bus.as_deref().unwrap_or("that its name implies");
         return Err(format!("disk '{target}' is on bus '{bus}': only virtio is there"));
     }
+    if disk.transient {
+        return Err(format!(
+            "disk '{target}' is transient, and what is written to it would stay: go back to a snapshot instead, or give it a qcow2 image on what it has, and remove that afterwards"
+        ));
+    }
+    if disk.tray == Some(true) {
+        return Err(format!(
+            "drive '{target}' has its tray open: a virtio drive has none; leave its <source> out for a drive without a medium"
+        ));
+    }
     if !matches!(disk.device.as_str(), "disk" | "lun" | "cdrom") {
         return Err(format!("disk '{target}' is a {}: only disks are there", disk.device));
     }
@@ -165,6 +178,11 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
     if !path.is_absolute() {
         return Err(format!("disk '{target}': '{}' is not an absolute path", path.display()));
     }
+    if disk.driver.copy_on_read == Some(true) && format == Format::Raw {
+        return Err(format!(
+            "disk '{target}' is raw, so there is nothing below it to copy when it is read; take copy_on_read out, or put a qcow2 image on it"
+        ));
+    }
     let cache = cache_mode(disk)?;
     let readonly = is_readonly(disk);
     let follow = !matches!(&disk.source, DiskSource::Volume { found: Some(found), .. } if found.is_file);
@@ -181,13 +199,30 @@ pub(super) fn disk(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, S
         key: sources.add(Source::Key { what, path, image: fd, secret }),
         payload: 0,
     });
-    device(&disk.common, DeviceKind::Block(BlockConfig { encryption, ..block(disk, fd, format)? }))
+    let kind = DeviceKind::Block(BlockConfig { encryption, ..block(disk, fd, format)? });
+    notified(device(&disk.common, kind)?, disk.driver.ioeventfd, disk.driver.event_idx)
+}
+
+/// A device with how guest and host notify each other as its `<driver>` has it.
+pub(super) fn notified(
+    device: DeviceConfig,
+    ioeventfd: Option<bool>,
+    event_idx: Option<bool>,
+) -> Result<DeviceConfig, String> {
+    if ioeventfd == Some(false) {
+        let alias = device.alias;
+        return Err(format!(
+            "device '{alias}' has ioeventfd='off': notifications go to the threads of devices without stopping a vCPU, there is no other way; take it out"
+        ));
+    }
+    Ok(DeviceConfig { event_idx: event_idx.unwrap_or(true), ..device })
 }
 
 /// A drive without a medium.
 fn empty(disk: &Disk, sources: &mut Sources) -> Result<DeviceConfig, String> {
     let fd = sources.add(Source::Empty);
-    device(&disk.common, DeviceKind::Block(block(disk, fd, Format::Raw)?))
+    let kind = DeviceKind::Block(block(disk, fd, Format::Raw)?);
+    notified(device(&disk.common, kind)?, disk.driver.ioeventfd, disk.driver.event_idx)
 }
 
 /// What a worker is told of a disk beside what encrypts it.
@@ -200,15 +235,36 @@ fn block(disk: &Disk, fd: FdIndex, format: Format) -> Result<BlockConfig, String
         backing: Vec::new(),
         readonly: is_readonly(disk),
         removable: is_drive(disk),
-        serial: disk.serial.as_ref().map(|serial| serial.chars().take(20).collect()),
+        serial: disk.serial.as_ref().map(|serial| serial.chars().take(SERIAL_MAX).collect()),
         cache: cache_mode(disk)?,
         discard: disk.driver.discard.as_deref() == Some("unmap"),
         limits: limits(&disk.iotune),
         errors: errors(&disk.driver),
         io,
         iothread: disk.driver.iothread,
+        shape: shape(disk)?,
+        copy_on_read: disk.driver.copy_on_read == Some(true),
         encryption: None,
     })
+}
+
+/// What the guest is told of the blocks of a disk, where the document says something of them.
+fn shape(disk: &Disk) -> Result<Option<Box<BlockShape>>, String> {
+    let DiskBlocks { logical, physical, discard, ref geometry } = *disk.blocks;
+    let geometry = geometry.as_ref().map(|geometry| told(geometry, &disk.target)).transpose()?;
+    let shape = BlockShape { logical, physical, discard, geometry };
+    Ok((shape != BlockShape::default()).then(|| Box::new(shape)))
+}
+
+/// A geometry in the guest's numbers.
+fn told(geometry: &DiskGeometry, target: &str) -> Result<BlockGeometry, String> {
+    let DiskGeometry { cylinders, heads, sectors, .. } = *geometry;
+    match (u16::try_from(cylinders), u8::try_from(heads), u8::try_from(sectors)) {
+        (Ok(cylinders), Ok(heads), Ok(sectors)) => Ok(BlockGeometry { cylinders, heads, sectors }),
+        _ => Err(format!(
+            "disk '{target}' has a geometry of {cylinders}/{heads}/{sectors}, which no guest can be told"
+        )),
+    }
 }
 
 /// What becomes of requests that fail (guide 20.16.1.5): as libvirt does, what is said of all holds for reads too, as far as it can.
@@ -289,7 +345,14 @@ pub(super) fn notes(disks: &[Disk]) -> Vec<String> {
         };
         Some(format!("disk '{}' asks for io '{}': {instead}", disk.target, disk.driver.io.as_deref()?))
     };
-    disks.iter().flat_map(|disk| [note(disk), io(disk)]).flatten().collect()
+    let serial = |disk: &Disk| {
+        let serial = disk.serial.as_ref().filter(|serial| serial.chars().count() > SERIAL_MAX)?;
+        let target = &disk.target;
+        Some(format!(
+            "disk '{target}' has serial '{serial}': its guest sees the first {SERIAL_MAX} characters"
+        ))
+    };
+    disks.iter().flat_map(|disk| [note(disk), io(disk), serial(disk)]).flatten().collect()
 }
 
 /// One source of random bytes.
@@ -368,7 +431,7 @@ fn memory(memory: &MemoryDevice) -> Result<DeviceConfig, String> {
         return Err(format!("memory to plug is '{}': only virtio-mem is there", memory.model));
     }
     let (bytes, block, requested) = (memory.size.0, memory.block().0, memory.requested().0);
-    device(&memory.common, DeviceKind::Memory(PluggableConfig { bytes, block, requested }))
+    device(&memory.common, DeviceKind::Memory(PluggableConfig { bytes, block, requested, node: memory.node }))
 }
 
 /// The device that is told of panics; it is on the PCI bus whatever the document calls it.
@@ -386,7 +449,7 @@ pub(super) fn device(common: &DeviceCommon, kind: DeviceKind) -> Result<DeviceCo
         Some(DeviceAddress::Pci { domain: 0, bus: 0, slot, function: 0, .. }) => Some(*slot),
         Some(_) => return Err(format!("device '{alias}' can only have an address on PCI bus 0, function 0")),
     };
-    Ok(DeviceConfig { alias, slot, kind })
+    Ok(DeviceConfig { alias, slot, event_idx: true, kind })
 }
 
 /// Its alias; every device has got one before it is planned.

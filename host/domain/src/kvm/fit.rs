@@ -29,10 +29,15 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
     config.cputune.emulatorpin.iter().for_each(|set| pinned("the emulator".to_owned(), set));
     config.vcpu.cpuset.iter().for_each(|set| pinned("a vCPU".to_owned(), set));
     let nodes = online_nodes();
-    if let Some(set) =
-        config.numatune.nodeset.as_ref().filter(|set| !set.iter().all(|node| nodes.contains(node)))
-    {
+    let missing = |set: &&CpuSet| !set.iter().all(|node| nodes.contains(node));
+    if let Some(set) = config.numatune.nodeset.as_ref().filter(missing) {
         all.push(format!("its memory can't be bound to NUMA nodes {set}: this host has {nodes}"));
+    }
+    for node in config.numatune.memnodes.iter().filter(|node| missing(&&node.nodeset)) {
+        let (cell, set) = (node.cell, &node.nodeset);
+        all.push(format!(
+            "memory of its NUMA node {cell} can't be bound to NUMA nodes {set}: this host has {nodes}"
+        ));
     }
     all.extend(unlimited(config, cgroups));
     all

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use reeve_model::domain::{Interface, OffloadSwitches};
 use reeve_vmm::config::{DeviceConfig, DeviceKind, NetBackend, NetConfig, Offloads, Segmentation};
 
-use super::devices::device;
+use super::devices::{device, notified};
 use super::plan::{Source, Sources};
 
 /// Largest packet where the document names none.
@@ -36,7 +36,9 @@ pub(super) fn interface(interface: &Interface, sources: &mut Sources) -> Result<
     let mtu = mtu.map_err(|_| named("has an MTU above 65535".to_owned()))?;
     let link_up = interface.link_up.unwrap_or(true);
     let offloads = offloads(&interface.driver.host, &interface.driver.guest);
-    device(&interface.common, DeviceKind::Net(NetConfig { backend, mac: bytes, mtu, link_up, offloads }))
+    let kind = DeviceKind::Net(NetConfig { backend, mac: bytes, mtu, link_up, offloads });
+    let driver = &interface.driver;
+    notified(device(&interface.common, kind)?, driver.ioeventfd, driver.event_idx)
 }
 
 /// What is not said is on; where the host's side can't do it, it is not offered.

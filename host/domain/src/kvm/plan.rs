@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use reeve_image::Format;
 use reeve_model::CpuSet;
-use reeve_model::domain::{DomainConfig, LifecycleAction, NumaTune};
+use reeve_model::domain::{DomainConfig, LifecycleAction, NumaCell, NumaTune};
 use reeve_model::storage::SecretReference;
 use reeve_sys::open::ImageAccess;
 use reeve_vmm::config::{self as vm, FdIndex, VmConfig};
@@ -144,6 +144,12 @@ fn check_machine(config: &DomainConfig, refuse: &mut impl FnMut(String)) {
     if let Some(arch) = os.arch.as_deref().filter(|arch| *arch != std::env::consts::ARCH) {
         refuse(format!("architecture '{arch}' is not this host's {}", std::env::consts::ARCH));
     }
+    for label in config.seclabels.iter().filter(|label| !label.is_none()) {
+        let model = label.model.as_deref().unwrap_or("some security driver");
+        refuse(format!(
+            "it asks for a label of {model}, and there is none to be had: workers are kept apart by users, seccomp and Landlock; write <seclabel type='none'/>, or leave it out"
+        ));
+    }
     if let Some(loader) = &os.loader {
         refuse(format!("firmware '{loader}' can't be booted: name a <kernel>"));
     } else if os.kernel.is_none() {
@@ -170,8 +176,15 @@ pub(super) fn memory(config: &DomainConfig) -> vm::MemoryConfig {
     let size = |sizes: &Vec<reeve_model::Bytes>| sizes.first().map_or(DEFAULT_HUGE_PAGE, |size| size.0);
     let hugepages = backing.hugepages.as_ref().map(size);
     let unit = hugepages.unwrap_or(MIB).max(MIB);
+    let whole = |bytes: u64| bytes.checked_next_multiple_of(unit).unwrap_or(bytes);
+    let cells = cells(config, whole);
+    let bytes = match cells.is_empty() {
+        true => whole(config.memory.0),
+        false => cells.iter().map(|cell| cell.bytes).fold(0, u64::saturating_add),
+    };
     vm::MemoryConfig {
-        bytes: config.memory.0.checked_next_multiple_of(unit).unwrap_or(config.memory.0),
+        bytes,
+        cells,
         mergeable: !backing.nosharepages,
         hugepages,
         locked: backing.locked,
@@ -180,13 +193,35 @@ pub(super) fn memory(config: &DomainConfig) -> vm::MemoryConfig {
     }
 }
 
+/// NUMA nodes of the guest. A vCPU that is of none by its document is of the first.
+fn cells(config: &DomainConfig, whole: impl Fn(u64) -> u64) -> Vec<vm::CellConfig> {
+    let Some(cpu) = &config.cpu else { return Vec::new() };
+    let distance = |from: u32, to: u32| u8::try_from(cpu.distance(from, to)).unwrap_or(u8::MAX);
+    let bound = |cell: u32| {
+        let found = config.numatune.memnodes.iter().find(|node| node.cell == cell)?;
+        let mode = found.mode.as_deref().unwrap_or(config.numatune.strictness());
+        Some(vm::NumaConfig { mode: numa_mode(mode), nodes: found.nodeset.iter().collect() })
+    };
+    let one = |cell: &NumaCell| vm::CellConfig {
+        bytes: whole(cell.memory.0),
+        vcpus: cell.cpus.iter().flat_map(CpuSet::iter).collect(),
+        distances: cpu.numa.iter().map(|to| distance(cell.id, to.id)).collect(),
+        numa: bound(cell.id),
+    };
+    cpu.numa.iter().map(one).collect()
+}
+
 fn numa(tune: &NumaTune) -> Option<vm::NumaConfig> {
-    let mode = match tune.strictness() {
+    let mode = numa_mode(tune.strictness());
+    tune.nodeset.as_ref().map(|nodes| vm::NumaConfig { mode, nodes: nodes.iter().collect() })
+}
+
+fn numa_mode(word: &str) -> vm::NumaMode {
+    match word {
         "preferred" => vm::NumaMode::Preferred,
         "interleave" => vm::NumaMode::Interleave,
         _ => vm::NumaMode::Strict,
-    };
-    tune.nodeset.as_ref().map(|nodes| vm::NumaConfig { mode, nodes: nodes.iter().collect() })
+    }
 }
 
 fn pinning(config: &DomainConfig) -> Vec<Vec<u32>> {

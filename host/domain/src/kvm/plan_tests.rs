@@ -1,4 +1,6 @@
-use reeve_model::domain::{CharDevice, DeviceCommon, DomainType, IothreadPin, VcpuPin};
+use reeve_model::domain::{
+    CharDevice, CpuConfig, DeviceCommon, DomainType, Extra, IothreadPin, MemNode, NumaCell, SecLabel, VcpuPin,
+};
 use reeve_model::{Bytes, CpuSet};
 use reeve_vmm::config::{ConsoleEnd, DeviceKind, SandboxConfig};
 
@@ -200,4 +202,41 @@ fn every_reason_is_given_at_once() {
     let mut large = document();
     large.vcpu.max = 300;
     assert!(plan(&large).unwrap_err().contains("300 vCPUs are not possible"));
+}
+
+#[test]
+fn a_label_that_workers_do_not_have_is_refused() {
+    let with = |kind: Option<&str>| {
+        let mut config = document();
+        let (kind, model) = (kind.map(str::to_owned), Some("selinux".to_owned()));
+        config.seclabels.push(SecLabel { kind, model, ..SecLabel::default() });
+        plan(&config).map(drop)
+    };
+    assert_eq!(with(Some("none")), Ok(()));
+    for kind in [None, Some("dynamic"), Some("static")] {
+        assert!(with(kind).unwrap_err().contains("a label of selinux"));
+    }
+}
+
+#[test]
+fn nodes_of_the_guest_reach_the_worker() {
+    let mut config = document();
+    let cell = |id, cpus: &[u32], mib| NumaCell {
+        id,
+        cpus: CpuSet::new(cpus.iter().copied()),
+        memory: Bytes::mib(mib),
+        distances: if id == 1 { vec![(0, 40)] } else { Vec::new() },
+        extra: Extra::default(),
+    };
+    config.cpu = Some(CpuConfig { numa: vec![cell(0, &[1], 40), cell(1, &[0], 24)], ..CpuConfig::default() });
+    config.memory = Bytes::mib(64);
+    config.numatune.memnodes =
+        vec![MemNode { cell: 1, mode: Some("interleave".to_owned()), nodeset: CpuSet::new([0]).unwrap() }];
+    let memory = plan(&config).unwrap().vm.memory;
+    let bound = vm::NumaConfig { mode: vm::NumaMode::Interleave, nodes: vec![0] };
+    let expected = [
+        vm::CellConfig { bytes: 40 << 20, vcpus: vec![1], distances: vec![10, 40], numa: None },
+        vm::CellConfig { bytes: 24 << 20, vcpus: vec![0], distances: vec![40, 10], numa: Some(bound) },
+    ];
+    assert_eq!((memory.bytes, memory.cells), (64 << 20, expected.to_vec()));
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use reeve_model::domain::{BlkioDevice, BlkioTune, CpuTune, DomainConfig, MemTune, NumaTune};
+use reeve_model::domain::{
+    BlkioDevice, BlkioTune, CpuTune, DomainConfig, MemTune, NumaTune, ScheduledThreads,
+};
 use reeve_model::tuning::{
     BlockLimits, CpuStats, CpuTime, MemoryLimits, NumaPolicy, Schedule, Tuning, VcpuInfo, VcpuState,
 };
@@ -12,7 +14,7 @@ use reeve_model::{Bytes, CpuSet};
 use reeve_sys::cgroup::{
     BlockValues, CgroupError, Controller, DeviceNumber, Group, MemoryValues, Part, Quota,
 };
-use reeve_sys::threads::{self, Thread};
+use reeve_sys::threads::{self, Scheduler, Thread};
 use reeve_vmm::config::IothreadConfig;
 
 use super::fit;
@@ -57,6 +59,7 @@ impl Site {
         let pid = self.process()?.pid();
         let threads = Threads::of(pid);
         threads.pin(old, new)?;
+        threads.schedule(old, new)?;
         let Some(group) = self.found_group() else {
             return fit::without_groups(old, new)
                 .map_or(Ok(()), |sentence| Err(DriverError::Unsupported(sentence)));
@@ -149,6 +152,23 @@ impl Threads {
         self.0.iter().filter(|thread| number(thread).is_none() && iothread_number(thread).is_none())
     }
 
+    /// An I/O thread that came is scheduled as the thread that made it, until it is told otherwise.
+    fn schedule(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
+        let came = |thread: &Thread| iothread_number(thread).is_some_and(|id| !old.iothreads.has(id));
+        for thread in &self.0 {
+            let wanted = scheduling(new, thread);
+            if wanted == scheduling(old, thread) && !(came(thread) && thread.scheduler().ok() != Some(wanted))
+            {
+                continue;
+            }
+            thread.set_scheduler(wanted).map_err(|source| DriverError::Host {
+                what: format!("another scheduler for its thread '{}'", thread.name),
+                source: Box::new(source),
+            })?;
+        }
+        Ok(())
+    }
+
     fn pin(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
         let host = threads::online_cpus();
         let (old, new) = (Tuning::of(old, &host), Tuning::of(new, &host));
@@ -174,6 +194,26 @@ impl Threads {
             }
         }
         Ok(())
+    }
+}
+
+/// How a configuration has a thread scheduled.
+fn scheduling(config: &DomainConfig, thread: &Thread) -> Scheduler {
+    let (vcpu, iothread) = (number(thread), iothread_number(thread));
+    let is_meant = |threads: &ScheduledThreads| match threads {
+        ScheduledThreads::Vcpus(set) => vcpu.is_some_and(|number| set.contains(number)),
+        ScheduledThreads::Iothreads(set) => iothread.is_some_and(|number| set.contains(number)),
+        ScheduledThreads::Emulator => vcpu.is_none() && iothread.is_none(),
+    };
+    let found = config.cputune.scheduling.iter().find(|entry| is_meant(&entry.threads));
+    let Some(found) = found else { return Scheduler::Normal };
+    let priority = found.priority.and_then(|priority| u8::try_from(priority).ok()).unwrap_or(0);
+    match found.scheduler.as_str() {
+        "batch" => Scheduler::Batch,
+        "idle" => Scheduler::Idle,
+        "fifo" => Scheduler::Fifo(priority),
+        "rr" => Scheduler::RoundRobin(priority),
+        _ => Scheduler::Normal,
     }
 }
 
@@ -222,7 +262,10 @@ impl Change<'_> {
                 group.set_block_device(DeviceNumber::of(Path::new(path))?, old, new)?;
             }
         }
-        let strict = |tune: &NumaTune| tune.nodeset.clone().filter(|_| tune.strictness() == "strict");
+        // With nodes of the guest that are bound by themselves the group has the nodes of all of them; the worker binds each.
+        let strict = |tune: &NumaTune| {
+            tune.nodes().filter(|_| tune.nodeset.is_some() && tune.strictness() == "strict")
+        };
         if let Some(nodes) =
             strict(&new.numatune).filter(|nodes| strict(&old.numatune).as_ref() != Some(nodes))
         {
@@ -247,17 +290,19 @@ impl Change<'_> {
             part.set_quota(quota)?;
             threads.others().try_for_each(|thread| part.add_thread(thread.id))?;
         }
-        self.free_iothreads(old, new)
+        self.limit_iothreads(old, new)
     }
 
     /// An I/O thread that came is where the thread is that made it, and what limits the emulator is not for it.
-    fn free_iothreads(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), CgroupError> {
-        if self.group.found_part(EMULATOR).is_none() {
-            return Ok(());
-        }
-        for id in new.iothreads.ids().into_iter().filter(|id| !old.iothreads.has(*id)) {
+    fn limit_iothreads(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), CgroupError> {
+        let of = |tune: &CpuTune| self::quota(tune.iothread_period, tune.iothread_quota);
+        let quota = of(&new.cputune);
+        let is_other = quota != of(&old.cputune);
+        let is_limited = self.group.found_part(EMULATOR).is_some() || quota.quota.is_some();
+        let concerned = |id: &u32| is_other || is_limited && !old.iothreads.has(*id);
+        for id in new.iothreads.ids().into_iter().filter(concerned) {
             let part = self.group.part(&IothreadConfig::thread_name(id))?;
-            part.set_quota(self::quota(None, None))?;
+            part.set_quota(quota)?;
             if let Some(thread) = self.threads.iothread(id) {
                 part.add_thread(thread.id)?;
             }
@@ -328,7 +373,11 @@ pub(super) fn needs(config: &DomainConfig, controller: Controller) -> bool {
         Controller::BlockIo => config.blkiotune.weight.is_some() || !config.blkiotune.devices.is_empty(),
         Controller::Cpu => {
             let tune = &config.cputune;
-            let quotas = [(tune.period, tune.quota), (tune.emulator_period, tune.emulator_quota)];
+            let quotas = [
+                (tune.period, tune.quota),
+                (tune.emulator_period, tune.emulator_quota),
+                (tune.iothread_period, tune.iothread_quota),
+            ];
             tune.shares.is_some() || quotas.iter().any(|(period, us)| quota(*period, *us).quota.is_some())
         }
         Controller::Accounting | Controller::Nodes => false,

@@ -48,6 +48,7 @@ pub fn document(kind: DomainType, name: &str) -> DomainConfig {
         on_reboot: LifecycleAction::Restart,
         on_crash: LifecycleAction::Destroy,
         devices: Devices::default(),
+        seclabels: Vec::new(),
         extra: Extra::default(),
     }
 }

@@ -3,6 +3,8 @@
 
 mod clock;
 mod devices;
+mod disk;
+mod numa;
 mod sysinfo;
 mod tuning;
 
@@ -51,9 +53,14 @@ impl DomainConfig {
         tuning::check_memtune(&self.memtune)?;
         tuning::check_blkiotune(&self.blkiotune)?;
         tuning::check_numatune(&self.numatune)?;
+        numa::check(self)?;
         clock::check(&self.clock)?;
         self.check_actions()?;
         self.check_boot()?;
+        for (index, label) in self.seclabels.iter().enumerate() {
+            let path = format!("/domain/seclabel[{}]/@type", index + 1);
+            word(path, label.kind.as_deref(), &["none", "dynamic", "static"])?;
+        }
         sysinfo::check(self)?;
         devices::check(&self.devices)
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Extra, Filesystem, IoTune};
+use super::{DiskBlocks, Extra, Filesystem, IoTune};
 use crate::Bytes;
 use crate::device_address::DeviceAddress;
 use crate::filter::FilterReference;
@@ -168,9 +168,24 @@ pub struct Disk {
     /// `<shareable/>`.
     #[serde(default)]
     pub shareable: bool,
+    /// `<transient/>`: what is written is gone when the domain stops.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transient: bool,
     /// `<serial>`, at most 20 bytes reach a virtio guest.
     #[serde(default)]
     pub serial: Option<String>,
+    /// `<wwn>`: 16 hexadecimal digits, for disks of SCSI, IDE and SATA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wwn: Option<String>,
+    /// `startupPolicy` of `<source>`: what becomes of a start whose medium or image is not there; none means `mandatory`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_policy: Option<String>,
+    /// `<target tray='…'>` of a drive, true for `open`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tray: Option<bool>,
+    /// `<blockio>` and `<geometry>`: what the guest is told of its blocks.
+    #[serde(default, skip_serializing_if = "DiskBlocks::is_empty")]
+    pub blocks: Box<DiskBlocks>,
     /// `<iotune>`: how much may pass.
     #[serde(default, skip_serializing_if = "IoTune::is_empty")]
     pub iotune: Box<IoTune>,
@@ -189,7 +204,8 @@ impl Disk {
     pub fn with_medium_of(&self, other: &Self) -> Self {
         let driver = DiskDriver { format: other.driver.format.clone(), ..self.driver.clone() };
         let (source, encryption) = (other.source.clone(), other.encryption.clone());
-        Self { source, driver, encryption, ..self.clone() }
+        let startup_policy = other.startup_policy.clone();
+        Self { source, driver, encryption, startup_policy, ..self.clone() }
     }
 }
 
@@ -220,6 +236,15 @@ pub struct DiskDriver {
     /// `iothread`: number of the I/O thread that serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iothread: Option<u32>,
+    /// `copy_on_read`: what is read of the images below is kept in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_on_read: Option<bool>,
+    /// `ioeventfd`: notifications of the guest do not stop its vCPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ioeventfd: Option<bool>,
+    /// `event_idx`: guest and host say by number when they want to be notified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_idx: Option<bool>,
     /// Other attributes.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
@@ -296,6 +321,12 @@ pub struct InterfaceDriver {
     /// `queues`: pairs of queues, from 1; none is one.
     #[serde(default)]
     pub queues: Option<u32>,
+    /// `ioeventfd`: notifications of the guest do not stop its vCPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ioeventfd: Option<bool>,
+    /// `event_idx`: guest and host say by number when they want to be notified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_idx: Option<bool>,
     /// `<host>`: what the guest may leave to the host.
     #[serde(default)]
     pub host: OffloadSwitches,
@@ -465,6 +496,9 @@ pub struct MemoryDevice {
     /// `<requested>`: what the guest shall have; none is nothing.
     #[serde(default)]
     pub requested: Option<Bytes>,
+    /// `<node>`: NUMA node of the guest that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u32>,
     /// Alias, address and the rest.
     #[serde(flatten)]
     pub common: DeviceCommon,

@@ -52,9 +52,42 @@ pub struct CpuTune {
     /// `<emulator_quota>` in microseconds; negative means no limit.
     #[serde(default)]
     pub emulator_quota: Option<i64>,
+    /// `<iothread_period>` in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iothread_period: Option<u64>,
+    /// `<iothread_quota>` of each I/O thread in microseconds; negative means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iothread_quota: Option<i64>,
+    /// `<vcpusched>`, `<iothreadsched>` and `<emulatorsched>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scheduling: Vec<ThreadScheduling>,
     /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
+}
+
+/// How the kernel schedules some threads of a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadScheduling {
+    /// Which threads.
+    pub threads: ScheduledThreads,
+    /// `scheduler`: `batch`, `idle`, `fifo` or `rr`.
+    pub scheduler: String,
+    /// `priority` of the last two, 1 to 99.
+    #[serde(default)]
+    pub priority: Option<u32>,
+}
+
+/// Threads that are scheduled in their own way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduledThreads {
+    /// `<vcpusched vcpus='…'>`.
+    Vcpus(CpuSet),
+    /// `<iothreadsched iothreads='…'>`.
+    Iothreads(CpuSet),
+    /// `<emulatorsched>`: all others.
+    Emulator,
 }
 
 /// `<vcpupin vcpu='…' cpuset='…'/>`.
@@ -80,12 +113,37 @@ pub struct NumaTune {
     /// `<memory placement='…'>`: `static` or `auto`.
     #[serde(default)]
     pub placement: Option<String>,
+    /// `<memnode>` entries: where memory of one NUMA node of the guest comes from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memnodes: Vec<MemNode>,
     /// Everything else.
     #[serde(default, skip_serializing_if = "Extra::is_empty")]
     pub extra: Extra,
 }
 
+/// `<memnode cellid='…' mode='…' nodeset='…'/>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemNode {
+    /// NUMA node of the guest.
+    pub cell: u32,
+    /// `strict`, `preferred` or `interleave`.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Host NUMA nodes.
+    pub nodeset: CpuSet,
+}
+
 impl NumaTune {
+    /// All host nodes that memory of the domain may come from; none is all there are.
+    pub fn nodes(&self) -> Option<CpuSet> {
+        if self.memnodes.is_empty() {
+            return self.nodeset.clone();
+        }
+        // Memory of nodes that are not named comes from where that of the whole domain does, or from anywhere.
+        let named = self.memnodes.iter().map(|node| &node.nodeset).chain(self.nodeset.as_ref());
+        CpuSet::new(named.flat_map(CpuSet::iter))
+    }
+
     /// The mode, `strict` where none is written.
     pub fn strictness(&self) -> &str {
         self.mode.as_deref().unwrap_or("strict")

@@ -9,6 +9,7 @@ use acpi_tables::aml::{
 
 use super::hotplug::{DEVICE_CHECK, EJECT_REQUEST, Raw};
 use super::{LOCAL_APIC_ENABLED, local_apic};
+use crate::config::Numa;
 use crate::layout;
 use crate::legacy::cpus::{LEN, WORDS};
 
@@ -18,7 +19,7 @@ const WORD_BITS: usize = 32;
 const THERE: u8 = 0xf;
 
 /// Registers, processors and the method that looks at the registers, for a scope of their own.
-pub(super) fn processors(max: u32) -> Raw {
+pub(super) fn processors(max: u32, numa: &Numa) -> Raw {
     let mut out = Vec::new();
     let (port, length) = (layout::CPU_HOTPLUG_PORTS.start as u16, LEN as u8);
     OpRegion::new(Path::new(REGION), OpRegionSpace::SystemIO, &port, &length).to_aml_bytes(&mut out);
@@ -36,12 +37,12 @@ pub(super) fn processors(max: u32) -> Raw {
         registers.collect(),
     )
     .to_aml_bytes(&mut out);
-    (0..max).for_each(|number| processor(&mut out, number));
+    (0..max).for_each(|number| processor(&mut out, number, numa.node_of(number)));
     look(&mut out, max);
     Raw(out)
 }
 
-fn processor(out: &mut Vec<u8>, number: u32) {
+fn processor(out: &mut Vec<u8>, number: u32, node: Option<u32>) {
     let (present, eject) = (register("PRE", number), register("EJE", number));
     let bit = 1u32 << (number % 32);
     let is_there = And::new(&aml::ZERO, &present, &bit);
@@ -60,6 +61,8 @@ fn processor(out: &mut Vec<u8>, number: u32) {
     let store = Store::new(&eject, &bit);
     let let_go = Method::new(Path::new("_EJ0"), 1, true, vec![&store]);
     let mut children: Vec<&dyn Aml> = vec![&kind, &uid, &status, &entry];
+    let proximity = node.map(|node| Name::new(Path::new("_PXM"), &node));
+    children.extend(proximity.iter().map(|name| name as &dyn Aml));
     // The first one stays.
     if number > 0 {
         children.push(&let_go);

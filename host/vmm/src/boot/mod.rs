@@ -19,7 +19,7 @@ use linux_loader::loader::{self, KernelLoader, KernelLoaderResult};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion};
 
 use crate::acpi::{self, Board};
-use crate::config::SmbiosConfig;
+use crate::config::{Numa, SmbiosConfig};
 use crate::hypervisor::BootState;
 use crate::layout;
 use crate::legacy::{CpuMask, SleepStates};
@@ -87,6 +87,8 @@ pub struct BootSource<'a> {
     pub smbios: &'a SmbiosConfig,
     /// What there is of it.
     pub hardware: Hardware,
+    /// Its NUMA nodes, for the tables.
+    pub numa: &'a Numa,
 }
 
 /// An initial RAM disk in guest memory.
@@ -114,6 +116,7 @@ pub fn load(memory: &Memory, source: &BootSource<'_>) -> Result<BootState, BootE
             serials: source.serials,
             rtc: source.rtc,
             sleep: source.sleep,
+            numa: source.numa,
         },
     )?;
     smbios::write(memory, source.smbios, source.hardware)?;

@@ -11,6 +11,7 @@ fn memory(bytes: u64) -> Memory {
         locked: false,
         numa: None,
         shared: false,
+        cells: Vec::new(),
     })
     .unwrap()
 }
@@ -36,6 +37,7 @@ fn boot(memory: &Memory, kernel: &[u8], initrd: Option<&[u8]>) -> Result<BootSta
             sleep: crate::legacy::SleepStates { mem: true, disk: true },
             smbios: &SmbiosConfig::default(),
             hardware: Hardware { sockets: 1, cores: 1, threads: 1, memory: 4 << 20 },
+            numa: &Numa::default(),
         },
     )
 }

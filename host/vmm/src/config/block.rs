@@ -44,9 +44,61 @@ pub struct BlockConfig {
     /// Number of the I/O thread that serves it; none for a thread of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iothread: Option<u32>,
+    /// What the guest is told of its blocks; none is what the image wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Box<BlockShape>>,
+    /// What is read of backing files is kept in the image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy_on_read: bool,
     /// The image is a LUKS container, and the guest sees what is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<EncryptionConfig>,
+}
+
+/// Sizes of blocks in bytes, what is not said is what the image wants; and how old programs count them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockShape {
+    /// Least that the guest may read or write at once, a power of two from 512.
+    #[serde(default)]
+    pub logical: Option<u32>,
+    /// Least that is written without reading around it, a power of two.
+    #[serde(default)]
+    pub physical: Option<u32>,
+    /// What is freed is whole pieces of this size.
+    #[serde(default)]
+    pub discard: Option<u32>,
+    /// Cylinders, heads and sectors.
+    #[serde(default)]
+    pub geometry: Option<BlockGeometry>,
+}
+
+impl BlockShape {
+    /// Largest logical or physical block.
+    pub const MAX: u32 = 2 << 20;
+
+    /// What in it can't be; none when all of it can.
+    pub(super) fn fault(&self) -> Option<String> {
+        let possible = |size: u32| size.is_power_of_two() && (512..=Self::MAX).contains(&size);
+        if let Some(size) = [self.logical, self.physical].into_iter().flatten().find(|size| !possible(*size))
+        {
+            return Some(format!("blocks of {size} bytes are not a power of two from 512 to {}", Self::MAX));
+        }
+        let discard = self.discard.filter(|size| *size == 0 || !size.is_multiple_of(512));
+        discard.map(|size| format!("pieces of {size} bytes are not whole sectors"))
+    }
+}
+
+/// A disk as old programs count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockGeometry {
+    /// Cylinders.
+    pub cylinders: u16,
+    /// Heads.
+    pub heads: u8,
+    /// Sectors of a track.
+    pub sectors: u8,
 }
 
 /// How transfers are done.

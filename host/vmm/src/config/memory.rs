@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceKind, VmConfig};
+use super::{CellConfig, DeviceKind, VmConfig};
 use crate::layout;
 
 /// Guest memory.
@@ -26,6 +26,9 @@ pub struct MemoryConfig {
     /// Of files without names, which another process can be given to work on it. KSM merges nothing of it.
     #[serde(default)]
     pub shared: bool,
+    /// NUMA nodes of the guest in the order of their numbers, whose RAM is all there is; none for a guest that is told of none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<CellConfig>,
 }
 
 /// Memory that is plugged into a running guest in blocks, by virtio-mem.
@@ -38,6 +41,9 @@ pub struct PluggableConfig {
     pub block: u64,
     /// Bytes that the guest shall have, whole blocks.
     pub requested: u64,
+    /// NUMA node of the guest that it is of; none is the first where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u32>,
 }
 
 impl PluggableConfig {
@@ -48,7 +54,7 @@ impl PluggableConfig {
 
     /// What in it can't be; none when all of it can.
     pub(super) fn fault(&self) -> Option<String> {
-        let Self { bytes, block, requested } = *self;
+        let Self { bytes, block, requested, .. } = *self;
         if !block.is_power_of_two() || block < Self::MIN_BLOCK {
             return Some(format!(
                 "blocks of {block} bytes are not possible: use 2 MiB or a power of two above"
@@ -132,4 +138,9 @@ pub enum NumaMode {
 impl NumaConfig {
     /// First number of a node that is refused.
     pub const LIMIT: u32 = 1024;
+
+    /// It names nodes, and none that no host has.
+    pub(super) fn is_possible(&self) -> bool {
+        !self.nodes.is_empty() && self.nodes.iter().all(|node| *node < Self::LIMIT)
+    }
 }

@@ -17,6 +17,7 @@ fn memory() -> Memory {
         locked: false,
         numa: None,
         shared: false,
+        cells: Vec::new(),
     };
     let memory = crate::memory::allocate(&config).unwrap();
     memory.write_slice(b"first", GuestAddress(0)).unwrap();

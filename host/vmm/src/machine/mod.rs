@@ -178,7 +178,7 @@ impl Machine {
         let kernel = fds.file(config.boot.kernel)?;
         let initrd = config.boot.initrd.map(|initrd| fds.file(initrd)).transpose()?;
         let regions = config.memory_regions();
-        let (ram, memory) = memory::allocate_with(&config.memory, &regions)?;
+        let (ram, memory) = memory::allocate_with(&config.memory, &regions, &config.pluggable_bindings())?;
         let mut vm = Hypervisor::new(fds.get(config.kvm)?)?.create_vm(&config.clock)?;
         vm.set_memory(&ram, &memory, &regions)?;
         let vm = Arc::new(vm);
@@ -287,6 +287,7 @@ impl Machine {
 
     /// Loads the kernel into cleared memory and puts the vCPUs before its first instruction.
     fn load(&self) -> Result<(), MachineError> {
+        let numa = self.config.numa();
         let source = BootSource {
             kernel: &self.kernel,
             initrd: self.initrd.as_ref(),
@@ -298,6 +299,7 @@ impl Machine {
             sleep: SleepStates { mem: self.config.suspend_to_mem, disk: self.config.suspend_to_disk },
             smbios: &self.config.smbios,
             hardware: self.hardware(),
+            numa: &numa,
         };
         let state = boot::load(&self.ram, &source)?;
         self.vm.restore(&self.power_on)?;

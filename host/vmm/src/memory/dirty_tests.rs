@@ -17,6 +17,7 @@ fn memory() -> Memory {
         locked: false,
         numa: None,
         shared: false,
+        cells: Vec::new(),
     };
     memory::allocate(&config).unwrap()
 }

@@ -24,6 +24,7 @@ fn memory(bytes: u64) -> Memory {
         locked: false,
         numa: None,
         shared: false,
+        cells: Vec::new(),
     })
     .unwrap()
 }
@@ -117,7 +118,8 @@ fn kernel() -> File {
 }
 
 fn config() -> VmConfig {
-    let device = |alias: &str, kind| DeviceConfig { alias: alias.to_owned(), slot: None, kind };
+    let device =
+        |alias: &str, kind| DeviceConfig { alias: alias.to_owned(), slot: None, event_idx: true, kind };
     let port = |alias: &str, name: Option<&str>| ConsolePort {
         alias: alias.to_owned(),
         name: name.map(str::to_owned),
@@ -143,6 +145,7 @@ fn config() -> VmConfig {
             locked: false,
             numa: None,
             shared: false,
+            cells: Vec::new(),
         },
         vcpus: 2,
         max_vcpus: None,

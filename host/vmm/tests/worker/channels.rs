@@ -31,7 +31,12 @@ fn launch(ends: [ConsoleEnd; 2], sockets: &[BorrowedFd<'_>], change: impl FnOnce
     let kind = DeviceKind::Console(ConsoleConfig { ports });
     let mut config = config();
     config.sandbox = SandboxConfig { seccomp: SeccompMode::Kill, landlock: true, ..SandboxConfig::default() };
-    config.devices.push(DeviceConfig { alias: "virtio-serial0".to_owned(), slot: None, kind });
+    config.devices.push(DeviceConfig {
+        alias: "virtio-serial0".to_owned(),
+        slot: None,
+        event_idx: true,
+        kind,
+    });
     change(&mut config);
     let fds: Vec<_> = [kvm.as_fd(), kernel.as_fd()].into_iter().chain(sockets.iter().copied()).collect();
     let mut worker = Worker::launch(&config, &fds);
@@ -188,7 +193,12 @@ fn a_channel_has_a_name_that_a_guest_can_use() {
         let ports = vec![port("channel0", Some(name), ConsoleEnd::Nobody)];
         let kind = DeviceKind::Console(ConsoleConfig { ports });
         let mut config = config();
-        config.devices.push(DeviceConfig { alias: "virtio-serial0".to_owned(), slot: None, kind });
+        config.devices.push(DeviceConfig {
+            alias: "virtio-serial0".to_owned(),
+            slot: None,
+            event_idx: true,
+            kind,
+        });
         assert!(config.validate().unwrap_err().to_string().contains("name of a port"), "{name:?}");
     }
 }

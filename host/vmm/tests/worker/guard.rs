@@ -19,7 +19,12 @@ fn boot(kinds: Vec<DeviceKind>, on_crash: LifecycleAction) -> (Worker, Terminal)
     config.vcpus = 2;
     let devices = kinds.into_iter().enumerate();
     config.devices = devices
-        .map(|(number, kind)| DeviceConfig { alias: format!("device{number}"), slot: None, kind })
+        .map(|(number, kind)| DeviceConfig {
+            alias: format!("device{number}"),
+            slot: None,
+            event_idx: true,
+            kind,
+        })
         .collect();
     let mut worker = Worker::launch(&config, &[kvm.as_fd(), kernel.as_fd()]);
     let mut terminal = worker.console("serial0");
@@ -116,7 +121,12 @@ fn statistics_come_by_themselves() {
 fn one_watchdog_is_enough() {
     let mut config = config();
     for (number, kind) in [DeviceKind::Panic, DeviceKind::Panic].into_iter().enumerate() {
-        config.devices.push(DeviceConfig { alias: format!("panic{number}"), slot: None, kind });
+        config.devices.push(DeviceConfig {
+            alias: format!("panic{number}"),
+            slot: None,
+            event_idx: true,
+            kind,
+        });
     }
     assert!(config.validate().unwrap_err().to_string().contains("one panic device at most"));
 }

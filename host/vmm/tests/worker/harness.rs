@@ -327,6 +327,7 @@ pub fn config() -> VmConfig {
             locked: false,
             numa: None,
             shared: false,
+            cells: Vec::new(),
         },
         cpu: CpuConfig::default(),
         clock: ClockConfig::default(),

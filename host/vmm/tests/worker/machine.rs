@@ -14,7 +14,7 @@ use reeve_vmm::protocol::{Call, ErrorCode, Event};
 use crate::harness::{Worker, config, file, guest, kvm};
 
 fn device(alias: &str, kind: DeviceKind) -> DeviceConfig {
-    DeviceConfig { alias: alias.to_owned(), slot: None, kind }
+    DeviceConfig { alias: alias.to_owned(), slot: None, event_idx: true, kind }
 }
 
 pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
@@ -31,6 +31,8 @@ pub fn disk(alias: &str, fd: u32) -> DeviceConfig {
         errors: ErrorPolicy::default(),
         io: IoEngine::Ring,
         iothread: None,
+        shape: None,
+        copy_on_read: false,
         encryption: None,
     };
     device(alias, DeviceKind::Block(config))

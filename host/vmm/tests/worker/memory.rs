@@ -14,7 +14,7 @@ const ADDRESS: u64 = 1 << 32;
 
 /// 64 MiB of which the guest shall have 16, locked in as the daemon does it.
 fn pluggable(config: &mut VmConfig) {
-    let memory = PluggableConfig { bytes: 64 * MIB, block: 2 * MIB, requested: 16 * MIB };
+    let memory = PluggableConfig { bytes: 64 * MIB, block: 2 * MIB, requested: 16 * MIB, node: None };
     config.devices.push(device("virtiomem0", None, DeviceKind::Memory(memory)));
     config.sandbox = locked_in();
 }

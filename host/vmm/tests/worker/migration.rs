@@ -211,7 +211,7 @@ fn a_guest_moves_with_the_vcpus_and_the_memory_that_were_plugged() {
     let mut config = full();
     let boot = config.vcpus;
     config.max_vcpus = Some(boot + 2);
-    let memory = PluggableConfig { bytes: 32 << 20, block: 2 << 20, requested: 8 << 20 };
+    let memory = PluggableConfig { bytes: 32 << 20, block: 2 << 20, requested: 8 << 20, node: None };
     config.devices.push(device("virtiomem0", None, DeviceKind::Memory(memory)));
     let (mut source, mut terminal) = filled_with(&config, &image);
     source.link.call(Call::SetVcpus { count: boot + 1 }).unwrap();

@@ -116,7 +116,7 @@ pub fn guarded() -> VmConfig {
     config.on_crash = LifecycleAction::Preserve;
     let watchdog = WatchdogConfig { action: WatchdogAction::Pause };
     for (alias, kind) in [("watchdog0", DeviceKind::Watchdog(watchdog)), ("panic0", DeviceKind::Panic)] {
-        config.devices.push(DeviceConfig { alias: alias.to_owned(), slot: None, kind });
+        config.devices.push(DeviceConfig { alias: alias.to_owned(), slot: None, event_idx: true, kind });
     }
     config
 }

@@ -19,7 +19,7 @@ use crate::harness::{Terminal, Worker, config, guest, kvm};
 const MIB: u64 = 1 << 20;
 
 pub fn device(alias: &str, slot: Option<u8>, kind: DeviceKind) -> DeviceConfig {
-    DeviceConfig { alias: alias.to_owned(), slot, kind }
+    DeviceConfig { alias: alias.to_owned(), slot, event_idx: true, kind }
 }
 
 /// Boots the guest with these devices; their descriptors start at index 2.
@@ -57,6 +57,8 @@ pub fn disk(alias: &str, fd: u32, cache: CacheMode) -> DeviceConfig {
         errors: ErrorPolicy::default(),
         io: IoEngine::Ring,
         iothread: None,
+        shape: None,
+        copy_on_read: false,
         encryption: None,
     };
     device(alias, None, DeviceKind::Block(block))

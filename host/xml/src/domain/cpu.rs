@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use reeve_model::domain::{CpuConfig, CpuFeature, CpuTopology, Extra, VcpuConfig};
+use reeve_model::domain::{CpuConfig, CpuFeature, CpuTopology, Extra, NumaCell, VcpuConfig};
 
+use super::memory::{scaled, too_large};
 use crate::error::Fault;
 use crate::reader::Reader;
 use crate::tree::Element;
@@ -52,8 +53,45 @@ pub(crate) fn read(cpu: &mut Reader<'_, '_>) -> Result<CpuConfig, Fault> {
                 name: feature.required("name", "aes")?,
             })
         })?,
+        numa: cpu.one("numa", read_cells)?.unwrap_or_default(),
         extra: cpu.extra(),
     })
+}
+
+/// NUMA nodes by their numbers. Those without one are numbered as they stand (guide 20.11).
+fn read_cells(numa: &mut Reader<'_, '_>) -> Result<Vec<NumaCell>, Fault> {
+    let mut next = 0;
+    let mut cells = numa.each("cell", |cell| {
+        let id: u32 = cell.number("id")?.unwrap_or(next);
+        next = id.saturating_add(1);
+        let memory: u64 = required(cell, "memory")?;
+        let memory = scaled(cell, memory)?.round_up_to_kib().ok_or_else(|| too_large(cell, memory))?;
+        let sibling =
+            |sibling: &mut Reader<'_, '_>| Ok((required(sibling, "id")?, required(sibling, "value")?));
+        let distances = cell.one("distances", |distances| distances.each("sibling", sibling))?;
+        Ok(NumaCell {
+            id,
+            cpus: cell.cpu_set("cpus")?,
+            memory,
+            distances: distances.unwrap_or_default(),
+            extra: cell.extra(),
+        })
+    })?;
+    cells.sort_by_key(|cell| cell.id);
+    Ok(cells)
+}
+
+fn write_cell(cell: &NumaCell) -> Element<'_> {
+    let sibling = |(id, value): &(u32, u32)| {
+        Element::new("sibling").with("id", id.to_string()).with("value", value.to_string())
+    };
+    Element::new("cell")
+        .with("id", cell.id.to_string())
+        .with_some("cpus", cell.cpus.as_ref())
+        .with("memory", cell.memory.as_kib().to_string())
+        .with("unit", "KiB")
+        .one_unless_empty(Element::new("distances").each(cell.distances.iter().map(sibling)))
+        .extra(&cell.extra)
 }
 
 fn read_topology(topology: &mut Reader<'_, '_>) -> Result<CpuTopology, Fault> {
@@ -95,7 +133,10 @@ pub(crate) fn write(cpu: &CpuConfig) -> Element<'_> {
         Some(topology) => element.one(topology),
         None => element,
     };
-    element.each(cpu.features.iter().map(write_feature)).extra(&cpu.extra)
+    element
+        .each(cpu.features.iter().map(write_feature))
+        .one_unless_empty(Element::new("numa").each(cpu.numa.iter().map(write_cell)))
+        .extra(&cpu.extra)
 }
 
 fn write_feature(feature: &CpuFeature) -> Element<'_> {

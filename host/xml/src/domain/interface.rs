@@ -35,6 +35,8 @@ fn read_driver(driver: &mut Reader<'_, '_>) -> Result<InterfaceDriver, Fault> {
     Ok(InterfaceDriver {
         name: driver.word("name"),
         queues: driver.number("queues")?,
+        ioeventfd: driver.either("ioeventfd", "on", "off")?,
+        event_idx: driver.either("event_idx", "on", "off")?,
         host: driver.one("host", |host| read_switches(host, true))?.unwrap_or_default(),
         guest: driver.one("guest", |guest| read_switches(guest, false))?.unwrap_or_default(),
         extra: driver.extra(),
@@ -58,6 +60,8 @@ fn read_switches(element: &mut Reader<'_, '_>, host: bool) -> Result<OffloadSwit
 fn write_driver(driver: &InterfaceDriver) -> Element<'_> {
     Element::new("driver")
         .with_some("name", driver.name.as_ref())
+        .with_switch("ioeventfd", driver.ioeventfd)
+        .with_switch("event_idx", driver.event_idx)
         .with_some("queues", driver.queues.as_ref())
         .one_unless_empty(write_switches("host", &driver.host))
         .one_unless_empty(write_switches("guest", &driver.guest))

@@ -15,7 +15,8 @@ pub(super) fn read_size(size: &mut Reader<'_, '_>) -> Result<Bytes, Fault> {
     scaled(size, count)?.round_up_to_kib().ok_or_else(|| too_large(size, count))
 }
 
-fn scaled(size: &mut Reader<'_, '_>, count: u64) -> Result<Bytes, Fault> {
+/// A number of the element's unit, KiB when it has none.
+pub(super) fn scaled(size: &mut Reader<'_, '_>, count: u64) -> Result<Bytes, Fault> {
     let unit = size.attribute("unit").unwrap_or("KiB");
     if Bytes::of_unit(0, unit).is_none() {
         return Err(size.attribute_fault("unit", format!("unit='{unit}' is not one of {UNITS}")));
@@ -23,7 +24,7 @@ fn scaled(size: &mut Reader<'_, '_>, count: u64) -> Result<Bytes, Fault> {
     Bytes::of_unit(count, unit).ok_or_else(|| too_large(size, count))
 }
 
-fn too_large(size: &Reader<'_, '_>, count: u64) -> Fault {
+pub(super) fn too_large(size: &Reader<'_, '_>, count: u64) -> Fault {
     size.fault(format!("<{}> of {count} units is more than any machine has", size.element.name))
 }
 

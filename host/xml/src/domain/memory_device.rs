@@ -14,18 +14,20 @@ pub(crate) fn read(memory: &mut Reader<'_, '_>) -> Result<MemoryDevice, Fault> {
         let size = target.one("size", read_size)?;
         let size =
             size.ok_or_else(|| target.fault("memory to plug has no size; add <size unit='MiB'>…</size>"))?;
-        Ok((size, target.one("block", read_size)?, target.one("requested", read_size)?))
+        let node = target.one("node", Reader::text_number)?;
+        Ok((size, target.one("block", read_size)?, target.one("requested", read_size)?, node))
     })?;
-    let (size, block, requested) = sizes.ok_or_else(|| {
+    let (size, block, requested, node) = sizes.ok_or_else(|| {
         memory.fault("memory to plug has no <target>; add <target><size unit='MiB'>…</size></target>")
     })?;
-    Ok(MemoryDevice { model, size, block, requested, common: read_common(memory)? })
+    Ok(MemoryDevice { model, size, block, requested, node, common: read_common(memory)? })
 }
 
 pub(crate) fn write(memory: &MemoryDevice) -> Element<'_> {
     let size = |name, size| write_size(name, size);
     let target = Element::new("target")
         .one(size("size", memory.size))
+        .one_text("node", memory.node.as_ref())
         .each(memory.block.map(|block| size("block", block)))
         .each(memory.requested.map(|requested| size("requested", requested)));
     write_common(Element::new("memory").with("model", &memory.model).one(target), &memory.common)

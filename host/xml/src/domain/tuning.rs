@@ -1,6 +1,8 @@
 //! `<cputune>`, `<memtune>`, `<numatune>` and `<blkiotune>` (guide 20.5, 20.7 - 20.9).
 
-use reeve_model::domain::{BlkioDevice, BlkioTune, CpuTune, MemTune, NumaTune, VcpuPin};
+use reeve_model::domain::{
+    BlkioDevice, BlkioTune, CpuTune, MemNode, MemTune, NumaTune, ScheduledThreads, ThreadScheduling, VcpuPin,
+};
 
 use super::cpu::required;
 use super::iothread;
@@ -25,8 +27,44 @@ pub(super) fn read_cputune(tune: &mut Reader<'_, '_>) -> Result<CpuTune, Fault> 
         quota: tune.one("quota", Reader::text_number)?,
         emulator_period: tune.one("emulator_period", Reader::text_number)?,
         emulator_quota: tune.one("emulator_quota", Reader::text_number)?,
+        iothread_period: tune.one("iothread_period", Reader::text_number)?,
+        iothread_quota: tune.one("iothread_quota", Reader::text_number)?,
+        scheduling: read_scheduling(tune)?,
         extra: tune.extra(),
     })
+}
+
+fn read_scheduling(tune: &mut Reader<'_, '_>) -> Result<Vec<ThreadScheduling>, Fault> {
+    let how = |element: &mut Reader<'_, '_>, threads: ScheduledThreads| {
+        let scheduler = element.required("scheduler", "fifo")?;
+        Ok(ThreadScheduling { threads, scheduler, priority: element.number("priority")? })
+    };
+    let set = |element: &mut Reader<'_, '_>, name: &str| {
+        let set = element.cpu_set(name)?;
+        set.ok_or_else(|| {
+            let element_name = &element.element.name;
+            element.fault(format!("<{element_name}> needs the attribute {name}, e.g. {name}='0-3'"))
+        })
+    };
+    let mut all = tune.each("vcpusched", |element| {
+        let vcpus = set(element, "vcpus")?;
+        how(element, ScheduledThreads::Vcpus(vcpus))
+    })?;
+    all.extend(tune.each("iothreadsched", |element| {
+        let iothreads = set(element, "iothreads")?;
+        how(element, ScheduledThreads::Iothreads(iothreads))
+    })?);
+    all.extend(tune.one("emulatorsched", |element| how(element, ScheduledThreads::Emulator))?);
+    Ok(all)
+}
+
+fn write_scheduling(scheduling: &ThreadScheduling) -> Element<'_> {
+    let element = match &scheduling.threads {
+        ScheduledThreads::Vcpus(set) => Element::new("vcpusched").with("vcpus", set.to_string()),
+        ScheduledThreads::Iothreads(set) => Element::new("iothreadsched").with("iothreads", set.to_string()),
+        ScheduledThreads::Emulator => Element::new("emulatorsched"),
+    };
+    element.with("scheduler", &scheduling.scheduler).with_some("priority", scheduling.priority.as_ref())
 }
 
 pub(super) fn write_cputune(tune: &CpuTune) -> Element<'_> {
@@ -36,6 +74,8 @@ pub(super) fn write_cputune(tune: &CpuTune) -> Element<'_> {
         .one_text("quota", tune.quota.as_ref())
         .one_text("emulator_period", tune.emulator_period.as_ref())
         .one_text("emulator_quota", tune.emulator_quota.as_ref())
+        .one_text("iothread_period", tune.iothread_period.as_ref())
+        .one_text("iothread_quota", tune.iothread_quota.as_ref())
         .each(tune.vcpupin.iter().map(write_pin));
     let pin =
         tune.emulatorpin.as_ref().map(|set| Element::new("emulatorpin").with("cpuset", set.to_string()));
@@ -43,7 +83,10 @@ pub(super) fn write_cputune(tune: &CpuTune) -> Element<'_> {
         Some(pin) => element.one(pin),
         None => element,
     };
-    element.each(tune.iothreadpin.iter().map(iothread::write_pin)).extra(&tune.extra)
+    element
+        .each(tune.iothreadpin.iter().map(iothread::write_pin))
+        .each(tune.scheduling.iter().map(write_scheduling))
+        .extra(&tune.extra)
 }
 
 fn write_pin(pin: &VcpuPin) -> Element<'_> {
@@ -60,7 +103,13 @@ pub(super) fn read_numatune(tune: &mut Reader<'_, '_>) -> Result<NumaTune, Fault
             ..NumaTune::default()
         })
     })?;
-    Ok(NumaTune { extra: tune.extra(), ..memory.unwrap_or_default() })
+    let memnodes = tune.each("memnode", |node| {
+        let (cell, nodeset) = (required(node, "cellid")?, node.cpu_set("nodeset")?);
+        let nodeset =
+            nodeset.ok_or_else(|| node.fault("<memnode> needs the attribute nodeset, e.g. nodeset='0'"))?;
+        Ok(MemNode { cell, mode: node.word("mode"), nodeset })
+    })?;
+    Ok(NumaTune { memnodes, extra: tune.extra(), ..memory.unwrap_or_default() })
 }
 
 pub(super) fn write_numatune(tune: &NumaTune) -> Element<'_> {
@@ -68,7 +117,18 @@ pub(super) fn write_numatune(tune: &NumaTune) -> Element<'_> {
         .with_some("mode", tune.mode.as_ref())
         .with_some("nodeset", tune.nodeset.as_ref())
         .with_some("placement", tune.placement.as_ref());
-    Element::new("numatune").one_unless_empty(memory).extra(&tune.extra)
+    let memnode = |node: &MemNode| {
+        let element = Element::new("memnode").with("cellid", node.cell.to_string());
+        let element = match &node.mode {
+            Some(mode) => element.with("mode", mode.clone()),
+            None => element,
+        };
+        element.with("nodeset", node.nodeset.to_string())
+    };
+    Element::new("numatune")
+        .one_unless_empty(memory)
+        .each(tune.memnodes.iter().map(memnode))
+        .extra(&tune.extra)
 }
 
 pub(super) fn read_memtune(tune: &mut Reader<'_, '_>) -> Result<MemTune, Fault> {

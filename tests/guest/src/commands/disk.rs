@@ -17,11 +17,11 @@ use crate::virtio::Disk;
 /// Sectors in one request.
 const CHUNK: u64 = 256;
 
-/// `disk VERB N …` on disk N: `info`, `read N SECTOR [COUNT]` (checksum and first bytes), `write N SECTOR COUNT
+/// `disk VERB N …` on disk N: `info`, `blocks` (their sizes, geometry, and how it is notified), `read N SECTOR [COUNT]` (checksum and first bytes), `write N SECTOR COUNT
 /// PATTERN`, `put N SECTOR TEXT`, `sum N [SECTOR COUNT]` (checksum of a part or all), `flush N`, `bench N …` (how fast it is), and
 /// `churn …` on all of them.
 pub fn execute(machine: &mut Machine, origin: Origin, words: &mut Words<'_>) -> Answer {
-    let verb = words.next("info, read, write, put, sum, flush, bench or churn")?;
+    let verb = words.next("info, blocks, read, write, put, sum, flush, bench or churn")?;
     if verb == "churn" {
         return disk_churn::run(machine, origin, words);
     }
@@ -29,6 +29,18 @@ pub fn execute(machine: &mut Machine, origin: Origin, words: &mut Words<'_>) -> 
     let count = machine.disks.len();
     let slot =
         machine.disks.get_mut(index as usize).ok_or_else(|| format!("there are only {count} disks"))?;
+    if verb == "blocks" {
+        let blocks = slot.blocks().ok_or("it does not say")?;
+        let geometry = blocks.geometry.map_or_else(
+            || "none".to_string(),
+            |(cylinders, heads, sectors)| format!("{cylinders}/{heads}/{sectors}"),
+        );
+        let event_idx = if blocks.event_idx { "yes" } else { "no" };
+        return Ok(format!(
+            "logical={} physical={} discard={} geometry={geometry} event_idx={event_idx}",
+            blocks.logical, blocks.physical, blocks.discard
+        ));
+    }
     let (capacity, disk) = (slot.capacity(), &mut slot.device);
     match verb {
         "info" => info(disk, slot.slot, capacity),

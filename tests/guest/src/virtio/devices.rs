@@ -76,10 +76,47 @@ impl Slot<Disk> {
         half(4) << 32 | half(0)
     }
 
+    /// What the device says of its blocks and how it is notified.
+    pub fn blocks(&self) -> Option<Blocks> {
+        const GEOMETRY: u32 = 4;
+        const TOPOLOGY: u32 = 10;
+        const EVENT_IDX: u32 = 29;
+        let (offered, taken) = self.registers.features();
+        let has = |bit: u32| offered & 1 << bit != 0;
+        let logical = self.registers.config_u32(20)?;
+        let exponent = self.registers.config_u32(24)? & 0xff;
+        let geometry = self.registers.config_u32(16)?;
+        Some(Blocks {
+            logical,
+            physical: if has(TOPOLOGY) { logical << exponent.min(16) } else { logical },
+            discard: self.registers.config_u32(44)? << 9,
+            geometry: has(GEOMETRY).then_some((
+                geometry as u16,
+                (geometry >> 16) as u8,
+                (geometry >> 24) as u8,
+            )),
+            event_idx: taken & 1 << EVENT_IDX != 0,
+        })
+    }
+
     /// Lets requests that are done interrupt, or not; changes of the disk's size always do.
     pub fn interrupt_on_requests(&self, on: bool) {
         self.registers.interrupt_on(0, on);
     }
+}
+
+/// What a disk says of its blocks, in bytes.
+pub struct Blocks {
+    /// Least that may be read or written at once.
+    pub logical: u32,
+    /// Least that is written without reading around it.
+    pub physical: u32,
+    /// What is freed is whole pieces of this.
+    pub discard: u32,
+    /// Cylinders, heads and sectors.
+    pub geometry: Option<(u16, u8, u8)>,
+    /// Whether the driver took EVENT_IDX.
+    pub event_idx: bool,
 }
 
 /// The devices by kind.

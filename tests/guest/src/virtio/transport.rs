@@ -82,6 +82,17 @@ impl Registers {
         Some(unsafe { ((address + offset) as *const u32).read_volatile() })
     }
 
+    /// The lower features: those that the device offers, and those that its driver took.
+    pub fn features(self) -> (u32, u32) {
+        // SAFETY: the common configuration structure is mapped and longer than all offsets; selecting changes nothing else.
+        unsafe {
+            ((self.common + common::DEVICE_FEATURE_SELECT) as *mut u32).write_volatile(0);
+            ((self.common + common::DRIVER_FEATURE_SELECT) as *mut u32).write_volatile(0);
+            let offered = ((self.common + common::DEVICE_FEATURE) as *const u32).read_volatile();
+            (offered, ((self.common + common::DRIVER_FEATURE) as *const u32).read_volatile())
+        }
+    }
+
     /// Two bytes of the device's configuration.
     pub fn config_u16(self, offset: u64) -> Option<u16> {
         let (address, _) = self.device.filter(|(_, bytes)| offset as usize + 2 <= *bytes)?;

@@ -20,6 +20,7 @@ use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::super::startup::Occasion;
 use super::chains::{Chains, image_of, real};
 use super::plan::{Overlay, beside, find_disk};
 use super::{DiskImage, Kept, find, images, paths, remove_file};
@@ -66,7 +67,7 @@ impl Actions {
         for _ in 0..ATTEMPTS {
             let plan = Box::new(Box::pin(self.plan_revert(&subject, name, how)).await?);
             let prepared = match plan.goes_on.clone() {
-                Some(config) => Some(Box::new(Box::pin(self.prepare(actor, config)).await?)),
+                Some(config) => Some(Box::new(Box::pin(self.prepare(actor, config, Occasion::GoOn)).await?)),
                 None => None,
             };
             let turn = self.turn(actor, subject.uuid, Request::Configure).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::{
     CharDevice, Device, DeviceCommon, Devices, Disk, DiskSource, Filesystem, Interface, MemoryDevice, Vsock,
 };
-use super::{Checked, Violation, broken, word};
+use super::{Checked, Violation, broken, disk, word};
 use crate::device_address::DeviceAddress;
 use crate::filter::check_parameters;
 use crate::network::{check_bandwidth, check_vlan};
@@ -230,6 +230,7 @@ fn check_disk(path: &str, disk: &Disk) -> Checked {
         let message = "io='native' needs cache='none' or 'directsync'; change one of them";
         return broken(format!("{driver}/@io"), message);
     }
+    disk::check(path, disk)?;
     match disk.iotune.check() {
         Ok(()) => Ok(()),
         Err(message) => broken(format!("{path}/iotune"), message),

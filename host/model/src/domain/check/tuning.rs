@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Checked, broken, word};
-use crate::domain::{BlkioTune, DomainConfig, MemTune, NumaTune};
+use crate::domain::{BlkioTune, DomainConfig, MemTune, NumaTune, ScheduledThreads};
 
 /// Range of an I/O weight.
 const WEIGHTS: std::ops::RangeInclusive<u64> = 100..=1000;
@@ -26,22 +26,74 @@ pub(super) fn check_cputune(config: &DomainConfig) -> Checked {
         }
     }
     check_iothreads(config)?;
+    check_scheduling(config)?;
     if tune.emulatorpin.is_some() && vcpu.placement.as_deref() == Some("auto") {
         let message = "<emulatorpin> cannot be used with <vcpu placement='auto'>; remove one of them";
         return broken("/domain/cputune/emulatorpin", message);
     }
-    for (name, period) in [("period", tune.period), ("emulator_period", tune.emulator_period)] {
+    for (name, period) in [
+        ("period", tune.period),
+        ("emulator_period", tune.emulator_period),
+        ("iothread_period", tune.iothread_period),
+    ] {
         if period.is_some_and(|period| period != 0 && !(1_000..=1_000_000).contains(&period)) {
             let message = format!("<{name}> is in microseconds, 1000 to 1000000, or 0 for none");
             return broken(format!("/domain/cputune/{name}"), message);
         }
     }
-    for (name, quota) in [("quota", tune.quota), ("emulator_quota", tune.emulator_quota)] {
+    for (name, quota) in [
+        ("quota", tune.quota),
+        ("emulator_quota", tune.emulator_quota),
+        ("iothread_quota", tune.iothread_quota),
+    ] {
         if quota.is_some_and(|quota| (1..1_000).contains(&quota) || quota > 18_446_744_073_709_551) {
             let message = format!(
                 "<{name}> is in microseconds, 1000 to 18446744073709551, 0 for none, negative for no limit"
             );
             return broken(format!("/domain/cputune/{name}"), message);
+        }
+    }
+    Ok(())
+}
+
+/// Each thread is scheduled in one way, and only the real-time ones have priorities.
+fn check_scheduling(config: &DomainConfig) -> Checked {
+    let mut seen = BTreeSet::new();
+    for entry in &config.cputune.scheduling {
+        let (element, kind, threads) = match &entry.threads {
+            ScheduledThreads::Vcpus(set) => ("vcpusched", "vCPU", Some(set)),
+            ScheduledThreads::Iothreads(set) => ("iothreadsched", "I/O thread", Some(set)),
+            ScheduledThreads::Emulator => ("emulatorsched", "the emulator", None),
+        };
+        let path = format!("/domain/cputune/{element}");
+        let schedulers = ["batch", "idle", "fifo", "rr"];
+        word(format!("{path}/@scheduler"), Some(&entry.scheduler), &schedulers)?;
+        let real_time = matches!(entry.scheduler.as_str(), "fifo" | "rr");
+        let possible = match entry.priority {
+            Some(priority) => real_time && (1..=99).contains(&priority),
+            None => !real_time,
+        };
+        if !possible {
+            let message = format!(
+                "scheduler='{}' {}",
+                entry.scheduler,
+                if real_time { "needs a priority of 1 to 99" } else { "has no priority; take it out" }
+            );
+            return broken(format!("{path}/@priority"), message);
+        }
+        let numbers = threads.map_or_else(|| vec![0], |set| set.iter().collect());
+        for number in numbers {
+            let exists = match &entry.threads {
+                ScheduledThreads::Vcpus(_) => number < config.vcpu.max,
+                ScheduledThreads::Iothreads(_) => config.iothreads.has(number),
+                ScheduledThreads::Emulator => true,
+            };
+            if !exists {
+                return broken(path, format!("{kind} {number} does not exist"));
+            }
+            if !seen.insert((element, number)) {
+                return broken(path, format!("{kind} {number} is scheduled twice; name each once"));
+            }
         }
     }
     Ok(())

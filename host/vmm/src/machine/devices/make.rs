@@ -28,7 +28,7 @@ type Virtio = (Box<dyn VirtioDevice>, Handle);
 
 /// The function of a device, and how it is reached.
 pub(super) fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function, Handle), DeviceCause> {
-    let (device, handle) = match &device.kind {
+    let (made, handle) = match &device.kind {
         DeviceKind::Block(config) => block(board, &device.alias, config),
         DeviceKind::Console(config) => Ok((virtio_console(board, config)?, Handle::Other)),
         DeviceKind::Net(config) => net(board, config),
@@ -55,7 +55,8 @@ pub(super) fn make(board: &Board<'_>, device: &DeviceConfig) -> Result<(Function
             return Ok((Function::Panic(function), Handle::Other));
         }
     }?;
-    let transport = PciTransport::new(device, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
+    let transport = PciTransport::new(made, board.memory.clone(), board.vm.as_ref(), board.vm.clone())?;
+    let transport = if device.event_idx { transport } else { transport.without_event_idx() };
     Ok((Function::Virtio(Arc::new(Mutex::new(transport))), handle))
 }
 
@@ -68,6 +69,8 @@ fn block(board: &Board<'_>, alias: &str, config: &BlockConfig) -> Result<Virtio,
         discard: config.discard,
         errors: config.errors,
         io: config.io,
+        shape: config.shape.as_deref().copied().unwrap_or_default(),
+        copy_on_read: config.copy_on_read,
     };
     let disk = match config.encryption {
         None => disk(board.fds, alias, config.fd, config.format, &config.backing, options)?,
@@ -157,7 +160,8 @@ fn memory(board: &Board<'_>, alias: &str, config: &PluggableConfig) -> Result<Vi
         board.config.devices.iter().filter(|device| matches!(device.kind, DeviceKind::Memory(_)));
     let number = devices.position(|device| device.alias == alias);
     let blocks = number.and_then(|number| board.vm.blocks().get(number)).ok_or(DeviceCause::NoRegion)?;
-    let memory = Mem::new(Arc::clone(blocks), config.requested);
+    let node = (!board.config.memory.cells.is_empty()).then(|| config.node.unwrap_or(0));
+    let memory = Mem::new(Arc::clone(blocks), config.requested, node);
     let control = memory.control();
     Ok((Box::new(memory), Handle::Memory(control)))
 }

@@ -71,11 +71,21 @@ impl Chained {
         Some(Place { file: placed.file.as_raw_fd(), offset: placed.offset })
     }
 
-    /// Reads a range; `take` gets it piece by piece, in order.
-    pub(super) fn read(&self, offset: u64, length: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    /// Reads a range; `take` gets it piece by piece, in order. With `keep` what came of images below stays in this one; where that can't
+    /// be, the range was read all the same, and is read below the next time too.
+    pub(super) fn read(
+        &self,
+        offset: u64,
+        length: u64,
+        keep: bool,
+        mut take: impl FnMut(&[u8]),
+    ) -> io::Result<()> {
         self.pieces(offset, length, |image, _, piece, at| {
             image.read(piece, at)?;
             take(piece);
+            if keep {
+                let _ = image.keep(piece, at);
+            }
             Ok(())
         })
     }

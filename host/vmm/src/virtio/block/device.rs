@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reeve_image::Format;
 use time::OffsetDateTime;
 use virtio_bindings::virtio_blk::{
-    VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO, VIRTIO_BLK_F_SEG_MAX,
-    VIRTIO_BLK_F_WRITE_ZEROES,
+    VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_GEOMETRY, VIRTIO_BLK_F_RO,
+    VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_TOPOLOGY, VIRTIO_BLK_F_WRITE_ZEROES,
 };
 use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
 use virtio_queue::Queue;
@@ -38,7 +38,11 @@ const MAX_SEGMENTS: u32 = QUEUE_SIZE as u32 - 2;
 const CAPACITY: usize = 0;
 const CAPACITY_END: usize = 8;
 const SEG_MAX: usize = 12;
+const CYLINDERS: usize = 16;
+const HEADS: usize = 18;
+const SECTORS: usize = 19;
 const BLK_SIZE: usize = 20;
+const PHYSICAL_BLOCK_EXP: usize = 24;
 const NUM_QUEUES: usize = 34;
 const MAX_DISCARD_SECTORS: usize = 36;
 const MAX_DISCARD_SEG: usize = 40;
@@ -219,11 +223,22 @@ fn config(disk: &Disk) -> [u8; CONFIG_SIZE] {
     let mut config = [0; CONFIG_SIZE];
     let mut put = |at: usize, bytes: &[u8]| config[at..at + bytes.len()].copy_from_slice(bytes);
     put(SEG_MAX, &MAX_SEGMENTS.to_le_bytes());
-    put(BLK_SIZE, &(disk.block_size() as u32).to_le_bytes());
+    let shape = disk.options().shape;
+    let logical = shape.logical.unwrap_or(disk.block_size() as u32);
+    put(BLK_SIZE, &logical.to_le_bytes());
+    // Both are powers of two.
+    let physical = shape.physical.unwrap_or(logical).max(logical);
+    put(PHYSICAL_BLOCK_EXP, &[(physical / logical).trailing_zeros() as u8]);
+    if let Some(geometry) = shape.geometry {
+        put(CYLINDERS, &geometry.cylinders.to_le_bytes());
+        put(HEADS, &[geometry.heads]);
+        put(SECTORS, &[geometry.sectors]);
+    }
     put(NUM_QUEUES, &1u16.to_le_bytes());
     put(MAX_DISCARD_SECTORS, &MAX_RANGE_SECTORS.to_le_bytes());
     put(MAX_DISCARD_SEG, &MAX_RANGES.to_le_bytes());
-    put(DISCARD_ALIGNMENT, &((disk.block_size() / SECTOR) as u32).to_le_bytes());
+    let discard = shape.discard.unwrap_or(logical).max(disk.block_size() as u32);
+    put(DISCARD_ALIGNMENT, &(discard / SECTOR as u32).to_le_bytes());
     put(MAX_WRITE_ZEROES_SECTORS, &MAX_RANGE_SECTORS.to_le_bytes());
     put(MAX_WRITE_ZEROES_SEG, &MAX_RANGES.to_le_bytes());
     put(WRITE_ZEROES_MAY_UNMAP, &[u8::from(disk.options().discard)]);
@@ -244,6 +259,12 @@ impl VirtioDevice for Block {
         let disk = self.control.disk();
         let options = disk.options();
         let mut features = 1 << VIRTIO_BLK_F_SEG_MAX | 1 << VIRTIO_BLK_F_BLK_SIZE;
+        if options.shape.physical.is_some() {
+            features |= 1 << VIRTIO_BLK_F_TOPOLOGY;
+        }
+        if options.shape.geometry.is_some() {
+            features |= 1 << VIRTIO_BLK_F_GEOMETRY;
+        }
         if options.readonly {
             return features | 1 << VIRTIO_BLK_F_RO;
         }

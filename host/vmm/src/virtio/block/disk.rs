@@ -16,7 +16,7 @@ use super::disk_error::{DiskError, ResizeError};
 use super::engine::{Direction, Place};
 use super::written::Written;
 use crate::aligned::AlignedBuffer;
-use crate::config::{CacheMode, ErrorPolicy, IoEngine};
+use crate::config::{BlockShape, CacheMode, ErrorPolicy, IoEngine};
 
 /// Bytes of a sector in the virtio protocol, whatever the disk's block size.
 pub(super) const SECTOR: u64 = 512;
@@ -43,6 +43,10 @@ pub struct DiskOptions {
     pub errors: ErrorPolicy,
     /// How transfers of a raw image are done.
     pub io: IoEngine,
+    /// What the guest is told of its blocks.
+    pub shape: BlockShape,
+    /// What is read of backing files is kept in the image.
+    pub copy_on_read: bool,
 }
 
 /// What O_DIRECT wants of a transfer.
@@ -88,7 +92,8 @@ impl Disk {
         let direct = flags.contains(OFlags::DIRECT).then(|| alignment(&file)).transpose();
         let direct = direct.map_err(DiskError::Flags)?;
         let block_size = direct.map_or(SECTOR, |alignment| alignment.offset.max(SECTOR));
-        let capacity = length / block_size * block_size;
+        let unit = whole_blocks(block_size, &options);
+        let capacity = length / unit * unit;
         if capacity == 0 && !(options.removable && length == 0) {
             return Err(DiskError::Empty(length));
         }
@@ -120,14 +125,17 @@ impl Disk {
         if !payload.is_multiple_of(disk.block_size) {
             return Err(DiskError::Payload(payload));
         }
-        let capacity = length.checked_sub(payload).filter(|capacity| *capacity > 0);
+        let unit = disk.unit();
+        let capacity = length.checked_sub(payload).map(|capacity| capacity / unit * unit);
+        let capacity = capacity.filter(|capacity| *capacity > 0);
         let capacity = AtomicU64::new(capacity.ok_or(DiskError::Empty(length))?);
         Ok(Self { encryption: Some(Encryption { cipher, payload }), capacity, ..disk })
     }
 
     /// A disk in an image, which was opened for writing unless the disk is read-only. The page cache is never bypassed.
     pub fn in_image(image: Image, options: DiskOptions) -> Result<Self, DiskError> {
-        let capacity = image.size() / SECTOR * SECTOR;
+        let unit = whole_blocks(SECTOR, &options);
+        let capacity = image.size() / unit * unit;
         if capacity == 0 {
             return Err(DiskError::Empty(image.size()));
         }
@@ -154,7 +162,7 @@ impl Disk {
     /// Gives it another capacity, rounded up to whole blocks. A file gets that length; a device must have it. What lies beyond the new
     /// end of a smaller disk is lost.
     pub fn resize(&self, bytes: u64, shrink: bool) -> Result<(), ResizeError> {
-        let whole = bytes.checked_next_multiple_of(self.block_size);
+        let whole = bytes.checked_next_multiple_of(self.unit());
         let possible = whole.filter(|capacity| {
             let end = capacity.checked_add(self.place(0));
             *capacity > 0 && end.is_some_and(|end| i64::try_from(end).is_ok())
@@ -170,7 +178,7 @@ impl Disk {
         if let Some(image) = &self.image {
             self.capacity.fetch_min(capacity, Ordering::AcqRel);
             if let Err(error) = image.resize(capacity, shrink) {
-                self.capacity.store(image.size() / SECTOR * SECTOR, Ordering::Release);
+                self.capacity.store(image.size() / self.unit() * self.unit(), Ordering::Release);
                 return Err(error.into());
             }
         } else if self.file.metadata()?.is_file() {
@@ -287,6 +295,16 @@ impl Disk {
         self.block_size
     }
 
+    /// What its capacity is whole pieces of, and where the guest was told so, every transfer too.
+    pub(super) fn unit(&self) -> u64 {
+        whole_blocks(self.block_size, &self.options)
+    }
+
+    /// Least that the guest may read or write at once: of blocks that it was not told of by the document it may have parts.
+    pub(super) fn granule(&self) -> u64 {
+        self.options.shape.logical.map_or(SECTOR, u64::from)
+    }
+
     /// How it is presented.
     pub fn options(&self) -> &DiskOptions {
         &self.options
@@ -348,8 +366,8 @@ impl Disk {
         length: u64,
     ) -> Option<Place> {
         if let Some(image) = &self.image {
-            // What a write needs first is the image's business, and what a job moves is not in one place for long.
-            let may = direction == Direction::Read && !self.job;
+            // What a write needs first is the image's business, as is a read that leaves a copy; what a job moves is not in one place for long.
+            let may = direction == Direction::Read && !self.job && !self.options.copy_on_read;
             return if may { image.place(offset, length) } else { None };
         }
         if self.encryption.is_some() {
@@ -421,7 +439,7 @@ impl Disk {
         mut take: impl FnMut(&[u8]),
     ) -> io::Result<()> {
         if let Some(image) = &self.image {
-            return image.read(offset, length, take);
+            return image.read(offset, length, self.options.copy_on_read, take);
         }
         self.around(offset, length, |covered, start, part| {
             self.read_blocks(covered, start)?;
@@ -511,6 +529,11 @@ impl Disk {
         };
         usize::try_from(result).map_err(|_| io::Error::last_os_error())
     }
+}
+
+/// What a capacity is whole pieces of: blocks of the file, or those that the guest is told of.
+fn whole_blocks(block_size: u64, options: &DiskOptions) -> u64 {
+    block_size.max(options.shape.logical.map_or(0, u64::from))
 }
 
 /// Whether transfers go by the host's page cache, for who has this file open.

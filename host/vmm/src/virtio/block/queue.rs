@@ -223,7 +223,7 @@ impl BlockHandler {
     fn begin_transfer(&mut self, request: &mut Request, direction: Direction) -> Result<Started, QueueError> {
         let length = u64::from(request.data.len());
         let range = request.sector.checked_mul(SECTOR).filter(|offset| self.contains(*offset, length));
-        let Some(offset) = range.filter(|_| length.is_multiple_of(SECTOR)) else {
+        let Some(offset) = range.filter(|offset| self.is_whole(*offset, length)) else {
             return Ok(Started::Done(Status::Error, 0));
         };
         let buffers = request.data.iovecs(&self.memory);
@@ -281,7 +281,10 @@ impl BlockHandler {
     /// DISCARD and WRITE_ZEROES. Transfers in flight are waited for, so that none of them lands on a freed block.
     fn clear(&mut self, operation: Operation, ranges: &[Range]) -> Result<Started, QueueError> {
         let done = |status| Ok(Started::Done(status, 0));
-        if !ranges.iter().all(|range| self.contains(range.offset, range.length)) {
+        let possible = |range: &Range| {
+            self.contains(range.offset, range.length) && self.is_whole(range.offset, range.length)
+        };
+        if !ranges.iter().all(possible) {
             return done(Status::Error);
         }
         self.settle()?;
@@ -307,6 +310,12 @@ impl BlockHandler {
             }
         }
         done(Status::Ok)
+    }
+
+    /// Whether a range is whole blocks as the guest was told of them.
+    fn is_whole(&self, offset: u64, length: u64) -> bool {
+        let granule = self.disk.granule();
+        offset.is_multiple_of(granule) && length.is_multiple_of(granule)
     }
 
     fn contains(&self, offset: u64, length: u64) -> bool {

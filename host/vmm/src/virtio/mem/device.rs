@@ -16,6 +16,8 @@ use crate::virtio::worker::Worker;
 
 /// What is not plugged can't be read either.
 const F_UNPLUGGED_INACCESSIBLE: u32 = 1;
+/// The configuration says which NUMA node it is of.
+const F_ACPI_PXM: u32 = 0;
 const QUEUE_SIZE: u16 = 128;
 
 /// What device, thread and control plane share.
@@ -57,14 +59,15 @@ impl MemControl {
 /// A region of memory that is plugged in blocks.
 pub struct Mem {
     shared: Arc<Shared>,
+    node: Option<u32>,
     worker: Option<Worker<MemHandler>>,
 }
 
 impl Mem {
-    /// A device for blocks of memory of which the guest shall have `requested` bytes.
-    pub fn new(blocks: Arc<MemoryBlocks>, requested: u64) -> Self {
+    /// A device for blocks of memory of which the guest shall have `requested` bytes, in a NUMA node of its where it has some.
+    pub fn new(blocks: Arc<MemoryBlocks>, requested: u64, node: Option<u32>) -> Self {
         let (requested, notifier) = (AtomicU64::new(requested), ConfigNotifier::default());
-        Self { shared: Arc::new(Shared { blocks, requested, notifier }), worker: None }
+        Self { shared: Arc::new(Shared { blocks, requested, notifier }), node, worker: None }
     }
 
     /// The control plane's handle, shared with the running device.
@@ -83,7 +86,7 @@ impl VirtioDevice for Mem {
     }
 
     fn features(&self) -> u64 {
-        1 << F_UNPLUGGED_INACCESSIBLE
+        1 << F_UNPLUGGED_INACCESSIBLE | u64::from(self.node.is_some()) << F_ACPI_PXM
     }
 
     fn queue_sizes(&self) -> Vec<u16> {
@@ -94,7 +97,8 @@ impl VirtioDevice for Mem {
     fn read_config(&self, offset: u64, data: &mut [u8]) {
         let region = self.shared.blocks.region();
         let (plugged, requested) = (self.shared.blocks.plugged(), self.shared.requested());
-        let words = [region.block, 0, region.start, region.bytes, region.bytes, plugged, requested];
+        let node = u64::from(self.node.unwrap_or(0) as u16);
+        let words = [region.block, node, region.start, region.bytes, region.bytes, plugged, requested];
         read_bytes(words.map(u64::to_le_bytes).as_flattened(), offset, data);
     }
 

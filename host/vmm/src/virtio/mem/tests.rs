@@ -26,9 +26,16 @@ struct Bench {
 
 fn vm() -> (Vm, memory::Memory) {
     let bytes = MEMORY_SIZE as u64;
-    let config =
-        MemoryConfig { bytes, mergeable: false, hugepages: None, locked: false, numa: None, shared: false };
-    let (ram, all) = memory::allocate_with(&config, &[REGION]).unwrap();
+    let config = MemoryConfig {
+        bytes,
+        mergeable: false,
+        hugepages: None,
+        locked: false,
+        numa: None,
+        shared: false,
+        cells: Vec::new(),
+    };
+    let (ram, all) = memory::allocate_with(&config, &[REGION], &[]).unwrap();
     let kvm = File::options().read(true).write(true).open("/dev/kvm").unwrap();
     let mut vm = Hypervisor::new(kvm.into()).unwrap().create_vm(&ClockConfig::default()).unwrap();
     vm.set_memory(&ram, &all, &[REGION]).unwrap();
@@ -43,7 +50,7 @@ impl Bench {
     /// The guest shall have so many of eight blocks.
     fn new(requested: u64) -> Self {
         let (vm, memory) = vm();
-        let device = Mem::new(blocks(&vm), requested * BLOCK);
+        let device = Mem::new(blocks(&vm), requested * BLOCK, None);
         let control = device.control();
         let mut driver = Driver::with_memory(Box::new(device), memory);
         driver.start(1 << 1, SIZE);
@@ -153,11 +160,11 @@ fn nothing_comes_or_goes_while_writes_are_noted() {
 fn a_saved_device_has_the_blocks_it_had() {
     let mut bench = Bench::new(6);
     assert_eq!((bench.plug(0, 2), bench.plug(4, 1)), (DONE, DONE));
-    let state = Mem::new(blocks(&bench.vm), 6 * BLOCK).state();
+    let state = Mem::new(blocks(&bench.vm), 6 * BLOCK, None).state();
     let plugged = vec![(0, 2), (4, 5)];
     assert_eq!(state, OwnState::Memory { region: REGION, requested: 6 * BLOCK, plugged: plugged.clone() });
     let (vm, _memory) = vm();
-    let mut device = Mem::new(blocks(&vm), 0);
+    let mut device = Mem::new(blocks(&vm), 0, Some(1));
     device.restore(&state).unwrap();
     assert_eq!((device.control().plugged(), device.control().requested()), (3 * BLOCK, 6 * BLOCK));
     let elsewhere = MemoryRegion { start: REGION.start + (1 << 30), ..REGION };

@@ -105,6 +105,8 @@ pub struct PciTransport {
     running: bool,
     /// It was loaded from saved state and did not run since.
     moved: bool,
+    /// Features of the transport and its rings that are offered.
+    offered: u64,
 }
 
 impl PciTransport {
@@ -148,8 +150,15 @@ impl PciTransport {
             events: events.map_err(TransportError::Event)?,
             running: false,
             moved: false,
+            offered: TRANSPORT_FEATURES,
             device,
         })
+    }
+
+    /// The same, whose driver can say by flags alone when it wants to be notified.
+    pub fn without_event_idx(mut self) -> Self {
+        self.offered &= !(1 << VIRTIO_RING_F_EVENT_IDX);
+        self
     }
 
     /// Stops the device and takes its queues back, so that memory and state stand still. Idempotent.
@@ -174,7 +183,7 @@ impl PciTransport {
 
     /// All features offered.
     fn features(&self) -> u64 {
-        self.device.features() | TRANSPORT_FEATURES
+        self.device.features() | self.offered
     }
 
     /// Hands the enabled queues to the device and starts it.
