@@ -170,7 +170,7 @@ fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Erro
 /// A domain comes from another host.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Arrive {
-    pub(super) config: DomainConfig,
+    pub(crate) config: DomainConfig,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
     pub(super) source: PeerAddress,
@@ -353,11 +353,15 @@ impl Actions {
                         whole_since = Some(Instant::now());
                         // This may take as long as the other host is away: an operator must be able to end the domain.
                         arrive.turn = None;
-                        self.ask_source(arrive).await?;
+                        self.ask_source(arrive).await;
                     }
                 }
                 Ok(MigrationPlace::Late { interrupted }) => {
                     self.watch_late(arrive, &mut late, interrupted).await?;
+                }
+                // Nothing is known of a worker that does not answer in time; one that has ended is noticed, and then there is no machine.
+                Err(error) if self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) => {
+                    tracing::debug!(domain = arrive.config.name, %error, "a guest on its way can't be seen");
                 }
                 Ok(MigrationPlace::Ended) | Err(_) => {
                     let message = format!("the guest of domain '{}' did not come", arrive.config.name);
@@ -370,7 +374,7 @@ impl Actions {
     }
 
     /// Asks the source's host whether it has given the guest up, and does what follows from that.
-    async fn ask_source(self: &Arc<Self>, arrive: &mut Arrive) -> Result<(), Error> {
+    async fn ask_source(self: &Arc<Self>, arrive: &mut Arrive) {
         let uuid = arrive.config.uuid;
         let report = self.migrations.peers.report(&arrive.source, arrive.migration).await;
         match report.map(|report| report.stage) {
@@ -382,11 +386,15 @@ impl Actions {
             }
             // Nothing of it has run here, and the source keeps it or has lost what is missing here.
             Ok(MigrationStage::Unknown | MigrationStage::Lost) => {
-                self.domains.migrate(uuid, MigrationOrder::Settle(false)).await.map_err(explain)?;
-                arrive.refused = true;
+                // Refused by a worker that has heard the source's word meanwhile, and runs the guest.
+                match self.domains.migrate(uuid, MigrationOrder::Settle(false)).await {
+                    Ok(()) => arrive.refused = true,
+                    Err(error) => {
+                        tracing::warn!(domain = arrive.config.name, %error, "a guest that its source keeps was not thrown away");
+                    }
+                }
             }
             Ok(_) | Err(_) => {}
         }
-        Ok(())
     }
 }
