@@ -37,6 +37,9 @@ use crate::policy_port::MigrationGuard;
 
 /// How long the source may take to connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(30);
+/// How often the source is asked meanwhile whether it still wants to, and how often in a row it may be silent.
+const LOOK_AT_SOURCE: Duration = Duration::from_millis(500);
+const SILENT: u32 = 4;
 /// How often a worker is looked at whose guest is on its way.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a whole guest waits for its source's word before its source's host is asked.
@@ -130,9 +133,15 @@ impl Actions {
 
     /// Waits for the source, and takes its guest.
     async fn take_guest(self: Arc<Self>, mut arrive: Arrive, streams: ComingStreams) {
-        let accepted = tokio::time::timeout(CONNECT, streams).await;
+        let accepted = tokio::select! {
+            biased;
+            accepted = tokio::time::timeout(CONNECT, streams) => accepted.ok().and_then(Result::ok),
+            () = self.source_gives_up(&arrive.source, arrive.migration) => None,
+        };
         let (name, migration, actor) = (arrive.config.name.clone(), arrive.migration, arrive.actor.clone());
-        let Ok(Ok(Some(stream))) = accepted.map(|streams| streams.map(|mut streams| streams.pop())) else {
+        let Some(stream) = accepted.and_then(|mut streams| streams.pop()) else {
+            // Who hears that this is over may try again at once, and finds the domain free.
+            drop(arrive);
             self.migrations.set_coming(migration, None);
             self.migrations.set_stage(migration, MigrationStage::Refused);
             self.migrations.forget_witness(migration);
@@ -144,6 +153,22 @@ impl Actions {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
         }
         self.migrations.set_coming(migration, None);
+    }
+}
+
+impl Actions {
+    /// Ends when the host that wanted to send a guest does not want to any more, or its daemon is gone.
+    async fn source_gives_up(&self, source: &PeerAddress, migration: Uuid) {
+        let mut silent = 0;
+        while silent < SILENT {
+            tokio::time::sleep(LOOK_AT_SOURCE).await;
+            match self.migrations.peers.report(source, migration).await {
+                Ok(report) if report.stage == MigrationStage::UnderWay => silent = 0,
+                // It has failed, or was started anew and knows nothing of it.
+                Ok(_) => return,
+                Err(_) => silent += 1,
+            }
+        }
     }
 }
 
