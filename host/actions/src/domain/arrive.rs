@@ -261,6 +261,8 @@ impl Step<Arrive> for AskGuards {
             // It may have run before it ended: the source must not run it again.
             Witness::Whole => MigrationStage::Arrived,
         };
+        // The source's operator, who hears of this next, may try again at once.
+        arrive.turn = None;
         actions.migrations.set_stage(arrive.migration, stage);
         actions.migrations.set_arriving(arrive.migration, None);
         if stage == MigrationStage::Refused {

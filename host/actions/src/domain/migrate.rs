@@ -38,7 +38,6 @@ use crate::{Actions, document};
 /// How long the destination's daemon may take to say that its guest is there, and how often it is asked.
 const ARRIVAL: Duration = Duration::from_secs(5);
 const LOOK_AT_ARRIVAL: Duration = Duration::from_millis(10);
-
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
@@ -123,19 +122,27 @@ impl Actions {
         let prepared =
             prepared.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
         let target = StreamTarget { daemon: host.clone(), migration, route, host: at, prepared };
-        let connected = self.migrations.peers.connect(&target).await;
-        let stream =
-            connected.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
-        let mut streams = Outgoing::new(target, most_streams);
-        let beside = match request.streams.unwrap_or(1).saturating_sub(1) {
-            0 => Ok(Vec::new()),
-            more => self.open_streams(&mut streams, more, AT_FIRST).await,
+        let mut streams = Outgoing::new(target.clone(), most_streams);
+        let opened = async {
+            let stream = self.migrations.peers.connect(&target).await?;
+            let beside = match request.streams.unwrap_or(1).saturating_sub(1) {
+                0 => Vec::new(),
+                more => self.open_streams(&mut streams, more, AT_FIRST).await?,
+            };
+            Ok::<_, Error>((stream, beside))
         };
-        let beside = beside.inspect_err(|_| self.migrations.set_stage(migration, MigrationStage::Unknown))?;
+        let (stream, beside) = match opened.await {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.migrations.set_stage(migration, MigrationStage::Unknown);
+                self.see_arrival(&host, migration).await;
+                return Err(error);
+            }
+        };
         let operation = Leave {
             uuid,
             migration,
-            host,
+            host: host.clone(),
             undefine: request.undefine_source,
             suspend_after: request.suspend_after_s,
             post_copy_then: request.post_copy_then,
@@ -151,12 +158,13 @@ impl Actions {
             steering,
         };
         let done = tokio::select! {
-            done = self.perform(actor, operation) => done?,
+            done = self.perform(actor, operation) => done,
             // It goes on all the same, when somebody mends it.
             error = self.interruption(&subject) => return Err(error),
         };
         let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        self.see_arrival(&done.host, migration).await;
+        self.see_arrival(&host, migration).await;
+        let done = done?;
         Ok(Migrated {
             domain: snapshot.summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
@@ -165,8 +173,8 @@ impl Actions {
         })
     }
 
-    /// Waits until the destination's daemon has heard of its guest too: whoever is told that it has moved looks there next. A host that is not
-    /// heard of any more has the guest all the same.
+    /// Waits until the destination's daemon has heard of its guest too, or has put away what it made for one that did not come: whoever is
+    /// told how it went looks there next, or tries again. A host that is not heard of any more has the guest all the same.
     async fn see_arrival(&self, host: &PeerAddress, migration: Uuid) {
         let seen = async {
             while let Ok(report) = self.migrations.peers.report(host, migration).await
