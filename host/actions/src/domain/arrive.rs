@@ -44,7 +44,7 @@ const SILENT: u32 = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a whole guest waits for its source's word before its source's host is asked.
 pub(super) const WORD: Duration = Duration::from_millis(500);
-/// Caches with which another host sees what was written.
+/// Caches with which another host sees what was written to a disk that is no image.
 const SAFE_CACHES: [&str; 2] = ["none", "directsync"];
 
 impl Actions {
@@ -176,20 +176,35 @@ fn no_witness(fault: &std::io::Error) -> Error {
     Error::new(ErrorCode::Internal, format!("it can't be written down what becomes of the guest: {fault}"))
 }
 
-/// Disks are the same for both hosts only where neither of them caches what the other writes. Those that come along are this host's alone.
+/// Disks are the same for both hosts only where neither of them caches what the other writes. That is so where the file is the disk, byte for
+/// byte, and is opened past the host's cache; what is read of an image goes through it whatever the document says. Those that come along
+/// are this host's alone.
 fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Error> {
-    let cached = config.devices.disks.iter().find(|disk| {
-        let cache = disk.driver.cache.as_deref().unwrap_or("writeback");
+    let shared = config.devices.disks.iter().filter(|disk| {
         let comes = coming.iter().any(|coming| coming.target == disk.target);
-        !disk.readonly && !comes && disk.source.path().is_some() && !SAFE_CACHES.contains(&cache)
+        !disk.readonly && !comes && disk.source.path().is_some()
     });
-    let Some(disk) = cached else { return Ok(()) };
-    let message = format!(
-        "domain '{}' can't be migrated safely: disk '{}' is cached, and another host would not see what was written last",
-        config.name, disk.target
-    );
-    Err(Error::new(ErrorCode::Unsupported, message)
-        .with_hint("give the disk cache='none', use --unsafe when you know that its storage is coherent, or send it along with --copy-storage-all"))
+    for disk in shared {
+        let format = disk.driver.format.as_deref().unwrap_or("raw");
+        let cache = disk.driver.cache.as_deref().unwrap_or("writeback");
+        let (why, hint) = if format != "raw" {
+            (format!("is a {format} image, which the host caches whatever its cache mode says"), "")
+        } else if disk.encryption.is_some() {
+            ("is encrypted, which the host caches whatever its cache mode says".to_owned(), "")
+        } else if !SAFE_CACHES.contains(&cache) {
+            ("is cached".to_owned(), "give the disk cache='none', ")
+        } else {
+            continue;
+        };
+        let message = format!(
+            "domain '{}' can't be migrated safely: disk '{}' {why}, and another host would not see what was written last",
+            config.name, disk.target
+        );
+        return Err(Error::new(ErrorCode::Unsupported, message).with_hint(format!(
+            "{hint}use --unsafe when you know that its storage is coherent, or send it along with --copy-storage-all"
+        )));
+    }
+    Ok(())
 }
 
 /// A domain comes from another host.
