@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, MovedDisk, Witness};
+use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, MovedDisk};
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
@@ -31,7 +31,7 @@ use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::{Coming, ComingStreams, transport_of};
+use crate::migrating::{Coming, ComingStreams, ended, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
 
@@ -80,6 +80,7 @@ impl Actions {
         };
         let migration = request.migration;
         let (prepared, stream) = self.await_stream(actor, migration, &request.route, 1).await?;
+        self.migrations.forget_old_witnesses();
         self.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let coming = Coming { domain: config.uuid, source: source.clone(), streams: 1 };
@@ -268,21 +269,15 @@ impl Step<Arrive> for AskGuards {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        let stage = match actions.migrations.witness(arrive.migration) {
-            _ if arrive.refused => MigrationStage::Refused,
-            // Its worker is gone, so it never will.
-            Witness::NeverRan => MigrationStage::Refused,
-            Witness::Ran => MigrationStage::Lost,
-            // It may have run before it ended: the source must not run it again.
-            Witness::Whole => MigrationStage::Arrived,
+        // Its worker is gone: it never will when it never has.
+        let stage = match arrive.refused {
+            true => MigrationStage::Refused,
+            false => ended(actions.migrations.witness(arrive.migration)),
         };
         // The source's operator, who hears of this next, may try again at once.
         arrive.turn = None;
         actions.migrations.set_stage(arrive.migration, stage);
         actions.migrations.set_arriving(arrive.migration, None);
-        if stage == MigrationStage::Refused {
-            actions.migrations.forget_witness(arrive.migration);
-        }
         Ok(())
     }
 }
@@ -358,7 +353,6 @@ impl Step<Arrive> for Keep {
     }
 
     async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        actions.migrations.forget_witness(arrive.migration);
         if !arrive.persistent {
             return Ok(());
         }
