@@ -140,7 +140,7 @@ fn a_worker_that_waits_for_its_guest_is_found_by_the_next_daemon_even_without_a_
         let host = Host::with_records(vec![lab.driver()], kept.clone());
         assert!(host.domains.record_unrecorded(&guest_document("other", ""), &[]).await.is_none());
         let record = host.domains.record_unrecorded(&config, &[]).await.unwrap();
-        assert_eq!(kept.records(), [record.clone()]);
+        assert_eq!(kept.records(), std::slice::from_ref(&record));
         assert_eq!(record.process.unwrap().pid, pid);
         let recovered = host.domains.recover(vec![record], &BTreeMap::new()).await;
         assert_eq!(
