@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reeve_domain::migration::Witness;
@@ -232,6 +233,8 @@ struct Expected {
 
 /// Most streams of a guest that one host takes or sends where its operator says nothing.
 const MAX_STREAMS: u16 = 8;
+/// How long it is told what became of a guest that came.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Migrations {
     /// A host that reaches others by `peers`.
@@ -306,9 +309,15 @@ impl Migrations {
         self.lock().senders.iter().any(|name| name == host)
     }
 
-    /// How this host sees a migration.
+    /// How this host sees a migration. What became of one that ended while an earlier daemon ran is told by its file: the source's host may
+    /// have been away for that long.
     pub(crate) fn stage(&self, migration: Uuid) -> MigrationStage {
-        self.lock().stages.get(&migration).copied().unwrap_or(MigrationStage::Unknown)
+        let known = self.lock().stages.get(&migration).copied();
+        let told = || match std::fs::metadata(self.witness_path(migration)).map(|file| file.len()) {
+            Ok(length) => ended(Witness::of(length)),
+            Err(_) => MigrationStage::Unknown,
+        };
+        known.unwrap_or_else(told)
     }
 
     pub(crate) fn set_stage(&self, migration: Uuid, stage: MigrationStage) {
@@ -367,6 +376,23 @@ impl Migrations {
         length.map_or(Witness::Whole, Witness::of)
     }
 
+    /// Removes what tells of migrations that are over for so long that nobody asks any more.
+    pub(crate) fn forget_old_witnesses(&self) {
+        let Ok(files) = std::fs::read_dir(&self.run) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            let name = name.to_str().and_then(|name| name.strip_prefix("migration-")?.strip_suffix(".ran"));
+            let Some(migration) = name.and_then(|name| Uuid::try_parse(name).ok()) else { continue };
+            let goes_on =
+                matches!(self.stage(migration), MigrationStage::UnderWay | MigrationStage::PostCopy);
+            let changed = file.metadata().and_then(|file| file.modified()).ok();
+            let age = changed.and_then(|changed| changed.elapsed().ok());
+            if !goes_on && age.is_some_and(|age| age > KEPT) {
+                self.forget_witness(migration);
+            }
+        }
+    }
+
     /// Nobody asks any more.
     pub(crate) fn forget_witness(&self, migration: Uuid) {
         // What is left of it is a few bytes.
@@ -403,6 +429,16 @@ impl Migrations {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a migration stands of which no more will become.
+pub(crate) fn ended(witness: Witness) -> MigrationStage {
+    match witness {
+        Witness::NeverRan => MigrationStage::Refused,
+        Witness::Ran => MigrationStage::Lost,
+        // It may have run before it ended: the source must not run it again.
+        Witness::Whole => MigrationStage::Arrived,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The start of the daemon: what an earlier one left is found again, finished or unwound.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reeve_domain::Request;
+use reeve_domain::migration::Witness;
 use reeve_model::migration::MigrationStage;
 use reeve_model::{Actor, Error, ErrorCode, StateReason};
 use reeve_store::{DomainRow, JournalRow, JournalState};
@@ -57,7 +59,19 @@ impl Actions {
                     .map_err(|fault| unreadable(format!("the record of running domain {uuid}"), &fault))?,
             );
         }
-        let meant = open.iter().filter_map(meant_end).collect();
+        let mut meant: BTreeMap<_, _> = open.iter().filter_map(meant_end).collect();
+        for arrive in open.iter().filter_map(coming) {
+            let uuid = arrive.config.uuid;
+            if !records.iter().any(|record| record.uuid == uuid)
+                && let Some(record) = self.domains.record_unrecorded(&arrive.config, &records).await
+            {
+                records.push(record);
+            }
+            if self.migrations.witness(arrive.migration) == Witness::NeverRan {
+                // Where its worker is gone there was no guest that could be lost.
+                meant.insert(uuid, StateReason::Failed);
+            }
+        }
         let found = Box::pin(self.domains.recover(records, &meant)).await;
         (recovery.adopted, recovery.lost, recovery.undone) = (found.adopted, found.lost, found.undone);
         for row in open {
@@ -173,6 +187,11 @@ fn meant_end(row: &JournalRow) -> Option<(Uuid, StateReason)> {
         domain::Destroy::KIND => Some((row.subject.parse().ok()?, StateReason::Destroyed)),
         _ => None,
     }
+}
+
+/// A guest that was on its way here.
+fn coming(row: &JournalRow) -> Option<domain::Arrive> {
+    (row.kind == domain::Arrive::KIND).then(|| serde_json::from_str(&row.data).ok()).flatten()
 }
 
 fn unreadable(what: String, fault: &dyn std::fmt::Display) -> Error {

@@ -208,9 +208,18 @@ impl Dial for TlsDial {
     }
 }
 
+/// What another host says of what it has: a domain there is not the one here, though they have one name.
+fn there(host: &PeerAddress, error: Error) -> Error {
+    let said = Error::new(error.code, format!("the host at '{host}' says: {}", error.message));
+    match error.hint {
+        Some(hint) => said.with_hint(format!("on that host: {hint}")),
+        None => said,
+    }
+}
+
 fn explain(host: &PeerAddress, fault: ClientError) -> Error {
     match fault {
-        ClientError::Refused(error) => error,
+        ClientError::Refused(error) => there(host, error),
         ClientError::Unreachable { source, .. } => {
             let message = format!("the host at '{host}' does not answer: {source}");
             Error::new(ErrorCode::Unsupported, message)

@@ -69,6 +69,23 @@ pub struct Started {
     pub clock: Option<i64>,
 }
 
+/// A process that can be recorded before a guest comes to it: once it has the guest's stream it needs no daemon to run the guest, and
+/// whoever comes after this daemon must find it.
+#[async_trait]
+pub trait Awaiting: Send {
+    /// The process.
+    fn process(&self) -> Option<WorkerProcess>;
+
+    /// Its control socket.
+    fn socket(&self) -> Option<PathBuf>;
+
+    /// Lets the guest come; the machine waits for it with its vCPUs stopped. A failure leaves nothing behind, and the guest has not run.
+    async fn receive(self: Box<Self>) -> Result<Started, DriverError>;
+
+    /// Ends it; there is nothing of the guest in it.
+    async fn end(self: Box<Self>);
+}
+
 /// Makes, finds and judges machines of one kind.
 #[async_trait]
 pub trait Driver: Send + Sync {
@@ -89,9 +106,20 @@ pub trait Driver: Send + Sync {
     /// Makes a machine with its vCPUs stopped. A failure leaves nothing behind.
     async fn start(&self, spec: StartSpec) -> Result<Started, DriverError>;
 
-    /// Makes a machine that waits for its guest, vCPUs stopped. A failure leaves nothing behind.
-    async fn receive(&self, _spec: StartSpec, _incoming: Incoming) -> Result<Started, DriverError> {
+    /// Makes a process for a machine whose guest comes from another host, and gives it nothing of that guest. A failure leaves nothing
+    /// behind.
+    async fn await_guest(
+        &self,
+        _spec: StartSpec,
+        _incoming: Incoming,
+    ) -> Result<Box<dyn Awaiting>, DriverError> {
         Err(migration::unsupported())
+    }
+
+    /// Looks for a machine of this domain of which there is no record: its process and its control socket. Nothing where there is no
+    /// guest in it and none on its way to it.
+    async fn find_unrecorded(&self, _uuid: Uuid) -> Option<(WorkerProcess, PathBuf)> {
+        None
     }
 
     /// Makes a machine that goes on from what [`Machine::save`] wrote, its vCPUs stopped. A failure leaves nothing behind, and the image as

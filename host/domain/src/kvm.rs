@@ -42,13 +42,14 @@ use reeve_vmm::protocol::{Call, Status};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::driver::{Driver, DriverError, Refusal, StartSpec, Started};
+use crate::driver::{Awaiting, Driver, DriverError, Refusal, StartSpec, Started};
 use crate::keys::KeyRing;
 use crate::migration::Incoming;
-use crate::record::RuntimeRecord;
+use crate::record::{RuntimeRecord, WorkerProcess};
 use client::Client;
 use launch::{Site, VSOCK};
 use machine::KvmMachine;
+use migrate::GuestAwaited;
 use plan::Plan;
 
 /// What the native driver works with.
@@ -127,17 +128,24 @@ impl Driver for KvmDriver {
         self.make(spec, Some(image)).await
     }
 
-    async fn receive(&self, spec: StartSpec, incoming: Incoming) -> Result<Started, DriverError> {
+    async fn await_guest(
+        &self,
+        spec: StartSpec,
+        incoming: Incoming,
+    ) -> Result<Box<dyn Awaiting>, DriverError> {
         let plan = self.plan(&spec.config)?;
-        let mut site = self.site(spec.config.uuid);
-        match self.await_guest(&mut site, plan, &spec.config, incoming).await {
-            Ok(started) => Ok(started),
-            Err(error) => {
-                site.clear().await;
-                consoles::remove_sockets(&spec.config);
-                Err(error)
-            }
+        Ok(Box::new(GuestAwaited::make(self.site(spec.config.uuid), plan, spec.config, incoming).await?))
+    }
+
+    async fn find_unrecorded(&self, uuid: Uuid) -> Option<(WorkerProcess, PathBuf)> {
+        let mut site = self.site(uuid);
+        let (_client, hello) = Client::hello(site.connect().await.ok()?, None).await.ok()?;
+        if matches!(hello.status, Status::Empty | Status::Ended { .. }) {
+            return None;
         }
+        site.find(hello.pid);
+        let recorded = machine::recorded(site.process().ok()?.as_ref());
+        Some((recorded, site.socket()))
     }
 
     async fn adopt(&self, record: &RuntimeRecord) -> Result<Started, DriverError> {

@@ -36,8 +36,8 @@ pub mod state;
 pub use admission::Request;
 pub use core_file::{CoreFile, CoreFileError, remove_unfinished_core};
 pub use driver::{
-    BlockJobDemand, BlockJobReport, Console, ConsoleStream, Device, Driver, DriverError, End, Machine,
-    MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,
+    Awaiting, BlockJobDemand, BlockJobReport, Console, ConsoleStream, Device, Driver, DriverError, End,
+    Machine, MachineEvent, Refusal, SaveProgress, StartSpec, Started, Vcpus,
 };
 pub use error::DomainError;
 pub use keys::{KeyRing, Keys};

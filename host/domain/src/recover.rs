@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use reeve_model::domain::DomainConfig;
 use reeve_model::event::DomainChange;
 use reeve_model::{Actor, StateReason};
 use tracing::{info, warn};
@@ -13,7 +14,7 @@ use crate::entry::Entry;
 use crate::record::RuntimeRecord;
 use crate::registry::Domains;
 use crate::state::Phase;
-use crate::{ending, owner};
+use crate::{ending, names, owner};
 
 /// What became of the records of an earlier daemon.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,35 @@ impl Domains {
             recovered.undone.extend(driver.sweep(&known).await);
         }
         recovered
+    }
+
+    /// The record of a machine that has or awaits a guest and of which there is none, kept from now on; `config` is what it was made from.
+    /// To be called before [`Self::recover`], which ends what has no record; `records` are the others.
+    pub async fn record_unrecorded(
+        &self,
+        config: &DomainConfig,
+        records: &[RuntimeRecord],
+    ) -> Option<RuntimeRecord> {
+        let shared = &self.shared;
+        let driver = shared.driver(config).ok()?;
+        let (process, socket) = driver.find_unrecorded(config.uuid).await?;
+        let mut config = config.clone();
+        names::assign(&mut config);
+        driver.settle(&mut config);
+        let record = RuntimeRecord {
+            uuid: config.uuid,
+            id: records.iter().map(|record| record.id).max().unwrap_or(0) + 1,
+            driver: driver.kind().to_owned(),
+            boot_id: shared.boot_id.clone(),
+            process: Some(process),
+            socket: Some(socket),
+            config,
+        };
+        if let Err(error) = shared.keeper.keep(&record).await {
+            let cause = error.0;
+            warn!(domain = record.config.name, %cause, "a machine that was found is not recorded");
+        }
+        Some(record)
     }
 
     async fn recover_one(&self, record: RuntimeRecord, meant: Option<StateReason>) -> bool {

@@ -119,9 +119,15 @@ impl CacheMode {
     }
 }
 
-/// Whether another host that opens the same storage sees all that a guest wrote to a disk.
+/// Whether another host that opens the same storage sees all that a guest wrote to a disk. That is so where the file is the disk, byte for
+/// byte, and is opened past the host's cache; images and encrypted disks go through it whatever the document says.
 pub fn is_coherent(disk: &Disk) -> bool {
-    disk.readonly || disk.source.is_empty() || CacheMode::of(disk).bypasses()
+    disk.readonly || disk.source.is_empty() || is_plain(disk) && CacheMode::of(disk).bypasses()
+}
+
+/// Whether the bytes of its file are those of the disk.
+pub fn is_plain(disk: &Disk) -> bool {
+    disk.driver.format.as_deref().is_none_or(|format| format == "raw") && disk.encryption.is_none()
 }
 
 impl MovingDisks {

@@ -42,12 +42,19 @@ fn cached(disk: &MigratedDisk) -> Option<String> {
         CacheMode::Directsync => "directsync",
         CacheMode::Unsafe => "unsafe",
     };
+    let why = match disk.cache {
+        CacheMode::None | CacheMode::Directsync => {
+            "is an image or encrypted, which hosts cache whatever its cache mode says".to_owned()
+        }
+        _ => format!("has cache '{cache}'"),
+    };
+    let mend = match disk.cache {
+        CacheMode::None | CacheMode::Directsync => "convert it to a raw one that is not encrypted",
+        _ => "give it cache 'none'",
+    };
     (!disk.coherent).then(|| {
-        format!(
-            "disk '{}' has cache '{cache}': the other host would not see what was written last; give it cache 'none'{}",
-            disk.target,
-            or_send(disk)
-        )
+        let (target, otherwise) = (&disk.target, or_send(disk));
+        format!("disk '{target}' {why}: the other host would not see what was written last; {mend}{otherwise}")
     })
 }
 

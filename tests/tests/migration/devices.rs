@@ -33,8 +33,8 @@ fn pair([source, target]: [Daemon; 2], place: TempDir, devices: &str) -> anyhow:
     Ok(pair)
 }
 
-#[test]
-fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
+/// Two hosts, and a guest on a new qcow2 image that both of them see.
+fn on_an_image() -> anyhow::Result<Pair> {
     let (hosts, place) = ([host()?, host()?], tempfile::tempdir()?);
     let directory = place.path().display().to_string();
     hosts[0].reeve(&["pool", "create-as", "shared", "dir", "--target", &directory])?.ok();
@@ -43,7 +43,35 @@ fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
         "<disk type='file'><driver name='qemu' type='qcow2'/><source file='{directory}/disk.qcow2'/>\
          <target dev='vda' bus='virtio'/></disk>"
     );
-    let mut pair = pair(hosts, place, &disk)?;
+    pair(hosts, place, &disk)
+}
+
+#[test]
+fn what_a_guest_writes_to_an_image_that_the_destination_has_open_is_read_there() -> Outcome {
+    let mut pair = on_an_image()?;
+    say(&pair.source, "mem write 77 24\n", "ok write")?;
+    pair.slowly(|pair| {
+        // The destination has opened it by now. These are clusters and tables that were not there then.
+        for number in 1..8 {
+            say(&pair.source, &format!("disk put 0 {} late-{number}\n", 8192 * number), "ok")?;
+        }
+        assert_eq!(state(&pair.source)?, "running");
+        Ok(())
+    })?
+    .ok();
+    for number in 1..8 {
+        say(&pair.target, &format!("disk read 0 {}\n", 8192 * number), &format!("text=late-{number}"))?;
+        say(&pair.target, &format!("disk put 0 {} there-{number}\n", 8192 * number + 4096), "ok")?;
+    }
+    pair.target.reeve(&["domain", "destroy", "guest"])?.ok();
+    let image = pair.place.path().join("disk.qcow2").display().to_string();
+    pair.target.reeve(&["image", "check", "-f", "qcow2", &image])?.ok();
+    Ok(())
+}
+
+#[test]
+fn a_guest_on_a_qcow2_image_moves_there_and_back() -> Outcome {
+    let mut pair = on_an_image()?;
     // Each host makes clusters in tables that the other one made, and reads what was written at the other.
     for round in 0..4 {
         let at = 4096 * (round + 1);

@@ -212,6 +212,11 @@ fn the_api_says_what_programs_ask() -> Outcome {
             PrepareMigration { xml: source.domain_xml("guest", XmlOptions::default()).await?, ..nonsense };
         let refused = target.prepare_migration(&cached).await.unwrap_err();
         assert!(refused.to_string().contains("disk 'vda' is cached"), "{refused}");
+        // Images go through the host's cache whatever their documents say.
+        let xml = cached.xml.replace("type='raw'", "type='qcow2' cache='none'");
+        assert_ne!(xml, cached.xml);
+        let refused = target.prepare_migration(&PrepareMigration { xml, ..cached }).await.unwrap_err();
+        assert!(refused.to_string().contains("disk 'vda' is a qcow2 image"), "{refused}");
         let request = Migrate { destination: pair.destination(), ..Migrate::default() };
         let moved = source.migrate_domain("guest", &request).await?;
         assert!(moved.downtime_ms.is_some_and(|downtime| downtime < moved.total_ms), "{moved:?}");

@@ -2,6 +2,7 @@
 
 mod bad_network;
 mod certificates;
+mod deaths;
 mod devices;
 mod disk_policies;
 mod disks;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, MovedDisk, Witness};
+use reeve_domain::migration::{Incoming, MigrationOrder, MigrationPlace, MovedDisk};
 use reeve_domain::{Request, Turn};
 use reeve_model::domain::{Disk, DomainConfig};
-use reeve_model::migrated_disk::{MovingDisks, is_coherent};
+use reeve_model::migrated_disk::{MovingDisks, is_coherent, is_plain};
 use reeve_model::migration::{
     CopiedDisk, DeviceSlot, Journey, MigrationPrepared, MigrationStage, PrepareMigration,
 };
@@ -33,12 +33,15 @@ use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
-use crate::migrating::{Coming, ComingStreams, transport_of};
+use crate::migrating::{Coming, ComingStreams, ended, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
 
 /// How long the source may take to connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(30);
+/// How often the source is asked meanwhile whether it still wants to, and how often in a row it may be silent.
+const LOOK_AT_SOURCE: Duration = Duration::from_millis(500);
+const SILENT: u32 = 4;
 /// How often a worker is looked at whose guest is on its way.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long a whole guest waits for its source's word before its source's host is asked.
@@ -77,6 +80,7 @@ impl Actions {
         };
         let migration = request.migration;
         let (prepared, stream) = self.await_stream(actor, migration, &request.route, 1).await?;
+        self.migrations.forget_old_witnesses();
         self.migrations.open_witness(migration).map_err(|fault| no_witness(&fault))?;
         self.migrations.set_stage(migration, MigrationStage::UnderWay);
         let coming = Coming { domain: config.uuid, source: source.clone(), streams: 1 };
@@ -131,9 +135,15 @@ impl Actions {
 
     /// Waits for the source, and takes its guest.
     async fn take_guest(self: Arc<Self>, mut arrive: Arrive, streams: ComingStreams) {
-        let accepted = tokio::time::timeout(CONNECT, streams).await;
+        let accepted = tokio::select! {
+            biased;
+            accepted = tokio::time::timeout(CONNECT, streams) => accepted.ok().and_then(Result::ok),
+            () = self.source_gives_up(&arrive.source, arrive.migration) => None,
+        };
         let (name, migration, actor) = (arrive.config.name.clone(), arrive.migration, arrive.actor.clone());
-        let Ok(Ok(Some(stream))) = accepted.map(|streams| streams.map(|mut streams| streams.pop())) else {
+        let Some(stream) = accepted.and_then(|mut streams| streams.pop()) else {
+            // Who hears that this is over may try again at once, and finds the domain free.
+            drop(arrive);
             self.migrations.set_coming(migration, None);
             self.migrations.set_stage(migration, MigrationStage::Refused);
             self.migrations.forget_witness(migration);
@@ -148,6 +158,22 @@ impl Actions {
     }
 }
 
+impl Actions {
+    /// Ends when the host that wanted to send a guest does not want to any more, or its daemon is gone.
+    async fn source_gives_up(&self, source: &PeerAddress, migration: Uuid) {
+        let mut silent = 0;
+        while silent < SILENT {
+            tokio::time::sleep(LOOK_AT_SOURCE).await;
+            match self.migrations.peers.report(source, migration).await {
+                Ok(report) if report.stage == MigrationStage::UnderWay => silent = 0,
+                // It has failed, or was started anew and knows nothing of it.
+                Ok(_) => return,
+                Err(_) => silent += 1,
+            }
+        }
+    }
+}
+
 fn no_witness(fault: &std::io::Error) -> Error {
     Error::new(ErrorCode::Internal, format!("it can't be written down what becomes of the guest: {fault}"))
 }
@@ -158,18 +184,27 @@ fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Erro
     let comes = |disk: &Disk| coming.iter().any(|coming| coming.target == disk.target);
     let cached = config.devices.disks.iter().find(|disk| !comes(disk) && !is_coherent(disk));
     let Some(disk) = cached else { return Ok(()) };
+    let (why, hint) = match (is_plain(disk), &disk.encryption, disk.driver.format.as_deref()) {
+        (true, ..) => ("is cached".to_owned(), "give the disk cache='none', "),
+        (false, Some(_), _) => ("is encrypted, which the host caches whatever its cache mode says".to_owned(), ""),
+        (false, None, format) => {
+            let format = format.unwrap_or_default();
+            (format!("is a {format} image, which the host caches whatever its cache mode says"), "")
+        }
+    };
     let message = format!(
-        "domain '{}' can't be migrated safely: disk '{}' is cached, and another host would not see what was written last",
+        "domain '{}' can't be migrated safely: disk '{}' {why}, and another host would not see what was written last",
         config.name, disk.target
     );
-    Err(Error::new(ErrorCode::Unsupported, message)
-        .with_hint("give the disk cache='none', use --unsafe when you know that its storage is coherent, or send it along with --copy-storage-all"))
+    Err(Error::new(ErrorCode::Unsupported, message).with_hint(format!(
+        "{hint}use --unsafe when you know that its storage is coherent, or send it along with --copy-storage-all"
+    )))
 }
 
 /// A domain comes from another host.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Arrive {
-    pub(super) config: DomainConfig,
+    pub(crate) config: DomainConfig,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
     pub(super) source: PeerAddress,
@@ -227,19 +262,15 @@ impl Step<Arrive> for AskGuards {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        let stage = match actions.migrations.witness(arrive.migration) {
-            _ if arrive.refused => MigrationStage::Refused,
-            // Its worker is gone, so it never will.
-            Witness::NeverRan => MigrationStage::Refused,
-            Witness::Ran => MigrationStage::Lost,
-            // It may have run before it ended: the source must not run it again.
-            Witness::Whole => MigrationStage::Arrived,
+        // Its worker is gone: it never will when it never has.
+        let stage = match arrive.refused {
+            true => MigrationStage::Refused,
+            false => ended(actions.migrations.witness(arrive.migration)),
         };
+        // The source's operator, who hears of this next, may try again at once.
+        arrive.turn = None;
         actions.migrations.set_stage(arrive.migration, stage);
         actions.migrations.set_arriving(arrive.migration, None);
-        if stage == MigrationStage::Refused {
-            actions.migrations.forget_witness(arrive.migration);
-        }
         Ok(())
     }
 }
@@ -315,7 +346,6 @@ impl Step<Arrive> for Keep {
     }
 
     async fn run(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        actions.migrations.forget_witness(arrive.migration);
         if !arrive.persistent {
             return Ok(());
         }
@@ -352,11 +382,15 @@ impl Actions {
                         whole_since = Some(Instant::now());
                         // This may take as long as the other host is away: an operator must be able to end the domain.
                         arrive.turn = None;
-                        self.ask_source(arrive).await?;
+                        self.ask_source(arrive).await;
                     }
                 }
                 Ok(MigrationPlace::Late { interrupted }) => {
                     self.watch_late(arrive, &mut late, interrupted).await?;
+                }
+                // Nothing is known of a worker that does not answer in time; one that has ended is noticed, and then there is no machine.
+                Err(error) if self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) => {
+                    tracing::debug!(domain = arrive.config.name, %error, "a guest on its way can't be seen");
                 }
                 Ok(MigrationPlace::Ended) | Err(_) => {
                     let message = format!("the guest of domain '{}' did not come", arrive.config.name);
@@ -369,7 +403,7 @@ impl Actions {
     }
 
     /// Asks the source's host whether it has given the guest up, and does what follows from that.
-    async fn ask_source(self: &Arc<Self>, arrive: &mut Arrive) -> Result<(), Error> {
+    async fn ask_source(self: &Arc<Self>, arrive: &mut Arrive) {
         let uuid = arrive.config.uuid;
         let report = self.migrations.peers.report(&arrive.source, arrive.migration).await;
         match report.map(|report| report.stage) {
@@ -381,11 +415,15 @@ impl Actions {
             }
             // Nothing of it has run here, and the source keeps it or has lost what is missing here.
             Ok(MigrationStage::Unknown | MigrationStage::Lost) => {
-                self.domains.migrate(uuid, MigrationOrder::Settle(false)).await.map_err(explain)?;
-                arrive.refused = true;
+                // Refused by a worker that has heard the source's word meanwhile, and runs the guest.
+                match self.domains.migrate(uuid, MigrationOrder::Settle(false)).await {
+                    Ok(()) => arrive.refused = true,
+                    Err(error) => {
+                        tracing::warn!(domain = arrive.config.name, %error, "a guest that its source keeps was not thrown away");
+                    }
+                }
             }
             Ok(_) | Err(_) => {}
         }
-        Ok(())
     }
 }

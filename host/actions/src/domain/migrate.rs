@@ -34,7 +34,6 @@ use crate::policy_port::Steering;
 /// How long the destination's daemon may take to say that its guest is there, and how often it is asked.
 const ARRIVAL: Duration = Duration::from_secs(5);
 const LOOK_AT_ARRIVAL: Duration = Duration::from_millis(10);
-
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
@@ -73,17 +72,25 @@ impl Actions {
         refuse_shares(&snapshot.config, "migrated")?;
         let (summary, migration) = (snapshot.summary.clone(), Uuid::new_v4());
         let beginning = self.migrations.begin(uuid, migration);
-        let way = Way { host, route, at, source, migration };
+        let way = Way { host: host.clone(), route, at, source, migration };
         let making = Box::pin(self.make_ready(actor, turn, snapshot, request, way));
-        let operation = beginning.or_given_up(making).await?;
+        let operation = match beginning.or_given_up(making).await {
+            Ok(operation) => operation,
+            Err(error) => {
+                drop(beginning);
+                self.see_arrival(&host, migration).await;
+                return Err(error);
+            }
+        };
         beginning.succeeded();
         let done = tokio::select! {
-            done = self.perform(actor, operation) => done?,
+            done = self.perform(actor, operation) => done,
             // It goes on all the same, when somebody mends it.
             error = self.interruption(&subject) => return Err(error),
         };
         let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        self.see_arrival(&done.host, migration).await;
+        self.see_arrival(&host, migration).await;
+        let done = done?;
         Ok(Migrated {
             domain: summary,
             downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
@@ -92,8 +99,8 @@ impl Actions {
         })
     }
 
-    /// Waits until the destination's daemon has heard of its guest too: whoever is told that it has moved looks there next. A host that is not
-    /// heard of any more has the guest all the same.
+    /// Waits until the destination's daemon has heard of its guest too, or has put away what it made for one that did not come: whoever is
+    /// told how it went looks there next, or tries again. A host that is not heard of any more has the guest all the same.
     async fn see_arrival(&self, host: &PeerAddress, migration: Uuid) {
         let seen = async {
             while let Ok(report) = self.migrations.peers.report(host, migration).await

@@ -56,6 +56,11 @@ pub(super) struct KvmMachine {
     vcpus: Arc<watch::Sender<u32>>,
 }
 
+/// A worker as its record names it.
+pub(super) fn recorded(process: &Process) -> WorkerProcess {
+    WorkerProcess { pid: process.pid(), start_time: process.start_time() }
+}
+
 impl KvmMachine {
     /// The machine of a worker that was launched now or earlier.
     pub fn start(
@@ -91,7 +96,7 @@ impl KvmMachine {
             }
             tokio::spawn(listen::listen(news, sender, site.clone(), told));
         }
-        let recorded = WorkerProcess { pid: process.pid(), start_time: process.start_time() };
+        let recorded = recorded(&process);
         let runs = matches!(status, Status::Running | Status::Late { interrupted: false });
         let asleep = matches!(status, Status::Paused { reason: PauseReason::Suspended });
         let vcpus = match runs {

@@ -2,40 +2,69 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{DeviceSlot, MigrationJob, MigrationLimits};
 use reeve_sys::open::{self, Sharing};
+use reeve_sys::process::Process;
 use reeve_vmm::config::{self as worker_config, VmConfig};
 use reeve_vmm::protocol::{self as worker, Answer, Call, MigratingPhase, MigrationNews, PauseReason, Status};
 use tokio::sync::watch;
+use tracing::warn;
 
-use super::KvmDriver;
 use super::client::Client;
+use super::consoles;
 use super::launch::Site;
-use super::machine::KvmMachine;
+use super::machine::{self, KvmMachine};
 use super::plan::{Plan, Source};
-use crate::driver::{DriverError, Started};
+use crate::driver::{Awaiting, DriverError, Started};
 use crate::migration::{
     Incoming, MigrationEnd, MigrationOrder, MigrationPlace, MigrationProgress, MovedDisk,
 };
 use crate::names;
+use crate::record::WorkerProcess;
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
 /// The device that makes userfaultfds which hear of faults in the kernel too. Only root opens it.
 const FAULTS: &str = "/dev/userfaultfd";
 
-impl KvmDriver {
-    /// Starts a worker that waits for its guest.
-    pub(super) async fn await_guest(
-        &self,
+/// A worker that was greeted and has no machine: all that its guest needs is still here.
+pub(super) struct GuestAwaited {
+    site: Site,
+    client: Client,
+    process: Arc<Process>,
+    config: Arc<DomainConfig>,
+    order: worker::MigrationOrder,
+    fds: Vec<OwnedFd>,
+}
+
+impl GuestAwaited {
+    /// Starts the worker. A failure leaves nothing behind.
+    pub async fn make(
+        mut site: Site,
+        plan: Plan,
+        config: Arc<DomainConfig>,
+        incoming: Incoming,
+    ) -> Result<Self, DriverError> {
+        match Self::launch(&mut site, plan, &config, incoming).await {
+            Ok((client, process, order, fds)) => Ok(Self { site, client, process, config, order, fds }),
+            Err(error) => {
+                clear(&site, &config).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn launch(
         site: &mut Site,
         mut plan: Plan,
         config: &DomainConfig,
         incoming: Incoming,
-    ) -> Result<Started, DriverError> {
+    ) -> Result<(Client, Arc<Process>, worker::MigrationOrder, Vec<OwnedFd>), DriverError> {
         let Incoming { migration, stream, slots, paused, witness, disks, most_streams: streams } = incoming;
         let disks = arriving_disks(config, &disks)?;
         let shared = leave_unlocked(&mut plan, &disks);
@@ -60,11 +89,55 @@ impl KvmDriver {
             disks,
             streams,
         };
-        client.call(Call::Migrate { order }, fds).await.map_err(|error| site.explain(error))?;
-        site.tune_first(config).await?;
-        let status = Status::Incoming { whole: false };
-        Ok(KvmMachine::start(client, process, site.clone(), config, &status))
+        Ok((client, process, order, fds))
     }
+}
+
+#[async_trait]
+impl Awaiting for GuestAwaited {
+    fn process(&self) -> Option<WorkerProcess> {
+        Some(machine::recorded(&self.process))
+    }
+
+    fn socket(&self) -> Option<PathBuf> {
+        Some(self.site.socket())
+    }
+
+    async fn receive(self: Box<Self>) -> Result<Started, DriverError> {
+        let Self { site, client, process, config, order, fds } = *self;
+        match client.call(Call::Migrate { order }, fds).await {
+            Ok(_) => {}
+            // It may have the stream, and so the guest, all the same.
+            Err(error @ DriverError::Deadline { .. }) => {
+                warn!(domain = config.name, %error, "a guest is taken by a worker that does not answer yet");
+            }
+            Err(error) => {
+                let error = site.explain(error);
+                clear(&site, &config).await;
+                return Err(error);
+            }
+        }
+        if let Err(error) = site.tune_first(&config).await {
+            // By now the guest may be here and run: the worker alone knows, and refuses to throw away what runs.
+            let order = worker::MigrationOrder::Settle { given_up: false };
+            if client.ask(Call::Migrate { order }).await.is_ok() {
+                clear(&site, &config).await;
+                return Err(error);
+            }
+            warn!(domain = config.name, %error, "a guest runs without the tuning of its domain");
+        }
+        let status = Status::Incoming { whole: false };
+        Ok(KvmMachine::start(client, process, site, &config, &status))
+    }
+
+    async fn end(self: Box<Self>) {
+        clear(&self.site, &self.config).await;
+    }
+}
+
+async fn clear(site: &Site, config: &DomainConfig) {
+    site.clear().await;
+    consoles::remove_sockets(config);
 }
 
 /// What the worker calls the disks that come with a guest.

@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::{Command, Owner};
-use crate::devices;
 use crate::driver::{Driver, DriverError, StartSpec, Started};
 use crate::entry::Entry;
 use crate::error::DomainError;
@@ -19,6 +18,7 @@ use crate::migration::Incoming;
 use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
+use crate::{devices, ending};
 
 /// What a machine begins with.
 pub(crate) enum Origin {
@@ -129,7 +129,7 @@ pub(crate) async fn adopt(
     Ok(())
 }
 
-/// The machine is made, recorded and runs, or there is nothing of it.
+/// The machine is made, recorded and runs, or there is nothing of it. One whose guest comes from another host lets it run by itself.
 pub(super) async fn bring_up(
     shared: &Shared,
     entry: &Entry,
@@ -143,29 +143,45 @@ pub(super) async fn bring_up(
         Origin::Kernel | Origin::Host(_) => ("started", Occurrence::Made),
     };
     let failed = |source| entry.driver_error(doing, source);
-    let (id, config) = (spec.id, spec.config.clone());
-    let started = match origin {
-        Origin::Kernel => driver.start(spec).await,
-        Origin::Image(image) => driver.restore(spec, image).await,
-        Origin::Host(incoming) => driver.receive(spec, incoming).await,
-    };
-    let started = started.map_err(failed)?;
-    if !paused && let Err(source) = started.machine.resume().await {
-        started.machine.destroy().await;
-        return Err(failed(source));
-    }
-    let record = RuntimeRecord {
+    let (id, config, comes) = (spec.id, spec.config.clone(), matches!(origin, Origin::Host(_)));
+    let record = |process, socket| RuntimeRecord {
         uuid: entry.uuid,
         id,
         driver: driver.kind().to_owned(),
         boot_id: shared.boot_id.clone(),
-        process: started.process,
-        socket: started.socket.clone(),
+        process,
+        socket,
         config: config.as_ref().clone(),
     };
-    if let Err(source) = shared.keeper.keep(&record).await {
-        started.machine.destroy().await;
-        return Err(DomainError::Keeper { name: entry.name.clone(), doing, source });
+    let not_kept = |source| DomainError::Keeper { name: entry.name.clone(), doing, source };
+    let started = match origin {
+        Origin::Kernel => driver.start(spec).await.map_err(failed)?,
+        Origin::Image(image) => driver.restore(spec, image).await.map_err(failed)?,
+        Origin::Host(incoming) => {
+            let awaiting = driver.await_guest(spec, incoming).await.map_err(failed)?;
+            // From the moment it has the stream it takes the guest and runs it, whatever becomes of this daemon: the next one has to
+            // know of it by then.
+            if let Err(source) = shared.keeper.keep(&record(awaiting.process(), awaiting.socket())).await {
+                awaiting.end().await;
+                return Err(not_kept(source));
+            }
+            let received = awaiting.receive().await;
+            if received.is_err() {
+                ending::forget(shared, entry).await;
+            }
+            received.map_err(failed)?
+        }
+    };
+    if !comes {
+        if !paused && let Err(source) = started.machine.resume().await {
+            started.machine.destroy().await;
+            return Err(failed(source));
+        }
+        let record = record(started.process, started.socket.clone());
+        if let Err(source) = shared.keeper.keep(&record).await {
+            started.machine.destroy().await;
+            return Err(not_kept(source));
+        }
     }
     let mut inner = entry.lock();
     if let Some(live) = &mut inner.live {
