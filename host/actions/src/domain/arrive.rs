@@ -186,7 +186,9 @@ fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Erro
     let Some(disk) = cached else { return Ok(()) };
     let (why, hint) = match (is_plain(disk), &disk.encryption, disk.driver.format.as_deref()) {
         (true, ..) => ("is cached".to_owned(), "give the disk cache='none', "),
-        (false, Some(_), _) => ("is encrypted, which the host caches whatever its cache mode says".to_owned(), ""),
+        (false, Some(_), _) => {
+            ("is encrypted, which the host caches whatever its cache mode says".to_owned(), "")
+        }
         (false, None, format) => {
             let format = format.unwrap_or_default();
             (format!("is a {format} image, which the host caches whatever its cache mode says"), "")
