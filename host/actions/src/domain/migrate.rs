@@ -12,25 +12,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace, MovedDisk};
+use reeve_domain::migration::{MigrationEnd, MigrationOrder, MigrationPlace, MigrationProgress, MovedDisk};
 use reeve_domain::{Request, Turn};
 use reeve_migrate::StrategyAnswer;
 use reeve_model::domain::DomainConfig;
 use reeve_model::migration::{
-    CopiedDisk, Journey, Migrate, Migrated, MigrationJob, MigrationLimits, MigrationReport, MigrationStage,
-    PrepareMigration, StreamRoute,
+    CopiedDisk, Journey, Migrate, Migrated, MigrationReport, MigrationStage, PrepareMigration, StreamRoute,
 };
 use reeve_model::policy::Hook;
+use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::copied_disks;
+use super::hand_over::HandOver;
+use super::save_image::same_guest;
 use super::shares::refuse_shares;
+use super::steer::check_limits;
 use super::streams::{AT_FIRST, Outgoing};
+use super::{Subject, copied_disks};
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
-use crate::migrating::{StreamTarget, transport_of};
+use crate::journal::{Operation, Step};
+use crate::migrating::{CurrentLimits, StreamTarget, transport_of};
 use crate::peer_address::{self, PeerAddress};
 use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
 use crate::{Actions, document};
@@ -39,8 +43,6 @@ use crate::{Actions, document};
 const ARRIVAL: Duration = Duration::from_secs(5);
 const LOOK_AT_ARRIVAL: Duration = Duration::from_millis(10);
 
-/// How often the destination is asked what became of the guest.
-const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// How long a worker may take to let its guest run again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -61,13 +63,51 @@ impl Actions {
         if request.resume_post_copy {
             return Box::pin(self.resume_post_copy(&subject, &request, begun)).await;
         }
+        check_limits(&request.limits(self.migrations.limits(subject.uuid)))?;
         let host = PeerAddress::parse(&request.destination)?;
         let (route, at) = peer_address::route(&host, &request)?;
         let source = self.migrations.peers.own_address(&host, &route)?;
         let uuid = subject.uuid;
         let turn = self.turn(actor, uuid, Request::Migrate).await?;
+        let (wanted, migration) = (turn.to_be_destroyed(), Uuid::new_v4());
+        let way = Way { host, route, at, source };
+        let ready = Box::pin(self.make_ready(actor, &subject, request, migration, way, turn));
+        let (operation, summary) = tokio::select! {
+            ready = ready => ready?,
+            () = wanted => {
+                self.migrations.set_stage(migration, MigrationStage::Unknown);
+                return Err(ended_by_force(&subject.name));
+            }
+        };
+        let done = tokio::select! {
+            done = self.perform(actor, operation) => done?,
+            // It goes on all the same, when somebody mends it.
+            error = self.interruption(&subject) => return Err(error),
+        };
+        let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
+        self.see_arrival(&done.host, migration).await;
+        Ok(Migrated {
+            domain: summary,
+            downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
+            total_ms,
+            strategy_ms: done.strategy_us as f64 / 1000.0,
+        })
+    }
+
+    /// Everything before the first byte of the guest goes over; its row, too.
+    async fn make_ready(
+        self: &Arc<Self>,
+        actor: &Actor,
+        subject: &Subject,
+        request: Migrate,
+        migration: Uuid,
+        way: Way,
+        turn: Turn,
+    ) -> Result<(Leave, DomainSummary), Error> {
+        let (uuid, Way { host, route, at, source }) = (subject.uuid, way);
+        let limits = self.migrations.begin(uuid, &request);
         // Within the turn, so that none is made meanwhile.
-        if self.has_snapshots(subject.uuid).await? {
+        if self.has_snapshots(uuid).await? {
             let message = format!("domain '{}' has snapshots, which would stay behind", subject.name);
             let hint = format!(
                 "delete them, or keep their documents with 'reeve domain snapshot-dumpxml {0} NAME' and forget them here with 'reeve domain snapshot-delete {0} NAME --metadata'",
@@ -78,7 +118,6 @@ impl Actions {
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         refuse_shares(&snapshot.config, "migrated")?;
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
-        let migration = Uuid::new_v4();
         let there = self.migrations.peers.report(&host, migration).await?;
         let most_streams = self.most_streams(&there, request.streams)?;
         let journey = self.journey(&host, &route, there, &request, migration)?;
@@ -87,6 +126,9 @@ impl Actions {
             None => snapshot.config.clone(),
         };
         check_same(&snapshot.config, &sent)?;
+        if request.xml.is_some() {
+            same_guest(&snapshot.config, &sent)?;
+        }
         let sent = match &request.name {
             // As if it had been written so.
             Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
@@ -144,25 +186,14 @@ impl Actions {
             downtime_us: None,
             strategy_us: 0,
             disks,
+            limits: Some(limits),
             turn: Some(turn),
             stream: Some(stream),
             beside,
             streams: Some(streams),
             steering,
         };
-        let done = tokio::select! {
-            done = self.perform(actor, operation) => done?,
-            // It goes on all the same, when somebody mends it.
-            error = self.interruption(&subject) => return Err(error),
-        };
-        let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        self.see_arrival(&done.host, migration).await;
-        Ok(Migrated {
-            domain: snapshot.summary,
-            downtime_ms: done.downtime_us.map(|us| us as f64 / 1000.0),
-            total_ms,
-            strategy_ms: done.strategy_us as f64 / 1000.0,
-        })
+        Ok((operation, snapshot.summary))
     }
 
     /// Waits until the destination's daemon has heard of its guest too: whoever is told that it has moved looks there next. A host that is not
@@ -238,56 +269,21 @@ impl Actions {
         let (actor, journey) = (actor.clone(), Arc::clone(journey));
         self.policy.strategy(StrategyRequest { actor, state, config, journey, policy }).await
     }
+}
 
-    /// How far the migration of a domain is.
-    pub fn migration_job(&self, actor: &Actor, key: &str) -> Result<MigrationJob, Error> {
-        let subject = self.subject(actor, Verb::DomainRead, key)?;
-        let progress = self.domains.migration_progress(subject.uuid).map_err(explain)?;
-        let job = progress.borrow().job.clone();
-        Ok(job)
-    }
+/// How a guest leaves.
+struct Way {
+    host: PeerAddress,
+    route: StreamRoute,
+    /// Name of the host at which a connection of its own ends.
+    at: Option<String>,
+    /// How the other host reaches this one.
+    source: String,
+}
 
-    /// Ends the migration of a domain; it stays here.
-    pub async fn abort_migration(&self, actor: &Actor, key: &str) -> Result<(), Error> {
-        let subject = self.subject(actor, Verb::DomainMigrate, key)?;
-        let order = MigrationOrder::Abort("an operator ended it".to_owned());
-        self.domains.migrate(subject.uuid, order).await.map_err(explain)
-    }
-
-    /// What the migration of a domain may cost.
-    pub fn migration_limits(&self, actor: &Actor, key: &str) -> Result<MigrationLimits, Error> {
-        let subject = self.subject(actor, Verb::DomainRead, key)?;
-        Ok(self.migrations.limits(subject.uuid))
-    }
-
-    /// Sets what the migration of a domain may cost, also while it moves.
-    pub async fn set_migration_limits(
-        &self,
-        actor: &Actor,
-        key: &str,
-        limits: MigrationLimits,
-    ) -> Result<MigrationLimits, Error> {
-        let subject = self.subject(actor, Verb::DomainMigrate, key)?;
-        self.migrations.set_limits(subject.uuid, limits);
-        let moving = self.domains.migration_progress(subject.uuid);
-        if moving.is_ok_and(|progress| progress.borrow().job.active) {
-            self.domains.migrate(subject.uuid, MigrationOrder::Limit(limits)).await.map_err(explain)?;
-        }
-        Ok(limits)
-    }
-
-    /// How this host sees a migration, for the other host. A host that a guest was sent to asks, whether it may send some or not:
-    /// it knows the id.
-    pub fn migration_report(&self, actor: &Actor, migration: Uuid) -> Result<MigrationReport, Error> {
-        if !matches!(actor, Actor::Host { .. }) {
-            self.authorize(actor, Verb::DomainMigrate, "")?;
-        }
-        let (stage, boot_id) = (self.migrations.stage(migration), self.migrations.boot_id.clone());
-        // A guest may wait for this: a host that can't say who it is still says whose the guest is.
-        let host = self.this_host().unwrap_or_default();
-        let max_streams = self.migrations.max_streams();
-        Ok(MigrationReport { stage, host, boot_id, takes_disks: true, max_streams })
-    }
+/// What somebody hears whose work on a domain is given up for a destroy.
+pub(super) fn ended_by_force(name: &str) -> Error {
+    Error::new(ErrorCode::WrongState, format!("domain '{name}' is being destroyed"))
 }
 
 fn named(mut config: DomainConfig, name: &str) -> DomainConfig {
@@ -310,34 +306,38 @@ fn check_same(running: &DomainConfig, sent: &DomainConfig) -> Result<(), Error> 
 /// A domain goes to another host.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Leave {
-    uuid: Uuid,
+    pub(super) uuid: Uuid,
     pub(crate) migration: Uuid,
-    host: PeerAddress,
-    undefine: bool,
-    suspend_after: Option<u64>,
+    pub(super) host: PeerAddress,
+    pub(super) undefine: bool,
+    pub(super) suspend_after: Option<u64>,
     #[serde(default)]
-    post_copy_then: bool,
+    pub(super) post_copy_then: bool,
     /// The guest goes on at the destination before all of its memory is there.
     #[serde(default)]
-    post_copy: bool,
-    actor: Actor,
-    downtime_us: Option<u64>,
+    pub(super) post_copy: bool,
+    pub(super) actor: Actor,
+    pub(super) downtime_us: Option<u64>,
     #[serde(default)]
-    strategy_us: u64,
+    pub(super) strategy_us: u64,
     /// They go along.
     #[serde(default)]
-    disks: Vec<CopiedDisk>,
+    pub(super) disks: Vec<CopiedDisk>,
+    /// What it may cost, as long as it lasts.
+    #[expect(dead_code, reason = "it counts until it is dropped")]
     #[serde(skip)]
-    turn: Option<Turn>,
+    pub(super) limits: Option<CurrentLimits>,
     #[serde(skip)]
-    stream: Option<OwnedFd>,
+    pub(super) turn: Option<Turn>,
+    #[serde(skip)]
+    pub(super) stream: Option<OwnedFd>,
     /// Streams beside it.
     #[serde(skip)]
-    beside: Vec<OwnedFd>,
+    pub(super) beside: Vec<OwnedFd>,
     #[serde(skip)]
-    streams: Option<Outgoing>,
+    pub(super) streams: Option<Outgoing>,
     #[serde(skip)]
-    steering: Option<Box<dyn Steering>>,
+    pub(super) steering: Option<Box<dyn Steering>>,
 }
 
 impl Operation for Leave {
@@ -352,9 +352,6 @@ impl Operation for Leave {
     }
 }
 
-/// Name of the step that is the decision.
-pub(crate) const HAND_OVER: &str = "hand-over";
-
 /// All of the guest is at the destination, and stands still here.
 struct Move;
 
@@ -368,52 +365,19 @@ impl Step<Leave> for Move {
         let stream = leave.stream.take().expect("a migration that was interrupted is not run again");
         let (uuid, migration) = (leave.uuid, leave.migration);
         let limits = actions.migrations.limits(uuid);
-        let mut progress = actions.domains.migration_progress(uuid).map_err(explain)?;
+        let progress = actions.domains.migration_progress(uuid).map_err(explain)?;
         let steered = leave.steering.is_some();
         let disks = leave.disks.iter().map(MovedDisk::from).collect();
         let beside = std::mem::take(&mut leave.beside);
         let most_streams = leave.streams.as_ref().map_or(1, |streams| streams.most);
         let order = MigrationOrder::Send { migration, stream, limits, steered, disks, beside, most_streams };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
-        let stop_at =
-            leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
-        let (mut stopped, mut answered) = (false, 0);
-        loop {
-            let asked = {
-                let now = progress.borrow_and_update();
-                if now.ready {
-                    leave.strategy_us = now.strategy_us;
-                    leave.post_copy = now.post_copy;
-                    return Ok(());
-                }
-                if let Some(end) = &now.end {
-                    return Err(stayed(end));
-                }
-                now.question.filter(|(number, _)| *number > answered)
-            };
-            if let Some((number, question)) = asked {
-                answered = number;
-                let limits = actions.migrations.limits(uuid);
-                let answer = match &mut leave.steering {
-                    Some(steering) => steering.answer(question, limits).await,
-                    None => StrategyAnswer::Nothing,
-                };
-                let (answer, streams) = actions.with_streams(leave.streams.as_mut(), answer).await;
-                // One that comes too late changes nothing; how the migration ends is told.
-                let _ = actions.domains.migrate(uuid, MigrationOrder::Advise(number, answer, streams)).await;
-                continue;
-            }
-            let later = tokio::time::Instant::now() + Duration::from_secs(3600);
-            tokio::select! {
-                changed = progress.changed() => {
-                    changed.map_err(|_| Error::new(ErrorCode::Internal, "the domain ended while it was migrated"))?;
-                }
-                () = tokio::time::sleep_until(stop_at.unwrap_or(later)), if !stopped && stop_at.is_some() => {
-                    stopped = true;
-                    let order = if leave.post_copy_then { MigrationOrder::SwitchNow } else { MigrationOrder::StopNow };
-                    actions.domains.migrate(uuid, order).await.map_err(explain)?;
-                }
-            }
+        let wanted = leave.turn.as_ref().map(Turn::to_be_destroyed);
+        tokio::select! {
+            biased;
+            // Also while the other host is silent, and before it is told that the guest stays.
+            error = actions.end_when_wanted(uuid, wanted, progress.clone()) => Err(error),
+            moved = actions.follow(leave, progress) => moved,
         }
     }
 
@@ -443,150 +407,72 @@ fn stayed(end: &MigrationEnd) -> Error {
     Error::new(ErrorCode::Internal, format!("the domain was not migrated and stays here: {reason}"))
 }
 
-/// The guest is the destination's. This goes on until it is known that it has it.
-struct HandOver;
-
-#[async_trait]
-impl Step<Leave> for HandOver {
-    fn name(&self) -> &'static str {
-        HAND_OVER
-    }
-
-    async fn run(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
-        actions.migrations.set_stage(leave.migration, MigrationStage::GivenUp);
-        // A worker that is gone, or heard it already, decides nothing any more.
-        let _ = actions.domains.migrate(leave.uuid, MigrationOrder::Decide(true)).await;
-        if leave.post_copy {
-            actions.migrations.set_leaving(leave.uuid, Some(leave.migration));
-            actions.note_left(leave.uuid, leave.turn.as_ref()).await;
-        }
-        let outcome = actions.wait_for_destination(leave).await;
-        actions.migrations.set_leaving(leave.uuid, None);
-        match outcome {
-            Outcome::Arrived => {}
-            Outcome::NeverRan => return actions.take_back(leave).await,
-            Outcome::Lost => return actions.lose_guest(leave).await,
-        }
-        // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
-        if leave.undefine {
-            let (by, uuid) = (leave.actor.clone(), leave.uuid);
-            let removed = actions.definitions(move |definitions| definitions.remove(&by, uuid)).await;
-            if let Err(error) = removed {
-                tracing::warn!(%error, "the definition of a domain that has moved could not be removed");
-            }
-        }
-        let departed = match &leave.turn {
-            Some(turn) => turn.depart().await.map_err(explain),
-            None => match actions.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await {
-                Ok(turn) => turn.depart().await.map_err(explain),
-                Err(error) => Err(error),
-            },
-        };
-        if let Err(error) = departed {
-            // Its worker may have ended before; then there is no copy to end.
-            tracing::debug!(%error, "the copy of a domain that has moved is gone already");
-        }
-        Ok(())
-    }
-
-    async fn undo(&self, _actions: &Arc<Actions>, _leave: &mut Leave) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn after_crash(&self, _actions: &Actions, _leave: &Leave) -> Next {
-        Next::Again
-    }
-}
-
-/// What became of a guest that was given up.
-enum Outcome {
-    Arrived,
-    /// The destination promises that it never ran it and never will.
-    NeverRan,
-    /// A half of it is gone.
-    Lost,
-}
-
 impl Actions {
-    /// Waits until the destination has the guest, however long that takes, or it is known that it never will.
-    async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> Outcome {
-        let mut progress = self.domains.migration_progress(leave.uuid).ok();
+    /// Answers the questions of a migration that has begun, until all of the guest is there.
+    async fn follow(
+        self: &Arc<Self>,
+        leave: &mut Leave,
+        mut progress: watch::Receiver<MigrationProgress>,
+    ) -> Result<(), Error> {
+        let stop_at =
+            leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
+        let (uuid, mut stopped, mut answered) = (leave.uuid, false, 0);
         loop {
-            if let Some(progress) = &mut progress
-                && let Some(MigrationEnd::Moved(downtime)) = &progress.borrow_and_update().end
-            {
-                leave.downtime_us = Some(*downtime);
-                return Outcome::Arrived;
-            }
-            let told = async {
-                if let Some(progress) = &mut progress
-                    && progress.changed().await.is_ok()
-                {
-                    return;
+            let asked = {
+                let now = progress.borrow_and_update();
+                if now.ready {
+                    leave.strategy_us = now.strategy_us;
+                    leave.post_copy = now.post_copy;
+                    return Ok(());
                 }
-                // It has told all that it will.
-                std::future::pending().await
+                if let Some(end) = &now.end {
+                    return Err(stayed(end));
+                }
+                now.question.filter(|(number, _)| *number > answered)
             };
+            if let Some((number, question)) = asked {
+                answered = number;
+                let limits = self.migrations.limits(uuid);
+                let answer = match &mut leave.steering {
+                    Some(steering) => steering.answer(question, limits).await,
+                    None => StrategyAnswer::Nothing,
+                };
+                let (answer, streams) = self.with_streams(leave.streams.as_mut(), answer).await;
+                // One that comes too late changes nothing; how the migration ends is told.
+                let _ = self.domains.migrate(uuid, MigrationOrder::Advise(number, answer, streams)).await;
+                continue;
+            }
+            let later = tokio::time::Instant::now() + Duration::from_secs(3600);
             tokio::select! {
-                () = told => {}
-                () = tokio::time::sleep(ASK_AGAIN) => {
-                    // This may take as long as the other host is away: an operator must be able to end the copy.
-                    leave.turn = None;
-                    let here = self.domains.phase(leave.uuid).is_ok_and(|phase| phase.has_machine());
-                    if leave.post_copy && !here {
-                        // The destination hears it and ends its half, unless that is whole.
-                        self.migrations.set_stage(leave.migration, MigrationStage::Lost);
-                    }
-                    let report = self.migrations.peers.report(&leave.host, leave.migration).await;
-                    match report.map(|report| report.stage) {
-                        Ok(MigrationStage::Arrived) => return Outcome::Arrived,
-                        Ok(MigrationStage::Refused) => return Outcome::NeverRan,
-                        Ok(MigrationStage::Lost) => return Outcome::Lost,
-                        Ok(_) | Err(_) => {}
-                    }
+                changed = progress.changed() => {
+                    changed.map_err(|_| Error::new(ErrorCode::Internal, "the domain ended while it was migrated"))?;
+                }
+                () = tokio::time::sleep_until(stop_at.unwrap_or(later)), if !stopped && stop_at.is_some() => {
+                    stopped = true;
+                    let order = if leave.post_copy_then { MigrationOrder::SwitchNow } else { MigrationOrder::StopNow };
+                    self.domains.migrate(uuid, order).await.map_err(explain)?;
                 }
             }
         }
     }
 
-    /// The guest is lost, and what is left of it here is no guest.
-    async fn lose_guest(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
-        if let Ok(turn) = self.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await
-            && turn.check(Request::Destroy).is_ok()
-        {
-            turn.lose().await.map_err(explain)?;
+    /// Ends the migration of a domain that somebody waits to end by force; why it ended. Too late it is not ended.
+    async fn end_when_wanted(
+        &self,
+        uuid: Uuid,
+        wanted: Option<impl Future<Output = ()>>,
+        mut progress: watch::Receiver<MigrationProgress>,
+    ) -> Error {
+        if let Some(wanted) = wanted {
+            wanted.await;
+            let order = MigrationOrder::Abort("the domain is being destroyed".to_owned());
+            if self.domains.migrate(uuid, order).await.is_ok()
+                && progress.wait_for(|progress| progress.end.is_some()).await.is_ok()
+            {
+                let message = "the domain was not migrated: it is being destroyed";
+                return Error::new(ErrorCode::WrongState, message);
+            }
         }
-        let message = "the guest was lost in post-copy: a worker of it ended before all of its memory was at the destination";
-        Err(Error::new(ErrorCode::Internal, message))
-    }
-
-    /// The destination never ran the guest and never will: it goes on here.
-    async fn take_back(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
-        self.migrations.set_stage(leave.migration, MigrationStage::Unknown);
-        let config = self.domains.snapshot(leave.uuid).map_err(explain)?.config;
-        let shared = config.devices.disks.into_iter().filter(|disk| disk.shareable);
-        let order = MigrationOrder::TakeBack { shared: shared.map(|disk| disk.target).collect() };
-        self.domains.migrate(leave.uuid, order).await.map_err(explain)?;
-        self.note_arrival(leave.uuid, leave.turn.as_ref()).await;
-        let message = "the domain was not migrated and stays here: the destination could not run it";
-        Err(Error::new(ErrorCode::Internal, message))
-    }
-
-    /// Notes that the guest of a domain runs, if it does.
-    pub(super) async fn note_arrival(&self, uuid: Uuid, turn: Option<&Turn>) {
-        let place = self.domains.migration_place(uuid).await;
-        if !matches!(place, Ok(MigrationPlace::Here | MigrationPlace::Late { .. })) {
-            return;
-        }
-        let noted = match turn {
-            Some(turn) => turn.arrive().await.map_err(explain),
-            None => match self.turn(&Actor::Daemon, uuid, Request::Migrate).await {
-                Ok(turn) => turn.arrive().await.map_err(explain),
-                Err(error) => Err(error),
-            },
-        };
-        if let Err(error) = noted {
-            tracing::warn!(%uuid, %error, "it could not be noted that a domain runs");
-        }
+        std::future::pending().await
     }
 }
