@@ -306,10 +306,11 @@ impl Migrations {
         CurrentLimits { known: Arc::clone(&self.known), domain }
     }
 
-    /// The host that a domain was given to since then, or that has not said yet that it has it.
-    pub(crate) fn given(&self, domain: Uuid, since: Instant) -> Option<PeerAddress> {
+    /// The host that a domain was given to last: since then, or where it has not said yet that it has it.
+    pub(crate) fn given(&self, domain: Uuid, since: Option<Instant>) -> Option<PeerAddress> {
         let known = self.lock();
-        let given = known.given.get(&domain).filter(|given| given.when >= since || !given.settled);
+        let counts = |given: &&Given| !given.settled || since.is_none_or(|since| given.when >= since);
+        let given = known.given.get(&domain).filter(counts);
         given.map(|given| given.host.clone())
     }
 

@@ -62,7 +62,7 @@ impl Actions {
     /// Ends the machine at once; the row as it is afterwards.
     pub async fn destroy(self: &Arc<Self>, actor: &Actor, key: &str) -> Result<DomainSummary, Error> {
         let subject = self.subject(actor, Verb::DomainDestroy, key)?;
-        self.permits(&subject, Request::Destroy)?;
+        self.permits(&subject, Request::Destroy).map_err(|error| self.gone_or(&subject, error))?;
         let mut last = self.ask_stop(actor, &subject, true).await?;
         let begun = Instant::now();
         // Who moves it, saves it or dumps it gives that up for this.
@@ -73,7 +73,7 @@ impl Actions {
             Ok(turn) => self.perform(actor, Destroy { uuid: subject.uuid, turn: Some(turn) }).await.map(drop),
             Err(error) => Err(error),
         };
-        if !late && let Some(host) = self.migrations.given(subject.uuid, begun) {
+        if !late && let Some(host) = self.migrations.given(subject.uuid, Some(begun)) {
             return Err(given(&subject.name, &host));
         }
         match ended {
@@ -91,6 +91,14 @@ impl Actions {
         last.state = DomainState::ShutOff;
         last.reason = StateReason::Destroyed;
         Ok(self.row(subject.uuid).unwrap_or(last))
+    }
+
+    /// Where a domain is that does not run here because it moved, or the error.
+    fn gone_or(&self, subject: &Subject, error: Error) -> Error {
+        let moved = self.row(subject.uuid).is_ok_and(|row| row.reason == StateReason::Migrated)
+            || self.domains.lasts(subject.uuid) == Some(Request::Migrate.participle());
+        let host = self.migrations.given(subject.uuid, None).filter(|_| moved);
+        host.map_or(error, |host| given(&subject.name, &host))
     }
 
     /// Asks the stop guards; the row they were asked about.
