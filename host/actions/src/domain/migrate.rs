@@ -46,6 +46,9 @@ const LOOK_AT_ARRIVAL: Duration = Duration::from_millis(10);
 /// How long a worker may take to let its guest run again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What whoever moves a domain hears that somebody ends by force.
+const DESTROYED: &str = "the domain was not migrated: it is being destroyed";
+
 /// The strategy of that name is the host's own.
 const OWN_STRATEGY: &str = "host";
 
@@ -373,12 +376,16 @@ impl Step<Leave> for Move {
         let order = MigrationOrder::Send { migration, stream, limits, steered, disks, beside, most_streams };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
         let wanted = leave.turn.as_ref().map(Turn::to_be_destroyed);
-        tokio::select! {
+        let moved = tokio::select! {
             biased;
-            // Also while the other host is silent, and before it is told that the guest stays.
-            error = actions.end_when_wanted(uuid, wanted, progress.clone()) => Err(error),
+            // Also while the other host is silent.
+            () = actions.end_when_wanted(uuid, wanted, progress.clone()) => {
+                Err(Error::new(ErrorCode::WrongState, DESTROYED))
+            }
             moved = actions.follow(leave, progress) => moved,
-        }
+        };
+        let is_wanted = leave.turn.as_ref().is_some_and(Turn::is_to_be_destroyed);
+        moved.map_err(|error| if is_wanted { Error::new(ErrorCode::WrongState, DESTROYED) } else { error })
     }
 
     async fn undo(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
@@ -456,21 +463,20 @@ impl Actions {
         }
     }
 
-    /// Ends the migration of a domain that somebody waits to end by force; why it ended. Too late it is not ended.
+    /// Ends the migration of a domain once somebody waits to end that by force. Where it is too late for it, this has no end.
     async fn end_when_wanted(
         &self,
         uuid: Uuid,
         wanted: Option<impl Future<Output = ()>>,
         mut progress: watch::Receiver<MigrationProgress>,
-    ) -> Error {
+    ) {
         if let Some(wanted) = wanted {
             wanted.await;
             let order = MigrationOrder::Abort("the domain is being destroyed".to_owned());
             if self.domains.migrate(uuid, order).await.is_ok()
                 && progress.wait_for(|progress| progress.end.is_some()).await.is_ok()
             {
-                let message = "the domain was not migrated: it is being destroyed";
-                return Error::new(ErrorCode::WrongState, message);
+                return;
             }
         }
         std::future::pending().await
