@@ -17,6 +17,7 @@ mod device_change;
 mod disk;
 mod disk_facts;
 mod dump;
+mod hand_over;
 mod identity;
 mod interface;
 mod leash;
@@ -37,6 +38,7 @@ mod sleep;
 mod snapshot;
 mod start;
 mod startup;
+mod steer;
 mod stop;
 mod streams;
 mod tune;
@@ -68,9 +70,10 @@ pub use define::EditGuard;
 pub use device::Attachment;
 pub(crate) use device_change::ChangeDevice;
 pub(crate) use dump::Dump;
+pub(crate) use hand_over::HAND_OVER;
 pub use leash::Gone;
 pub(crate) use leash::Leash;
-pub(crate) use migrate::{HAND_OVER, Leave};
+pub(crate) use migrate::Leave;
 pub(crate) use save::Save;
 pub(crate) use settings_change::ChangeSettings;
 pub(crate) use snapshot::{DeleteSnapshots, Revert, TakeSnapshot};
@@ -82,6 +85,8 @@ pub(crate) use update_device::UpdateDevice;
 /// How long a policy waits for a domain that is being changed: long enough for a change whose event it just heard to end,
 /// and well below the deadline of any hook.
 const POLICY_PATIENCE: Duration = Duration::from_millis(250);
+/// How long a client waits for a domain that is being moved, saved or dumped, and how often it is looked whether it is.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A domain that an actor may use a verb on.
 pub(crate) struct Subject {
@@ -155,10 +160,17 @@ impl Actions {
         settled(hook, &name, self.policy.guard_migration(request).await)
     }
 
-    /// The right to change a domain. A policy waits for it a moment only: something may be waiting for the policy.
+    /// The right to change a domain. A policy waits for it a moment only: something may be waiting for the policy. Neither does anybody wait
+    /// for a guest to be moved, saved or dumped, which may take for ever; whoever destroys it has that given up.
     pub(crate) async fn turn(&self, actor: &Actor, uuid: Uuid, request: Request) -> Result<Turn, Error> {
-        let turn = self.domains.begin(actor.clone(), uuid, request);
+        let mut turn = std::pin::pin!(self.domains.begin(actor.clone(), uuid, request));
         let turn = match actor {
+            Actor::Client { .. } if request != Request::Destroy => loop {
+                match tokio::time::timeout(CLIENT_PATIENCE, &mut turn).await {
+                    Ok(turn) => break turn,
+                    Err(_) => self.refuse_lasting(uuid)?,
+                }
+            },
             Actor::Client { .. } | Actor::Host { .. } | Actor::Daemon => turn.await,
             Actor::Policy { .. } => match tokio::time::timeout(POLICY_PATIENCE, turn).await {
                 Ok(turn) => turn,
@@ -172,6 +184,15 @@ impl Actions {
             },
         };
         turn.map_err(explain)
+    }
+
+    /// Busy while a domain is moved, saved or dumped.
+    fn refuse_lasting(&self, uuid: Uuid) -> Result<(), Error> {
+        let Some(doing) = self.domains.lasts(uuid) else { return Ok(()) };
+        let name = self.row(uuid)?.name;
+        let message = format!("domain '{name}' is busy: it is being {doing}");
+        let hint = format!("try again when that has ended, or end it with 'reeve domain domjobabort {name}'");
+        Err(Error::new(ErrorCode::Busy, message).with_hint(hint))
     }
 
     /// Refuses at once what would be refused later anyway, so that no policy is asked in vain.

@@ -8,12 +8,12 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reeve_domain::migration::Witness;
 use reeve_model::migration::{
-    AddStreams, MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage,
+    AddStreams, Migrate, MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage,
     PrepareMigration, ResumeMigration, StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
@@ -150,16 +150,20 @@ pub struct Migrations {
     pub(crate) run: PathBuf,
     /// The kernel's boot id.
     pub(crate) boot_id: String,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
 }
 
 #[derive(Default)]
 struct Known {
     stages: HashMap<Uuid, MigrationStage>,
-    /// Limits that were set for a domain before or while it moves.
+    /// Limits that were set for a domain, for all its migrations.
     limits: HashMap<Uuid, MigrationLimits>,
     /// Migrations that are being made ready, by the domain that is to leave.
     beginning: HashMap<Uuid, CancellationToken>,
+    /// Limits of the migration of a domain that is under way, with what was asked for that one alone.
+    current: HashMap<Uuid, MigrationLimits>,
+    /// Hosts that domains were given to last.
+    given: HashMap<Uuid, Given>,
     /// Migrations that are in post-copy, by the domain that leaves.
     leaving: HashMap<Uuid, Uuid>,
     /// Domains that come, by their migration, and the daemon that sends them.
@@ -211,6 +215,14 @@ impl Drop for Beginning<'_> {
     }
 }
 
+/// The host that a guest was given to.
+struct Given {
+    host: PeerAddress,
+    when: Instant,
+    /// It has said that it has the guest.
+    settled: bool,
+}
+
 /// A guest on its way here.
 #[derive(Clone)]
 pub(crate) struct Coming {
@@ -240,7 +252,7 @@ impl Migrations {
     /// A host that reaches others by `peers`.
     pub fn new(peers: Arc<dyn PeerPort>, run: PathBuf, boot_id: String) -> Self {
         let known = Known { max_streams: MAX_STREAMS, ..Known::default() };
-        Self { peers, run, boot_id, known: Mutex::new(known) }
+        Self { peers, run, boot_id, known: Arc::new(Mutex::new(known)) }
     }
 
     /// A host that reaches nobody.
@@ -327,13 +339,56 @@ impl Migrations {
         }
     }
 
-    /// The limits for the migration of a domain.
+    /// The limits of the migration of a domain that is under way, or those of the domain.
     pub(crate) fn limits(&self, domain: Uuid) -> MigrationLimits {
-        self.lock().limits.get(&domain).copied().unwrap_or_default()
+        let known = self.lock();
+        known.current.get(&domain).or_else(|| known.limits.get(&domain)).copied().unwrap_or_default()
     }
 
-    pub(crate) fn set_limits(&self, domain: Uuid, limits: MigrationLimits) {
-        self.lock().limits.insert(domain, limits);
+    /// Sets limits of a domain, and of its migration where one is under way. What that one alone was asked for stays with it.
+    pub(crate) fn set_limits(&self, domain: Uuid, said: MigrationLimits) {
+        let mut known = self.lock();
+        let own = known.limits.get(&domain).copied().unwrap_or_default();
+        let own = match known.current.insert(domain, said) {
+            Some(seen) => own.changed(seen, said),
+            None => {
+                known.current.remove(&domain);
+                said
+            }
+        };
+        known.limits.insert(domain, own);
+    }
+
+    /// Begins a migration of a domain with what was asked for it alone, which counts until the answer is dropped. Only in the domain's turn.
+    pub(crate) fn limit(&self, domain: Uuid, request: &Migrate) -> CurrentLimits {
+        let mut known = self.lock();
+        let limits = request.limits(known.limits.get(&domain).copied().unwrap_or_default());
+        known.current.insert(domain, limits);
+        CurrentLimits { known: Arc::clone(&self.known), domain }
+    }
+
+    /// The host that a domain was given to last: since then, or where it has not said yet that it has it.
+    pub(crate) fn given(&self, domain: Uuid, since: Option<Instant>) -> Option<PeerAddress> {
+        let known = self.lock();
+        let counts = |given: &&Given| !given.settled || since.is_none_or(|since| given.when >= since);
+        let given = known.given.get(&domain).filter(counts);
+        given.map(|given| given.host.clone())
+    }
+
+    /// A domain is given to a host; none where it stays after all, or is lost.
+    pub(crate) fn set_given(&self, domain: Uuid, host: Option<PeerAddress>) {
+        let given = host.map(|host| Given { host, when: Instant::now(), settled: false });
+        match given {
+            Some(given) => drop(self.lock().given.insert(domain, given)),
+            None => drop(self.lock().given.remove(&domain)),
+        }
+    }
+
+    /// The host that a domain was given to has it.
+    pub(crate) fn settle_given(&self, domain: Uuid) {
+        if let Some(given) = self.lock().given.get_mut(&domain) {
+            given.settled = true;
+        }
     }
 
     /// The migration in post-copy of a domain that leaves.
@@ -428,7 +483,23 @@ impl Migrations {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A migration of a domain is under way, with limits of its own.
+pub(crate) struct CurrentLimits {
+    known: Arc<Mutex<Known>>,
+    domain: Uuid,
+}
+
+impl Drop for CurrentLimits {
+    fn drop(&mut self) {
+        lock(&self.known).current.remove(&self.domain);
     }
 }
 

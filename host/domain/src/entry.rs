@@ -8,7 +8,7 @@ use reeve_model::domain::{ClockConfig, DomainConfig};
 use reeve_model::event::DomainChange;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, StateReason};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::admission::{Admission, Ticket};
@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     /// Name; never changes.
     pub name: String,
     inner: Mutex<Inner>,
+    /// Told whenever somebody begins to wait for a turn.
+    pub offered: Notify,
 }
 
 /// What changes. Locked for moments only, never across an await.
@@ -76,6 +78,7 @@ impl Entry {
                 admission: Admission::default(),
                 waiting: HashMap::new(),
             }),
+            offered: Notify::new(),
         }
     }
 

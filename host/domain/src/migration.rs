@@ -73,7 +73,7 @@ pub enum MigrationOrder {
     AddStreams(Vec<OwnedFd>),
     /// Other limits.
     Limit(MigrationLimits),
-    /// Stop the guest after this round.
+    /// Stop the guest at once.
     StopNow,
     /// Let the guest go on at the destination before all of its memory is there.
     SwitchNow,
@@ -128,6 +128,8 @@ pub enum MigrationPlace {
 pub struct MigrationProgress {
     /// Counters.
     pub job: MigrationJob,
+    /// Pages, pages of zeros and bytes of the rounds that are over.
+    pub(crate) over: (u64, u64, u64),
     /// What the machine asks the strategy, with its number; it stays after it was answered.
     pub question: Option<(u32, StrategyQuestion)>,
     /// The destination has all of it, and the machine waits for [`MigrationOrder::Decide`].

@@ -368,6 +368,18 @@ impl Domains {
         Ok(turn)
     }
 
+    /// What is being done to a domain that may last for as long as it likes: "it is being …".
+    pub fn lasts(&self, uuid: Uuid) -> Option<&'static str> {
+        let entry = self.shared.entry(uuid).ok()?;
+        let inner = entry.lock();
+        match inner.admission.running()? {
+            request @ (Request::Migrate | Request::Save | Request::Dump) => Some(request.participle()),
+            // Its guest comes from another host.
+            Request::Start if inner.phase.stands_still() => Some("migrated to this host"),
+            _ => None,
+        }
+    }
+
     /// As [`Self::begin`], but busy instead of waiting. For callers that something else waits for, e.g. policies inside a hook.
     pub fn try_begin(&self, actor: Actor, uuid: Uuid, request: Request) -> Result<Turn, DomainError> {
         let entry = self.shared.entry(uuid)?;
@@ -548,6 +560,8 @@ impl Entry {
                 }
                 let (told, waits) = oneshot::channel();
                 inner.waiting.insert(ticket, told);
+                drop(inner);
+                self.offered.notify_waiters();
                 Ok((ticket, Some(waits)))
             }
             Err(Refused::Already(same)) => Err(busy(Some(same))),

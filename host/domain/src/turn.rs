@@ -85,6 +85,22 @@ impl Turn {
         self.entry.lock().admission.waits(Request::Destroy)
     }
 
+    /// Ends when [`Self::is_to_be_destroyed`]. It does not hold the turn.
+    pub fn to_be_destroyed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let entry = self.entry.clone();
+        async move {
+            loop {
+                let mut offered = std::pin::pin!(entry.offered.notified());
+                // Before it is looked whether somebody waits: else one who comes in between would not be seen.
+                offered.as_mut().enable();
+                if entry.lock().admission.waits(Request::Destroy) {
+                    return;
+                }
+                offered.await;
+            }
+        }
+    }
+
     /// Lets those go first who wait and may go beside a job on images, which they do not change. Only for who changes nothing meanwhile, and
     /// keeps nothing of the definition that it read before: somebody who tunes the domain may have replaced it.
     pub async fn lend(&self) {

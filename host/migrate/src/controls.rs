@@ -91,7 +91,7 @@ impl Controls {
         self.changed.notify_all();
     }
 
-    /// Stops the guest after this round and sends the rest, however much it is.
+    /// Stops the guest at once and sends the rest, however much it is: a round that is under way is broken off.
     pub fn stop_now(&self) {
         self.lock().stop_now = true;
         self.changed.notify_all();
@@ -120,6 +120,12 @@ impl Controls {
 
     pub(crate) fn stops_now(&self) -> bool {
         self.lock().stop_now
+    }
+
+    /// Whether a round is broken off while the guest runs: it stops here now.
+    pub(crate) fn breaks_off(&self) -> bool {
+        let state = self.lock();
+        state.stop_now || state.switches_now()
     }
 
     pub(crate) fn switches_now(&self) -> bool {

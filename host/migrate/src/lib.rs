@@ -108,7 +108,7 @@ pub use memory_map::{MemoryMap, PAGE};
 pub use missing::Missing;
 pub use receive::{Received, TargetGuest, receive, receive_rest};
 pub use receive_streams::{ReceiveStreams, ReceiveTicket, TargetPages};
-pub use send::{Offer, Phase, Sent, SourceGuest, send};
+pub use send::{Offer, Phase, Sent, SourceGuest, WithinRound, send};
 pub use send_disks::DiskStats;
 pub use send_streams::{SendStreams, SendTicket, SourcePages};
 pub use serve::{LateStats, send_rest};

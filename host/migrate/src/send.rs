@@ -12,7 +12,7 @@ use crate::greeting::{Hello, Welcome};
 use crate::link::Link;
 use crate::memory_map::PAGE;
 use crate::pages;
-use crate::send_disks::{DiskStats, join_written};
+use crate::send_disks::{DiskStats, Ranges};
 use crate::send_streams::{How, SendStreams, SourcePages};
 use crate::serve::{LateStats, Served};
 use crate::strategy::Packed;
@@ -23,6 +23,8 @@ use crate::{
 
 /// Payload of one frame with a part of the state.
 const STATE_PART: usize = 256 << 10;
+/// How often it is told how far a round is.
+const TELL: Duration = Duration::from_millis(200);
 /// A round with fewer bytes than this says only how fast the stream is at least.
 const MEASURABLE: u64 = 256 << 10;
 
@@ -62,6 +64,8 @@ pub trait SourceGuest: SourcePages {
 pub enum Phase {
     /// Disks are being sent.
     Disks(DiskStats),
+    /// A round goes on.
+    Within(WithinRound),
     /// A round is over.
     Round(RoundStats),
     /// The guest stands still; what is left is being sent.
@@ -77,6 +81,23 @@ pub enum Phase {
     },
     /// Pages are given to a guest that runs at the destination.
     Late(LateStats),
+}
+
+/// How far a round is that goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WithinRound {
+    /// Time since the migration began.
+    pub elapsed: Duration,
+    /// Pages that it has sent, zeros included.
+    pub pages: u64,
+    /// Pages of zeros.
+    pub zero_pages: u64,
+    /// Bytes over all streams.
+    pub bytes: u64,
+    /// Pages that it has still to send.
+    pub left: u64,
+    /// Streams that pages go over.
+    pub streams: u16,
 }
 
 /// What the source offers.
@@ -156,6 +177,8 @@ pub(crate) struct Sender<'a, S, G> {
     pub begun: Instant,
     /// How long the strategy took in all.
     asked_for: Duration,
+    /// When it was told last how far a round is.
+    told: Instant,
     scratch: Vec<u8>,
 }
 
@@ -167,15 +190,16 @@ pub(crate) struct RoundSent {
     pub packed: Packed,
     /// Bytes over all streams but the first one.
     beside: u64,
-    /// What it did not send, because the guest goes on at the destination.
+    /// What it did not send, because the guest stops here now.
     left: Vec<Range<u64>>,
+    /// The same of each disk.
+    left_of_disks: Ranges,
 }
 
 /// What is left when the guest is to stop.
 struct Rest {
     runs: Vec<Range<u64>>,
-    /// Of each disk.
-    written: Vec<Vec<Range<u64>>>,
+    written: Ranges,
     /// It comes when the guest runs at the destination.
     late: bool,
 }
@@ -198,6 +222,7 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             throttle: 0,
             begun: Instant::now(),
             asked_for: Duration::ZERO,
+            told: Instant::now(),
             scratch: Vec::new(),
         }
     }
@@ -221,12 +246,12 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         let stopped = Instant::now();
         self.guest.stop()?;
         self.guest.report(&Phase::Stopped);
-        let (late, written) = (rest.late, join_written(rest.written, self.take_written()?));
+        let (late, written) = (rest.late, self.take_written(rest.written)?);
         let rest = join(rest.runs, self.guest.take_dirty()?);
         let mut served = None;
         if late {
             if self.with_disks {
-                let bytes = self.blocks(&written, false)?;
+                let (bytes, _) = self.blocks(&written, false)?;
                 self.end_round_of_disks(bytes)?;
             }
             let missing = self.tell_missing(&rest)?;
@@ -315,7 +340,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                 bandwidth = measured;
             }
             dirty = self.guest.take_dirty()?;
-            written = self.take_written()?;
+            written = self.take_written(sent.left_of_disks)?;
             let limits = self.controls.limits();
             if !sent.left.is_empty() {
                 dirty = join(sent.left, dirty);
@@ -400,19 +425,38 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         written: &[Vec<Range<u64>>],
         limited: bool,
     ) -> Result<RoundSent, MigrateError> {
-        let mut sent = RoundSent::default();
-        let blocks = self.blocks(written, limited)?;
+        let (mut sent, before) = (RoundSent::default(), self.link.sent);
+        let (blocks, left_of_disks) = self.blocks(written, limited)?;
+        sent.left_of_disks = left_of_disks;
         self.streams.begin(runs, How { limited, compress: self.compress });
         loop {
-            if limited && self.controls.switches_now() {
+            if limited && self.controls.breaks_off() {
                 sent.left = self.streams.rest();
             }
             let Some(run) = self.streams.take()? else { break };
             self.frame_of(run, limited, &mut sent)?;
+            self.tell(&sent, before);
         }
-        self.gather(&mut sent)?;
+        self.gather(&mut sent, before)?;
         self.end_round(sent.pages, blocks)?;
         Ok(sent)
+    }
+
+    /// Tells now and then how far a round is, the first stream of which has sent so much since its link had sent `before` bytes.
+    fn tell(&mut self, sent: &RoundSent, before: u64) {
+        if self.told.elapsed() < TELL {
+            return;
+        }
+        self.told = Instant::now();
+        let (beside, left) = self.streams.so_far();
+        self.guest.report(&Phase::Within(WithinRound {
+            elapsed: self.begun.elapsed(),
+            pages: sent.pages + beside.0,
+            zero_pages: sent.zero_pages + beside.1,
+            bytes: self.link.sent - before + beside.2,
+            left: left + count(&sent.left),
+            streams: self.streams.count(),
+        }));
     }
 
     /// Takes the streams in that came beside the first one.
@@ -424,14 +468,19 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     }
 
     /// Waits until every stream has sent its part of the round.
-    fn gather(&mut self, sent: &mut RoundSent) -> Result<(), MigrateError> {
+    fn gather(&mut self, sent: &mut RoundSent, before: u64) -> Result<(), MigrateError> {
         if self.streams.count() == 1 {
             return Ok(());
         }
         self.link.flush()?;
-        let gathered = self.streams.gather(self.controls, || {
+        let streams = self.streams;
+        let gathered = streams.gather(self.controls, |in_silence| {
+            self.tell(sent, before);
+            if !in_silence {
+                return Ok(());
+            }
             // That there are as many as before is a sign of life.
-            self.link.send(Kind::Streams, &self.streams.count().to_le_bytes())?;
+            self.link.send(Kind::Streams, &streams.count().to_le_bytes())?;
             self.link.flush()
         })?;
         sent.pages += gathered.pages;
@@ -444,7 +493,8 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     /// The end of a round without a page: every stream says that it has come to it.
     pub fn end_round_of_disks(&mut self, blocks: u64) -> Result<(), MigrateError> {
         self.streams.begin(&[], How::default());
-        self.gather(&mut RoundSent::default())?;
+        let before = self.link.sent;
+        self.gather(&mut RoundSent::default(), before)?;
         self.end_round(0, blocks)
     }
 

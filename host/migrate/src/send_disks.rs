@@ -19,6 +19,9 @@ const LITTLE: u64 = 4 << 20;
 /// the end of a round, and this side does not take silence for long either.
 const ZEROS_A_ROUND: u64 = 1 << 30;
 
+/// Ranges of each disk.
+pub(crate) type Ranges = Vec<Vec<Range<u64>>>;
+
 /// How far the disks are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskStats {
@@ -47,7 +50,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     }
 
     /// Sends all of the disks while the guest runs, and what it writes to them meanwhile until that is little; what is left.
-    pub fn copy_disks(&mut self) -> Result<Vec<Vec<Range<u64>>>, MigrateError> {
+    pub fn copy_disks(&mut self) -> Result<Ranges, MigrateError> {
         let shapes = self.guest.disks();
         if shapes.is_empty() {
             return Ok(Vec::new());
@@ -56,22 +59,23 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         let mut left: Vec<_> = shapes.iter().map(|disk| whole(disk.size)).collect();
         for _ in 0..PASSES {
             let before = disks::count(&left);
-            self.disks.remaining = before;
-            let bytes = self.blocks(&left, true)?;
+            let (bytes, rest) = self.blocks(&left, true)?;
             self.end_round_of_disks(bytes)?;
-            left = self.take_written()?;
+            left = self.take_written(rest)?;
             let now = disks::count(&left);
-            let hurry = self.controls.stops_now() || self.controls.switches_now();
-            if now <= LITTLE || now > before / 2 || hurry {
+            if now <= LITTLE || now > before / 2 || self.controls.breaks_off() {
                 break;
             }
         }
         Ok(left)
     }
 
-    /// What was written to the disks since it was asked last.
-    pub fn take_written(&mut self) -> Result<Vec<Vec<Range<u64>>>, MigrateError> {
-        let written = self.guest.take_written()?;
+    /// What was written to the disks since it was asked last, and what was left before.
+    pub fn take_written(&mut self, left: Ranges) -> Result<Ranges, MigrateError> {
+        let mut written = self.guest.take_written()?;
+        if !left.is_empty() {
+            written = join_written(written, left);
+        }
         if self.with_disks {
             self.disks.remaining = disks::count(&written);
             self.tell_disks();
@@ -84,15 +88,26 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         self.guest.report(&Phase::Disks(self.disks));
     }
 
-    /// Sends ranges of disks; the bytes of them that are in the round which is not ended yet.
-    pub fn blocks(&mut self, written: &[Vec<Range<u64>>], limited: bool) -> Result<u64, MigrateError> {
+    /// Sends ranges of disks; the bytes of them that are in the round which is not ended yet. The guest running, it breaks off when that is to
+    /// stop at once: what it did not send is told too.
+    pub fn blocks(
+        &mut self,
+        written: &[Vec<Range<u64>>],
+        limited: bool,
+    ) -> Result<(u64, Ranges), MigrateError> {
         let (mut told, mut payload, mut sent, mut zeros) = (Instant::now(), Vec::new(), 0, 0);
+        self.disks.remaining = disks::count(written);
+        let mut left: Ranges = vec![Vec::new(); written.len()];
         for (disk, ranges) in written.iter().enumerate() {
             for range in ranges {
                 let mut at = range.start;
                 while at < range.end {
                     if let Some(reason) = self.controls.aborted() {
                         return Err(MigrateError::Aborted(reason));
+                    }
+                    if limited && self.controls.stops_now() {
+                        left[disk].push(at..range.end);
+                        break;
                     }
                     let before = self.link.sent;
                     let length = match self.guest.piece(disk, at..range.end)? {
@@ -132,7 +147,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                 }
             }
         }
-        Ok(sent)
+        Ok((sent, left))
     }
 }
 
@@ -142,6 +157,6 @@ fn whole(size: u64) -> Vec<Range<u64>> {
 }
 
 /// Both lists of each disk as one.
-pub(crate) fn join_written(one: Vec<Vec<Range<u64>>>, other: Vec<Vec<Range<u64>>>) -> Vec<Vec<Range<u64>>> {
+fn join_written(one: Ranges, other: Ranges) -> Ranges {
     one.into_iter().zip(other).map(|(one, other)| crate::send::join(one, other)).collect()
 }

@@ -57,6 +57,8 @@ struct Lane {
     zero_pages: u64,
     packed: Packed,
     bytes: u64,
+    /// Pages, pages of zeros and bytes of the round that it is in.
+    now: (u64, u64, u64),
     /// Why it can't go on.
     fault: Option<String>,
 }
@@ -141,11 +143,22 @@ impl SendStreams {
         self.lock().left.drain(..).collect()
     }
 
-    /// Waits until every stream has said that it is done with the round; `alive` says something over the first one now and then.
+    /// Pages, pages of zeros and bytes that the streams beside the first one have sent in this round by now, and pages that nobody has taken.
+    pub(crate) fn so_far(&self) -> ((u64, u64, u64), u64) {
+        let state = self.lock();
+        let sent = state.lanes.iter().fold((0, 0, 0), |sum, lane| {
+            let (pages, zero_pages, bytes) = lane.now;
+            (sum.0 + lane.pages + pages, sum.1 + lane.zero_pages + zero_pages, sum.2 + lane.bytes + bytes)
+        });
+        (sent, state.left.iter().map(|run| (run.end - run.start) / PAGE).sum())
+    }
+
+    /// Waits until every stream has said that it is done with the round. `meanwhile` is called now and then, and told whether it is time to say
+    /// something over the first one.
     pub(crate) fn gather(
         &self,
         controls: &Controls,
-        mut alive: impl FnMut() -> Result<(), MigrateError>,
+        mut meanwhile: impl FnMut(bool) -> Result<(), MigrateError>,
     ) -> Result<Gathered, MigrateError> {
         let mut looks = 0;
         let mut state = self.lock();
@@ -164,11 +177,9 @@ impl SendStreams {
                 continue;
             }
             looks += 1;
-            if looks % LOOKS_IN_SILENCE == 0 {
-                drop(state);
-                alive()?;
-                state = self.lock();
-            }
+            drop(state);
+            meanwhile(looks % LOOKS_IN_SILENCE == 0)?;
+            state = self.lock();
         }
         let mut gathered = Gathered::default();
         for lane in &mut state.lanes {
@@ -258,6 +269,8 @@ impl SendTicket {
                 contents.resize((run.end - run.start) as usize, 0);
                 memory.read(run.start, &mut contents);
                 pages::send(link, &run, &contents, how.compress, &mut sent)?;
+                self.streams.lock().lanes[self.index].now =
+                    (sent.pages, sent.zero_pages, link.sent - counted);
                 if how.limited {
                     controls.sent(link.sent - before);
                 }
@@ -266,7 +279,7 @@ impl SendTicket {
             link.flush()?;
             let mut state = self.streams.lock();
             let lane = &mut state.lanes[self.index];
-            lane.done = round;
+            (lane.done, lane.now) = (round, (0, 0, 0));
             lane.pages += sent.pages;
             lane.zero_pages += sent.zero_pages;
             lane.packed += sent.packed;
@@ -291,9 +304,9 @@ impl SendTicket {
         }
     }
 
-    /// What to send next. What is on the list when the migration shall end or the guest go on is left to the first stream.
+    /// What to send next. What is on the list when the migration shall end or the guest stop is left to the first stream.
     fn next(&self, how: How, controls: &Controls) -> Option<Range<u64>> {
-        if how.limited && (controls.switches_now() || controls.aborted().is_some()) {
+        if how.limited && (controls.breaks_off() || controls.aborted().is_some()) {
             return None;
         }
         let mut state = self.streams.lock();
@@ -323,7 +336,7 @@ mod tests {
         assert_eq!(streams.admit(2).unwrap(), Some(2));
         streams.begin(&[], How::default());
         controls.abort("an operator ended it");
-        let gathered = streams.gather(&controls, || Ok(()));
+        let gathered = streams.gather(&controls, |_| Ok(()));
         assert!(matches!(gathered, Err(MigrateError::Aborted(_))), "{gathered:?}");
         drop(silent);
     }

@@ -30,6 +30,29 @@ pub struct MigrationLimits {
     pub post_copy_bandwidth_mib: u64,
 }
 
+impl MigrationLimits {
+    /// These limits after somebody who saw `seen` said `said`: what he left as it was is not changed.
+    pub fn changed(self, seen: Self, said: Self) -> Self {
+        fn pick<T: PartialEq>(own: T, seen: &T, said: T) -> T {
+            if *seen == said { own } else { said }
+        }
+        Self {
+            max_downtime_ms: pick(self.max_downtime_ms, &seen.max_downtime_ms, said.max_downtime_ms),
+            bandwidth_mib: pick(self.bandwidth_mib, &seen.bandwidth_mib, said.bandwidth_mib),
+            max_throttle: pick(self.max_throttle, &seen.max_throttle, said.max_throttle),
+            max_rounds: pick(self.max_rounds, &seen.max_rounds, said.max_rounds),
+            compress: pick(self.compress, &seen.compress, said.compress),
+            post_copy: pick(self.post_copy, &seen.post_copy, said.post_copy),
+            post_copy_after: pick(self.post_copy_after, &seen.post_copy_after, said.post_copy_after),
+            post_copy_bandwidth_mib: pick(
+                self.post_copy_bandwidth_mib,
+                &seen.post_copy_bandwidth_mib,
+                said.post_copy_bandwidth_mib,
+            ),
+        }
+    }
+}
+
 impl Default for MigrationLimits {
     fn default() -> Self {
         Self {
@@ -103,6 +126,40 @@ pub struct Migrate {
     /// Nothing new begins: post-copy of the domain, whose connection broke, goes on over another one.
     #[serde(default)]
     pub resume_post_copy: bool,
+    /// MiB a second while the guest runs, for this migration in place of the domain's limit; 0 is as many as the connection takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_mib: Option<u64>,
+    /// Memory is compressed in this migration where both hosts can.
+    #[serde(default)]
+    pub compress: bool,
+    /// Most hundredths of its time that the guest may lose in this migration, in place of the domain's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_throttle: Option<u8>,
+    /// The guest may go on at the destination before all of its memory is there.
+    #[serde(default)]
+    pub post_copy: bool,
+    /// It does after so many rounds; none waits for a strategy or an operator to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_copy_after: Option<u32>,
+    /// MiB a second then of what the guest does not wait for, in place of the domain's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_copy_bandwidth_mib: Option<u64>,
+}
+
+impl Migrate {
+    /// What this migration may cost, of a domain with these limits.
+    pub fn limits(&self, domain: MigrationLimits) -> MigrationLimits {
+        MigrationLimits {
+            max_downtime_ms: domain.max_downtime_ms,
+            bandwidth_mib: self.bandwidth_mib.unwrap_or(domain.bandwidth_mib),
+            max_throttle: self.max_throttle.unwrap_or(domain.max_throttle),
+            max_rounds: domain.max_rounds,
+            compress: self.compress || domain.compress,
+            post_copy: self.post_copy || domain.post_copy,
+            post_copy_after: self.post_copy_after.or(domain.post_copy_after),
+            post_copy_bandwidth_mib: self.post_copy_bandwidth_mib.unwrap_or(domain.post_copy_bandwidth_mib),
+        }
+    }
 }
 
 /// How disks go along with a guest.

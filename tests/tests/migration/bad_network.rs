@@ -1,6 +1,7 @@
 //! Networks that are slow, break off or damage what they carry: the guest is on one host, whole, whatever happens when.
 
 use std::net::SocketAddr;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use reeve_tests::{Run, wait};
@@ -78,10 +79,9 @@ fn a_network_that_breaks_off_leaves_one_guest() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn an_operator_ends_a_migration_at_once_although_the_network_is_silent() -> Outcome {
-    let pair = Pair::over_tls(64)?;
-    let (relay, uri) = between(&pair, Fault::Stall(1 << 20))?;
+/// A network that has fallen silent, and the migration over it.
+pub fn stalled(pair: &Pair) -> anyhow::Result<(Relay, JoinHandle<anyhow::Result<Run>>)> {
+    let (relay, uri) = between(pair, Fault::Stall(1 << 20))?;
     let root = pair.source.root().to_owned();
     let moving = std::thread::spawn(move || {
         Run::reeve(&root, &["domain", "migrate", "guest", &uri, "--live"], "", &[])
@@ -89,6 +89,13 @@ fn an_operator_ends_a_migration_at_once_although_the_network_is_silent() -> Outc
     wait::until("nothing goes over any more", PATIENCE, || {
         relay.has_failed() && is_active(&pair.source).unwrap_or(false)
     })?;
+    Ok((relay, moving))
+}
+
+#[test]
+fn an_operator_ends_a_migration_at_once_although_the_network_is_silent() -> Outcome {
+    let pair = Pair::over_tls(64)?;
+    let (_relay, moving) = stalled(&pair)?;
     let begun = Instant::now();
     pair.source.reeve(&["domain", "domjobabort", "guest"])?.ok();
     let run = moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))??;

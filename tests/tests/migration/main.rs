@@ -13,6 +13,7 @@ mod network;
 mod pair;
 mod post_copy;
 mod relay;
+mod steer;
 mod strategy;
 mod streams;
 

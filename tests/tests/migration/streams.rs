@@ -29,8 +29,10 @@ fn a_writing_guest_moves(mut pair: Pair) -> Outcome {
         pair.source.reeve(&["domain", "migrate-setspeed", "guest", "2"])?.ok();
         say(&pair.source, "mem write 80 24\n", "ok write")?;
         wait_for_streams(&pair.source, 4)?;
-        let job = pair.source.json(&["domain", "domjobinfo", "guest"])?;
-        assert!(job["bytes"].as_u64() > Some(20 << 20), "bytes of all streams: {job}");
+        wait::until("bytes of all streams are counted", PATIENCE, || {
+            let job = pair.source.json(&["domain", "domjobinfo", "guest"]);
+            job.is_ok_and(|job| job["bytes"].as_u64() > Some(20 << 20))
+        })?;
         let shown = pair.source.reeve(&["domain", "domjobinfo", "guest"])?.ok();
         assert!(shown.lines().any(|line| line.split_whitespace().eq(["Connections:", "4"])), "{shown}");
         say(&pair.source, "mem write 81 24\n", "ok write")?;

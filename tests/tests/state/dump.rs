@@ -95,6 +95,34 @@ fn what_is_not_offered_is_refused_with_what_is() -> Outcome {
 }
 
 #[test]
+fn a_domain_that_is_dumped_or_saved_is_destroyed() -> Outcome {
+    let lab = Lab::with_memory(1024)?;
+    for (verb, more) in [("dump", &["--memory-only"][..]), ("save", &[])] {
+        lab.boot()?;
+        lab.told("mem write 0x9 900")?;
+        let file = lab.file("web.file");
+        let arguments = [&["domain", verb, "web", &file], more].concat();
+        let writing = begin(&lab, &arguments);
+        let begun =
+            || entries(lab.place.path()).iter().any(|path| path.display().to_string().contains("ing-"));
+        wait::until("it is being written", PATIENCE, || begun() || writing.is_finished())?;
+        let destroyed = lab.reeve(&["domain", "destroy", "web"])?;
+        let run = writing.join().expect("the thread lives")?;
+        println!("{verb}: {} {}; destroy: {} {}", run.code, run.stderr, destroyed.code, destroyed.stderr);
+        let info = lab.json(&["domain", "info", "web"])?;
+        assert_eq!(info["state"], "shut-off", "{info}");
+        if run.code != 0 {
+            destroyed.ok();
+            assert!(run.stderr.contains("cancelled"), "{run:?}");
+            assert_eq!(info["reason"], "destroyed", "{info}");
+            assert!(!lab.path("web.file").exists() && !begun());
+        }
+        let _ = std::fs::remove_file(lab.path("web.file"));
+    }
+    Ok(())
+}
+
+#[test]
 fn a_dump_is_a_job_that_can_be_given_up() -> Outcome {
     let lab = Lab::with_memory(1024)?;
     let mut known = lab.boot()?;

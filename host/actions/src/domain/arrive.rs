@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::arrive_disks::MakeDisks;
 use super::arrive_stream::check_source;
 use super::made_file::MadeFile;
+use super::migrate::ended_by_force;
 use super::post_copy::Late;
 use super::shares::refuse_shares;
 use super::startup::Occasion;
@@ -377,6 +378,9 @@ impl Actions {
         let mut late = Late::default();
         loop {
             match self.domains.migration_place(uuid).await {
+                Ok(MigrationPlace::Coming) if arrive.turn.as_ref().is_some_and(Turn::is_to_be_destroyed) => {
+                    return Err(ended_by_force(&arrive.config.name));
+                }
                 Ok(MigrationPlace::Coming) => {}
                 Ok(MigrationPlace::Waiting) => {
                     let since = *whole_since.get_or_insert_with(Instant::now);

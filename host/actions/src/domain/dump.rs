@@ -140,7 +140,7 @@ impl Step<Dump> for WriteCore {
         "core"
     }
 
-    async fn run(&self, _actions: &Arc<Actions>, dump: &mut Dump) -> Result<(), Error> {
+    async fn run(&self, actions: &Arc<Actions>, dump: &mut Dump) -> Result<(), Error> {
         let turn = dump.turn.as_ref().expect("a dump that was interrupted is not run again");
         let (path, token, bypass_cache) = (dump.path.clone(), dump.token, dump.bypass_cache);
         let (core, data) = blocking(move || {
@@ -154,7 +154,8 @@ impl Step<Dump> for WriteCore {
             }
         })
         .await?;
-        turn.dump(data, dump.mode == Some(DumpMode::Live)).await.map_err(explain)?;
+        let writing = turn.dump(data, dump.mode == Some(DumpMode::Live));
+        actions.unless_destroyed(turn, writing).await.map_err(explain)?;
         blocking(move || core.finish().map_err(core_error)).await
     }
 

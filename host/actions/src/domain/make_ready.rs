@@ -13,11 +13,12 @@ use reeve_model::{Actor, Error, ErrorCode};
 use uuid::Uuid;
 
 use super::migrate::Leave;
+use super::save_image::same_guest;
 use super::shares::refuse_shares;
 use super::streams::{AT_FIRST, Outgoing};
 use super::{copied_disks, disk_facts};
 use crate::error::explain;
-use crate::migrating::{StreamTarget, transport_of};
+use crate::migrating::{CurrentLimits, StreamTarget, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::{MigrationGuard, Steering, StrategyRequest};
 use crate::{Actions, document};
@@ -35,6 +36,8 @@ pub(super) struct Way {
     /// Where that daemon reaches this one.
     pub source: String,
     pub migration: Uuid,
+    /// What it may cost.
+    pub limits: CurrentLimits,
 }
 
 impl Actions {
@@ -47,7 +50,7 @@ impl Actions {
         request: Migrate,
         way: Way,
     ) -> Result<Leave, Error> {
-        let Way { host, route, at, source, migration } = way;
+        let Way { host, route, at, source, migration, limits } = way;
         let uuid = turn.uuid();
         let paused = request.suspend || self.domains.phase(uuid).map_err(explain)?.stands_still();
         let there = self.migrations.peers.report(&host, migration).await?;
@@ -59,6 +62,9 @@ impl Actions {
             None => snapshot.config.clone(),
         };
         check_same(&snapshot.config, &sent)?;
+        if request.xml.is_some() {
+            same_guest(&snapshot.config, &sent)?;
+        }
         let sent = match &request.name {
             // As if it had been written so.
             Some(name) => self.read_document(&document::format(&named(sent, name)), false)?.config,
@@ -122,6 +128,7 @@ impl Actions {
             downtime_us: None,
             strategy_us: 0,
             disks,
+            limits: Some(limits),
             turn: Some(turn),
             stream: Some(stream),
             beside,

@@ -239,7 +239,7 @@ impl Step<Save> for WriteImage {
         "image"
     }
 
-    async fn run(&self, _actions: &Arc<Actions>, save: &mut Save) -> Result<(), Error> {
+    async fn run(&self, actions: &Arc<Actions>, save: &mut Save) -> Result<(), Error> {
         let turn = save.turn.as_ref().expect("a save that was interrupted is not run again");
         let (path, bypass_cache) = (save.path.clone(), save.bypass_cache);
         let (uuid, driver, running) = (save.uuid, save.driver.clone(), save.running);
@@ -256,7 +256,7 @@ impl Step<Save> for WriteImage {
             }
         })
         .await?;
-        turn.save(data).await.map_err(explain)?;
+        actions.unless_destroyed(turn, turn.save(data)).await.map_err(explain)?;
         blocking(move || unfinished.finish().map_err(image_error)).await
     }
 

@@ -10,7 +10,7 @@ use reeve_model::agent::ShutdownOptions;
 use reeve_model::api::DestroyOptions;
 use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
-use reeve_model::{Actor, DomainState, Error, Verb};
+use reeve_model::{Actor, DomainState, Error, ErrorCode, StateReason, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ use super::{Question, Subject};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
+use crate::peer_address::PeerAddress;
 
 /// How long a machine that can't be ended may be about to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -73,15 +74,46 @@ impl Actions {
     ) -> Result<DomainSummary, Error> {
         let DestroyOptions { graceful } = options;
         let subject = self.subject(actor, Verb::DomainDestroy, key)?;
-        self.permits(&subject, Request::Destroy)?;
+        self.permits(&subject, Request::Destroy).map_err(|error| self.gone_or(&subject, error))?;
         let mut last = self.ask_stop(actor, &subject, true).await?;
-        let turn = self.turn(actor, subject.uuid, Request::Destroy).await?;
-        self.perform(actor, Destroy { uuid: subject.uuid, graceful, turn: Some(turn) }).await?;
+        let begun = Instant::now();
+        // Who moves it, saves it or dumps it gives that up for this.
+        let turn = self.turn(actor, subject.uuid, Request::Destroy).await;
+        // A half of a guest in post-copy is ended, and with it the other one.
+        let late = self.migrations.leaving(subject.uuid).is_some();
+        let ended = match turn {
+            Ok(turn) => self
+                .perform(actor, Destroy { uuid: subject.uuid, graceful, turn: Some(turn) })
+                .await
+                .map(drop),
+            Err(error) => Err(error),
+        };
+        if !late && let Some(host) = self.migrations.given(subject.uuid, Some(begun)) {
+            return Err(given(&subject.name, &host));
+        }
+        match ended {
+            // One that was on its way here is ended by whoever waited for it.
+            Err(error) if !matches!(error.code, ErrorCode::WrongState | ErrorCode::NotFound) => {
+                return Err(error);
+            }
+            Err(error) if self.row(subject.uuid).is_ok_and(|row| row.reason != StateReason::Destroyed) => {
+                return Err(error);
+            }
+            Ok(()) | Err(_) => {}
+        }
         // A transient domain is gone by now.
         last.id = None;
         last.state = DomainState::ShutOff;
-        last.reason = reeve_model::StateReason::Destroyed;
+        last.reason = StateReason::Destroyed;
         Ok(self.row(subject.uuid).unwrap_or(last))
+    }
+
+    /// Where a domain is that does not run here because it moved, or the error.
+    fn gone_or(&self, subject: &Subject, error: Error) -> Error {
+        let moved = self.row(subject.uuid).is_ok_and(|row| row.reason == StateReason::Migrated)
+            || self.domains.lasts(subject.uuid) == Some(Request::Migrate.participle());
+        let host = self.migrations.given(subject.uuid, None).filter(|_| moved);
+        host.map_or(error, |host| given(&subject.name, &host))
     }
 
     /// Asks the stop guards; the row they were asked about.
@@ -96,6 +128,12 @@ impl Actions {
         self.ask(Question { hook: Hook::DomainStop, actor, state, config, device: None, forced }).await?;
         Ok(snapshot.summary)
     }
+}
+
+/// The answer where the guest was another host's before it could be ended.
+fn given(name: &str, host: &PeerAddress) -> Error {
+    let message = format!("domain '{name}' does not run here any more: it was given to the host at '{host}'");
+    Error::new(ErrorCode::WrongState, message).with_hint("destroy it there")
 }
 
 /// A domain is ended by force. A daemon that dies meanwhile ends it at its next start.
@@ -153,6 +191,27 @@ impl Step<Destroy> for EndMachine {
 }
 
 impl Actions {
+    /// Waits for a save or dump, and gives it up when somebody waits to end the domain by force.
+    pub(in crate::domain) async fn unless_destroyed<T>(
+        &self,
+        turn: &Turn,
+        writing: impl Future<Output = T>,
+    ) -> T {
+        let mut writing = std::pin::pin!(writing);
+        tokio::select! {
+            written = &mut writing => return written,
+            () = turn.to_be_destroyed() => {}
+        }
+        loop {
+            // One that did not begin yet is told again.
+            let _ = self.domains.cancel_save(turn.uuid()).await;
+            tokio::select! {
+                written = &mut writing => return written,
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
     /// Ends the machine of a domain, if it has one. That it ends by itself at the same moment is as good.
     pub(crate) async fn end_machine(&self, uuid: Uuid, turn: Option<&Turn>) -> Result<(), Error> {
         let begun = Instant::now();

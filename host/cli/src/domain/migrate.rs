@@ -79,7 +79,7 @@ pub struct MigrateDomain {
     /// Another name at the destination
     #[arg(long, value_name = "NAME")]
     dname: Option<String>,
-    /// MiB a second while the guest runs, as with migrate-setspeed
+    /// MiB a second while the guest runs, in place of that of migrate-setspeed
     #[arg(long, value_name = "MIB")]
     bandwidth: Option<u64>,
     /// With --live: stop the guest after so many seconds, so that the rest can be sent
@@ -143,6 +143,8 @@ pub struct MigrateDomain {
 
 /// Hundredths of its time that a guest may lose with --auto-converge.
 const CONVERGE: u8 = 90;
+/// Looks at a round that goes on after which it is said how far it is.
+const LOOKS_A_NOTE: u32 = 5;
 /// Connections with --parallel.
 const PARALLEL: u16 = 2;
 
@@ -154,19 +156,6 @@ impl MigrateDomain {
         };
         let (domain, destination) = named(self.first, self.second, self.domain, self.desturi)?;
         let domain = domain.as_str();
-        if !self.postcopy_resume {
-            let old = context.client.migration_limits(domain).await?;
-            let mut limits = old;
-            limits.compress |= self.compressed;
-            limits.max_throttle = if self.auto_converge { CONVERGE } else { limits.max_throttle };
-            limits.post_copy = self.postcopy;
-            limits.post_copy_after = self.postcopy_after_precopy.then_some(1);
-            limits.bandwidth_mib = self.bandwidth.unwrap_or(old.bandwidth_mib);
-            limits.post_copy_bandwidth_mib = self.postcopy_bandwidth.unwrap_or(old.post_copy_bandwidth_mib);
-            if limits != old {
-                context.client.set_migration_limits(domain, limits).await?;
-            }
-        }
         let copy_storage = match (self.copy_storage_all, self.copy_storage_inc) {
             (true, _) => Some(CopyStorage::All),
             (false, true) => Some(CopyStorage::Incremental),
@@ -191,11 +180,17 @@ impl MigrateDomain {
             streams: self.parallel.then(|| self.parallel_connections.unwrap_or(PARALLEL)),
             allow_unsafe: self.allow_unsafe,
             strategy: self.strategy,
+            bandwidth_mib: self.bandwidth,
+            compress: self.compressed,
+            max_throttle: self.auto_converge.then_some(CONVERGE),
+            post_copy: self.postcopy,
+            post_copy_after: self.postcopy_after_precopy.then_some(1),
+            post_copy_bandwidth_mib: self.postcopy_bandwidth,
         };
         let client = context.client.clone();
         let moving = client.migrate_domain(domain, &request);
         tokio::pin!(moving);
-        let (mut shown, mut left) = (0, u64::MAX);
+        let (mut shown, mut left, mut looks) = (0, u64::MAX, 0_u32);
         let moved = loop {
             tokio::select! {
                 moved = &mut moving => break moved?,
@@ -206,9 +201,16 @@ impl MigrateDomain {
                         left = job.disk_remaining;
                         context.note(&format!("disks: {:.1} MiB are left", left as f64 / f64::from(1 << 20)));
                     }
+                    looks += 1;
                     if job.round > shown {
-                        shown = job.round;
+                        (shown, looks) = (job.round, 0);
                         context.note(&format!("round {}: {} pages are left", job.round, job.dirty_pages));
+                    } else if looks >= LOOKS_A_NOTE && job.pages > 0 {
+                        looks = 0;
+                        let sent = job.bytes as f64 / f64::from(1 << 20);
+                        let round = job.round + 1;
+                        let pages = job.dirty_pages;
+                        context.note(&format!("round {round} goes on: {pages} pages are left, {sent:.1} MiB were sent"));
                     }
                 }
             }

@@ -242,9 +242,9 @@ pub(super) fn refused(failure: Failure) -> DriverError {
     match failure.code {
         ErrorCode::Unsupported | ErrorCode::NotFound => DriverError::Unsupported(failure.message),
         ErrorCode::Config | ErrorCode::Kernel | ErrorCode::Image => DriverError::Rejected(failure.message),
-        ErrorCode::BadRequest | ErrorCode::Version | ErrorCode::State | ErrorCode::Host => {
-            DriverError::Worker(failure.message)
-        }
+        // What is going on in the machine does not let it do this: nothing is broken.
+        ErrorCode::State => DriverError::NotNow(failure.message),
+        ErrorCode::BadRequest | ErrorCode::Version | ErrorCode::Host => DriverError::Worker(failure.message),
     }
 }
 

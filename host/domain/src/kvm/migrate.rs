@@ -261,14 +261,20 @@ pub(super) fn note(progress: &watch::Sender<MigrationProgress>, news: MigrationN
             job.elapsed_ms = elapsed_us / 1000;
             (job.active, job.disk_processed, job.disk_remaining) = (true, processed, remaining);
         }
+        MigrationNews::Within { elapsed_us, pages, zero_pages, bytes, left, streams } => {
+            let (job, over) = (&mut progress.job, progress.over);
+            (job.active, job.elapsed_ms, job.streams) = (true, elapsed_us / 1000, streams);
+            (job.pages, job.zero_pages, job.bytes) = (over.0 + pages, over.1 + zero_pages, over.2 + bytes);
+            job.dirty_pages = left;
+        }
         MigrationNews::Round { round } => {
+            let over = &mut progress.over;
+            *over = (over.0 + round.pages, over.1 + round.zero_pages, over.2 + round.bytes);
             let job = &mut progress.job;
             job.active = true;
             job.elapsed_ms = round.elapsed_us / 1000;
             job.round = round.number;
-            job.pages += round.pages;
-            job.zero_pages += round.zero_pages;
-            job.bytes += round.bytes;
+            (job.pages, job.zero_pages, job.bytes) = *over;
             job.compressed_pages += round.packed.pages;
             job.compressed_bytes += round.packed.bytes;
             job.compression_overflows += round.packed.missed;

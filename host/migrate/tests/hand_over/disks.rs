@@ -30,6 +30,25 @@ fn disks_come_whole_while_the_guest_writes_them_and_zeros_travel_as_a_number() {
 }
 
 #[test]
+fn a_guest_that_is_to_stop_at_once_does_not_wait_for_its_disks() {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world).with_disks(), Target::new(&world).with_disks());
+    let (mut near, mut far) = pair();
+    let controls = Controls::default();
+    controls.stop_now();
+    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Three, &controls);
+    assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
+    assert!(target.synced == source.disks && target.disks == source.disks);
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
+    let all: u64 = DISKS.iter().sum();
+    assert!(
+        source.told[0].0 == 0 && source.told[0].1 >= all,
+        "none went before it stopped: {:?}",
+        source.told
+    );
+}
+
+#[test]
 fn in_post_copy_all_of_a_disk_comes_before_the_guest_goes_on() {
     let world = World::new();
     let (mut source, mut target) = (Source::new(&world).with_disks(), Target::new(&world).with_disks());

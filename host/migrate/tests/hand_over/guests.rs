@@ -225,7 +225,7 @@ impl SourceGuest for Source {
         match phase {
             Phase::Round(stats) => self.rounds.push(*stats),
             Phase::Disks(stats) => self.told.push((stats.processed, stats.remaining)),
-            Phase::Stopped | Phase::Ready { .. } | Phase::Late(_) => {}
+            Phase::Within(_) | Phase::Stopped | Phase::Ready { .. } | Phase::Late(_) => {}
         }
     }
 }

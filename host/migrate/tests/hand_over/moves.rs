@@ -183,6 +183,10 @@ fn an_operator_ends_it_or_stops_the_guest_for_it() {
         let ends = run((&mut near, &mut far), &mut source, &mut target, &mut Asks(Vec::new()), &controls);
         assert_eq!(world.source_runs.load(Ordering::SeqCst), abort, "{ends:?}");
         assert_eq!(world.target_runs.load(Ordering::SeqCst), !abort, "{ends:?}");
+        if !abort {
+            assert_eq!(source.rounds.iter().map(|round| round.pages).collect::<Vec<_>>(), [0], "broken off");
+            assert_eq!(*target.memory.lock(), *source.memory.lock());
+        }
     }
 }
 

@@ -176,7 +176,7 @@ impl Job {
         self.controls.set(|now| *now = limits_of(limits));
     }
 
-    /// Stops the guest after this round.
+    /// Stops the guest at once.
     pub fn stop_now(&self) {
         self.controls.stop_now();
     }

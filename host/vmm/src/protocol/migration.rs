@@ -54,7 +54,7 @@ pub enum MigrationOrder {
         /// What it may cost.
         limits: MigrationLimits,
     },
-    /// Stops the guest after this round and sends the rest, however much that is.
+    /// Stops the guest at once and sends the rest, however much that is.
     StopNow,
     /// Lets the guest go on at the destination, which fetches what it misses. Only where the limits allow it.
     SwitchNow,
@@ -197,6 +197,21 @@ pub enum MigrationNews {
         /// Microseconds since the migration began.
         #[serde(default)]
         elapsed_us: u64,
+    },
+    /// How far a round is that goes on: all of it is counted in the round itself, too.
+    Within {
+        /// Microseconds since the migration began.
+        elapsed_us: u64,
+        /// Pages that it has sent, zeros included.
+        pages: u64,
+        /// Pages of zeros.
+        zero_pages: u64,
+        /// Bytes over all streams.
+        bytes: u64,
+        /// Pages that it has still to send.
+        left: u64,
+        /// Streams that pages go over.
+        streams: u16,
     },
     /// A round is over.
     Round {

@@ -12,7 +12,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Gives an event its number and keeps it. Where a migration is in post-copy or with its disks replaces where it was. A change of the
+    /// Gives an event its number and keeps it. Where a migration is in a round, in post-copy or with its disks replaces where it was. A change of the
     /// balloon or the clock replaces the one before: the guest makes as many as it likes, and they must not push out what matters.
     pub(super) fn push(&mut self, event: Event) -> u64 {
         if matches!(event, Event::BalloonChanged { .. }) {
@@ -23,11 +23,15 @@ impl History {
         }
         let late = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Late { .. } });
         let disks = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Disks { .. } });
+        let within = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Within { .. } });
         if late(&event) {
             self.events.retain(|(_, kept)| !late(kept));
         }
         if disks(&event) {
             self.events.retain(|(_, kept)| !disks(kept));
+        }
+        if within(&event) {
+            self.events.retain(|(_, kept)| !within(kept));
         }
         if self.events.len() == EVENT_HISTORY {
             self.events.pop_front();

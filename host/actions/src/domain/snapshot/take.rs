@@ -394,7 +394,7 @@ impl Step<TakeSnapshot> for Machine {
             Some(memory) => {
                 let (uuid, running) = (take.uuid, take.was_running);
                 let (unfinished, data) = blocking(move || begin(&memory, uuid, running)).await?;
-                turn.save(data).await.map_err(explain)?;
+                actions.unless_destroyed(turn, turn.save(data)).await.map_err(explain)?;
                 Some(unfinished)
             }
             None => None,

@@ -415,6 +415,14 @@ impl Life {
                 remaining: stats.remaining,
                 elapsed_us: micros(stats.elapsed),
             },
+            Phase::Within(stats) => MigrationNews::Within {
+                elapsed_us: micros(stats.elapsed),
+                pages: stats.pages,
+                zero_pages: stats.zero_pages,
+                bytes: stats.bytes,
+                left: stats.left,
+                streams: stats.streams,
+            },
             Phase::Round(stats) => MigrationNews::Round { round: MigrationRound::from(stats) },
             Phase::Stopped => MigrationNews::Stopped,
             Phase::Ready { stopped_for, asked_for, post_copy } => {
