@@ -292,6 +292,7 @@ fn prepare(pair: &Pair, xml: &str) -> Outcome {
         allow_unsafe: true,
         host: MigrationHost::default(),
         disks: Vec::new(),
+        disk_facts: Vec::new(),
     };
     runtime.block_on(pair.target.client().prepare_migration(&request))?;
     Ok(())
