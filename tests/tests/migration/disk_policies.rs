@@ -106,7 +106,7 @@ fn both_hosts_and_a_strategy_are_told_which_disks_go_along_and_which_are_shared(
             "format: Some(\"qcow2\")".to_owned(),
             format!("capacity: Some({})", 2 << 20),
             "allocation: Some(".to_owned(),
-            "cache: CacheMode::None, coherent: true".to_owned(),
+            "cache: CacheMode::None, coherent: false".to_owned(),
             "way: Way::CopiedAboveBacking, backing: Some(\"base\")".to_owned(),
         ] {
             assert!(first.contains(&part), "{hook}: no {part} in {first}");
