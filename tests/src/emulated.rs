@@ -46,7 +46,9 @@ impl EmulatedHost {
         run(Path::new("/"), EMULATOR, &["--version"])?;
         let files = archive(debian, init, &KVM_MODULES)?;
         let mut host = Self { kernel: debian.kernel()?, files };
-        host.built("bin/reeve", &binary()?)?;
+        let program = binary()?;
+        host.built("bin/reeve", &program)?;
+        host.built("bin/reeve-worker", &program.with_file_name("reeve-worker"))?;
         Ok(host)
     }
 

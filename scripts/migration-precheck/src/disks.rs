@@ -54,7 +54,9 @@ fn cached(disk: &MigratedDisk) -> Option<String> {
     };
     (!disk.coherent).then(|| {
         let (target, otherwise) = (&disk.target, or_send(disk));
-        format!("disk '{target}' {why}: the other host would not see what was written last; {mend}{otherwise}")
+        format!(
+            "disk '{target}' {why}: the other host would not see what was written last; {mend}{otherwise}"
+        )
     })
 }
 

@@ -1,4 +1,4 @@
-//! Every journaled operation is undone in a test: a file with a fault point that kills the daemon names its kind.
+//! Every journaled operation is undone in a test: a file with a fault point that kills the daemon names its kind, or one of that file's modules.
 
 use super::source::{Source, is, starts, text};
 use super::{Finding, Tree};
@@ -8,7 +8,12 @@ const TESTS: &str = "host/actions/tests";
 
 /// Operations that are never killed.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let killed: Vec<String> = tree.below(TESTS).filter(|source| kills(source)).flat_map(texts).collect();
+    let killers: Vec<_> =
+        tree.below(TESTS).filter(|source| kills(source)).map(|source| &source.path).collect();
+    let kills = |source: &&Source| {
+        killers.iter().any(|path| source.path == **path || source.path.starts_with(path.with_extension("")))
+    };
+    let killed: Vec<String> = tree.below(TESTS).filter(kills).flat_map(texts).collect();
     let untested = tree.below(SOURCES).flat_map(kinds).filter(|kind| !killed.contains(kind));
     let finding = |kind: String| {
         Finding::error(format!(
@@ -58,14 +63,16 @@ mod tests {
             "host/actions/src/domain/start.rs",
             "impl Operation for Start { const KIND: &'static str = \"domain-start\"; }
              impl Operation for Stop { const KIND: &'static str = \"domain-stop\"; }
+             impl Operation for Move { const KIND: &'static str = \"domain-move\"; }
              trait Operation { const KIND: &'static str; }",
         );
         let killed = (
             "host/actions/tests/verbs/kill.rs",
             "impl FaultPoint for Killer {} fn kind() { \"domain-start\" }",
         );
+        let module = ("host/actions/tests/verbs/kill/moves.rs", "fn kind() { \"domain-move\" }");
         let elsewhere = ("host/actions/tests/verbs/life.rs", "fn t() { \"domain-stop\" }");
-        let found = super::super::texts(check(&Tree::of(&[operations, killed, elsewhere])));
+        let found = super::super::texts(check(&Tree::of(&[operations, killed, module, elsewhere])));
         assert_eq!(
             found,
             [
