@@ -9,6 +9,7 @@ mod disks;
 mod encrypted;
 mod faults;
 mod life;
+mod memories;
 mod network;
 mod pair;
 mod post_copy;
