@@ -93,6 +93,29 @@ fn a_strategy_that_traps_fails_or_never_ends_harms_no_guest() -> Outcome {
 }
 
 #[test]
+fn what_a_strategy_orders_is_done() -> Outcome {
+    let mut pair = Pair::with_guest(64)?;
+    for (step, options, words) in [
+        ("compress", &[][..], "compress"),
+        ("downtime", &[], "downtime 7 ms"),
+        ("post-copy", &["--postcopy"], "switch to post-copy"),
+    ] {
+        let config = format!("{{\"step\": \"{step}\", \"streams\": 1}}");
+        load(&pair.source, &test_policy("steersman")?, &config, &[])?;
+        // One that does not see what it ordered ends the migration.
+        moved(&pair, &[options, &["--strategy", "steersman"]].concat())?;
+        let rows = decisions(&pair.source, "migration-strategy")?;
+        let ordered =
+            rows.iter().any(|row| row["reason"].as_str().is_some_and(|reason| reason.ends_with(words)));
+        assert!(ordered, "{step}: {rows:?}");
+        pair.source.reeve(&["policy", "unload", "steersman"])?.ok();
+        pair.is_intact(&pair.target)?;
+        pair.turn_around();
+    }
+    Ok(())
+}
+
+#[test]
 fn a_strategy_goes_no_further_than_the_operator_allows() -> Outcome {
     let pair = Pair::with_guest(64)?;
     load(&pair.source, &test_policy("steersman")?, r#"{"step": "excess"}"#, &[])?;

@@ -7,6 +7,9 @@ use reeve_sdk::migration::{Capabilities, Journey, Limits, MigrationPlan, Progres
 use reeve_sdk::prelude::*;
 use serde::Deserialize;
 
+/// Microseconds that it lets guests stand still.
+const DOWNTIME_US: u64 = 7000;
+
 /// Calls of this instance.
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
@@ -17,7 +20,8 @@ struct Steersman;
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 struct Config {
-    /// What it does after a round: `trap`, `spin`, `fail`, `excess`, `add-streams` or `count`.
+    /// What it does after a round: `trap`, `spin`, `fail`, `excess`, `add-streams`, `compress`, `downtime`,
+    /// `post-copy` or `count`. What it orders and does not see in the next rounds it complains of.
     step: String,
     /// Streams that it plans; else more than anybody offers.
     streams: Option<u16>,
@@ -69,7 +73,8 @@ impl Policy for Steersman {
         let config: Config = ctx.parse_config()?;
         // More than anybody offers or allows.
         let streams = config.streams.unwrap_or(1000);
-        Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us * 10, compress: true, streams })
+        let compress = config.step != "compress";
+        Ok(MigrationPlan { max_downtime_us: limits.max_downtime_us * 10, compress, streams })
     }
 
     fn migration_step(ctx: &Context, now: &Progress) -> Result<Step, Failure> {
@@ -88,6 +93,14 @@ impl Policy for Steersman {
             {
                 Ok(Step::AddStreams(2))
             }
+            "compress" | "downtime" | "post-copy" if now.rounds.len() > 3 => {
+                Ok(Step::Abort(format!("no {} came of it", config.step)))
+            }
+            "compress" if !now.rounds.last().is_some_and(|round| round.compressed) => Ok(Step::Compress),
+            "downtime" if now.rounds.last().is_none_or(|round| round.max_downtime_us != DOWNTIME_US) => {
+                Ok(Step::SetMaxDowntime(DOWNTIME_US))
+            }
+            "post-copy" => Ok(Step::SwitchToPostCopy),
             "count" => Ok(Step::Abort(format!("{calls} calls"))),
             _ => Ok(Step::StopAndCopy),
         }
