@@ -97,6 +97,18 @@ fn vector_registers_are_what_they_were() -> Outcome {
 }
 
 #[test]
+fn vector_registers_are_what_they_were_when_a_snapshot_was_made() -> Outcome {
+    let lab = crate::snapshots::lab()?;
+    lab.boot()?;
+    lab.tell("vectors 0x123456789abcdef1 2000", "reeve-guest: holding")?;
+    lab.reeve(&["domain", "snapshot-create-as", "web", "held"])?.ok();
+    lab.tell("", "ok intact")?;
+    // The worker of the snapshot is another one, which has said nothing yet.
+    lab.reeve(&["domain", "snapshot-revert", "web", "held", "--force"])?.ok();
+    lab.tell("", "ok intact")
+}
+
+#[test]
 fn saving_and_restoring_are_measured() -> Outcome {
     let lab = Lab::with_memory(256)?;
     lab.reeve(&["domain", "start", "web"])?.ok();
