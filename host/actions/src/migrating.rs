@@ -192,24 +192,32 @@ impl Beginning<'_> {
     pub async fn or_given_up<T>(&self, making: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         tokio::select! {
             biased;
-            () = self.given_up.cancelled() => {
-                let message = "the domain was not migrated and stays here: an operator ended it";
-                Err(Error::new(ErrorCode::Internal, message))
-            }
+            () = self.given_up.cancelled() => Err(given_up()),
             made = making => made,
         }
     }
 
-    /// The guest goes: from now on its worker is told to give up.
-    pub fn succeeded(mut self) {
+    /// The guest goes: from now on its worker is told to give up. An error where somebody gave it up in the last moment.
+    pub fn succeeded(&mut self) -> Result<(), Error> {
+        let mut known = self.migrations.lock();
+        known.beginning.remove(&self.domain);
+        if self.given_up.is_cancelled() {
+            return Err(given_up());
+        }
         self.succeeded = true;
+        Ok(())
     }
+}
+
+fn given_up() -> Error {
+    let message = "the domain was not migrated and stays here: an operator ended it";
+    Error::new(ErrorCode::Internal, message)
 }
 
 impl Drop for Beginning<'_> {
     fn drop(&mut self) {
-        self.migrations.lock().beginning.remove(&self.domain);
         if !self.succeeded {
+            self.migrations.lock().beginning.remove(&self.domain);
             self.migrations.set_stage(self.migration, MigrationStage::Unknown);
         }
     }

@@ -17,7 +17,7 @@ pub struct Placed<'a> {
 
 impl Image {
     /// Where a range of the disk can be read from its file. None where it lies in several places, is compressed, or is in no file. It holds
-    /// until that range is written, zeroed or cut off, or another image takes the place of one of the chain.
+    /// until something of its clusters is written, zeroed or cut off, a snapshot goes, or another image takes the place of one of the chain.
     pub fn placed(&self, offset: u64, length: u64) -> Result<Option<Placed<'_>>, ImageError> {
         let located = self.locate(offset, length)?;
         if located.length < length {

@@ -396,6 +396,9 @@ impl Actions {
                 }
                 // Nothing is known of a worker that does not answer in time; one that has ended is noticed, and then there is no machine.
                 Err(error) if self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) => {
+                    if arrive.turn.as_ref().is_some_and(Turn::is_to_be_destroyed) {
+                        return Err(ended_by_force(&arrive.config.name));
+                    }
                     tracing::debug!(domain = arrive.config.name, %error, "a guest on its way can't be seen");
                 }
                 Ok(MigrationPlace::Ended) | Err(_) => {

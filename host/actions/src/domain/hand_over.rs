@@ -90,6 +90,9 @@ impl Actions {
     /// Waits until the destination has the guest, however long that takes, or it is known that it never will.
     async fn wait_for_destination(self: &Arc<Self>, leave: &mut Leave) -> Outcome {
         let mut progress = self.domains.migration_progress(leave.uuid).ok();
+        // News of a post-copy come more often than it is asked, and must not put that off.
+        let mut ask = tokio::time::interval_at(tokio::time::Instant::now() + ASK_AGAIN, ASK_AGAIN);
+        ask.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if let Some(progress) = &mut progress
                 && let Some(MigrationEnd::Moved(downtime)) = &progress.borrow_and_update().end
@@ -108,7 +111,7 @@ impl Actions {
             };
             tokio::select! {
                 () = told => {}
-                () = tokio::time::sleep(ASK_AGAIN) => {
+                _ = ask.tick() => {
                     // This may take as long as the other host is away: an operator must be able to end the copy.
                     leave.turn = None;
                     let here = self.domains.phase(leave.uuid).is_ok_and(|phase| phase.has_machine());
@@ -146,8 +149,20 @@ impl Actions {
         self.migrations.set_given(leave.uuid, None);
         let config = self.domains.snapshot(leave.uuid).map_err(explain)?.config;
         let shared = config.devices.disks.into_iter().filter(|disk| disk.shareable);
-        let order = MigrationOrder::TakeBack { shared: shared.map(|disk| disk.target).collect() };
-        self.domains.migrate(leave.uuid, order).await.map_err(explain)?;
+        let shared: Vec<String> = shared.map(|disk| disk.target).collect();
+        // Nobody else runs it any more. An operator who has enough of this can end it.
+        while let Err(error) =
+            self.domains.migrate(leave.uuid, MigrationOrder::TakeBack { shared: shared.clone() }).await
+        {
+            if !self.domains.phase(leave.uuid).is_ok_and(|phase| phase.has_machine()) {
+                return Err(explain(error));
+            }
+            if matches!(self.domains.migration_place(leave.uuid).await, Ok(MigrationPlace::Here)) {
+                break;
+            }
+            tracing::warn!(uuid = %leave.uuid, %error, "a guest that did not move could not be taken back yet");
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
         self.note_arrival(leave.uuid, leave.turn.as_ref()).await;
         let message = "the domain was not migrated and stays here: the destination could not run it";
         Err(Error::new(ErrorCode::Internal, message))

@@ -64,6 +64,12 @@ impl Actions {
         let source = self.migrations.peers.own_address(&host, &route)?;
         let uuid = subject.uuid;
         let turn = self.turn(actor, uuid, Request::Migrate).await?;
+        if self.migrations.leaving(uuid).is_some()
+            || self.migrations.given(uuid, Some(Instant::now())).is_some()
+        {
+            let message = format!("domain '{}' is being handed over to another host", subject.name);
+            return Err(Error::new(ErrorCode::WrongState, message));
+        }
         // Within the turn, so that none is made meanwhile.
         if self.has_snapshots(subject.uuid).await? {
             let message = format!("domain '{}' has snapshots, which would stay behind", subject.name);
@@ -77,14 +83,14 @@ impl Actions {
         refuse_shares(&snapshot.config, "migrated")?;
         let (summary, migration) = (snapshot.summary.clone(), Uuid::new_v4());
         let (destroyed, limits) = (turn.to_be_destroyed(), self.migrations.limit(uuid, &request));
-        let beginning = self.migrations.begin(uuid, migration);
+        let mut beginning = self.migrations.begin(uuid, migration);
         let way = Way { host: host.clone(), route, at, source, migration, limits };
         let making = Box::pin(self.make_ready(actor, turn, snapshot, request, way));
         let made = tokio::select! {
             made = beginning.or_given_up(making) => made,
             () = destroyed => Err(ended_by_force(&subject.name)),
         };
-        let operation = match made {
+        let operation = match made.and_then(|operation| beginning.succeeded().map(|()| operation)) {
             Ok(operation) => operation,
             Err(error) => {
                 drop(beginning);
@@ -92,7 +98,6 @@ impl Actions {
                 return Err(error);
             }
         };
-        beginning.succeeded();
         let done = tokio::select! {
             done = self.perform(actor, operation) => done,
             // It goes on all the same, when somebody mends it.
@@ -243,8 +248,8 @@ impl Actions {
         leave: &mut Leave,
         mut progress: watch::Receiver<MigrationProgress>,
     ) -> Result<(), Error> {
-        let stop_at =
-            leave.suspend_after.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
+        let now = tokio::time::Instant::now();
+        let stop_at = leave.suspend_after.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
         let (uuid, mut stopped, mut answered) = (leave.uuid, false, 0);
         loop {
             let asked = {
@@ -295,9 +300,14 @@ impl Actions {
         if let Some(wanted) = wanted {
             wanted.await;
             let order = MigrationOrder::Abort("the domain is being destroyed".to_owned());
-            if self.domains.migrate(uuid, order).await.is_ok()
-                && progress.wait_for(|progress| progress.end.is_some()).await.is_ok()
-            {
+            // One that is refused comes too late, or its worker says nothing: what it says next, or that it says nothing, decides.
+            let _ = self.domains.migrate(uuid, order).await;
+            let over = progress.wait_for(|progress| progress.end.is_some() || progress.ready);
+            let is_too_late = match tokio::time::timeout(PATIENCE, over).await {
+                Ok(Ok(now)) => now.end.is_none(),
+                Ok(Err(_)) | Err(_) => false,
+            };
+            if !is_too_late {
                 return;
             }
         }

@@ -20,11 +20,10 @@ impl ConfigNotifier {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = interrupt;
     }
 
-    /// Tells the driver. One that is not there reads the configuration when it starts.
-    pub(super) fn config_changed(&self) {
-        if let Some(interrupt) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            interrupt.config_changed();
-        }
+    /// Tells the driver, or says that the device is stopped. A driver that is not there reads the configuration when it starts.
+    pub(super) fn config_changed(&self) -> bool {
+        let interrupt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        interrupt.as_ref().inspect(|interrupt| interrupt.config_changed()).is_some()
     }
 }
 

@@ -67,7 +67,9 @@ impl BlockControl {
     /// Gives the disk another capacity and tells the driver, as [`Disk::resize`] does.
     pub fn resize(&self, bytes: u64, shrink: bool) -> Result<(), ResizeError> {
         self.disk().resize(bytes, shrink)?;
-        self.notifier.config_changed();
+        if !self.notifier.config_changed() {
+            self.changed.store(true, Ordering::Release);
+        }
         Ok(())
     }
 

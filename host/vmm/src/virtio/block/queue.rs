@@ -25,6 +25,8 @@ const ENGINE: u64 = 1;
 /// Those of requests that wait are 2 and 3.
 const GO_ON: u64 = 4;
 const ID_LENGTH: usize = 20;
+/// No image moves more bytes than a cluster when a part of them is written, and has no larger ones.
+const CLUSTER: u64 = 2 << 20;
 /// The kernel takes no longer buffer lists.
 const MAX_BUFFERS: usize = libc::UIO_MAXIOV as usize;
 
@@ -269,11 +271,14 @@ impl BlockHandler {
         })
     }
 
-    /// Whether a read of some of these bytes is in flight, from where they may not be any more when they are written.
+    /// Whether a read of the clusters of these bytes is in flight, from where they may not be any more when some of it is written.
     fn reads_from(&self, offset: u64, length: u64) -> bool {
+        let clusters = |start: u64, length: u64| (start / CLUSTER, (start + length).div_ceil(CLUSTER));
+        let (first, end) = clusters(offset, length);
         let is_of_these = |flight: &InFlight| {
             let start = flight.request.sector.saturating_mul(SECTOR);
-            start < offset + length && offset < start + u64::from(flight.length)
+            let (its_first, its_end) = clusters(start, u64::from(flight.length));
+            its_first < end && first < its_end
         };
         self.in_flight.iter().flatten().any(is_of_these)
     }
@@ -427,15 +432,22 @@ impl BlockHandler {
 
     /// Takes every completion there is, also after one that the queue did not take; returns the first error.
     fn take_completions(&mut self) -> Result<(), QueueError> {
-        let mut outcome = Ok(());
+        let (mut outcome, mut goes_on) = (Ok(()), false);
         while let Some((token, result)) = self.engine.completion() {
             let token = token as usize;
             let taken = match self.completed(token, result) {
-                Ok(false) => self.go_on(token),
+                Ok(false) => {
+                    goes_on = true;
+                    self.go_on(token)
+                }
                 Ok(true) => Ok(()),
                 Err(error) => Err(error),
             };
             outcome = outcome.and(taken);
+        }
+        // Whoever only looked hands nothing else to the kernel. When that refuses, another round tries again.
+        if goes_on && self.engine.submit().is_err() {
+            self.queue.kick();
         }
         outcome
     }

@@ -59,12 +59,16 @@ impl Life {
 
     /// Deletes the snapshot of a name and time within the image of each disk that has one.
     pub(in crate::worker) fn drop_disk_snapshots(
-        &self,
+        &mut self,
         aliases: &[String],
         name: &str,
         taken: i64,
     ) -> Result<(), Failure> {
-        self.machine()?.drop_disk_snapshots(aliases, name, moment(taken)?).map_err(machine_failure)
+        let taken = moment(taken)?;
+        // Transfers that are under way must not find what is freed.
+        self.standing(|life| {
+            life.machine()?.drop_disk_snapshots(aliases, name, taken).map_err(machine_failure)
+        })
     }
 
     /// Does something while vCPUs and devices stand still.

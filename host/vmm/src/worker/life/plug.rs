@@ -164,7 +164,10 @@ impl Life {
         shrink: bool,
     ) -> Result<(), Failure> {
         let _ = self.attend();
-        self.machine()?.resize_disk(alias, bytes, shrink).map_err(machine_failure)
+        let resize =
+            |life: &mut Self| life.machine()?.resize_disk(alias, bytes, shrink).map_err(machine_failure);
+        // Transfers that are under way must not find what is cut off.
+        if shrink { self.standing(resize) } else { resize(self) }
     }
 
     /// Ends a device that is off the bus.
