@@ -28,7 +28,9 @@ fn vm() -> Vm {
     let (ram, all) = memory::allocate_with(&config, &[REGION], &[]).expect("there is memory");
     let kvm = File::options().read(true).write(true).open("/dev/kvm").expect("there is KVM");
     let hypervisor = Hypervisor::new(kvm.into()).expect("KVM is what it should be");
-    let mut vm = hypervisor.create_vm(&ClockConfig::default()).expect("KVM makes a machine");
+    // The fuzzer's own alarm interrupts it at times.
+    let mut tries = std::iter::repeat_with(|| hypervisor.create_vm(&ClockConfig::default())).take(100);
+    let mut vm = tries.find_map(Result::ok).expect("KVM makes a machine");
     vm.set_memory(&ram, &all, &[REGION]).expect("the machine takes its memory");
     vm
 }
