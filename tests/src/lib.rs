@@ -29,6 +29,6 @@ pub use emulated::{EmulatedHost, add_program, archive};
 pub use guest::{Guest, disk_sum};
 pub use language::{Built, languages, policy_in};
 pub use namespace::Namespace;
-pub use policy::{policy, test_policy};
+pub use policy::{WITNESS_GRANTS, policy, test_policy};
 pub use port::free_port;
 pub use program::{Small, program};

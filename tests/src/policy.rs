@@ -6,6 +6,26 @@ use anyhow::Context as _;
 
 use crate::command::binary;
 
+/// What the test policy `witness` imports.
+pub const WITNESS_GRANTS: [&str; 16] = [
+    "domain:read",
+    "domain:start",
+    "domain:shutdown",
+    "domain:destroy",
+    "domain:suspend",
+    "domain:configure",
+    "node:read",
+    "kv:use",
+    "network:read",
+    "pool:read",
+    "volume:read",
+    "volume:create",
+    "volume:change",
+    "volume:delete",
+    "volume:download",
+    "volume:rewrite",
+];
+
 /// The component of a shipped policy, e.g. `naming`.
 pub fn policy(name: &str) -> anyhow::Result<PathBuf> {
     built("policies", name)

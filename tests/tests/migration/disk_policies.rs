@@ -4,33 +4,13 @@ use std::path::PathBuf;
 
 use reeve_model::migrated_disk::DiskFacts;
 use reeve_model::migration::{CopiedDisk, MigrationHost, PrepareMigration, StreamRoute};
-use reeve_tests::{Daemon, Guest, policy, test_policy};
+use reeve_tests::{Daemon, Guest, WITNESS_GRANTS, policy, test_policy};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Outcome;
 use crate::pair::{Pair, host, say, state};
 use crate::strategy::{count, decisions, load};
-
-/// What the witness wants.
-const GRANTS: [&str; 16] = [
-    "domain:read",
-    "domain:start",
-    "domain:shutdown",
-    "domain:destroy",
-    "domain:suspend",
-    "domain:configure",
-    "node:read",
-    "kv:use",
-    "network:read",
-    "pool:read",
-    "volume:read",
-    "volume:create",
-    "volume:change",
-    "volume:delete",
-    "volume:download",
-    "volume:rewrite",
-];
 
 /// Two hosts, and at the source a guest with an overlay in one folder that may be copied to another.
 struct Lab {
@@ -88,7 +68,7 @@ fn both_hosts_and_a_strategy_are_told_which_disks_go_along_and_which_are_shared(
     let lab = Lab::boot()?;
     let (source, target) = (&lab.pair.source, &lab.pair.target);
     for daemon in [source, target] {
-        load(daemon, &test_policy("witness")?, "{}", &GRANTS)?;
+        load(daemon, &test_policy("witness")?, "{}", &WITNESS_GRANTS)?;
     }
     let document = source.reeve(&["domain", "dumpxml", "guest"])?.ok();
     let elsewhere = lab.pair.place.path().join("elsewhere.xml");

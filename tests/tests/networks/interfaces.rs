@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use reeve_model::api::ConsoleOptions;
 use reeve_packets::{Arp, BROADCAST, Frame};
-use reeve_tests::{Guest, Run, policy, test_policy, wait};
+use reeve_tests::{Guest, Run, WITNESS_GRANTS, policy, test_policy, wait};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::lab::{Lab, document};
-use crate::policies::GRANTS;
 use crate::station::hex;
 use crate::{Outcome, PATIENCE};
 
@@ -391,7 +390,7 @@ fn guards_see_where_an_interface_goes() -> Outcome {
     let witness = test_policy("witness")?;
     let path = witness.to_string_lossy();
     let mut load = vec!["policy", "load", &*path];
-    for grant in GRANTS {
+    for grant in WITNESS_GRANTS {
         load.extend(["--grant", grant]);
     }
     lab.reeve(&load)?.ok();

@@ -1,29 +1,9 @@
 //! Policies that are asked about networks, and told of them.
 
-use reeve_tests::{test_policy, wait};
+use reeve_tests::{WITNESS_GRANTS, test_policy, wait};
 
 use crate::lab::{Lab, document};
 use crate::{Outcome, PATIENCE};
-
-/// What the witness imports.
-pub const GRANTS: [&str; 16] = [
-    "domain:read",
-    "domain:start",
-    "domain:shutdown",
-    "domain:destroy",
-    "domain:suspend",
-    "domain:configure",
-    "node:read",
-    "kv:use",
-    "network:read",
-    "pool:read",
-    "volume:read",
-    "volume:create",
-    "volume:change",
-    "volume:delete",
-    "volume:download",
-    "volume:rewrite",
-];
 
 #[test]
 fn a_guard_denies_a_start_and_a_listener_hears_of_the_others() -> Outcome {
@@ -32,7 +12,7 @@ fn a_guard_denies_a_start_and_a_listener_hears_of_the_others() -> Outcome {
     let witness = test_policy("witness")?;
     let path = witness.to_string_lossy();
     let mut load = vec!["policy", "load", &*path];
-    for grant in GRANTS {
+    for grant in WITNESS_GRANTS {
         load.extend(["--grant", grant]);
     }
     lab.reeve(&load)?.ok();

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use reeve_model::policy::Hook;
 use reeve_package::component::{Shape, shape};
 use reeve_package::contract::hook_interface;
-use reeve_tests::{Daemon, Guest, Namespace, Options, test_policy, wait};
+use reeve_tests::{Daemon, Guest, Namespace, Options, WITNESS_GRANTS, test_policy, wait};
 use serde_json::Value;
 use wit_parser::{Resolve, UnresolvedPackageGroup};
 
@@ -92,25 +92,6 @@ fn what_no_policy_uses_is_found() -> Outcome {
     Ok(())
 }
 
-const GRANTS: [&str; 16] = [
-    "domain:read",
-    "domain:start",
-    "domain:shutdown",
-    "domain:destroy",
-    "domain:suspend",
-    "domain:configure",
-    "node:read",
-    "kv:use",
-    "network:read",
-    "pool:read",
-    "volume:read",
-    "volume:create",
-    "volume:change",
-    "volume:delete",
-    "volume:download",
-    "volume:rewrite",
-];
-
 const DEVICES: &str = "<interface type='bridge'><source bridge='br0'/></interface>\
     <memballoon model='virtio'/><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>";
 const DISK: &str =
@@ -157,7 +138,7 @@ fn witnessed(config: &str) -> anyhow::Result<Daemon> {
 
 fn witnessed_by(options: Options) -> anyhow::Result<Daemon> {
     let daemon = Daemon::start_with(options)?;
-    load(&daemon, &test_policy("witness")?, &GRANTS, "{}", &[])?.ok();
+    load(&daemon, &test_policy("witness")?, &WITNESS_GRANTS, "{}", &[])?.ok();
     Ok(daemon)
 }
 
