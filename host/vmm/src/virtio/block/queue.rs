@@ -498,9 +498,9 @@ impl Handler for BlockHandler {
     }
 
     fn look(&mut self) -> Result<bool, QueueError> {
-        let in_flight = self.free.len();
+        let free = self.free.len();
         self.take_completions()?;
-        let ended = self.free.len() != in_flight;
+        let ended = self.free.len() != free;
         let began = self.may_take() && self.queue.has_pending(&self.memory) && self.take_requests()? > 0;
         self.notify()?;
         Ok(ended || began)
