@@ -1,5 +1,8 @@
-//! What the device targets share: a guest that means harm.
+//! What targets share: a guest that means harm, and a peer that does.
 
 pub mod assault;
+pub mod damage;
+pub mod frames;
+pub mod kvm;
 pub mod machine;
 pub mod tap;

@@ -80,7 +80,11 @@ pub struct Machine {
 impl Machine {
     /// A device after power-on.
     pub fn new(device: Box<dyn VirtioDevice>) -> Self {
-        let memory = memory();
+        Self::with(device, memory())
+    }
+
+    /// The same, whose guest has this memory of [`MEMORY`] bytes.
+    pub fn with(device: Box<dyn VirtioDevice>, memory: Memory) -> Self {
         let transport = PciTransport::new(device, memory.clone(), &Lines::default(), Arc::new(NoDoorbells));
         let mut machine =
             Self { transport: transport.expect("counting lines are never refused"), memory, queues: 0 };
@@ -90,17 +94,29 @@ impl Machine {
         machine
     }
 
-    /// Loads saved state, and lets the device run with it where it takes it.
+    /// What to save of the device, which stops for that.
+    pub fn save(&mut self) -> TransportState {
+        self.transport.pause();
+        self.transport.state()
+    }
+
+    /// Loads saved state, and lets the device run with it where it takes it, stop and go on.
     pub fn go_on_from(&mut self, state: &TransportState) {
         if self.transport.restore(state).is_ok() {
             self.transport.resume();
             self.transport.pause();
+            self.transport.resume();
         }
     }
 
     /// Goes from reset to DRIVER_OK as a well-behaved driver does, all queues with [`SIZE`] descriptors. Of `features`, it
     /// takes what the device offers.
     pub fn start(&mut self, features: u64) {
+        assert_eq!(self.try_start(features), DRIVER_OK, "the device starts");
+    }
+
+    /// The same with a device that may not start: its status then.
+    pub fn try_start(&mut self, features: u64) -> u8 {
         for status in [0, 1, 3] {
             self.write(STATUS, &[status]);
         }
@@ -128,7 +144,7 @@ impl Machine {
         self.write(STATUS, &[DRIVER_OK]);
         let mut status = [0];
         self.transport.read_bar(0, STATUS, &mut status);
-        assert_eq!(status, [DRIVER_OK], "the device starts");
+        status[0]
     }
 
     /// Resets the device, which ends its thread after it served what it was notified of.

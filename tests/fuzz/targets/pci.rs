@@ -1,5 +1,5 @@
-//! Configuration space, BARs and MSI-X tables under any sequence of accesses: no panic; BARs never leave their window; a reset
-//! puts everything back where it was at power-on.
+//! Configuration space, BARs, MSI-X tables and the registers of the watchdog and the panic device under any sequence of accesses: no panic; BARs
+//! never leave their window; a reset puts everything back where it was at power-on; what is saved of the watchdog can be loaded.
 #![no_main]
 
 use std::fs::File;
@@ -10,14 +10,19 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use reeve_fuzz::machine::{Lines, NoDoorbells, memory};
 use reeve_vmm::bus::{Bus, BusDevice};
-use reeve_vmm::pci::{ConfigPorts, Ecam, Ejected, HotplugController, RootComplex, hotplug};
+use reeve_vmm::pci::{
+    ConfigPorts, Ecam, Ejected, HotplugController, PanicFunction, RootComplex, Watchdog, WatchdogFunction,
+    hotplug,
+};
 use reeve_vmm::virtio::PciTransport;
 use reeve_vmm::virtio::rng::Rng;
 
 const WINDOW: Range<u64> = 0xc000_0000..0xc002_0000;
-const FUNCTIONS: u64 = 2;
+/// Two of virtio, the watchdog and the panic device, in the slots from 1 on.
+const FUNCTIONS: u64 = 4;
 const FUNCTION: u64 = 1 << 15;
-const BARS: [u64; 2] = [0x10, 0x14];
+/// Slots and the registers of their BARs.
+const BARS: [(u64, u64); 6] = [(1, 0x10), (1, 0x14), (2, 0x10), (2, 0x14), (3, 0x10), (4, 0x10)];
 
 #[derive(Debug, Arbitrary)]
 struct Access {
@@ -31,12 +36,20 @@ struct Access {
 enum Place {
     /// The eight configuration ports.
     Port(u8),
-    /// Configuration space of one of the first four slots.
+    /// Configuration space of one of the first eight slots.
     Config(u8, u8),
     /// Anywhere in ECAM.
     Ecam(u32),
     /// Where BARs may be.
     Window(u32),
+    /// A register of the watchdog, where its BAR was at power-on.
+    Watchdog(u8),
+    /// What the watchdog wants to hear before it takes a value.
+    Unlock,
+    /// The machine's timer says that the watchdog's has expired.
+    Expired,
+    Halt,
+    GoOn,
     /// Registers of the hot-plug controller.
     Hotplug(u8),
     /// The host asks for one of the functions.
@@ -54,6 +67,12 @@ fuzz_target!(|accesses: Vec<Access>| {
         let transport = transport.expect("counting lines are never refused");
         root.attach(None, Arc::new(Mutex::new(transport))).expect("the window has room");
     }
+    let watchdog = Watchdog::new().expect("the host has a timer");
+    let function = Arc::new(Mutex::new(WatchdogFunction::new(Arc::clone(&watchdog))));
+    root.attach(None, Arc::clone(&function) as _).expect("the window has room");
+    let panic = PanicFunction::new(Box::new(|_| {}));
+    root.attach(None, Arc::new(Mutex::new(panic))).expect("the window has room");
+    watchdog.go_on();
     let gone: Arc<Mutex<Vec<Ejected>>> = Arc::default();
     let heard = Arc::clone(&gone);
     let eject = move |ejected| heard.lock().expect("no thread panicked").push(ejected);
@@ -68,16 +87,24 @@ fuzz_target!(|accesses: Vec<Access>| {
         match *place {
             Place::Port(port) => access(&ports, within(u64::from(port % 8), 8), size.min(4), *value),
             Place::Config(slot, register) => {
-                access(&ecam, u64::from(slot % 4) * FUNCTION + u64::from(register), size, *value);
+                access(&ecam, u64::from(slot % 8) * FUNCTION + u64::from(register), size, *value);
             }
             Place::Ecam(offset) => access(&ecam, within(u64::from(offset), 1 << 20), size, *value),
             Place::Window(offset) => {
                 let address = WINDOW.start + u64::from(offset) % (WINDOW.end - WINDOW.start);
-                match value {
-                    Some(value) => drop(bus.write(address, &value.to_le_bytes()[..size])),
-                    None => drop(bus.read(address, &mut [0; 8][..size])),
+                on_bus(&bus, address, size, *value);
+            }
+            Place::Watchdog(register) => {
+                on_bus(&bus, u64::from(at_power_on[4]) + u64::from(register % 16), size, *value);
+            }
+            Place::Unlock => {
+                for value in [0x80, 0x86] {
+                    on_bus(&bus, u64::from(at_power_on[4]) + 12, 2, Some(value));
                 }
             }
+            Place::Expired => drop(watchdog.expired()),
+            Place::Halt => watchdog.halt(),
+            Place::GoOn => watchdog.go_on(),
             Place::Hotplug(register) => {
                 access(&*controller, within(u64::from(register) % hotplug::LEN, hotplug::LEN), size, *value);
             }
@@ -88,6 +115,11 @@ fuzz_target!(|accesses: Vec<Access>| {
             assert!(!bus.read(outside, &mut [0]), "a BAR answers at {outside:#x}");
         }
     }
+    watchdog.halt();
+    let saved = function.lock().expect("no thread panicked").state();
+    let mut again = WatchdogFunction::new(Watchdog::new().expect("the host has a timer"));
+    again.restore(&saved).expect("what is saved can be loaded");
+    assert_eq!(again.state().timer, saved.timer);
     root.reset();
     let gone = gone.lock().expect("no thread panicked");
     for Ejected { slot, .. } in gone.iter() {
@@ -112,13 +144,20 @@ fn access(device: &dyn BusDevice, offset: u64, size: usize, value: Option<u64>) 
     }
 }
 
+fn on_bus(bus: &Bus, address: u64, size: usize, value: Option<u64>) {
+    match value {
+        Some(value) => drop(bus.write(address, &value.to_le_bytes()[..size])),
+        None => drop(bus.read(address, &mut [0; 8][..size])),
+    }
+}
+
 /// Where the BARs of all functions are, by their registers.
 fn bars(ecam: &Ecam) -> Vec<u32> {
-    let registers = (1..=FUNCTIONS).flat_map(|slot| BARS.map(|bar| slot * FUNCTION + bar));
+    let registers = BARS.map(|(slot, bar)| slot * FUNCTION + bar);
     let read = |register| {
         let mut bytes = [0; 4];
         ecam.read(register, &mut bytes);
         u32::from_le_bytes(bytes) & !0xf
     };
-    registers.map(read).collect()
+    registers.into_iter().map(read).collect()
 }

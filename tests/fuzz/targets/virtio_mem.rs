@@ -1,14 +1,14 @@
 //! Memory that is plugged in blocks against hostile rings, on a machine of KVM's whose memory it is; what is plugged stays within the region.
 #![no_main]
 
-use std::fs::File;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use reeve_fuzz::assault::Assault;
+use reeve_fuzz::kvm;
 use reeve_fuzz::machine::MEMORY;
-use reeve_vmm::config::{ClockConfig, MemoryConfig, MemoryRegion};
-use reeve_vmm::hypervisor::{Hypervisor, Vm};
+use reeve_vmm::config::{MemoryConfig, MemoryRegion};
+use reeve_vmm::hypervisor::Vm;
 use reeve_vmm::memory;
 use reeve_vmm::virtio::mem::Mem;
 
@@ -26,11 +26,7 @@ fn vm() -> Vm {
         cells: Vec::new(),
     };
     let (ram, all) = memory::allocate_with(&config, &[REGION], &[]).expect("there is memory");
-    let kvm = File::options().read(true).write(true).open("/dev/kvm").expect("there is KVM");
-    let hypervisor = Hypervisor::new(kvm.into()).expect("KVM is what it should be");
-    // The fuzzer's own alarm interrupts it at times.
-    let mut tries = std::iter::repeat_with(|| hypervisor.create_vm(&ClockConfig::default())).take(100);
-    let mut vm = tries.find_map(Result::ok).expect("KVM makes a machine");
+    let mut vm = kvm::vm();
     vm.set_memory(&ram, &all, &[REGION]).expect("the machine takes its memory");
     vm
 }

@@ -58,13 +58,15 @@ impl Backend {
         let watched = backend.socket.try_clone()?;
         let (done, waits) = sync_channel::<()>(1);
         thread::scope(|scope| {
-            scope.spawn(move || {
+            let watching = scope.spawn(move || {
                 if waits.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                     cut(&watched);
                 }
             });
             let agreed = backend.agree();
             drop(done);
+            // A scope ends before its threads have quite ended, and a process that is to be restricted has none of them any more.
+            let _ = watching.join();
             agreed
         })?;
         Ok(backend)
