@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::audit::{Depth, audit};
 use crate::error::{Fault, ParseOptions, Parsed, XmlError};
-use crate::grammar::Grammar;
+use crate::grammar::{Grammar, Rule};
 use crate::print;
 use crate::reader::Reader;
 use crate::tree::{self, Element};
@@ -52,14 +52,32 @@ pub(crate) static GRAMMAR: LazyLock<Grammar> =
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<DomainConfig>, XmlError> {
     let root = tree::document(text)?;
     let placed = |fault| tree::placed(text, &root, fault);
-    let rule = GRAMMAR.root(&root.name).ok_or_else(|| {
-        let message = format!("a domain document starts with <domain>, not <{}>", root.name);
-        placed(Fault::new(root.offset, message))
-    })?;
+    let rule = rule(&root).map_err(placed)?;
     let document = read(&mut Reader::new(&root, Some((&GRAMMAR, rule)))).map_err(placed)?;
     document.check().map_err(|broken| placed(Fault::new(root.offset_of(&broken.path), broken.message)))?;
     let warnings = audit(text, &root, "/domain", (&GRAMMAR, rule), Depth::NotHonoured);
     crate::error::finish(document, warnings, options)
+}
+
+/// The rule of a document's root.
+fn rule(root: &Element<'_>) -> Result<&'static Rule, Fault> {
+    GRAMMAR.root(&root.name).ok_or_else(|| {
+        let message = format!("a domain document starts with <domain>, not <{}>", root.name);
+        Fault::new(root.offset, message)
+    })
+}
+
+/// Reads the document of a domain that was kept: of a definition, a snapshot, a save image, or one that another host sends. An earlier version
+/// may have kept what this one refuses; that is in it as it was written ([`DomainConfig::leave_out_unheeded`]). All other rules are checked.
+pub fn parse_kept(text: &str) -> Result<DomainConfig, XmlError> {
+    let root = tree::document(text)?;
+    let placed = |fault| tree::placed(text, &root, fault);
+    let rule = rule(&root).map_err(placed)?;
+    let document = read(&mut Reader::new(&root, Some((&GRAMMAR, rule)))).map_err(placed)?;
+    let mut judged = document.clone();
+    judged.leave_out_unheeded();
+    judged.check().map_err(|broken| placed(Fault::new(root.offset_of(&broken.path), broken.message)))?;
+    Ok(document)
 }
 
 /// Writes a domain in libvirt's layout and order. Reading it back gives the same domain.

@@ -199,3 +199,16 @@ fn single_devices_and_other_kinds() {
     let error = decode(b"<a>\n\xff</a>").expect_err("not UTF-8");
     assert_eq!((error.line, error.column), (2, 1));
 }
+
+#[test]
+fn what_an_earlier_version_kept_is_read_as_it_is_written() {
+    let cells = "<cpu><numa><cell id='0' memory='32' unit='MiB'/></numa></cpu>";
+    let disk = |target: &str| format!("<disk><wwn>5000c50015ea71aa</wwn><target dev='{target}'/></disk>");
+    let text = with(cells, &disk("vda"));
+    assert!(refused(&text).message.contains("have 32 MiB together"), "{}", refused(&text));
+    let kept = domain::parse_kept(&text).expect("no rule of that time is broken");
+    assert_eq!(kept.devices.disks[0].wwn.as_deref(), Some("5000c50015ea71aa"));
+    assert_eq!(kept.cpu.map(|cpu| cpu.numa.len()), Some(1));
+    let error = domain::parse_kept(&with(cells, &disk("vda").repeat(2))).expect_err("two disks of one name");
+    assert!(error.message.contains("vda"), "{error}");
+}
