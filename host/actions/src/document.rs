@@ -35,9 +35,10 @@ pub(crate) fn parse_kept(xml: &str) -> Result<DomainConfig, Error> {
 /// Reads the document of a guest that goes on: out of a save image, or from another host. What an earlier version has not heeded in it is
 /// not refused now: the guest does without it already.
 pub(crate) fn parse_going_on(xml: &str) -> Result<DomainConfig, Error> {
-    let mut config = parse_kept(xml)?;
-    let left_out = config.leave_out_unheeded().join("; ");
+    let (config, left_out) =
+        reeve_xml::domain::parse_going_on(xml).map_err(|fault| invalid("domain", &fault))?;
     if !left_out.is_empty() {
+        let left_out = left_out.join("; ");
         tracing::warn!(domain = config.name, left_out, "a guest goes on without what its document asks for");
     }
     Ok(config)
