@@ -27,6 +27,23 @@ pub(crate) fn parse(xml: &str, strict: bool) -> Result<DomainDocument, Error> {
     Ok(DomainDocument { config: parsed.document, warnings })
 }
 
+/// Reads the document of a definition that was kept, maybe by an earlier version. What this one refuses is refused when it boots.
+pub(crate) fn parse_kept(xml: &str) -> Result<DomainConfig, Error> {
+    reeve_xml::domain::parse_kept(xml).map_err(|fault| invalid("domain", &fault))
+}
+
+/// Reads the document of a guest that goes on: out of a save image, or from another host. What an earlier version has not heeded in it is
+/// not refused now: the guest does without it already.
+pub(crate) fn parse_going_on(xml: &str) -> Result<DomainConfig, Error> {
+    let (config, left_out) =
+        reeve_xml::domain::parse_going_on(xml).map_err(|fault| invalid("domain", &fault))?;
+    if !left_out.is_empty() {
+        let left_out = left_out.join("; ");
+        tracing::warn!(domain = config.name, left_out, "a guest goes on without what its document asks for");
+    }
+    Ok(config)
+}
+
 /// Reads a snapshot document; `strict` makes the first warning an error.
 pub(crate) fn parse_snapshot(xml: &str, strict: bool) -> Result<Snapshot, Error> {
     let parsed = reeve_xml::snapshot::parse(xml, &ParseOptions { strict });

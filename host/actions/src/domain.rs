@@ -12,6 +12,7 @@ mod console;
 mod copied_disks;
 mod create;
 mod define;
+mod definition_change;
 mod device;
 mod device_change;
 mod disk;

@@ -12,15 +12,41 @@ use std::sync::Arc;
 use reeve_model::domain::{DomainConfig, DomainType, Interface};
 use reeve_model::network::NetworkChange;
 use reeve_model::{Actor, DomainState, Error, ErrorCode, MacAddress};
-use reeve_network::{PlannedPort, PortRequest};
+use reeve_network::{NetworkError, PlannedPort, PortRequest};
 use reeve_store::PortRow;
-use reeve_sys::link::LinkName;
+use reeve_sys::link::{LinkError, LinkName};
 use uuid::Uuid;
 
 use crate::Actions;
 use crate::filter::Wanted;
 use crate::networking::{Networking, Plugged, PortKey};
 use crate::policy_port::{Denial, NetworkGuard, NetworkQuestion};
+
+/// How many names of links may be taken by others while one interface is plugged.
+const NAMES: usize = 64;
+
+/// Why an interface is not plugged; nothing of it is left.
+struct Unplugged {
+    /// The name that the host gave its link, where somebody else took that.
+    link: Option<String>,
+    error: Error,
+}
+
+impl From<Error> for Unplugged {
+    fn from(error: Error) -> Self {
+        Self { link: None, error }
+    }
+}
+
+/// The name that the host gave a port's link, where it could not be made for that.
+fn taken_name(error: &NetworkError, port: &PlannedPort) -> Option<String> {
+    match error {
+        NetworkError::Link(LinkError::Exists { name }) if name.as_str() == port.link => {
+            port.is_named_by_host().then(|| port.link.clone())
+        }
+        _ => None,
+    }
+}
 
 impl Networking {
     /// Takes the rules of an interface away that is gone, and what was learned of it.
@@ -73,7 +99,8 @@ impl Actions {
         Ok(())
     }
 
-    /// Plugs one interface.
+    /// Plugs one interface. Where somebody else on the machine, such as another daemon, takes the name that the host gives its link before
+    /// the link is made, it gets the next one; a name of the document's stays what it is.
     pub(crate) async fn plug(
         &self,
         actor: &Actor,
@@ -81,14 +108,31 @@ impl Actions {
         state: DomainState,
         interface: &Interface,
     ) -> Result<PlannedPort, Error> {
-        let (whole, wanted) = (Arc::clone(domain), interface.clone());
+        let mut taken = Vec::new();
+        loop {
+            match self.plug_besides(actor, domain, state, interface, &taken).await {
+                Err(Unplugged { link: Some(link), error }) if taken.len() < NAMES => {
+                    tracing::warn!(domain = domain.name, link, %error, "the interface gets another name");
+                    taken.push(link);
+                }
+                plugged => return plugged.map_err(|Unplugged { error, .. }| error),
+            }
+        }
+    }
+
+    async fn plug_besides(
+        &self,
+        actor: &Actor,
+        domain: &Arc<DomainConfig>,
+        state: DomainState,
+        interface: &Interface,
+        taken: &[String],
+    ) -> Result<PlannedPort, Unplugged> {
+        let (whole, wanted, taken) = (Arc::clone(domain), interface.clone(), taken.to_vec());
         let port = self
             .on_networks(move |networks| {
-                networks.plan(&PortRequest {
-                    domain: whole.uuid,
-                    domain_name: &whole.name,
-                    interface: &wanted,
-                })
+                let (domain, domain_name) = (whole.uuid, whole.name.as_str());
+                networks.plan_besides(&PortRequest { domain, domain_name, interface: &wanted }, &taken)
             })
             .await?;
         for warning in &port.warnings {
@@ -99,14 +143,14 @@ impl Actions {
             Err(error) => {
                 // Nothing but the plan is there.
                 self.on_networks(move |networks| networks.unplug(&port)).await?;
-                return Err(error);
+                return Err(error.into());
             }
         };
         let recorded = self.networking.records().put_port(plugged);
         let wanted = wanted.map(|wanted| Wanted { revision: recorded.revision, ..wanted });
-        if let Err(error) = self.bring_up_port(actor, &port, wanted, filters).await {
+        if let Err(unplugged) = self.bring_up_port(actor, &port, wanted, filters).await {
             self.unplug(&recorded).await?;
-            return Err(error);
+            return Err(unplugged);
         }
         self.tell_port(actor, &port, NetworkChange::PortPlugged);
         Ok(port)
@@ -140,18 +184,19 @@ impl Actions {
         port: &PlannedPort,
         wanted: Option<Wanted>,
         filters: u64,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Unplugged> {
         let key = (port.domain, port.mac);
         let wanted: Vec<Wanted> = wanted.into_iter().collect();
         if !self.apply(&wanted, Some(filters)).await? {
             self.renew_rules(actor, &[key]).await?;
         }
-        let made = port.clone();
-        self.on_networks(move |networks| networks.make(&made)).await?;
+        let planned = port.clone();
+        let made = self.on_networks(move |networks| Ok(networks.make(&planned))).await?;
+        made.map_err(|error| Unplugged { link: taken_name(&error, port), error: error.into() })?;
         if let Some(plugged) = self.networking.records().ports.get_mut(&key) {
             plugged.is_made = true;
         }
-        self.watch_anew(key).await
+        Ok(self.watch_anew(key).await?)
     }
 
     /// Takes every interface of a domain off the host; with `before`, only those that were plugged before the event with that number.

@@ -91,8 +91,8 @@ impl Actions {
     }
 
     fn load(&self, row: &DomainRow) -> Result<(), Error> {
-        let document = document::parse(&row.xml, false)?;
-        self.domains.restore(document.config, row.autostart).map_err(explain)
+        let config = document::parse_kept(&row.xml)?;
+        self.domains.restore(config, row.autostart).map_err(explain)
     }
 
     /// Starts every domain that is started with the host; the errors by name. Failing ones do not stop the others.

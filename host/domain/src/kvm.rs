@@ -92,6 +92,8 @@ impl Driver for KvmDriver {
     }
 
     fn check(&self, config: &DomainConfig) -> Vec<Refusal> {
+        let config = placement::settled(config);
+        let config = config.as_ref();
         let mut refusals = Plan::new(config, &self.config.sandbox).err().unwrap_or_default();
         refusals.extend(fit::refusals(config, self.config.cgroups.as_ref()).into_iter().map(Refusal));
         let virtiofsd = self.config.virtiofsd.as_deref();
@@ -100,10 +102,13 @@ impl Driver for KvmDriver {
     }
 
     fn notes(&self, config: &DomainConfig) -> Vec<String> {
+        let config = placement::settled(config);
+        let config = config.as_ref();
         let mut notes = devices::notes(&config.devices.disks);
         notes.extend(clock::notes(&config.clock));
         notes.extend(cpu::notes(config.cpu.as_ref(), cpu::host()));
         notes.extend(fit::notes(config, self.config.cgroups.as_ref()));
+        notes.extend(fit::cut_pins(config));
         notes
     }
 

@@ -321,7 +321,10 @@ impl Tuning {
         self.block.devices.iter().for_each(|device| merge(&mut tune.devices, device));
         let tune = &mut config.numatune;
         tune.mode = self.numa.mode.clone().or(tune.mode.take());
-        tune.nodeset = self.numa.nodeset.clone().or(tune.nodeset.take());
+        if let Some(nodes) = &self.numa.nodeset {
+            // As libvirt has it, who names nodes leaves them to the host no more.
+            (tune.nodeset, tune.placement) = (Some(nodes.clone()), None);
+        }
         for change in &self.plugged {
             if let Some(memory) = config.devices.memories.get_mut(change.number as usize) {
                 memory.requested = Some(change.requested);

@@ -116,6 +116,11 @@ impl PlannedPort {
         }
     }
 
+    /// The host gave its link a name, and can give it another as long as it is not made.
+    pub fn is_named_by_host(&self) -> bool {
+        self.medium != Medium::ForeignTap && plan::is_reserved(&self.link)
+    }
+
     /// True when it has a link that filters and limits can be put on.
     pub fn has_link(&self) -> bool {
         !self.link.is_empty()

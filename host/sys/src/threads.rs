@@ -83,20 +83,21 @@ impl Thread {
         Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect())
     }
 
-    /// Restricts it to host CPUs, of which one at least must be there.
+    /// Restricts it to host CPUs, of which one at least must be there; the kernel leaves the others out.
     pub fn set_affinity(&self, cpus: impl IntoIterator<Item = u32>) -> io::Result<()> {
-        let mut set = CpuSet::new();
+        let (mut set, mut left_out) = (CpuSet::new(), None);
         for cpu in cpus {
-            let cpu = cpu as usize;
-            if cpu >= CpuSet::MAX_CPU {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("host CPU {cpu} does not exist"),
-                ));
+            match cpu as usize {
+                index if index < CpuSet::MAX_CPU => set.set(index),
+                _ => left_out = Some(cpu),
             }
-            set.set(cpu);
         }
-        Ok(sched_setaffinity(self.pid()?, &set)?)
+        match left_out.filter(|_| set.count() == 0) {
+            Some(cpu) => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, format!("host CPU {cpu} does not exist")))
+            }
+            None => Ok(sched_setaffinity(self.pid()?, &set)?),
+        }
     }
 
     /// How the kernel schedules it.
@@ -186,6 +187,8 @@ mod tests {
         };
         assert_eq!(us.is_running(), Some(true));
         assert!(found.set_affinity([5000]).unwrap_err().to_string().contains("host CPU 5000"));
+        found.set_affinity([before[0], 1000, 5000]).unwrap();
+        assert_eq!(found.affinity().unwrap(), [before[0]]);
         told.send(()).unwrap();
         assert!(thread.join().unwrap());
         assert_eq!(of(u32::MAX), []);

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use crate::audit::{Depth, audit};
 use crate::error::{Fault, ParseOptions, Parsed, XmlError};
-use crate::grammar::Grammar;
+use crate::grammar::{Grammar, Rule};
 use crate::print;
 use crate::reader::Reader;
 use crate::tree::{self, Element};
@@ -52,14 +52,46 @@ pub(crate) static GRAMMAR: LazyLock<Grammar> =
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<DomainConfig>, XmlError> {
     let root = tree::document(text)?;
     let placed = |fault| tree::placed(text, &root, fault);
-    let rule = GRAMMAR.root(&root.name).ok_or_else(|| {
-        let message = format!("a domain document starts with <domain>, not <{}>", root.name);
-        placed(Fault::new(root.offset, message))
-    })?;
-    let document = read(&mut Reader::new(&root, Some((&GRAMMAR, rule)))).map_err(placed)?;
+    let rule = rule(&root).map_err(placed)?;
+    let document = read(&mut Reader::new(&root, Some((&GRAMMAR, rule))), Memory::OfNodes).map_err(placed)?;
     document.check().map_err(|broken| placed(Fault::new(root.offset_of(&broken.path), broken.message)))?;
     let warnings = audit(text, &root, "/domain", (&GRAMMAR, rule), Depth::NotHonoured);
     crate::error::finish(document, warnings, options)
+}
+
+/// The rule of a document's root.
+fn rule(root: &Element<'_>) -> Result<&'static Rule, Fault> {
+    GRAMMAR.root(&root.name).ok_or_else(|| {
+        let message = format!("a domain document starts with <domain>, not <{}>", root.name);
+        Fault::new(root.offset, message)
+    })
+}
+
+/// Reads the document of a domain that was kept: of a definition or a snapshot. An earlier version may have kept what this one refuses; that
+/// is in it as it was written. All other rules are checked.
+pub fn parse_kept(text: &str) -> Result<DomainConfig, XmlError> {
+    let (document, _, _) = read_kept(text, Memory::OfNodes)?;
+    Ok(document)
+}
+
+/// Reads the document of a guest that goes on: of a save image, or one that another host sends. What no machine was ever given is left out
+/// ([`DomainConfig::leave_out_unheeded`]), and named: an earlier version may have kept it.
+pub fn parse_going_on(text: &str) -> Result<(DomainConfig, Vec<String>), XmlError> {
+    // The guest has what it was given: where the nodes say something else, nobody heeded them.
+    let (_, as_it_ran, left_out) = read_kept(text, Memory::AsWritten)?;
+    Ok((as_it_ran, left_out))
+}
+
+/// A document as it is written, without what earlier versions did not heed, and what that is. The second one breaks no rule.
+fn read_kept(text: &str, of: Memory) -> Result<(DomainConfig, DomainConfig, Vec<String>), XmlError> {
+    let root = tree::document(text)?;
+    let placed = |fault| tree::placed(text, &root, fault);
+    let rule = rule(&root).map_err(placed)?;
+    let document = read(&mut Reader::new(&root, Some((&GRAMMAR, rule))), of).map_err(placed)?;
+    let mut as_it_ran = document.clone();
+    let left_out = as_it_ran.leave_out_unheeded();
+    as_it_ran.check().map_err(|broken| placed(Fault::new(root.offset_of(&broken.path), broken.message)))?;
+    Ok((document, as_it_ran, left_out))
 }
 
 /// Writes a domain in libvirt's layout and order. Reading it back gives the same domain.
@@ -79,7 +111,16 @@ pub(crate) fn format_as_written(domain: &DomainConfig, had_uuid: bool) -> String
     print::document(&root)
 }
 
-fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
+/// Where the memory of a guest with NUMA nodes is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// As libvirt has it, it has what these have together.
+    OfNodes,
+    /// In `<memory>`, as for every other guest.
+    AsWritten,
+}
+
+fn read(domain: &mut Reader<'_, '_>, of: Memory) -> Result<DomainConfig, Fault> {
     let domain_type = DomainType::from_word(&domain.required("type", "kvm")?);
     domain.attribute("id");
     let name = domain
@@ -89,8 +130,8 @@ fn read(domain: &mut Reader<'_, '_>) -> Result<DomainConfig, Fault> {
         domain.fault(format!("domain '{name}' has no memory; add <memory unit='MiB'>…</memory>"))
     })?;
     let cpu = domain.one("cpu", cpu::read)?;
-    // As libvirt has it, a guest with NUMA nodes has what these have together.
-    let memory = cpu.as_ref().and_then(CpuConfig::numa_memory).unwrap_or(memory);
+    let of_nodes = cpu.as_ref().and_then(CpuConfig::numa_memory).filter(|_| of == Memory::OfNodes);
+    let memory = of_nodes.unwrap_or(memory);
     let current_memory = domain.one("currentMemory", memory::read_size)?.filter(|current| current.0 > 0);
     let os = domain.one("os", os::read)?.ok_or_else(|| {
         domain.fault(format!("domain '{name}' does not say what it boots; add <os><type>hvm</type>…</os>"))

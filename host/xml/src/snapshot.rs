@@ -95,9 +95,9 @@ fn read_domain(snapshot: &mut Reader<'_, '_>, name: &str) -> Result<Option<Domai
     if !inner.contains("<name") {
         return Ok(None);
     }
-    let parsed = domain::parse(&format!("<domain{inner}</domain>"), &ParseOptions::default());
+    let parsed = domain::parse_kept(&format!("<domain{inner}</domain>"));
     parsed
-        .map(|parsed| Some(parsed.document))
+        .map(Some)
         .map_err(|error| snapshot.fault(format!("<{name}> can't be read: {}: {}", error.path, error.message)))
 }
 

@@ -199,3 +199,24 @@ fn single_devices_and_other_kinds() {
     let error = decode(b"<a>\n\xff</a>").expect_err("not UTF-8");
     assert_eq!((error.line, error.column), (2, 1));
 }
+
+#[test]
+fn what_an_earlier_version_kept_is_read_as_it_is_written() {
+    let cells = "<cpu><numa><cell id='0' memory='32' unit='MiB'/></numa></cpu>";
+    let disk = |target: &str| {
+        format!("<disk><source file='/a.img'/><wwn>5000c50015ea71aa</wwn><target dev='{target}'/></disk>")
+    };
+    let text = with(cells, &disk("vda"));
+    assert!(refused(&text).message.contains("no world wide name"), "{}", refused(&text));
+    let kept = domain::parse_kept(&text).expect("no rule of that time is broken");
+    assert_eq!(kept.devices.disks[0].wwn.as_deref(), Some("5000c50015ea71aa"));
+    assert_eq!((kept.memory.as_mib(), kept.cpu.map(|cpu| cpu.numa.len())), (32, Some(1)));
+    // A guest that goes on has what it was given.
+    let (guest, left_out) = domain::parse_going_on(&text).expect("it was given nothing of this");
+    assert_eq!((guest.memory.as_mib(), guest.cpu.map(|cpu| cpu.numa.len())), (64, Some(0)));
+    assert_eq!((guest.devices.disks[0].wwn.as_deref(), left_out.len()), (None, 2));
+    let twice = with(cells, &disk("vda").repeat(2));
+    for error in [domain::parse_kept(&twice).err(), domain::parse_going_on(&twice).err()] {
+        assert!(error.as_ref().is_some_and(|error| error.message.contains("vda")), "{error:?}");
+    }
+}

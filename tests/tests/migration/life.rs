@@ -215,8 +215,21 @@ fn the_api_says_what_programs_ask() -> Outcome {
         // Images go through the host's cache whatever their documents say.
         let xml = cached.xml.replace("type='raw'", "type='qcow2' cache='none'");
         assert_ne!(xml, cached.xml);
-        let refused = target.prepare_migration(&PrepareMigration { xml, ..cached }).await.unwrap_err();
+        let image = PrepareMigration { xml, ..cached.clone() };
+        let refused = target.prepare_migration(&image).await.unwrap_err();
         assert!(refused.to_string().contains("disk 'vda' is a qcow2 image"), "{refused}");
+        // A guest of an earlier version goes on without what that has not heeded.
+        let uuid =
+            cached.xml.split("<uuid>").nth(1).and_then(|text| text.split('<').next()).unwrap_or_default();
+        let xml = cached
+            .xml
+            .replace("<name>guest<", "<name>earlier<")
+            .replace(uuid, &Uuid::new_v4().to_string())
+            .replace("type='raw'", "type='raw' cache='none' ioeventfd='off'")
+            .replace("</disk>", "<transient/></disk>")
+            .replace("</domain>", "<seclabel type='dynamic' model='selinux'/></domain>");
+        assert!(xml.contains("ioeventfd='off'") && xml.contains("<transient/>"), "{xml}");
+        target.prepare_migration(&PrepareMigration { xml, ..cached }).await?;
         let request = Migrate { destination: pair.destination(), ..Migrate::default() };
         let moved = source.migrate_domain("guest", &request).await?;
         assert!(moved.downtime_ms.is_some_and(|downtime| downtime < moved.total_ms), "{moved:?}");

@@ -107,6 +107,40 @@ fn a_guest_that_is_started_again_at_once_keeps_its_port() -> Outcome {
 }
 
 #[test]
+fn a_link_gets_the_next_name_where_somebody_else_has_taken_the_first() -> Outcome {
+    let lab = Lab::with(&document("lab", "labbr", 77))?;
+    lab.reeve(&["network", "start", "lab"])?.ok();
+    // The host does not see it when it looks for a name, as one that another daemon takes right after that.
+    lab.inside(&["ip", "tuntap", "add", "other", "mode", "tap"])?;
+    for name in ["vnet0", "vnet1", "mine"] {
+        lab.inside(&["ip", "link", "property", "add", "dev", "other", "altname", name])?;
+    }
+    let interface = |target: &str| {
+        format!("<interface type='network'><source network='lab'/>{target}<model type='virtio'/></interface>")
+    };
+    let define = |target: &str| -> Outcome {
+        let guest = Guest::locate()?.document_with("web", 64, "", &interface(target));
+        let run = lab.daemon.reeve_with_input(&["domain", "define", "-"], &guest)?;
+        anyhow::ensure!(run.code == 0, "{run:?}");
+        Ok(())
+    };
+    define("")?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    assert_eq!(ports(&lab)?[0]["link"], "vnet2");
+    assert!(lab.reeve(&["domain", "xml", "web"])?.ok().contains("<target dev='vnet2'/>"));
+    lab.reeve(&["domain", "destroy", "web"])?.ok();
+    lab.reeve(&["domain", "undefine", "web"])?.ok();
+    // A name of the operator's is no other.
+    define("<target dev='mine'/>")?;
+    let said = lab.reeve(&["domain", "start", "web"])?.fails(6);
+    assert!(said.contains("'mine'") && said.contains("is there already"), "{said}");
+    assert!(ports(&lab)?.is_empty());
+    assert_eq!(lab.links()?, ["labbr", "other"]);
+    lab.inside(&["ip", "link", "delete", "other"])?;
+    Ok(())
+}
+
+#[test]
 fn without_a_filter_policy_nothing_is_plugged() -> Outcome {
     let lab = lab()?;
     let before = lab.rules()?;

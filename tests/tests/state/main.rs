@@ -1,6 +1,7 @@
 //! Domains that are saved and go on: real guests under real daemons, and what is left when somebody dies in the middle.
 
 mod dump;
+mod earlier;
 mod external;
 mod faults;
 mod lab;

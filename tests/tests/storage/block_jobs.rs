@@ -352,6 +352,11 @@ fn a_copy_is_kept_beside_the_disk_and_shallow_where_that_is_asked() -> Outcome {
         chain.reeve(&["domain", "blockcopy", "web", "vda", "--dest", &copy, "--shallow", "--finish"])?;
     assert_eq!(said, "Block Copy of disk 'vda': completed\n");
     assert_eq!((chain.backing("copy")?, chain.disk(false)?.0), ("second".into(), chain.path("top")));
+    let again = chain.path("again");
+    chain.reeve(&["domain", "blockcopy", "web", "vda", &again, "--shallow", "--wait"])?;
+    let said = chain.reeve(&["domain", "blockjob", "web", "vda", "--abort"])?;
+    assert!(said.starts_with("Block Copy: [100 %] given up, the copy has all and stays\n"), "{said}");
+    assert_eq!(chain.disk(false)?.0, chain.path("top"));
     chain.say("disk write 0 0 10 8\n", "us=")?;
     let after = chain.sum()?;
     assert_ne!(after, before);

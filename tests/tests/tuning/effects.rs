@@ -39,8 +39,19 @@ fn vcpus_and_the_emulator_run_where_they_are_pinned() -> Outcome {
     assert_eq!(pinned.map(|(_, allowed)| allowed).as_deref(), Some("0"));
     let refused = lab.daemon.reeve(&["domain", "vcpupin", "web", "7", "0", "--live"])?.fails(7);
     assert!(refused.contains("vCPU 7 does not exist"), "{refused}");
-    let refused = lab.daemon.reeve(&["domain", "vcpupin", "web", "0", "9000", "--live"])?.fails(1);
-    assert!(refused.contains("vCPU 0 on host CPUs 9000"), "{refused}");
+    // Of CPUs that are not there none is left out without a word, now or at the next start.
+    let before = (lab.domain("vcpupin", &[])?, lab.domain("xml", &["--inactive"])?);
+    for (verb, arguments, who) in [
+        ("vcpupin", &["0", "0-9000", "--live"][..], "vCPU 0"),
+        ("vcpupin", &["0", "9000", "--config"][..], "vCPU 0"),
+        ("emulatorpin", &["0,9000", "--live"][..], "the emulator"),
+    ] {
+        let words = [&["domain", verb, "web"][..], arguments].concat();
+        let refused = lab.daemon.reeve(&words)?.fails(7);
+        assert!(refused.contains(&format!("{who} of domain 'web' can't be pinned")), "{refused}");
+        assert!(refused.contains(&format!("this host has {everywhere}, and no ")), "{refused}");
+    }
+    assert_eq!((lab.domain("vcpupin", &[])?, lab.domain("xml", &["--inactive"])?), before);
     Ok(())
 }
 
@@ -212,7 +223,14 @@ fn cpu_time_is_told_by_cpu_and_in_groups() -> Outcome {
         assert_eq!(stats["total"]["cpu_time_ns"].as_u64(), Some(sum), "{stats}");
         let total = lab.daemon.reeve(&["domain", "cpu-stats", "web", "--total"])?.ok();
         assert!(total.starts_with("Total:") && total.contains("user_time"), "{total}");
-        assert!(lab.domain("cpu-stats", &["0", "1"])?.starts_with("CPU0:"));
+        for words in
+            [&["0", "1"][..], &["--start", "0", "--count", "1"], &["--count", "1"], &["0", "--count", "1"]]
+        {
+            let said = lab.domain("cpu-stats", words)?;
+            assert!(said.starts_with("CPU0:") && said.lines().count() == 2, "{words:?}: {said}");
+        }
+        let rest = lab.json("cpu-stats", &["--start", "1"])?;
+        assert_eq!(rest["cpus"].as_array().map(Vec::len), Some(cpus.len() - 1), "{rest}");
     }
     let stats = lab.daemon.reeve(&["domain", "domstats", "web", "--vcpu", "--state"])?.ok();
     assert!(stats.starts_with("Domain: 'web'\n  state.state=1\n"), "{stats}");

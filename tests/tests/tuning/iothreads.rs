@@ -143,8 +143,11 @@ fn iothreads_run_where_they_are_pinned() -> Outcome {
     );
     let refused = lab.daemon.reeve(&["domain", "iothreadpin", "web", "3", "0"])?.fails(7);
     assert!(refused.contains("I/O thread 3 does not exist; the domain has 1, 2"), "{refused}");
-    let refused = lab.daemon.reeve(&["domain", "iothreadpin", "web", "1", "9000", "--live"])?.fails(1);
-    assert!(refused.contains("I/O thread 1 on host CPUs 9000"), "{refused}");
+    let refused = lab.daemon.reeve(&["domain", "iothreadpin", "web", "1", "0,9000", "--live"])?.fails(7);
+    assert!(
+        refused.contains("can't be pinned to host CPUs 0,9000: this host has") && refused.contains("no 9000"),
+        "{refused}"
+    );
     // Another daemon finds them.
     lab.daemon.kill()?;
     lab.daemon.launch()?;

@@ -171,6 +171,16 @@ fn what_the_host_lacks_is_refused_by_name() -> Outcome {
         let refused = lab.daemon.reeve(&["domain", "start", "web"])?.fails(1);
         assert!(refused.contains("'web'") && refused.contains(sentence), "{refused}");
     }
+    // A document may be another host's too: what is there of its CPUs is used, and what is not is said.
+    let warned = lab.define("<cputune><vcpupin vcpu='0' cpuset='0,9000'/></cputune>", "", "")?.stderr;
+    assert!(
+        warned.contains("vCPU 0 is pinned to host CPUs 0,9000, and runs on 0: this host has"),
+        "{warned}"
+    );
+    lab.domain("start", &[])?;
+    let pinned = lab.threads()?.into_iter().find(|(name, _)| name == "vcpu0");
+    assert_eq!(pinned.map(|(_, allowed)| allowed).as_deref(), Some("0"));
+    lab.domain("destroy", &[])?;
     let warned =
         lab.define("<memtune><min_guarantee unit='MiB'>32</min_guarantee></memtune>", "", "")?.stderr;
     if hierarchy("memory").is_some() {

@@ -31,12 +31,12 @@ use super::post_copy::Late;
 use super::shares::refuse_shares;
 use super::startup::Occasion;
 use super::{Question, Subject, define};
-use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
 use crate::migrating::{Coming, ComingStreams, ended, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
+use crate::{Actions, document};
 
 /// How long the source may take to connect.
 pub(super) const CONNECT: Duration = Duration::from_secs(30);
@@ -55,7 +55,8 @@ impl Actions {
         actor: &Actor,
         request: PrepareMigration,
     ) -> Result<MigrationPrepared, Error> {
-        let config = self.read_document(&request.xml, false)?.config;
+        let config = document::parse_going_on(&request.xml)?;
+        define::check(&config)?;
         self.authorize(actor, Verb::DomainMigrate, &config.name)?;
         let source = PeerAddress::try_from(request.source.clone())?;
         check_source(actor, &source)?;

@@ -14,7 +14,7 @@ use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::device_change::replace;
+use super::definition_change::replace;
 use super::{Subject, disk};
 use crate::Actions;
 use crate::error::explain;

@@ -3,7 +3,7 @@
 use reeve_model::{Actor, ErrorCode};
 use uuid::Uuid;
 
-use super::device_change::replace;
+use super::definition_change::replace;
 use crate::Actions;
 
 /// How often it is tried again when somebody else changes the definition meanwhile.

@@ -10,6 +10,7 @@ use reeve_model::{Actor, Error, MacAddress};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::definition_change::{ChangeDefinition, ChangesDefinition};
 use super::device::{Change, keys};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
@@ -45,23 +46,13 @@ impl Operation for ChangeDevice {
     }
 }
 
-/// The definition is replaced.
-struct ChangeDefinition;
-
-#[async_trait]
-impl Step<ChangeDevice> for ChangeDefinition {
-    fn name(&self) -> &'static str {
-        "definition"
+impl ChangesDefinition for ChangeDevice {
+    fn actor(&self) -> &Actor {
+        &self.actor
     }
 
-    async fn run(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
-        let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
-        replace(actions, &operation.actor, before, after.clone()).await
-    }
-
-    async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
-        let (Some(before), Some(after)) = (&operation.before, &operation.after) else { return Ok(()) };
-        put_back(actions, before, after).await
+    fn definition(&self) -> Option<(&DomainConfig, &DomainConfig)> {
+        self.before.as_ref().zip(self.after.as_ref())
     }
 }
 
@@ -80,30 +71,6 @@ impl Actions {
         let after = self.ask_definition(actor, snapshot, after).await?;
         Ok(Some((before, after)))
     }
-}
-
-/// Puts a definition back where its replacement still is.
-pub(super) async fn put_back(
-    actions: &Actions,
-    before: &DomainConfig,
-    after: &DomainConfig,
-) -> Result<(), Error> {
-    let now = actions.domains.definition(before.uuid).ok().flatten();
-    match now.is_some_and(|now| document::format(&now) == document::format(after)) {
-        true => replace(actions, &Actor::Daemon, after, before.clone()).await,
-        false => Ok(()),
-    }
-}
-
-/// Puts a definition in place of the one that must be there.
-pub(super) async fn replace(
-    actions: &Actions,
-    actor: &Actor,
-    old: &DomainConfig,
-    new: DomainConfig,
-) -> Result<(), Error> {
-    let (actor, expected) = (actor.clone(), document::digest(&document::format(old)));
-    actions.definitions(move |definitions| definitions.keep(&actor, new, Some(&expected))).await
 }
 
 /// The device enters or leaves the machine.

@@ -86,7 +86,7 @@ pub(super) async fn read(path: &Path, xml: Option<&str>) -> Result<Saved, Error>
         Ok((text, image.uuid(), image.running(), image.token(), image.driver().to_owned()))
     })
     .await?;
-    let own = document::parse(&text, false)?.config;
+    let own = document::parse_going_on(&text)?;
     define::check(&own)?;
     if own.uuid != uuid || own.domain_type.as_str() != driver {
         let message = format!(

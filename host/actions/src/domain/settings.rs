@@ -8,7 +8,7 @@ use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
 
 use super::Attachment;
-use super::device_change::replace;
+use super::definition_change::replace;
 use super::settings_change::LiveSettings;
 use crate::Actions;
 use crate::error::explain;

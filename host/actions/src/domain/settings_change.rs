@@ -13,7 +13,7 @@ use reeve_model::{Actor, Error};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::device_change::{put_back, replace};
+use super::definition_change::{ChangeDefinition, ChangesDefinition, replace};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
@@ -115,21 +115,13 @@ impl Operation for ChangeSettings {
     }
 }
 
-/// The definition is replaced.
-struct ChangeDefinition;
-
-#[async_trait]
-impl Step<ChangeSettings> for ChangeDefinition {
-    fn name(&self) -> &'static str {
-        "definition"
+impl ChangesDefinition for ChangeSettings {
+    fn actor(&self) -> &Actor {
+        &self.actor
     }
 
-    async fn run(&self, actions: &Arc<Actions>, change: &mut ChangeSettings) -> Result<(), Error> {
-        replace(actions, &change.actor, &change.before, change.after.clone()).await
-    }
-
-    async fn undo(&self, actions: &Arc<Actions>, change: &mut ChangeSettings) -> Result<(), Error> {
-        put_back(actions, &change.before, &change.after).await
+    fn definition(&self) -> Option<(&DomainConfig, &DomainConfig)> {
+        Some((&self.before, &self.after))
     }
 }
 

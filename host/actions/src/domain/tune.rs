@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use reeve_domain::Request;
 use reeve_model::api::DomainControl;
-use reeve_model::domain::DomainConfig;
+use reeve_model::domain::{DomainConfig, DomainType};
 use reeve_model::tuning::{CpuStats, TuneOptions, Tuning, VcpuInfo};
-use reeve_model::{Actor, Bytes, Error, ErrorCode, Verb};
+use reeve_model::{Actor, Bytes, CpuSet, Error, ErrorCode, Verb};
 use reeve_sys::threads::online_cpus;
 
 use super::settings_change::LiveSettings;
@@ -90,6 +90,7 @@ impl Actions {
         let turn = self.turn(actor, subject.uuid, request).await?;
         let (live, config) = self.scope(subject, Attachment::of(options.live, options.config))?;
         let snapshot = self.domains.snapshot(subject.uuid).map_err(explain)?;
+        refuse_missing_cpus(&snapshot.config, &change)?;
         if live {
             has_parts(&snapshot.config)?;
             refuse_live(&snapshot.config, &change)?;
@@ -116,6 +117,29 @@ impl Actions {
         })?;
         Ok(Tuning::of(&config, &online_cpus()))
     }
+}
+
+/// Refuses to pin to CPUs that the host does not have, as virsh does: the kernel would leave them out without a word. A document may name
+/// them, for it may be another host's too.
+fn refuse_missing_cpus(config: &DomainConfig, change: &Tuning) -> Result<(), Error> {
+    if config.domain_type == DomainType::Sim {
+        return Ok(());
+    }
+    let host = online_cpus();
+    let vcpus = change.vcpu_pins.iter().map(|pin| (format!("vCPU {}", pin.vcpu), &pin.cpuset));
+    let iothreads = change.iothread_pins.iter();
+    let iothreads = iothreads.map(|pin| (format!("I/O thread {}", pin.iothread), &pin.cpuset));
+    let emulator = change.emulator_pin.iter().map(|set| ("the emulator".to_owned(), set));
+    for (what, set) in vcpus.chain(iothreads).chain(emulator) {
+        let Some(missing) = CpuSet::new(set.iter().filter(|cpu| !host.contains(*cpu))) else { continue };
+        let message = format!(
+            "{what} of domain '{}' can't be pinned to host CPUs {set}: this host has {host}, and no {missing}",
+            config.name
+        );
+        let hint = "name CPUs that run here: 'reeve node cpumap' shows them";
+        return Err(Error::new(ErrorCode::Invalid, message).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// Refuses to change memory that a configuration has not.

@@ -9,7 +9,7 @@ use reeve_model::{Actor, Error};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::device_change::{put_back, replace};
+use super::definition_change::{ChangeDefinition, ChangesDefinition};
 use crate::Actions;
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
@@ -85,31 +85,17 @@ impl Operation for UpdateDevice {
     }
 
     fn steps() -> &'static [&'static dyn Step<Self>] {
-        &[&UpdateDefinition, &UpdatePort, &UpdateMachine]
+        &[&ChangeDefinition, &UpdatePort, &UpdateMachine]
     }
 }
 
-/// The definition is replaced.
-struct UpdateDefinition;
-
-#[async_trait]
-impl Step<UpdateDevice> for UpdateDefinition {
-    fn name(&self) -> &'static str {
-        "definition"
+impl ChangesDefinition for UpdateDevice {
+    fn actor(&self) -> &Actor {
+        &self.actor
     }
 
-    async fn run(&self, actions: &Arc<Actions>, operation: &mut UpdateDevice) -> Result<(), Error> {
-        match &operation.definition {
-            Some((before, after)) => replace(actions, &operation.actor, before, after.clone()).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn undo(&self, actions: &Arc<Actions>, operation: &mut UpdateDevice) -> Result<(), Error> {
-        match &operation.definition {
-            Some((before, after)) => put_back(actions, before, after).await,
-            None => Ok(()),
-        }
+    fn definition(&self) -> Option<(&DomainConfig, &DomainConfig)> {
+        self.definition.as_ref().map(|(before, after)| (before, after))
     }
 }
 

@@ -283,7 +283,7 @@ impl Blockjob {
         } else {
             client.block_job(domain, disk).await?
         };
-        context.show(&Job { job, raw: self.raw, bytes: self.bytes })
+        context.show(&Job { job, raw: self.raw, bytes: self.bytes, aborted: self.abort })
     }
 }
 
@@ -395,6 +395,20 @@ struct Job {
     raw: bool,
     #[serde(skip)]
     bytes: bool,
+    /// Somebody has just given it up.
+    #[serde(skip)]
+    aborted: bool,
+}
+
+impl Job {
+    fn state(&self) -> &'static str {
+        match self.job.state {
+            BlockJobState::Completed if self.aborted && !self.job.pivoted => {
+                "given up, the copy has all and stays"
+            }
+            _ => state(&self.job),
+        }
+    }
 }
 
 impl Show for Job {
@@ -404,14 +418,14 @@ impl Show for Job {
         let job = &self.job;
         let limit = job.bandwidth.0;
         if self.raw {
-            let (kind, state) = (name(job.kind), state(job));
+            let (kind, state) = (name(job.kind), self.state());
             let limit = if self.bytes { limit } else { limit >> 20 };
             return format!(
                 " type={kind}\n state={state}\n bandwidth={limit}\n cur={}\n end={}",
                 job.done.0, job.total.0
             );
         }
-        let mut lines = vec![format!("{}: [{:>3} %] {}", name(job.kind), percent(job), state(job))];
+        let mut lines = vec![format!("{}: [{:>3} %] {}", name(job.kind), percent(job), self.state())];
         match (limit, self.bytes) {
             (0, _) => {}
             (limit, true) => lines.push(format!("    Bandwidth limit: {limit} bytes/s")),
@@ -443,13 +457,17 @@ mod tests {
             successor_format: Some("raw".to_owned()),
             pivoted: false,
         };
-        let shown = |raw, bytes| Job { job: job.clone(), raw, bytes }.human();
+        let shown = |raw, bytes| Job { job: job.clone(), raw, bytes, aborted: false }.human();
         assert_eq!(
             shown(false, false),
             "Block Copy: [ 37 %] running\n    Bandwidth limit: 5.000 MiB/s\n    Copy: /new.img"
         );
         assert!(shown(false, true).contains("Bandwidth limit: 5242880 bytes/s"));
         assert!(shown(true, false).contains(" bandwidth=5\n cur=3145728\n end=8388608"));
+        let whole = BlockJob { state: BlockJobState::Completed, ..job.clone() };
+        let after = |aborted| Job { job: whole.clone(), raw: false, bytes: false, aborted }.human();
+        assert!(after(false).contains("] completed\n"), "{}", after(false));
+        assert!(after(true).contains("] given up, the copy has all and stays\n"), "{}", after(true));
         let ended = BlockJob { state: BlockJobState::Completed, pivoted: true, ..job };
         assert_eq!(Begun(ended).human(), "Block Copy of disk 'vda': completed, the disk has changed over");
     }

@@ -75,7 +75,7 @@ impl Desc {
             context.client.domain_stats(domain).await?;
         }
         let document = context.client.domain_xml(domain, XmlOptions { inactive }).await?;
-        let config = reeve_xml::domain::parse(&document, &Default::default())?.document;
+        let config = reeve_xml::domain::parse_kept(&document)?;
         let text = if self.title { config.title } else { config.description };
         Ok(Shown { text, what: self.what(), domain: config.name })
     }

@@ -197,24 +197,34 @@ fn number(state: DomainState) -> u32 {
 Examples:
   reeve domain cpu-stats web
   reeve domain cpu-stats web --total
-  reeve domain cpu-stats web 2 1        host CPU 2 alone")]
+  reeve domain cpu-stats web 2 1                     host CPU 2 alone
+  reeve domain cpu-stats web --start 2 --count 1     the same")]
 pub struct CpuStatsOf {
     #[command(flatten)]
     target: Target,
     /// Only all host CPUs together
-    #[arg(long, conflicts_with_all = ["start", "count"])]
+    #[arg(long, conflicts_with_all = ["start", "count", "start_by_place", "count_by_place"])]
     total: bool,
-    /// First host CPU
+    /// First host CPU; CPU 0 where nothing is said
+    #[arg(long, value_name = "CPU")]
     start: Option<usize>,
-    /// How many host CPUs
+    /// How many host CPUs; all that follow where nothing is said
+    #[arg(long, value_name = "CPUS")]
     count: Option<usize>,
+    /// The same as --start
+    #[arg(value_name = "START", conflicts_with = "start")]
+    start_by_place: Option<usize>,
+    /// The same as --count
+    #[arg(value_name = "COUNT", conflicts_with = "count")]
+    count_by_place: Option<usize>,
 }
 
 impl CpuStatsOf {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let CpuStats { cpus, total } = context.client.domain_cpu_stats(&self.target.domain).await?;
-        let (start, count) = (self.start.unwrap_or(0), self.count.unwrap_or(cpus.len()));
-        let chosen = self.start.is_some();
+        let (start, count) = (self.start.or(self.start_by_place), self.count.or(self.count_by_place));
+        let chosen = start.is_some() || count.is_some();
+        let (start, count) = (start.unwrap_or(0), count.unwrap_or(cpus.len()));
         let numbered = cpus.into_iter().enumerate().filter(|_| !self.total);
         let cpus = numbered.map(|(cpu, time)| OneCpu { cpu, time }).skip(start).take(count).collect();
         context.show(&Used { cpus, total: Some(total).filter(|_| !chosen) })

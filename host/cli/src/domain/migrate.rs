@@ -83,7 +83,7 @@ pub struct MigrateDomain {
     #[arg(long, value_name = "MIB")]
     bandwidth: Option<u64>,
     /// With --live: stop the guest after so many seconds, so that the rest can be sent
-    #[arg(long, value_name = "SECONDS", requires = "live")]
+    #[arg(long, value_name = "SECONDS", requires = "live", value_parser = timeout)]
     timeout: Option<u64>,
     /// With --timeout: stop the guest, which is also what is done without it
     #[arg(long, requires = "timeout", conflicts_with = "timeout_postcopy")]
@@ -147,6 +147,17 @@ const CONVERGE: u8 = 90;
 const LOOKS_A_NOTE: u32 = 5;
 /// Connections with --parallel.
 const PARALLEL: u16 = 2;
+
+/// Seconds of `--timeout`: none at all would be no live migration, and virsh refuses that too.
+fn timeout(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => {
+            Err("it is a second or more; without --live the guest stands still from the start".to_owned())
+        }
+        Ok(seconds) => Ok(seconds),
+        Err(_) => Err("it is a whole number of seconds".to_owned()),
+    }
+}
 
 impl MigrateDomain {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
@@ -382,6 +393,8 @@ impl Domjobabort {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -398,6 +411,18 @@ mod tests {
         }
         assert!(named(name("web"), None, name("web"), name("there")).is_err());
         assert!(named(None, None, name("web"), None).is_err());
+    }
+
+    #[test]
+    fn a_timeout_is_a_second_or_more() {
+        let line = |seconds: &str| {
+            let words = ["reeve", "domain", "migrate", "web", "there", "--live", "--timeout", seconds];
+            crate::Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(line("1"), Ok(()));
+        let said = line("0").unwrap_err();
+        assert!(said.contains("it is a second or more; without --live the guest stands still"), "{said}");
+        assert!(line("soon").unwrap_err().contains("a whole number of seconds"));
     }
 
     #[test]

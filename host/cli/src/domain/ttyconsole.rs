@@ -24,7 +24,7 @@ impl Ttyconsole {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let domain = self.target.domain;
         let document = context.client.domain_xml(&domain, XmlOptions::default()).await?;
-        let config = reeve_xml::domain::parse(&document, &Default::default())?.document;
+        let config = reeve_xml::domain::parse_kept(&document)?;
         let refuse = |message: String, hint: String| {
             let error = Error::new(ErrorCode::Unsupported, message).with_hint(hint);
             Err(reeve_client::ClientError::Refused(error).into())

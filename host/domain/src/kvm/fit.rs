@@ -18,16 +18,9 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
     all.extend(huge_pages(config, "nr_hugepages", "reserved"));
     all.extend(locked(config));
     let cpus = online_cpus();
-    let mut pinned = |what: String, set: &CpuSet| {
-        if !set.iter().any(|cpu| cpus.contains(cpu)) {
-            all.push(format!("{what} can't be pinned to host CPUs {set}: this host has {cpus}"));
-        }
-    };
-    config.cputune.vcpupin.iter().for_each(|pin| pinned(format!("vCPU {}", pin.vcpu), &pin.cpuset));
-    let iothreads = config.cputune.iothreadpin.iter();
-    iothreads.for_each(|pin| pinned(format!("I/O thread {}", pin.iothread), &pin.cpuset));
-    config.cputune.emulatorpin.iter().for_each(|set| pinned("the emulator".to_owned(), set));
-    config.vcpu.cpuset.iter().for_each(|set| pinned("a vCPU".to_owned(), set));
+    for (what, set) in pins(config).filter(|(_, set)| present(set, &cpus).is_none()) {
+        all.push(format!("{what} can't be pinned to host CPUs {set}: this host has {cpus}"));
+    }
     let nodes = online_nodes();
     let missing = |set: &&CpuSet| !set.iter().all(|node| nodes.contains(node));
     if let Some(set) = config.numatune.nodeset.as_ref().filter(missing) {
@@ -41,6 +34,31 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
     }
     all.extend(unlimited(config, cgroups));
     all
+}
+
+/// Who is to run on which host CPUs.
+fn pins(config: &DomainConfig) -> impl Iterator<Item = (String, &CpuSet)> {
+    let tune = &config.cputune;
+    let vcpus = tune.vcpupin.iter().map(|pin| (format!("vCPU {}", pin.vcpu), &pin.cpuset));
+    let iothreads = tune.iothreadpin.iter().map(|pin| (format!("I/O thread {}", pin.iothread), &pin.cpuset));
+    let emulator = tune.emulatorpin.iter().map(|set| ("the emulator".to_owned(), set));
+    let others = config.vcpu.cpuset.iter().map(|set| ("a vCPU".to_owned(), set));
+    vcpus.chain(iothreads).chain(emulator).chain(others)
+}
+
+/// The CPUs of a set that are there; none when none is.
+fn present(set: &CpuSet, cpus: &CpuSet) -> Option<CpuSet> {
+    CpuSet::new(set.iter().filter(|cpu| cpus.contains(*cpu)))
+}
+
+/// Pins to CPUs of which only some are there. The kernel leaves the others out, and so does libvirt with those of a document.
+pub(super) fn cut_pins(config: &DomainConfig) -> Vec<String> {
+    let cpus = &online_cpus();
+    let cut = |(what, set): (String, &CpuSet)| {
+        let left = present(set, cpus).filter(|left| left != set)?;
+        Some(format!("{what} is pinned to host CPUs {set}, and runs on {left}: this host has {cpus}"))
+    };
+    pins(config).filter_map(cut).collect()
 }
 
 /// What is only a hint, and can't be followed on this host.

@@ -2,6 +2,7 @@
 //! as a change of a running machine; everything is read back from the kernel.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 
 use reeve_model::domain::{
@@ -16,6 +17,7 @@ use reeve_sys::cgroup::{
 };
 use reeve_sys::threads::{self, Scheduler, Thread};
 use reeve_vmm::config::IothreadConfig;
+use rustix::io::Errno;
 
 use super::fit;
 use super::launch::{self, Site};
@@ -23,6 +25,8 @@ use crate::driver::DriverError;
 
 /// Part of a group for all threads that are no vCPU and no I/O thread.
 const EMULATOR: &str = "emulator";
+/// How often the threads of a worker are listed while some come.
+const LISTS: u32 = 8;
 /// Weight of block I/O that the kernel gives everybody.
 const DEFAULT_WEIGHT: u64 = 100;
 
@@ -57,9 +61,13 @@ impl Site {
 
     fn change(&self, old: &DomainConfig, new: &DomainConfig, first: bool) -> Result<(), DriverError> {
         let pid = self.process()?.pid();
-        let threads = Threads::of(pid);
-        threads.pin(old, new)?;
-        threads.schedule(old, new)?;
+        let threads = Threads::told(
+            || Threads::of(pid),
+            |threads| {
+                threads.pin(old, new)?;
+                threads.schedule(old, new)
+            },
+        )?;
         let Some(group) = self.found_group() else {
             return fit::without_groups(old, new)
                 .map_or(Ok(()), |sentence| Err(DriverError::Unsupported(sentence)));
@@ -136,6 +144,25 @@ impl Threads {
         Self(threads::of(pid))
     }
 
+    /// Threads that were all told. A device's thread may come or end meanwhile, and one that came has what the thread had that made it: they
+    /// are listed until nobody new is among them.
+    fn told(
+        list: impl Fn() -> Self,
+        tell: impl Fn(&Self) -> Result<(), DriverError>,
+    ) -> Result<Self, DriverError> {
+        let mut threads = list();
+        for _ in 0..LISTS {
+            tell(&threads)?;
+            let now = list();
+            let is_same = now.0.iter().all(|thread| threads.0.contains(thread));
+            threads = now;
+            if is_same {
+                break;
+            }
+        }
+        Ok(threads)
+    }
+
     fn vcpu(&self, wanted: u32) -> Option<&Thread> {
         self.0.iter().find(|thread| number(thread) == Some(wanted))
     }
@@ -161,7 +188,7 @@ impl Threads {
             {
                 continue;
             }
-            thread.set_scheduler(wanted).map_err(|source| DriverError::Host {
+            there_still(thread.set_scheduler(wanted)).map_err(|source| DriverError::Host {
                 what: format!("another scheduler for its thread '{}'", thread.name),
                 source: Box::new(source),
             })?;
@@ -173,7 +200,7 @@ impl Threads {
         let host = threads::online_cpus();
         let (old, new) = (Tuning::of(old, &host), Tuning::of(new, &host));
         let pin = |what: String, thread: &Thread, cpus: &CpuSet| {
-            thread.set_affinity(cpus.iter()).map_err(|source| DriverError::Host {
+            there_still(thread.set_affinity(cpus.iter())).map_err(|source| DriverError::Host {
                 what: format!("{what} on host CPUs {cpus}"),
                 source: Box::new(source),
             })
@@ -194,6 +221,14 @@ impl Threads {
             }
         }
         Ok(())
+    }
+}
+
+/// A thread that has ended needs nothing any more.
+fn there_still(told: io::Result<()>) -> io::Result<()> {
+    match told {
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Ok(()),
+        told => told,
     }
 }
 
@@ -413,5 +448,78 @@ fn refused(error: CgroupError) -> DriverError {
     match error {
         CgroupError::Missing(sentence) => DriverError::Unsupported(sentence),
         error => DriverError::Host { what: "its tuning".to_owned(), source: Box::new(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::JoinHandle;
+
+    use reeve_model::domain::ThreadScheduling;
+
+    use super::*;
+
+    fn document() -> DomainConfig {
+        let text = r#"{
+            "domain_type": "kvm", "name": "web", "uuid": "00000000-0000-0000-0000-000000000001",
+            "memory": 67108864, "current_memory": 67108864, "vcpu": {"max": 1},
+            "os": {"os_type": "hvm", "kernel": "/boot/vmlinuz"},
+            "on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "preserve"
+        }"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// A thread that ends when it is told to.
+    fn thread(name: &str) -> (Thread, Sender<()>, JoinHandle<()>) {
+        let (here, there) = channel();
+        let (end, ends) = channel();
+        let body = move || {
+            here.send(()).unwrap();
+            let _ = ends.recv();
+        };
+        let handle = std::thread::Builder::new().name(name.to_owned()).spawn(body).unwrap();
+        there.recv().unwrap();
+        (found(name).unwrap(), end, handle)
+    }
+
+    fn found(name: &str) -> Option<Thread> {
+        threads::of(std::process::id()).into_iter().find(|thread| thread.name == name)
+    }
+
+    #[test]
+    fn threads_that_end_or_come_meanwhile_are_no_fault() {
+        let old = document();
+        let mut new = old.clone();
+        new.cputune.emulatorpin = CpuSet::new([threads::online_cpus().iter().next().unwrap()]);
+        new.cputune.scheduling.push(ThreadScheduling {
+            threads: ScheduledThreads::Emulator,
+            scheduler: "batch".to_owned(),
+            priority: None,
+        });
+        let (gone, end, handle) = thread("told-gone");
+        drop(end);
+        handle.join().unwrap();
+        while found("told-gone").is_some() {
+            std::thread::yield_now();
+        }
+        assert!(gone.set_scheduler(Scheduler::Batch).is_err(), "the kernel knows it no more");
+        let (late, end, handle) = thread("told-late");
+        let lists = Cell::new(0);
+        let list = || {
+            lists.set(lists.get() + 1);
+            Threads(vec![if lists.get() == 1 { gone.clone() } else { late.clone() }])
+        };
+        let told = Threads::told(list, |threads| {
+            threads.pin(&old, &new)?;
+            threads.schedule(&old, &new)
+        });
+        assert_eq!((told.unwrap().0, lists.get()), (vec![late.clone()], 3));
+        assert_eq!(late.scheduler().unwrap(), Scheduler::Batch);
+        let pinned = late.affinity().unwrap();
+        assert_eq!(CpuSet::new(pinned), new.cputune.emulatorpin);
+        drop(end);
+        handle.join().unwrap();
     }
 }

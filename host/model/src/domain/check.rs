@@ -7,6 +7,7 @@ mod disk;
 mod numa;
 mod sysinfo;
 mod tuning;
+mod unheeded;
 
 use std::collections::BTreeSet;
 

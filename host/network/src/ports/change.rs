@@ -19,7 +19,7 @@ impl Networks {
         port: &PlannedPort,
         request: &PortRequest<'_>,
     ) -> Result<PlannedPort, NetworkError> {
-        let mut new = plan(&self.host, request, &self.state(), Some(port))?;
+        let mut new = plan(&self.host, request, &self.state(), Some(port), &[])?;
         let movable = |medium: &Medium| matches!(medium, Medium::Tap { .. } | Medium::LooseTap);
         if new.mac != port.mac
             || !(new.medium == port.medium || movable(&new.medium) && movable(&port.medium))

@@ -40,17 +40,19 @@ impl Networks {
         }
         let mut state = self.state();
         state.ports.remove(&port.link);
-        let limits = match self.host.traffic.clear(&port.link_name()?) {
-            Err(TrafficError::Link(LinkError::Missing { .. })) => Ok(()),
-            done => done,
+        let is_foreign = port.medium == Medium::ForeignTap;
+        // A link of that name that somebody else made is not ours to change or delete.
+        let limits = match is_foreign || is_own(&self.host, port)? {
+            true => clear_limits(&self.host, port),
+            false => Ok(()),
         };
-        if port.medium != Medium::ForeignTap {
+        if !is_foreign {
             remove(&self.host, port)?;
         }
         if limits::has_floor(port) {
             share(&self.host, port, &state)?;
         }
-        Ok(limits?)
+        limits
     }
 
     /// Known ports, by link; those of tunnels are not among them.
@@ -128,10 +130,22 @@ pub(super) fn share(host: &Host, port: &PlannedPort, state: &State) -> Result<()
     limits::apply_to_bridge(host, &active.config, state, &bridge::name(&active.config)?)
 }
 
+/// The link of that name is one that we made.
+fn is_own(host: &Host, port: &PlannedPort) -> Result<bool, NetworkError> {
+    let found = host.links.find(&port.link_name()?)?;
+    Ok(found.is_some_and(|found| found.alias.starts_with(&host.mark())))
+}
+
+fn clear_limits(host: &Host, port: &PlannedPort) -> Result<(), NetworkError> {
+    match host.traffic.clear(&port.link_name()?) {
+        Err(TrafficError::Link(LinkError::Missing { .. })) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
 fn remove(host: &Host, port: &PlannedPort) -> Result<(), NetworkError> {
     let link = port.link_name()?;
-    // A link of that name that somebody else made since is not ours to delete.
-    if !host.links.find(&link)?.is_some_and(|found| found.alias.starts_with(&host.mark())) {
+    if !is_own(host, port)? {
         return Ok(());
     }
     match host.links.delete(&link) {

@@ -14,12 +14,26 @@ use crate::{Host, NetworkError};
 /// Names that the host chooses itself (guide 20.16.9.11).
 const RESERVED: [&str; 3] = ["vnet", "vif", "macvtap"];
 
+/// A name of those; one that a document gives is ignored.
+pub(super) fn is_reserved(link: &str) -> bool {
+    RESERVED.iter().any(|reserved| link.starts_with(reserved))
+}
+
 impl Networks {
     /// Decides how an interface is plugged in, and remembers it: names and devices are taken from now on. Nothing on the host changes.
     /// Take it back with [`Networks::unplug`].
     pub fn plan(&self, request: &PortRequest<'_>) -> Result<PlannedPort, NetworkError> {
+        self.plan_besides(request, &[])
+    }
+
+    /// The same, with none of these names for a link that the host names: somebody else on the machine has them, or took them since.
+    pub fn plan_besides(
+        &self,
+        request: &PortRequest<'_>,
+        taken: &[String],
+    ) -> Result<PlannedPort, NetworkError> {
         let mut state = self.state();
-        let port = plan(&self.host, request, &state, None)?;
+        let port = plan(&self.host, request, &state, None, taken)?;
         if port.has_link() {
             state.ports.insert(port.link.clone(), port.clone());
         }
@@ -33,6 +47,7 @@ pub(super) fn plan(
     request: &PortRequest<'_>,
     state: &State,
     keep: Option<&PlannedPort>,
+    taken: &[String],
 ) -> Result<PlannedPort, NetworkError> {
     let interface = request.interface;
     let mac = mac(request)?;
@@ -44,7 +59,7 @@ pub(super) fn plan(
         (Some(keep), _) => keep.link.clone(),
         (None, Medium::Tunnel) => String::new(),
         (None, Medium::ForeignTap) => interface.target.clone().unwrap_or_default(),
-        (None, medium) => link_name(host, interface, medium, state, &mut warnings)?,
+        (None, medium) => link_name(host, interface, medium, state, taken, &mut warnings)?,
     };
     if interface.common.extra.elements.iter().any(|element| element.trim_start().starts_with("<script")) {
         warnings.push(
@@ -144,13 +159,14 @@ fn link_name(
     interface: &Interface,
     medium: &Medium,
     state: &State,
+    others: &[String],
     warnings: &mut Vec<String>,
 ) -> Result<String, NetworkError> {
     let links = host.links.list()?;
-    let taken: BTreeSet<&str> =
-        links.iter().map(|link| link.name.as_str()).chain(state.ports.keys().map(String::as_str)).collect();
+    let known = links.iter().map(|link| link.name.as_str()).chain(state.ports.keys().map(String::as_str));
+    let taken: BTreeSet<&str> = known.chain(others.iter().map(String::as_str)).collect();
     match interface.target.as_deref() {
-        Some(target) if RESERVED.iter().any(|reserved| target.starts_with(reserved)) => {
+        Some(target) if is_reserved(target) => {
             warnings.push(format!("target '{target}' is ignored: the host gives names of that kind itself"));
         }
         Some(target) if taken.contains(target) => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reeve_model::domain::Interface;
 use reeve_model::network::{Forward, ForwardMode, PortGroup};
 use reeve_network::{Medium, NetworkError, PlannedPort, PortRequest};
-use reeve_sys::link::{KernelLinks, Links};
+use reeve_sys::link::{KernelLinks, LinkError, Links};
 use reeve_sys::namespace::NetworkNamespace;
 use reeve_sys::packet::PacketSocket;
 use reeve_sys::tap::Tap;
@@ -176,6 +176,33 @@ fn a_port_moves_to_another_network_while_its_guest_runs() {
         bed.networks.unplug(&port).unwrap();
         bed.networks.stop(first.uuid).unwrap();
         bed.networks.stop(second.uuid).unwrap();
+    });
+}
+
+#[test]
+fn a_name_that_somebody_else_took_is_left_to_them() {
+    isolated(|bed| {
+        let config = network(|_| {});
+        bed.networks.start(&config).unwrap();
+        let mut wanted = interface("network", &[("network", "default")], 1);
+        wanted.bandwidth.inbound =
+            Some(reeve_model::network::RateLimit { average_kib: 1000, ..Default::default() });
+        let request = PortRequest { domain: DOMAIN, domain_name: "web", interface: &wanted };
+        let planned = bed.networks.plan(&request).unwrap();
+        assert_eq!(planned.link, "vnet0");
+        bed.links.create(&name("vnet0"), &reeve_sys::link::NewLink::Tap(Default::default())).unwrap();
+        output("/usr/sbin/tc", "qdisc add dev vnet0 root tbf rate 1mbit burst 10kb latency 50ms");
+        let error = bed.networks.make(&planned).unwrap_err();
+        assert!(matches!(&error, NetworkError::Link(LinkError::Exists { name }) if name.as_str() == "vnet0"));
+        bed.networks.unplug(&planned).unwrap();
+        let shown = output("/usr/sbin/tc", "qdisc show dev vnet0");
+        assert!(shown.contains("tbf"), "its limits are not ours: {shown}");
+        let next = bed.networks.plan_besides(&request, &["vnet1".to_owned()]).unwrap();
+        bed.networks.make(&next).unwrap();
+        assert_eq!(next.link, "vnet2");
+        bed.networks.unplug(&next).unwrap();
+        KernelLinks.delete(&name("vnet0")).unwrap();
+        bed.networks.stop(config.uuid).unwrap();
     });
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CgroupError, Controller, Group, Version, make};
-use crate::files::Tree;
+use crate::files::{FileError, Tree};
 
 /// How long threads may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,11 @@ impl Part {
     /// Puts one thread into it.
     pub fn add_thread(&self, thread: u32) -> Result<(), CgroupError> {
         let file = if self.version == Version::V2 { "cgroup.threads" } else { "tasks" };
-        Ok(self.files().write(file, thread)?)
+        match self.files().write(file, thread) {
+            // It has ended meanwhile.
+            Err(FileError::Write { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            written => Ok(written?),
+        }
     }
 
     /// How long its threads may run together.

@@ -10,16 +10,8 @@ pub fn pin_current_thread(cpus: &[u32]) -> io::Result<()> {
         return Ok(());
     }
     let mut set = CpuSet::new();
-    for cpu in cpus {
-        let cpu = *cpu as usize;
-        if cpu >= CpuSet::MAX_CPU {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("host CPU {cpu} does not exist"),
-            ));
-        }
-        set.set(cpu);
-    }
+    // The kernel leaves out those that are not there, as long as one is.
+    cpus.iter().map(|cpu| *cpu as usize).filter(|cpu| *cpu < CpuSet::MAX_CPU).for_each(|cpu| set.set(cpu));
     sched_setaffinity(None, &set).map_err(|error| {
         io::Error::new(io::Error::from(error).kind(), format!("host CPUs {cpus:?} can't be used: {error}"))
     })

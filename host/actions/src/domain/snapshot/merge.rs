@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::chains::{Merge, Work, chain, image, real};
 use super::images::reference;
 use super::remove_file;
-use crate::domain::device_change::replace;
+use crate::domain::definition_change::replace;
 use crate::error::explain;
 use crate::{Actions, blocking};
 

@@ -31,33 +31,28 @@ pub(super) fn check_cputune(config: &DomainConfig) -> Checked {
         let message = "<emulatorpin> cannot be used with <vcpu placement='auto'>; remove one of them";
         return broken("/domain/cputune/emulatorpin", message);
     }
-    for (name, period) in [
-        ("period", tune.period),
-        ("emulator_period", tune.emulator_period),
-        ("iothread_period", tune.iothread_period),
-    ] {
-        if period.is_some_and(|period| period != 0 && !(1_000..=1_000_000).contains(&period)) {
-            let message = format!("<{name}> is in microseconds, 1000 to 1000000, or 0 for none");
-            return broken(format!("/domain/cputune/{name}"), message);
-        }
+    check_quota("", tune.period, tune.quota)?;
+    check_quota("emulator_", tune.emulator_period, tune.emulator_quota)?;
+    check_quota("iothread_", tune.iothread_period, tune.iothread_quota)
+}
+
+/// How much threads of a kind may run; the names of its elements begin with the kind.
+pub(super) fn check_quota(kind: &str, period: Option<u64>, quota: Option<i64>) -> Checked {
+    if period.is_some_and(|period| period != 0 && !(1_000..=1_000_000).contains(&period)) {
+        let message = format!("<{kind}period> is in microseconds, 1000 to 1000000, or 0 for none");
+        return broken(format!("/domain/cputune/{kind}period"), message);
     }
-    for (name, quota) in [
-        ("quota", tune.quota),
-        ("emulator_quota", tune.emulator_quota),
-        ("iothread_quota", tune.iothread_quota),
-    ] {
-        if quota.is_some_and(|quota| (1..1_000).contains(&quota) || quota > 18_446_744_073_709_551) {
-            let message = format!(
-                "<{name}> is in microseconds, 1000 to 18446744073709551, 0 for none, negative for no limit"
-            );
-            return broken(format!("/domain/cputune/{name}"), message);
-        }
+    if quota.is_some_and(|quota| (1..1_000).contains(&quota) || quota > 18_446_744_073_709_551) {
+        let message = format!(
+            "<{kind}quota> is in microseconds, 1000 to 18446744073709551, 0 for none, negative for no limit"
+        );
+        return broken(format!("/domain/cputune/{kind}quota"), message);
     }
     Ok(())
 }
 
 /// Each thread is scheduled in one way, and only the real-time ones have priorities.
-fn check_scheduling(config: &DomainConfig) -> Checked {
+pub(super) fn check_scheduling(config: &DomainConfig) -> Checked {
     let mut seen = BTreeSet::new();
     for entry in &config.cputune.scheduling {
         let (element, kind, threads) = match &entry.threads {

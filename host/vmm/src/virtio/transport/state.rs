@@ -5,7 +5,7 @@ use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
 use virtio_queue::{Queue, QueueT};
 
 use super::common_config::{DRIVER_OK, FEATURES_OK, NEEDS_RESET};
-use super::{PciTransport, Registers};
+use super::{PciTransport, Registers, VIRTIO_RING_F_EVENT_IDX};
 use crate::pci::msix::{MsixState, MsixStateError};
 use crate::pci::{ConfigState, ConfigStateError};
 use crate::virtio::device::{OwnState, OwnStateError};
@@ -107,7 +107,9 @@ impl PciTransport {
         if state.device != self.device.id() {
             return Err(TransportStateError::Kind { expected: self.device.id(), found: state.device });
         }
-        let unknown = state.driver_features & !self.features();
+        // Versions that knew no other way offered it to every driver. One that took it keeps it, whatever the document says.
+        let offered = self.offered | state.driver_features & 1 << VIRTIO_RING_F_EVENT_IDX;
+        let unknown = state.driver_features & !(self.device.features() | offered);
         if unknown != 0 {
             return Err(TransportStateError::Features(unknown));
         }
@@ -139,6 +141,7 @@ impl PciTransport {
             self.interrupt.set_queue_vector(queue, *vector);
         }
         self.queues = queues;
+        self.offered = offered;
         self.moved = true;
         self.registers = Registers {
             device_feature_select: state.selects.0,

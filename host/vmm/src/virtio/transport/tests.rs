@@ -205,7 +205,11 @@ fn a_running_transport_survives_a_move() {
     let probe = Probe { log: Arc::clone(&moved), queues: Vec::new() };
     let mut to = Driver::with_memory(Box::new(probe), memory);
     let state: TransportState = serde_json::from_str(&saved).unwrap();
+    // It has what its driver took, also where it would not be offered today.
+    to.transport = to.transport.without_event_idx();
+    assert_eq!(to.transport.features() & EVENT_IDX, 0);
     to.transport.restore(&state).unwrap();
+    assert_eq!(to.transport.features() & EVENT_IDX, EVENT_IDX);
     to.transport.resume();
     assert_eq!(*moved.lock().unwrap(), ["activate 0x120000008 2"]);
     to.transport.pause();
