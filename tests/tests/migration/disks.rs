@@ -430,7 +430,7 @@ fn in_post_copy_disks_come_before_the_guest_goes_on() -> Outcome {
 #[test]
 fn disks_go_along_over_tls_and_where_the_guest_stands_still() -> Outcome {
     let place = tempfile::tempdir()?;
-    let authority = crate::certificates::Authority::new()?;
+    let authority = reeve_tests::Authority::new()?;
     for host in HOSTS {
         authority.issue(&place.path().join(host), host, 2090)?;
     }

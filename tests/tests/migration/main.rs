@@ -1,7 +1,6 @@
 //! Two real daemons on this machine, and a real guest that moves between them.
 
 mod bad_network;
-mod certificates;
 mod deaths;
 mod devices;
 mod disk_policies;

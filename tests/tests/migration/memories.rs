@@ -1,7 +1,7 @@
 //! The lifecycle matrix of a guest that does not end: whatever is done with it and its hosts, its vector registers, clock, memory and disk are
 //! what they were. Ways of being saved are in `tests/tests/state`.
 
-use reeve_tests::Daemon;
+use reeve_tests::{Daemon, Guest};
 
 use crate::Outcome;
 use crate::pair::{Pair, say};
@@ -77,7 +77,7 @@ fn a_guest_has_what_it_had_whatever_is_done_with_it() -> Outcome {
         way.go(&mut pair)?;
         let said = say(&pair.source, &format!("ping {done}\n"), &done)?;
         let since = said.rsplit_once(&begin).map_or(said.as_str(), |(_, after)| after);
-        anyhow::ensure!(since.contains("ok intact"), "{way:?}: {since}");
+        anyhow::ensure!(since.contains(Guest::vectors_intact()), "{way:?}: {since}");
         let after = clock(&pair.source, &number.to_string())?;
         anyhow::ensure!(after > before && after < before + 300_000, "{way:?}: {after} ms after {before} ms");
         before = after;

@@ -4,9 +4,8 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use reeve_tests::{Daemon, Options, Run, free_port, wait};
+use reeve_tests::{Authority, Daemon, Options, Run, free_port, wait};
 
-use crate::certificates::Authority;
 use crate::pair::{HOSTS, Pair, network_config, state, wait_for};
 use crate::{Outcome, PATIENCE};
 

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use reeve_tests::{Daemon, Guest, Options, Run, free_port, wait};
+use reeve_tests::{Authority, Daemon, Guest, Options, Run, free_port, wait};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::certificates::Authority;
 use crate::{Outcome, PATIENCE};
 
 pub struct Pair {

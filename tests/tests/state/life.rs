@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use reeve_tests::wait;
+use reeve_tests::{Guest, wait};
 
 use crate::lab::Lab;
 use crate::{Outcome, PATIENCE};
@@ -93,7 +93,7 @@ fn vector_registers_are_what_they_were() -> Outcome {
     lab.tell("vectors 0x123456789abcdef1 2000", "reeve-guest: holding")?;
     lab.reeve(&["domain", "save", "web", &file])?.ok();
     lab.reeve(&["domain", "restore", &file])?.ok();
-    lab.tell("", "ok intact")
+    lab.tell("", Guest::vectors_intact())
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn vector_registers_are_what_they_were_when_a_snapshot_was_made() -> Outcome {
     lab.boot()?;
     lab.tell("vectors 0x123456789abcdef1 2000", "reeve-guest: holding")?;
     lab.reeve(&["domain", "snapshot-create-as", "web", "held"])?.ok();
-    lab.tell("", "ok intact")?;
+    lab.tell("", Guest::vectors_intact())?;
     // The worker of the snapshot is another one, which has said nothing yet.
     lab.reeve(&["domain", "snapshot-revert", "web", "held", "--force"])?.ok();
-    lab.tell("", "ok intact")
+    lab.tell("", Guest::vectors_intact())
 }
 
 #[test]

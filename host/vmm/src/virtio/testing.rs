@@ -1,6 +1,7 @@
 //! The driver's side, for tests: a real transport and device, driven through its BARs and rings in guest memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use vm_memory::{Bytes, GuestAddress};
@@ -49,6 +50,8 @@ pub(crate) struct Driver {
     offered: Vec<u16>,
     seen: Vec<u16>,
     next_buffer: u64,
+    /// Whether the device says when it wants to be notified.
+    event_idx: bool,
 }
 
 impl Driver {
@@ -69,11 +72,13 @@ impl Driver {
             offered: vec![0; queues],
             seen: vec![0; queues],
             next_buffer: BUFFERS,
+            event_idx: false,
         }
     }
 
     /// Goes all the way to DRIVER_OK with `features` and all queues at `size`; vector of a queue is its number plus one.
     pub(crate) fn start(&mut self, features: u64, size: u16) {
+        self.event_idx = features & EVENT_IDX != 0;
         self.write(0x14, &[0]);
         self.write(0x14, &[1]);
         self.write(0x14, &[3]);
@@ -189,14 +194,19 @@ impl Driver {
         self.memory.write_slice(&raw, GuestAddress(at)).unwrap();
     }
 
-    /// Puts a head into the available ring and notifies.
+    /// Puts a head into the available ring, and notifies a device that wants to be.
     pub(crate) fn offer(&mut self, queue: u16, size: u16, head: u16) {
         let avail = ring(queue) + AVAIL;
         let offered = self.offered[usize::from(queue)];
         self.memory.write_obj(head, GuestAddress(avail + 4 + 2 * u64::from(offered % size))).unwrap();
         self.offered[usize::from(queue)] = offered.wrapping_add(1);
         self.set_available(queue, offered.wrapping_add(1));
-        self.notify(queue);
+        // As drivers do: the device must see what was added before it is looked at what it wants to hear of.
+        fence(Ordering::SeqCst);
+        let event = GuestAddress(ring(queue) + USED + 4 + 8 * u64::from(size));
+        if !self.event_idx || self.memory.read_obj::<u16>(event).unwrap() == offered {
+            self.notify(queue);
+        }
     }
 
     /// Sets the index of the available ring.

@@ -124,6 +124,20 @@ start_cpu:
     mov rax, cr4                // PAE, PGE, SSE with exceptions
     or eax, 0x6a0
     mov cr4, rax
+    mov eax, 1                  // XSAVE and AVX where both are there: registers of 256 bits
+    xor ecx, ecx
+    cpuid
+    and ecx, 0x14000000
+    cmp ecx, 0x14000000
+    jne 3f
+    mov rax, cr4                // OSXSAVE
+    or eax, 0x40000
+    mov cr4, rax
+    xor ecx, ecx                // x87, SSE, AVX
+    xor edx, edx
+    mov eax, 7
+    xsetbv
+3:
     mov rax, cr0                // FPU present, none of emulate and task-switched
     and eax, 0xfffffff3
     or eax, 0x80000033

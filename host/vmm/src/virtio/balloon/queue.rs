@@ -88,7 +88,11 @@ impl BalloonHandler {
     fn stats(&mut self) -> Result<(), QueueError> {
         let Some(queue) = &mut self.stats else { return Ok(()) };
         for _ in 0..queue.size() {
-            let Some(mut chain) = queue.pop(&self.memory)? else { break };
+            let mut next = queue.pop(&self.memory)?;
+            if next.is_none() && queue.enable_notification(&self.memory)? {
+                next = queue.pop(&self.memory)?;
+            }
+            let Some(mut chain) = next else { break };
             let mut raw = vec![0; (chain.readable.len() as usize).min(MAX_STATS * STAT_SIZE)];
             chain.readable.read(&self.memory, &mut raw);
             let (stats, _) = raw.as_chunks::<STAT_SIZE>();

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
-use crate::Outcome;
-
+/// What signs certificates of hosts.
+#[derive(Debug)]
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
+    /// A new one, which nobody knows yet.
     pub fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -22,7 +23,7 @@ impl Authority {
     }
 
     /// Writes authority, certificate and key of a host into a directory; `year` is that in which the certificate ends.
-    pub fn issue(&self, directory: &Path, name: &str, year: i32) -> Outcome {
+    pub fn issue(&self, directory: &Path, name: &str, year: i32) -> anyhow::Result<()> {
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(year, 1, 1);
