@@ -40,7 +40,11 @@ fn vcpus_and_the_emulator_run_where_they_are_pinned() -> Outcome {
     let refused = lab.daemon.reeve(&["domain", "vcpupin", "web", "7", "0", "--live"])?.fails(7);
     assert!(refused.contains("vCPU 7 does not exist"), "{refused}");
     let refused = lab.daemon.reeve(&["domain", "vcpupin", "web", "0", "9000", "--live"])?.fails(1);
-    assert!(refused.contains("vCPU 0 on host CPUs 9000"), "{refused}");
+    assert!(refused.contains("vCPU 0 can't be pinned to host CPUs 9000: this host has"), "{refused}");
+    let refused = lab.daemon.reeve(&["domain", "emulatorpin", "web", "9000", "--live"])?.fails(1);
+    assert!(refused.contains("the emulator can't be pinned to host CPUs 9000"), "{refused}");
+    let refused = lab.daemon.reeve(&["domain", "numatune", "web", "--nodeset", "900", "--live"])?.fails(1);
+    assert!(refused.contains("can't be bound to NUMA nodes 900: this host has"), "{refused}");
     Ok(())
 }
 
