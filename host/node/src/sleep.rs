@@ -17,7 +17,10 @@ const DELAY: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum SleepError {
     /// It would wake too early.
-    #[error("a host can't sleep for {0} s: its clock could ring before it sleeps; say {SHORTEST} s or more")]
+    #[error(
+        "a host can't sleep for {0} s: its clock could ring before it sleeps; say {shortest} s or more",
+        shortest = SHORTEST
+    )]
     TooShort(u64),
     /// The kernel has no such sleep.
     #[error("this host can't sleep like that ('{target}'): its kernel offers {offered}")]
