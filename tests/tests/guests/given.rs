@@ -48,11 +48,8 @@ fn memory_that_is_free_goes_back_to_the_host_where_the_document_lets_it() -> Out
     // It is the guest's all the same.
     lab.console("mem write 9 24", "write mib=24")?;
     lab.console("mem verify 9 24", "verify mib=24")?;
-    lab.reeve(&["domain", "destroy", "web"])?.ok();
     let kept = "<memballoon model='virtio' autodeflate='off' freePageReporting='off'/>";
-    lab.define(&format!("{CONSOLE}{kept}"))?.ok();
-    lab.reeve(&["domain", "start", "web"])?.ok();
-    lab.console("", "reeve-guest: ready")?;
+    let lab = Lab::with_guest(&format!("{CONSOLE}{kept}"))?;
     lab.console("balloon offered", "ok shrinks=false reports=false")?;
     lab.console("balloon report 8", "error")?;
     Ok(())
