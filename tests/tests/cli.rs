@@ -243,6 +243,9 @@ fn interfaces_come_and_go_by_what_is_said_of_them() -> Outcome {
     assert!(said.contains("no interface of type 'network'"), "{said}");
     daemon.reeve(&["domain", "detach-interface", "web", "bridge", "--mac", seven])?.ok();
     daemon.reeve(&["domain", "detach-interface", "web", "bridge"])?.ok();
+    let tap = "<interface type='ethernet'><target dev='tap7'/><model type='virtio'/></interface>";
+    daemon.reeve_with_input(&["domain", "attach-device", "web", "-"], tap)?.ok();
+    daemon.reeve(&["domain", "detach-interface", "web", "ethernet"])?.ok();
     assert!(!daemon.reeve(&["domain", "xml", "web"])?.ok().contains("<interface"));
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Verbs on the host machine (guide 14.7, 14.16.2, ch. 7).
 
 use reeve_model::domain::{CpuConfig, CpuTopology};
-use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node::{
+    KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory, NodeSuspend,
+};
 use reeve_model::node_device::{NodeCapability, NodeDevice};
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use reeve_node::cpu::HostCpu;
@@ -93,5 +95,14 @@ impl Actions {
         let state = self.node.set_ksm(change)?;
         tracing::info!(%actor, ?change, "kernel samepage merging changed");
         Ok(state)
+    }
+
+    /// Sends the host to sleep until its clock wakes it. Guests stand still with it.
+    pub fn suspend_node(&self, actor: &Actor, wanted: NodeSuspend) -> Result<(), Error> {
+        self.authorize(actor, Verb::NodeSuspend, "")?;
+        self.node.sleep(wanted)?;
+        let NodeSuspend { target, duration } = wanted;
+        tracing::warn!(%actor, %target, duration, "the host is about to sleep");
+        Ok(())
     }
 }

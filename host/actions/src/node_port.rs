@@ -1,6 +1,8 @@
 //! What the verbs ask of the host machine. Calls read or write a few files of /proc and /sys.
 
-use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node::{
+    KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory, NodeSuspend,
+};
 use reeve_model::node_device::NodeDevice;
 use reeve_model::{Error, ErrorCode};
 use reeve_node::Node;
@@ -30,6 +32,9 @@ pub trait NodePort: Send + Sync {
 
     /// Changes kernel samepage merging and reads it back. All of the change is checked before any of it is made.
     fn set_ksm(&self, change: KsmChange) -> Result<KsmState, Error>;
+
+    /// Sends it to sleep a moment later, with its clock set to wake it.
+    fn sleep(&self, wanted: NodeSuspend) -> Result<(), Error>;
 }
 
 impl NodePort for Node {
@@ -63,5 +68,9 @@ impl NodePort for Node {
 
     fn set_ksm(&self, change: KsmChange) -> Result<KsmState, Error> {
         Ok(Node::set_ksm(self, change)?)
+    }
+
+    fn sleep(&self, wanted: NodeSuspend) -> Result<(), Error> {
+        Ok(Node::sleep(self, wanted)?)
     }
 }

@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use reeve_model::Error;
 use reeve_model::node::{
     CpuComparison, CpuModel, KsmChange, KsmState, NodeCell, NodeCpuFilter, NodeCpuTime, NodeCpus, NodeInfo,
-    NodeMemory,
+    NodeMemory, NodeSuspend,
 };
 use reeve_model::node_device::NodeDevice;
 
@@ -178,6 +179,24 @@ pub(crate) async fn set_ksm(
     extract::Json(change): extract::Json<KsmChange>,
 ) -> Result<Json<KsmState>, ApiError> {
     Ok(Json(state.actions.set_ksm(&actor, change)?))
+}
+
+/// Sends the host to sleep until its clock wakes it; guests stand still with it.
+#[utoipa::path(
+    post,
+    path = "/v1/node/suspend",
+    operation_id = "node_suspend",
+    tag = "node",
+    request_body = NodeSuspend,
+    responses((status = NO_CONTENT, description = "It sleeps in a moment"), (status = "4XX", description = "Why not", body = Error)),
+)]
+pub(crate) async fn suspend(
+    State(state): State<ApiState>,
+    Caller(actor): Caller,
+    extract::Json(wanted): extract::Json<NodeSuspend>,
+) -> Result<StatusCode, ApiError> {
+    state.actions.suspend_node(&actor, wanted)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Models of CPUs that a document may name.

@@ -201,6 +201,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(node::baseline_cpu))
         .routes(routes!(node::ksm))
         .routes(routes!(node::set_ksm))
+        .routes(routes!(node::suspend))
         .routes(routes!(events::follow))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .merge(components)

@@ -8,6 +8,7 @@ mod freecell;
 mod info;
 mod ksm;
 mod memory;
+mod suspend;
 
 use clap::Subcommand;
 
@@ -36,6 +37,8 @@ pub enum NodeCommand {
     CpuBaseline(cpu::CpuBaseline),
     /// Show or change kernel samepage merging
     Ksm(ksm::Ksm),
+    /// Send the host to sleep until its clock wakes it
+    Suspend(suspend::Suspend),
 }
 
 impl NodeCommand {
@@ -51,6 +54,7 @@ impl NodeCommand {
             Self::CpuCompare(command) => command.run(context).await,
             Self::CpuBaseline(command) => command.run(context).await,
             Self::Ksm(command) => command.run(context).await,
+            Self::Suspend(command) => command.run(context).await,
         }
     }
 }

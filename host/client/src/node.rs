@@ -3,7 +3,7 @@
 use hyper::Method;
 use reeve_model::node::{
     CpuComparison, CpuModel, KsmChange, KsmState, NodeCell, NodeCpuFilter, NodeCpuTime, NodeCpus, NodeInfo,
-    NodeMemory,
+    NodeMemory, NodeSuspend,
 };
 use reeve_model::node_device::NodeDevice;
 
@@ -77,5 +77,11 @@ impl Client {
     /// Changes kernel samepage merging; gives the state afterwards.
     pub async fn set_ksm(&self, change: &KsmChange) -> Result<KsmState, ClientError> {
         self.call(Method::PATCH, Target::new(&["node", "ksm"]), Payload::json(change)?).await
+    }
+
+    /// Sends the host to sleep until its clock wakes it.
+    pub async fn suspend_node(&self, request: &NodeSuspend) -> Result<(), ClientError> {
+        let target = Target::new(&["node", "suspend"]);
+        self.send(Method::POST, target, Payload::json(request)?).await.map(drop)
     }
 }

@@ -10,7 +10,7 @@ mod tls;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -90,13 +90,27 @@ impl Network {
     }
 }
 
+/// Two paths of one file. What can't be found is looked for by whoever connects.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+fn itself(host: &PeerAddress) -> Error {
+    Error::new(ErrorCode::Invalid, format!("'{host}' is this host itself: its guests are here already"))
+        .with_hint("name the host that the guest shall go to")
+}
+
 #[async_trait]
 impl PeerPort for Peers {
     fn own_address(&self, other: &PeerAddress, route: &StreamRoute) -> Result<String, Error> {
         match other {
+            PeerAddress::Socket(path) if is_same_file(path, &self.socket) => Err(itself(other)),
             PeerAddress::Socket(_) => Ok(self.socket.display().to_string()),
-            PeerAddress::Tls(_) => {
+            PeerAddress::Tls(at) => {
                 let network = self.required()?;
+                if *at == network.settings.address {
+                    return Err(itself(other));
+                }
                 network.allow(route)?;
                 Ok(PeerAddress::Tls(network.settings.address.clone()).to_string())
             }

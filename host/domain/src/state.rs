@@ -51,6 +51,8 @@ pub enum Occurrence {
     Made,
     /// The machine is made from a saved one, vCPUs stopped.
     Restored,
+    /// The machine is made with the guest of another host, vCPUs stopped.
+    Came,
     /// Making it failed.
     StartFailed,
     /// vCPUs run.
@@ -191,6 +193,7 @@ impl Phase {
             (live, O::Left) if live.is_live() => Self::Paused(StateReason::PostCopy),
             (live, O::Severed) if live.is_live() => Self::Paused(StateReason::PostCopyFailed),
             (Self::Starting, O::Restored) => Self::Paused(StateReason::Restored),
+            (Self::Starting, O::Came) => Self::Paused(StateReason::Migrated),
             (Self::Starting, O::StartFailed) => Self::Off(StateReason::Failed),
             (Self::Paused(StateReason::Booted), O::Resumed) => Self::Running(StateReason::Booted),
             (Self::Paused(StateReason::Restored), O::Resumed) => Self::Running(StateReason::Restored),

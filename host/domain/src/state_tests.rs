@@ -16,10 +16,11 @@ const PHASES: [Phase; 11] = [
     Phase::Stopping,
 ];
 
-const OCCURRENCES: [Occurrence; 18] = [
+const OCCURRENCES: [Occurrence; 19] = [
     Occurrence::StartBegan,
     Occurrence::Made,
     Occurrence::Restored,
+    Occurrence::Came,
     Occurrence::StartFailed,
     Occurrence::Resumed,
     Occurrence::Arrived,
@@ -155,6 +156,7 @@ fn the_transition_table() {
         (crashed, O::StartBegan, Phase::Starting),
         (Phase::Starting, O::Made, Phase::Paused(Why::Booted)),
         (Phase::Starting, O::Restored, Phase::Paused(Why::Restored)),
+        (Phase::Starting, O::Came, Phase::Paused(Why::Migrated)),
         (Phase::Starting, O::StartFailed, Phase::Off(Why::Failed)),
         (paused, O::Resumed, Phase::Running(Why::Unpaused)),
         (paused, O::Arrived, Phase::Running(Why::Migrated)),

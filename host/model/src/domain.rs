@@ -11,6 +11,7 @@ mod iothread;
 mod iotune;
 mod os;
 mod pm;
+mod resource;
 mod seclabel;
 mod sysinfo;
 mod tuning;
@@ -26,6 +27,7 @@ pub use iothread::{Iothread, IothreadPin, Iothreads};
 pub use iotune::{IoLimit, IoLimits, IoTune};
 pub use os::*;
 pub use pm::PmConfig;
+pub use resource::ResourceConfig;
 pub use seclabel::SecLabel;
 pub use sysinfo::{SysInfo, SysInfoEntry};
 pub use tuning::*;
@@ -173,6 +175,9 @@ pub struct DomainConfig {
     /// NUMA tuning.
     #[serde(default)]
     pub numatune: NumaTune,
+    /// Below which group of the host its own is.
+    #[serde(default, skip_serializing_if = "ResourceConfig::is_empty")]
+    pub resource: ResourceConfig,
     /// What the guest is told about its machine, where `<os>` says so.
     #[serde(default)]
     pub sysinfo: Option<SysInfo>,

@@ -178,3 +178,63 @@ pub struct KsmChange {
     /// Only allowed while no page is shared.
     pub merge_across_nodes: Option<bool>,
 }
+
+/// How a host sleeps (guide 14.7.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SuspendTarget {
+    /// Its memory is kept: S3.
+    Mem,
+    /// Its memory is written to the disk: S4.
+    Disk,
+    /// Both.
+    Hybrid,
+}
+
+impl SuspendTarget {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mem, Self::Disk, Self::Hybrid];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mem => "mem",
+            Self::Disk => "disk",
+            Self::Hybrid => "hybrid",
+        }
+    }
+
+    /// What the kernel calls the state.
+    pub fn state(self) -> &'static str {
+        match self {
+            Self::Mem => "mem",
+            Self::Disk | Self::Hybrid => "disk",
+        }
+    }
+}
+
+impl std::fmt::Display for SuspendTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for SuspendTarget {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|target| target.as_str() == word);
+        found.ok_or_else(|| format!("a host does not sleep like '{word}'; there are mem, disk, hybrid"))
+    }
+}
+
+/// A host is sent to sleep, and its clock wakes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeSuspend {
+    /// How.
+    pub target: SuspendTarget,
+    /// Seconds after which it wakes, 60 or more.
+    pub duration: u64,
+}

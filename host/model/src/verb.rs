@@ -56,6 +56,9 @@ pub enum Verb {
     /// Change kernel samepage merging.
     #[serde(rename = "node.ksm:write")]
     KsmWrite,
+    /// Send the host to sleep.
+    #[serde(rename = "node:suspend")]
+    NodeSuspend,
     /// See virtual networks, their leases and ports.
     #[serde(rename = "network:read")]
     NetworkRead,
@@ -174,7 +177,7 @@ pub enum Verb {
 
 impl Verb {
     /// The whole vocabulary.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 56] = [
         Self::DomainRead,
         Self::DomainDefine,
         Self::DomainUndefine,
@@ -192,6 +195,7 @@ impl Verb {
         Self::DomainRewrite,
         Self::NodeRead,
         Self::KsmWrite,
+        Self::NodeSuspend,
         Self::NetworkRead,
         Self::NetworkDefine,
         Self::NetworkUndefine,
@@ -252,6 +256,7 @@ impl Verb {
             Self::DomainRewrite => "domain:rewrite",
             Self::NodeRead => "node:read",
             Self::KsmWrite => "node.ksm:write",
+            Self::NodeSuspend => "node:suspend",
             Self::NetworkRead => "network:read",
             Self::NetworkDefine => "network:define",
             Self::NetworkUndefine => "network:undefine",

@@ -10,16 +10,21 @@ mod devices;
 mod info;
 mod ksm;
 mod memory;
+mod sleep;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node::{
+    KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory, NodeSuspend,
+};
 use reeve_model::node_device::NodeDevice;
 use reeve_model::{Error, ErrorCode};
 use reeve_sys::files::{FileError, Tree};
+use sleep::Sleeper;
 
 pub use ksm::{Ksm, KsmError};
+pub use sleep::SleepError;
 
 /// Where the kernel's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +50,7 @@ pub struct Node {
     sys: Tree,
     dev: Tree,
     ksm: Mutex<Ksm>,
+    sleeper: Sleeper,
 }
 
 impl Node {
@@ -52,7 +58,8 @@ impl Node {
     pub fn new(places: Places) -> Self {
         let sys = Tree::new(places.sys);
         let ksm = Mutex::new(Ksm::new(sys.below("kernel/mm/ksm")));
-        Self { proc: Tree::new(places.proc), sys, dev: Tree::new(places.dev), ksm }
+        let sleeper = Sleeper::new(&sys);
+        Self { proc: Tree::new(places.proc), sys, dev: Tree::new(places.dev), ksm, sleeper }
     }
 
     /// What the machine is. What the kernel does not tell is shown as empty or as one.
@@ -106,8 +113,25 @@ impl Node {
         self.lock().restore()
     }
 
+    /// Sends the machine to sleep a moment later, with its clock set to wake it.
+    pub fn sleep(&self, wanted: NodeSuspend) -> Result<(), SleepError> {
+        self.sleeper.sleep(wanted)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Ksm> {
         self.ksm.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl From<SleepError> for Error {
+    fn from(error: SleepError) -> Self {
+        let code = match &error {
+            SleepError::TooShort(_) => ErrorCode::Invalid,
+            SleepError::Missing { .. } | SleepError::NoAlarm => ErrorCode::Unsupported,
+            SleepError::Already => ErrorCode::WrongState,
+            SleepError::File(_) => ErrorCode::Internal,
+        };
+        Self::caused(code, &error)
     }
 }
 

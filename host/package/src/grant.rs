@@ -137,6 +137,7 @@ fn keys_of(verb: Verb) -> &'static [&'static str] {
         Verb::KvUse => &["max-bytes"],
         Verb::NodeRead
         | Verb::KsmWrite
+        | Verb::NodeSuspend
         | Verb::InterfaceRead
         | Verb::InterfaceWrite
         | Verb::EventsRead

@@ -9,6 +9,8 @@
 //!   cpuacct|memory|blkio|cpuset/NAME/UUID
 //! ```
 //!
+//! A partition that an operator has made stands in the place of NAME, and stays when the last group in it goes.
+//!
 //! Hierarchies are found in the mount table and believed only after their file-system magic was checked: /sys/fs/cgroup may be a
 //! tmpfs in which mkdir makes an ordinary directory.
 
@@ -79,7 +81,11 @@ impl Controller {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cgroups {
     version: Version,
+    /// Roots of the hierarchies.
+    mounts: BTreeMap<Controller, PathBuf>,
     bases: BTreeMap<Controller, PathBuf>,
+    /// The bases are an operator's: they are neither made nor removed.
+    partition: bool,
 }
 
 /// A group could not be made or changed.
@@ -120,16 +126,26 @@ impl Cgroups {
             let enabled: Vec<&str> = enabled.split_whitespace().collect();
             if enabled.contains(&"cpu") {
                 let there = Controller::ALL.into_iter().filter(|(.., name)| enabled.contains(name));
-                let bases = there.map(|(controller, ..)| (controller, mount.join(name))).collect();
-                return Some(Self { version: Version::V2, bases });
+                let mounts = there.map(|(controller, ..)| (controller, mount.clone())).collect();
+                return Some(Self::below(Version::V2, mounts, name, false));
             }
         }
-        let bases = Controller::ALL.into_iter().filter_map(|(controller, word, _)| {
+        let mounts = Controller::ALL.into_iter().filter_map(|(controller, word, _)| {
             let mount = mounted(&mounts, "cgroup", Some(word)).filter(|path| usable(path, V1_MAGIC))?;
-            Some((controller, mount.join(name)))
+            Some((controller, mount))
         });
-        let bases: BTreeMap<_, _> = bases.collect();
-        bases.contains_key(&Controller::Cpu).then_some(Self { version: Version::V1, bases })
+        let mounts: BTreeMap<_, _> = mounts.collect();
+        mounts.contains_key(&Controller::Cpu).then(|| Self::below(Version::V1, mounts, name, false))
+    }
+
+    fn below(
+        version: Version,
+        mounts: BTreeMap<Controller, PathBuf>,
+        path: impl AsRef<Path>,
+        partition: bool,
+    ) -> Self {
+        let bases = mounts.iter().map(|(controller, mount)| (*controller, mount.join(&path))).collect();
+        Self { version, mounts, bases, partition }
     }
 
     /// Groups below a given directory, believed without a check; in version 1 below a directory a controller.
@@ -138,7 +154,27 @@ impl Cgroups {
             Version::V2 => (controller, base.clone()),
             Version::V1 => (controller, base.join(name)),
         });
-        Self { version, bases: bases.collect() }
+        let bases: BTreeMap<_, _> = bases.collect();
+        Self { version, mounts: bases.clone(), bases, partition: false }
+    }
+
+    /// The same hierarchies with groups below a partition, which is a path from their roots. It is there in all of them, or the
+    /// error says where it is missing.
+    pub fn in_partition(&self, partition: &str) -> Result<Self, CgroupError> {
+        let below = self.to_partition(partition);
+        match below.bases.values().find(|base| !base.is_dir()) {
+            None => Ok(below),
+            Some(missing) => Err(CgroupError::Missing(format!(
+                "there is no partition '{partition}' on this host; make the control group '{}'",
+                missing.display()
+            ))),
+        }
+    }
+
+    /// As [`in_partition`](Self::in_partition), there or not.
+    pub fn to_partition(&self, partition: &str) -> Self {
+        let path = partition.trim_start_matches('/');
+        Self::below(self.version, self.mounts.clone(), path, true)
     }
 
     /// Which version the hierarchies have.
@@ -156,8 +192,12 @@ impl Cgroups {
         let group = self.group(name);
         if self.version == Version::V2 {
             let base = self.base();
-            make(base)?;
-            for directory in base.parent().into_iter().chain([base]) {
+            // What is above a partition is the operator's.
+            let above = base.parent().filter(|_| !self.partition);
+            if !self.partition {
+                make(base)?;
+            }
+            for directory in above.into_iter().chain([base]) {
                 for (controller, _, word) in Controller::ALL {
                     if self.has(controller) {
                         Tree::new(directory).write("cgroup.subtree_control", format!("+{word}"))?;
@@ -176,7 +216,7 @@ impl Cgroups {
     /// The group with this name, there or not; removing it is always right.
     pub fn group(&self, name: &str) -> Group {
         let paths = self.bases.iter().map(|(controller, base)| (*controller, base.join(name)));
-        Group { version: self.version, paths: paths.collect() }
+        Group { version: self.version, paths: paths.collect(), partition: self.partition }
     }
 
     /// Names of all groups.
@@ -197,6 +237,7 @@ impl Cgroups {
 pub struct Group {
     version: Version,
     paths: BTreeMap<Controller, PathBuf>,
+    partition: bool,
 }
 
 impl Group {
@@ -227,7 +268,7 @@ impl Group {
                 remove(&path.join(part))?;
             }
             remove(path)?;
-            if let Some(base) = path.parent() {
+            if let Some(base) = path.parent().filter(|_| !self.partition) {
                 // It is still needed when it is not empty.
                 let _ = std::fs::remove_dir(base);
             }
@@ -326,6 +367,28 @@ mod tests {
         for (shares, weight) in [(0, 1), (1024, 39), (262_144, 10_000)] {
             group.set_shares(shares).unwrap();
             assert_eq!(files.number("cpu.weight").unwrap(), weight, "{shares} shares");
+        }
+    }
+
+    #[test]
+    fn a_partition_is_the_operators() {
+        let dir = tempfile::tempdir().unwrap();
+        for version in [Version::V1, Version::V2] {
+            let base = dir.path().join(format!("{version:?}"));
+            let cgroups = Cgroups::at(version, base.clone());
+            let missing = cgroups.in_partition("/vms/production").unwrap_err().to_string();
+            assert!(missing.contains("'/vms/production'") && missing.contains("make the control group"));
+            for place in cgroups.bases.values() {
+                std::fs::create_dir_all(place.join("vms/production")).unwrap();
+                std::fs::write(place.join("vms/production/cgroup.subtree_control"), "").unwrap();
+            }
+            let group = cgroups.in_partition("/vms/production").unwrap().create("web").unwrap();
+            assert!(group.path().ends_with("vms/production/web") && group.path().is_dir(), "{group:?}");
+            let nodes = &group.paths[&Controller::Nodes];
+            assert_eq!(nodes.exists(), version == Version::V2, "{}", nodes.display());
+            group.remove().unwrap();
+            let left = group.path().parent().unwrap();
+            assert!(left.is_dir() && !group.path().exists(), "{}", left.display());
         }
     }
 

@@ -29,9 +29,15 @@ pub(crate) fn audit(
 }
 
 /// The warning about an element that is kept as a whole.
-pub(crate) fn not_honoured(text: &str, element: &Element<'_>, path: &str) -> Warning {
+pub(crate) fn not_honoured(
+    text: &str,
+    element: &Element<'_>,
+    path: &str,
+    why: Option<&'static str>,
+) -> Warning {
     let (line, column) = position(text, element.offset);
-    let message = format!("<{}> is kept, the native driver does not act on it", element.name);
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let message = format!("<{}> is kept, the native driver does not act on it{why}", element.name);
     Warning { line, column, path: path.to_owned(), message, kind: WarningKind::NotHonoured }
 }
 
@@ -137,7 +143,7 @@ impl Audit<'_> {
                 self.warn(WarningKind::Unknown, child.offset, path, message);
             }
             Some(rule) if depth == Depth::NotHonoured && !rule.honoured => {
-                self.warnings.push(not_honoured(self.text, child, &path));
+                self.warnings.push(not_honoured(self.text, child, &path, rule.why));
                 self.element(child, &path, rule, Depth::Unknown, scopes);
             }
             Some(rule) => self.element(child, &path, rule, depth, scopes),

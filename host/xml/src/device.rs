@@ -37,7 +37,7 @@ pub fn parse_with(text: &str, options: &ParseOptions) -> Result<Parsed<Device>, 
     let depth = if rule.honoured { Depth::NotHonoured } else { Depth::Unknown };
     let mut warnings = vec![];
     if !rule.honoured {
-        warnings.push(crate::audit::not_honoured(text, &root, &path));
+        warnings.push(crate::audit::not_honoured(text, &root, &path, rule.why));
     }
     warnings.extend(audit(text, &root, &path, (&GRAMMAR, rule), depth));
     finish(device, warnings, options)

@@ -14,6 +14,7 @@ mod memory;
 mod memory_device;
 mod os;
 mod pm;
+mod resource;
 mod rng;
 mod seclabel;
 mod sysinfo;
@@ -153,6 +154,7 @@ fn read(domain: &mut Reader<'_, '_>, of: Memory) -> Result<DomainConfig, Fault> 
         memtune: domain.one("memtune", tuning::read_memtune)?.unwrap_or_default(),
         blkiotune: domain.one("blkiotune", tuning::read_blkiotune)?.unwrap_or_default(),
         numatune: domain.one("numatune", tuning::read_numatune)?.unwrap_or_default(),
+        resource: domain.one("resource", resource::read)?.unwrap_or_default(),
         sysinfo: domain.one("sysinfo", sysinfo::read)?,
         os,
         features: domain.one("features", os::read_features)?.unwrap_or_default(),
@@ -219,6 +221,7 @@ fn write(domain: &DomainConfig, id: Option<u32>) -> Element<'_> {
         .one_unless_empty(tuning::write_memtune(&domain.memtune))
         .one_unless_empty(tuning::write_cputune(&domain.cputune))
         .one_unless_empty(tuning::write_numatune(&domain.numatune))
+        .one_unless_empty(resource::write(&domain.resource))
         .each(domain.sysinfo.as_ref().map(sysinfo::write))
         .one(os::write(&domain.os))
         .one_unless_empty(os::write_features(&domain.features))

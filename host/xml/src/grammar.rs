@@ -6,6 +6,7 @@
 //!   &device                              the attributes and children of a group
 //! metadata+!                             anything may stand inside
 //! backend+~ @model                       text may stand beside the children
+//! emulator -- because                    why the native driver does not act on it
 //! =device                                a group, usable in this file
 //! ```
 //!
@@ -27,6 +28,8 @@ pub(crate) struct Rule {
     pub open: bool,
     /// It may hold text beside its children.
     pub text: bool,
+    /// Why the native driver does not act on it, where that is to be said.
+    pub why: Option<&'static str>,
     attributes: Vec<Word>,
     children: Vec<Rule>,
     groups: Vec<&'static str>,
@@ -110,6 +113,7 @@ fn read_children(
     parent: &mut Rule,
 ) {
     while let Some(line) = lines.next_if(|line| depth(line) == level) {
+        let (line, why) = line.split_once(" -- ").map_or((line, None), |(line, why)| (line, Some(why)));
         let mut words = line.split_whitespace();
         let first = words.next().unwrap_or_default();
         if let Some(group) = first.strip_prefix('&') {
@@ -121,6 +125,7 @@ fn read_children(
             honoured: first.contains('+'),
             open: first.ends_with('!'),
             text: first.ends_with('~'),
+            why,
             ..Rule::default()
         };
         for word in words {
@@ -184,13 +189,15 @@ mod tests {
 
     #[test]
     fn the_notation_is_read_as_described() {
-        let grammar = Grammar::new("a+ @b+x|y @c\n  d!\n  &g\n=g @e\n  f\n");
+        let grammar = Grammar::new("a+ @b+x|y @c\n  d! -- because\n  &g\n=g @e\n  f\n");
         let root = grammar.root("a").expect("a root");
         assert!(root.honoured);
         let words: Vec<&str> = grammar.attributes(root).map(|word| word.name).collect();
         assert_eq!(words, ["b", "c", "e"]);
         let children: Vec<(&str, bool)> = grammar.children(root).map(|rule| (rule.name, rule.open)).collect();
         assert_eq!(children, [("d", true), ("f", false)]);
+        let reasons: Vec<Option<&str>> = grammar.children(root).map(|rule| rule.why).collect();
+        assert_eq!(reasons, [Some("because"), None]);
         assert_eq!(grammar.attributes(root).next().expect("b").values, ["x", "y"]);
     }
 }

@@ -45,7 +45,7 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Parsed<PoolConfig>, X
     if document.kind != PoolKind::Iscsi {
         let sources = root.elements().filter(|child| child.name == "source");
         let auths = sources.flat_map(|source| source.elements().filter(|child| child.name == "auth"));
-        warnings.extend(auths.map(|auth| not_honoured(text, auth, "/pool/source/auth")));
+        warnings.extend(auths.map(|auth| not_honoured(text, auth, "/pool/source/auth", None)));
     }
     crate::error::finish(document, warnings, options)
 }

@@ -105,3 +105,45 @@ fn what_is_followed_is_not_warned_of() {
     let other = MANAGED.replace("name='qemu' type='qcow2'", "name='file' type='vmdk'");
     assert_eq!(warnings(&other).lines().count(), 2);
 }
+
+/// What libvirt's documents say and this machine has no use for is named with the reason.
+#[test]
+fn what_is_not_followed_says_why() {
+    let parts = "<on_lockfailure>pause</on_lockfailure>
+      <features><hap/><hyperv><relaxed state='on'/></hyperv></features>
+      <devices><emulator>/usr/bin/qemu-kvm</emulator>
+        <disk snapshot='no' device='cdrom'>
+          <driver type='raw' io='threads'/><source file='/a.iso' startupPolicy='optional'/>
+          <target dev='vda'/><boot order='1'/>
+        </disk>
+        <disk><driver type='raw'/><source file='/b.img'/><target dev='vdb'/><boot order='2'/></disk>
+      </devices>
+      <resource><partition>/virtualmachines/production</partition></resource>";
+    let said = warnings(&MINIMAL.replace("</domain>", &format!("{parts}</domain>")));
+    let expected = [
+        ("on_lockfailure", "so that none is lost"),
+        ("features/hap", "mapped by the CPU"),
+        ("features/hyperv", "Windows"),
+        ("devices/emulator", "own worker"),
+        ("disk[1]/boot", "no firmware"),
+        ("disk[2]/boot", "no firmware"),
+    ];
+    assert_eq!(said.lines().count(), expected.len(), "{said}");
+    for ((path, why), line) in expected.into_iter().zip(said.lines()) {
+        assert!(line.contains(path) && line.contains(why), "{path}: {line}");
+    }
+    let parsed = domain::parse(
+        &domain::format(
+            &domain::parse(
+                &MINIMAL.replace("</domain>", &format!("{parts}</domain>")),
+                &ParseOptions::default(),
+            )
+            .expect("a good document")
+            .document,
+        ),
+        &ParseOptions::default(),
+    )
+    .expect("a good document");
+    let partition = parsed.document.resource.partition.as_deref();
+    assert_eq!(partition, Some("/virtualmachines/production"));
+}

@@ -95,6 +95,11 @@ fn values_of_a_domain() {
         ),
         ("<cputune><period>5</period></cputune>", "/domain/cputune/period", "1000 to 1000000"),
         ("<cputune><quota>5</quota></cputune>", "/domain/cputune/quota", "1000 to 18446744073709551"),
+        (
+            "<resource><partition>production</partition></resource>",
+            "/domain/resource/partition",
+            "'production' is no partition",
+        ),
         ("<numatune><memory mode='lax'/></numatune>", "/domain/numatune/memory/@mode", "not one of strict"),
         ("<cpu><topology sockets='0' cores='1' threads='1'/></cpu>", "/domain/cpu/topology", "at least 1"),
         ("<on_crash>explode</on_crash>", "/domain/on_crash", "'explode' is not an action"),

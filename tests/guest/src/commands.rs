@@ -23,6 +23,7 @@ mod wide;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+use crate::clock;
 use crate::console::Origin;
 use crate::machine::Machine;
 use crate::text::Words;
@@ -79,7 +80,7 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
         "shared" => shared::execute(machine, &mut words),
         "pci" => pci::execute(machine, &mut words),
         "rng" => entropy(machine, &mut words),
-        "balloon" => balloon(machine),
+        "balloon" => balloon(machine, &mut words),
         "plugged" => pluggable::execute(machine, &mut words),
         "agent" => agent::execute(machine, &mut words),
         "watchdog" => guard::watchdog(machine, &mut words),
@@ -105,20 +106,45 @@ fn execute(machine: &mut Machine, origin: Origin, line: &str) -> Answer {
     }
 }
 
-/// `rng BYTES`: that many bytes of entropy in hexadecimal.
+/// `rng BYTES`: that many bytes of entropy in hexadecimal. `rng BYTES TIMES`: how long it takes to get them so often.
 fn entropy(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     const MOST: u64 = 64;
     let mut buffer = [0u8; MOST as usize];
     let wanted = words.number_or("BYTES", 16)?.clamp(1, MOST) as usize;
+    let times = words.number_or("TIMES", 0)?;
     let slot = machine.entropy.as_mut().ok_or("this machine has no entropy device")?;
+    if times > 0 {
+        let (start, mut all) = (clock::now(), 0);
+        for _ in 0..times {
+            let got = slot.device.request(&mut buffer[..wanted], core::hint::spin_loop);
+            all += got.map_err(|error| error.to_string())?;
+        }
+        return Ok(format!("bytes={all} ms={}", (clock::now() - start) / 1_000_000));
+    }
     let got = slot.device.request(&mut buffer[..wanted], core::hint::spin_loop);
     let got = got.map_err(|error| error.to_string())?;
     Ok(buffer[..got.min(wanted)].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// `balloon`: pages the host wants and pages it has; the balloon follows by itself.
-fn balloon(machine: &mut Machine) -> Answer {
+/// `balloon`: pages the host wants and pages it has; the balloon follows by itself. `balloon offered`: whether it may shrink by itself,
+/// and whether free memory may be reported. `balloon report MIB`: reports so much of what tests use as free.
+fn balloon(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
     let slot = machine.balloon.as_mut().ok_or("this machine has no balloon")?;
+    match words.next("report or offered") {
+        Ok("offered") => {
+            let (shrinks, reports) = slot.device.offered();
+            return Ok(format!("shrinks={shrinks} reports={reports}"));
+        }
+        Ok("report") => {
+            let mib = words.number("MIB")?;
+            for run in machine.memory.words(mib)? {
+                slot.device.report(run.address(0), run.count() * 8).map_err(|error| error.to_string())?;
+            }
+            return Ok(format!("reported mib={mib}"));
+        }
+        Ok(other) => return Err(format!("there is no 'balloon {other}'")),
+        Err(_) => {}
+    }
     slot.device.serve(&mut machine.memory).map_err(|error| error.to_string())?;
     let (wanted, held) = slot.device.pages();
     Ok(format!("wanted={wanted} held={held} free={}", machine.memory.bytes()))

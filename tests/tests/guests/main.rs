@@ -6,6 +6,7 @@ mod channels;
 mod clock;
 mod control;
 mod disks;
+mod given;
 mod guard;
 mod lab;
 mod shared;

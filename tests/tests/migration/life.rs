@@ -66,6 +66,7 @@ fn a_guest_is_suspended_at_its_destination_where_that_is_asked_for() -> Outcome 
     let pair = Pair::with_guest(64)?;
     pair.migrate(&["--suspend"])?.ok();
     assert_eq!(state(&pair.target)?, "paused");
+    assert_eq!(pair.target.json(&["domain", "info", "guest"])?["reason"], "migrated");
     pair.target.reeve(&["domain", "resume", "guest"])?.ok();
     pair.is_intact(&pair.target)
 }
@@ -173,10 +174,21 @@ fn what_can_not_be_is_refused_before_anything_moves() -> Outcome {
         pair.source.reeve(&["domain", "migrate", "guest", "reeve+unix:///nowhere/reeve.sock"])?.fails(1);
     assert!(nobody.contains("does not answer"), "{nobody}");
     let itself = format!("reeve+unix://{}", pair.source.root().join("run/reeve/reeve.sock").display());
-    pair.source.reeve(&["domain", "migrate", "guest", &itself])?.fails(6);
+    let here = pair.source.reeve(&["domain", "migrate", "guest", &itself])?.fails(7);
+    assert!(here.contains("this host itself") && !here.contains("shutdown"), "{here}");
     pair.source.reeve(&["domain", "suspend", "guest"])?.ok();
     pair.source.reeve(&["domain", "resume", "guest"])?.ok();
-    pair.is_intact(&pair.source)
+    pair.is_intact(&pair.source)?;
+    // What does not run goes as a document.
+    pair.source.reeve(&["domain", "destroy", "guest"])?.ok();
+    let off = pair.migrate(&["--live"])?.fails(6);
+    assert!(off.contains("is not running") && off.contains("'reeve domain dumpxml guest' here"), "{off}");
+    let document = pair.source.reeve(&["domain", "dumpxml", "guest"])?.ok();
+    pair.target.reeve_with_input(&["domain", "define", "-"], &document)?.ok();
+    pair.source.reeve(&["domain", "undefine", "guest"])?.ok();
+    pair.target.reeve(&["domain", "start", "guest"])?.ok();
+    assert_eq!(state(&pair.target)?, "running");
+    Ok(())
 }
 
 #[test]

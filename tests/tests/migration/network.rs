@@ -12,6 +12,9 @@ use crate::{Outcome, PATIENCE};
 #[test]
 fn a_guest_moves_over_tls_there_and_back() -> Outcome {
     let mut pair = Pair::over_tls(64)?;
+    let itself = pair.addresses.clone().unwrap().0;
+    let here = pair.source.reeve(&["domain", "migrate", "guest", &itself])?.fails(7);
+    assert!(here.contains("this host itself"), "{here}");
     println!("{}", pair.migrate(&["--live", "--persistent", "--undefinesource", "--p2p"])?.ok());
     assert_eq!((state(&pair.source)?, state(&pair.target)?), ("absent".to_owned(), "running".to_owned()));
     assert_eq!(pair.target.json(&["domain", "info", "guest"])?["reason"], "migrated");

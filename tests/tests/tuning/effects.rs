@@ -52,6 +52,8 @@ fn vcpus_and_the_emulator_run_where_they_are_pinned() -> Outcome {
         assert!(refused.contains(&format!("this host has {everywhere}, and no ")), "{refused}");
     }
     assert_eq!((lab.domain("vcpupin", &[])?, lab.domain("xml", &["--inactive"])?), before);
+    let refused = lab.daemon.reeve(&["domain", "numatune", "web", "--nodeset", "900", "--live"])?.fails(1);
+    assert!(refused.contains("can't be bound to NUMA nodes 900: this host has"), "{refused}");
     Ok(())
 }
 

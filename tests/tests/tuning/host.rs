@@ -108,3 +108,15 @@ fn its_capabilities_are_what_other_commands_read() -> Outcome {
     assert_eq!(said, format!("CPU described in {file} is identical to host physical machine CPU\n"));
     Ok(())
 }
+
+/// Only what is refused on every machine: this one shall not sleep.
+#[test]
+fn it_does_not_sleep_without_a_clock_that_wakes_it_in_time() -> Outcome {
+    let daemon = Daemon::start()?;
+    let early = daemon.reeve(&["node", "suspend", "mem", "59"])?.fails(7);
+    assert!(early.contains("59 s") && early.contains("60 s or more"), "{early}");
+    let wrong = daemon.reeve(&["node", "suspend", "--target", "tea", "--duration", "1"])?.fails(2);
+    assert!(wrong.contains("'tea'") && wrong.contains("mem, disk, hybrid"), "{wrong}");
+    daemon.reeve(&["node", "suspend", "disk"])?.fails(2);
+    Ok(())
+}

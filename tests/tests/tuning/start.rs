@@ -1,9 +1,11 @@
 //! What a document asks of the host is applied by a start, kept over a restart of the daemon, and gone with the domain.
 
+use std::path::PathBuf;
+
 use reeve_tests::wait;
 use rustix::process::{Signal, kill_process};
 
-use crate::lab::{Lab, groups_of, hierarchy};
+use crate::lab::{CONTROLLERS, Lab, groups_of, hierarchy};
 use crate::{Outcome, PATIENCE};
 
 const EVERYTHING: &str = "<cputune><shares>512</shares><period>100000</period><quota>90000</quota>\
@@ -79,6 +81,86 @@ fn groups_go_with_a_killed_worker() -> Outcome {
     kill_process(worker, Signal::KILL)?;
     lab.daemon.launch()?;
     wait::until("the groups are gone", PATIENCE, || groups_of(&uuid).is_empty())
+}
+
+/// A partition in all hierarchies of version 1, which goes with it.
+struct Partition(String);
+
+impl Partition {
+    fn places(&self) -> impl DoubleEndedIterator<Item = PathBuf> {
+        let roots = [&CONTROLLERS[..], &["cpuset"]].concat().into_iter().filter_map(hierarchy);
+        let places: Vec<PathBuf> = roots.map(|root| root.join(&self.0)).collect();
+        places.into_iter()
+    }
+}
+
+impl Drop for Partition {
+    fn drop(&mut self) {
+        for place in self.places() {
+            // What a failed test left in it can't be removed; the test has failed anyway.
+            let _ = std::fs::remove_dir(place.join("production"));
+            let _ = std::fs::remove_dir(place);
+        }
+    }
+}
+
+#[test]
+fn a_domain_is_in_the_partition_that_an_operator_made() -> Outcome {
+    if hierarchy("cpu").is_none() {
+        println!(
+            "SKIP kernel a_domain_is_in_the_partition_that_an_operator_made: this host has no cgroups of version 1 for root"
+        );
+        return Ok(());
+    }
+    let mut lab = Lab::with("<resource><partition>/machine</partition></resource>", "")?;
+    lab.domain("start", &[])?;
+    assert!(!groups_of(lab.uuid()).is_empty(), "libvirt's own is the host's own");
+    lab.domain("destroy", &[])?;
+    let (uuid, partition) = (lab.uuid().to_owned(), Partition(format!("partition-{}", lab.uuid())));
+    let named = format!("<resource><partition>/{}/production</partition></resource>", partition.0);
+    let warned = lab.define(&format!("{EVERYTHING}{named}"), "", "")?.stderr;
+    assert!(
+        warned.contains("there is no partition") && warned.contains("make the control group"),
+        "{warned}"
+    );
+    let refused = lab.daemon.reeve(&["domain", "start", "web"])?.fails(1);
+    assert!(
+        refused.contains("there is no partition") && refused.contains("take <resource> out"),
+        "{refused}"
+    );
+    for place in partition.places() {
+        std::fs::create_dir_all(place.join("production"))?;
+    }
+    lab.domain("start", &[])?;
+    assert_eq!(groups_of(&uuid), [""; 0].map(PathBuf::from));
+    let own = |controller: &str| {
+        hierarchy(controller).map(|root| root.join(&partition.0).join("production").join(&uuid))
+    };
+    let shares = own("cpu").unwrap().join("cpu.shares");
+    let worker = lab.worker()?.to_string();
+    for controller in ["cpu", "memory", "cpuset"] {
+        let Some(group) = own(controller) else { continue };
+        let procs = std::fs::read_to_string(group.join("cgroup.procs"))?;
+        let parts = std::fs::read_to_string(group.join("emulator/cgroup.procs")).unwrap_or_default();
+        assert!(procs.lines().chain(parts.lines()).any(|pid| pid == worker), "{controller}: {procs}{parts}");
+    }
+    assert_eq!(std::fs::read_to_string(&shares)?.trim(), "512");
+    // A daemon that starts again finds it there.
+    lab.daemon.kill()?;
+    lab.daemon.launch()?;
+    lab.domain("schedinfo", &["--set", "cpu_shares=256"])?;
+    assert_eq!(std::fs::read_to_string(&shares)?.trim(), "256");
+    lab.domain("destroy", &[])?;
+    for place in partition.places() {
+        let production = place.join("production");
+        assert!(production.is_dir() && !production.join(&uuid).exists(), "{}", production.display());
+    }
+    let wrong = lab.daemon.reeve_with_input(
+        &["domain", "define", "-"],
+        &lab.domain("xml", &[])?.replace(&format!("/{}/production", partition.0), "/../production"),
+    )?;
+    assert!(wrong.fails(7).contains("'/../production' is no partition"));
+    Ok(())
 }
 
 /// Puts the number of huge pages back.

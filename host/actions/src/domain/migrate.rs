@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::Subject;
 use super::hand_over::HandOver;
 use super::make_ready::Way;
 use super::shares::refuse_shares;
@@ -53,7 +54,7 @@ impl Actions {
     ) -> Result<Migrated, Error> {
         let begun = Instant::now();
         let subject = self.subject(actor, Verb::DomainMigrate, key)?;
-        self.permits(&subject, Request::Migrate)?;
+        self.permits(&subject, Request::Migrate).map_err(|error| self.moved_by_hand(&subject, error))?;
         self.refuse_leashed(&subject).await?;
         if request.resume_post_copy {
             return Box::pin(self.resume_post_copy(&subject, &request, begun)).await;
@@ -112,6 +113,17 @@ impl Actions {
             total_ms,
             strategy_ms: done.strategy_us as f64 / 1000.0,
         })
+    }
+
+    /// What helps where nothing runs that could be moved (guide 4.4).
+    fn moved_by_hand(&self, subject: &Subject, error: Error) -> Error {
+        if self.domains.phase(subject.uuid).is_ok_and(|phase| phase.has_machine()) {
+            return error;
+        }
+        let name = &subject.name;
+        error.with_hint(format!(
+            "start it with 'reeve domain start {name}', or move its definition: 'reeve domain dumpxml {name}' here, 'reeve domain define' there, 'reeve domain undefine {name}' here"
+        ))
     }
 
     /// Waits until the destination's daemon has heard of its guest too, or has put away what it made for one that did not come: whoever is

@@ -4,6 +4,7 @@ use reeve_actions::Access;
 use reeve_model::domain_save::SaveOptions;
 use reeve_model::host_interface::{BeginHostChange, BridgeHostInterface};
 use reeve_model::migration::{Migrate, MigrationHost, MigrationStage, PrepareMigration, StreamRoute};
+use reeve_model::node::{NodeSuspend, SuspendTarget};
 use reeve_model::snapshot::{CreateSnapshot, DeleteSnapshot, RevertSnapshot};
 use reeve_model::{Actor, ErrorCode, Verb};
 use tempfile::TempDir;
@@ -106,6 +107,8 @@ async fn a_stranger_may_do_nothing_and_is_told_so() {
     refused(host.thaw(&stranger, "web").await, ErrorCode::Denied, &["domain:agent", "'web'"]);
     refused(host.node_info(&stranger), ErrorCode::Denied, &["node:read"]);
     refused(host.set_ksm(&stranger, Default::default()), ErrorCode::Denied, &["node.ksm:write"]);
+    let sleep = NodeSuspend { target: SuspendTarget::Mem, duration: 1 };
+    refused(host.suspend_node(&stranger, sleep), ErrorCode::Denied, &["node:suspend"]);
     refused(host.events(&stranger, None), ErrorCode::Denied, &["events:read"]);
     refused(host.policy_list(&stranger), ErrorCode::Denied, &["policy:read"]);
     refused(host.policy_unload(&stranger, "naming").await, ErrorCode::Denied, &["policy:admin", "'naming'"]);

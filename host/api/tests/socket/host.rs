@@ -16,7 +16,9 @@ use reeve_client::Client;
 use reeve_domain::sim::SimDriver;
 use reeve_domain::{Domains, DomainsConfig};
 use reeve_events::Bus;
-use reeve_model::node::{KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory};
+use reeve_model::node::{
+    KsmChange, KsmState, NodeCell, NodeCpuTime, NodeCpus, NodeInfo, NodeMemory, NodeSuspend,
+};
 use reeve_model::node_device::{NodeCapability, NodeDevice};
 use reeve_model::{CpuSet, Error, ErrorCode};
 use reeve_store::Store;
@@ -169,6 +171,10 @@ impl NodePort for Constant {
 
     fn ksm(&self) -> Result<KsmState, Error> {
         self.set_ksm(KsmChange::default())
+    }
+
+    fn sleep(&self, wanted: NodeSuspend) -> Result<(), Error> {
+        Err(Error::new(ErrorCode::Unsupported, format!("this host does not sleep ({})", wanted.target)))
     }
 
     fn set_ksm(&self, change: KsmChange) -> Result<KsmState, Error> {

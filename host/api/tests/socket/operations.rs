@@ -21,6 +21,7 @@ use reeve_model::domain_save::{RestoredState, SaveFile, SaveOptions};
 use reeve_model::install::InstallPolicy;
 use reeve_model::network::RateLimit;
 use reeve_model::node::NodeCpuFilter;
+use reeve_model::node::{NodeSuspend, SuspendTarget};
 use reeve_model::policy::PolicyMode;
 use reeve_model::record::{AuditRequest, StartRecording};
 use reeve_model::tuning::{Schedule, TuneOptions, Tuning};
@@ -324,6 +325,13 @@ async fn what_is_merged_is_told() {
     let host = Host::serve();
     let ksm = host.client.ksm().await.unwrap();
     assert_eq!((ksm.run, ksm.pages_to_scan, ksm.sleep_millisecs), (0, 100, 20));
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_sleep_says_so() {
+    let host = Host::serve();
+    let wanted = NodeSuspend { target: SuspendTarget::Hybrid, duration: 60 };
+    refused(host.client.suspend_node(&wanted).await, ErrorCode::Unsupported, "(hybrid)");
 }
 
 #[tokio::test]

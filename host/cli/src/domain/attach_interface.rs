@@ -63,8 +63,9 @@ pub struct DetachInterface {
     #[command(flatten)]
     target: Target,
     /// What the source is
-    #[arg(id = "kind", value_name = "TYPE")]
-    kind: Kind,
+    #[arg(id = "kind", value_name = "TYPE",
+        value_parser = ["network", "bridge", "direct", "ethernet", "mcast", "server", "client"])]
+    kind: String,
     /// Hardware address; needed where the domain has several of that type
     #[arg(long)]
     mac: Option<String>,
@@ -112,7 +113,7 @@ impl AttachInterface {
             target: self.tap.clone(),
             model: Some(self.model.clone()),
             bandwidth: Bandwidth { inbound: self.inbound, outbound: self.outbound },
-            ..known_by(self.kind, self.mac.clone())
+            ..known_by(self.kind.name(), self.mac.clone())
         }
     }
 
@@ -133,14 +134,14 @@ impl DetachInterface {
     pub(crate) async fn run(self, context: &mut Context) -> anyhow::Result<()> {
         let options = XmlOptions { inactive: self.scope.is_config() };
         let all = context.client.domain_interfaces(&self.target.domain, options).await?;
-        let device = Device::Interface(known_by(self.kind, Some(self.mac_of(all)?)));
+        let device = Device::Interface(known_by(&self.kind, Some(self.mac_of(all)?)));
         let how = (self.print_xml, &self.scope);
         device::detach(context, &self.target, &device, how, "no longer has the interface").await
     }
 
     /// Which one is meant.
     fn mac_of(&self, all: Vec<DomainInterface>) -> Result<String, Usage> {
-        let (domain, kind) = (&self.target.domain, self.kind.name());
+        let (domain, kind) = (&self.target.domain, self.kind.as_str());
         let is_meant =
             |one: &DomainInterface| one.kind == kind && self.mac.as_ref().is_none_or(|mac| one.is_named(mac));
         let mut macs: Vec<String> = all.into_iter().filter(is_meant).filter_map(|one| one.mac).collect();
@@ -161,9 +162,9 @@ impl DetachInterface {
 }
 
 /// An interface of which only type and address are said.
-fn known_by(kind: Kind, mac: Option<String>) -> Interface {
+fn known_by(kind: &str, mac: Option<String>) -> Interface {
     Interface {
-        kind: kind.name().to_owned(),
+        kind: kind.to_owned(),
         source: Vec::new(),
         mac,
         target: None,

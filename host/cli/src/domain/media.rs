@@ -96,6 +96,9 @@ pub struct AttachDisk {
     /// I/O mode: threads, native, io_uring
     #[arg(long)]
     io: Option<String>,
+    /// Number of the I/O thread that serves it; without one it has its own
+    #[arg(long)]
+    iothread: Option<u32>,
     /// Serial number that the guest sees
     #[arg(long)]
     serial: Option<String>,
@@ -182,6 +185,7 @@ impl AttachDisk {
                 format: self.subdriver.clone(),
                 cache: self.cache.clone(),
                 io: self.io.clone(),
+                iothread: self.iothread,
                 ..DiskDriver::default()
             },
             bus: self.targetbus.clone(),
@@ -256,5 +260,7 @@ mod tests {
         insta::assert_snapshot!(document(
             "attach-disk web data.img vdd --pool default --mode shareable --serial 7"
         ));
+        let served = document("attach-disk web data.img vdd --pool default --iothread 2");
+        assert!(served.contains("<driver iothread='2'/>"), "{served}");
     }
 }

@@ -17,6 +17,27 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
     let mut all = Vec::new();
     all.extend(huge_pages(config, "nr_hugepages", "reserved"));
     all.extend(locked(config));
+    all.extend(absent(config));
+    all.extend(partition(config, cgroups));
+    all.extend(unlimited(config, cgroups));
+    all
+}
+
+/// Why its group can't be where it shall be.
+fn partition(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Option<String> {
+    let partition = config.resource.own_partition()?;
+    let Some(cgroups) = cgroups else {
+        return Some(format!(
+            "it can't be in partition '{partition}': workers have no cgroups here; set workers.cgroup and run the daemon as root, or take <resource> out"
+        ));
+    };
+    let missing = cgroups.in_partition(partition).err();
+    missing.map(|missing| format!("{missing}, or take <resource> out"))
+}
+
+/// CPUs and NUMA nodes that it shall have and this host has not.
+pub(super) fn absent(config: &DomainConfig) -> Vec<String> {
+    let mut all = Vec::new();
     let cpus = online_cpus();
     for (what, set) in pins(config).filter(|(_, set)| present(set, &cpus).is_none()) {
         all.push(format!("{what} can't be pinned to host CPUs {set}: this host has {cpus}"));
@@ -32,7 +53,6 @@ pub(super) fn refusals(config: &DomainConfig, cgroups: Option<&Cgroups>) -> Vec<
             "memory of its NUMA node {cell} can't be bound to NUMA nodes {set}: this host has {nodes}"
         ));
     }
-    all.extend(unlimited(config, cgroups));
     all
 }
 

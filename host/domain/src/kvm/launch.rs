@@ -33,6 +33,8 @@ use crate::record::WorkerProcess;
 pub(super) const VSOCK: &str = "vsock";
 /// Name of the control socket in the domain's directory.
 pub(super) const SOCKET: &str = "control";
+/// The partition that its group is in, where that is not the host's own; in the domain's directory.
+const PARTITION: &str = "partition";
 /// What the worker writes to standard error.
 const LOG: &str = "worker.log";
 /// How long a killed process and its cgroup may take to go away.
@@ -120,7 +122,7 @@ impl Site {
         let name = self.uuid.to_string();
         // Sockets of devices may be in it.
         let directory = self.config.layout.domain_directory(&name).map_err(host("the domain's directory"))?;
-        let group = self.group()?;
+        let group = self.group(plan.partition.as_deref(), &directory)?;
         let given =
             Given { passphrases, shares: self.start_shares(&plan.sources, &directory, group.as_ref())? };
         let fds = open_all(&plan.sources, &mut plan.vm.devices, given)?;
@@ -173,9 +175,34 @@ impl Site {
         Ok(())
     }
 
-    fn group(&self) -> Result<Option<Group>, DriverError> {
-        let made = self.config.cgroups.as_ref().map(|cgroups| cgroups.create(&self.uuid.to_string()));
-        made.transpose().map_err(host("the domain's cgroup"))
+    fn group(
+        &self,
+        partition: Option<&str>,
+        directory: &DomainDirectory,
+    ) -> Result<Option<Group>, DriverError> {
+        let Some(cgroups) = &self.config.cgroups else { return Ok(None) };
+        let name = self.uuid.to_string();
+        let made = match partition {
+            None => cgroups.create(&name),
+            Some(partition) => {
+                let written =
+                    directory.append(PARTITION).and_then(|mut file| file.write_all(partition.as_bytes()));
+                written.map_err(host("the note of the domain's partition"))?;
+                cgroups.in_partition(partition).and_then(|cgroups| cgroups.create(&name))
+            }
+        };
+        made.map(Some).map_err(host("the domain's cgroup"))
+    }
+
+    /// Its cgroup, there or not.
+    fn own_group(&self) -> Option<Group> {
+        let (cgroups, name) = (self.config.cgroups.as_ref()?, self.uuid.to_string());
+        let directory = self.config.layout.find_domain_directory(&name);
+        let partition = directory.map(|directory| directory.text(PARTITION)).unwrap_or_default();
+        Some(match partition.as_str() {
+            "" => cgroups.group(&name),
+            partition => cgroups.to_partition(partition).group(&name),
+        })
     }
 
     /// Where groups are made.
@@ -185,8 +212,7 @@ impl Site {
 
     /// Its cgroup, if it is there.
     pub fn found_group(&self) -> Option<Group> {
-        let group = self.config.cgroups.as_ref()?.group(&self.uuid.to_string());
-        group.path().is_dir().then_some(group)
+        self.own_group().filter(|group| group.path().is_dir())
     }
 
     /// Ends the worker if it runs and removes all of it.
@@ -224,8 +250,7 @@ impl Site {
 
     /// A group stays busy for a moment after its last process has ended.
     async fn remove_group(&self) {
-        let Some(cgroups) = &self.config.cgroups else { return };
-        let group = cgroups.group(&self.uuid.to_string());
+        let Some(group) = self.own_group() else { return };
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = group.remove() {
             if Instant::now() > deadline {

@@ -84,6 +84,8 @@ pub(super) struct Plan {
     pub sources: Sources,
     /// Bytes it may lock in RAM.
     pub locked: Option<u64>,
+    /// The partition that its group is in, where an operator made one for it.
+    pub partition: Option<String>,
 }
 
 impl Plan {
@@ -132,7 +134,8 @@ impl Plan {
             return Err(refusals);
         }
         let locked = vm.memory.locked.then_some(vm.memory.bytes);
-        Ok(Self { vm, sources, locked })
+        let partition = config.resource.own_partition().map(str::to_owned);
+        Ok(Self { vm, sources, locked, partition })
     }
 }
 

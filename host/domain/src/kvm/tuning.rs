@@ -50,6 +50,10 @@ impl Site {
 
     /// Changes the worker from what one configuration says to what another does. Stops at the first thing that is refused.
     pub fn tune(&self, old: &DomainConfig, new: &DomainConfig) -> Result<(), DriverError> {
+        let known = fit::absent(old);
+        if let Some(reason) = fit::absent(new).into_iter().find(|reason| !known.contains(reason)) {
+            return Err(DriverError::Unsupported(reason));
+        }
         let cgroups = self.cgroups();
         let (before, after) = (fit::followed(old, cgroups), fit::followed(new, cgroups));
         if before == after && old != new {

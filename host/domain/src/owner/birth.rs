@@ -140,7 +140,8 @@ pub(super) async fn bring_up(
 ) -> Result<Started, DomainError> {
     let (doing, made) = match &origin {
         Origin::Image(_) => ("restored", Occurrence::Restored),
-        Origin::Kernel | Origin::Host(_) => ("started", Occurrence::Made),
+        Origin::Kernel => ("started", Occurrence::Made),
+        Origin::Host(_) => ("started", Occurrence::Came),
     };
     let failed = |source| entry.driver_error(doing, source);
     let (id, config, comes) = (spec.id, spec.config.clone(), matches!(origin, Origin::Host(_)));

@@ -5,6 +5,7 @@ mod clock;
 mod devices;
 mod disk;
 mod numa;
+mod resource;
 mod sysinfo;
 mod tuning;
 mod unheeded;
@@ -54,6 +55,7 @@ impl DomainConfig {
         tuning::check_memtune(&self.memtune)?;
         tuning::check_blkiotune(&self.blkiotune)?;
         tuning::check_numatune(&self.numatune)?;
+        resource::check(&self.resource)?;
         numa::check(self)?;
         clock::check(&self.clock)?;
         self.check_actions()?;

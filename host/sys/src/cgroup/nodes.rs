@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use super::{CgroupError, Controller, Group, Version, make_below};
 use crate::files::Tree;
 
+/// What a group of version 1 must have before it has processes.
+const SETS: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
+
 impl Group {
     /// Restricts memory to nodes in the kernel's notation, and moves what is elsewhere. `pids` enter a group of version 1 that is not there
     /// yet: it must have CPUs and nodes before anything may.
@@ -15,10 +18,17 @@ impl Group {
         }
         let path = self.paths.get(&Controller::Nodes).map_or(Path::new(""), PathBuf::as_path);
         make_below(path)?;
-        for directory in path.parent().into_iter().chain([path]) {
+        let is_unset = |directory: &&Path| {
+            let files = Tree::new(*directory);
+            SETS.iter().any(|file| files.text(file).is_ok_and(|set| set.is_empty()))
+        };
+        // Above a partition there may be others that nobody has set either.
+        let mut unset: Vec<&Path> = path.ancestors().take_while(is_unset).collect();
+        unset.reverse();
+        for directory in unset {
             let above = Tree::new(directory.parent().unwrap_or(directory));
             let files = Tree::new(directory);
-            for file in ["cpuset.cpus", "cpuset.mems"] {
+            for file in SETS {
                 if files.text(file)?.is_empty() {
                     files.write(file, above.text(file)?)?;
                 }

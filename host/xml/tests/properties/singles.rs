@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use reeve_model::domain::{
     DeviceCommon, Disk, DiskBlocks, DiskDriver, DiskGeometry, DiskSource, Filesystem, FilesystemBinary,
-    IoTune, MemoryDevice, ScheduledThreads, ThreadScheduling, Vsock,
+    IoTune, MemoryDevice, ResourceConfig, ScheduledThreads, ThreadScheduling, Vsock,
 };
 use reeve_model::{Bytes, CpuSet};
 
@@ -89,4 +89,10 @@ pub fn told() -> impl Strategy<Value = Told> {
 pub fn scheduling(priority: u32) -> ThreadScheduling {
     let threads = ScheduledThreads::Iothreads(CpuSet::new([2]).expect("2 is a number of a thread"));
     ThreadScheduling { threads, scheduler: "rr".into(), priority: Some(priority) }
+}
+
+/// In a group of its own, or in the host's.
+pub fn resource(own: bool) -> ResourceConfig {
+    let partition = own.then(|| "/virtualmachines/production".to_owned());
+    ResourceConfig { partition, ..ResourceConfig::default() }
 }

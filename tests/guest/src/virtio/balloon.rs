@@ -15,7 +15,11 @@ const INFLATE: u16 = 0;
 const DEFLATE: u16 = 1;
 const STATISTICS: u16 = 2;
 const QUEUE: usize = 16;
+/// Bytes that are reported at once.
+const REPORTED: u64 = 2 << 20;
 const STATISTICS_FEATURE: u64 = 1 << 1;
+const SHRINKS_FEATURE: u64 = 1 << 2;
+const REPORTS_FEATURE: u64 = 1 << 5;
 const VERSION_1: u64 = 1 << 32;
 /// Offsets in the device's configuration: pages the host wants, pages it got.
 const WANTED: usize = 0;
@@ -34,6 +38,9 @@ pub struct Balloon {
     inflate: VirtQueue<Identity, QUEUE>,
     deflate: VirtQueue<Identity, QUEUE>,
     statistics: Option<Statistics>,
+    /// Where memory that is free is reported.
+    free: Option<VirtQueue<Identity, QUEUE>>,
+    features: u64,
     held: u32,
 }
 
@@ -48,7 +55,8 @@ impl Balloon {
     pub fn new(mut transport: Transport) -> virtio_drivers::Result<Self> {
         transport.set_status(DeviceStatus::empty());
         transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER);
-        let features = transport.read_device_features() & (STATISTICS_FEATURE | VERSION_1);
+        let known = STATISTICS_FEATURE | SHRINKS_FEATURE | REPORTS_FEATURE | VERSION_1;
+        let features = transport.read_device_features() & known;
         transport.write_driver_features(features);
         transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER | DeviceStatus::FEATURES_OK);
         let inflate = VirtQueue::new(&mut transport, INFLATE, false, false)?;
@@ -60,8 +68,34 @@ impl Balloon {
         } else {
             None
         };
+        let free = if features & REPORTS_FEATURE != 0 {
+            // Queues are numbered without those whose features were not taken.
+            let number = if statistics.is_some() { STATISTICS + 1 } else { STATISTICS };
+            Some(VirtQueue::new(&mut transport, number, false, false)?)
+        } else {
+            None
+        };
         transport.finish_init();
-        Ok(Self { transport, inflate, deflate, statistics, held: 0 })
+        Ok(Self { transport, inflate, deflate, statistics, free, features, held: 0 })
+    }
+
+    /// Whether the balloon may shrink by itself when memory is short, and whether free memory may be reported.
+    pub fn offered(&self) -> (bool, bool) {
+        (self.features & SHRINKS_FEATURE != 0, self.features & REPORTS_FEATURE != 0)
+    }
+
+    /// Tells the host that memory is free. It stays the guest's, and what is in it is lost.
+    pub fn report(&mut self, start: u64, bytes: u64) -> virtio_drivers::Result {
+        let Some(queue) = &mut self.free else { return Err(virtio_drivers::Error::Unsupported) };
+        let mut from = start;
+        while from < start + bytes {
+            let length = REPORTED.min(start + bytes - from);
+            // SAFETY: whole mapped memory of tests, which nobody else has a reference to.
+            let part = unsafe { core::slice::from_raw_parts_mut(from as *mut u8, length as usize) };
+            queue.add_notify_wait_pop(&[], &mut [part], &mut self.transport)?;
+            from += length;
+        }
+        Ok(())
     }
 
     /// Pages the host wants and pages it has.
