@@ -1,5 +1,6 @@
 //! One machine in a worker, as the domain sees it.
 
+mod backlog;
 mod listen;
 
 use std::collections::HashMap;
@@ -39,7 +40,7 @@ const RELEASE: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The same for one that is not to be killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// Events that may wait for the owner.
+/// Events that may wait for the owner; more of them wait in the backlog of who listens.
 const EVENTS: usize = 16;
 
 pub(super) struct KvmMachine {
