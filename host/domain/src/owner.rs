@@ -217,7 +217,9 @@ impl Owner {
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             Ask::Save(image) => {
-                machine.save(image).await.map_err(named("saved"))?;
+                let saved = machine.save(image).await;
+                self.drop_late(&saved).await;
+                saved.map_err(named("saved"))?;
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             Ask::Dump(core, live) => self.dump_to(actor, core, live).await?,
