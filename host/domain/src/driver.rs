@@ -214,6 +214,9 @@ pub trait Machine: Send + Sync {
     /// so; a live one runs on. When it failed the machine goes on as before.
     async fn dump(&self, core: File, live: bool) -> Result<(), DriverError>;
 
+    /// Makes a save or dump void that it did not answer for in time, whenever it comes to it. The guest goes on then, if it is to be `running`.
+    async fn drop_save(&self, _running: bool) {}
+
     /// How far a save or dump is; none when there is none.
     async fn save_progress(&self) -> Option<SaveProgress>;
 
@@ -540,4 +543,11 @@ pub enum DriverError {
     /// The machine is gone.
     #[error("the machine is gone: {0}")]
     Lost(String),
+}
+
+impl DriverError {
+    /// Whether what was asked for may still be done, since nobody said that it is not.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Deadline { .. })
+    }
 }

@@ -29,6 +29,9 @@ use crate::{devices, ending};
 
 pub(crate) use birth::{Birth, Origin, adopt, start};
 
+/// Events that are heard one after the other while somebody asks for something: a guest may cause them without end.
+const EVENTS_IN_A_ROW: u32 = 16;
+
 /// What a turn asks of the owner.
 pub(crate) enum Ask {
     Shutdown,
@@ -122,16 +125,26 @@ pub(crate) struct Owner {
 
 impl Owner {
     async fn run(mut self) {
+        let mut heard = 0;
         loop {
+            let asked = if heard < EVENTS_IN_A_ROW { None } else { self.commands.try_recv().ok() };
+            heard = EVENTS_IN_A_ROW.min(heard + 1);
             let then = tokio::select! {
                 biased;
+                Some(command) = std::future::ready(asked) => {
+                    heard = 0;
+                    self.obey(command).await
+                }
                 event = self.events.recv() => {
                     // A driver says that a machine is lost before it stops watching it. One that just stops does so because this
                     // daemon ends, and domains outlive daemons.
                     let Some(event) = event else { return };
                     self.hear(event).await
                 }
-                Some(command) = self.commands.recv() => self.obey(command).await,
+                Some(command) = self.commands.recv() => {
+                    heard = 0;
+                    self.obey(command).await
+                }
             };
             if then == Then::End {
                 return;
@@ -204,7 +217,9 @@ impl Owner {
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             Ask::Save(image) => {
-                machine.save(image).await.map_err(named("saved"))?;
+                let saved = machine.save(image).await;
+                self.drop_late(&saved).await;
+                saved.map_err(named("saved"))?;
                 self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
             }
             Ask::Dump(core, live) => self.dump_to(actor, core, live).await?,

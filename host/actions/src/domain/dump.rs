@@ -161,6 +161,7 @@ impl Step<Dump> for WriteCore {
 
     async fn undo(&self, actions: &Arc<Actions>, dump: &mut Dump) -> Result<(), Error> {
         let (path, token) = (dump.path.clone(), dump.token);
+        actions.give_up_save(dump.uuid).await;
         blocking(move || remove_unfinished_core(&path, token).map_err(core_error)).await?;
         actions.run_on_undumped(dump).await
     }

@@ -262,6 +262,7 @@ impl Step<Save> for WriteImage {
 
     async fn undo(&self, actions: &Arc<Actions>, save: &mut Save) -> Result<(), Error> {
         let (path, token) = (save.path.clone(), save.token);
+        actions.give_up_save(save.uuid).await;
         blocking(move || {
             if is_written(&path, token) {
                 // It was complete, but what came after it failed: the domain runs on, so this must not be restored.

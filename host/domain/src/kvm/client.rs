@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reeve_sys::process::Process;
-use reeve_vmm::protocol::{self, Answer, Call, Decoder, ErrorCode, Event, Failure, Hello, Message, Request};
+use reeve_vmm::protocol::{
+    self, Answer, Call, Decoder, ErrorCode, Event, Failure, Hello, Message, MigrationOrder, Request,
+};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -19,8 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::driver::DriverError;
 
 /// How long a worker may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How long it may take to read a whole saved machine, or to bring what a guest wrote to its disks.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it may take where it reads or fills all of a guest's memory, or waits for what the guest has its disks do.
 const BULK: Duration = Duration::from_secs(3600);
 /// Events that may wait for their reader.
 const EVENTS: usize = 64;
@@ -100,14 +102,7 @@ impl Client {
     pub async fn call(&self, call: Call, fds: Vec<OwnedFd>) -> Outcome {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let what = describe(&call);
-        let patience = match call {
-            Call::Restore { .. }
-            | Call::SwitchDisks { .. }
-            | Call::ChangeMedium { .. }
-            | Call::SnapshotDisks { .. }
-            | Call::DropDiskSnapshots { .. } => BULK,
-            _ => PATIENCE,
-        };
+        let patience = patience(&call);
         let frame =
             protocol::encode(&Request { id, call }).map_err(|e| DriverError::Worker(e.to_string()))?;
         let (told, answer) = oneshot::channel();
@@ -128,6 +123,15 @@ impl Client {
         })
     }
 
+    /// Has something done after all that was asked for before, without waiting until it is.
+    pub async fn post(&self, call: Call) {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        if let Ok(frame) = protocol::encode(&Request { id, call }) {
+            // One whose worker has gone is done with.
+            let _ = tokio::time::timeout(PATIENCE, self.send(&frame, &[])).await;
+        }
+    }
+
     /// One frame at a time, the descriptors with its first byte.
     async fn send(&self, frame: &[u8], fds: &[OwnedFd]) -> io::Result<()> {
         let _turn = self.sending.lock().await;
@@ -140,6 +144,30 @@ impl Client {
                 self.socket.async_io(Interest::WRITABLE, || send_some(&self.socket, rest, rights)).await?;
         }
         Ok(())
+    }
+}
+
+/// How long a worker may take for an answer. An order whose time is over is carried out all the same when the worker comes to it: what can
+/// take long has long, and only what changes nothing that anybody else relies on has to be quick.
+fn patience(call: &Call) -> Duration {
+    match call {
+        // Memory is locked and filled at once where a document says so.
+        Call::Launch { .. }
+        | Call::Restore { .. }
+        | Call::Reset
+        | Call::Migrate { order: MigrationOrder::Receive { .. } }
+        // These wait for transfers that are under way, or read and write images.
+        | Call::Save
+        | Call::Dump { .. }
+        | Call::BlockJob { .. }
+        | Call::AttachDevice { .. }
+        | Call::DetachDevice { .. }
+        | Call::ResizeDisk { .. }
+        | Call::SwitchDisks { .. }
+        | Call::ChangeMedium { .. }
+        | Call::SnapshotDisks { .. }
+        | Call::DropDiskSnapshots { .. } => BULK,
+        _ => PATIENCE,
     }
 }
 
@@ -298,4 +326,19 @@ fn describe(call: &Call) -> &'static str {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use reeve_vmm::protocol::BlockJobOrder;
+
+    use super::*;
+
+    #[test]
+    fn what_may_wait_for_slow_disks_or_much_memory_has_long() {
+        let job = Call::BlockJob { alias: "virtio-disk0".to_owned(), order: BlockJobOrder::Pivot };
+        let orders = [Call::Save, Call::Dump { live: true }, Call::Reset, job];
+        assert!(orders.iter().all(|call| patience(call) == BULK));
+        assert!([Call::Stats, Call::Pause, Call::CancelSave].iter().all(|call| patience(call) == PATIENCE));
+    }
 }

@@ -1,5 +1,6 @@
 //! One machine in a worker, as the domain sees it.
 
+mod backlog;
 mod listen;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use reeve_sys::procfs;
 use reeve_vmm::protocol::{Answer, BlockJobOrder, Call, PauseReason, Stats, Status};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use tracing::warn;
 
 use self::listen::{Dialer, Told};
 use super::client::{self, Client};
@@ -39,7 +41,7 @@ const RELEASE: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The same for one that is not to be killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// Events that may wait for the owner.
+/// Events that may wait for the owner; more of them wait in the backlog of who listens.
 const EVENTS: usize = 16;
 
 pub(super) struct KvmMachine {
@@ -158,17 +160,18 @@ impl Machine for KvmMachine {
     }
 
     async fn save(&self, image: File) -> Result<(), DriverError> {
-        let ended = self.saves.expect();
-        self.client.call(Call::Save, vec![image.into()]).await?;
-        ended.await.unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being saved".to_owned())))
+        self.saves.run(&self.client, Call::Save, image).await
     }
 
     async fn dump(&self, core: File, live: bool) -> Result<(), DriverError> {
-        let ended = self.saves.expect();
-        self.client.call(Call::Dump { live }, vec![core.into()]).await?;
-        ended
-            .await
-            .unwrap_or_else(|_| Err(DriverError::Lost("it ended while it was being dumped".to_owned())))
+        self.saves.run(&self.client, Call::Dump { live }, core).await
+    }
+
+    async fn drop_save(&self, running: bool) {
+        self.client.post(Call::CancelSave).await;
+        if running {
+            self.client.post(Call::Resume).await;
+        }
     }
 
     async fn save_progress(&self) -> Option<SaveProgress> {
@@ -181,7 +184,9 @@ impl Machine for KvmMachine {
     }
 
     async fn cancel_save(&self) -> Result<(), DriverError> {
-        self.client.ask(Call::CancelSave).await
+        let cancelled = self.client.ask(Call::CancelSave).await;
+        self.saves.cancelled(cancelled.as_ref().is_err_and(DriverError::is_open));
+        cancelled
     }
 
     async fn reset(&self) -> Result<(), DriverError> {
@@ -454,7 +459,13 @@ impl Machine for KvmMachine {
         let order = BlockJobOrder::Start { work, bandwidth: bandwidth.0, tag };
         let call = Call::BlockJob { alias: devices::alias(&disk.common), order };
         let begun = self.client.call(call, fds).await.map(drop);
-        begun.inspect_err(|_| block_job::Start::undo(made.as_deref()))
+        begun.inspect_err(|error| match &made {
+            // A job that begins late must find its file where its disk is to be.
+            Some(path) if error.is_open() => {
+                warn!(path = %path.display(), "a file is kept for a block job that may begin yet");
+            }
+            made => block_job::Start::undo(made.as_deref()),
+        })
     }
 
     async fn demand_block_job(&self, disk: &Disk, demand: BlockJobDemand) -> Result<(), DriverError> {

@@ -32,12 +32,21 @@ impl Owner {
     /// Dumps it where somebody wants it, the guest running on or not.
     pub(super) async fn dump_to(&self, actor: &Actor, core: File, live: bool) -> Result<(), DomainError> {
         let dumped = self.machine.dump(core, live).await;
+        self.drop_late(&dumped).await;
         dumped.map_err(|source| self.entry.driver_error("dumped", source))?;
         let stands = |phase: Phase| phase.stands_still() || phase == Phase::PmSuspended;
         if !live && !stands(self.entry.lock().phase) {
             self.note(actor, Some(Occurrence::Paused), DomainChange::Suspended);
         }
         Ok(())
+    }
+
+    /// What the machine writes after its time is over counts for nobody: the guest goes on as before, also where it only then comes to it.
+    pub(super) async fn drop_late(&self, written: &Result<(), DriverError>) {
+        if written.as_ref().is_err_and(DriverError::is_open) {
+            let phase = self.entry.lock().phase;
+            self.machine.drop_save(!phase.stands_still() && phase != Phase::PmSuspended).await;
+        }
     }
 
     /// A guest has crashed and its machine is kept: dumps it and does what is to follow.
@@ -97,6 +106,7 @@ impl Owner {
         });
         let (core, data) = begun.await?;
         let dumped = self.machine.dump(data, false).await;
+        self.drop_late(&dumped).await;
         blocking(move || match dumped {
             Ok(()) => Ok(core.finish()?),
             Err(error) => {

@@ -12,27 +12,10 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Gives an event its number and keeps it. Where a migration is in a round, in post-copy or with its disks replaces where it was. A change of the
-    /// balloon or the clock replaces the one before: the guest makes as many as it likes, and they must not push out what matters.
+    /// Gives an event its number and keeps it. One that says the same as one before with other numbers takes its place: the guest makes as
+    /// many as it likes, and they must not push out what matters.
     pub(super) fn push(&mut self, event: Event) -> u64 {
-        if matches!(event, Event::BalloonChanged { .. }) {
-            self.events.retain(|(_, kept)| !matches!(kept, Event::BalloonChanged { .. }));
-        }
-        if matches!(event, Event::ClockSet { .. }) {
-            self.events.retain(|(_, kept)| !matches!(kept, Event::ClockSet { .. }));
-        }
-        let late = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Late { .. } });
-        let disks = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Disks { .. } });
-        let within = |event: &Event| matches!(event, Event::Migration { news: MigrationNews::Within { .. } });
-        if late(&event) {
-            self.events.retain(|(_, kept)| !late(kept));
-        }
-        if disks(&event) {
-            self.events.retain(|(_, kept)| !disks(kept));
-        }
-        if within(&event) {
-            self.events.retain(|(_, kept)| !within(kept));
-        }
+        self.events.retain(|(_, kept)| !takes_place(&event, kept));
         if self.events.len() == EVENT_HISTORY {
             self.events.pop_front();
         }
@@ -52,9 +35,28 @@ impl History {
     }
 }
 
+/// Whether `event` says all that `kept` does to who hears of both later. Of a migration that is where it is in a round, in post-copy or with its
+/// disks.
+fn takes_place(event: &Event, kept: &Event) -> bool {
+    use MigrationNews as News;
+    match (event, kept) {
+        (Event::BalloonChanged { .. }, Event::BalloonChanged { .. })
+        | (Event::ClockSet { .. }, Event::ClockSet { .. }) => true,
+        (Event::GuestPanicHandled | Event::WatchdogExpired { .. }, kept) => event == kept,
+        (Event::Migration { news }, Event::Migration { news: kept }) => matches!(
+            (news, kept),
+            (News::Late { .. }, News::Late { .. })
+                | (News::Disks { .. }, News::Disks { .. })
+                | (News::Within { .. }, News::Within { .. })
+        ),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::WatchdogAction;
 
     #[test]
     fn a_guest_that_plays_with_its_balloon_pushes_nothing_out() {
@@ -66,6 +68,22 @@ mod tests {
         assert_eq!(history.after(0).count(), 2);
         assert_eq!(history.after(1).collect::<Vec<_>>(), [&(1001, Event::BalloonChanged { bytes: 999 })]);
         assert_eq!(history.last(), 1001);
+    }
+
+    #[test]
+    fn nor_does_one_that_panics_and_lets_its_watchdog_expire() {
+        let expired = |action| Event::WatchdogExpired { action };
+        let mut history = History::default();
+        history.push(Event::Paused);
+        history.push(expired(WatchdogAction::Reset));
+        for _ in 0..1000 {
+            history.push(Event::GuestPanicHandled);
+            history.push(expired(WatchdogAction::None));
+        }
+        let kept: Vec<_> = history.after(0).map(|(_, event)| event.clone()).collect();
+        let last = [Event::GuestPanicHandled, expired(WatchdogAction::None)];
+        assert_eq!(kept[..2], [Event::Paused, expired(WatchdogAction::Reset)]);
+        assert_eq!(kept[2..], last);
     }
 
     #[test]

@@ -66,6 +66,10 @@ pub(super) struct Life {
     /// What the guest has set its clock to and nobody was told yet, and when somebody was last.
     clock_untold: Option<i64>,
     clock_told: Option<Instant>,
+    /// The guest has said since it booted that it looks after its panic.
+    panic_told: bool,
+    /// When somebody was told of a watchdog that expires and lets the guest run.
+    watchdog_told: Option<Instant>,
     /// Says that a guest that came here has run.
     witness: Option<File>,
     pub(super) history: History,
@@ -106,6 +110,8 @@ impl Life {
             ejected_late: Vec::new(),
             clock_untold: None,
             clock_told: None,
+            panic_told: false,
+            watchdog_told: None,
             witness: None,
             history: History::default(),
             fresh: Vec::new(),
@@ -321,6 +327,7 @@ impl Life {
     /// Resets the machine. One that was paused because asked stays so; a preserved one runs again.
     pub(super) fn reset(&mut self) -> Result<(), Failure> {
         self.machine()?.pause();
+        self.panic_told = false;
         // What the guest did to itself before the reset is void; what the host does with it goes on.
         let happened = self.signals.take();
         let Happened { ejected, clock_set, job_moved, dialed, saved, backend_lost, .. } = happened;
@@ -445,7 +452,8 @@ impl Life {
             self.end_saving();
         }
         let stop = self.stop_when_whole(stop);
-        if panic_handled {
+        // It may say so in a loop.
+        if panic_handled && !std::mem::replace(&mut self.panic_told, true) {
             self.push(Event::GuestPanicHandled);
         }
         let stopped = stop.is_some();

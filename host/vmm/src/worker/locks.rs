@@ -82,6 +82,11 @@ impl DiskLocks {
         Ok(())
     }
 
+    /// Takes over what was noted of disks that have come.
+    pub fn add(&mut self, noted: Self) {
+        self.0.extend(noted.0);
+    }
+
     /// Locks files of the chain of a disk for writing, through descriptors that were opened for that: nobody else may have them. `files` are
     /// those of the disk as it has them. A file is free for a moment, as in [`switch`](Self::switch). After an error all is as before; until
     /// [`give_back`](Self::give_back) or [`replace`](Self::replace) otherwise.

@@ -1,5 +1,6 @@
 //! What looks after a guest: its watchdog, the device that is told of panics, interrupts that it can't mask.
 
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -80,6 +81,50 @@ fn a_panic_is_a_crash_unless_the_guest_looks_after_it() {
     terminal.tell("panic");
     worker.link.wait_for(&Event::GuestCrash { reason: "the guest has panicked".to_owned() });
     assert!(matches!(worker.status(), Status::Paused { reason: PauseReason::Preserved { .. } }));
+    worker.finish();
+}
+
+/// How often an event came before another one.
+fn count(worker: &mut Worker, event: &Event, last: &Event) -> u64 {
+    let seen = Cell::new(0);
+    worker.link.event(|other| {
+        seen.set(seen.get() + u64::from(other == event));
+        (other == last).then_some(())
+    });
+    seen.get()
+}
+
+#[test]
+fn a_guest_that_panics_over_and_over_is_told_of_once_a_boot() {
+    let (mut worker, mut terminal) = boot(vec![DeviceKind::Panic], LifecycleAction::Preserve);
+    for _ in 0..2 {
+        (0..20).for_each(|_| assert_eq!(terminal.run("panic handled"), "ok"));
+        terminal.tell("panic");
+        let crash = Event::GuestCrash { reason: "the guest has panicked".to_owned() };
+        assert_eq!(count(&mut worker, &Event::GuestPanicHandled, &crash), 1);
+        worker.link.call(Call::Reset).unwrap();
+        terminal.expect("reeve-guest: ready");
+    }
+    worker.finish();
+}
+
+#[test]
+fn a_watchdog_that_expires_over_and_over_is_told_of_once_a_second() {
+    let (mut worker, mut terminal) = watchdog(WatchdogAction::None);
+    let expired = Event::WatchdogExpired { action: WatchdogAction::None };
+    let start = Instant::now();
+    terminal.run("watchdog start 1");
+    worker.link.wait_for(&expired);
+    for _ in 0..50 {
+        terminal.run("watchdog stop");
+        terminal.run("watchdog start 1");
+        // Twice as long as it takes to expire.
+        terminal.run("ticks 4");
+    }
+    let most = start.elapsed().as_secs();
+    terminal.tell("poweroff");
+    let more = count(&mut worker, &expired, &Event::GuestPowerOff);
+    assert!(more <= most, "{more} times more in {most} s");
     worker.finish();
 }
 

@@ -11,6 +11,8 @@ use reeve_vmm::config::{
 };
 use reeve_vmm::protocol::{Call, ErrorCode, Event, Failure, Status};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 use crate::cable::{self, cable};
 use crate::harness::{PATIENCE, Worker, locked_in};
 use crate::machine::console;
@@ -304,6 +306,32 @@ fn wrong_requests_leave_nothing_behind() {
     }
     let full = plug(&mut worker, disk("one-more", 0, CacheMode::Writeback), &[&file]).unwrap_err();
     assert_eq!(full.code, ErrorCode::Config, "{full}");
+    worker.finish();
+}
+
+#[test]
+fn a_device_for_which_descriptors_are_missing_is_not_there() {
+    let file = image(0);
+    let (mut worker, mut terminal) = boot(Vec::new(), &[], |_| {});
+    let pid = Pid::from_raw(worker.pid().cast_signed());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", worker.pid())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let maximum = files.split_whitespace().nth(4).unwrap().parse().ok();
+    let mut limit = count(&worker, "fd") as u64;
+    loop {
+        // One more than before: at first for the file that comes along alone.
+        limit += 1;
+        let few = Rlimit { current: Some(limit), maximum };
+        let before = prlimit(pid, Resource::Nofile, few).unwrap();
+        let plugged = plug(&mut worker, disk("vdb", 0, CacheMode::Writeback), &[&file]);
+        prlimit(pid, Resource::Nofile, before).unwrap();
+        let Err(failure) = plugged else { break };
+        assert_eq!(failure.code, ErrorCode::Host, "{failure}");
+        assert!(worker.stats().disks.is_empty(), "with {limit} descriptors: {failure}");
+        assert_eq!(terminal.run("pci list"), "ok", "with {limit} descriptors: {failure}");
+    }
+    terminal.expect("reeve-guest: disk 0 is in slot 1");
+    assert_eq!(aliases(&mut worker), ["vdb"]);
     worker.finish();
 }
 

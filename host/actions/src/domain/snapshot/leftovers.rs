@@ -17,8 +17,9 @@ const SAVE_ENDS: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Actions {
-    /// Ends a save that the daemon before this one had begun, so that its worker hears of other things.
-    pub(super) async fn give_up_save(&self, uuid: Uuid) {
+    /// Ends a save or dump that nobody waits for, e.g. one that the daemon before this one had begun, so that its worker hears of other things
+    /// and writes to no file that is removed.
+    pub(in crate::domain) async fn give_up_save(&self, uuid: Uuid) {
         let end = tokio::time::Instant::now() + SAVE_ENDS;
         // Where none is under way there is nothing to give up.
         while self.domains.cancel_save(uuid).await.is_ok() && tokio::time::Instant::now() < end {

@@ -10,6 +10,7 @@ use reeve_vmm::protocol::{self, Call, Event, PauseReason, Status};
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
+use super::backlog::Backlog;
 use crate::driver::{End, MachineEvent};
 use crate::kvm::client::{Client, News};
 use crate::kvm::launch::Site;
@@ -75,7 +76,8 @@ pub(super) async fn watch_share_log(machine: mpsc::WeakSender<MachineEvent>, sit
     }
 }
 
-/// Turns what the worker says into what it means for the domain.
+/// Turns what the worker says into what it means for the domain. Whatever the owner does, and however long, what the worker says is heard:
+/// the owner may wait for it.
 pub(super) async fn listen(
     mut news: mpsc::Receiver<News>,
     events: mpsc::Sender<MachineEvent>,
@@ -87,7 +89,22 @@ pub(super) async fn listen(
     let mut end: Option<End> = None;
     // The watchdog's action, until it is known to be done.
     let mut expired: Option<WatchdogAction> = None;
-    while let Some(item) = news.recv().await {
+    let mut backlog = Backlog::default();
+    loop {
+        let item = tokio::select! {
+            item = news.recv() => item,
+            room = events.reserve(), if !backlog.is_empty() => match room {
+                Ok(room) => {
+                    if let Some(event) = backlog.pop() {
+                        room.send(event);
+                    }
+                    continue;
+                }
+                // The owner has ended.
+                Err(_) => return,
+            },
+        };
+        let Some(item) = item else { break };
         let event = match item {
             News::Gone(sentence) => {
                 removals.end();
@@ -162,9 +179,10 @@ pub(super) async fn listen(
                 Event::Resumed | Event::BalloonChanged { .. } => None,
             },
         };
-        if let Some(event) = event
-            && events.send(event).await.is_err()
-        {
+        event.into_iter().for_each(|event| backlog.push(event));
+    }
+    while let Some(event) = backlog.pop() {
+        if events.send(event).await.is_err() {
             return;
         }
     }

@@ -10,6 +10,8 @@ use crate::protocol::{Event, Failure, PauseReason};
 
 /// A guest that sets its clock over and over is heard of this often: the daemon writes down each time.
 const CLOCK_PAUSE: Duration = Duration::from_secs(1);
+/// The same for a watchdog that expires over and over while its guest runs: the daemon logs each time.
+const WATCHDOG_PAUSE: Duration = Duration::from_secs(1);
 
 impl Life {
     /// Readable when [`Life::watchdog_expired`] has something to do; closed with the machine.
@@ -35,9 +37,9 @@ impl Life {
         let Some(action) = action else { return };
         if self.late().is_some() {
             // It may be late because it waits for its own memory.
-            return self.push(Event::WatchdogExpired { action: WatchdogAction::None });
+            return self.tell_watchdog(WatchdogAction::None);
         }
-        self.push(Event::WatchdogExpired { action });
+        self.tell_watchdog(action);
         match action {
             WatchdogAction::None => {}
             // A failed reset ends the machine and says so in its events.
@@ -54,6 +56,24 @@ impl Life {
             // There is nobody who could do more about it.
             WatchdogAction::InjectNmi => drop(self.inject_nmi()),
         }
+    }
+
+    /// Says that the watchdog has expired. What comes of its action is told with it; where nothing does, once in a while is enough.
+    fn tell_watchdog(&mut self, action: WatchdogAction) {
+        let is_soon = |told: Instant| told.elapsed() < WATCHDOG_PAUSE;
+        match action {
+            WatchdogAction::None | WatchdogAction::InjectNmi | WatchdogAction::Shutdown => {
+                if self.watchdog_told.is_some_and(is_soon) {
+                    return;
+                }
+                self.watchdog_told = Some(Instant::now());
+            }
+            WatchdogAction::Reset
+            | WatchdogAction::Poweroff
+            | WatchdogAction::Pause
+            | WatchdogAction::Dump => {}
+        }
+        self.push(Event::WatchdogExpired { action });
     }
 
     /// Readable when [`Life::clock_expired`] has something to do; closed with the machine.

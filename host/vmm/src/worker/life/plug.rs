@@ -12,6 +12,7 @@ use crate::pci::Ejected;
 use crate::protocol::{ErrorCode, Event, Failure};
 use crate::virtio::block::{JobError, ResizeError};
 use crate::virtio::vsock::Dial;
+use crate::worker::locks::DiskLocks;
 
 impl Life {
     /// Puts a disk or network interface into the machine and tells the guest.
@@ -35,10 +36,15 @@ impl Life {
         let slots = config.validate().map_err(MachineError::from).map_err(machine_failure)?;
         let slot = *slots.last().expect("every device has a slot");
         settle_slots(&mut config, &slots);
-        let machine = self.machine_mut()?;
         let fds = FdTable::new(fds);
-        machine.attach_device(&device, slot, &fds).map_err(machine_failure)?;
-        self.locks.note([&device], &fds).map_err(|error| machine_failure(error.into()))?;
+        // What can fail comes first: a device that the guest was told of is there.
+        let mut locks = DiskLocks::default();
+        locks.note([&device], &fds).map_err(|error| {
+            let (alias, cause) = (device.alias.clone(), error.into());
+            machine_failure(DeviceError::Failed { alias, cause }.into())
+        })?;
+        self.machine_mut()?.attach_device(&device, slot, &fds).map_err(machine_failure)?;
+        self.locks.add(locks);
         self.config = Some(config);
         Ok(())
     }
