@@ -177,7 +177,7 @@ pub struct DomainConfig {
     pub numatune: NumaTune,
     /// Below which group of the host its own is.
     #[serde(default, skip_serializing_if = "ResourceConfig::is_empty")]
-    pub resource: ResourceConfig,
+    pub resource: Box<ResourceConfig>,
     /// What the guest is told about its machine, where `<os>` says so.
     #[serde(default)]
     pub sysinfo: Option<SysInfo>,

@@ -154,7 +154,7 @@ fn read(domain: &mut Reader<'_, '_>, of: Memory) -> Result<DomainConfig, Fault> 
         memtune: domain.one("memtune", tuning::read_memtune)?.unwrap_or_default(),
         blkiotune: domain.one("blkiotune", tuning::read_blkiotune)?.unwrap_or_default(),
         numatune: domain.one("numatune", tuning::read_numatune)?.unwrap_or_default(),
-        resource: domain.one("resource", resource::read)?.unwrap_or_default(),
+        resource: Box::new(domain.one("resource", resource::read)?.unwrap_or_default()),
         sysinfo: domain.one("sysinfo", sysinfo::read)?,
         os,
         features: domain.one("features", os::read_features)?.unwrap_or_default(),

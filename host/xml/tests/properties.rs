@@ -574,7 +574,7 @@ fn domains() -> impl Strategy<Value = DomainConfig> {
                     memtune,
                     blkiotune,
                     numatune,
-                    resource: singles::resource(on_crash.is_coredump()),
+                    resource: Box::new(singles::resource(on_crash.is_coredump())),
                     sysinfo,
                     os,
                     features,

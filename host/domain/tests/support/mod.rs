@@ -14,7 +14,7 @@ use reeve_domain::{
 };
 use reeve_model::domain::{
     BlkioTune, ClockConfig, CpuTune, Devices, DomainConfig, DomainType, Extra, Features, Iothreads,
-    LifecycleAction, MemTune, MemoryBacking, NumaTune, OsConfig, PmConfig, ResourceConfig, VcpuConfig,
+    LifecycleAction, MemTune, MemoryBacking, NumaTune, OsConfig, PmConfig, VcpuConfig,
 };
 use reeve_model::event::DomainChange;
 use reeve_model::{Actor, Bytes, DomainState};
@@ -38,7 +38,7 @@ pub fn document(kind: DomainType, name: &str) -> DomainConfig {
         memtune: MemTune::default(),
         blkiotune: BlkioTune::default(),
         numatune: NumaTune::default(),
-        resource: ResourceConfig::default(),
+        resource: Box::default(),
         sysinfo: None,
         os: OsConfig { os_type: "hvm".to_owned(), ..OsConfig::default() },
         features: Features::default(),
