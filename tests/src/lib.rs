@@ -8,6 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arriving;
 mod command;
 mod console;
 pub mod cpio;
@@ -22,6 +23,7 @@ mod port;
 mod program;
 pub mod wait;
 
+pub use arriving::prepare_migration;
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};
 pub use debian::Debian;
