@@ -8,6 +8,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod arriving;
 mod certificates;
 mod command;
 mod console;
@@ -23,6 +24,7 @@ mod port;
 mod program;
 pub mod wait;
 
+pub use arriving::prepare_migration;
 pub use certificates::Authority;
 pub use command::{Run, binary};
 pub use daemon::{Daemon, Options};

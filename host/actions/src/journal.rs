@@ -24,6 +24,8 @@ use crate::Actions;
 
 /// How long what goes by itself may be in the way of an undo: a machine whose worker died is there until that is noticed.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is tried to note the end of an operation.
+const END_AGAIN: Duration = Duration::from_secs(1);
 /// How often it is tried again meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -36,6 +38,17 @@ pub(crate) enum Next {
     Again,
     /// The step and all before it are undone.
     Back,
+}
+
+/// What comes of a step that can't be noted, e.g. because the disk is full.
+#[derive(Debug)]
+pub(crate) enum Unnoted {
+    /// What was done stays as it is until the next daemon settles it; for this reason.
+    Left(Error),
+    /// It does not run, and all before it is undone, whether that can be noted or not; for this reason.
+    Undone(Error),
+    /// It runs all the same: whoever finds it not noted runs it again.
+    Run,
 }
 
 /// One step of an operation.
@@ -54,6 +67,11 @@ pub(crate) trait Step<O>: Send + Sync {
 
     /// Takes its effect back.
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut O) -> Result<(), Error>;
+
+    /// What to do when it can't be noted that it is about to run, or to be undone. What was not noted is not in the journal.
+    fn unnoted(&self, why: Error) -> Unnoted {
+        Unnoted::Left(why)
+    }
 
     /// What to do when the daemon died while this step ran. Domains have been re-adopted when this is asked.
     fn after_crash(&self, _actions: &Actions, _operation: &O) -> Next {
@@ -111,7 +129,17 @@ impl Actions {
     ) -> Result<(), Error> {
         for (number, step) in O::steps().iter().enumerate().skip(first) {
             loop {
-                self.note(id, step.name(), JournalState::Forward, operation).await?;
+                if let Err(why) = self.note(id, step.name(), JournalState::Forward, operation).await {
+                    tracing::error!(kind = O::KIND, step = step.name(), %why, "a step can't be noted");
+                    match step.unnoted(why) {
+                        Unnoted::Left(why) => return Err(why),
+                        Unnoted::Undone(why) => {
+                            self.back(id, operation, number).await?;
+                            return Err(why);
+                        }
+                        Unnoted::Run => {}
+                    }
+                }
                 self.pass::<O>(step.name(), ":before");
                 if let Err(error) = step.run(self, operation).await {
                     self.back(id, operation, number).await?;
@@ -123,7 +151,8 @@ impl Actions {
                 }
             }
         }
-        self.store(move |store| store.end_operation(id)).await
+        self.end::<O>(id).await;
+        Ok(())
     }
 
     /// Undoes the steps from number `last` down to the first.
@@ -134,7 +163,11 @@ impl Actions {
         last: usize,
     ) -> Result<(), Error> {
         for step in O::steps()[..=last].iter().rev() {
-            self.note(id, step.name(), JournalState::Back, operation).await?;
+            if let Err(why) = self.note(id, step.name(), JournalState::Back, operation).await
+                && let Unnoted::Left(why) = step.unnoted(why)
+            {
+                return Err(why);
+            }
             self.pass::<O>(step.name(), ":undo");
             let begun = Instant::now();
             while let Err(error) = step.undo(self, operation).await {
@@ -146,7 +179,21 @@ impl Actions {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
-        self.store(move |store| store.end_operation(id)).await
+        self.end::<O>(id).await;
+        Ok(())
+    }
+
+    /// Notes that nothing is left to do. Where that can't be written down now, what was done or undone is so all the same, and it is tried
+    /// again until it can: the next daemon would do the last of it once more.
+    async fn end<O: Operation>(self: &Arc<Self>, id: i64) {
+        let Err(error) = self.store(move |store| store.end_operation(id)).await else { return };
+        tracing::error!(kind = O::KIND, operation = id, %error, "that an operation is over can't be noted yet");
+        let actions = Arc::clone(self);
+        tokio::spawn(async move {
+            while actions.store(move |store| store.end_operation(id)).await.is_err() {
+                tokio::time::sleep(END_AGAIN).await;
+            }
+        });
     }
 
     /// Finishes or unwinds an operation that an earlier daemon left; true when it was finished.

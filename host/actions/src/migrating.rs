@@ -1,5 +1,7 @@
 //! What this host knows of migrations, and how it reaches other hosts.
 
+mod under_way;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::future::Future;
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use reeve_domain::migration::Witness;
 use reeve_model::migration::{
-    AddStreams, Migrate, MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage,
+    AddStreams, MigrationHost, MigrationLimits, MigrationPrepared, MigrationReport, MigrationStage,
     PrepareMigration, ResumeMigration, StreamRoute,
 };
 use reeve_model::{Error, ErrorCode};
@@ -23,6 +25,8 @@ use uuid::Uuid;
 
 use crate::Actions;
 use crate::peer_address::PeerAddress;
+use under_way::OfMigration;
+pub(crate) use under_way::{AN_OPERATOR, Beginning, CurrentLimits};
 
 /// Where a guest's stream goes.
 #[derive(Debug, Clone)]
@@ -158,10 +162,10 @@ struct Known {
     stages: HashMap<Uuid, MigrationStage>,
     /// Limits that were set for a domain, for all its migrations.
     limits: HashMap<Uuid, MigrationLimits>,
-    /// Migrations that are being made ready, by the domain that is to leave.
-    beginning: HashMap<Uuid, CancellationToken>,
+    /// Migrations of which no worker knows yet, by the domain that is to leave.
+    beginning: HashMap<Uuid, OfMigration<CancellationToken>>,
     /// Limits of the migration of a domain that is under way, with what was asked for that one alone.
-    current: HashMap<Uuid, MigrationLimits>,
+    current: HashMap<Uuid, OfMigration<MigrationLimits>>,
     /// Hosts that domains were given to last.
     given: HashMap<Uuid, Given>,
     /// Migrations that are in post-copy, by the domain that leaves.
@@ -178,47 +182,11 @@ struct Known {
     expected: HashMap<Uuid, Expected>,
 }
 
-/// A migration that is being made ready. Dropped before it [succeeded](Self::succeeded), the other host hears that there is none.
-pub(crate) struct Beginning<'a> {
-    migrations: &'a Migrations,
-    domain: Uuid,
-    migration: Uuid,
-    given_up: CancellationToken,
-    succeeded: bool,
-}
-
-impl Beginning<'_> {
-    /// What comes of making it ready, or an error when somebody gives it up meanwhile.
-    pub async fn or_given_up<T>(&self, making: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            () = self.given_up.cancelled() => Err(given_up()),
-            made = making => made,
-        }
-    }
-
-    /// The guest goes: from now on its worker is told to give up. An error where somebody gave it up in the last moment.
-    pub fn succeeded(&mut self) -> Result<(), Error> {
-        let mut known = self.migrations.lock();
-        known.beginning.remove(&self.domain);
-        if self.given_up.is_cancelled() {
-            return Err(given_up());
-        }
-        self.succeeded = true;
-        Ok(())
-    }
-}
-
-fn given_up() -> Error {
-    let message = "the domain was not migrated and stays here: an operator ended it";
-    Error::new(ErrorCode::Internal, message)
-}
-
-impl Drop for Beginning<'_> {
-    fn drop(&mut self) {
-        if !self.succeeded {
-            self.migrations.lock().beginning.remove(&self.domain);
-            self.migrations.set_stage(self.migration, MigrationStage::Unknown);
+impl Known {
+    fn set_stage(&mut self, migration: Uuid, stage: MigrationStage) {
+        match stage {
+            MigrationStage::Unknown => drop(self.stages.remove(&migration)),
+            stage => drop(self.stages.insert(migration, stage)),
         }
     }
 }
@@ -282,19 +250,6 @@ impl Migrations {
         self.lock().max_streams
     }
 
-    /// A migration of a domain, of which somebody has the turn, is made ready.
-    pub(crate) fn begin(&self, domain: Uuid, migration: Uuid) -> Beginning<'_> {
-        let given_up = CancellationToken::new();
-        self.lock().beginning.insert(domain, given_up.clone());
-        Beginning { migrations: self, domain, migration, given_up, succeeded: false }
-    }
-
-    /// Gives up the migration of a domain that is being made ready. False where none is.
-    pub(crate) fn give_up(&self, domain: Uuid) -> bool {
-        let known = self.lock();
-        known.beginning.get(&domain).map(CancellationToken::cancel).is_some()
-    }
-
     /// The guest that comes by a migration.
     pub(crate) fn coming(&self, migration: Uuid) -> Option<Coming> {
         self.lock().coming.get(&migration).cloned()
@@ -341,38 +296,7 @@ impl Migrations {
     }
 
     pub(crate) fn set_stage(&self, migration: Uuid, stage: MigrationStage) {
-        match stage {
-            MigrationStage::Unknown => drop(self.lock().stages.remove(&migration)),
-            stage => drop(self.lock().stages.insert(migration, stage)),
-        }
-    }
-
-    /// The limits of the migration of a domain that is under way, or those of the domain.
-    pub(crate) fn limits(&self, domain: Uuid) -> MigrationLimits {
-        let known = self.lock();
-        known.current.get(&domain).or_else(|| known.limits.get(&domain)).copied().unwrap_or_default()
-    }
-
-    /// Sets limits of a domain, and of its migration where one is under way. What that one alone was asked for stays with it.
-    pub(crate) fn set_limits(&self, domain: Uuid, said: MigrationLimits) {
-        let mut known = self.lock();
-        let own = known.limits.get(&domain).copied().unwrap_or_default();
-        let own = match known.current.insert(domain, said) {
-            Some(seen) => own.changed(seen, said),
-            None => {
-                known.current.remove(&domain);
-                said
-            }
-        };
-        known.limits.insert(domain, own);
-    }
-
-    /// Begins a migration of a domain with what was asked for it alone, which counts until the answer is dropped. Only in the domain's turn.
-    pub(crate) fn limit(&self, domain: Uuid, request: &Migrate) -> CurrentLimits {
-        let mut known = self.lock();
-        let limits = request.limits(known.limits.get(&domain).copied().unwrap_or_default());
-        known.current.insert(domain, limits);
-        CurrentLimits { known: Arc::clone(&self.known), domain }
+        self.lock().set_stage(migration, stage);
     }
 
     /// The host that a domain was given to last: since then, or where it has not said yet that it has it.
@@ -497,18 +421,6 @@ impl Migrations {
 
 fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A migration of a domain is under way, with limits of its own.
-pub(crate) struct CurrentLimits {
-    known: Arc<Mutex<Known>>,
-    domain: Uuid,
-}
-
-impl Drop for CurrentLimits {
-    fn drop(&mut self) {
-        lock(&self.known).current.remove(&self.domain);
-    }
 }
 
 /// How a migration stands of which no more will become.

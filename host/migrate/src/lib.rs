@@ -95,6 +95,7 @@ mod send;
 mod send_disks;
 mod send_streams;
 mod serve;
+mod steer;
 mod steered;
 mod strategy;
 
@@ -112,5 +113,5 @@ pub use send::{Offer, Phase, Sent, SourceGuest, WithinRound, send};
 pub use send_disks::DiskStats;
 pub use send_streams::{SendStreams, SendTicket, SourcePages};
 pub use serve::{LateStats, send_rest};
-pub use steered::{Adviser, Steered, StrategyAnswer, StrategyQuestion};
+pub use steered::{Advice, Adviser, Steered, StrategyAnswer, StrategyQuestion};
 pub use strategy::{Packed, Plan, PreCopy, RoundStats, Step, Strategy, Subject};

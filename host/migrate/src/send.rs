@@ -15,10 +15,11 @@ use crate::pages;
 use crate::send_disks::{DiskStats, Ranges};
 use crate::send_streams::{How, SendStreams, SourcePages};
 use crate::serve::{LateStats, Served};
+use crate::steer::Steer;
 use crate::strategy::Packed;
 use crate::{
-    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, SourceDisks, Step,
-    Strategy, Subject, VERSION, disks,
+    Capabilities, Controls, GuestError, MemoryMap, MigrateError, Plan, RoundStats, SourceDisks, Strategy,
+    Subject, VERSION, disks,
 };
 
 /// Payload of one frame with a part of the state.
@@ -74,7 +75,7 @@ pub enum Phase {
     Ready {
         /// How long it stands still by now.
         stopped_for: Duration,
-        /// How long the strategy was waited for in all, while the guest ran.
+        /// How long the strategy was waited for in all, while the guest ran and nothing went over.
         asked_for: Duration,
         /// Pages come when it runs.
         post_copy: bool,
@@ -172,11 +173,10 @@ pub(crate) struct Sender<'a, S, G> {
     pub with_disks: bool,
     /// How far they are.
     pub disks: DiskStats,
-    throttle: u8,
+    /// What the strategy says.
+    pub steer: Steer,
     /// When the migration began.
     pub begun: Instant,
-    /// How long the strategy took in all.
-    asked_for: Duration,
     /// When it was told last how far a round is.
     told: Instant,
     scratch: Vec<u8>,
@@ -219,9 +219,8 @@ impl<'a, S: Read + Write, G: SourceGuest> Sender<'a, S, G> {
             compress: false,
             with_disks: false,
             disks: DiskStats::default(),
-            throttle: 0,
+            steer: Steer::default(),
             begun: Instant::now(),
-            asked_for: Duration::ZERO,
             told: Instant::now(),
             scratch: Vec::new(),
         }
@@ -239,9 +238,14 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         let memory = self.guest.memory();
         let agreed = self.greet(offer, &memory)?;
         self.controls.agree(agreed.post_copy);
+        strategy.ask_plan(&offer.subject, agreed);
+        // While it thinks. Where disks go first, memory would be written again and again until they are there.
+        if !self.with_disks {
+            self.guest.track()?;
+        }
         let asked = Instant::now();
         let plan = strategy.plan(&offer.subject, agreed);
-        self.asked_for = asked.elapsed();
+        self.steer.waited = asked.elapsed();
         let rest = self.rounds(&memory, strategy, plan, agreed)?;
         let stopped = Instant::now();
         self.guest.stop()?;
@@ -258,7 +262,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             self.controls.count_anew();
             served = Some(Served::new(missing, Duration::ZERO));
         } else {
-            self.round(&rest, &written, false)?;
+            self.round(&rest, &written, None)?;
         }
         let state = self.guest.state()?;
         for part in state.chunks(STATE_PART) {
@@ -269,7 +273,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             Some(served) => self.serve(Kind::Ready, served)?,
             None => self.link.expect(Kind::Ready)?,
         }
-        let (stopped_for, asked_for) = (stopped.elapsed(), self.asked_for);
+        let (stopped_for, asked_for) = (stopped.elapsed(), self.steer.waited);
         self.guest.report(&Phase::Ready { stopped_for, asked_for, post_copy: late });
         if let Some(reason) = self.controls.aborted() {
             return Err(MigrateError::Aborted(reason));
@@ -324,27 +328,41 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         }
         self.compress = plan.compress && agreed.zstd;
         self.take_streams(agreed)?;
-        let mut max_downtime = plan.max_downtime;
+        self.steer.max_downtime = plan.max_downtime;
         let mut bandwidth = 0;
-        // Memory would be written again and again while disks take their time.
         let mut written = self.copy_disks()?;
-        self.guest.track()?;
+        if self.with_disks {
+            self.guest.track()?;
+        }
         let mut dirty = memory.ranges().to_vec();
         for number in 1.. {
-            let (at, before) = (Instant::now(), self.link.sent);
-            let sent = self.round(&dirty, &written, true)?;
-            let (duration, bytes) = (at.elapsed(), self.link.sent - before + sent.beside);
+            let before = self.link.sent;
+            let (mut sent, mut duration) = (RoundSent::default(), Duration::ZERO);
+            loop {
+                let at = Instant::now();
+                let part = self.round(&dirty, &written, Some(&mut *strategy))?;
+                duration += at.elapsed();
+                self.await_answer(strategy);
+                dirty = self.guest.take_dirty()?;
+                written = self.take_written(part.left_of_disks)?;
+                if !part.left.is_empty() {
+                    dirty = join(part.left, dirty);
+                }
+                sent.pages += part.pages;
+                sent.zero_pages += part.zero_pages;
+                sent.packed += part.packed;
+                sent.beside += part.beside;
+                if !self.goes_another_way(agreed)? {
+                    break;
+                }
+            }
+            let bytes = self.link.sent - before + sent.beside;
             let measured = (bytes as f64 / duration.as_secs_f64().max(1e-6)) as u64;
             // What little goes over is slowed down by waiting for its end: it says at least how fast the link is.
             if bytes >= MEASURABLE || measured > bandwidth {
                 bandwidth = measured;
             }
-            dirty = self.guest.take_dirty()?;
-            written = self.take_written(sent.left_of_disks)?;
             let limits = self.controls.limits();
-            if !sent.left.is_empty() {
-                dirty = join(sent.left, dirty);
-            }
             let dirty_pages = count(&dirty);
             let left = dirty_pages * PAGE + disks::count(&written);
             let stats = RoundStats {
@@ -357,8 +375,8 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
                 dirty_pages,
                 bandwidth,
                 expected_downtime: Duration::from_secs_f64(left as f64 / bandwidth.max(1) as f64),
-                max_downtime: max_downtime.min(limits.max_downtime),
-                throttle: self.throttle,
+                max_downtime: self.steer.max_downtime.min(limits.max_downtime),
+                throttle: self.steer.throttle,
                 compressed: self.compress,
                 streams: self.streams.count(),
                 packed: sent.packed,
@@ -370,9 +388,12 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             if self.goes_late(number, agreed) {
                 return Ok(Rest { runs: dirty, written, late: true });
             }
-            let asked = Instant::now();
-            let step = strategy.next_step(&stats);
-            self.asked_for += asked.elapsed();
+            // What was said about the round before, with what is left by now.
+            if let Some(late) = self.ends_rounds(&stats, agreed)? {
+                return Ok(Rest { runs: dirty, written, late });
+            }
+            let last = number >= limits.max_rounds;
+            self.consult(strategy, &stats, last);
             // What was said meanwhile counts too.
             if self.controls.stops_now() {
                 return Ok(Rest { runs: dirty, written, late: false });
@@ -380,30 +401,10 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
             if self.goes_late(number, agreed) {
                 return Ok(Rest { runs: dirty, written, late: true });
             }
-            if let Some(reason) = self.controls.aborted() {
-                return Err(MigrateError::Aborted(reason));
+            if let Some(late) = self.ends_rounds(&stats, agreed)? {
+                return Ok(Rest { runs: dirty, written, late });
             }
-            let limits = self.controls.limits();
-            match step {
-                // Only as long as the operator allows, whatever the strategy thinks of it.
-                Step::StopAndCopy if stats.expected_downtime <= limits.max_downtime => {
-                    return Ok(Rest { runs: dirty, written, late: false });
-                }
-                Step::SwitchToPostCopy if limits.post_copy && agreed.post_copy => {
-                    return Ok(Rest { runs: dirty, written, late: true });
-                }
-                Step::Throttle(percent) => {
-                    self.throttle = percent.min(limits.max_throttle);
-                    self.guest.throttle(self.throttle);
-                }
-                Step::SetMaxDowntime(limit) => max_downtime = limit,
-                Step::Compress => self.compress = agreed.zstd,
-                // Whoever said so has brought them, or did not get them.
-                Step::AddStreams(_) => self.take_streams(agreed)?,
-                Step::Abort(reason) => return Err(MigrateError::Aborted(reason)),
-                Step::Continue | Step::StopAndCopy | Step::SwitchToPostCopy => {}
-            }
-            if number >= limits.max_rounds {
+            if last {
                 let reason = format!("the guest still writes faster than it is sent after {number} rounds");
                 return Err(MigrateError::Aborted(reason));
             }
@@ -418,19 +419,22 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
         now && limits.post_copy && agreed.post_copy
     }
 
-    /// Sends what was written to disks, and pages, and waits until the other side has them all.
+    /// Sends what was written to disks, and pages, and waits until the other side has them all. While the guest runs somebody steers it.
     fn round(
         &mut self,
         runs: &[Range<u64>],
         written: &[Vec<Range<u64>>],
-        limited: bool,
+        mut strategy: Option<&mut dyn Strategy>,
     ) -> Result<RoundSent, MigrateError> {
+        let limited = strategy.is_some();
         let (mut sent, before) = (RoundSent::default(), self.link.sent);
         let (blocks, left_of_disks) = self.blocks(written, limited)?;
         sent.left_of_disks = left_of_disks;
         self.streams.begin(runs, How { limited, compress: self.compress });
         loop {
-            if limited && self.controls.breaks_off() {
+            if let Some(strategy) = &mut strategy
+                && (self.controls.breaks_off() || self.turns(&mut **strategy))
+            {
                 sent.left = self.streams.rest();
             }
             let Some(run) = self.streams.take()? else { break };
@@ -460,7 +464,7 @@ impl<S: Read + Write, G: SourceGuest + SourceDisks> Sender<'_, S, G> {
     }
 
     /// Takes the streams in that came beside the first one.
-    fn take_streams(&mut self, agreed: Capabilities) -> Result<(), MigrateError> {
+    pub fn take_streams(&mut self, agreed: Capabilities) -> Result<(), MigrateError> {
         match self.streams.admit(agreed.streams)? {
             Some(streams) => self.link.send(Kind::Streams, &streams.to_le_bytes()),
             None => Ok(()),

@@ -28,10 +28,24 @@ pub enum StrategyAnswer {
     Nothing,
 }
 
-/// Asks for steps, within a bounded time; none when there was no answer.
+/// Asks whoever has the strategy.
 pub trait Adviser: Send {
-    /// Asks.
-    fn ask(&mut self, question: StrategyQuestion) -> Option<StrategyAnswer>;
+    /// Asks, without waiting. What was asked before does not count any more.
+    fn ask(&mut self, question: StrategyQuestion);
+
+    /// What is known of the answer; with `wait` it is waited for, within a bounded time.
+    fn answer(&mut self, wait: bool) -> Advice;
+}
+
+/// What is known of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advice {
+    /// It is not there yet.
+    Pending,
+    /// It is there.
+    Given(StrategyAnswer),
+    /// There is none.
+    Missing,
 }
 
 /// The strategy of an [`Adviser`], with the host's own behind it. After the first question without an answer that fits, the host's
@@ -41,16 +55,16 @@ pub struct Steered<A> {
     /// Gone once it failed.
     adviser: Option<A>,
     own: PreCopy,
+    /// What the host's own says to what was asked last.
+    otherwise: Step,
+    /// It was asked how to begin.
+    plans: bool,
 }
 
 impl<A: Adviser> Steered<A> {
     /// Steered by `adviser`, or by the host's own where there is none.
     pub fn new(adviser: Option<A>, own: PreCopy) -> Self {
-        Self { adviser, own }
-    }
-
-    fn ask(&mut self, question: StrategyQuestion) -> Option<StrategyAnswer> {
-        self.adviser.as_mut()?.ask(question)
+        Self { adviser, own, otherwise: Step::Continue, plans: false }
     }
 }
 
@@ -61,9 +75,14 @@ impl<A: Adviser> Strategy for Steered<A> {
 
     fn plan(&mut self, subject: &Subject, capabilities: Capabilities) -> Plan {
         let own = self.own.plan(subject, capabilities);
-        match self.ask(StrategyQuestion::Plan(capabilities)) {
-            Some(StrategyAnswer::Plan(plan)) => plan,
-            Some(StrategyAnswer::Own) => own,
+        if !self.plans {
+            self.ask_plan(subject, capabilities);
+        }
+        self.plans = false;
+        let Some(adviser) = &mut self.adviser else { return own };
+        match adviser.answer(true) {
+            Advice::Given(StrategyAnswer::Plan(plan)) => plan,
+            Advice::Given(StrategyAnswer::Own) => own,
             _ => {
                 self.adviser = None;
                 own
@@ -71,17 +90,35 @@ impl<A: Adviser> Strategy for Steered<A> {
         }
     }
 
-    fn next_step(&mut self, stats: &RoundStats) -> Step {
-        // It is told every round, to know how the guest writes when it has to go on.
-        let own = self.own.next_step(stats);
-        match self.ask(StrategyQuestion::Step(*stats)) {
-            Some(StrategyAnswer::Step(step)) => step,
-            Some(StrategyAnswer::Own) => own,
-            _ => {
-                self.adviser = None;
-                own
-            }
+    fn ask_plan(&mut self, _subject: &Subject, capabilities: Capabilities) {
+        if let Some(adviser) = &mut self.adviser {
+            adviser.ask(StrategyQuestion::Plan(capabilities));
+            self.plans = true;
         }
+    }
+
+    fn next_step(&mut self, stats: &RoundStats) -> Step {
+        self.ask(stats).or_else(|| self.answer(true)).unwrap_or(Step::Continue)
+    }
+
+    fn ask(&mut self, stats: &RoundStats) -> Option<Step> {
+        // It is told every round, to know how the guest writes when it has to go on.
+        self.otherwise = self.own.next_step(stats);
+        match &mut self.adviser {
+            Some(adviser) => adviser.ask(StrategyQuestion::Step(*stats)),
+            None => return Some(self.otherwise.clone()),
+        }
+        self.answer(false)
+    }
+
+    fn answer(&mut self, wait: bool) -> Option<Step> {
+        match self.adviser.as_mut().map_or(Advice::Missing, |adviser| adviser.answer(wait)) {
+            Advice::Pending if !wait => return None,
+            Advice::Given(StrategyAnswer::Step(step)) => return Some(step),
+            Advice::Given(StrategyAnswer::Own) => {}
+            _ => self.adviser = None,
+        }
+        Some(self.otherwise.clone())
     }
 }
 
@@ -95,8 +132,35 @@ mod tests {
     struct Script(Vec<StrategyAnswer>);
 
     impl Adviser for Script {
-        fn ask(&mut self, _question: StrategyQuestion) -> Option<StrategyAnswer> {
-            if self.0.is_empty() { None } else { Some(self.0.remove(0)) }
+        fn ask(&mut self, _question: StrategyQuestion) {}
+
+        fn answer(&mut self, _wait: bool) -> Advice {
+            if self.0.is_empty() { Advice::Missing } else { Advice::Given(self.0.remove(0)) }
+        }
+    }
+
+    /// Answers only whoever waits.
+    struct Slow(StrategyAnswer);
+
+    impl Adviser for Slow {
+        fn ask(&mut self, _question: StrategyQuestion) {}
+
+        fn answer(&mut self, wait: bool) -> Advice {
+            if wait { Advice::Given(self.0.clone()) } else { Advice::Pending }
+        }
+    }
+
+    #[test]
+    fn an_answer_may_come_later() {
+        for (answer, step) in [
+            (StrategyAnswer::Step(Step::Compress), Step::Compress),
+            (StrategyAnswer::Own, Step::StopAndCopy),
+            (StrategyAnswer::Nothing, Step::StopAndCopy),
+        ] {
+            let mut strategy = Steered::new(Some(Slow(answer)), PreCopy::new(Duration::from_millis(300)));
+            assert_eq!((strategy.ask(&round(200)), strategy.answer(false)), (None, None));
+            assert_eq!(strategy.answer(true), Some(step.clone()));
+            assert_eq!(strategy.next_step(&round(200)), step);
         }
     }
 

@@ -109,8 +109,21 @@ pub trait Strategy: Send {
     /// How to begin, with what both sides can do.
     fn plan(&mut self, subject: &Subject, capabilities: Capabilities) -> Plan;
 
+    /// Asks how to begin, without waiting: [`plan`](Self::plan) is called for it soon.
+    fn ask_plan(&mut self, _subject: &Subject, _capabilities: Capabilities) {}
+
     /// What comes after a round. What can't be done is taken as [`Step::Continue`].
     fn next_step(&mut self, stats: &RoundStats) -> Step;
+
+    /// Asks what comes after a round, without waiting: the answer where it is there at once. Else [`answer`](Self::answer) has it later.
+    fn ask(&mut self, stats: &RoundStats) -> Option<Step> {
+        Some(self.next_step(stats))
+    }
+
+    /// The answer to what was asked, once; none where it is not there yet. With `wait` it is waited for, within a bounded time.
+    fn answer(&mut self, _wait: bool) -> Option<Step> {
+        None
+    }
 }
 
 /// Rounds until the rest can be sent within the longest downtime; a guest that writes faster than that is held back more and

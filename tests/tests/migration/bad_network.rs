@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use reeve_tests::{Run, wait};
 
-use crate::pair::{Pair, is_active, state};
+use crate::pair::{HOSTS, Pair, is_active, state};
+use crate::post_copy::{has_moved, late};
 use crate::relay::{Fault, Relay};
 use crate::{Outcome, PATIENCE};
 
 /// A network between the source and the target of a pair; the target's address in it.
-fn between(pair: &Pair, fault: Fault) -> anyhow::Result<(Relay, String)> {
+pub fn between(pair: &Pair, fault: Fault) -> anyhow::Result<(Relay, String)> {
     let place = pair.destination();
     let at: SocketAddr = place.trim_start_matches("qemu+tls://").trim_end_matches("/system").parse()?;
     let relay = Relay::start(&at.ip().to_string(), at, fault)?;
@@ -107,13 +108,64 @@ fn an_operator_ends_a_migration_at_once_although_the_network_is_silent() -> Outc
 
 #[test]
 fn a_bit_that_turns_over_is_seen() -> Outcome {
-    let pair = Pair::over_tls(64)?;
-    for at in [100_000, 300_000] {
+    let mut pair = Pair::over_tls(64)?;
+    let (relay, uri) = between(&pair, Fault::Nothing)?;
+    pair.migrate_to(&uri, &["--live", "--persistent"])?.ok();
+    let all = relay.carried();
+    pair.turn_around();
+    // While both greet each other, ask to make ready, in rounds, and around the end; the end is not at the same byte each time.
+    for at in [10, 1000, 3000, 8000, 100_000, 300_000, all / 2, all * 9 / 10, all - 5000, all - 300, all - 60]
+    {
         let (relay, uri) = between(&pair, Fault::Flip(at))?;
-        let said = pair.migrate_to(&uri, &["--live"])?.fails(1);
-        assert!(relay.has_failed() && said.contains("stays here"), "{said}");
-        assert!(!settled(&pair)?);
-        pair.is_intact(&pair.source)?;
+        let run = pair.migrate_to(&uri, &["--live", "--persistent"])?;
+        let at_target = settled(&pair)?;
+        println!("a bit at {at} of {all} ({}): code {}, moved {at_target}", relay.has_failed(), run.code);
+        if relay.has_failed() && at < all / 2 {
+            assert!(run.code != 0 && !at_target, "a bit at {at}");
+        }
+        if (100_000..all / 2).contains(&at) {
+            assert!(run.stderr.contains("stays here"), "{}", run.stderr);
+        }
+        pair.is_intact(if at_target { &pair.target } else { &pair.source })?;
+        if at_target {
+            pair.turn_around();
+        }
+    }
+    Ok(())
+}
+
+/// The source reaches the target over a network with a fault.
+fn over(pair: &mut Pair, fault: Fault) -> anyhow::Result<Relay> {
+    let (relay, uri) = between(pair, fault)?;
+    let source = format!("qemu+tls://{}/system", HOSTS[0]);
+    pair.addresses = Some((source, uri));
+    Ok(relay)
+}
+
+#[test]
+fn a_bit_that_turns_over_in_post_copy_breaks_the_connection_and_no_more() -> Outcome {
+    let mut pair = Pair::over_tls(64)?;
+    let relay = over(&mut pair, Fault::Nothing)?;
+    let said = late(&mut pair, |_| {
+        relay.flip();
+        wait::until("a bit has turned over", PATIENCE, || relay.has_failed())
+    })?
+    .fails(1);
+    assert!(said.contains("nothing is lost"), "{said}");
+    println!("{}", pair.migrate(&["--postcopy-resume"])?.ok());
+    has_moved(&pair)
+}
+
+#[test]
+fn over_a_slow_network_a_guest_moves_by_post_copy_and_over_several_streams() -> Outcome {
+    for options in [
+        &["--live", "--postcopy", "--postcopy-after-precopy"][..],
+        &["--live", "--parallel", "--parallel-connections", "4"],
+    ] {
+        let mut pair = Pair::over_tls(64)?;
+        let _relay = over(&mut pair, Fault::Slow(4 << 20))?;
+        println!("{}", pair.migrate(options)?.ok());
+        has_moved(&pair)?;
     }
     Ok(())
 }

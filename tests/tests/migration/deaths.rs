@@ -6,10 +6,8 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use reeve_model::migration::{MigrationHost, PrepareMigration, StreamRoute};
-use reeve_tests::{Daemon, Run, wait};
+use reeve_tests::{Daemon, Run, prepare_migration, wait};
 use rustix::process::{Pid, Signal};
-use uuid::Uuid;
 
 use crate::pair::{Pair, is_active, say, state, wait_for};
 use crate::{Outcome, PATIENCE};
@@ -56,7 +54,7 @@ fn hit(pair: &mut Pair, victim: Victim, way: Way) -> Outcome {
 }
 
 /// Moves the guest in a thread of its own.
-fn moving(pair: &Pair, options: &[&str]) -> JoinHandle<anyhow::Result<Run>> {
+pub fn moving(pair: &Pair, options: &[&str]) -> JoinHandle<anyhow::Result<Run>> {
     let (root, uri) = (pair.source.root().to_owned(), pair.destination());
     let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
     std::thread::spawn(move || {
@@ -66,7 +64,7 @@ fn moving(pair: &Pair, options: &[&str]) -> JoinHandle<anyhow::Result<Run>> {
     })
 }
 
-fn ended(moving: JoinHandle<anyhow::Result<Run>>) -> anyhow::Result<Run> {
+pub fn ended(moving: JoinHandle<anyhow::Result<Run>>) -> anyhow::Result<Run> {
     moving.join().map_err(|_| anyhow::anyhow!("the migration panicked"))?
 }
 
@@ -82,7 +80,7 @@ fn worker_comes<T>(pair: &Pair, moving: &JoinHandle<T>, after_ms: u64) -> bool {
     true
 }
 
-fn pause(time: Duration) {
+pub fn pause(time: Duration) {
     #[expect(clippy::disallowed_methods, reason = "what is to hold at every moment is looked at at several")]
     std::thread::sleep(time);
 }
@@ -120,7 +118,7 @@ fn one_runs(pair: &mut Pair, run: Option<&Run>, what: &str) -> Outcome {
 }
 
 /// A worker that ended took the guest with it, or the guest is at the other host.
-fn one_at_most(pair: &mut Pair, run: Option<&Run>, what: &str) -> Outcome {
+pub fn one_at_most(pair: &mut Pair, run: Option<&Run>, what: &str) -> Outcome {
     let settled = wait::until("no host does anything any more", PATIENCE, || {
         let over = |daemon: &Daemon| {
             state(daemon).is_ok_and(|state| ["absent", "shut-off", "crashed"].contains(&state.as_str()))
@@ -280,20 +278,7 @@ fn a_daemon_that_ends_after_the_move_changes_nothing() -> Outcome {
 /// Has the target make ready for a guest that nobody sends.
 fn prepare(pair: &Pair, xml: &str) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let request = PrepareMigration {
-        migration: Uuid::new_v4(),
-        xml: xml.to_owned(),
-        slots: Vec::new(),
-        paused: false,
-        persistent: false,
-        source: pair.source.root().join("run/reeve/reeve.sock").display().to_string(),
-        route: StreamRoute::Socket,
-        boot_id: String::new(),
-        allow_unsafe: true,
-        host: MigrationHost::default(),
-        disks: Vec::new(),
-        disk_facts: Vec::new(),
-    };
+    let request = prepare_migration(&pair.source, xml);
     runtime.block_on(pair.target.client().prepare_migration(&request))?;
     Ok(())
 }

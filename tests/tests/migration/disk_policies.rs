@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use reeve_model::migrated_disk::DiskFacts;
-use reeve_model::migration::{CopiedDisk, MigrationHost, PrepareMigration, StreamRoute};
-use reeve_tests::{Daemon, Guest, WITNESS_GRANTS, policy, test_policy};
+use reeve_model::migration::{CopiedDisk, MigrationHost, PrepareMigration};
+use reeve_tests::{Daemon, Guest, WITNESS_GRANTS, policy, prepare_migration, test_policy};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::Outcome;
 use crate::pair::{Pair, host, say, state};
@@ -124,23 +123,14 @@ fn the_precheck_names_the_disk_that_another_machine_would_not_see_and_what_helps
     let copied = vec![CopiedDisk { target: "vda".to_owned(), size: 1 << 20, backing: None }];
     let path = pair.disk().display().to_string();
     let asked = |xml: &str, disk_facts: Vec<DiskFacts>, disks: Vec<CopiedDisk>, allow_unsafe| {
+        let host =
+            MigrationHost { name: "elsewhere".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let prepare = PrepareMigration {
-            migration: Uuid::new_v4(),
-            xml: xml.to_owned(),
-            slots: Vec::new(),
-            paused: false,
-            persistent: false,
-            source: pair.source.root().join("run/reeve/reeve.sock").display().to_string(),
-            route: StreamRoute::Socket,
-            // As if it came from another machine.
-            boot_id: String::new(),
             allow_unsafe,
-            host: MigrationHost {
-                name: "elsewhere".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            host,
             disks,
             disk_facts,
+            ..prepare_migration(&pair.source, xml)
         };
         runtime.block_on(async { pair.target.client().prepare_migration(&prepare).await })
     };

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use reeve_tests::{Daemon, Guest, Run, wait};
 use rustix::process::{Signal, kill_process};
 
+use crate::bad_network::between;
 use crate::pair::{HOSTS, Pair, host, is_active, say, state, wait_for};
+use crate::relay::Fault;
 use crate::{Outcome, PATIENCE};
 
 const MIB: u64 = 1 << 20;
@@ -427,17 +429,40 @@ fn in_post_copy_disks_come_before_the_guest_goes_on() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn disks_go_along_over_tls_and_where_the_guest_stands_still() -> Outcome {
+/// Hosts that reach each other over TLS alone.
+fn over_tls() -> anyhow::Result<Lab> {
     let place = tempfile::tempdir()?;
     let authority = reeve_tests::Authority::new()?;
     for host in HOSTS {
         authority.issue(&place.path().join(host), host, 2090)?;
     }
     let pair = Pair::with_certificates(place, "")?;
-    let lab = Lab::between(pair, &disk("vda", "disk", "type='qcow2'"), |lab| {
+    Lab::between(pair, &disk("vda", "disk", "type='qcow2'"), |lab| {
         lab.create(&lab.here("disk"), "qcow2", "32M", &[])
-    })?;
+    })
+}
+
+#[test]
+fn disks_go_along_over_a_slow_network_and_stay_where_a_bit_of_them_turns_over() -> Outcome {
+    let mut lab = over_tls()?;
+    let addresses = lab.pair.addresses.clone();
+    // Of some eight megabytes, which are before the memory.
+    for at in [200_000, 3 << 20] {
+        let (relay, uri) = between(&lab.pair, Fault::Flip(at))?;
+        let options = ["--live", "--xml", lab.elsewhere()?, "--copy-storage-all"];
+        let said = lab.pair.migrate_to(&uri, &options)?.fails(1);
+        assert!(relay.has_failed() && said.contains("stays here"), "{said}");
+        lab.stayed()?;
+    }
+    let (_relay, uri) = between(&lab.pair, Fault::Slow(8 << 20))?;
+    lab.pair.addresses = addresses.map(|(source, _)| (source, uri));
+    println!("{}", lab.migrate(&["--copy-storage-all"])?.ok());
+    lab.is_intact(&lab.pair.target)
+}
+
+#[test]
+fn disks_go_along_over_tls_and_where_the_guest_stands_still() -> Outcome {
+    let lab = over_tls()?;
     let options = ["--xml", lab.elsewhere()?, "--copy-storage-all", "--compressed", "--suspend"];
     println!("{}", lab.pair.migrate(&options)?.ok());
     assert_eq!(state(&lab.pair.target)?, "paused");

@@ -1,11 +1,9 @@
 //! Moves that go well, and what operators see and say of them.
 
 use reeve_model::api::XmlOptions;
-use reeve_model::migration::{
-    Migrate, MigrationHost, MigrationLimits, MigrationStage, PrepareMigration, StreamRoute,
-};
+use reeve_model::migration::{Migrate, MigrationLimits, MigrationStage, PrepareMigration};
 use reeve_store::Store;
-use reeve_tests::wait;
+use reeve_tests::{prepare_migration, wait};
 use uuid::Uuid;
 
 use crate::pair::{Pair, is_active, say, state, wait_for};
@@ -205,20 +203,8 @@ fn the_api_says_what_programs_ask() -> Outcome {
         let unknown = source.migration_report(Uuid::new_v4()).await?;
         assert_eq!(unknown.stage, MigrationStage::Unknown);
         assert!(target.migration_stream(Uuid::new_v4()).await.is_err(), "nobody waits");
-        let nonsense = PrepareMigration {
-            migration: Uuid::new_v4(),
-            xml: "<domain/>".to_owned(),
-            slots: Vec::new(),
-            paused: false,
-            persistent: false,
-            source: "/nowhere".to_owned(),
-            route: StreamRoute::Socket,
-            boot_id: String::new(),
-            allow_unsafe: false,
-            host: MigrationHost::default(),
-            disks: Vec::new(),
-            disk_facts: Vec::new(),
-        };
+        let nonsense =
+            PrepareMigration { allow_unsafe: false, ..prepare_migration(&pair.source, "<domain/>") };
         assert!(target.prepare_migration(&nonsense).await.is_err());
         let cached =
             PrepareMigration { xml: source.domain_xml("guest", XmlOptions::default()).await?, ..nonsense };

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use reeve_model::api::XmlOptions;
-use reeve_model::migration::{AddStreams, MigrationHost, PrepareMigration, StreamRoute};
-use reeve_tests::{Daemon, Options, Run, test_policy, wait};
+use reeve_model::migration::{AddStreams, PrepareMigration, StreamRoute};
+use reeve_tests::{Daemon, Options, Run, prepare_migration, test_policy, wait};
 use tokio::net::UnixStream;
 use uuid::Uuid;
 
@@ -112,20 +112,8 @@ fn a_destination_counts_what_a_source_asks_for_and_knows_when_it_is_over() -> Ou
         let more = |count| AddStreams { count, route: StreamRoute::Socket };
         let unknown = target.add_migration_streams(migration, &more(1)).await.unwrap_err();
         assert!(unknown.to_string().contains("no guest comes"), "{unknown}");
-        let prepare = PrepareMigration {
-            migration,
-            xml: source.domain_xml("guest", XmlOptions::default()).await?,
-            slots: Vec::new(),
-            paused: false,
-            persistent: false,
-            source: pair.source.root().join("run/reeve/reeve.sock").display().to_string(),
-            route: StreamRoute::Socket,
-            boot_id: String::new(),
-            allow_unsafe: true,
-            host: MigrationHost::default(),
-            disks: Vec::new(),
-            disk_facts: Vec::new(),
-        };
+        let xml = source.domain_xml("guest", XmlOptions::default()).await?;
+        let prepare = PrepareMigration { migration, ..prepare_migration(&pair.source, &xml) };
         let first = UnixStream::connect(target.prepare_migration(&prepare).await?.socket).await?;
         for count in [0, 3, u16::MAX] {
             let refused = target.add_migration_streams(migration, &more(count)).await.unwrap_err();

@@ -32,7 +32,7 @@ use super::shares::refuse_shares;
 use super::startup::Occasion;
 use super::{Question, Subject, define};
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 use crate::migrating::{Coming, ComingStreams, ended, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
@@ -155,6 +155,10 @@ impl Actions {
         arrive.stream = Some(stream);
         if let Err(error) = self.perform(&actor, arrive).await {
             tracing::warn!(domain = name, %error, "a domain did not arrive");
+            if self.migrations.stage(migration) == MigrationStage::UnderWay {
+                // It could not even be written down that it comes.
+                self.migrations.set_stage(migration, ended(self.migrations.witness(migration)));
+            }
         }
         self.migrations.set_coming(migration, None);
     }
@@ -277,6 +281,10 @@ impl Step<Arrive> for AskGuards {
         actions.migrations.set_arriving(arrive.migration, None);
         Ok(())
     }
+
+    fn unnoted(&self, why: Error) -> Unnoted {
+        Unnoted::Undone(why)
+    }
 }
 
 struct PlugPorts;
@@ -294,6 +302,10 @@ impl Step<Arrive> for PlugPorts {
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
         actions.unplug_all(&arrive.actor, arrive.config.uuid, None).await
+    }
+
+    fn unnoted(&self, why: Error) -> Unnoted {
+        Unnoted::Undone(why)
     }
 }
 
@@ -338,6 +350,10 @@ impl Step<Arrive> for TakeIn {
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
         Next::Again
     }
+
+    fn unnoted(&self, why: Error) -> Unnoted {
+        Unnoted::Undone(why)
+    }
 }
 
 /// It is kept as a definition where that was asked for.
@@ -368,6 +384,11 @@ impl Step<Arrive> for Keep {
 
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
         Next::Again
+    }
+
+    /// The guest runs here by now.
+    fn unnoted(&self, _why: Error) -> Unnoted {
+        Unnoted::Run
     }
 }
 

@@ -11,9 +11,10 @@ use reeve_model::{Actor, Error, ErrorCode};
 use uuid::Uuid;
 
 use super::migrate::Leave;
+use super::post_copy::lost;
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Next, Step};
+use crate::journal::{Next, Step, Unnoted};
 
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
@@ -74,6 +75,15 @@ impl Step<Leave> for HandOver {
 
     fn after_crash(&self, _actions: &Actions, _leave: &Leave) -> Next {
         Next::Again
+    }
+
+    /// What the journal has not is not decided: the guest is still here.
+    fn unnoted(&self, why: Error) -> Unnoted {
+        let message = format!(
+            "the domain was not migrated and stays here: that it is given up could not be written down: {}",
+            why.message
+        );
+        Unnoted::Undone(Error { message, ..why })
     }
 }
 
@@ -139,8 +149,10 @@ impl Actions {
         {
             turn.lose().await.map_err(explain)?;
         }
-        let message = "the guest was lost in post-copy: a worker of it ended before all of its memory was at the destination";
-        Err(Error::new(ErrorCode::Internal, message))
+        let error = lost();
+        // Whoever moved it may not listen any more.
+        tracing::error!(uuid = %leave.uuid, migration = %leave.migration, "{error}");
+        Err(error)
     }
 
     /// The destination never ran the guest and never will: it goes on here.

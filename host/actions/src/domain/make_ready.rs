@@ -129,6 +129,7 @@ impl Actions {
             strategy_us: 0,
             disks,
             limits: Some(limits),
+            beginning: None,
             turn: Some(turn),
             stream: Some(stream),
             beside,

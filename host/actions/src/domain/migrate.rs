@@ -29,8 +29,8 @@ use super::steer::check_limits;
 use super::streams::Outgoing;
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Operation, Step};
-use crate::migrating::CurrentLimits;
+use crate::journal::{Operation, Step, Unnoted};
+use crate::migrating::{AN_OPERATOR, Beginning, CurrentLimits};
 use crate::peer_address::{self, PeerAddress};
 use crate::policy_port::Steering;
 
@@ -83,16 +83,17 @@ impl Actions {
         let snapshot = self.domains.snapshot(uuid).map_err(explain)?;
         refuse_shares(&snapshot.config, "migrated")?;
         let (summary, migration) = (snapshot.summary.clone(), Uuid::new_v4());
-        let (destroyed, limits) = (turn.to_be_destroyed(), self.migrations.limit(uuid, &request));
-        let mut beginning = self.migrations.begin(uuid, migration);
+        let destroyed = turn.to_be_destroyed();
+        let limits = self.migrations.limit(uuid, migration, &request);
+        let beginning = self.migrations.begin(uuid, migration);
         let way = Way { host: host.clone(), route, at, source, migration, limits };
         let making = Box::pin(self.make_ready(actor, turn, snapshot, request, way));
         let made = tokio::select! {
             made = beginning.or_given_up(making) => made,
             () = destroyed => Err(ended_by_force(&subject.name)),
         };
-        let operation = match made.and_then(|operation| beginning.succeeded().map(|()| operation)) {
-            Ok(operation) => operation,
+        let operation = match made {
+            Ok(operation) => Leave { beginning: Some(beginning), ..operation },
             Err(error) => {
                 drop(beginning);
                 self.see_arrival(&host, migration).await;
@@ -102,7 +103,7 @@ impl Actions {
         let done = tokio::select! {
             done = self.perform(actor, operation) => done,
             // It goes on all the same, when somebody mends it.
-            error = self.interruption(&subject) => return Err(error),
+            error = self.interruption(&subject, &host, migration) => return Err(error),
         };
         let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
         self.see_arrival(&host, migration).await;
@@ -169,6 +170,9 @@ pub(crate) struct Leave {
     #[expect(dead_code, reason = "it counts until it is dropped")]
     #[serde(skip)]
     pub(super) limits: Option<CurrentLimits>,
+    /// Its worker does not have it yet.
+    #[serde(skip)]
+    pub(super) beginning: Option<Beginning>,
     #[serde(skip)]
     pub(super) turn: Option<Turn>,
     #[serde(skip)]
@@ -214,6 +218,13 @@ impl Step<Leave> for Move {
         let most_streams = leave.streams.as_ref().map_or(1, |streams| streams.most);
         let order = MigrationOrder::Send { migration, stream, limits, steered, disks, beside, most_streams };
         actions.domains.migrate(uuid, order).await.map_err(explain)?;
+        if let Some(mut beginning) = leave.beginning.take()
+            && let Err(given_up) = beginning.begun()
+            // Refused where all of it is at the destination by now: undone, it hears that it stays.
+            && actions.domains.migrate(uuid, MigrationOrder::Abort(AN_OPERATOR.to_owned())).await.is_err()
+        {
+            return Err(given_up);
+        }
         let wanted = leave.turn.as_ref().map(Turn::to_be_destroyed);
         let moved = tokio::select! {
             biased;
@@ -242,6 +253,10 @@ impl Step<Leave> for Move {
         }
         actions.note_arrival(leave.uuid, leave.turn.as_ref()).await;
         Ok(())
+    }
+
+    fn unnoted(&self, why: Error) -> Unnoted {
+        Unnoted::Undone(why)
     }
 }
 

@@ -11,7 +11,7 @@ use reeve_domain::{Request, Turn};
 use reeve_model::migration::{
     Migrate, Migrated, MigrationPrepared, MigrationStage, ResumeMigration, StreamRoute,
 };
-use reeve_model::{Actor, Error, ErrorCode, Verb};
+use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 use uuid::Uuid;
 
 use super::Subject;
@@ -25,6 +25,8 @@ use crate::peer_address::{self, PeerAddress};
 /// How long it may take until both sides see that a connection broke, and until a domain that has gone is gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long the destination may take to notice that its worker is gone, where the source sees only that its connection broke.
+const VERDICT: Duration = Duration::from_secs(3);
 
 /// What is known at the destination of a guest of which memory is missing.
 #[derive(Default)]
@@ -66,19 +68,21 @@ impl Actions {
         let mut progress = self.domains.migration_progress(uuid).map_err(explain)?;
         let peers = &self.migrations.peers;
         let prepared = peers.resume(&daemon, migration, &ResumeMigration { route: route.clone() }).await?;
-        let stream = peers.connect(&StreamTarget { daemon, migration, route, host, prepared }).await?;
+        let target = StreamTarget { daemon: daemon.clone(), migration, route, host, prepared };
+        let stream = peers.connect(&target).await?;
         let order = MigrationOrder::Resume { migration, stream };
         self.domains.migrate(uuid, order).await.map_err(explain)?;
         let mut downtime = None;
         loop {
-            {
+            let interrupted = {
                 let now = progress.borrow_and_update();
                 if let Some(MigrationEnd::Moved(us)) = &now.end {
                     downtime = Some(*us as f64 / 1000.0);
                 }
-                if let Some(reason) = &now.job.interrupted {
-                    return Err(interrupted(&subject.name, reason));
-                }
+                now.job.interrupted.clone()
+            };
+            if let Some(reason) = interrupted {
+                return Err(self.broken(&subject.name, &daemon, migration, &reason).await);
             }
             // Its machine here is gone when the operation is at its end.
             if progress.changed().await.is_err() {
@@ -89,20 +93,55 @@ impl Actions {
         while self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) && left.elapsed() < PATIENCE {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+        if self.domains.phase(uuid).is_ok_and(|phase| phase.state() == DomainState::Crashed)
+            && self.verdict(&daemon, migration, PATIENCE).await != Some(MigrationStage::Arrived)
+        {
+            return Err(lost());
+        }
         let total_ms = begun.elapsed().as_secs_f64() * 1000.0;
         let downtime_ms = downtime.filter(|downtime| *downtime > 0.0);
         Ok(Migrated { domain: summary, downtime_ms, total_ms, strategy_ms: 0.0 })
     }
 
     /// Ends when the connection of a domain's post-copy breaks.
-    pub(super) async fn interruption(&self, subject: &Subject) -> Error {
+    pub(super) async fn interruption(&self, subject: &Subject, host: &PeerAddress, migration: Uuid) -> Error {
+        let mut interrupted = None;
         if let Ok(mut progress) = self.domains.migration_progress(subject.uuid)
             && let Ok(now) = progress.wait_for(|progress| progress.job.interrupted.is_some()).await
-            && let Some(reason) = &now.job.interrupted
         {
-            return interrupted(&subject.name, reason);
+            interrupted.clone_from(&now.job.interrupted);
         }
-        std::future::pending().await
+        match interrupted {
+            Some(reason) => self.broken(&subject.name, host, migration, &reason).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What whoever moves a domain hears whose connection broke: that it can be mended, unless the half at the destination is gone.
+    async fn broken(&self, name: &str, host: &PeerAddress, migration: Uuid, reason: &str) -> Error {
+        match self.verdict(host, migration, VERDICT).await {
+            Some(MigrationStage::Lost) => lost(),
+            _ => interrupted(name, reason),
+        }
+    }
+
+    /// What the destination says became of a guest in post-copy; none where it does not know within that time.
+    async fn verdict(
+        &self,
+        host: &PeerAddress,
+        migration: Uuid,
+        patience: Duration,
+    ) -> Option<MigrationStage> {
+        let asking = async {
+            loop {
+                let stage = self.migrations.peers.report(host, migration).await.ok()?.stage;
+                if matches!(stage, MigrationStage::Lost | MigrationStage::Arrived) {
+                    return Some(stage);
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(patience, asking).await.ok().flatten()
     }
 
     /// For other hosts: makes ready to go on with post-copy.
@@ -204,6 +243,12 @@ fn told(uuid: Uuid, noted: Result<(), Error>) {
     if let Err(error) = noted {
         tracing::warn!(%uuid, %error, "it could not be noted how far the migration of a domain is");
     }
+}
+
+/// A half of the guest is gone, and with it the guest.
+pub(super) fn lost() -> Error {
+    let message = "the guest was lost in post-copy: a worker of it ended before all of its memory was at the destination";
+    Error::new(ErrorCode::Internal, message)
 }
 
 fn interrupted(name: &str, reason: &str) -> Error {

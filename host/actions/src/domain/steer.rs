@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::Actions;
 use crate::error::explain;
+use crate::migrating::AN_OPERATOR;
 
 /// Most milliseconds that a guest may be let stand still: more is a guest that was suspended.
 const MOST_DOWNTIME_MS: u64 = 2_000_000;
@@ -47,7 +48,7 @@ impl Actions {
         if self.migrations.give_up(subject.uuid) {
             return Ok(());
         }
-        let order = MigrationOrder::Abort("an operator ended it".to_owned());
+        let order = MigrationOrder::Abort(AN_OPERATOR.to_owned());
         self.domains.migrate(subject.uuid, order).await.map_err(explain)
     }
 

@@ -323,6 +323,7 @@ pub(super) async fn order(
 ) -> Result<(), DriverError> {
     let begins = matches!(order, MigrationOrder::Send { .. });
     let resumes = matches!(order, MigrationOrder::Resume { .. });
+    let takes_back = matches!(order, MigrationOrder::TakeBack { .. });
     let (order, fds) = translate(order, targets)?;
     if begins {
         let job =
@@ -336,6 +337,13 @@ pub(super) async fn order(
     if begins && carried_out.is_err() {
         // Limits that are set next are not a worker's that moves nothing.
         progress.send_modify(|progress| progress.job.active = false);
+    }
+    if takes_back && carried_out.is_ok() {
+        // One in post-copy that broke at once has had no other end.
+        progress.send_modify(|progress| {
+            let job = &mut progress.job;
+            (job.active, job.post_copy, job.interrupted) = (false, false, None);
+        });
     }
     carried_out
 }

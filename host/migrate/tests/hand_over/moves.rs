@@ -168,6 +168,92 @@ fn a_strategy_gets_no_more_than_the_operator_allows() {
     assert!(world.source_runs.load(Ordering::SeqCst) && !target.loaded);
 }
 
+/// Thinks while so many frames go over, or until it is waited for.
+struct Thinks {
+    frames: u32,
+    steps: Vec<Step>,
+    looked: u32,
+    waited: u32,
+}
+
+impl Thinks {
+    fn new(frames: u32, steps: Vec<Step>) -> Self {
+        Self { frames, steps, looked: 0, waited: 0 }
+    }
+}
+
+impl Strategy for Thinks {
+    fn precheck(&mut self, _: &Subject) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn plan(&mut self, _: &Subject, _: Capabilities) -> Plan {
+        Plan { max_downtime: Duration::from_secs(1), compress: false, streams: 1 }
+    }
+
+    fn next_step(&mut self, _: &RoundStats) -> Step {
+        unreachable!("nobody asks it and waits")
+    }
+
+    fn ask(&mut self, _: &RoundStats) -> Option<Step> {
+        self.looked = 0;
+        None
+    }
+
+    fn answer(&mut self, wait: bool) -> Option<Step> {
+        self.looked += 1;
+        self.waited += u32::from(wait);
+        let there = wait || self.looked > self.frames;
+        there.then(|| if self.steps.is_empty() { Step::StopAndCopy } else { self.steps.remove(0) })
+    }
+}
+
+/// Pages of each round, and how often the strategy was waited for.
+fn thinking(mut strategy: Thinks, writes: Vec<Vec<u64>>) -> (Vec<RoundStats>, u32) {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    source.writes = writes;
+    let (mut near, mut far) = pair();
+    let controls = Controls::new(Limits { max_throttle: 30, ..Limits::default() });
+    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut strategy, &controls);
+    assert!(matches!(ends, (Ok(Sent::Running { .. }), Ok(Received::Running))), "{ends:?}");
+    assert_eq!(*target.memory.lock(), *source.memory.lock());
+    (source.rounds, strategy.waited)
+}
+
+#[test]
+fn pages_go_over_while_a_strategy_thinks() {
+    // No page beside another: a frame each.
+    let apart = || vec![(0..24).step_by(2).collect(), Vec::new()];
+    let pages = |rounds: &[RoundStats]| rounds.iter().map(|round| round.pages).collect::<Vec<_>>();
+    // What ends the rounds breaks the second one off.
+    let (rounds, waited) = thinking(Thinks::new(3, Vec::new()), apart());
+    assert_eq!((pages(&rounds), waited), (vec![32, 3], 0));
+    // What changes how pages go holds for what is left of it, and nothing else is asked before.
+    let (rounds, _) = thinking(Thinks::new(3, vec![Step::Compress]), apart());
+    assert_eq!((pages(&rounds), rounds[1].compressed), (vec![32, 12, 0], true));
+    // What only holds the guest back breaks nothing off.
+    let (rounds, _) = thinking(Thinks::new(3, vec![Step::Throttle(40)]), apart());
+    assert_eq!((pages(&rounds), rounds[1].throttle), (vec![32, 12, 0], 30));
+    // A round that is over first waits for what comes after the one before.
+    let slow = Thinks::new(u32::MAX, vec![Step::Continue]);
+    let (rounds, waited) = thinking(slow, vec![vec![1, 2, 65], vec![2], Vec::new()]);
+    assert_eq!((pages(&rounds), waited), (vec![32, 3, 1], 2));
+}
+
+#[test]
+fn a_strategy_that_thinks_gives_no_more_rounds_than_the_operator() {
+    let world = World::new();
+    let (mut source, mut target) = (Source::new(&world), Target::new(&world));
+    let (mut near, mut far) = pair();
+    let controls = Controls::new(Limits { max_rounds: 4, ..Limits::default() });
+    let mut strategy = Thinks::new(u32::MAX, vec![Step::Continue; 9]);
+    let ends = run((&mut near, &mut far), &mut source, &mut target, &mut strategy, &controls);
+    assert!(ends.0.as_ref().is_err_and(|error| error.to_string().contains("after 4 rounds")), "{ends:?}");
+    assert_eq!((source.rounds.len(), strategy.steps.len()), (4, 5));
+    assert!(world.source_runs.load(Ordering::SeqCst) && !target.loaded);
+}
+
 #[test]
 fn an_operator_ends_it_or_stops_the_guest_for_it() {
     for abort in [true, false] {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reeve_migrate::{
-    Adviser, Capabilities, PreCopy, RoundStats, Steered, Step, Strategy, StrategyAnswer, StrategyQuestion,
-    Subject,
+    Advice, Adviser, Capabilities, PreCopy, RoundStats, Steered, Step, Strategy, StrategyAnswer,
+    StrategyQuestion, Subject,
 };
 use reeve_model::migration::MigrationLimits;
 use reeve_model::policy::Hook;
@@ -164,8 +164,11 @@ impl Prepared {
 }
 
 impl Adviser for Prepared {
-    fn ask(&mut self, _question: StrategyQuestion) -> Option<StrategyAnswer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn ask(&mut self, _question: StrategyQuestion) {}
+
+    fn answer(&mut self, _wait: bool) -> Advice {
+        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.map_or(Advice::Missing, Advice::Given)
     }
 }
 

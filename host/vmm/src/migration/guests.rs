@@ -3,17 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use reeve_migrate::{
-    Adviser, Begin, DiskShape, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase, Piece,
-    SourceDisks, SourceGuest, SourcePages, StrategyAnswer, StrategyQuestion, TargetDisks, TargetGuest,
-    TargetPages,
+    Advice, Adviser, Begin, DiskShape, GuestError, Happened, LateMemory, MemoryMap, Missing, PAGE, Phase,
+    Piece, SourceDisks, SourceGuest, SourcePages, StrategyQuestion, TargetDisks, TargetGuest, TargetPages,
 };
 use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
 use super::late::LatePages;
-use super::mailbox::{Ask, Mailbox, Reply};
+use super::mailbox::{Ask, Mailbox, Outcome, Reply};
 use crate::memory::Memory;
 use crate::virtio::block::{ArrivingDisk, LeavingDisk};
 
@@ -138,13 +138,40 @@ impl SourceDisks for Leaving {
 }
 
 /// The strategy of the daemon.
-pub(super) struct Daemon(pub Arc<Mailbox>);
+pub(super) struct Daemon {
+    mailbox: Arc<Mailbox>,
+    /// Where the answer to the last question comes, and until when.
+    asked: Option<(Receiver<Outcome>, Instant)>,
+}
+
+impl Daemon {
+    pub fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self { mailbox, asked: None }
+    }
+}
 
 impl Adviser for Daemon {
-    fn ask(&mut self, question: StrategyQuestion) -> Option<StrategyAnswer> {
-        match self.0.ask_within(Ask::Advice(question), ADVICE_PATIENCE) {
-            Ok(Reply::Advice(answer)) => Some(answer),
-            _ => None,
+    fn ask(&mut self, question: StrategyQuestion) {
+        let answered = self.mailbox.ask_later(Ask::Advice(question));
+        self.asked = Some((answered, Instant::now() + ADVICE_PATIENCE));
+    }
+
+    fn answer(&mut self, wait: bool) -> Advice {
+        let Some((answered, until)) = &self.asked else { return Advice::Missing };
+        let patience = until.saturating_duration_since(Instant::now());
+        let outcome = if wait {
+            answered.recv_timeout(patience).ok()
+        } else {
+            match answered.try_recv() {
+                Ok(outcome) => Some(outcome),
+                Err(TryRecvError::Empty) if !patience.is_zero() => return Advice::Pending,
+                Err(_) => None,
+            }
+        };
+        self.asked = None;
+        match outcome {
+            Some(Ok(Reply::Advice(answer))) => Advice::Given(answer),
+            _ => Advice::Missing,
         }
     }
 }

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use reeve_migrate::{GuestError, MigrateError, Phase, Received, Sent, StrategyAnswer, StrategyQuestion};
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
@@ -55,7 +54,8 @@ pub(crate) enum Reply {
     Advice(StrategyAnswer),
 }
 
-type Outcome = Result<Reply, GuestError>;
+/// What becomes of a question.
+pub(crate) type Outcome = Result<Reply, GuestError>;
 
 /// Where an answer goes.
 enum Back {
@@ -98,16 +98,15 @@ impl Mailbox {
 
     /// Asks and waits for the answer.
     pub fn ask(&self, ask: Ask) -> Outcome {
-        let (answer, answered) = sync_channel(1);
-        self.post(Letter { ask, back: Back::Waiting(answer) });
+        let answered = self.ask_later(ask);
         answered.recv().unwrap_or_else(|_| Err(GuestError("the machine has ended".to_owned())))
     }
 
-    /// Asks and waits for the answer, no longer than this.
-    pub fn ask_within(&self, ask: Ask, patience: Duration) -> Outcome {
+    /// Asks without waiting; where the answer comes.
+    pub fn ask_later(&self, ask: Ask) -> Receiver<Outcome> {
         let (answer, answered) = sync_channel(1);
         self.post(Letter { ask, back: Back::Waiting(answer) });
-        answered.recv_timeout(patience).unwrap_or_else(|_| Err(GuestError("nobody answered".to_owned())))
+        answered
     }
 
     /// Asks without waiting; the answer goes to `told`, in the thread of who gives it.

@@ -86,7 +86,7 @@ impl Job {
         let mut own = PreCopy::new(Duration::from_micros(limits.max_downtime_us));
         own.compress = limits.compress;
         own.converge = limits.max_throttle > 0;
-        let adviser = steered.then(|| Daemon(Arc::clone(&mailbox)));
+        let adviser = steered.then(|| Daemon::new(Arc::clone(&mailbox)));
         let mut strategy = Steered::new(adviser, own);
         sandbox::spawn("migration", ThreadRole::Migration, move || {
             let sent =
