@@ -157,7 +157,11 @@ impl Domains {
     /// Orders something about the migration of a domain.
     pub async fn migrate(&self, uuid: Uuid, order: MigrationOrder) -> Result<(), DomainError> {
         let (entry, machine) = self.machine(uuid)?;
-        machine.migrate(order).await.map_err(|source| entry.driver_error("migrated", source))
+        let doing = match &order {
+            MigrationOrder::Abort(_) => "kept here",
+            _ => "migrated",
+        };
+        machine.migrate(order).await.map_err(|source| entry.driver_error(doing, source))
     }
 
     /// How far the migration of a domain is; changes are seen as they come.

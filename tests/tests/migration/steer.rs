@@ -202,7 +202,8 @@ fn what_can_not_be_said_now_is_no_fault_of_the_host() -> Outcome {
         let said = pair.source.reeve(&["domain", words[0], "guest", words[1]])?.fails(7);
         assert!(said.contains("at most"), "{said}");
     }
-    assert!(not_now(pair.source.reeve(&["domain", "domjobabort", "guest"])?).contains("no migration"));
+    let said = not_now(pair.source.reeve(&["domain", "domjobabort", "guest"])?);
+    assert!(said.contains("could not be kept here: no migration is under way"), "{said}");
     not_now(pair.source.reeve(&["domain", "migrate-postcopy", "guest"])?);
     let run = pair.slowly(|pair| {
         // It is to last for longer than whoever waits for it.
