@@ -27,6 +27,7 @@ use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
 use crate::{devices, ending};
 
+pub use birth::BeforeRun;
 pub(crate) use birth::{Birth, Origin, adopt, start};
 
 /// What a turn asks of the owner.

@@ -19,7 +19,7 @@ use crate::entry::{Entry, Live};
 use crate::error::DomainError;
 use crate::migration::Incoming;
 use crate::names;
-use crate::owner::{self, Ask, Birth, Command, Origin};
+use crate::owner::{self, Ask, BeforeRun, Birth, Command, Origin};
 use crate::registry::Domains;
 use crate::state::{Occurrence, Phase};
 
@@ -112,12 +112,23 @@ impl Turn {
 
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
-        self.bring_up(options, Origin::Kernel).await
+        self.bring_up(options, Origin::Kernel, None).await
     }
 
     /// Makes a machine that goes on from what [`save`](Self::save) wrote. A failure leaves nothing behind, and the image as it is.
     pub async fn restore(&self, options: StartOptions, image: File) -> Result<DomainSummary, DomainError> {
-        self.bring_up(options, Origin::Image(image)).await
+        self.bring_up(options, Origin::Image(image), None).await
+    }
+
+    /// As [`Self::start`], or as [`Self::restore`] where there is an image. `before` is done when the machine is there and recorded, and its guest
+    /// has not run yet.
+    pub async fn start_after(
+        &self,
+        options: StartOptions,
+        image: Option<File>,
+        before: BeforeRun,
+    ) -> Result<DomainSummary, DomainError> {
+        self.bring_up(options, image.map_or(Origin::Kernel, Origin::Image), Some(before)).await
     }
 
     /// Makes a machine that waits for its guest, and answers once it does. It is paused until [`Self::arrive`].
@@ -126,7 +137,7 @@ impl Turn {
         config: DomainConfig,
         incoming: Incoming,
     ) -> Result<DomainSummary, DomainError> {
-        self.bring_up(StartOptions { config, paused: true }, Origin::Host(incoming)).await
+        self.bring_up(StartOptions { config, paused: true }, Origin::Host(incoming), None).await
     }
 
     /// Notes that the guest runs here, after it has come or was to leave and stays.
@@ -154,7 +165,12 @@ impl Turn {
         self.ask(Request::Destroy, Ask::Depart).await
     }
 
-    async fn bring_up(&self, options: StartOptions, origin: Origin) -> Result<DomainSummary, DomainError> {
+    async fn bring_up(
+        &self,
+        options: StartOptions,
+        origin: Origin,
+        before: Option<BeforeRun>,
+    ) -> Result<DomainSummary, DomainError> {
         let StartOptions { mut config, paused } = options;
         if config.uuid != self.entry.uuid || config.name != self.entry.name {
             return Err(DomainError::Identity { name: self.entry.name.clone(), other: config.name });
@@ -188,6 +204,7 @@ impl Turn {
             id,
             config,
             origin,
+            before,
             paused,
             commands,
             started,

@@ -99,18 +99,51 @@ impl Actions {
         self.saves.join(format!("{uuid}.save"))
     }
 
+    /// Where the managed save of a domain is while nobody knows whether its guest has run since.
+    pub(super) fn used_image(&self, uuid: Uuid) -> PathBuf {
+        self.saves.join(format!("{uuid}.used"))
+    }
+
     /// Removes the managed save of a domain; false when there is none.
     pub(crate) async fn discard_managed(&self, uuid: Uuid) -> Result<bool, Error> {
-        let path = self.managed_image(uuid);
-        blocking(move || match std::fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => {
-                let message = format!("save image '{}' can't be removed: {error}", path.display());
-                Err(Error::new(ErrorCode::Internal, message))
-            }
+        let (path, used) = (self.managed_image(uuid), self.used_image(uuid));
+        blocking(move || {
+            remove(&used)?;
+            remove(&path)
         })
         .await
+    }
+
+    /// Takes the managed save of a domain out of the way of its next start, on disk when it returns: its guest is about to change what it
+    /// knows of. No error when there is none; after an error it is where it was.
+    pub(super) fn set_aside_managed(&self, uuid: Uuid) -> impl Future<Output = Result<(), Error>> + use<> {
+        let (path, used) = (self.managed_image(uuid), self.used_image(uuid));
+        blocking(move || {
+            let failed = |error: std::io::Error| {
+                let message = format!("save image '{}' can't be put out of use: {error}", path.display());
+                Error::new(ErrorCode::Internal, message)
+            };
+            match std::fs::rename(&path, &used) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                renamed => renamed.map_err(failed)?,
+            }
+            let directory = path.parent().unwrap_or(Path::new("/"));
+            std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
+                // The guest does not run.
+                match std::fs::rename(&used, &path) {
+                    Ok(()) => failed(error),
+                    Err(_) => failed(error).with_hint(format!("it is '{}' now", used.display())),
+                }
+            })
+        })
+    }
+
+    /// Removes what [`Self::set_aside_managed`] left: the guest runs. It is only in the way.
+    pub(super) async fn remove_used(&self, uuid: Uuid) {
+        let used = self.used_image(uuid);
+        if let Err(error) = blocking(move || remove(&used)).await {
+            tracing::warn!(domain = %uuid, %error, "what a domain went on from is left");
+        }
     }
 
     async fn save_domain(
@@ -177,6 +210,18 @@ pub(super) fn image_error(error: SaveImageError) -> Error {
         | SaveImageError::Room { .. } => ErrorCode::Invalid,
     };
     Error::caused(code, &error)
+}
+
+/// Removes a save image; false when there is none.
+fn remove(path: &Path) -> Result<bool, Error> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => {
+            let message = format!("save image '{}' can't be removed: {error}", path.display());
+            Err(Error::new(ErrorCode::Internal, message))
+        }
+    }
 }
 
 fn not_saved(name: &str) -> Error {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   authorize ─▶ may it start? ─▶ find volumes ─▶ guard domain-prepare (may rewrite) ─▶ driver's check ─▶ turn on the domain
-//!     ─▶ journal [ guard: domain-start (may still deny) │ ports │ machine: directory, disks, taps, cgroup, worker, vCPUs │ image ]
+//!     ─▶ journal [ guard: domain-start (may still deny) │ ports │ machine: directory, disks, taps, cgroup, worker; record; managed save out of
+//!                  use; vCPUs │ image ]
 //! ```
 //! The definition stays as it is: what guards rewrite holds for this run only. The machine is one step because its driver
 //! undoes its own halves, and sweeps those of a killed daemon away at the next start.
@@ -179,7 +180,7 @@ impl Step<Start> for PlugPorts {
     }
 }
 
-/// The machine is made and runs.
+/// The machine is made and runs. A managed save is out of use before that: what it knows of the disks is not so any more.
 struct MakeMachine;
 
 #[async_trait]
@@ -188,33 +189,39 @@ impl Step<Start> for MakeMachine {
         "machine"
     }
 
-    async fn run(&self, _actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        let turn = start.turn.as_ref().expect("a start that was interrupted is not run again");
+    async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        let Some(turn) = &start.turn else { return actions.finish_start(start).await };
         let options = StartOptions { config: start.config.clone(), paused: start.paused };
-        match &start.origin {
-            Origin::Image(image) => {
-                let data = image.data().await?;
-                turn.restore(options, data).await.map(drop).map_err(explain)
+        let image = match &start.origin {
+            Origin::Image(image) => Some(image.data().await?),
+            Origin::Boot | Origin::BootAnyway => None,
+        };
+        let started = match (start.origin.ends_managed_save(), image) {
+            (true, image) => {
+                let before = Box::pin(actions.set_aside_managed(start.config.uuid));
+                turn.start_after(options, image, before).await
             }
-            Origin::Boot | Origin::BootAnyway => turn.start(options).await.map(drop).map_err(explain),
-        }
+            (false, Some(image)) => turn.restore(options, image).await,
+            (false, None) => turn.start(options).await,
+        };
+        started.map(drop).map_err(explain)
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        // A start that failed has left nothing; one that a later step undoes has a machine.
+        // A start that failed has left nothing.
         actions.end_machine(start.config.uuid, start.turn.as_ref()).await
     }
 
     fn after_crash(&self, actions: &Actions, start: &Start) -> Next {
         match actions.domains.phase(start.config.uuid) {
-            // Its record was complete, so it was found and taken over.
-            Ok(phase) if phase.has_machine() => Next::Forward,
+            // It was recorded, so it was found and taken over.
+            Ok(phase) if phase.has_machine() => Next::Again,
             _ => Next::Back,
         }
     }
 }
 
-/// A managed save is no more once the domain runs.
+/// Nothing is left of a managed save once the domain runs.
 struct UseUpImage;
 
 #[async_trait]
@@ -224,10 +231,14 @@ impl Step<Start> for UseUpImage {
     }
 
     async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        match start.origin.ends_managed_save() {
-            true => actions.discard_managed(start.config.uuid).await.map(drop),
-            false => Ok(()),
+        if start.turn.is_none() {
+            // Daemons of before put it out of use no earlier than here.
+            actions.finish_start(start).await?;
         }
+        if start.origin.ends_managed_save() {
+            actions.remove_used(start.config.uuid).await;
+        }
+        Ok(())
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {
@@ -236,5 +247,37 @@ impl Step<Start> for UseUpImage {
 
     fn after_crash(&self, _actions: &Actions, _start: &Start) -> Next {
         Next::Again
+    }
+}
+
+impl Actions {
+    /// Lets a machine run that was made and recorded before the daemon died, if it does not yet. One that may have run is not ended because of
+    /// anything that fails here.
+    async fn finish_start(self: &Arc<Self>, start: &Start) -> Result<(), Error> {
+        let uuid = start.config.uuid;
+        let stands = || self.domains.phase(uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
+        if !self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
+            // It has ended since.
+            return Ok(());
+        }
+        if start.origin.ends_managed_save() {
+            match self.set_aside_managed(uuid).await {
+                // It has not run while that is in its place.
+                Err(error) if stands() => return Err(error),
+                Err(error) => tracing::error!(domain = start.config.name, %error, "it runs all the same"),
+                Ok(()) => {}
+            }
+        }
+        if start.paused || !stands() {
+            return Ok(());
+        }
+        let resumed = match self.turn(&Actor::Daemon, uuid, Request::Resume).await {
+            Ok(turn) => turn.resume().await.map_err(explain),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = resumed {
+            tracing::warn!(domain = start.config.name, %error, "a domain that was being started stays paused");
+        }
+        Ok(())
     }
 }
