@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use reeve_model::api::SetDescription;
 use reeve_model::block_job::BlockJobWork;
@@ -39,6 +40,8 @@ pub struct Turn {
     entry: Arc<Entry>,
     actor: Actor,
     ticket: Ticket,
+    /// The number of the instance that it starts next; 0 while it has none yet.
+    number: AtomicU32,
 }
 
 /// Commands that may wait for one owner; the admission queue lets one through at a time.
@@ -46,7 +49,7 @@ pub(crate) const COMMANDS: usize = 2;
 
 impl Turn {
     pub(crate) fn new(domains: Domains, entry: Arc<Entry>, actor: Actor, ticket: Ticket) -> Self {
-        Self { domains, entry, actor, ticket }
+        Self { domains, entry, actor, ticket, number: AtomicU32::new(0) }
     }
 
     /// The domain's UUID.
@@ -108,6 +111,16 @@ impl Turn {
             // It is told in any case: a turn that is lent comes back when the other one ends, however that is.
             let _ = back.await;
         }
+    }
+
+    /// The number of the instance that this turn starts next: for who has to know it before it is there.
+    pub fn next_instance(&self) -> u32 {
+        let number = match self.number.load(Ordering::Relaxed) {
+            0 => self.domains.shared.issue_id(),
+            number => number,
+        };
+        self.number.store(number, Ordering::Relaxed);
+        number
     }
 
     /// Makes a machine and lets it run. A failure leaves nothing behind.
@@ -190,7 +203,8 @@ impl Turn {
             let mut inner = self.entry.lock();
             inner.phase.permits(Request::Start).map_err(|sentence| self.wrong_state(sentence))?;
             inner.advance(Occurrence::StartBegan);
-            let id = shared.issue_id();
+            let id = self.next_instance();
+            self.number.store(0, Ordering::Relaxed);
             let config = config.clone();
             inner.live = Some(Live { id, config, machine: None, process: None, socket: None, owner });
             id

@@ -33,7 +33,7 @@ use super::startup::Occasion;
 use super::{Question, Subject, define};
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 use crate::migrating::{Coming, ComingStreams, ended, transport_of};
 use crate::peer_address::PeerAddress;
 use crate::policy_port::MigrationGuard;
@@ -88,6 +88,7 @@ impl Actions {
         self.migrations.set_coming(migration, Some(coming));
         let arrive = Arrive {
             config,
+            instance: Some(turn.next_instance()),
             migration,
             slots: request.slots,
             source,
@@ -208,6 +209,9 @@ fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Erro
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Arrive {
     pub(crate) config: DomainConfig,
+    /// The number that its machine has here; entries of earlier daemons don't say.
+    #[serde(default)]
+    pub(crate) instance: Option<u32>,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
     pub(super) source: PeerAddress,
@@ -292,6 +296,9 @@ impl Step<Arrive> for PlugPorts {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        if actions.is_another(arrive.config.uuid, arrive.instance) {
+            return Ok(());
+        }
         actions.unplug_all(&arrive.actor, arrive.config.uuid, None).await
     }
 }
@@ -331,7 +338,7 @@ impl Step<Arrive> for TakeIn {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        actions.end_machine(arrive.config.uuid, arrive.turn.as_ref()).await
+        actions.end_machine(arrive.config.uuid, arrive.instance, arrive.turn.as_ref()).await
     }
 
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
@@ -359,6 +366,11 @@ impl Step<Arrive> for Keep {
             tracing::warn!(domain = arrive.config.name, %error, "a domain that has arrived could not be defined");
         }
         Ok(())
+    }
+
+    fn unnoted(&self) -> Unnoted {
+        // The guest runs here.
+        Unnoted::OnAnyway
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _arrive: &mut Arrive) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::migrate::Leave;
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Next, Step};
+use crate::journal::{Next, Step, Unnoted};
 
 /// How often the destination is asked what became of the guest.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
@@ -46,6 +46,11 @@ impl Step<Leave> for HandOver {
             Outcome::NeverRan => return actions.take_back(leave).await,
             Outcome::Lost => return actions.lose_guest(leave).await,
         }
+        // Nobody has its turn while it is waited for, which may be long.
+        let is_another = || actions.is_another(leave.uuid, leave.instance);
+        if is_another() {
+            return Ok(());
+        }
         // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
         if leave.undefine {
             let (by, uuid) = (leave.actor.clone(), leave.uuid);
@@ -57,6 +62,7 @@ impl Step<Leave> for HandOver {
         let departed = match &leave.turn {
             Some(turn) => turn.depart().await.map_err(explain),
             None => match actions.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await {
+                Ok(_) if is_another() => return Ok(()),
                 Ok(turn) => turn.depart().await.map_err(explain),
                 Err(error) => Err(error),
             },
@@ -70,6 +76,11 @@ impl Step<Leave> for HandOver {
 
     async fn undo(&self, _actions: &Arc<Actions>, _leave: &mut Leave) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn unnoted(&self) -> Unnoted {
+        // Else the guest would run nowhere, or at two hosts when this one's next daemon reads something else.
+        Unnoted::AsWritten
     }
 
     fn after_crash(&self, _actions: &Actions, _leave: &Leave) -> Next {
@@ -136,6 +147,7 @@ impl Actions {
         self.migrations.set_given(leave.uuid, None);
         if let Ok(turn) = self.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await
             && turn.check(Request::Destroy).is_ok()
+            && !self.is_another(leave.uuid, leave.instance)
         {
             turn.lose().await.map_err(explain)?;
         }
@@ -147,6 +159,10 @@ impl Actions {
     async fn take_back(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
         self.migrations.set_stage(leave.migration, MigrationStage::Unknown);
         self.migrations.set_given(leave.uuid, None);
+        if self.is_another(leave.uuid, leave.instance) {
+            let message = "the domain was not migrated, and has been started anew here";
+            return Err(Error::new(ErrorCode::WrongState, message));
+        }
         let config = self.domains.snapshot(leave.uuid).map_err(explain)?.config;
         let shared = config.devices.disks.into_iter().filter(|disk| disk.shareable);
         let shared: Vec<String> = shared.map(|disk| disk.target).collect();

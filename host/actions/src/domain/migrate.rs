@@ -137,6 +137,9 @@ pub(super) fn ended_by_force(name: &str) -> Error {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Leave {
     pub(super) uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    pub(super) instance: Option<u32>,
     pub(crate) migration: Uuid,
     pub(super) host: PeerAddress,
     pub(super) undefine: bool,
@@ -217,6 +220,9 @@ impl Step<Leave> for Move {
 
     async fn undo(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
         actions.migrations.set_stage(leave.migration, MigrationStage::Unknown);
+        if actions.is_another(leave.uuid, leave.instance) {
+            return Ok(());
+        }
         let order = MigrationOrder::Abort("the migration was undone".to_owned());
         // One that is over is not ended twice. One that waits to hear whether it gives the guest up hears that it does not.
         let _ = actions.domains.migrate(leave.uuid, order).await;

@@ -170,6 +170,7 @@ impl Actions {
         let was_running = last.state != DomainState::Paused;
         let operation = Save {
             uuid: subject.uuid,
+            instance: self.instance(subject.uuid),
             path,
             document,
             driver: config.domain_type.as_str().to_owned(),
@@ -237,6 +238,9 @@ fn is_written(path: &Path, token: Uuid) -> bool {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Save {
     uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    instance: Option<u32>,
     path: PathBuf,
     document: String,
     driver: String,
@@ -338,7 +342,7 @@ impl Step<Save> for EndMachine {
         if let Some(turn) = save.turn.take() {
             return turn.end_saved().await.map_err(explain);
         }
-        if !actions.domains.phase(save.uuid).is_ok_and(|phase| phase.has_machine()) {
+        if !actions.has_instance(save.uuid, save.instance) {
             return Ok(());
         }
         let turn = actions.turn(&Actor::Daemon, save.uuid, Request::Save).await?;
@@ -358,7 +362,7 @@ impl Actions {
     /// A domain that was not saved after all goes on as before.
     async fn run_on(&self, save: &Save) -> Result<(), Error> {
         let stands = self.domains.phase(save.uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
-        if !save.was_running || !stands {
+        if !save.was_running || !stands || self.is_another(save.uuid, save.instance) {
             return Ok(());
         }
         match &save.turn {

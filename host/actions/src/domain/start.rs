@@ -24,7 +24,7 @@ use super::startup::Occasion;
 use super::{Question, define};
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 
 /// How often a definition may be replaced while its start is prepared.
 const ATTEMPTS: usize = 3;
@@ -106,7 +106,8 @@ impl Actions {
         origin: Origin,
     ) -> Result<DomainSummary, Error> {
         let uuid = config.uuid;
-        let operation = Start { config, paused, origin, actor: actor.clone(), turn: Some(turn) };
+        let instance = Some(turn.next_instance());
+        let operation = Start { config, instance, paused, origin, actor: actor.clone(), turn: Some(turn) };
         let operation = self.perform(actor, operation).await?;
         let row = self.row(uuid);
         drop(operation);
@@ -118,6 +119,9 @@ impl Actions {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Start {
     config: DomainConfig,
+    /// The number that its machine has; entries of earlier daemons don't say.
+    #[serde(default)]
+    instance: Option<u32>,
     paused: bool,
     #[serde(default)]
     origin: Origin,
@@ -176,6 +180,9 @@ impl Step<Start> for PlugPorts {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        if actions.is_another(start.config.uuid, start.instance) {
+            return Ok(());
+        }
         actions.unplug_all(&start.actor, start.config.uuid, None).await
     }
 }
@@ -198,8 +205,13 @@ impl Step<Start> for MakeMachine {
         };
         let started = match (start.origin.ends_managed_save(), image) {
             (true, image) => {
-                let before = Box::pin(actions.set_aside_managed(start.config.uuid));
-                turn.start_after(options, image, before).await
+                let (actions, uuid) = (Arc::clone(actions), start.config.uuid);
+                let before = async move {
+                    actions.set_aside_managed(uuid).await?;
+                    actions.faults.pass("domain-start:machine:used");
+                    Ok(())
+                };
+                turn.start_after(options, image, Box::pin(before)).await
             }
             (false, Some(image)) => turn.restore(options, image).await,
             (false, None) => turn.start(options).await,
@@ -208,16 +220,18 @@ impl Step<Start> for MakeMachine {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        let used = actions.used_image(start.config.uuid);
+        if start.turn.is_none() && used.exists() {
+            let (domain, image) = (&start.config.name, used.display());
+            tracing::warn!(%domain, %image, "its guest may have run for a moment: what it went on from is kept, and used by nobody");
+        }
         // A start that failed has left nothing.
-        actions.end_machine(start.config.uuid, start.turn.as_ref()).await
+        actions.end_machine(start.config.uuid, start.instance, start.turn.as_ref()).await
     }
 
     fn after_crash(&self, actions: &Actions, start: &Start) -> Next {
-        match actions.domains.phase(start.config.uuid) {
-            // It was recorded, so it was found and taken over.
-            Ok(phase) if phase.has_machine() => Next::Again,
-            _ => Next::Back,
-        }
+        // One that was recorded was found and taken over.
+        if actions.has_instance(start.config.uuid, start.instance) { Next::Again } else { Next::Back }
     }
 }
 
@@ -232,8 +246,10 @@ impl Step<Start> for UseUpImage {
 
     async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
         if start.turn.is_none() {
-            // Daemons of before put it out of use no earlier than here.
-            actions.finish_start(start).await?;
+            // Daemons of before put it out of use no earlier than here. The guest runs.
+            if let Err(error) = actions.put_out_of_use(start).await {
+                tracing::error!(domain = start.config.name, %error, "its next start must not go on from there");
+            }
         }
         if start.origin.ends_managed_save() {
             actions.remove_used(start.config.uuid).await;
@@ -243,6 +259,11 @@ impl Step<Start> for UseUpImage {
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn unnoted(&self) -> Unnoted {
+        // The guest runs.
+        Unnoted::OnAnyway
     }
 
     fn after_crash(&self, _actions: &Actions, _start: &Start) -> Next {
@@ -255,20 +276,16 @@ impl Actions {
     /// anything that fails here.
     async fn finish_start(self: &Arc<Self>, start: &Start) -> Result<(), Error> {
         let uuid = start.config.uuid;
-        let stands = || self.domains.phase(uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
-        if !self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
-            // It has ended since.
-            return Ok(());
-        }
-        if start.origin.ends_managed_save() {
-            match self.set_aside_managed(uuid).await {
-                // It has not run while that is in its place.
-                Err(error) if stands() => return Err(error),
-                Err(error) => tracing::error!(domain = start.config.name, %error, "it runs all the same"),
-                Ok(()) => {}
+        let stands = self.domains.phase(uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
+        match self.put_out_of_use(start).await {
+            // It has not run while that is in its place, but for machines of earlier daemons.
+            Err(error) if stands => return Err(error),
+            Err(error) => {
+                tracing::error!(domain = start.config.name, %error, "its next start must not go on from there");
             }
+            Ok(()) => {}
         }
-        if start.paused || !stands() {
+        if start.paused || !stands {
             return Ok(());
         }
         let resumed = match self.turn(&Actor::Daemon, uuid, Request::Resume).await {
@@ -279,5 +296,14 @@ impl Actions {
             tracing::warn!(domain = start.config.name, %error, "a domain that was being started stays paused");
         }
         Ok(())
+    }
+
+    /// Puts the managed save out of use that an interrupted start goes on from, unless that has ended since.
+    async fn put_out_of_use(&self, start: &Start) -> Result<(), Error> {
+        let is_there = self.has_instance(start.config.uuid, start.instance);
+        match is_there && start.origin.ends_managed_save() {
+            true => self.set_aside_managed(start.config.uuid).await,
+            false => Ok(()),
+        }
     }
 }
