@@ -39,6 +39,7 @@ fn hint(error: &DomainError) -> Option<String> {
         DomainError::NoDriver { name, .. } | DomainError::Refused { name, .. } => {
             format!("change it with 'reeve domain edit {name}'")
         }
+        DomainError::NotReady { source, .. } => return source.hint.clone(),
         _ => return None,
     })
 }

@@ -9,6 +9,13 @@
 //!
 //! A daemon that dies leaves the row behind; the next one asks the noted step what became of it and goes on or back. So
 //! `undo` must cope with a step that had none, some or all of its effect, and may run twice.
+//!
+//! The journal itself may fail: its disk is full, or its database locked. What can't be noted is tried for a while; then each step says what
+//! follows ([`Unnoted`]). An operation that is over is over, whether that can be written down or not: [`ended`] sees to it that nothing new
+//! begins before that is. Whatever ends a machine names the instance that it was begun for, so that a row that should not be there any more
+//! does nothing to a later one ([`Actions::has_instance`]; numbers that are in the journal are not given to later instances).
+
+pub(crate) mod ended;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,10 +31,26 @@ use crate::Actions;
 
 /// How long what goes by itself may be in the way of an undo: a machine whose worker died is there until that is noticed.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often it is tried to note the end of an operation.
-const END_AGAIN: Duration = Duration::from_secs(1);
 /// How often it is tried again meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a note is tried that the journal does not take, and how often. The guest of a migration may stand still meanwhile.
+const NOTE_PATIENCE: Duration = Duration::from_secs(8);
+const NOTE_AGAIN: Duration = Duration::from_millis(100);
+/// How often the journal is asked that can't be read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// What follows when it can't be noted that a step begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unnoted {
+    /// All that was done is undone.
+    Back,
+    /// It is run all the same: the step before is noted, and leads here again. For steps after the last one that may be undone.
+    OnAnyway,
+    /// That it is noted decides something which others read there: the journal says whether it is, and everybody waits until it does. Back
+    /// where it is not.
+    AsWritten,
+}
 
 /// Where an interrupted operation goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,17 +61,6 @@ pub(crate) enum Next {
     Again,
     /// The step and all before it are undone.
     Back,
-}
-
-/// What comes of a step that can't be noted, e.g. because the disk is full.
-#[derive(Debug)]
-pub(crate) enum Unnoted {
-    /// What was done stays as it is until the next daemon settles it; for this reason.
-    Left(Error),
-    /// It does not run, and all before it is undone, whether that can be noted or not; for this reason.
-    Undone(Error),
-    /// It runs all the same: whoever finds it not noted runs it again.
-    Run,
 }
 
 /// One step of an operation.
@@ -68,15 +80,23 @@ pub(crate) trait Step<O>: Send + Sync {
     /// Takes its effect back.
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut O) -> Result<(), Error>;
 
-    /// What to do when it can't be noted that it is about to run, or to be undone. What was not noted is not in the journal.
-    fn unnoted(&self, why: Error) -> Unnoted {
-        Unnoted::Left(why)
+    /// What follows when it can't be noted that this step begins.
+    fn unnoted(&self) -> Unnoted {
+        Unnoted::Back
     }
 
     /// What to do when the daemon died while this step ran. Domains have been re-adopted when this is asked.
     fn after_crash(&self, _actions: &Actions, _operation: &O) -> Next {
         Next::Back
     }
+}
+
+/// Whether the journal takes notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Journal {
+    Works,
+    /// It did not take the last one: nobody waits for it any more.
+    Fails,
 }
 
 /// An operation: the data its steps share. What can't be written, e.g. a turn on a domain, is skipped by serde and is absent
@@ -113,6 +133,7 @@ impl Actions {
         actor: &Actor,
         mut operation: O,
     ) -> Result<O, Error> {
+        self.end_overdue_operations().await?;
         let (subject, data, actor) = (operation.subject(), text(&operation)?, text(actor)?);
         let id = self.store(move |store| store.begin_operation(O::KIND, &subject, &actor, &data)).await?;
         self.pass::<O>("begun", "");
@@ -128,21 +149,28 @@ impl Actions {
         first: usize,
     ) -> Result<(), Error> {
         for (number, step) in O::steps().iter().enumerate().skip(first) {
+            let mut begun = false;
             loop {
-                if let Err(why) = self.note(id, step.name(), JournalState::Forward, operation).await {
-                    tracing::error!(kind = O::KIND, step = step.name(), %why, "a step can't be noted");
-                    match step.unnoted(why) {
-                        Unnoted::Left(why) => return Err(why),
-                        Unnoted::Undone(why) => {
-                            self.back(id, operation, number).await?;
-                            return Err(why);
-                        }
-                        Unnoted::Run => {}
+                let noted = self.note(NOTE_PATIENCE, id, step.name(), JournalState::Forward, operation).await;
+                if let Err(error) = noted {
+                    let goes_on = match step.unnoted() {
+                        Unnoted::OnAnyway => true,
+                        Unnoted::Back => false,
+                        Unnoted::AsWritten => self.is_noted(id, step.name()).await,
+                    };
+                    let (kind, subject) = (O::KIND, operation.subject());
+                    tracing::error!(kind, subject, step = step.name(), goes_on, %error, "a step could not be noted");
+                    if !goes_on {
+                        // One that has begun may have done something.
+                        let last = if begun { Some(number) } else { number.checked_sub(1) };
+                        self.back(id, operation, last, Journal::Fails).await?;
+                        return Err(undone::<O>(error));
                     }
                 }
+                begun = true;
                 self.pass::<O>(step.name(), ":before");
                 if let Err(error) = step.run(self, operation).await {
-                    self.back(id, operation, number).await?;
+                    self.back(id, operation, Some(number), Journal::Works).await?;
                     return Err(error);
                 }
                 self.pass::<O>(step.name(), ":after");
@@ -151,22 +179,30 @@ impl Actions {
                 }
             }
         }
-        self.end::<O>(id).await;
+        self.end_operation(id).await;
         Ok(())
     }
 
-    /// Undoes the steps from number `last` down to the first.
+    /// Undoes the steps from number `last` down to the first. What was done is undone whether that can be noted or not: the room that the
+    /// journal lacks may be what an undo gives back, and a daemon that dies meanwhile leaves a step that is undone again.
     async fn back<O: Operation>(
         self: &Arc<Self>,
         id: i64,
         operation: &mut O,
-        last: usize,
+        last: Option<usize>,
+        mut journal: Journal,
     ) -> Result<(), Error> {
-        for step in O::steps()[..=last].iter().rev() {
-            if let Err(why) = self.note(id, step.name(), JournalState::Back, operation).await
-                && let Unnoted::Left(why) = step.unnoted(why)
-            {
-                return Err(why);
+        let steps = O::steps();
+        for step in steps[..last.map_or(0, |last| last + 1)].iter().rev() {
+            let patience = match journal {
+                Journal::Works => NOTE_PATIENCE,
+                Journal::Fails => Duration::ZERO,
+            };
+            let noted = self.note(patience, id, step.name(), JournalState::Back, operation).await;
+            if let Err(error) = noted {
+                journal = Journal::Fails;
+                let (kind, subject) = (O::KIND, operation.subject());
+                tracing::error!(kind, subject, step = step.name(), %error, "a step is undone, which could not be noted");
             }
             self.pass::<O>(step.name(), ":undo");
             let begun = Instant::now();
@@ -179,21 +215,8 @@ impl Actions {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
-        self.end::<O>(id).await;
+        self.end_operation(id).await;
         Ok(())
-    }
-
-    /// Notes that nothing is left to do. Where that can't be written down now, what was done or undone is so all the same, and it is tried
-    /// again until it can: the next daemon would do the last of it once more.
-    async fn end<O: Operation>(self: &Arc<Self>, id: i64) {
-        let Err(error) = self.store(move |store| store.end_operation(id)).await else { return };
-        tracing::error!(kind = O::KIND, operation = id, %error, "that an operation is over can't be noted yet");
-        let actions = Arc::clone(self);
-        tokio::spawn(async move {
-            while actions.store(move |store| store.end_operation(id)).await.is_err() {
-                tokio::time::sleep(END_AGAIN).await;
-            }
-        });
     }
 
     /// Finishes or unwinds an operation that an earlier daemon left; true when it was finished.
@@ -215,8 +238,7 @@ impl Actions {
         let steps = O::steps();
         let Some(number) = steps.iter().position(|step| step.name() == row.step) else {
             // Not one step was begun.
-            let id = row.id;
-            self.store(move |store| store.end_operation(id)).await?;
+            self.end_operation(row.id).await;
             return Ok(false);
         };
         let next = match row.state {
@@ -226,25 +248,57 @@ impl Actions {
         match next {
             Next::Forward => self.forward(row.id, &mut operation, number + 1).await?,
             Next::Again => self.forward(row.id, &mut operation, number).await?,
-            Next::Back => self.back(row.id, &mut operation, number).await?,
+            Next::Back => self.back(row.id, &mut operation, Some(number), Journal::Works).await?,
         }
         Ok(next != Next::Back)
     }
 
+    /// Notes that a step is run or undone; tried for so long.
     async fn note<O: Operation>(
         &self,
+        patience: Duration,
         id: i64,
         step: &'static str,
         state: JournalState,
         operation: &O,
     ) -> Result<(), Error> {
-        let data = text(operation)?;
-        self.store(move |store| store.note_step(id, step, state, &data)).await
+        let (data, begun) = (text(operation)?, Instant::now());
+        loop {
+            let data = data.clone();
+            match self.store(move |store| store.note_step(id, step, state, &data)).await {
+                Err(_) if begun.elapsed() < patience => tokio::time::sleep(NOTE_AGAIN).await,
+                noted => return noted,
+            }
+        }
+    }
+
+    /// Whether the journal has it that a step has begun, which it could not be told. Waits for as long as that can't be read.
+    async fn is_noted(&self, id: i64, step: &'static str) -> bool {
+        loop {
+            match self.store(|store| store.open_operations()).await {
+                Ok(rows) => {
+                    let is_noted = |row: &JournalRow| {
+                        row.id == id && row.step == step && row.state == JournalState::Forward
+                    };
+                    return rows.iter().any(is_noted);
+                }
+                Err(error) => {
+                    tracing::error!(operation = id, step, %error, "it is not known whether a step is noted");
+                }
+            }
+            tokio::time::sleep(READ_AGAIN).await;
+        }
     }
 
     fn pass<O: Operation>(&self, point: &str, when: &str) {
         self.faults.pass(&format!("{}:{point}{when}", O::KIND));
     }
+}
+
+/// What whoever asked for an operation hears that could not be written down.
+fn undone<O: Operation>(error: Error) -> Error {
+    let message = format!("all of it ({}) was undone, since it could not be written down: {}", O::KIND, error.message);
+    Error { message, ..error }
 }
 
 fn text(value: &impl Serialize) -> Result<String, Error> {

@@ -129,6 +129,7 @@ pub struct Actions {
     secrets: secret::Secrets,
     conversations: domain::Conversations,
     migrations: Migrations,
+    overdue: journal::ended::Overdue,
 }
 
 impl Actions {
@@ -155,6 +156,7 @@ impl Actions {
             secrets: secret::Secrets::default(),
             conversations: domain::Conversations::default(),
             migrations: Migrations::default(),
+            overdue: journal::ended::Overdue::default(),
         }
     }
 

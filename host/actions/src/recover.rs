@@ -59,11 +59,22 @@ impl Actions {
                     .map_err(|fault| unreadable(format!("the record of running domain {uuid}"), &fault))?,
             );
         }
-        let mut meant: BTreeMap<_, _> = open.iter().filter_map(meant_end).collect();
+        let numbers = records.iter().map(|record| record.id).chain(open.iter().filter_map(instance_of));
+        if let Some(highest) = numbers.max() {
+            self.domains.pass_over(highest);
+        }
+        // One that was begun for an instance that is gone by now means nothing to this one.
+        let is_of_now = |row: &&JournalRow| {
+            let is_same = |id: u32| {
+                records.iter().any(|record| record.id == id && record.uuid.to_string() == row.subject)
+            };
+            instance_of(row).is_none_or(is_same)
+        };
+        let mut meant: BTreeMap<_, _> = open.iter().filter(is_of_now).filter_map(meant_end).collect();
         for arrive in open.iter().filter_map(coming) {
             let uuid = arrive.config.uuid;
             if !records.iter().any(|record| record.uuid == uuid)
-                && let Some(record) = self.domains.record_unrecorded(&arrive.config, &records).await
+                && let Some(record) = self.domains.record_unrecorded(&arrive.config, arrive.instance).await
             {
                 records.push(record);
             }
@@ -163,6 +174,17 @@ impl Actions {
         });
         Ok(true)
     }
+}
+
+/// The instance of a domain that an interrupted operation was begun for, where its entry says so.
+fn instance_of(row: &JournalRow) -> Option<u32> {
+    #[derive(serde::Deserialize)]
+    struct About {
+        // As `domain-leash` has it.
+        #[serde(alias = "id")]
+        instance: Option<u32>,
+    }
+    serde_json::from_str::<About>(&row.data).ok()?.instance
 }
 
 /// The domain that an interrupted operation was ending, and why: a machine of it that is gone was not lost.

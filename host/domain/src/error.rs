@@ -116,6 +116,16 @@ pub enum DomainError {
         /// What the keeper says.
         source: KeeperError,
     },
+    /// What had to be done before the guest runs could not be done.
+    #[error("domain '{name}' could not be {doing}")]
+    NotReady {
+        /// Its name.
+        name: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What went wrong.
+        source: reeve_model::Error,
+    },
 }
 
 impl DomainError {
@@ -146,6 +156,7 @@ impl DomainError {
                 DriverError::Host { .. } | DriverError::Worker(_) => ErrorCode::Internal,
             },
             Self::Keeper { .. } => ErrorCode::Internal,
+            Self::NotReady { source, .. } => source.code,
         }
     }
 }

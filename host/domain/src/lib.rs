@@ -41,6 +41,7 @@ pub use driver::{
 };
 pub use error::DomainError;
 pub use keys::{KeyRing, Keys};
+pub use owner::BeforeRun;
 pub use record::{Keeper, KeeperError, RuntimeRecord, WorkerProcess};
 pub use recover::Recovered;
 pub use registry::{Domains, DomainsConfig};

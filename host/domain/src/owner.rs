@@ -27,6 +27,7 @@ use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
 use crate::{devices, ending};
 
+pub use birth::BeforeRun;
 pub(crate) use birth::{Birth, Origin, adopt, start};
 
 /// Events that are heard one after the other while somebody asks for something: a guest may cause them without end.

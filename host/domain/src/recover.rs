@@ -36,8 +36,7 @@ impl Domains {
         meant: &BTreeMap<Uuid, StateReason>,
     ) -> Recovered {
         let known: Vec<Uuid> = records.iter().map(|record| record.uuid).collect();
-        let highest = records.iter().map(|record| record.id).max().unwrap_or(0);
-        self.shared.next_id.fetch_max(highest + 1, Ordering::Relaxed);
+        self.pass_over(records.iter().map(|record| record.id).max().unwrap_or(0));
         let mut recovered = Recovered::default();
         for record in records {
             let uuid = record.uuid;
@@ -53,12 +52,18 @@ impl Domains {
         recovered
     }
 
-    /// The record of a machine that has or awaits a guest and of which there is none, kept from now on; `config` is what it was made from.
-    /// To be called before [`Self::recover`], which ends what has no record; `records` are the others.
+    /// Instances that are made from now on have higher numbers than this one: somebody knows another one by it.
+    pub fn pass_over(&self, number: u32) {
+        self.shared.next_id.fetch_max(number.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The record of a machine that has or awaits a guest and of which there is none, kept from now on; `config` is what it was made from,
+    /// and `number` what it was given there. To be called before [`Self::recover`], which ends what has no record, and after
+    /// [`Self::pass_over`].
     pub async fn record_unrecorded(
         &self,
         config: &DomainConfig,
-        records: &[RuntimeRecord],
+        number: Option<u32>,
     ) -> Option<RuntimeRecord> {
         let shared = &self.shared;
         let driver = shared.driver(config).ok()?;
@@ -68,7 +73,7 @@ impl Domains {
         driver.settle(&mut config);
         let record = RuntimeRecord {
             uuid: config.uuid,
-            id: records.iter().map(|record| record.id).max().unwrap_or(0) + 1,
+            id: number.unwrap_or_else(|| shared.issue_id()),
             driver: driver.kind().to_owned(),
             boot_id: shared.boot_id.clone(),
             process: Some(process),

@@ -133,6 +133,11 @@ impl Domains {
         Ok(self.shared.entry(uuid)?.lock().phase)
     }
 
+    /// The number of the instance that is there or being made; none while there is no machine.
+    pub fn instance(&self, uuid: Uuid) -> Option<u32> {
+        self.shared.entry(uuid).ok()?.lock().live.as_ref().map(|live| live.id)
+    }
+
     /// Everything `domain info` shows; asks the machine for what only it knows.
     pub async fn info(&self, uuid: Uuid) -> Result<DomainInfo, DomainError> {
         let entry = self.shared.entry(uuid)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use reeve_model::api::SetDescription;
 use reeve_model::block_job::BlockJobWork;
@@ -19,7 +20,7 @@ use crate::entry::{Entry, Live};
 use crate::error::DomainError;
 use crate::migration::Incoming;
 use crate::names;
-use crate::owner::{self, Ask, Birth, Command, Origin};
+use crate::owner::{self, Ask, BeforeRun, Birth, Command, Origin};
 use crate::registry::Domains;
 use crate::state::{Occurrence, Phase};
 
@@ -39,6 +40,8 @@ pub struct Turn {
     entry: Arc<Entry>,
     actor: Actor,
     ticket: Ticket,
+    /// The number of the instance that it starts next; 0 while it has none yet.
+    number: AtomicU32,
 }
 
 /// Commands that may wait for one owner; the admission queue lets one through at a time.
@@ -46,7 +49,7 @@ pub(crate) const COMMANDS: usize = 2;
 
 impl Turn {
     pub(crate) fn new(domains: Domains, entry: Arc<Entry>, actor: Actor, ticket: Ticket) -> Self {
-        Self { domains, entry, actor, ticket }
+        Self { domains, entry, actor, ticket, number: AtomicU32::new(0) }
     }
 
     /// The domain's UUID.
@@ -110,14 +113,35 @@ impl Turn {
         }
     }
 
+    /// The number of the instance that this turn starts next: for who has to know it before it is there.
+    pub fn next_instance(&self) -> u32 {
+        let number = match self.number.load(Ordering::Relaxed) {
+            0 => self.domains.shared.issue_id(),
+            number => number,
+        };
+        self.number.store(number, Ordering::Relaxed);
+        number
+    }
+
     /// Makes a machine and lets it run. A failure leaves nothing behind.
     pub async fn start(&self, options: StartOptions) -> Result<DomainSummary, DomainError> {
-        self.bring_up(options, Origin::Kernel).await
+        self.bring_up(options, Origin::Kernel, None).await
     }
 
     /// Makes a machine that goes on from what [`save`](Self::save) wrote. A failure leaves nothing behind, and the image as it is.
     pub async fn restore(&self, options: StartOptions, image: File) -> Result<DomainSummary, DomainError> {
-        self.bring_up(options, Origin::Image(image)).await
+        self.bring_up(options, Origin::Image(image), None).await
+    }
+
+    /// As [`Self::start`], or as [`Self::restore`] where there is an image. `before` is done when the machine is there and recorded, and its guest
+    /// has not run yet.
+    pub async fn start_after(
+        &self,
+        options: StartOptions,
+        image: Option<File>,
+        before: BeforeRun,
+    ) -> Result<DomainSummary, DomainError> {
+        self.bring_up(options, image.map_or(Origin::Kernel, Origin::Image), Some(before)).await
     }
 
     /// Makes a machine that waits for its guest, and answers once it does. It is paused until [`Self::arrive`].
@@ -126,7 +150,7 @@ impl Turn {
         config: DomainConfig,
         incoming: Incoming,
     ) -> Result<DomainSummary, DomainError> {
-        self.bring_up(StartOptions { config, paused: true }, Origin::Host(incoming)).await
+        self.bring_up(StartOptions { config, paused: true }, Origin::Host(incoming), None).await
     }
 
     /// Notes that the guest runs here, after it has come or was to leave and stays.
@@ -154,7 +178,12 @@ impl Turn {
         self.ask(Request::Destroy, Ask::Depart).await
     }
 
-    async fn bring_up(&self, options: StartOptions, origin: Origin) -> Result<DomainSummary, DomainError> {
+    async fn bring_up(
+        &self,
+        options: StartOptions,
+        origin: Origin,
+        before: Option<BeforeRun>,
+    ) -> Result<DomainSummary, DomainError> {
         let StartOptions { mut config, paused } = options;
         if config.uuid != self.entry.uuid || config.name != self.entry.name {
             return Err(DomainError::Identity { name: self.entry.name.clone(), other: config.name });
@@ -174,7 +203,8 @@ impl Turn {
             let mut inner = self.entry.lock();
             inner.phase.permits(Request::Start).map_err(|sentence| self.wrong_state(sentence))?;
             inner.advance(Occurrence::StartBegan);
-            let id = shared.issue_id();
+            let id = self.next_instance();
+            self.number.store(0, Ordering::Relaxed);
             let config = config.clone();
             inner.live = Some(Live { id, config, machine: None, process: None, socket: None, owner });
             id
@@ -188,6 +218,7 @@ impl Turn {
             id,
             config,
             origin,
+            before,
             paused,
             commands,
             started,

@@ -138,8 +138,9 @@ fn a_worker_that_waits_for_its_guest_is_found_by_the_next_daemon_even_without_a_
         // One whose records are lost.
         let kept: Arc<InMemory> = Arc::default();
         let host = Host::with_records(vec![lab.driver()], kept.clone());
-        assert!(host.domains.record_unrecorded(&guest_document("other", ""), &[]).await.is_none());
-        let record = host.domains.record_unrecorded(&config, &[]).await.unwrap();
+        assert!(host.domains.record_unrecorded(&guest_document("other", ""), None).await.is_none());
+        let record = host.domains.record_unrecorded(&config, Some(7)).await.unwrap();
+        assert_eq!(record.id, 7);
         assert_eq!(kept.records(), std::slice::from_ref(&record));
         assert_eq!(record.process.unwrap().pid, pid);
         let recovered = host.domains.recover(vec![record], &BTreeMap::new()).await;

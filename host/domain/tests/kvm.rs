@@ -6,14 +6,18 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reeve_domain::{Console, Request};
+use async_trait::async_trait;
+use reeve_domain::{
+    Console, Domains, DomainsConfig, Keeper, KeeperError, Request, RuntimeRecord, StartOptions,
+};
 use reeve_model::domain::{Disk, LifecycleAction};
 use reeve_model::event::DomainChange as Change;
-use reeve_model::{Bytes, DomainState as State, ErrorCode, StateReason};
+use reeve_model::{Actor, Bytes, DomainState as State, ErrorCode, StateReason};
 use support::lab::{Lab, disk, guest_document, interface, says};
-use support::{Host, InMemory};
+use support::{Host, InMemory, Told};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
@@ -258,6 +262,90 @@ fn a_killed_daemon_loses_no_guest() {
         host.ask(lives.uuid, Request::Destroy).await.unwrap();
         lab.is_clean();
     });
+}
+
+/// Keeps no record, and looks meanwhile whether the guest writes to its disk.
+struct Full {
+    disk: PathBuf,
+    before: Vec<u8>,
+    kept: AtomicBool,
+}
+
+impl Full {
+    fn has_changed(&self) -> bool {
+        std::fs::read(&self.disk).unwrap() != self.before
+    }
+}
+
+#[async_trait]
+impl Keeper for Full {
+    async fn keep(&self, _record: &RuntimeRecord) -> Result<(), KeeperError> {
+        let begun = Instant::now();
+        // A guest that ran would have written long before.
+        while begun.elapsed() < Duration::from_secs(1) {
+            assert!(!self.has_changed(), "the guest runs before its machine is recorded");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.kept.store(true, Ordering::Relaxed);
+        Err(KeeperError(Box::new(std::io::Error::other("the disk is full"))))
+    }
+
+    async fn forget(&self, _uuid: Uuid) -> Result<(), KeeperError> {
+        Ok(())
+    }
+}
+
+/// Else the next daemon would end a machine that it does not know, and what was saved would go on a second time on disks that have changed.
+#[tokio::test]
+async fn a_saved_guest_does_not_run_before_its_machine_is_recorded() {
+    let lab = Lab::new();
+    let host = lab.host();
+    let path = lab.root.path().join("disk");
+    std::fs::File::create(&path).unwrap().set_len(1 << 20).unwrap();
+    let mut config = guest_document("web", "");
+    config.devices.disks.push(disk("vda", &path));
+    let uuid = host.define(&config);
+    host.start(uuid).await.unwrap();
+    let mut console = host.domains.open_console(uuid, None).await.unwrap();
+    says(&mut console, "ready").await;
+    console.write_all(b"disk churn 1000000 7\n").await.unwrap();
+    says(&mut console, "churning").await;
+    let image = lab.root.path().join("image");
+    let turn = host.domains.begin(Actor::Daemon, uuid, Request::Save).await.unwrap();
+    turn.save(std::fs::File::create(&image).unwrap()).await.unwrap();
+    turn.end_saved().await.unwrap();
+    drop(turn);
+
+    let before = std::fs::read(&path).unwrap();
+    let keeper = Arc::new(Full { disk: path, before, kept: AtomicBool::new(false) });
+    let domains = Domains::new(DomainsConfig {
+        drivers: vec![lab.driver()],
+        sink: Arc::new(Told::default()),
+        keeper: keeper.clone(),
+        boot_id: "this-boot".to_owned(),
+        dumps: std::env::temp_dir(),
+    });
+    domains.define(&Actor::Daemon, config.clone()).unwrap();
+    let turn = domains.begin(Actor::Daemon, uuid, Request::Start).await.unwrap();
+    let options = StartOptions { config, paused: false };
+    let restored = turn.restore(options, std::fs::File::open(&image).unwrap()).await;
+    assert!(restored.is_err() && keeper.kept.load(Ordering::Relaxed), "{restored:?}");
+    assert!(!keeper.has_changed(), "and not after that");
+    assert_eq!(domains.phase(uuid).unwrap().reason(), StateReason::Failed);
+    drop(turn);
+    // What was saved is still what goes with the disk.
+    let turn = host.domains.begin(Actor::Daemon, uuid, Request::Start).await.unwrap();
+    let config = host.domains.definition(uuid).unwrap().unwrap().as_ref().clone();
+    let options = StartOptions { config, paused: false };
+    turn.restore(options, std::fs::File::open(&image).unwrap()).await.unwrap();
+    let begun = Instant::now();
+    while !keeper.has_changed() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not go on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(turn);
+    host.ask(uuid, Request::Destroy).await.unwrap();
+    lab.is_clean();
 }
 
 #[tokio::test]

@@ -69,10 +69,13 @@ impl Store {
         })
     }
 
-    /// Ends an operation: everything is done, or undone.
-    pub fn end_operation(&self, id: i64) -> Result<(), StoreError> {
+    /// Ends operations: everything is done, or undone. No error for one that has ended.
+    pub fn end_operations(&self, ids: &[i64]) -> Result<(), StoreError> {
         self.write("ending an operation", |change| {
-            change.prepare_cached("DELETE FROM journal WHERE id = ?1")?.execute([id])?;
+            let mut end = change.prepare_cached("DELETE FROM journal WHERE id = ?1")?;
+            for id in ids {
+                end.execute([id])?;
+            }
             Ok(())
         })
     }

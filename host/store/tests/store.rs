@@ -87,8 +87,9 @@ fn the_journal_holds_what_has_not_ended() {
             (second, "mail", "guard", JournalState::Back, "4")
         ]
     );
-    store.end_operation(first).unwrap();
-    store.end_operation(second).unwrap();
+    store.end_operations(&[first]).unwrap();
+    assert_eq!(store.open_operations().unwrap().len(), 1);
+    store.end_operations(&[first, second]).unwrap();
     assert!(store.open_operations().unwrap().is_empty());
     assert!(store.begin_operation("x", "y", "{}", "").unwrap() > second, "numbers are not used again");
 }

@@ -2,8 +2,8 @@
 
 use rustix::process::{Signal, kill_process};
 
-use crate::Outcome;
 use crate::pair::{Pair, state, wait_for};
+use crate::{Outcome, PATIENCE};
 
 #[test]
 fn the_guest_stays_when_the_worker_at_the_destination_is_killed() -> Outcome {
@@ -50,6 +50,26 @@ fn the_guest_arrives_although_the_daemon_at_the_destination_is_killed() -> Outco
     })?
     .ok();
     wait_for(&pair.target, "running")?;
+    assert_eq!(state(&pair.source)?, "shut-off");
+    pair.is_intact(&pair.target)
+}
+
+/// The note is the decision: where it can't be made the guest is not given away, and does not stand still because of that.
+#[test]
+fn the_guest_stays_when_its_hand_over_can_not_be_noted() -> Outcome {
+    let pair = Pair::with_guest(64)?;
+    let journal = rusqlite::Connection::open(pair.source.root().join("var/lib/reeve/state.db"))?;
+    journal.busy_timeout(PATIENCE)?;
+    journal.execute_batch(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON journal WHEN NEW.step = 'hand-over'
+         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )?;
+    assert!(pair.migrate(&["--live"])?.fails(1).contains("the disk is full"));
+    wait_for(&pair.target, "absent")?;
+    assert_eq!(state(&pair.source)?, "running");
+    pair.is_intact(&pair.source)?;
+    journal.execute_batch("DROP TRIGGER refuse")?;
+    pair.migrate(&["--live"])?.ok();
     assert_eq!(state(&pair.source)?, "shut-off");
     pair.is_intact(&pair.target)
 }

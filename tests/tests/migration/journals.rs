@@ -94,7 +94,7 @@ fn a_guest_stays_where_its_host_can_not_write_down_that_it_gave_it_up() -> Outco
             Ok(())
         })?;
         let said = run.fails(1);
-        assert!(said.contains("stays here") && said.contains("disk is full"), "{said}");
+        assert!(said.contains("was undone") && said.contains("disk is full"), "{said}");
         assert_eq!(state(&pair.source)?, "running");
         wait_for(&pair.target, "absent")?;
         pair.is_intact(&pair.source)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use reeve_tests::Small;
-use reeve_tests::{Run, wait};
+use reeve_tests::{Run, program, wait};
 use rustix::process::{Signal, kill_process};
 
 use crate::lab::{Lab, entries, field};
@@ -110,6 +110,48 @@ fn a_full_disk_lets_the_domain_run_on() -> Outcome {
     lab.reeve(&["domain", "save", "web", &file])?.ok();
     lab.reeve(&["domain", "restore", &file])?.ok();
     lab.remembers(&mut known)
+}
+
+/// A directory in which nothing can be changed any more, until this is dropped.
+struct ReadOnly(String);
+
+impl ReadOnly {
+    fn new(directory: &Path) -> anyhow::Result<Self> {
+        let at = directory.display().to_string();
+        program("mount", &["--bind", &at, &at])?;
+        let mounted = Self(at);
+        program("mount", &["-o", "remount,bind,ro", &mounted.0])?;
+        Ok(mounted)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        // What fails here fails in a test that is over.
+        let _ = program("umount", &["-l", &self.0]);
+    }
+}
+
+/// Old memory must not meet disks that have changed since: a managed save that stays where it is has not run.
+#[test]
+fn a_managed_save_that_can_not_be_put_out_of_use_is_not_run() -> Outcome {
+    let lab = Lab::start()?;
+    lab.boot()?;
+    lab.tell("disk churn 1000000 7", "reeve-guest: churning")?;
+    lab.reeve(&["domain", "managedsave", "web"])?.ok();
+    let before = std::fs::read(lab.path("vda"))?;
+    let frozen = ReadOnly::new(&lab.daemon.root().join("var/lib/reeve/save"))?;
+    for words in [&["domain", "start", "web"][..], &["domain", "start", "web", "--force-boot"]] {
+        let said = lab.reeve(words)?;
+        assert!(said.code != 0 && said.stderr.contains("can't be put out of use"), "{said:?}");
+        assert_eq!(lab.state()?, "shut-off");
+        assert!(std::fs::read(lab.path("vda"))? == before, "the guest has run");
+        assert_eq!(lab.managed().len(), 1, "what was saved is there");
+    }
+    drop(frozen);
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    assert!(lab.managed().is_empty());
+    wait::until("it goes on", PATIENCE, || std::fs::read(lab.path("vda")).is_ok_and(|now| now != before))
 }
 
 #[test]

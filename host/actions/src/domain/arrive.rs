@@ -89,6 +89,7 @@ impl Actions {
         self.migrations.set_coming(migration, Some(coming));
         let arrive = Arrive {
             config,
+            instance: Some(turn.next_instance()),
             migration,
             slots: request.slots,
             source,
@@ -213,6 +214,9 @@ fn check_caches(config: &DomainConfig, coming: &[CopiedDisk]) -> Result<(), Erro
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Arrive {
     pub(crate) config: DomainConfig,
+    /// The number that its machine has here; entries of earlier daemons don't say.
+    #[serde(default)]
+    pub(crate) instance: Option<u32>,
     pub(crate) migration: Uuid,
     slots: Vec<DeviceSlot>,
     pub(super) source: PeerAddress,
@@ -281,10 +285,6 @@ impl Step<Arrive> for AskGuards {
         actions.migrations.set_arriving(arrive.migration, None);
         Ok(())
     }
-
-    fn unnoted(&self, why: Error) -> Unnoted {
-        Unnoted::Undone(why)
-    }
 }
 
 struct PlugPorts;
@@ -301,11 +301,10 @@ impl Step<Arrive> for PlugPorts {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
+        if actions.is_another(arrive.config.uuid, arrive.instance) {
+            return Ok(());
+        }
         actions.unplug_all(&arrive.actor, arrive.config.uuid, None).await
-    }
-
-    fn unnoted(&self, why: Error) -> Unnoted {
-        Unnoted::Undone(why)
     }
 }
 
@@ -344,15 +343,11 @@ impl Step<Arrive> for TakeIn {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, arrive: &mut Arrive) -> Result<(), Error> {
-        actions.end_machine(arrive.config.uuid, arrive.turn.as_ref()).await
+        actions.end_machine(arrive.config.uuid, arrive.instance, arrive.turn.as_ref()).await
     }
 
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
         Next::Again
-    }
-
-    fn unnoted(&self, why: Error) -> Unnoted {
-        Unnoted::Undone(why)
     }
 }
 
@@ -378,17 +373,17 @@ impl Step<Arrive> for Keep {
         Ok(())
     }
 
+    fn unnoted(&self) -> Unnoted {
+        // The guest runs here.
+        Unnoted::OnAnyway
+    }
+
     async fn undo(&self, _actions: &Arc<Actions>, _arrive: &mut Arrive) -> Result<(), Error> {
         Ok(())
     }
 
     fn after_crash(&self, _actions: &Actions, _arrive: &Arrive) -> Next {
         Next::Again
-    }
-
-    /// The guest runs here by now.
-    fn unnoted(&self, _why: Error) -> Unnoted {
-        Unnoted::Run
     }
 }
 

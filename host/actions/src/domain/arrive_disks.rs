@@ -12,7 +12,7 @@ use reeve_model::migration::CopiedDisk;
 use super::arrive::Arrive;
 use super::{copied_disks, made_file};
 use crate::Actions;
-use crate::journal::{Step, Unnoted};
+use crate::journal::Step;
 
 /// A file is made for each disk that has none, one at a time; before it has the disk's name it is noted which file it is.
 pub(super) struct MakeDisks;
@@ -62,10 +62,6 @@ impl Step<Arrive> for MakeDisks {
             Ok(())
         })
         .await
-    }
-
-    fn unnoted(&self, why: Error) -> Unnoted {
-        Unnoted::Undone(why)
     }
 }
 

@@ -18,7 +18,7 @@ use super::definition_change::replace;
 use super::{Subject, disk};
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 
 impl Actions {
     /// The jobs of the disks of a running domain: those that go on, and the last one of each disk.
@@ -257,6 +257,11 @@ impl Step<Pivot> for PivotDefinition {
         };
         place.driver.format = pivot.format.clone();
         replace(actions, &pivot.actor, &before, after).await
+    }
+
+    fn unnoted(&self) -> Unnoted {
+        // The machine has the other image.
+        Unnoted::OnAnyway
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _pivot: &mut Pivot) -> Result<(), Error> {

@@ -54,6 +54,7 @@ impl Actions {
         let mut last = turn.summary();
         let operation = Dump {
             uuid: subject.uuid,
+            instance: self.instance(subject.uuid),
             path,
             mode: file.mode,
             was_running: last.state != DomainState::Paused,
@@ -101,6 +102,9 @@ fn core_error(error: CoreFileError) -> Error {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Dump {
     uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    instance: Option<u32>,
     path: PathBuf,
     mode: Option<DumpMode>,
     /// Whether it runs on when it is not dumped, and after it was reset.
@@ -188,7 +192,7 @@ impl Step<Dump> for After {
         };
         let turn = match dump.turn.take() {
             Some(turn) => turn,
-            None if !actions.domains.phase(dump.uuid).is_ok_and(|phase| phase.has_machine()) => return Ok(()),
+            None if !actions.has_instance(dump.uuid, dump.instance) => return Ok(()),
             None => actions.turn(&Actor::Daemon, dump.uuid, request).await?,
         };
         if request == Request::Destroy {
@@ -215,7 +219,7 @@ impl Actions {
     /// A domain that was not dumped after all goes on as before.
     async fn run_on_undumped(&self, dump: &Dump) -> Result<(), Error> {
         let stands = self.domains.phase(dump.uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
-        if !dump.was_running || !stands {
+        if !dump.was_running || !stands || self.is_another(dump.uuid, dump.instance) {
             return Ok(());
         }
         match &dump.turn {

@@ -47,6 +47,11 @@ impl Step<Leave> for HandOver {
             Outcome::NeverRan => return actions.take_back(leave).await,
             Outcome::Lost => return actions.lose_guest(leave).await,
         }
+        // Nobody has its turn while it is waited for, which may be long.
+        let is_another = || actions.is_another(leave.uuid, leave.instance);
+        if is_another() {
+            return Ok(());
+        }
         // While it still has a machine: a domain without one can't lose its definition in the middle of something else.
         if leave.undefine {
             let (by, uuid) = (leave.actor.clone(), leave.uuid);
@@ -58,6 +63,7 @@ impl Step<Leave> for HandOver {
         let departed = match &leave.turn {
             Some(turn) => turn.depart().await.map_err(explain),
             None => match actions.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await {
+                Ok(_) if is_another() => return Ok(()),
                 Ok(turn) => turn.depart().await.map_err(explain),
                 Err(error) => Err(error),
             },
@@ -73,17 +79,13 @@ impl Step<Leave> for HandOver {
         Ok(())
     }
 
-    fn after_crash(&self, _actions: &Actions, _leave: &Leave) -> Next {
-        Next::Again
+    fn unnoted(&self) -> Unnoted {
+        // Else the guest would run nowhere, or at two hosts when this one's next daemon reads something else.
+        Unnoted::AsWritten
     }
 
-    /// What the journal has not is not decided: the guest is still here.
-    fn unnoted(&self, why: Error) -> Unnoted {
-        let message = format!(
-            "the domain was not migrated and stays here: that it is given up could not be written down: {}",
-            why.message
-        );
-        Unnoted::Undone(Error { message, ..why })
+    fn after_crash(&self, _actions: &Actions, _leave: &Leave) -> Next {
+        Next::Again
     }
 }
 
@@ -146,6 +148,7 @@ impl Actions {
         self.migrations.set_given(leave.uuid, None);
         if let Ok(turn) = self.turn(&Actor::Daemon, leave.uuid, Request::Destroy).await
             && turn.check(Request::Destroy).is_ok()
+            && !self.is_another(leave.uuid, leave.instance)
         {
             turn.lose().await.map_err(explain)?;
         }
@@ -159,6 +162,10 @@ impl Actions {
     async fn take_back(self: &Arc<Self>, leave: &Leave) -> Result<(), Error> {
         self.migrations.set_stage(leave.migration, MigrationStage::Unknown);
         self.migrations.set_given(leave.uuid, None);
+        if self.is_another(leave.uuid, leave.instance) {
+            let message = "the domain was not migrated, and has been started anew here";
+            return Err(Error::new(ErrorCode::WrongState, message));
+        }
         let config = self.domains.snapshot(leave.uuid).map_err(explain)?.config;
         let shared = config.devices.disks.into_iter().filter(|disk| disk.shareable);
         let shared: Vec<String> = shared.map(|disk| disk.target).collect();

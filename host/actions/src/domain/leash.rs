@@ -76,19 +76,16 @@ impl Actions {
 
     /// Refuses to move a domain that ends with its client: nobody would end it at another host.
     pub(super) async fn refuse_leashed(&self, subject: &Subject) -> Result<(), Error> {
-        let own = subject.uuid.to_string();
-        let held = |row: &JournalRow| row.kind == Leash::KIND && row.subject == own;
+        let is_held =
+            |leash: Leash| leash.uuid == subject.uuid && self.has_instance(leash.uuid, Some(leash.id));
+        let held =
+            |row: &JournalRow| row.kind == Leash::KIND && serde_json::from_str(&row.data).is_ok_and(is_held);
         if !self.store(|store| store.open_operations()).await?.iter().any(held) {
             return Ok(());
         }
         let message =
             format!("domain '{}' ends with the client that started it, and stays here", subject.name);
         Err(Error::new(ErrorCode::WrongState, message).with_hint("start it without --autodestroy"))
-    }
-
-    /// Whether this instance of a domain is there.
-    fn is_instance(&self, uuid: Uuid, id: u32) -> bool {
-        self.domains.snapshot(uuid).is_ok_and(|snapshot| snapshot.summary.id == Some(id))
     }
 }
 
@@ -131,24 +128,24 @@ impl Step<Leash> for Hold {
     }
 
     async fn run(&self, actions: &Arc<Actions>, leash: &mut Leash) -> Result<(), Error> {
-        let (uuid, id) = (leash.uuid, leash.id);
+        let (uuid, id) = (leash.uuid, Some(leash.id));
         if let Some(Held { mut client, noted }) = leash.held.take() {
             let mut events = actions.bus.subscribe(None);
             // Who asked may have given up waiting.
             let _ = noted.send(());
-            while actions.is_instance(uuid, id) {
+            while actions.has_instance(uuid, id) {
                 tokio::select! {
                     _ = &mut client => break,
                     _ = events.next() => {}
                 }
             }
         }
-        if !actions.is_instance(uuid, id) {
+        if !actions.has_instance(uuid, id) {
             return Ok(());
         }
         let subject = actions.subject(&leash.actor, Verb::DomainDestroy, &uuid.to_string())?;
         actions.ask_stop(&leash.actor, &subject, true).await?;
-        actions.end_machine(uuid, None).await
+        actions.end_machine(uuid, id, None).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _leash: &mut Leash) -> Result<(), Error> {

@@ -118,6 +118,7 @@ impl Actions {
         };
         Ok(Leave {
             uuid,
+            instance: self.instance(uuid),
             migration,
             host,
             undefine: request.undefine_source,

@@ -29,7 +29,7 @@ use super::steer::check_limits;
 use super::streams::Outgoing;
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Operation, Step, Unnoted};
+use crate::journal::{Operation, Step};
 use crate::migrating::{AN_OPERATOR, Beginning, CurrentLimits};
 use crate::peer_address::{self, PeerAddress};
 use crate::policy_port::Steering;
@@ -150,6 +150,9 @@ pub(super) fn ended_by_force(name: &str) -> Error {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Leave {
     pub(super) uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    pub(super) instance: Option<u32>,
     pub(crate) migration: Uuid,
     pub(super) host: PeerAddress,
     pub(super) undefine: bool,
@@ -240,6 +243,9 @@ impl Step<Leave> for Move {
 
     async fn undo(&self, actions: &Arc<Actions>, leave: &mut Leave) -> Result<(), Error> {
         actions.migrations.set_stage(leave.migration, MigrationStage::Unknown);
+        if actions.is_another(leave.uuid, leave.instance) {
+            return Ok(());
+        }
         let order = MigrationOrder::Abort("the migration was undone".to_owned());
         // One that is over is not ended twice. One that waits to hear whether it gives the guest up hears that it does not.
         let _ = actions.domains.migrate(leave.uuid, order).await;
@@ -253,10 +259,6 @@ impl Step<Leave> for Move {
         }
         actions.note_arrival(leave.uuid, leave.turn.as_ref()).await;
         Ok(())
-    }
-
-    fn unnoted(&self, why: Error) -> Unnoted {
-        Unnoted::Undone(why)
     }
 }
 

@@ -171,7 +171,13 @@ impl Actions {
         let turn: Turn = self.turn(actor, uuid, Request::Start).await?;
         let image = StartImage { path, token, bypass_cache, managed: true };
         let started = self.bring_up(actor, turn, config, paused || !running, Origin::Image(image)).await;
-        started.map_err(managed_hint)
+        started.map_err(|error| match self.used_image(uuid) {
+            used if used.exists() && !self.managed_image(uuid).exists() => error.with_hint(format!(
+                "what was saved is '{}' now, since the guest may have run for a moment: 'reeve domain restore' goes on from there, on disks as they were",
+                used.display()
+            )),
+            _ => managed_hint(error),
+        })
     }
 }
 

@@ -99,18 +99,51 @@ impl Actions {
         self.saves.join(format!("{uuid}.save"))
     }
 
+    /// Where the managed save of a domain is while nobody knows whether its guest has run since.
+    pub(super) fn used_image(&self, uuid: Uuid) -> PathBuf {
+        self.saves.join(format!("{uuid}.used"))
+    }
+
     /// Removes the managed save of a domain; false when there is none.
     pub(crate) async fn discard_managed(&self, uuid: Uuid) -> Result<bool, Error> {
-        let path = self.managed_image(uuid);
-        blocking(move || match std::fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => {
-                let message = format!("save image '{}' can't be removed: {error}", path.display());
-                Err(Error::new(ErrorCode::Internal, message))
-            }
+        let (path, used) = (self.managed_image(uuid), self.used_image(uuid));
+        blocking(move || {
+            remove(&used)?;
+            remove(&path)
         })
         .await
+    }
+
+    /// Takes the managed save of a domain out of the way of its next start, on disk when it returns: its guest is about to change what it
+    /// knows of. No error when there is none; after an error it is where it was.
+    pub(super) fn set_aside_managed(&self, uuid: Uuid) -> impl Future<Output = Result<(), Error>> + use<> {
+        let (path, used) = (self.managed_image(uuid), self.used_image(uuid));
+        blocking(move || {
+            let failed = |error: std::io::Error| {
+                let message = format!("save image '{}' can't be put out of use: {error}", path.display());
+                Error::new(ErrorCode::Internal, message)
+            };
+            match std::fs::rename(&path, &used) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                renamed => renamed.map_err(failed)?,
+            }
+            let directory = path.parent().unwrap_or(Path::new("/"));
+            std::fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
+                // The guest does not run.
+                match std::fs::rename(&used, &path) {
+                    Ok(()) => failed(error),
+                    Err(_) => failed(error).with_hint(format!("it is '{}' now", used.display())),
+                }
+            })
+        })
+    }
+
+    /// Removes what [`Self::set_aside_managed`] left: the guest runs. It is only in the way.
+    pub(super) async fn remove_used(&self, uuid: Uuid) {
+        let used = self.used_image(uuid);
+        if let Err(error) = blocking(move || remove(&used)).await {
+            tracing::warn!(domain = %uuid, %error, "what a domain went on from is left");
+        }
     }
 
     async fn save_domain(
@@ -137,6 +170,7 @@ impl Actions {
         let was_running = last.state != DomainState::Paused;
         let operation = Save {
             uuid: subject.uuid,
+            instance: self.instance(subject.uuid),
             path,
             document,
             driver: config.domain_type.as_str().to_owned(),
@@ -179,6 +213,18 @@ pub(super) fn image_error(error: SaveImageError) -> Error {
     Error::caused(code, &error)
 }
 
+/// Removes a save image; false when there is none.
+fn remove(path: &Path) -> Result<bool, Error> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => {
+            let message = format!("save image '{}' can't be removed: {error}", path.display());
+            Err(Error::new(ErrorCode::Internal, message))
+        }
+    }
+}
+
 fn not_saved(name: &str) -> Error {
     Error::new(ErrorCode::WrongState, format!("domain '{name}' is not being saved"))
 }
@@ -192,6 +238,9 @@ fn is_written(path: &Path, token: Uuid) -> bool {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Save {
     uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    instance: Option<u32>,
     path: PathBuf,
     document: String,
     driver: String,
@@ -294,7 +343,7 @@ impl Step<Save> for EndMachine {
         if let Some(turn) = save.turn.take() {
             return turn.end_saved().await.map_err(explain);
         }
-        if !actions.domains.phase(save.uuid).is_ok_and(|phase| phase.has_machine()) {
+        if !actions.has_instance(save.uuid, save.instance) {
             return Ok(());
         }
         let turn = actions.turn(&Actor::Daemon, save.uuid, Request::Save).await?;
@@ -314,7 +363,7 @@ impl Actions {
     /// A domain that was not saved after all goes on as before.
     async fn run_on(&self, save: &Save) -> Result<(), Error> {
         let stands = self.domains.phase(save.uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
-        if !save.was_running || !stands {
+        if !save.was_running || !stands || self.is_another(save.uuid, save.instance) {
             return Ok(());
         }
         match &save.turn {

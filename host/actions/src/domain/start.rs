@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   authorize ─▶ may it start? ─▶ find volumes ─▶ guard domain-prepare (may rewrite) ─▶ driver's check ─▶ turn on the domain
-//!     ─▶ journal [ guard: domain-start (may still deny) │ ports │ machine: directory, disks, taps, cgroup, worker, vCPUs │ image ]
+//!     ─▶ journal [ guard: domain-start (may still deny) │ ports │ machine: directory, disks, taps, cgroup, worker; record; managed save out of
+//!                  use; vCPUs │ image ]
 //! ```
 //! The definition stays as it is: what guards rewrite holds for this run only. The machine is one step because its driver
 //! undoes its own halves, and sweeps those of a killed daemon away at the next start.
@@ -23,7 +24,7 @@ use super::startup::Occasion;
 use super::{Question, define};
 use crate::Actions;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 
 /// How often a definition may be replaced while its start is prepared.
 const ATTEMPTS: usize = 3;
@@ -105,7 +106,8 @@ impl Actions {
         origin: Origin,
     ) -> Result<DomainSummary, Error> {
         let uuid = config.uuid;
-        let operation = Start { config, paused, origin, actor: actor.clone(), turn: Some(turn) };
+        let instance = Some(turn.next_instance());
+        let operation = Start { config, instance, paused, origin, actor: actor.clone(), turn: Some(turn) };
         let operation = self.perform(actor, operation).await?;
         let row = self.row(uuid);
         drop(operation);
@@ -117,6 +119,9 @@ impl Actions {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Start {
     config: DomainConfig,
+    /// The number that its machine has; entries of earlier daemons don't say.
+    #[serde(default)]
+    instance: Option<u32>,
     paused: bool,
     #[serde(default)]
     origin: Origin,
@@ -175,11 +180,14 @@ impl Step<Start> for PlugPorts {
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        if actions.is_another(start.config.uuid, start.instance) {
+            return Ok(());
+        }
         actions.unplug_all(&start.actor, start.config.uuid, None).await
     }
 }
 
-/// The machine is made and runs.
+/// The machine is made and runs. A managed save is out of use before that: what it knows of the disks is not so any more.
 struct MakeMachine;
 
 #[async_trait]
@@ -188,33 +196,46 @@ impl Step<Start> for MakeMachine {
         "machine"
     }
 
-    async fn run(&self, _actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        let turn = start.turn.as_ref().expect("a start that was interrupted is not run again");
+    async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
+        let Some(turn) = &start.turn else { return actions.finish_start(start).await };
         let options = StartOptions { config: start.config.clone(), paused: start.paused };
-        match &start.origin {
-            Origin::Image(image) => {
-                let data = image.data().await?;
-                turn.restore(options, data).await.map(drop).map_err(explain)
+        let image = match &start.origin {
+            Origin::Image(image) => Some(image.data().await?),
+            Origin::Boot | Origin::BootAnyway => None,
+        };
+        let started = match (start.origin.ends_managed_save(), image) {
+            (true, image) => {
+                let (actions, uuid) = (Arc::clone(actions), start.config.uuid);
+                let before = async move {
+                    actions.set_aside_managed(uuid).await?;
+                    actions.faults.pass("domain-start:machine:used");
+                    Ok(())
+                };
+                turn.start_after(options, image, Box::pin(before)).await
             }
-            Origin::Boot | Origin::BootAnyway => turn.start(options).await.map(drop).map_err(explain),
-        }
+            (false, Some(image)) => turn.restore(options, image).await,
+            (false, None) => turn.start(options).await,
+        };
+        started.map(drop).map_err(explain)
     }
 
     async fn undo(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        // A start that failed has left nothing; one that a later step undoes has a machine.
-        actions.end_machine(start.config.uuid, start.turn.as_ref()).await
+        let used = actions.used_image(start.config.uuid);
+        if start.turn.is_none() && used.exists() {
+            let (domain, image) = (&start.config.name, used.display());
+            tracing::warn!(%domain, %image, "its guest may have run for a moment: what it went on from is kept, and used by nobody");
+        }
+        // A start that failed has left nothing.
+        actions.end_machine(start.config.uuid, start.instance, start.turn.as_ref()).await
     }
 
     fn after_crash(&self, actions: &Actions, start: &Start) -> Next {
-        match actions.domains.phase(start.config.uuid) {
-            // Its record was complete, so it was found and taken over.
-            Ok(phase) if phase.has_machine() => Next::Forward,
-            _ => Next::Back,
-        }
+        // One that was recorded was found and taken over.
+        if actions.has_instance(start.config.uuid, start.instance) { Next::Again } else { Next::Back }
     }
 }
 
-/// A managed save is no more once the domain runs.
+/// Nothing is left of a managed save once the domain runs.
 struct UseUpImage;
 
 #[async_trait]
@@ -224,17 +245,65 @@ impl Step<Start> for UseUpImage {
     }
 
     async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        match start.origin.ends_managed_save() {
-            true => actions.discard_managed(start.config.uuid).await.map(drop),
-            false => Ok(()),
+        if start.turn.is_none() {
+            // Daemons of before put it out of use no earlier than here. The guest runs.
+            if let Err(error) = actions.put_out_of_use(start).await {
+                tracing::error!(domain = start.config.name, %error, "its next start must not go on from there");
+            }
         }
+        if start.origin.ends_managed_save() {
+            actions.remove_used(start.config.uuid).await;
+        }
+        Ok(())
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {
         Ok(())
     }
 
+    fn unnoted(&self) -> Unnoted {
+        // The guest runs.
+        Unnoted::OnAnyway
+    }
+
     fn after_crash(&self, _actions: &Actions, _start: &Start) -> Next {
         Next::Again
+    }
+}
+
+impl Actions {
+    /// Lets a machine run that was made and recorded before the daemon died, if it does not yet. One that may have run is not ended because of
+    /// anything that fails here.
+    async fn finish_start(self: &Arc<Self>, start: &Start) -> Result<(), Error> {
+        let uuid = start.config.uuid;
+        let stands = self.domains.phase(uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
+        match self.put_out_of_use(start).await {
+            // It has not run while that is in its place, but for machines of earlier daemons.
+            Err(error) if stands => return Err(error),
+            Err(error) => {
+                tracing::error!(domain = start.config.name, %error, "its next start must not go on from there");
+            }
+            Ok(()) => {}
+        }
+        if start.paused || !stands {
+            return Ok(());
+        }
+        let resumed = match self.turn(&Actor::Daemon, uuid, Request::Resume).await {
+            Ok(turn) => turn.resume().await.map_err(explain),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = resumed {
+            tracing::warn!(domain = start.config.name, %error, "a domain that was being started stays paused");
+        }
+        Ok(())
+    }
+
+    /// Puts the managed save out of use that an interrupted start goes on from, unless that has ended since.
+    async fn put_out_of_use(&self, start: &Start) -> Result<(), Error> {
+        let is_there = self.has_instance(start.config.uuid, start.instance);
+        match is_there && start.origin.ends_managed_save() {
+            true => self.set_aside_managed(start.config.uuid).await,
+            false => Ok(()),
+        }
     }
 }

@@ -82,10 +82,11 @@ impl Actions {
         // A half of a guest in post-copy is ended, and with it the other one.
         let late = self.migrations.leaving(subject.uuid).is_some();
         let ended = match turn {
-            Ok(turn) => self
-                .perform(actor, Destroy { uuid: subject.uuid, graceful, turn: Some(turn) })
-                .await
-                .map(drop),
+            Ok(turn) => {
+                let (uuid, instance) = (subject.uuid, self.instance(subject.uuid));
+                let destroy = Destroy { uuid, instance, graceful, turn: Some(turn) };
+                self.perform(actor, destroy).await.map(drop)
+            }
             Err(error) => Err(error),
         };
         if !late && let Some(host) = self.migrations.given(subject.uuid, Some(begun)) {
@@ -140,6 +141,9 @@ fn given(name: &str, host: &PeerAddress) -> Error {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Destroy {
     uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    instance: Option<u32>,
     /// Nothing is killed: a worker that does not end is an error.
     #[serde(default)]
     graceful: bool,
@@ -173,12 +177,12 @@ impl Step<Destroy> for EndMachine {
             // One that has ended by itself just now is as good.
             let quit = match &turn {
                 Some(turn) => turn.quit().await.map_err(explain),
-                None => actions.quit_in_turn(operation.uuid).await,
+                None => actions.quit_in_turn(operation.uuid, operation.instance).await,
             };
-            let there = actions.domains.phase(operation.uuid).is_ok_and(|phase| phase.has_machine());
+            let there = actions.has_instance(operation.uuid, operation.instance);
             return quit.or_else(|error| if there { Err(error) } else { Ok(()) });
         }
-        actions.end_machine(operation.uuid, turn.as_ref()).await
+        actions.end_machine(operation.uuid, operation.instance, turn.as_ref()).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _operation: &mut Destroy) -> Result<(), Error> {
@@ -212,13 +216,34 @@ impl Actions {
         }
     }
 
-    /// Ends the machine of a domain, if it has one. That it ends by itself at the same moment is as good.
-    pub(crate) async fn end_machine(&self, uuid: Uuid, turn: Option<&Turn>) -> Result<(), Error> {
+    /// What an operation notes of the machine of a domain that it is begun for: the number of that instance, 0 where there is none. Entries of
+    /// daemons that did not note it have nothing, which stands for any.
+    pub(in crate::domain) fn instance(&self, uuid: Uuid) -> Option<u32> {
+        Some(self.domains.instance(uuid).unwrap_or(0))
+    }
+
+    /// Whether the instance that an operation noted is there: another one is none of its business.
+    pub(in crate::domain) fn has_instance(&self, uuid: Uuid, noted: Option<u32>) -> bool {
+        self.domains.instance(uuid).is_some_and(|now| noted.is_none_or(|noted| noted == now))
+    }
+
+    /// Whether another instance is there than the one that an operation noted.
+    pub(in crate::domain) fn is_another(&self, uuid: Uuid, noted: Option<u32>) -> bool {
+        self.domains.instance(uuid).is_some() && !self.has_instance(uuid, noted)
+    }
+
+    /// Ends an instance of a domain, if it is there. That it ends by itself at the same moment is as good.
+    pub(in crate::domain) async fn end_machine(
+        &self,
+        uuid: Uuid,
+        noted: Option<u32>,
+        turn: Option<&Turn>,
+    ) -> Result<(), Error> {
         let begun = Instant::now();
-        while self.domains.phase(uuid).is_ok_and(|phase| phase.has_machine()) {
+        while self.has_instance(uuid, noted) {
             let ended = match turn {
                 Some(turn) => turn.destroy().await.map_err(explain),
-                None => self.end_machine_in_turn(uuid).await,
+                None => self.end_machine_in_turn(uuid, noted).await,
             };
             match ended {
                 Err(_) if begun.elapsed() < PATIENCE => tokio::time::sleep(LOOK_AGAIN).await,
@@ -228,13 +253,20 @@ impl Actions {
         Ok(())
     }
 
-    async fn quit_in_turn(&self, uuid: Uuid) -> Result<(), Error> {
+    async fn quit_in_turn(&self, uuid: Uuid, noted: Option<u32>) -> Result<(), Error> {
         let turn = self.turn(&Actor::Daemon, uuid, Request::Destroy).await?;
+        // Somebody may have ended it and started it anew meanwhile.
+        if !self.has_instance(uuid, noted) {
+            return Ok(());
+        }
         turn.quit().await.map_err(explain)
     }
 
-    async fn end_machine_in_turn(&self, uuid: Uuid) -> Result<(), Error> {
+    async fn end_machine_in_turn(&self, uuid: Uuid, noted: Option<u32>) -> Result<(), Error> {
         let turn = self.turn(&Actor::Daemon, uuid, Request::Destroy).await?;
+        if !self.has_instance(uuid, noted) {
+            return Ok(());
+        }
         turn.destroy().await.map_err(explain)
     }
 }

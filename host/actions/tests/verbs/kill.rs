@@ -356,7 +356,7 @@ impl FaultPoint for Killer {
     }
 }
 
-async fn recovered(root: &Path, faults: Arc<dyn FaultPoint>) -> Host {
+pub(crate) async fn recovered(root: &Path, faults: Arc<dyn FaultPoint>) -> Host {
     let host = host_at(root, Setup { faults, ..Setup::default() });
     host.recover().await.unwrap();
     host
@@ -400,7 +400,7 @@ async fn killed_at_every_step() {
 }
 
 /// Waits for what is settled beside the start of the daemon.
-async fn settled(host: &Host) {
+pub(crate) async fn settled(host: &Host) {
     let begun = Instant::now();
     while !host.store.open_operations().unwrap().is_empty() && begun.elapsed() < Duration::from_secs(20) {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -478,7 +478,7 @@ fn must_be_done(doing: Doing, point: &str) -> bool {
         Doing::RevertToImages => !point.ends_with(":begun") && !point.contains(":files:"),
         // The file that is complete counts.
         Doing::Save => point.contains("machine") || point.ends_with("image:after"),
-        _ => point.ends_with("machine:after") || point.contains(":image:"),
+        _ => point.ends_with("machine:used") || point.ends_with("machine:after") || point.contains(":image:"),
     }
 }
 

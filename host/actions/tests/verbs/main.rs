@@ -7,6 +7,7 @@ mod devices;
 mod diffs;
 mod edits;
 mod interfaces;
+mod journal;
 mod kill;
 mod life;
 mod lists;

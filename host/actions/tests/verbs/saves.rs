@@ -1,12 +1,16 @@
 //! Saving and restoring, with the simulator; real guests are in the tests of the whole.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use reeve_actions::FaultPoint;
 use reeve_model::api::{StartOptions, UndefineOptions};
 use reeve_model::domain_dump::{DumpFile, DumpFormat, DumpMode};
 use reeve_model::domain_save::{RestoredState, SaveOptions};
 use reeve_model::event::DomainChange as Change;
 use reeve_model::{DomainState, ErrorCode, StateReason};
 
-use crate::support::{ROOT, changes_until, host, plain, refused};
+use crate::support::{ROOT, Setup, changes_until, host, host_at, plain, refused};
 
 #[tokio::test]
 async fn a_domain_is_saved_and_restored_with_its_events() {
@@ -90,6 +94,57 @@ async fn a_managed_save_is_used_by_the_next_start() {
         .unwrap();
     host.create(&ROOT, &plain("job"), false).await.unwrap();
     refused(host.managed_save(&ROOT, "job", options).await, ErrorCode::WrongState, &["transient"]);
+}
+
+/// What was saved would bring back a guest that knows nothing of what its disks went through since.
+#[tokio::test]
+async fn a_managed_save_is_out_of_use_before_its_guest_runs() {
+    let (directory, host) = host();
+    let uuid = host.define(&ROOT, &plain("web"), false).await.unwrap().domain.uuid;
+    host.start(&ROOT, "web").await.unwrap();
+    host.managed_save(&ROOT, "web", SaveOptions::default()).await.unwrap();
+    let in_the_way = directory.path().join(format!("{uuid}.used/one"));
+    std::fs::create_dir_all(&in_the_way).unwrap();
+    for force_boot in [false, true] {
+        let how = StartOptions { force_boot, ..StartOptions::default() };
+        let started = host.start_with(&ROOT, "web", how).await;
+        refused(started, ErrorCode::Internal, &["can't be put out of use"]);
+        let row = host.state(&ROOT, "web").unwrap();
+        assert_eq!((row.state, row.managed_save), (DomainState::ShutOff, true), "it did not run");
+        assert!(host.store.runtime().unwrap().is_empty() && host.store.open_operations().unwrap().is_empty());
+    }
+    std::fs::remove_dir_all(in_the_way.parent().unwrap()).unwrap();
+    let row = host.start(&ROOT, "web").await.unwrap();
+    assert_eq!((row.reason, row.managed_save), (StateReason::Restored, false));
+}
+
+/// Whatever becomes of what it was started from, a guest that runs goes on.
+#[tokio::test]
+async fn a_guest_that_runs_is_not_ended_because_its_image_can_not_be_removed() {
+    /// Puts a directory where the last step removes a file.
+    struct InTheWay(PathBuf);
+
+    impl FaultPoint for InTheWay {
+        fn pass(&self, name: &str) {
+            let images = std::fs::read_dir(&self.0).unwrap().flatten().map(|entry| entry.path());
+            let is_image =
+                |path: &PathBuf| path.extension().is_some_and(|kind| kind == "used" || kind == "save");
+            for image in images.filter(|path| name == "domain-start:image:before" && is_image(path)) {
+                std::fs::remove_file(&image).unwrap();
+                std::fs::create_dir(&image).unwrap();
+            }
+        }
+    }
+
+    let directory = tempfile::TempDir::new().unwrap();
+    let faults = Arc::new(InTheWay(directory.path().to_owned()));
+    let host = host_at(directory.path(), Setup { faults, ..Setup::default() });
+    host.define(&ROOT, &plain("web"), false).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    host.managed_save(&ROOT, "web", SaveOptions::default()).await.unwrap();
+    let row = host.start(&ROOT, "web").await.unwrap();
+    assert_eq!((row.state, row.managed_save), (DomainState::Running, false));
+    assert!(host.store.open_operations().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use reeve_model::domain::DomainConfig;
 use reeve_model::event::DomainChange;
-use reeve_model::{Actor, StateReason};
+use reeve_model::{Actor, Error, StateReason};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
@@ -19,6 +20,10 @@ use crate::record::RuntimeRecord;
 use crate::registry::Shared;
 use crate::state::{Occurrence, Phase};
 use crate::{devices, ending};
+
+/// What has to be done once a machine is made and recorded, before its guest can run. Where it fails there is no machine, and its guest has
+/// not run.
+pub type BeforeRun = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// What a machine begins with.
 pub(crate) enum Origin {
@@ -39,6 +44,7 @@ pub(crate) struct Birth {
     pub id: u32,
     pub config: Arc<DomainConfig>,
     pub origin: Origin,
+    pub before: Option<BeforeRun>,
     pub paused: bool,
     pub commands: mpsc::Receiver<Command>,
     pub started: oneshot::Sender<Result<(), DomainError>>,
@@ -46,9 +52,9 @@ pub(crate) struct Birth {
 
 /// Makes a machine, lets it run, and stays with it until it ends.
 pub(crate) async fn start(birth: Birth) {
-    let Birth { shared, entry, actor, driver, id, config, origin, paused, commands, started } = birth;
+    let Birth { shared, entry, actor, driver, id, config, origin, before, paused, commands, started } = birth;
     let spec = StartSpec { id, config };
-    match bring_up(&shared, &entry, driver.as_ref(), spec, origin, paused).await {
+    match bring_up_after(&shared, &entry, driver.as_ref(), spec, origin, before, paused).await {
         Ok(Started { machine, events, .. }) => {
             entry.emit(&entry.lock(), shared.sink.as_ref(), &actor, DomainChange::Started);
             // A caller that stopped waiting does not undo the start.
@@ -138,6 +144,19 @@ pub(super) async fn bring_up(
     origin: Origin,
     paused: bool,
 ) -> Result<Started, DomainError> {
+    bring_up_after(shared, entry, driver, spec, origin, None, paused).await
+}
+
+/// The same, with something that comes first.
+async fn bring_up_after(
+    shared: &Shared,
+    entry: &Entry,
+    driver: &dyn Driver,
+    spec: StartSpec,
+    origin: Origin,
+    before: Option<BeforeRun>,
+    paused: bool,
+) -> Result<Started, DomainError> {
     let (doing, made) = match &origin {
         Origin::Image(_) => ("restored", Occurrence::Restored),
         Origin::Kernel => ("started", Occurrence::Made),
@@ -174,14 +193,25 @@ pub(super) async fn bring_up(
         }
     };
     if !comes {
-        if !paused && let Err(source) = started.machine.resume().await {
-            started.machine.destroy().await;
-            return Err(failed(source));
-        }
         let record = record(started.process, started.socket.clone());
-        if let Err(source) = shared.keeper.keep(&record).await {
+        let begun = async {
+            // A guest that was saved must not run before this: the next daemon would end a machine that it does not know, and make another one of
+            // what was saved, on disks that have changed since.
+            shared.keeper.keep(&record).await.map_err(not_kept)?;
+            if let Some(before) = before {
+                let not_ready = |source| DomainError::NotReady { name: entry.name.clone(), doing, source };
+                before.await.map_err(not_ready)?;
+            }
+            match paused {
+                true => Ok(()),
+                false => started.machine.resume().await.map_err(failed),
+            }
+        };
+        if let Err(error) = begun.await {
+            // In this order: a daemon that dies in between leaves a machine without a record, which the next one ends.
+            ending::forget(shared, entry).await;
             started.machine.destroy().await;
-            return Err(not_kept(source));
+            return Err(error);
         }
     }
     let mut inner = entry.lock();

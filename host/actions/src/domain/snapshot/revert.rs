@@ -28,7 +28,7 @@ use crate::domain::Subject;
 use crate::domain::restore::{Origin, StartImage, read};
 use crate::domain::save_image::same_guest;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 use crate::{Actions, blocking};
 
 /// How often what is kept may be changed by others while somebody goes back.
@@ -94,6 +94,7 @@ impl Actions {
         let keeps_definition = snapshot.definition().is_none();
         let revert = Revert {
             uuid,
+            instance: self.instance(uuid),
             name: snapshot.name,
             taken: snapshot.created,
             disks,
@@ -310,6 +311,9 @@ fn free(base: &Path, since: i64) -> PathBuf {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Revert {
     uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    instance: Option<u32>,
     name: String,
     taken: i64,
     disks: Vec<DiskImage>,
@@ -393,15 +397,16 @@ impl Step<Revert> for EndMachine {
     }
 
     async fn run(&self, actions: &Arc<Actions>, revert: &mut Revert) -> Result<(), Error> {
-        actions.end_machine(revert.uuid, revert.turn.as_ref()).await
+        actions.end_machine(revert.uuid, revert.instance, revert.turn.as_ref()).await
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {
         Ok(())
     }
 
-    fn after_crash(&self, _actions: &Actions, _revert: &Revert) -> Next {
-        Next::Again
+    fn after_crash(&self, actions: &Actions, revert: &Revert) -> Next {
+        // Another machine has the images that were to be changed.
+        if actions.is_another(revert.uuid, revert.instance) { Next::Back } else { Next::Again }
     }
 }
 
@@ -492,6 +497,11 @@ impl Step<Revert> for Leftovers {
             }
         }
         Ok(())
+    }
+
+    fn unnoted(&self) -> Unnoted {
+        // The definition has the new images.
+        Unnoted::OnAnyway
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _revert: &mut Revert) -> Result<(), Error> {

@@ -23,7 +23,7 @@ use super::{DiskImage, Kept, images};
 use crate::domain::Subject;
 use crate::domain::save::{absolute, image_error};
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step};
+use crate::journal::{Next, Operation, Step, Unnoted};
 use crate::{Actions, blocking, document};
 
 impl Actions {
@@ -142,6 +142,7 @@ impl Actions {
         });
         let operation = TakeSnapshot {
             uuid: subject.uuid,
+            instance: self.instance(subject.uuid),
             name: name.clone(),
             taken,
             xml: document::format_snapshot(&metadata),
@@ -225,6 +226,9 @@ impl Memory {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TakeSnapshot {
     uuid: Uuid,
+    /// See [`Actions::instance`].
+    #[serde(default)]
+    instance: Option<u32>,
     name: String,
     taken: i64,
     xml: String,
@@ -512,9 +516,14 @@ impl Step<TakeSnapshot> for GoOn {
 
     async fn run(&self, actions: &Arc<Actions>, take: &mut TakeSnapshot) -> Result<(), Error> {
         match take.halt {
-            true => actions.end_machine(take.uuid, take.turn.as_ref()).await,
+            true => actions.end_machine(take.uuid, take.instance, take.turn.as_ref()).await,
             false => actions.run_on_from(take).await,
         }
+    }
+
+    fn unnoted(&self) -> Unnoted {
+        // The snapshot is taken and known.
+        Unnoted::OnAnyway
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _take: &mut TakeSnapshot) -> Result<(), Error> {
@@ -546,7 +555,7 @@ impl Actions {
     /// Lets a guest go on that stands still for its memory to be kept.
     async fn run_on_from(&self, take: &TakeSnapshot) -> Result<(), Error> {
         let stands = self.domains.phase(take.uuid).is_ok_and(|phase| phase.permits(Request::Resume).is_ok());
-        if !take.was_running || !stands {
+        if !take.was_running || !stands || self.is_another(take.uuid, take.instance) {
             return Ok(());
         }
         match &take.turn {
