@@ -412,6 +412,17 @@ impl Disk {
         self.image.is_none()
     }
 
+    /// Makes what was written to an image last a crash of the host, where it takes more than a flush of its file. None where that does.
+    pub(super) fn flush_image(&self) -> Option<io::Result<()>> {
+        let image = self.image.as_ref().filter(|image| !image.is_settled())?;
+        Some(image.make_last())
+    }
+
+    /// Lets whoever opens its image next find all that was written, before it stands still or goes.
+    pub(super) fn put_down(&self) -> io::Result<()> {
+        self.image.as_ref().map_or(Ok(()), |image| image.put_down(self.flushes()))
+    }
+
     /// Makes what was written last a crash of the host.
     pub(super) fn flush(&self) -> io::Result<()> {
         if self.flushes() { self.file.sync_data() } else { Ok(()) }
@@ -532,7 +543,10 @@ impl Disk {
         }
         #[cfg(test)]
         self.lasted.fetch_add(1, Ordering::SeqCst);
-        self.file.sync_data()
+        match &self.image {
+            Some(image) => image.make_last(),
+            None => self.file.sync_data(),
+        }
     }
 
     /// Reads into guest memory; like preadv(2), perhaps less than asked for.
