@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use crate::file::{Done, Log};
 use crate::{
-    Access, BackingReference, Compat, ConvertOptions, CreateOptions, Format, Image, ImageFile, Repair, check,
-    convert, create, open_alone, open_chain,
+    Access, BackingReference, Compat, ConvertOptions, CreateOptions, Format, Image, ImageError, ImageFile,
+    Repair, check, convert, create, open_alone, open_chain,
 };
 
 const SIZE: u64 = 256 << 10;
@@ -106,11 +106,18 @@ impl Lab {
         self.log.lock().unwrap().len()
     }
 
-    /// The file when the power goes after so many steps; `keeps` says what of the rest was on the disk already.
-    fn after(&self, steps: usize, mut keeps: impl FnMut() -> bool) -> File {
+    /// Where the last sync in a range of steps is.
+    fn last_sync(&self, steps: (usize, usize)) -> Option<usize> {
         let log = self.log.lock().unwrap();
-        let synced =
-            log[..steps].iter().rposition(|done| matches!(done, Done::Synced)).map_or(0, |at| at + 1);
+        let found = log[steps.0..steps.1].iter().rposition(|done| matches!(done, Done::Synced));
+        found.map(|at| steps.0 + at)
+    }
+
+    /// The file when the power goes after so many steps; `keeps` says what was on the disk already of what no sync that counts has seen.
+    fn after(&self, steps: usize, counts: impl Fn(usize) -> bool, mut keeps: impl FnMut() -> bool) -> File {
+        let log = self.log.lock().unwrap();
+        let synced = (0..steps).rev().find(|at| matches!(log[*at], Done::Synced) && counts(*at));
+        let synced = synced.map_or(0, |at| at + 1);
         let mut file = self.start.clone();
         for (number, done) in log[..steps].iter().enumerate() {
             let mut is_there = || number < synced || keeps();
@@ -158,10 +165,11 @@ fn judge(
     steps: usize,
     left: &File,
 ) -> Result<(), TestCaseError> {
-    let found = check(named(left), Format::Qcow2, Repair::Nothing).unwrap();
+    let broken = |error: ImageError| TestCaseError::fail(error.to_string());
+    let found = check(named(left), Format::Qcow2, Repair::Nothing).map_err(broken)?;
     prop_assert_eq!(found.corruptions, 0, "after {} steps: {:?}", steps, found.problems);
     let mut shown = vec![0; SIZE as usize];
-    lab.open(named(left), Access::Read).read(&mut shown, 0).unwrap();
+    lab.open(named(left), Access::Read).read(&mut shown, 0).map_err(broken)?;
     let last = changes.iter().rposition(|change| change.put.is_none() && change.steps.1 <= steps);
     let (synced, since) = changes.split_at(last.map_or(0, |last| last + 1));
     let mut durable = before.to_vec();
@@ -185,6 +193,7 @@ fn lose_power(
     compat: Compat,
     ops: &[Op],
     mut seed: u64,
+    ordered: bool,
 ) -> Result<(), TestCaseError> {
     let lab = Lab::new(start, cluster, compat);
     let before = bytes(&lab.base);
@@ -227,9 +236,11 @@ fn lose_power(
         };
         changes.push(Change { steps: (began, lab.done()), put });
     }
-    let ended = lab.done();
+    // Whoever closes it is promised nothing.
     drop(image);
-    changes.push(Change { steps: (ended, lab.done()), put: None });
+    let ends: Vec<Option<usize>> = (changes.iter().filter(|change| change.put.is_none()))
+        .map(|change| lab.last_sync(change.steps))
+        .collect();
     let mut random = |below: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
@@ -238,7 +249,7 @@ fn lose_power(
         let steps = if round == 0 { lab.done() } else { random(lab.done() as u64 + 1) as usize };
         // Nothing of it, a little, most or all.
         for share in [0, 2, 6, 8] {
-            let left = lab.after(steps, || random(8) < share);
+            let left = lab.after(steps, |at| ordered || ends.contains(&Some(at)), || random(8) < share);
             judge(&lab, &before, &changes, steps, &left)?;
         }
     }
@@ -257,20 +268,30 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let compat = if old { Compat::V0_10 } else { Compat::V1_1 };
-        lose_power(start, cluster, compat, &ops, seed)?;
+        lose_power(start, cluster, compat, &ops, seed, true)?;
     }
+}
+
+/// Writes into compressed clusters, and then what would take their places.
+fn overwrites() -> Vec<Op> {
+    let pieces = || 0..SECTORS / 16;
+    let first = pieces().map(|piece| Op::Write(piece * 16 + 3, 2));
+    let second = pieces().map(|piece| Op::Zero(piece * 15, 24));
+    let third = (0..8).map(|piece| Op::Write(piece * 32 + 1, 20));
+    first.chain([Op::Sync]).chain(second).chain(third).collect()
 }
 
 #[test]
 fn a_compressed_cluster_that_is_overwritten_is_there_until_the_new_one_is() {
-    let first: Vec<Op> = (0..SECTORS / 16).map(|piece| Op::Write(piece * 16 + 3, 2)).collect();
-    // What the first let go of is there for the second.
-    let second =
-        first.iter().map(|_| Op::Zero(0, 64)).chain((0..8).map(|piece| Op::Write(piece * 32 + 1, 20)));
-    let ops: Vec<Op> = first.clone().into_iter().chain([Op::Sync]).chain(second).collect();
     for seed in 0..4 {
-        lose_power(Start::Compressed, 4096, Compat::V1_1, &ops, seed).unwrap();
+        lose_power(Start::Compressed, 4096, Compat::V1_1, &overwrites(), seed, true).unwrap();
     }
+}
+
+#[test]
+fn without_the_syncs_in_between_it_would_be_lost() {
+    let lost = |seed| lose_power(Start::Compressed, 4096, Compat::V1_1, &overwrites(), seed, false).is_err();
+    assert!((0..32).any(lost), "a file that is written in any order loses nothing");
 }
 
 #[test]
