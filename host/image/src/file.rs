@@ -20,6 +20,22 @@ pub struct ImageFile {
     block: bool,
     cache: Cache,
     direct: Option<Direct>,
+    #[cfg(test)]
+    log: Option<Log>,
+}
+
+/// What was done to a file, for who wants to know what it is after a loss of power.
+#[cfg(test)]
+pub(crate) type Log = std::sync::Arc<std::sync::Mutex<Vec<Done>>>;
+
+/// One thing that was done to a file.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) enum Done {
+    Written(u64, Vec<u8>),
+    Resized(u64),
+    Punched(std::ops::Range<u64>),
+    Synced,
 }
 
 impl ImageFile {
@@ -36,7 +52,15 @@ impl ImageFile {
                 return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, text)));
             }
         };
-        Ok(Self { file, name, block, cache: Cache::default(), direct: None })
+        Ok(Self {
+            file,
+            name,
+            block,
+            cache: Cache::default(),
+            direct: None,
+            #[cfg(test)]
+            log: None,
+        })
     }
 
     /// The same file, read and written as a cache mode says. Whoever has the same open file bypasses the page cache too where this does.
@@ -44,6 +68,19 @@ impl ImageFile {
         let direct = cache.bypasses().then(|| Direct::new(&self.file)).transpose();
         let direct = direct.map_err(|error| self.io("opened past the page cache", error))?;
         Ok(Self { cache, direct, ..self })
+    }
+
+    /// The same file, with what is done to it written down.
+    #[cfg(test)]
+    pub(crate) fn with_log(self, log: &Log) -> Self {
+        Self { log: Some(Log::clone(log)), ..self }
+    }
+
+    #[cfg(test)]
+    fn note(&self, done: Done) {
+        if let Some(log) = &self.log {
+            log.lock().unwrap().push(done);
+        }
     }
 
     /// What errors call it.
@@ -59,6 +96,11 @@ impl ImageFile {
     /// The file itself, to hand it on.
     pub fn into_file(self) -> File {
         self.file
+    }
+
+    /// Whether what is written is on the disk before a write is done.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.cache.is_durable()
     }
 
     /// True for a block device, whose length can't be changed.
@@ -117,6 +159,8 @@ impl ImageFile {
 
     /// Writes all of it.
     pub(crate) fn write(&self, data: &[u8], offset: u64) -> Result<(), ImageError> {
+        #[cfg(test)]
+        self.note(Done::Written(offset, data.to_vec()));
         let durable = self.cache.is_durable();
         let written = match &self.direct {
             Some(direct) => direct.write(&self.file, data, offset, durable),
@@ -136,6 +180,8 @@ impl ImageFile {
             };
         }
         self.file.set_len(length).map_err(|error| self.io("resized", error))?;
+        #[cfg(test)]
+        self.note(Done::Resized(length));
         self.settle()
     }
 
@@ -146,7 +192,11 @@ impl ImageFile {
         }
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match fallocate(&self.file, flags, offset, length) {
-            Ok(()) => self.settle(),
+            Ok(()) => {
+                #[cfg(test)]
+                self.note(Done::Punched(offset..offset + length));
+                self.settle()
+            }
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.write_zeros(offset, length),
             Err(errno) => Err(self.io("written", errno.into())),
         }
@@ -181,7 +231,10 @@ impl ImageFile {
         if self.cache == Cache::Unsafe {
             return Ok(());
         }
-        self.file.sync_data().map_err(|error| self.io("written", error))
+        self.file.sync_data().map_err(|error| self.io("written", error))?;
+        #[cfg(test)]
+        self.note(Done::Synced);
+        Ok(())
     }
 
     /// After a change that is no write: where it must, it is on the disk before it is done.

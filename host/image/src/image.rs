@@ -238,8 +238,29 @@ impl Image {
     }
 
     /// Everything written is on the disk when this returns.
-    pub fn sync(&self) -> Result<(), ImageError> {
-        self.file().sync()
+    pub fn sync(&mut self) -> Result<(), ImageError> {
+        match &mut self.driver {
+            Driver::Raw(raw) => raw.file.sync(),
+            Driver::Qcow2(image) => image.sync(),
+        }
+    }
+
+    /// Whether all that was written is in the file, so that a sync of the file makes it last.
+    pub fn is_settled(&self) -> bool {
+        match &self.driver {
+            Driver::Raw(_) => true,
+            Driver::Qcow2(image) => image.is_settled(),
+        }
+    }
+
+    /// Everything written is in the file when this returns, so that whoever opens it next finds it; with `last` it is on the disk too, or an
+    /// error says why not.
+    pub fn put_down(&mut self, last: bool) -> Result<(), ImageError> {
+        match &mut self.driver {
+            Driver::Raw(raw) if last => raw.file.sync(),
+            Driver::Raw(_) => Ok(()),
+            Driver::Qcow2(image) => image.put_down(last),
+        }
     }
 
     fn within(&self, offset: u64, length: u64) -> Result<(), ImageError> {

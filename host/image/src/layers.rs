@@ -14,7 +14,7 @@ use crate::backing::BackingReference;
 use crate::error::ImageError;
 use crate::file::ImageFile;
 use crate::image::{Access, Below, Driver, Image, Source, open_alone};
-use crate::qcow2::{Entry, Qcow2};
+use crate::qcow2::Entry;
 use crate::raw::Raw;
 use crate::zero::is_zero;
 use reeve_sys::sparse::Stretch;
@@ -248,6 +248,9 @@ impl Image {
                 }
             }
         }
+        if !image.is_settled() {
+            image.put_down(true)?;
+        }
         let Image { driver, .. } = open_alone(file, image.format(), access)?;
         Ok(std::mem::replace(&mut image.driver, driver).into_file())
     }
@@ -298,10 +301,7 @@ impl Driver {
     fn into_file(self) -> ImageFile {
         match self {
             Self::Raw(Raw { file, .. }) => file,
-            Self::Qcow2(image) => {
-                let Qcow2 { file, .. } = *image;
-                file
-            }
+            Self::Qcow2(image) => image.into_file(),
         }
     }
 }

@@ -26,7 +26,7 @@ impl Image {
         let (file, offset) = match located.source {
             Source::Raw(raw, host) => (&raw.file, host),
             Source::Qcow2(image, Entry::Data { host }) if image.is_whole(host..host + length) => {
-                (&image.file, host)
+                (&*image.file, host)
             }
             Source::Qcow2(..) | Source::Nowhere => return Ok(None),
         };

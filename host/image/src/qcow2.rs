@@ -6,9 +6,9 @@
 //!      └─────> refcount table ──> refcount blocks: a count for each cluster of the file
 //! ```
 //!
-//! Changes are ordered so that a process that is killed leaves clusters that nobody refers to at the worst, never a reference to a
-//! cluster that is counted as free: count up, write, refer, count down. Every change of a table goes to the file at once. What changes
-//! many counts and marks together, as snapshots do, comes into force as a whole (`transaction.rs`).
+//! Changes are ordered so that who is killed or loses power leaves clusters that nobody refers to at the worst, never a reference to a
+//! cluster that is counted as free: count up and write, refer, count down (`order.rs`). What changes many counts and marks together, as
+//! snapshots do, comes into force as a whole (`transaction.rs`).
 
 mod allocate;
 mod check;
@@ -16,6 +16,9 @@ mod compressed;
 mod fresh;
 mod header;
 mod layout;
+mod order;
+#[cfg(test)]
+mod power_tests;
 mod refcounts;
 mod repair;
 mod resize;
@@ -25,7 +28,9 @@ mod tables;
 mod transaction;
 mod write;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 pub(crate) use check::Count;
 pub(crate) use compressed::Compressor;
@@ -44,7 +49,7 @@ use transaction::Before;
 /// An open qcow2 image.
 #[derive(Debug)]
 pub(crate) struct Qcow2 {
-    pub(crate) file: ImageFile,
+    pub(crate) file: Arc<ImageFile>,
     pub(crate) header: Header,
     pub(crate) geometry: Geometry,
     l1: Vec<u64>,
@@ -57,6 +62,8 @@ pub(crate) struct Qcow2 {
     /// What the last cluster of the file lacked when it was opened.
     missing: Range<u64>,
     pub(crate) writable: bool,
+    /// Clusters that lose references with the next sync, and how many.
+    released: BTreeMap<u64, u64>,
     /// What was before the change that is being made as a whole.
     before: Option<Box<Before>>,
 }
@@ -81,7 +88,7 @@ impl Qcow2 {
         let refcounts = Refcounts::read(&file, &header)?;
         Ok(Self {
             tables: Tables::new(geometry),
-            file,
+            file: Arc::new(file),
             header,
             geometry,
             l1,
@@ -90,6 +97,7 @@ impl Qcow2 {
             end,
             missing: length..end,
             writable,
+            released: BTreeMap::new(),
             before: None,
         })
     }
@@ -110,13 +118,14 @@ impl Qcow2 {
         Ok(())
     }
 
-    /// Before the first change: features that this program does not keep up are marked so.
+    /// Before a change: features that this program does not keep up are marked so, and there is room for what it holds back.
     fn begin(&mut self) -> Result<(), ImageError> {
         if self.header.autoclear != 0 {
             self.header.autoclear = 0;
             self.header.write(&self.file)?;
+            self.file.sync()?;
         }
-        Ok(())
+        self.bound()
     }
 
     /// Whether the file has all bytes of a range that clusters lie in: it may end within its last one.
@@ -130,10 +139,5 @@ impl Qcow2 {
 
     pub(crate) fn is_dirty(&self) -> bool {
         self.header.incompatible & DIRTY != 0
-    }
-
-    /// Everything that was written is on the disk.
-    pub(crate) fn sync(&self) -> Result<(), ImageError> {
-        self.file.sync()
     }
 }

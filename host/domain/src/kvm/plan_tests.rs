@@ -1,5 +1,6 @@
 use reeve_model::domain::{
-    CharDevice, CpuConfig, DeviceCommon, DomainType, Extra, IothreadPin, MemNode, NumaCell, SecLabel, VcpuPin,
+    CharDevice, CpuConfig, DeviceCommon, DomainType, Extra, Filesystem, IothreadPin, MemNode, MemoryDevice,
+    NumaCell, SecLabel, VcpuPin,
 };
 use reeve_model::{Bytes, CpuSet};
 use reeve_vmm::config::{ConsoleEnd, DeviceKind, SandboxConfig};
@@ -178,6 +179,30 @@ fn devices_that_there_are_not_are_refused_with_what_to_use() {
         let said = plan(&config).unwrap_err();
         assert!(said.contains(&format!("no device <{name}>: ")) && said.contains(instead), "{said}");
     }
+}
+
+#[test]
+fn directories_are_shared_with_a_guest_whose_memory_is_of_few_pieces() {
+    let mut config = document();
+    config.devices.filesystems.push(Filesystem {
+        driver: Some("virtiofs".to_owned()),
+        source: Some("/srv".to_owned()),
+        target: Some("files".to_owned()),
+        ..Filesystem::default()
+    });
+    assert!(plan(&config).is_ok());
+    // Who serves a directory takes eight pieces at most.
+    config.devices.memories.push(MemoryDevice {
+        model: "virtio-mem".to_owned(),
+        size: Bytes::mib(64),
+        block: None,
+        requested: None,
+        node: None,
+        common: DeviceCommon::default(),
+    });
+    assert!(plan(&config).unwrap_err().contains("can't be plugged in blocks then: leave one of both out"));
+    config.devices.filesystems.clear();
+    assert!(!plan(&config).err().unwrap_or_default().contains("leave one of both out"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Taking and giving back clusters of the file.
 
+use std::ops::Range;
+
 use crate::error::ImageError;
 use crate::qcow2::Qcow2;
 use crate::qcow2::layout::{Entry, MAX_REFCOUNT_TABLE, encode};
@@ -68,26 +70,54 @@ impl Qcow2 {
         Ok(now + 1)
     }
 
-    /// Takes a reference from a cluster. The space of one without any is given back to the file system.
+    /// Takes a reference from a cluster: at the next [`Self::sync`], when nothing on the disk refers to it any more. Until then it is used.
     pub(super) fn release(&mut self, cluster: u64) -> Result<(), ImageError> {
         let now = self.refcount(cluster)?;
-        if now == 0 {
+        let released = self.released.get(&cluster).copied().unwrap_or(0);
+        if now <= released {
             let problem = format!("cluster {cluster} of the file is in use and counted as free; see 'check'");
             return Err(self.file.damaged(problem));
         }
-        self.set_refcounts(cluster, 1, now - 1)?;
-        if now == 1 {
-            let offset = cluster << self.geometry.cluster_bits;
-            self.tables.forget(offset);
-            // What a change frees is there until it is in force.
-            if self.before.is_some() {
-                return Ok(());
+        // A change that comes into force as a whole counts in copies. What it frees is there until then.
+        if self.before.is_some() {
+            self.set_refcounts(cluster, 1, now - 1)?;
+            if now == 1 {
+                self.tables.forget(cluster << self.geometry.cluster_bits, self.geometry.cluster());
             }
-            self.free_hint = self.free_hint.min(cluster);
-            let length = self.geometry.cluster().min(self.file.len()?.saturating_sub(offset));
-            self.file.punch(offset, length)?;
+            return Ok(());
         }
+        self.released.insert(cluster, released + 1);
         Ok(())
+    }
+
+    /// Counts what was released, and gives the space of clusters without any reference back to the file system.
+    pub(super) fn count_released(&mut self) -> Result<(), ImageError> {
+        let mut free = 0..0;
+        for (cluster, times) in std::mem::take(&mut self.released) {
+            let left = self.refcount(cluster)?.saturating_sub(times);
+            if left > 0 {
+                self.set_refcounts(cluster, 1, left)?;
+                continue;
+            }
+            if free.end != cluster {
+                self.free_run(free)?;
+                free = cluster..cluster;
+            }
+            free.end = cluster + 1;
+        }
+        self.free_run(free)
+    }
+
+    fn free_run(&mut self, run: Range<u64>) -> Result<(), ImageError> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let bits = self.geometry.cluster_bits;
+        self.set_refcounts(run.start, run.end - run.start, 0)?;
+        self.free_hint = self.free_hint.min(run.start);
+        run.clone().for_each(|cluster| self.tables.forget(cluster << bits, 1 << bits));
+        let (start, end) = (run.start << bits, (run.end << bits).min(self.file.len()?));
+        self.file.punch(start, end.saturating_sub(start))
     }
 
     /// Takes references from all clusters of a run of bytes.
@@ -205,8 +235,10 @@ impl Qcow2 {
         if self.refcounts.table[index] != 0 {
             return self.release(cluster);
         }
+        // The entry follows when the block is on the disk.
         self.refcounts.table[index] = offset;
-        self.refcounts.write_entry(&self.file, index)
+        self.refcounts.hold(index);
+        Ok(())
     }
 
     /// Moves the refcount table to a larger place, with room for at least so many entries.
@@ -229,9 +261,12 @@ impl Qcow2 {
         let clusters = wanted / per_cluster;
         let offset = self.allocate_at_end(clusters)?;
         self.file.write(&encode(&self.refcounts.table), offset)?;
+        // The blocks that it names and the table itself come before the header that names it.
+        self.file.sync()?;
         self.header.refcount_table = offset;
         self.header.refcount_clusters = clusters as u32;
         self.header.write(&self.file)?;
+        self.file.sync()?;
         self.refcounts.offset = offset;
         self.refcounts.stored = self.refcounts.table.len();
         self.release_bytes(old.0, old.1)

@@ -1,6 +1,6 @@
 //! Refcounts: how many references each cluster of the file has, in blocks that a table lists.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::error::ImageError;
 use crate::file::ImageFile;
@@ -20,6 +20,8 @@ pub(super) struct Refcounts {
     /// Entries of the table in the file.
     pub(super) stored: usize,
     pub(super) width: Width,
+    /// Entries of the table that are in force and not in the file yet.
+    held: BTreeSet<usize>,
     cluster: usize,
     kept: HashMap<u64, Vec<u8>>,
     order: VecDeque<u64>,
@@ -84,6 +86,7 @@ impl Refcounts {
             table,
             offset: header.refcount_table,
             width: Width(header.refcount_order),
+            held: BTreeSet::new(),
             cluster: geometry.cluster() as usize,
             kept: HashMap::new(),
             order: VecDeque::new(),
@@ -167,12 +170,26 @@ impl Refcounts {
         Ok(())
     }
 
-    /// Writes one entry of the table, where the table in the file has it.
-    pub(super) fn write_entry(&self, file: &ImageFile, index: usize) -> Result<(), ImageError> {
-        if index >= self.stored {
-            return Ok(());
+    /// An entry of the table has changed, and is to be written when the block is on the disk that it names. Where the table in the file
+    /// is too short for it, it goes there with all of the next one.
+    pub(super) fn hold(&mut self, index: usize) {
+        if index < self.stored {
+            self.held.insert(index);
         }
-        file.write(&encode(&self.table[index..=index]), self.offset + index as u64 * 8)
+    }
+
+    /// Whether entries are to be written.
+    pub(super) fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Writes the entries that are to be. What fails is to be written still.
+    pub(super) fn write_held(&mut self, file: &ImageFile) -> Result<(), ImageError> {
+        for index in &self.held {
+            file.write(&encode(&self.table[*index..=*index]), self.offset + *index as u64 * 8)?;
+        }
+        self.held.clear();
+        Ok(())
     }
 
     /// Takes another table in the place of this one, and forgets all blocks.
@@ -180,6 +197,7 @@ impl Refcounts {
         self.stored = table.len();
         self.table = table;
         self.offset = offset;
+        self.held.clear();
         self.kept.clear();
         self.order.clear();
     }

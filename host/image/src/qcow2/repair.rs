@@ -71,6 +71,7 @@ impl Qcow2 {
         self.header.refcount_table = used << bits;
         self.header.refcount_clusters = table as u32;
         self.header.write(&self.file)?;
+        self.sync()?;
         self.refcounts.replace(offsets, used << bits);
         self.end = self.end.max((used + table + blocks) << bits);
         self.free_hint = 0;

@@ -56,6 +56,7 @@ impl Qcow2 {
         if first < end {
             self.zero(first, end - first, &nothing)?;
         }
+        self.sync()?;
         self.cut_off()
     }
 

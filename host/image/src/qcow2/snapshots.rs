@@ -306,7 +306,7 @@ impl Qcow2 {
             let single = self.refcount(table >> self.geometry.cluster_bits)? == 1;
             let marked = if single { entry | COPIED } else { entry & !COPIED };
             if marked != entry {
-                self.set_l1(index, marked)?;
+                self.set_l1(index, marked);
             }
             if !seen.insert(table) {
                 continue;

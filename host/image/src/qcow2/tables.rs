@@ -1,6 +1,7 @@
-//! L1 and L2 tables. L2 tables are read when they are needed and kept for a while; a change goes to the file at once.
+//! L1 and L2 tables. L2 tables are read when they are needed and kept for a while; what changes in them is held back until what it
+//! refers to is on the disk (`order.rs`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,9 +25,19 @@ struct Kept {
     tables: HashMap<u64, Arc<Vec<u64>>>,
     /// In the order they came.
     order: VecDeque<u64>,
+    /// Words that are in force and not in the file yet, by their offset in it: of L2 tables, and of the L1 table.
+    held: BTreeMap<u64, u64>,
 }
 
 impl Kept {
+    /// Nothing is written any more where a table was.
+    fn let_go(&mut self, offset: u64, bytes: u64) {
+        let words: Vec<u64> = self.held.range(offset..offset + bytes).map(|(at, _)| *at).collect();
+        for at in words {
+            self.held.remove(&at);
+        }
+    }
+
     fn put(&mut self, offset: u64, table: Arc<Vec<u64>>, most: usize) {
         if self.tables.insert(offset, table).is_none() {
             self.order.push_back(offset);
@@ -56,36 +67,64 @@ impl Tables {
         }
         let mut bytes = vec![0; geometry.cluster() as usize];
         file.read_padded(&mut bytes, offset)?;
-        let table = Arc::new(decode(&bytes));
-        self.lock().put(offset, Arc::clone(&table), self.most);
+        let mut words = decode(&bytes);
+        let mut kept = self.lock();
+        for (at, word) in kept.held.range(offset..offset + geometry.cluster()) {
+            words[((at - offset) / 8) as usize] = *word;
+        }
+        let table = Arc::new(words);
+        kept.put(offset, Arc::clone(&table), self.most);
         Ok(table)
     }
 
-    /// Changes words of a table, in the file and in memory.
-    pub(super) fn change(
-        &self,
-        file: &ImageFile,
-        offset: u64,
-        first: usize,
-        words: &[u64],
-    ) -> Result<(), ImageError> {
-        file.write(&encode(words), offset + first as u64 * 8)?;
-        if let Some(table) = self.lock().tables.get_mut(&offset) {
+    /// Changes words of a table.
+    pub(super) fn change(&self, offset: u64, first: usize, words: &[u64]) {
+        let mut kept = self.lock();
+        kept.held.extend((offset + first as u64 * 8..).step_by(8).zip(words.iter().copied()));
+        if let Some(table) = kept.tables.get_mut(&offset) {
             Arc::make_mut(table)[first..first + words.len()].copy_from_slice(words);
         }
-        Ok(())
     }
 
-    /// Writes a whole table at a new place.
+    /// Changes a word of the L1 table, which is kept elsewhere.
+    pub(super) fn change_l1(&self, at: u64, word: u64) {
+        self.lock().held.insert(at, word);
+    }
+
+    /// Writes a whole table, at a place to which nothing in the file refers yet or as it is but for marks.
     pub(super) fn write(&self, file: &ImageFile, offset: u64, table: Vec<u64>) -> Result<(), ImageError> {
         file.write(&encode(&table), offset)?;
-        self.lock().put(offset, Arc::new(table), self.most);
+        let mut kept = self.lock();
+        kept.let_go(offset, table.len() as u64 * 8);
+        kept.put(offset, Arc::new(table), self.most);
         Ok(())
     }
 
-    /// Forgets a table whose cluster is free now.
-    pub(super) fn forget(&self, offset: u64) {
+    /// How many words are held back.
+    pub(super) fn held(&self) -> usize {
+        self.lock().held.len()
+    }
+
+    /// Writes what is held back. What fails is held back still.
+    pub(super) fn write_held(&self, file: &ImageFile) -> Result<(), ImageError> {
         let mut kept = self.lock();
+        let mut run: (u64, Vec<u64>) = (0, Vec::new());
+        for (at, word) in &kept.held {
+            if *at != run.0 + run.1.len() as u64 * 8 {
+                file.write(&encode(&run.1), run.0)?;
+                run = (*at, Vec::new());
+            }
+            run.1.push(*word);
+        }
+        file.write(&encode(&run.1), run.0)?;
+        kept.held.clear();
+        Ok(())
+    }
+
+    /// Forgets a table whose cluster, of so many bytes, is free now.
+    pub(super) fn forget(&self, offset: u64, bytes: u64) {
+        let mut kept = self.lock();
+        kept.let_go(offset, bytes);
         if kept.tables.remove(&offset).is_some() {
             kept.order.retain(|other| *other != offset);
         }

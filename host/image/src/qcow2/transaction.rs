@@ -42,6 +42,8 @@ impl Qcow2 {
         &mut self,
         change: impl FnOnce(&mut Self) -> Result<T, ImageError>,
     ) -> Result<T, ImageError> {
+        // What is before is in the file.
+        self.sync()?;
         self.before = Some(Box::new(Before {
             header: self.header.clone(),
             table: self.refcounts.table.clone(),

@@ -2,7 +2,7 @@
 
 use crate::error::ImageError;
 use crate::qcow2::Qcow2;
-use crate::qcow2::layout::{COPIED, Entry, OFFSET, data_words, encode, zero_words};
+use crate::qcow2::layout::{COPIED, Entry, OFFSET, data_words, zero_words};
 use crate::zero::is_zero;
 
 /// Fills a buffer with what the backing file has at an offset of the disk.
@@ -42,7 +42,7 @@ impl Qcow2 {
             rest = if written == now.len() { later } else { &rest[written..] };
             at += written as u64;
         }
-        Ok(())
+        self.settle()
     }
 
     /// The clusters of a range in the L2 table of its start, which is made or copied so that it may be changed.
@@ -71,17 +71,16 @@ impl Qcow2 {
         };
         let (table, _) = self.allocate(1)?;
         self.tables.write(&self.file, table, words)?;
-        self.set_l1(index, table | COPIED)?;
+        self.set_l1(index, table | COPIED);
         if let Some(old) = old {
             self.release(old >> self.geometry.cluster_bits)?;
         }
         Ok(table)
     }
 
-    pub(super) fn set_l1(&mut self, index: usize, entry: u64) -> Result<(), ImageError> {
-        self.file.write(&encode(&[entry]), self.header.l1_offset + index as u64 * 8)?;
+    pub(super) fn set_l1(&mut self, index: usize, entry: u64) {
+        self.tables.change_l1(self.header.l1_offset + index as u64 * 8, entry);
         self.l1[index] = entry;
-        Ok(())
     }
 
     /// How many of the clusters can be written in the same way: in place at an offset and behind it, or all as new ones.
@@ -180,7 +179,7 @@ impl Qcow2 {
         let width = self.geometry.words();
         let words: Vec<u64> = entries.iter().flat_map(|words| words[..width].iter().copied()).collect();
         let before = self.l2_table(table)?[word..word + words.len()].to_vec();
-        self.tables.change(&self.file, table, word, &words)?;
+        self.tables.change(table, word, &words);
         for (old, new) in before.chunks(width).zip(words.chunks(width)) {
             if old[0] & OFFSET != new[0] & OFFSET || old[0] >> 62 & 1 != new[0] >> 62 & 1 {
                 self.release_entry(self.geometry.space(old))?;
@@ -197,6 +196,11 @@ impl Qcow2 {
 
     /// Makes a range read as zeros, and gives the space of whole clusters back.
     pub(crate) fn zero(&mut self, offset: u64, length: u64, below: Below<'_>) -> Result<(), ImageError> {
+        self.zero_range(offset, length, below)?;
+        self.settle()
+    }
+
+    fn zero_range(&mut self, offset: u64, length: u64, below: Below<'_>) -> Result<(), ImageError> {
         self.begin()?;
         let cluster = self.geometry.cluster();
         let end = offset + length;
@@ -214,6 +218,7 @@ impl Qcow2 {
             let covered = (index as u64 + 1) * self.geometry.l2_covers();
             let part = covered.min(whole_end) - at;
             self.zero_clusters(at, part, below)?;
+            self.bound()?;
             at += part;
         }
         self.zero_bytes(whole_end, end, below)
@@ -259,19 +264,16 @@ impl Qcow2 {
         self.replace(table, word, &vec![zero; count])
     }
 
-    /// Takes L2 tables and all their clusters out of the L1 table. No reference is on the disk any more before a count goes down.
+    /// Takes L2 tables and all their clusters out of the L1 table.
     pub(super) fn drop_tables(&mut self, indices: std::ops::Range<usize>) -> Result<(), ImageError> {
-        let mut dropped = Vec::new();
         for index in indices {
             if let Some(table) = self.l2_offset(self.l1[index])? {
-                self.set_l1(index, 0)?;
-                dropped.push(table);
+                self.set_l1(index, 0);
+                self.release_table(table)?;
+                self.bound()?;
             }
         }
-        if !dropped.is_empty() {
-            self.sync()?;
-        }
-        dropped.into_iter().try_for_each(|table| self.release_table(table))
+        self.sync()
     }
 
     /// Takes one reference from an L2 table and from each of its clusters.

@@ -105,6 +105,7 @@ fn a_chain_is_flattened_and_snapshots_of_the_peer_are_read() {
     tool.ok(&["snapshot", "-c", "before", "top.qcow2"]);
     let mut image = tool.change("top.qcow2", Format::Qcow2);
     image.write(&[7; 70_000], 3 << 20).unwrap();
+    image.sync().unwrap();
     assert_eq!(image.snapshots().unwrap()[0].name, "before");
     let flat = convert(&image, tool.file("flat"), &ConvertOptions::new(Format::Qcow2), &quiet).unwrap();
     flat.sync().unwrap();
@@ -162,6 +163,7 @@ fn maps_are_the_same() {
         let mut image = tool.change("top.qcow2", Format::Qcow2);
         image.write(&[7; 70_000], 3 << 20).unwrap();
         image.zero(6 << 20, 1 << 20).unwrap();
+        image.sync().unwrap();
         for (name, format) in
             [("source", Format::Raw), ("base.qcow2", Format::Qcow2), ("top.qcow2", Format::Qcow2)]
         {

@@ -109,6 +109,7 @@ fn run(tool: &Tool, name: &str, qcow2: Qcow2Options, seed: u64) {
         }
         if number % CHECKED_EVERY == 0 {
             std::fs::write(tool.path("expected"), &model.disk).unwrap();
+            image.sync().unwrap();
             tool.check(name);
             tool.compare((name, Format::Qcow2), ("expected", Format::Raw));
             // Reading it anew gives the same as what was kept in memory.

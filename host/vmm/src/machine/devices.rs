@@ -325,6 +325,8 @@ impl Devices {
             let control = self.disk(&switch.alias)?;
             let failed = |cause| DeviceError::Failed { alias: switch.alias.clone(), cause };
             let DiskSwitch { alias, fd, format, backing } = switch;
+            // The image of now may be the first below the new one, which reads its tables when it is opened.
+            control.settle().map_err(|error| failed(error.into()))?;
             let new = make::disk(fds, alias, *fd, *format, backing, control.disk().options().clone());
             let new = new.map_err(failed)?;
             control.check_successor(&new).map_err(|error| failed(error.into()))?;

@@ -496,9 +496,11 @@ impl Life {
         self.last_stats = self.stats();
         self.migration = None;
         self.drop_jobs();
-        self.locks.clear();
+        let mut locks = std::mem::take(&mut self.locks);
         self.replace(|state| {
             drop(state);
+            // Disks have put down what they held back, and may be another's.
+            locks.clear();
             (State::Ended(end.clone()), Some(Event::Ended { end }))
         });
     }

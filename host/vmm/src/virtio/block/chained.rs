@@ -123,6 +123,25 @@ impl Chained {
         self.turn().image.sync()
     }
 
+    /// The same, for who serves a guest.
+    pub(super) fn make_last(&self) -> io::Result<()> {
+        self.sync().map_err(io_error)
+    }
+
+    /// Whether a flush of its file is all that it takes to make it last.
+    pub(super) fn is_settled(&self) -> bool {
+        self.turn().image.is_settled()
+    }
+
+    /// Whoever opens the file next finds everything that was written; with `last` a crash of the host finds it too, or an error says why not.
+    pub(super) fn put_down(&self, last: bool) -> io::Result<()> {
+        let image = &mut self.turn().image;
+        if image.is_settled() {
+            return Ok(());
+        }
+        image.put_down(last).map_err(io_error)
+    }
+
     /// Makes a snapshot within the image.
     pub(super) fn snapshot(&self, name: &str, taken: OffsetDateTime) -> Result<(), ImageError> {
         let image = &mut self.turn().image;

@@ -78,11 +78,14 @@ impl BlockControl {
         Arc::clone(&self.disk.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether `new` can take the place of the disk, which is on the disk of the host as it is now. The device must be stopped.
+    /// Makes all of the disk last a crash of the host. The device must be stopped.
+    pub fn settle(&self) -> Result<(), DiskError> {
+        self.disk().settle()
+    }
+
+    /// Whether `new` can take the place of the disk, which has settled. The device must be stopped.
     pub fn check_successor(&self, new: &Disk) -> Result<(), DiskError> {
-        let disk = self.disk();
-        disk.check_successor(new)?;
-        disk.settle()
+        self.disk().check_successor(new)
     }
 
     /// Whether it is a drive that can have another medium.

@@ -81,6 +81,9 @@ pub struct Disk {
     options: DiskOptions,
     /// What was written since somebody looked.
     written: Written,
+    /// How often it was made to last.
+    #[cfg(test)]
+    pub(super) lasted: Arc<AtomicU64>,
 }
 
 impl Disk {
@@ -109,6 +112,8 @@ impl Disk {
             direct,
             options,
             written,
+            #[cfg(test)]
+            lasted: Arc::default(),
         })
     }
 
@@ -151,6 +156,8 @@ impl Disk {
             direct: None,
             options,
             written: Written::default(),
+            #[cfg(test)]
+            lasted: Arc::default(),
         })
     }
 
@@ -268,7 +275,19 @@ impl Disk {
         let capacity = AtomicU64::new(self.capacity());
         let direct = self.direct.filter(|_| image.is_none());
         let (block_size, options, written) = (self.block_size, self.options.clone(), Written::default());
-        Self { file, image, job: false, encryption: None, capacity, block_size, direct, options, written }
+        Self {
+            file,
+            image,
+            job: false,
+            encryption: None,
+            capacity,
+            block_size,
+            direct,
+            options,
+            written,
+            #[cfg(test)]
+            lasted: Arc::clone(&self.lasted),
+        }
     }
 
     /// Its files with their formats, from the one that is written down.
@@ -393,6 +412,17 @@ impl Disk {
         self.image.is_none()
     }
 
+    /// Makes what was written to an image last a crash of the host, where it takes more than a flush of its file. None where that does.
+    pub(super) fn flush_image(&self) -> Option<io::Result<()>> {
+        let image = self.image.as_ref().filter(|image| !image.is_settled())?;
+        Some(image.make_last())
+    }
+
+    /// Lets whoever opens its image next find all that was written, before it stands still or goes.
+    pub(super) fn put_down(&self) -> io::Result<()> {
+        self.image.as_ref().map_or(Ok(()), |image| image.put_down(self.flushes()))
+    }
+
     /// Makes what was written last a crash of the host.
     pub(super) fn flush(&self) -> io::Result<()> {
         if self.flushes() { self.file.sync_data() } else { Ok(()) }
@@ -406,7 +436,8 @@ impl Disk {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         let punched = rustix::fs::fallocate(&self.file, flags, self.place(offset), length);
         self.written.note(offset, length);
-        Ok(punched?)
+        punched?;
+        self.make_last()
     }
 
     /// Makes a range read as zero and keeps it allocated, by whatever way the file has.
@@ -425,7 +456,7 @@ impl Disk {
         }
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
         match rustix::fs::fallocate(&self.file, flags, offset, length) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.make_last(),
             Err(rustix::io::Errno::OPNOTSUPP) => self.write_around(offset, length, |data| data.fill(0)),
             Err(error) => Err(error.into()),
         }
@@ -507,7 +538,15 @@ impl Disk {
 
     /// After every write: where it must, it is on the disk before it is done.
     fn make_last(&self) -> io::Result<()> {
-        if self.write_flags() == DATA_SYNC { self.file.sync_data() } else { Ok(()) }
+        if self.write_flags() != DATA_SYNC {
+            return Ok(());
+        }
+        #[cfg(test)]
+        self.lasted.fetch_add(1, Ordering::SeqCst);
+        match &self.image {
+            Some(image) => image.make_last(),
+            None => self.file.sync_data(),
+        }
     }
 
     /// Reads into guest memory; like preadv(2), perhaps less than asked for.

@@ -220,7 +220,7 @@ impl BlockJob {
         let Turn { image, mirror, .. } = &mut *turn;
         let follower = &mut mirror.as_mut().ok_or(JobError::NotReady)?.follower;
         match follower {
-            Follower::Layer(depth) => image.layer(*depth).ok_or(JobError::NotReady)?.sync()?,
+            Follower::Layer(depth) => image.layer_mut(*depth).ok_or(JobError::NotReady)?.sync()?,
             Follower::Image(target) => target.sync()?,
         }
         match mirror.take().map(|mirror| mirror.follower) {
@@ -254,12 +254,13 @@ impl BlockJob {
     }
 
     fn sync_copy(&self) -> bool {
-        let turn = self.chained.turn();
-        match turn.mirror.as_ref() {
-            Some(mirror) if mirror.failure().is_none() => {
-                matches!(&mirror.follower, Follower::Image(target) if target.sync().is_ok())
-            }
-            _ => false,
+        let mut turn = self.chained.turn();
+        let Some(mirror) = turn.mirror.as_mut().filter(|mirror| mirror.failure().is_none()) else {
+            return false;
+        };
+        match &mut mirror.follower {
+            Follower::Image(target) => target.sync().is_ok(),
+            Follower::Layer(_) => false,
         }
     }
 
@@ -426,16 +427,16 @@ impl Work {
         let Turn { image, mirror, .. } = turn;
         if let Some(mirror) = mirror {
             mirror.reached(u64::MAX)?;
-            match &mirror.follower {
+            match &mut mirror.follower {
                 Follower::Image(target) => target.sync()?,
-                Follower::Layer(depth) => image.layer(*depth).map_or(Ok(()), Image::sync)?,
+                Follower::Layer(depth) => image.layer_mut(*depth).map_or(Ok(()), Image::sync)?,
             }
             return Ok(BlockJobState::Ready);
         }
         match self {
             Self::Pull { base, reference } => drop(image.bypass(0, *base, reference.clone())?),
             Self::Commit { top, base, reference } => {
-                image.layer(*base).map_or(Ok(()), Image::sync)?;
+                image.layer_mut(*base).map_or(Ok(()), Image::sync)?;
                 drop(image.bypass(*top - 1, Some(*base), reference.clone())?);
             }
             Self::Copy { .. } => {}

@@ -145,6 +145,7 @@ proptest! {
             control.end_job().unwrap();
         });
         carry_out(&mut lab, after);
+        lab.still(|_| ());
         prop_assert!(lab.whole(ready && pivot) == content(&twin), "the disks are the same");
         if !matches!(kind, Kind::RawCopy) {
             assert_sound(&lab.top);
@@ -194,5 +195,6 @@ fn what_makes_no_sense_is_refused_and_the_disk_goes_on() {
     }
     let buffer = lab.disk.driver.buffer(&[0; MOST as usize * 512]);
     assert_eq!(carry_out(&mut lab.disk, &Op::Write(0, 8, 7), buffer).0, 0);
+    lab.still(|_| ());
     assert!(lab.whole(false)[..4096] == [7; 4096]);
 }

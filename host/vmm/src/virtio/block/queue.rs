@@ -193,10 +193,7 @@ impl BlockHandler {
             }
             Operation::Write => self.begin_transfer(request, Direction::Write),
             Operation::Flush if !self.disk.flushes() => done(Status::Ok),
-            Operation::Flush => {
-                let place = self.disk.in_file(0);
-                Ok(Started::Later(Transfer { direction: Direction::Flush, place, buffers: Vec::new() }))
-            }
+            Operation::Flush => Ok(self.begin_flush()),
             Operation::Id => {
                 let mut id = [0; ID_LENGTH];
                 let serial = options.serial.bytes();
@@ -219,6 +216,23 @@ impl BlockHandler {
                 }
             }
             Operation::Unknown => done(Status::Unsupported),
+        }
+    }
+
+    /// An image that has references to write orders them; everything else is one order to the kernel, and others go on meanwhile.
+    fn begin_flush(&self) -> Started {
+        let begun = Instant::now();
+        let Some(flushed) = self.disk.flush_image() else {
+            let place = self.disk.in_file(0);
+            return Started::Later(Transfer { direction: Direction::Flush, place, buffers: Vec::new() });
+        };
+        match flushed.map_err(|error| self.judge(false, &error)) {
+            Err(Verdict::Report) => Started::Done(Status::Error, 0),
+            Err(Verdict::Stop) => Started::Held,
+            Ok(()) | Err(Verdict::Ignore) => {
+                self.count(Direction::Flush, 0, begun);
+                Started::Done(Status::Ok, 0)
+            }
         }
     }
 
@@ -524,6 +538,8 @@ impl Handler for BlockHandler {
         let _ = self.submit();
         // A queue that cannot take results any more is one the driver broke; the transfers themselves are waited for.
         while self.settle().is_err() {}
+        // What can't be made to last is in the file all the same; a flush of the guest would have been told.
+        let _ = self.disk.put_down();
         let _ = self.notify();
     }
 }

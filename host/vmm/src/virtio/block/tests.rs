@@ -255,6 +255,28 @@ fn discard_and_write_zeroes_clear_ranges() {
 }
 
 #[test]
+fn what_is_cleared_lasts_where_the_driver_never_flushes() {
+    for (cache, flags, lasts) in [
+        (CacheMode::Writethrough, 0, true),
+        (CacheMode::Directsync, libc::O_DIRECT, true),
+        (CacheMode::Writeback, 0, false),
+    ] {
+        for (kind, flag) in [(DISCARD, 0), (WRITE_ZEROES, 0), (WRITE_ZEROES, 1)] {
+            let file = image(flags);
+            let options = DiskOptions { cache, discard: true, ..Default::default() };
+            let disk = Disk::new(file.try_clone().unwrap(), options).unwrap();
+            let lasted = std::sync::Arc::clone(&disk.lasted);
+            let mut disk = Disked::start(disk, file, true);
+            for number in 1..3 {
+                assert_eq!(disk.ranges(kind, &[(8 * number, 8, flag)]), OK);
+                let expected = if lasts { number } else { 0 };
+                assert_eq!(lasted.load(Ordering::SeqCst), expected, "{cache:?} {kind} {flag}");
+            }
+        }
+    }
+}
+
+#[test]
 fn requests_that_cannot_be_done_end_in_a_status() {
     let options = DiskOptions { serial: "WD-1234".into(), ..Default::default() };
     each_engine(&options, 0, |disk| {
