@@ -297,7 +297,8 @@ impl Actions {
 
 /// What whoever asked for an operation hears that could not be written down.
 fn undone<O: Operation>(error: Error) -> Error {
-    let message = format!("all of it ({}) was undone, since it could not be written down: {}", O::KIND, error.message);
+    let message =
+        format!("all of it ({}) was undone, since it could not be written down: {}", O::KIND, error.message);
     Error { message, ..error }
 }
 
