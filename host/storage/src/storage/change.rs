@@ -82,7 +82,7 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let active = self.active(pool)?;
         let _held = active.hold(name, true)?;
-        active.refuse_needed(name)?;
+        active.refuse_read(name)?;
         let file = active.volumes.open(name, true)?;
         wipe::wipe(&file, algorithm, progress, &active.subject(name))?;
         drop(file);
@@ -117,7 +117,7 @@ impl Storage {
             return Err(StorageError::invalid(subject, "--allocate and --shrink contradict each other"));
         }
         if after < before {
-            active.refuse_needed(name)?;
+            active.refuse_read(name)?;
         }
         let volume = active.volumes.resize(name, after, resize.allocate)?;
         active.note(name, Some(&volume));
