@@ -280,7 +280,8 @@ impl Migrations {
         }
     }
 
-    pub(crate) fn may_send(&self, host: &str) -> bool {
+    /// Whether the host of this name may send guests here.
+    pub fn may_send(&self, host: &str) -> bool {
         self.lock().senders.iter().any(|name| name == host)
     }
 

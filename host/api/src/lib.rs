@@ -40,11 +40,12 @@ mod upgrade;
 mod volume;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use prometheus_client::registry::Registry;
 use reeve_actions::Actions;
@@ -68,27 +69,46 @@ pub struct Api {
     pub stop: CancellationToken,
 }
 
+/// How long another host may take for the head of its next request: who has nothing to ask hangs up.
+const HEAD: Duration = Duration::from_secs(30);
+
 /// Serves other hosts.
 #[derive(Clone)]
-pub struct PeerApi(Router);
+pub struct PeerApi {
+    router: Router,
+    actions: Arc<Actions>,
+}
 
 impl PeerApi {
+    /// Whether the host `name` may ask for anything.
+    pub fn knows(&self, name: &str) -> bool {
+        self.actions.migrations().may_send(name)
+    }
+
     /// Serves one connection of a host whose certificate is for `name`, until it ends. Only what moves guests is answered.
     pub async fn serve<S>(&self, connection: S, name: String) -> Result<(), hyper::Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let router = self.0.clone().layer(Extension(ConnectInfo(peer::Peer::host(name))));
-        let service = TowerToHyperService::new(router);
-        let server = http1::Builder::new();
-        server.serve_connection(TokioIo::new(connection), service).with_upgrades().await
+        let router = self.router.clone().layer(Extension(ConnectInfo(peer::Peer::host(name))));
+        serve_within(HEAD, router, connection).await
     }
+}
+
+async fn serve_within<S>(head: Duration, router: Router, connection: S) -> Result<(), hyper::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(head);
+    server.serve_connection(TokioIo::new(connection), service).with_upgrades().await
 }
 
 impl Api {
     /// What other hosts are answered.
     pub fn for_peers(&self) -> PeerApi {
-        PeerApi(routes::peer_router(self.clone().into()))
+        PeerApi { router: routes::peer_router(self.clone().into()), actions: Arc::clone(&self.actions) }
     }
 
     /// Serves `listener` until `stop` is cancelled and the requests in flight are answered.
@@ -96,5 +116,18 @@ impl Api {
         let stop = self.stop.clone();
         let service = routes::router(self.into()).into_make_service_with_connect_info::<peer::Peer>();
         axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_that_asks_nothing_is_hung_up_on() {
+        let (_silent, served) = tokio::io::duplex(1024);
+        let serving = serve_within(Duration::from_millis(10), Router::new(), served);
+        let ended = tokio::time::timeout(Duration::from_secs(20), serving).await;
+        assert!(ended.is_ok(), "it may stay for good");
     }
 }

@@ -6,6 +6,7 @@
 mod door;
 mod fault;
 mod network;
+mod strangers;
 mod tls;
 
 use std::io;

@@ -116,6 +116,11 @@ impl Active {
         }
     }
 
+    /// Refuses to change what others read of a volume. A snapshot that its device keeps has what there was before, whatever is written.
+    fn refuse_read(&self, name: &str) -> Result<(), StorageError> {
+        if self.config.kind.holds_files() { self.refuse_needed(name) } else { Ok(()) }
+    }
+
     /// Notes one volume as it is now, or that it is gone.
     fn note(&self, name: &str, volume: Option<&Volume>) {
         let space = self.volumes.space();

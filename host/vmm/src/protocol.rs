@@ -8,9 +8,10 @@
 //! ```
 //!
 //! A frame is a 4-byte little-endian length and that many bytes of JSON, at most [`MAX_FRAME`]. Descriptors travel as
-//! SCM_RIGHTS with the first byte of the frame they belong to. A frame that can't be understood is answered with
-//! [`ErrorCode::BadRequest`] (id 0 when it has none); a frame that is too large ends the connection. The guest notices
-//! neither. The first request must be [`Call::Hello`].
+//! SCM_RIGHTS with the first byte of the frame they belong to: at most [`MAX_FDS`] to a worker, [`MAX_ANSWER_FDS`] from
+//! one. A frame that can't be understood is answered with [`ErrorCode::BadRequest`] (id 0 when it has none); one that is
+//! too large, or brings more descriptors, ends the connection. The guest notices neither. The first request must be
+//! [`Call::Hello`].
 //!
 //! Events carry a sequence number from 1. The worker keeps the last [`EVENT_HISTORY`] of them, so a restarted daemon
 //! names the last one it saw in its Hello and gets what it missed.
@@ -37,6 +38,8 @@ pub const VERSION: u32 = 1;
 pub const MAX_FRAME: usize = 1 << 20;
 /// Most descriptors in one frame (what the kernel passes at once).
 pub const MAX_FDS: usize = 253;
+/// Most descriptors in one frame of a worker: what an answer hands out.
+pub const MAX_ANSWER_FDS: usize = 1;
 /// Events a worker keeps for a daemon that comes back.
 pub const EVENT_HISTORY: usize = 256;
 /// Bytes of console output a worker keeps and replays to who opens the console.

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 
 use libfuzzer_sys::fuzz_target;
-use reeve_vmm::protocol::{Call, Decoder, Message, Request, decode, encode, receive};
+use reeve_vmm::protocol::{Call, Decoder, MAX_FDS, Message, Request, decode, encode, receive};
 
 /// What a socket takes at once without a reader.
 const MOST: usize = 32 << 10;
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
 /// Frames by the decoder, fed in pieces, until the stream ends or cannot be used.
 fn cut(bytes: &[u8], piece: usize) -> Vec<Vec<u8>> {
     let (mut daemon, worker) = UnixStream::pair().expect("a socket pair");
-    let (mut decoder, mut frames) = (Decoder::new(), Vec::new());
+    let (mut decoder, mut frames) = (Decoder::new(MAX_FDS), Vec::new());
     for piece in bytes.chunks(piece) {
         daemon.write_all(piece).expect("the socket has room");
         assert!(decoder.fill(&worker).expect("there are bytes"));

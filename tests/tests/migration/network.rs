@@ -222,6 +222,18 @@ fn a_host_that_listens_to_nobody_says_what_is_missing() -> Outcome {
 }
 
 #[test]
+fn strangers_that_say_nothing_keep_no_host_out() -> Outcome {
+    let pair = Pair::over_tls(64)?;
+    let uri = pair.destination();
+    let at = uri.trim_start_matches("qemu+tls://").trim_end_matches("/system");
+    let silent: Vec<TcpStream> = (0..540).map(|_| TcpStream::connect(at)).collect::<Result<_, _>>()?;
+    pair.migrate(&["--live"])?.ok();
+    assert_eq!(state(&pair.target)?, "running");
+    drop(silent);
+    pair.is_intact(&pair.target)
+}
+
+#[test]
 fn a_stranger_learns_nothing_at_the_port() -> Outcome {
     use std::io::{Read as _, Write as _};
     let place = tempfile::tempdir()?;

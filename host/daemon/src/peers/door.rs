@@ -15,12 +15,18 @@ use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::fault::PeerFault;
 use super::network::{Network, look_after};
+use super::strangers::{Complaints, Strangers};
 use super::{Peers, relayed};
 
-/// Connections that may be open at one time: other daemons with their questions, and strangers that say nothing yet. One that has become the
-/// stream of a guest does not count any more; there are no more of those than streams that are waited for.
+/// Connections of other daemons that may be open at one time. One that has become the stream of a guest does not count any more; there are no
+/// more of those than streams that are waited for.
 const MOST: usize = 256;
+/// Those of hosts that are not in 'migration.peers'.
+const MOST_UNNAMED: usize = 16;
+/// How long such a host is heard.
+const TELLING: Duration = Duration::from_secs(10);
 /// Connections at the port of a guest that may be greeted at one time, strangers among them.
 const MOST_GREETED: usize = 64;
 /// How long nobody is let in when the kernel has no descriptor for a connection.
@@ -37,36 +43,77 @@ impl Peers {
 
     /// Lets other hosts in until `stop` is cancelled. Streams that are open go on until they end.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, api: PeerApi, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(MOST));
+        let door = Arc::new(Door::new(api));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = async {
-                    let permit = Arc::clone(&room).acquire_owned().await;
-                    (permit, listener.accept().await)
-                } => accepted,
+                accepted = listener.accept() => accepted,
             };
-            let (permit, (stream, from)) = match accepted {
-                (Ok(permit), Ok(accepted)) => (permit, accepted),
-                (_, error) => {
-                    tracing::warn!(?error, "a host could not be let in");
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a host could not be let in");
                     tokio::time::sleep(BREATH).await;
                     continue;
                 }
             };
             let Some(network) = self.network() else { continue };
-            let api = api.clone();
-            tokio::spawn(async move {
-                match network.take(stream, from).await {
-                    Ok((name, stream)) => {
-                        if let Err(error) = api.serve(stream, name.clone()).await {
-                            tracing::debug!(host = name, %error, "a connection of another host ended");
-                        }
+            let greeter = Arc::clone(&door);
+            door.strangers.enter(from.ip(), |number| {
+                let greeting = async move {
+                    let taken = network.take(stream, from).await;
+                    if !greeter.strangers.leave(number) {
+                        return;
                     }
-                    Err(fault) => tracing::warn!("{fault}"),
-                }
-                drop(permit);
+                    match taken {
+                        Ok((name, stream)) => greeter.answer(name, stream).await,
+                        Err(fault) => greeter.complaints.say(&fault),
+                    }
+                };
+                tokio::spawn(greeting).abort_handle()
             });
+        }
+    }
+}
+
+/// The door between daemons.
+struct Door {
+    api: PeerApi,
+    strangers: Strangers,
+    complaints: Complaints,
+    room: Semaphore,
+    room_unnamed: Semaphore,
+}
+
+impl Door {
+    fn new(api: PeerApi) -> Self {
+        Self {
+            api,
+            strangers: Strangers::default(),
+            complaints: Complaints::default(),
+            room: Semaphore::new(MOST),
+            room_unnamed: Semaphore::new(MOST_UNNAMED),
+        }
+    }
+
+    /// Answers a host. One that may send no guests is told so, and takes nothing from those that may.
+    async fn answer(&self, name: String, stream: TlsStream<TcpStream>) {
+        let is_named = self.api.knows(&name);
+        let room = if is_named { &self.room } else { &self.room_unnamed };
+        let Ok(_permit) = room.try_acquire() else {
+            let fault =
+                PeerFault::Tls(format!("host '{name}' was hung up on: too many connections are open"));
+            return self.complaints.say(&fault);
+        };
+        let serving = self.api.serve(stream, name.clone());
+        let served = if is_named {
+            serving.await
+        } else {
+            // What it asks for is refused without a delay.
+            tokio::time::timeout(TELLING, serving).await.unwrap_or(Ok(()))
+        };
+        if let Err(error) = served {
+            tracing::debug!(host = name, %error, "a connection of another host ended");
         }
     }
 }

@@ -191,7 +191,7 @@ struct Reader {
 
 impl Reader {
     async fn run(self) {
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::new(protocol::MAX_ANSWER_FDS);
         let why = loop {
             match self.fill(&mut decoder).await {
                 Ok(true) => {}
@@ -340,5 +340,17 @@ mod tests {
         let orders = [Call::Save, Call::Dump { live: true }, Call::Reset, job];
         assert!(orders.iter().all(|call| patience(call) == BULK));
         assert!([Call::Stats, Call::Pause, Call::CancelSave].iter().all(|call| patience(call) == PATIENCE));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_heaps_descriptors_on_a_frame_is_given_up() {
+        let (ours, worker) = std::os::unix::net::UnixStream::pair().unwrap();
+        worker.set_nonblocking(true).unwrap();
+        let worker = UnixStream::from_std(worker).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        // It says that 1 MiB follows, and sends a byte of it.
+        send_some(&worker, &[0, 0, 16, 0, b'"'], &[file.as_fd(), file.as_fd()]).unwrap();
+        let error = Client::hello(ours, None).await.map(drop).unwrap_err();
+        assert!(matches!(error, DriverError::Lost(_)), "{error}");
     }
 }

@@ -82,6 +82,7 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let active = self.active(pool)?;
         let _held = active.hold(name, true)?;
+        active.refuse_read(name)?;
         let file = active.volumes.open(name, true)?;
         wipe::wipe(&file, algorithm, progress, &active.subject(name))?;
         drop(file);
@@ -114,6 +115,9 @@ impl Storage {
         }
         if resize.shrink && resize.allocate {
             return Err(StorageError::invalid(subject, "--allocate and --shrink contradict each other"));
+        }
+        if after < before {
+            active.refuse_read(name)?;
         }
         let volume = active.volumes.resize(name, after, resize.allocate)?;
         active.note(name, Some(&volume));

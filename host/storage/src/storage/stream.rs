@@ -80,6 +80,7 @@ impl Storage {
         let active = self.active(pool)?;
         let subject = active.subject(name);
         let _held = active.hold(name, true)?;
+        active.refuse_read(name)?;
         let file = active.volumes.open(name, true)?;
         let size = content::size(&file).map_err(StorageError::file(&subject, "measured"))?;
         let before = active.volumes.look(name)?;

@@ -1,7 +1,7 @@
 //! qcow2 volumes, as this host and qemu-img see them.
 
 use reeve_model::Bytes;
-use reeve_model::storage::{BackingStore, ImageFeatures, VolumeConfig};
+use reeve_model::storage::{BackingStore, ImageFeatures, VolumeConfig, WipeAlgorithm};
 use reeve_storage::{Progress, Resize};
 
 use crate::bed::{Bed, MIB, run};
@@ -43,6 +43,35 @@ fn images_are_made_as_asked() {
     let error = bed.storage.create(bed.uuid(), &odd).unwrap_err();
     assert!(error.to_string().contains("need compat 1.1"), "{error}");
     assert_eq!(bed.refresh(), ["a.qcow2", "old.qcow2", "whole.qcow2"]);
+}
+
+#[test]
+fn what_overlays_read_is_not_written_over() {
+    let bed = Bed::directory();
+    let (uuid, progress) = (bed.uuid(), Progress::default());
+    bed.storage.create(uuid, &VolumeConfig::new("base.img", Bytes(4 * MIB))).unwrap();
+    let content = vec![0x5a; 4 * MIB as usize];
+    bed.storage.upload(uuid, "base.img", (0, None), &mut content.as_slice(), &progress).unwrap();
+    let path = bed.path().join("base.img");
+    let below = path.display().to_string();
+    let backing = BackingStore { path: below, format: None, permissions: None, extra: Default::default() };
+    let overlay = VolumeConfig { capacity: None, backing: Some(backing), ..qcow2("over.qcow2", 0) };
+    bed.storage.create(uuid, &overlay).unwrap();
+    let wipe = || bed.storage.wipe(uuid, "base.img", WipeAlgorithm::Zero, &progress);
+    let upload = || bed.storage.upload(uuid, "base.img", (0, None), &mut &b"other"[..], &progress);
+    let shrink = Resize { capacity: Bytes(MIB), shrink: true, ..Resize::default() };
+    let shrink = || bed.storage.resize(uuid, "base.img", shrink);
+    for error in [wipe().unwrap_err(), upload().unwrap_err(), shrink().unwrap_err()] {
+        assert!(error.to_string().contains("volume 'over.qcow2' reads from it"), "{error}");
+        assert!(std::fs::read(&path).unwrap() == content, "it was changed all the same: {error}");
+    }
+    // What makes it longer takes nothing from who reads it.
+    let grow = Resize { capacity: Bytes(5 * MIB), ..Resize::default() };
+    assert_eq!(bed.storage.resize(uuid, "base.img", grow).unwrap().capacity.0, 5 * MIB);
+    bed.storage.delete_volume(uuid, "over.qcow2").unwrap();
+    wipe().unwrap();
+    upload().unwrap();
+    assert_eq!(shrink().unwrap().capacity.0, MIB);
 }
 
 #[test]

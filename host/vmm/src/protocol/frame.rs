@@ -33,8 +33,8 @@ pub enum FrameError {
     #[error("a frame of {0} bytes is larger than the limit of {MAX_FRAME}")]
     TooLarge(usize),
     /// More descriptors than a frame can carry.
-    #[error("{0} descriptors are more than the {MAX_FDS} a frame can carry")]
-    TooManyFds(usize),
+    #[error("{0} descriptors are more than the {1} a frame can carry")]
+    TooManyFds(usize, usize),
     /// The body is not what was expected.
     #[error("frame can't be understood: {0}")]
     Body(#[from] serde_json::Error),
@@ -84,7 +84,7 @@ pub(crate) fn send_first(
     fds: &[BorrowedFd<'_>],
 ) -> Result<usize, FrameError> {
     if fds.len() > MAX_FDS {
-        return Err(FrameError::TooManyFds(fds.len()));
+        return Err(FrameError::TooManyFds(fds.len(), MAX_FDS));
     }
     let mut space = [std::mem::MaybeUninit::uninit(); RIGHTS_SPACE];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -141,21 +141,25 @@ fn receive_some(socket: impl AsFd, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) ->
 }
 
 /// Cuts a stream into frames for a reader that must not block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     bytes: Vec<u8>,
+    /// Where, in `bytes`, the frame begins that is not whole yet.
+    unfinished: usize,
+    /// Descriptors that a frame may bring.
+    most_fds: usize,
     /// Descriptors with the offset, in `bytes`, of a byte of their frame.
     fds: VecDeque<(usize, OwnedFd)>,
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
+    /// A decoder at the start of a stream on which no frame brings more than so many descriptors.
+    pub fn new(most_fds: usize) -> Self {
+        Self { bytes: Vec::new(), unfinished: 0, most_fds, fds: VecDeque::new() }
     }
 
     /// Takes what one `recvmsg` on the socket has. False when the other side closed it; an error of kind `WouldBlock`
-    /// when there is nothing yet.
+    /// when there is nothing yet. After another error the stream can't be used any more.
     pub fn fill(&mut self, socket: impl AsFd) -> Result<bool, FrameError> {
         let mut chunk = [0; 16 << 10];
         let mut fds = Vec::new();
@@ -164,7 +168,25 @@ impl Decoder {
         // The kernel ends a read after a message with descriptors, so they belong to the frame of the last byte read.
         let last = self.bytes.len().saturating_sub(1);
         self.fds.extend(fds.into_iter().map(|fd| (last, fd)));
+        // Who never ends a frame must not fill the table of this process.
+        self.pass_whole_frames();
+        let open = self.fds.iter().rev().take_while(|(offset, _)| *offset >= self.unfinished).count();
+        self.check_fds(open)?;
         Ok(got > 0)
+    }
+
+    fn pass_whole_frames(&mut self) {
+        while let Some(header) = self.bytes[self.unfinished..].first_chunk::<HEADER>() {
+            let end = self.unfinished + HEADER + u32::from_le_bytes(*header) as usize;
+            if end > self.bytes.len() {
+                break;
+            }
+            self.unfinished = end;
+        }
+    }
+
+    fn check_fds(&self, count: usize) -> Result<(), FrameError> {
+        if count > self.most_fds { Err(FrameError::TooManyFds(count, self.most_fds)) } else { Ok(()) }
     }
 
     /// True when it holds a whole frame's worth of bytes or more: take frames out before filling again.
@@ -183,6 +205,7 @@ impl Decoder {
         }
         let body = self.bytes[HEADER..end].to_vec();
         self.bytes.drain(..end);
+        self.unfinished -= end;
         let mut fds = Vec::new();
         while let Some((_, fd)) = self.fds.pop_front_if(|(offset, _)| *offset < end) {
             fds.push(fd);
@@ -190,6 +213,7 @@ impl Decoder {
         for (offset, _) in &mut self.fds {
             *offset -= end;
         }
+        self.check_fds(fds.len())?;
         Ok(Some(Frame { body, fds }))
     }
 }
@@ -228,7 +252,7 @@ mod tests {
     fn the_decoder_gives_each_frame_its_own_descriptors() {
         let (ours, theirs) = pair();
         let file = tempfile::tempfile().unwrap();
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::new(MAX_FDS);
         send(&ours, &"a", &[]).unwrap();
         send(&ours, &"b", &[file.as_fd(), file.as_fd()]).unwrap();
         send(&ours, &"c", &[]).unwrap();
@@ -244,7 +268,7 @@ mod tests {
     fn the_decoder_waits_for_the_rest_of_a_frame() {
         let (mut ours, theirs) = pair();
         let bytes = encode(&vec![7u32; 1000]).unwrap();
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::new(MAX_FDS);
         ours.write_all(&bytes[..3]).unwrap();
         assert!(decoder.fill(&theirs).unwrap());
         assert!(decoder.next_frame().unwrap().is_none());
@@ -255,6 +279,38 @@ mod tests {
         theirs.set_nonblocking(true).unwrap();
         let empty = decoder.fill(&theirs).unwrap_err();
         assert!(matches!(empty, FrameError::Socket(error) if error.kind() == io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn more_descriptors_than_a_frame_may_bring_end_the_stream() {
+        let file = tempfile::tempfile().unwrap();
+        let bytes = encode(&"x".repeat(100)).unwrap();
+        // A frame that never ends, whole ones before it.
+        let (ours, theirs) = pair();
+        let mut decoder = Decoder::new(1);
+        for _ in 0..3 {
+            send(&ours, &"whole", &[file.as_fd()]).unwrap();
+            assert!(decoder.fill(&theirs).unwrap());
+        }
+        assert_eq!(send_first(&ours, &bytes[..10], &[file.as_fd()]).unwrap(), 10);
+        assert!(decoder.fill(&theirs).unwrap());
+        for _ in 0..3 {
+            assert_eq!(decoder.next_frame().unwrap().unwrap().fds.len(), 1);
+        }
+        assert!(decoder.next_frame().unwrap().is_none());
+        send_first(&ours, &bytes[10..11], &[file.as_fd()]).unwrap();
+        assert!(matches!(decoder.fill(&theirs), Err(FrameError::TooManyFds(2, 1))));
+        // Not even the first bytes of a header.
+        let (ours, theirs) = pair();
+        let mut decoder = Decoder::new(1);
+        send_first(&ours, &bytes[..1], &[file.as_fd(), file.as_fd()]).unwrap();
+        assert!(matches!(decoder.fill(&theirs), Err(FrameError::TooManyFds(2, 1))));
+        // A whole one.
+        let (ours, theirs) = pair();
+        let mut decoder = Decoder::new(1);
+        send(&ours, &"whole", &[file.as_fd(), file.as_fd()]).unwrap();
+        assert!(decoder.fill(&theirs).unwrap());
+        assert!(matches!(decoder.next_frame(), Err(FrameError::TooManyFds(2, 1))));
     }
 
     #[test]
@@ -270,7 +326,7 @@ mod tests {
         ours.write_all(&u32::MAX.to_le_bytes()).unwrap();
         assert!(matches!(receive(&theirs), Err(FrameError::TooLarge(_))));
         assert!(matches!(encode(&"x".repeat(MAX_FRAME)), Err(FrameError::TooLarge(_))));
-        let mut decoder = Decoder::new();
+        let mut decoder = Decoder::new(MAX_FDS);
         ours.write_all(&(MAX_FRAME as u32 + 1).to_le_bytes()).unwrap();
         decoder.fill(&theirs).unwrap();
         assert!(decoder.next_frame().is_err());

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-use crate::protocol::{Decoder, Frame, FrameError, Message, encode, send_first};
+use crate::protocol::{Decoder, Frame, FrameError, MAX_FDS, Message, encode, send_first};
 
 /// Bytes a daemon may leave unread before it is given up.
 const MAX_UNSENT: usize = 8 << 20;
@@ -40,7 +40,13 @@ impl Connection {
     /// A connection that was just accepted.
     pub(super) fn new(socket: UnixStream) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, decoder: Decoder::new(), outbox: VecDeque::new(), unsent: 0, greeted: false })
+        Ok(Self {
+            socket,
+            decoder: Decoder::new(MAX_FDS),
+            outbox: VecDeque::new(),
+            unsent: 0,
+            greeted: false,
+        })
     }
 
     /// Reads what there is, up to a large frame's worth.

@@ -161,6 +161,7 @@ impl Net {
             frame: NetHandler::frame(),
             held: None,
             watching: false,
+            dropping: false,
         };
         let name = if pair == 0 { "virtio-net".to_owned() } else { format!("virtio-net-{pair}") };
         let (worker, started) = Worker::start(&name, handler, Arc::clone(&activation.interrupt));

@@ -52,6 +52,8 @@ pub(super) struct NetHandler {
     pub held: Option<usize>,
     /// Whether frames of the host are waited for: only while the guest has room.
     pub watching: bool,
+    /// The link was out, and not all that came until then is dropped yet.
+    pub dropping: bool,
     /// What the host's networks are told of a guest that came from elsewhere.
     pub announced: Option<Announcement>,
 }
@@ -72,7 +74,7 @@ impl NetHandler {
 
     /// Gives frames of the host to the guest, at most a ring full before other events get their turn.
     fn receive(&mut self, poll: &Poll) -> Result<(), QueueError> {
-        if !self.pairs.link_is_up() {
+        if self.dropping || !self.pairs.link_is_up() {
             self.drop_incoming(poll);
             return Ok(());
         }
@@ -80,9 +82,11 @@ impl NetHandler {
         let (memory, metrics) = (&self.memory, &self.metrics);
         let mut given = false;
         let mut room = true;
+        // Frames that the backend has read already are not reported again, and a full ring does not ask for notifications.
+        let mut more = true;
         for _ in 0..queue.size() {
             let Some(first) = next(queue, memory)? else {
-                room = false;
+                (room, more) = (false, false);
                 break;
             };
             let received = match self.held.take() {
@@ -98,6 +102,7 @@ impl NetHandler {
                 }
                 Received::Nothing => {
                     queue.unpop();
+                    more = false;
                     break;
                 }
             };
@@ -111,7 +116,7 @@ impl NetHandler {
                 Room::Enough(chains) => chains,
                 Room::Later => {
                     self.held = Some(length);
-                    room = false;
+                    (room, more) = (false, false);
                     break;
                 }
                 Room::Never => {
@@ -137,6 +142,9 @@ impl NetHandler {
         if given {
             queue.notify(memory)?;
         }
+        if more {
+            queue.kick();
+        }
         if !room && self.backend.never_waits() {
             self.drop_incoming(poll);
         } else {
@@ -145,17 +153,26 @@ impl NetHandler {
         Ok(())
     }
 
-    /// Takes frames that nobody gets. What is left is reported again.
+    /// Takes frames that nobody gets. The queue then notifies itself of what is left.
     fn drop_incoming(&mut self, poll: &Poll) {
         if self.held.take().is_some() {
             NetMetrics::count(&self.metrics.rx_dropped);
         }
+        let mut more = true;
         for _ in 0..DROPS_AT_ONCE {
             match self.backend.receive(poll, &mut self.frame) {
                 Received::Frame(_) => NetMetrics::count(&self.metrics.rx_dropped),
                 Received::Garbage => NetMetrics::count(&self.metrics.rx_errors),
-                Received::Nothing => break,
+                Received::Nothing => {
+                    more = false;
+                    break;
+                }
             }
+        }
+        // Whether the link is in or out: what was there before is gone.
+        self.dropping &= more;
+        if more && let Some(queue) = &self.receive {
+            queue.kick();
         }
         self.watch(poll, true);
     }
@@ -175,9 +192,7 @@ impl NetHandler {
             self.watching = false;
         }
         // What came before or while it was out, and the guest had no room for, must not arrive later.
-        if self.pairs.link_went_down(self.pair) {
-            self.drop_incoming(poll);
-        }
+        self.dropping |= self.pairs.link_went_down(self.pair);
         self.receive(poll)
     }
 

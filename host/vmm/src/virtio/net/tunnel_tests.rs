@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Offloads;
-use crate::virtio::testing::{Driver, wait_until};
+use crate::virtio::testing::{Driver, EVENT_IDX, wait_until};
 
 const SIZE: u16 = 16;
 const HEADER: usize = 12;
@@ -37,11 +37,15 @@ struct Guest {
 
 impl Guest {
     fn new(backend: Backend) -> Self {
+        Self::with(backend, 0)
+    }
+
+    fn with(backend: Backend, features: u64) -> Self {
         let net = Net::new(backend, OPTIONS).unwrap();
         let metrics = net.metrics();
         let mut driver = Driver::new(Box::new(net));
         assert_eq!(driver.features() & OFFLOADS, 0, "others at the far end could not know of offloads");
-        driver.start(0, SIZE);
+        driver.start(features, SIZE);
         let buffers: Vec<u64> = (0..SIZE).map(|_| driver.buffer(&[0; 2048])).collect();
         for buffer in &buffers {
             driver.submit(0, SIZE, &[(*buffer, 1526, true)]);
@@ -113,6 +117,57 @@ fn a_client_exchanges_frames_behind_their_length() {
         guest.driver.wait_used(1, SIZE);
         refused() > before
     });
+}
+
+#[test]
+fn frames_that_are_read_at_once_all_arrive() {
+    let (listener, address) = listener();
+    // A driver that notifies only of what the device waits for.
+    let mut guest = Guest::with(Backend::client(OwnedFd::from(connect(address))).unwrap(), EVENT_IDX);
+    let (mut server, _) = listener.accept().unwrap();
+    let frames: Vec<Vec<u8>> = (0..200u8).map(|round| frame(&[b'm', round])).collect();
+    let bytes: Vec<u8> = frames.iter().flat_map(|frame| behind_length(frame)).collect();
+    for _ in 0..5 {
+        server.write_all(&bytes).unwrap();
+        for expected in &frames {
+            assert_eq!(guest.receive(), *expected);
+        }
+    }
+}
+
+#[test]
+fn however_many_frames_wait_none_of_before_the_link_was_out_arrives() {
+    const MANY: usize = 600;
+    let (old, new) = (behind_length(&frame(b"old")).repeat(MANY), behind_length(&frame(b"new")));
+    for only_a_moment in [false, true] {
+        let (listener, address) = listener();
+        let socket = connect(address);
+        let peeked = socket.try_clone().unwrap();
+        let net = Net::new(Backend::client(OwnedFd::from(socket)).unwrap(), OPTIONS).unwrap();
+        let (metrics, control) = (net.metrics(), net.control());
+        let mut driver = Driver::new(Box::new(net));
+        driver.start(0, SIZE);
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(&old).unwrap();
+        // The guest has no room, so they stay in the socket.
+        let mut bytes = vec![0; old.len() + 1];
+        wait_until("all frames", || peeked.peek(&mut bytes).is_ok_and(|length| length == old.len()));
+        control.set_link(false);
+        if only_a_moment {
+            control.set_link(true);
+        }
+        wait_until("all drops", || metrics.rx_dropped.load(Ordering::Relaxed) == MANY as u64);
+        control.set_link(true);
+        let target = driver.buffer(&[0; 2048]);
+        driver.submit(0, SIZE, &[(target, 1526, true)]);
+        // What comes before the device has seen that nothing is left may be dropped too.
+        wait_until("a new frame", || {
+            server.write_all(&new).unwrap();
+            driver.used(0) > 0
+        });
+        let (_, length) = driver.wait_used(0, SIZE);
+        assert_eq!(driver.bytes(target, length as usize)[HEADER..], frame(b"new"));
+    }
 }
 
 #[test]
