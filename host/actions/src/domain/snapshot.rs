@@ -143,7 +143,7 @@ impl Actions {
         Ok(configs)
     }
 
-    /// The same snapshots, whose external disks say where their volumes are.
+    /// The same snapshots, whose disks say where their volumes are: the external ones all.
     async fn find_images(&self, domain: &str, kept: &[Kept]) -> Result<Vec<Kept>, Error> {
         let external = kept.iter().flat_map(|kept| kept.snapshot.external_disks());
         let external: BTreeSet<String> = external.map(str::to_owned).collect();
@@ -152,8 +152,10 @@ impl Actions {
             for config in [&mut snapshot.domain, &mut snapshot.inactive].into_iter().flatten() {
                 for disk in &mut config.devices.disks {
                     let shown = DomainDisk::from(&*disk);
+                    let found = self.find_disk(domain, disk).await;
+                    // Where no snapshot is about it, what can't be found nobody has.
                     if external.iter().any(|name| shown.is_named(name)) {
-                        self.find_disk(domain, disk).await?;
+                        found?;
                     }
                 }
             }
