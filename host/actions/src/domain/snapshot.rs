@@ -8,6 +8,7 @@
 //! one is current. Whatever changes them has the turn of the domain.
 
 mod chains;
+mod commit;
 mod delete;
 mod images;
 mod leftovers;
@@ -119,7 +120,8 @@ impl Actions {
     async fn images_of_others(&self, uuid: Uuid) -> Result<Vec<DomainConfig>, Error> {
         if let Some(unread) = self.definitions.unread().first() {
             let error = cant_be_read(unread);
-            let message = format!("images can't be removed, for others may have them: {}", error.message);
+            let message =
+                format!("images can't be removed or merged, for others may have them: {}", error.message);
             return Err(Error { message, ..error });
         }
         let mut configs = Vec::new();
