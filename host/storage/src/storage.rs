@@ -1,6 +1,7 @@
 //! The pools that run, and everything that is done to them and their volumes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reeve_model::secret::SecretValue;
@@ -322,6 +323,18 @@ impl Storage {
             let meant = |volume: &&Volume| volume.path == path_or_key || volume.key == path_or_key;
             known.volumes.values().find(meant).map(|volume| (active.config.uuid, volume.name.clone()))
         })
+    }
+
+    /// Volumes of running pools that are put on other images: where each is, and what it is called.
+    pub fn overlays(&self) -> Vec<(PathBuf, String)> {
+        let pools: Vec<Arc<Active>> = self.pools().values().cloned().collect();
+        let mut overlays = Vec::new();
+        for active in pools {
+            let known = lock(&active.known);
+            let found = known.volumes.values().filter(|volume| volume.backing.is_some());
+            overlays.extend(found.map(|volume| (PathBuf::from(&volume.path), active.subject(&volume.name))));
+        }
+        overlays
     }
 }
 

@@ -420,3 +420,40 @@ fn a_guest_that_was_saved_to_a_file_is_restored_only_with_the_images_that_it_had
     lab.reeve(&["domain", "restore", &file, "--xml", &xml])?.ok();
     now.is_back(&lab)
 }
+
+#[test]
+fn images_of_snapshots_and_of_domains_that_are_off_are_not_committed() -> Outcome {
+    let (lab, _, now) = chain(&["one", "two"])?;
+    let commit =
+        |more: &[&str]| lab.reeve(&[&["domain", "blockcommit", "web", "vda", "--wait"], more].concat());
+    // The active image into the one of 'two', that into the one of 'one', and all.
+    for (more, name, path) in [
+        (&["--active", "--shallow", "--pivot"][..], "two", "a.one"),
+        (&["--top", "vda[1]", "--base", "vda[2]"][..], "one", "a.qcow2"),
+        (&["--active", "--pivot"][..], "one", "a.qcow2"),
+    ] {
+        let said = commit(more)?.fails(6);
+        // The first snapshot by name that would lose something.
+        assert!(said.contains(&format!("snapshot '{name}' has the image '{}'", lab.file(path))), "{said}");
+        assert!(said.contains("snapshot-delete") && said.contains("--metadata"), "{said}");
+    }
+    assert_eq!((image(&lab)?.as_str(), images(&lab)?.len()), ("a.two", 3));
+    delete(&lab, "two", &[])?.ok();
+    // What nobody goes back to by a snapshot may be what another domain is put on.
+    delete(&lab, "one", &["--metadata"])?.ok();
+    off(&lab)?;
+    let disk = format!(
+        "<disk type='file'><driver type='qcow2'/><source file='{}'/><target dev='vda' bus='virtio'/></disk>",
+        lab.file("other.img")
+    );
+    let on = ["-F", "qcow2", "-b", "a.qcow2"];
+    lab.reeve(&[&["image", "create", "-f", "qcow2"], &on[..], &[&lab.file("other.img")]].concat())?.ok();
+    lab.define(&lab.document("other").replace(&lab.disk("vda"), &disk))?;
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let said = commit(&["--active", "--pivot"])?.fails(6);
+    assert!(said.contains("domain 'other' has the image"), "{said}");
+    lab.reeve(&["domain", "undefine", "other"])?.ok();
+    commit(&["--active", "--pivot"])?.ok();
+    assert_eq!(image(&lab)?, "a.qcow2");
+    now.disks_are_back(&lab)
+}

@@ -47,6 +47,7 @@ impl Actions {
         if let Some((pool, _)) = self.volume_behind(&disk) {
             self.pool(actor, Verb::VolumeChange, &pool.to_string())?;
         }
+        Box::pin(self.refuse_commit(&subject, &disk, &start.work)).await?;
         turn.start_block_job(&disk.target, start.work, start.bandwidth).await.map_err(explain)?;
         drop(turn);
         self.job_of(&subject, &disk.target).await

@@ -8,6 +8,7 @@
 //! one is current. Whatever changes them has the turn of the domain.
 
 mod chains;
+mod commit;
 mod delete;
 mod images;
 mod leftovers;
@@ -119,7 +120,8 @@ impl Actions {
     async fn images_of_others(&self, uuid: Uuid) -> Result<Vec<DomainConfig>, Error> {
         if let Some(unread) = self.definitions.unread().first() {
             let error = cant_be_read(unread);
-            let message = format!("images can't be removed, for others may have them: {}", error.message);
+            let message =
+                format!("images can't be removed or merged, for others may have them: {}", error.message);
             return Err(Error { message, ..error });
         }
         let mut configs = Vec::new();
@@ -143,7 +145,7 @@ impl Actions {
         Ok(configs)
     }
 
-    /// The same snapshots, whose external disks say where their volumes are.
+    /// The same snapshots, whose disks say where their volumes are: the external ones all.
     async fn find_images(&self, domain: &str, kept: &[Kept]) -> Result<Vec<Kept>, Error> {
         let external = kept.iter().flat_map(|kept| kept.snapshot.external_disks());
         let external: BTreeSet<String> = external.map(str::to_owned).collect();
@@ -152,8 +154,10 @@ impl Actions {
             for config in [&mut snapshot.domain, &mut snapshot.inactive].into_iter().flatten() {
                 for disk in &mut config.devices.disks {
                     let shown = DomainDisk::from(&*disk);
+                    let found = self.find_disk(domain, disk).await;
+                    // Where no snapshot is about it, what can't be found nobody has.
                     if external.iter().any(|name| shown.is_named(name)) {
-                        self.find_disk(domain, disk).await?;
+                        found?;
                     }
                 }
             }

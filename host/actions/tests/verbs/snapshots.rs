@@ -7,7 +7,7 @@ use reeve_actions::{EditGuard, FaultPoint, NoFaults};
 use reeve_model::ErrorCode;
 use reeve_model::snapshot::{DeleteSnapshot, RevertSnapshot};
 
-use crate::kill::files::{external, image, images, take, within};
+use crate::kill::files::{external, image, images, shown, take, within, write};
 use crate::support::{Host, ROOT, Setup, document, host_at, host_with, refused};
 
 /// Stops an operation at a point, until somebody lets it go on.
@@ -123,4 +123,40 @@ async fn no_image_is_removed_that_a_definition_may_have_which_can_not_be_read() 
     host.undefine(&ROOT, "other").await.unwrap();
     host.delete_snapshot(&ROOT, "web", "one", DeleteSnapshot::default()).await.unwrap();
     assert!(!images(&host).join("a.one").exists() && within(&host, "a").is_empty());
+}
+
+#[tokio::test]
+async fn images_of_a_disk_that_was_renamed_or_detached_are_merged_and_not_lost() {
+    let (_directory, host) = host_with(Setup { faults: Arc::new(NoFaults), ..Setup::default() });
+    host.recover().await.unwrap();
+    prepare(&host).await;
+    write(&host, 1);
+    take(&host, "one", &external()).await.unwrap();
+    write(&host, 2);
+    take(&host, "two", &external()).await.unwrap();
+    write(&host, 3);
+    // One disk gets another name, and the other goes.
+    let before = host.xml(&ROOT, "web", true).unwrap();
+    let renamed = before.replace("dev='vda'", "dev='vdc'");
+    assert_ne!(before, renamed);
+    let vdb = renamed.find("dev='vdb'").unwrap();
+    let begin = renamed[..vdb].rfind("<disk").unwrap();
+    let end = vdb + renamed[vdb..].find("</disk>").unwrap() + "</disk>".len();
+    let detached = format!("{}{}", &renamed[..begin], &renamed[end..]);
+    host.edit(&ROOT, "web", &detached, false, EditGuard::default()).await.unwrap();
+    let is_there = |name: &str| images(&host).join(name).exists();
+    host.delete_snapshot(&ROOT, "web", "two", DeleteSnapshot::default()).await.unwrap();
+    assert!(is_there("a.one") && is_there("b.one") && !is_there("a.two") && !is_there("b.two"));
+    assert_eq!(shown(&host, "vdc"), 3);
+    host.delete_snapshot(&ROOT, "web", "one", DeleteSnapshot::default()).await.unwrap();
+    assert!(is_there("a.qcow2") && is_there("b.qcow2") && !is_there("a.one") && !is_there("b.one"));
+    assert_eq!(shown(&host, "vdc"), 3);
+    // What was on the disk that is gone is in the image that it had first.
+    let disk = format!(
+        "<disk><driver name='qemu' type='qcow2'/><source file='{}'/><target dev='vdb' bus='virtio'/></disk>",
+        images(&host).join("b.qcow2").display()
+    );
+    let after = host.xml(&ROOT, "web", true).unwrap().replace("</devices>", &format!("{disk}</devices>"));
+    host.edit(&ROOT, "web", &after, false, EditGuard::default()).await.unwrap();
+    assert_eq!(shown(&host, "vdb"), 3);
 }

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use reeve_image::{Access, Directories, Format, ImageFile, open_alone};
+use reeve_image::{Access, Content, Directories, Format, ImageFile, open_alone};
 use reeve_model::domain::{Disk, DomainConfig};
 use reeve_model::domain_disk::DomainDisk;
 use reeve_model::snapshot::Snapshot;
@@ -36,7 +36,30 @@ struct Layer {
 struct Need {
     /// The snapshot; none is what the domain has now.
     snapshot: Option<String>,
+    /// The disk, by the name that it has there.
+    target: String,
     path: PathBuf,
+    promise: Promise,
+}
+
+/// What a snapshot says of the image of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// It is what it was then.
+    Image,
+    /// What was then is within it.
+    Within,
+    /// Nothing.
+    Nothing,
+}
+
+/// Who needs an image to be what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A snapshot of the domain.
+    Snapshot(String),
+    /// Somebody else, by kind and name.
+    Other(String),
 }
 
 /// The images of a domain and its snapshots.
@@ -46,8 +69,12 @@ pub(super) struct Chains {
     needs: Vec<Need>,
     /// Images that were made for snapshots: nobody but them has a reason to keep one.
     made: BTreeSet<PathBuf>,
-    /// Images that other domains have, and which.
+    /// Images that others have, and who.
     foreign: BTreeMap<PathBuf, String>,
+    /// Those of them that images of others are put on.
+    lent: BTreeMap<PathBuf, String>,
+    /// Images that were made for snapshots, and that no disk has any more.
+    detached: BTreeSet<PathBuf>,
     /// Images that went into others.
     merged: BTreeMap<PathBuf, PathBuf>,
 }
@@ -79,46 +106,149 @@ impl Chains {
     pub fn find(now: &[DomainConfig], others: &[DomainConfig], kept: &[Kept]) -> Result<Self, Error> {
         let mut chains = Self::default();
         for config in others {
+            let owner = format!("domain '{}'", config.name);
             for (path, format) in config.devices.disks.iter().filter_map(image) {
                 let path = real(&path);
                 // One that can't be read is on nothing that is known.
                 let images = chain(&path, format).unwrap_or_else(|_| vec![(path, format)]);
-                chains.foreign.extend(images.into_iter().map(|(image, _)| (image, config.name.clone())));
+                chains.belong_to(&owner, images);
             }
+        }
+        // All disks: since a snapshot one may have got another name, or its images another disk.
+        for disk in now.iter().flat_map(|config| &config.devices.disks) {
+            chains.add(disk, None)?;
         }
         let wanted: BTreeSet<&str> = kept.iter().flat_map(|kept| kept.snapshot.external_disks()).collect();
-        let is_wanted = |disk: &&Disk| wanted.iter().any(|name| DomainDisk::from(*disk).is_named(name));
-        for config in now {
-            for disk in config.devices.disks.iter().filter(is_wanted) {
-                chains.add(disk, None)?;
-            }
-        }
+        let is_wanted = |disk: &Disk| wanted.iter().any(|name| DomainDisk::from(disk).is_named(name));
         for Kept { snapshot, .. } in kept {
             // What it goes back to may be on other images than the machine was.
             let configs = snapshot.domain.iter().chain(&snapshot.inactive);
-            let disks = configs.flat_map(|config| &config.devices.disks);
-            for disk in disks.filter(is_wanted) {
-                chains.add(disk, Some(&snapshot.name))?;
+            for disk in configs.flat_map(|config| &config.devices.disks) {
+                match chains.add(disk, Some(snapshot)) {
+                    // No snapshot is about it, and it is on nothing that is known.
+                    Err(_) if !is_wanted(disk) => {}
+                    added => added?,
+                }
             }
             chains.made.extend(snapshot.made_images().map(|file| real(Path::new(file))));
         }
         Ok(chains)
     }
 
-    /// Adds the images of a disk. One that is not there has nothing below it.
-    fn add(&mut self, disk: &Disk, snapshot: Option<&str>) -> Result<(), Error> {
-        let Some((path, format)) = image(disk) else { return Ok(()) };
-        let path = real(&path);
-        self.needs.push(Need { snapshot: snapshot.map(str::to_owned), path: path.clone() });
-        let images = match chain(&path, format) {
-            Err(_) if !path.exists() => return Ok(()),
-            images => images?,
-        };
-        for (number, (image, format)) in images.iter().enumerate() {
-            let below = images.get(number + 1).map(|(below, _)| below.clone());
-            self.layers.insert(image.clone(), Layer { format: *format, below });
+    /// Reads also images that no disk has: those that were made for snapshots and are there still, and overlays of storage pools, each with what
+    /// it is called. Whoever writes or removes an image asks for them; they keep nothing that a domain has left.
+    pub fn find_unused(&mut self, overlays: Vec<(PathBuf, String)>) -> Result<(), Error> {
+        for path in self.made.clone() {
+            // What is no image was not made for one, whatever a document says.
+            if self.layers.contains_key(&path) || !path.exists() || !is_qcow2(&path)? {
+                continue;
+            }
+            let images = chain(&path, Format::Qcow2)?;
+            let new = images.iter().map(|(image, _)| image).filter(|image| !self.layers.contains_key(*image));
+            let new: Vec<PathBuf> = new.cloned().collect();
+            self.detached.extend(new);
+            self.insert(&images);
+        }
+        for (path, owner) in overlays {
+            let path = real(&path);
+            // What a domain has is known, and not by what its guest wrote there.
+            if self.layers.contains_key(&path) || self.foreign.contains_key(&path) {
+                continue;
+            }
+            // One that is gone or can't be read is on nothing that is known.
+            if let Ok(images) = chain(&path, Format::Qcow2) {
+                self.belong_to(&owner, images);
+            }
         }
         Ok(())
+    }
+
+    /// Notes that somebody has an image, with all below it.
+    fn belong_to(&mut self, owner: &str, images: Vec<(PathBuf, Format)>) {
+        for (depth, (image, _)) in images.into_iter().enumerate() {
+            if depth > 0 {
+                self.lent.entry(image.clone()).or_insert_with(|| owner.to_owned());
+            }
+            self.foreign.entry(image).or_insert_with(|| owner.to_owned());
+        }
+    }
+
+    /// Adds the images of a disk, of a snapshot or of now. One that is not there has nothing below it.
+    fn add(&mut self, disk: &Disk, snapshot: Option<&Snapshot>) -> Result<(), Error> {
+        let Some((path, format)) = image(disk) else { return Ok(()) };
+        let path = real(&path);
+        self.needs.push(Need {
+            snapshot: snapshot.map(|snapshot| snapshot.name.clone()),
+            target: disk.target.clone(),
+            path: path.clone(),
+            promise: snapshot.map_or(Promise::Image, |snapshot| promise(snapshot, disk)),
+        });
+        if !path.exists() {
+            return Ok(());
+        }
+        let images = match format {
+            // Nothing is below it; and the drive may have no medium that could be read.
+            Format::Raw => vec![(path, format)],
+            Format::Qcow2 => chain(&path, format)?,
+        };
+        self.insert(&images);
+        Ok(())
+    }
+
+    /// Notes images that are put on each other, the upper ones first.
+    fn insert(&mut self, images: &[(PathBuf, Format)]) {
+        for (number, (image, format)) in images.iter().enumerate() {
+            let below = images.get(number + 1).map(|(below, _)| below.clone());
+            // Who has an image as bytes does not know what is below it.
+            if below.is_some() || !self.layers.contains_key(image) {
+                self.layers.insert(image.clone(), Layer { format: *format, below });
+            }
+        }
+    }
+
+    /// An image and all that are known to be below it.
+    fn down<'a>(&'a self, image: &'a PathBuf) -> impl Iterator<Item = &'a PathBuf> {
+        let below = move |image: &&'a PathBuf| self.layers.get(*image).and_then(|layer| layer.below.as_ref());
+        // No chain has more than all images.
+        std::iter::successors(Some(image), below).take(self.layers.len() + 1)
+    }
+
+    /// The disk that has an image now, itself or below others, by the name it has now.
+    fn target(&self, image: &Path) -> Option<&str> {
+        let mut now = self.needs.iter().filter(|need| need.snapshot.is_none());
+        let has = now.find(|need| self.down(&need.path).any(|below| below.as_path() == image));
+        has.map(|need| need.target.as_str())
+    }
+
+    /// An image of a disk that can't be written or go, and for whom: when those from depth `top` to `base` become one, what is put on the
+    /// first shows the same, and nothing else does.
+    pub fn held_between(&self, images: &[PathBuf], top: usize, base: usize) -> Option<(PathBuf, Holder)> {
+        let range = images.get(top..=base)?;
+        let snapshots = self.needs.iter().filter(|need| need.promise != Promise::Nothing);
+        for need in snapshots {
+            let Some(snapshot) = &need.snapshot else { continue };
+            let mut upper: Option<&PathBuf> = None;
+            for image in self.down(&need.path) {
+                if !range.contains(image) {
+                    upper = Some(image);
+                    continue;
+                }
+                let stays = match upper {
+                    // What is within an image stays there when others are merged into it.
+                    None => need.promise == Promise::Within && *image == images[base],
+                    Some(upper) => top > 0 && *upper == images[top - 1] && *image == images[top],
+                };
+                if !stays {
+                    return Some((image.clone(), Holder::Snapshot(snapshot.clone())));
+                }
+                break;
+            }
+        }
+        let (base, gone) = range.split_last()?;
+        let mut foreign = gone.iter().filter_map(|image| Some((image, self.foreign.get(image)?)));
+        // Who has the lowest as its disk is kept from it by locks, and sees whole disks before and after.
+        let (image, owner) = foreign.next().or_else(|| Some((base, self.lent.get(base)?)))?;
+        Some((image.clone(), Holder::Other(owner.clone())))
     }
 
     /// What has to be done with images so that a snapshot is gone, and how it is here afterwards.
@@ -144,7 +274,11 @@ impl Chains {
             Err(Error::new(ErrorCode::WrongState, message).with_hint(hint))
         };
         let own = self.needs.iter().find(|need| need.path == base);
-        let above = self.above(&base);
+        let mut above = self.above(&base);
+        if own.is_some() {
+            // What nobody has stands in nobody's way where the image is written, or stays.
+            above.retain(|image| !self.detached.contains(image));
+        }
         let top = match (above.as_slice(), own) {
             ([], Some(_)) => return Ok(Vec::new()),
             ([], None) => {
@@ -183,7 +317,7 @@ impl Chains {
         };
         if let Some(other) = self.foreign.get(&base).or_else(|| self.foreign.get(&top)) {
             return refused(
-                format!("domain '{other}' has the image '{shown}' too, or one that is put on it"),
+                format!("{other} has the image '{shown}' too, or one that is put on it"),
                 "give that one an image of its own first, e.g. with 'reeve image convert'",
             );
         }
@@ -195,7 +329,8 @@ impl Chains {
             );
         }
         let merge = Merge {
-            target: target.to_owned(),
+            // A machine knows it by the name of now.
+            target: self.target(&top).unwrap_or(target).to_owned(),
             above: self.above(&top),
             base_format: self.layers[&base].format,
             top: top.clone(),
@@ -213,11 +348,13 @@ impl Chains {
     /// Images that nobody needs once the domain goes on in others, which are put on these.
     pub fn left_by(mut self, bases: &[PathBuf]) -> Vec<PathBuf> {
         self.needs.retain(|need| need.snapshot.is_some());
-        let bases = bases.iter().map(|base| Need { snapshot: None, path: real(base) });
+        let need =
+            |path: PathBuf| Need { snapshot: None, target: String::new(), path, promise: Promise::Image };
+        let bases = bases.iter().map(|base| need(real(base)));
         self.needs.extend(bases);
         // Nor does anything go that somebody has put an image of their own on.
         let foreign = self.layers.keys().filter(|image| !self.is_made(image));
-        let foreign = foreign.map(|path| Need { snapshot: None, path: path.clone() }).collect::<Vec<_>>();
+        let foreign = foreign.map(|path| need(path.clone())).collect::<Vec<_>>();
         self.needs.extend(foreign);
         let mut needed = BTreeSet::new();
         for Need { path, .. } in &self.needs {
@@ -255,6 +392,18 @@ pub(super) fn image_of(snapshot: &str, then: Option<&DomainConfig>, disk: &str) 
         Error::new(ErrorCode::WrongState, message)
             .with_hint("what is kept of it goes with 'reeve domain snapshot-delete --metadata'")
     })
+}
+
+/// What a snapshot says of the image that a disk had.
+fn promise(snapshot: &Snapshot, disk: &Disk) -> Promise {
+    let shown = DomainDisk::from(disk);
+    if snapshot.external_disks().any(|name| shown.is_named(name)) {
+        Promise::Image
+    } else if snapshot.internal_disks().any(|name| shown.is_named(name)) {
+        Promise::Within
+    } else {
+        Promise::Nothing
+    }
 }
 
 /// The image of a disk, if it has one.
@@ -297,6 +446,15 @@ fn within(path: &Path, format: Format) -> Result<Vec<String>, Error> {
     Ok(snapshots.into_iter().map(|snapshot| snapshot.name).collect())
 }
 
+/// Whether a file looks like an image that others can be below.
+fn is_qcow2(path: &Path) -> Result<bool, Error> {
+    let file = look(path).map_err(|error| Error::caused(ErrorCode::Internal, &error))?;
+    let file = ImageFile::new(file, path.display().to_string());
+    let found = file.and_then(|file| reeve_image::probe(&file));
+    let found = found.map_err(|error| Error::caused(ErrorCode::Internal, &error))?;
+    Ok(found.content == Content::Qcow2)
+}
+
 /// A file for reading that nobody locks.
 fn look(path: &Path) -> Result<File, io::Error> {
     let how = ImageAccess { readonly: true, direct: false, sharing: Sharing::Later, follow: true };
@@ -304,126 +462,4 @@ fn look(path: &Path) -> Result<File, io::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use reeve_image::{BackingReference, CreateOptions, create};
-
-    use super::*;
-    use crate::document::parse_snapshot;
-
-    /// Images in a directory, each with the one it is put on.
-    struct Lab {
-        dir: tempfile::TempDir,
-        kept: Vec<Kept>,
-    }
-
-    impl Lab {
-        fn new(images: &[(&str, Option<&str>)]) -> Self {
-            let lab = Self { dir: tempfile::tempdir().unwrap(), kept: Vec::new() };
-            for (name, below) in images {
-                let mut options = CreateOptions::new(Format::Qcow2, 1 << 20);
-                options.qcow2.backing = below.map(|below| BackingReference::new(below, Format::Qcow2));
-                let made =
-                    File::options().read(true).write(true).create_new(true).open(lab.at(name)).unwrap();
-                create(ImageFile::new(made, lab.at(name).display().to_string()).unwrap(), &options).unwrap();
-            }
-            lab
-        }
-
-        fn at(&self, name: &str) -> PathBuf {
-            self.dir.path().join(name)
-        }
-
-        fn domain(&self, image: &str) -> String {
-            format!(
-                "<domain type='kvm'><name>web</name><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>
-                 <memory>65536</memory><os><type>hvm</type></os><devices><disk><driver type='qcow2'/>
-                 <source file='{}'/><target dev='vda'/></disk></devices></domain>",
-                self.at(image).display()
-            )
-        }
-
-        /// A snapshot that had one image, and for which another was made.
-        fn snapshot(&mut self, name: &str, had: &str, made: &str) {
-            let xml = format!(
-                "<domainsnapshot><name>{name}</name><creationTime>7</creationTime><disks>
-                 <disk name='vda' snapshot='external'><source file='{}'/></disk></disks>{}</domainsnapshot>",
-                self.at(made).display(),
-                self.domain(had)
-            );
-            let snapshot = parse_snapshot(&xml, false).unwrap();
-            self.kept.push(Kept { snapshot, memory: None, current: false });
-        }
-
-        fn chains(&self, now: &str) -> Chains {
-            let now = crate::document::parse(&self.domain(now), false).unwrap().config;
-            Chains::find(&[now], &[], &self.kept).unwrap()
-        }
-
-        fn delete(&self, chains: &mut Chains, name: &str) -> Result<Vec<String>, String> {
-            let kept = self.kept.iter().find(|kept| kept.name() == name).unwrap();
-            let short = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-            let work = chains.delete(&kept.snapshot).map_err(|error| error.message)?;
-            let said = work.iter().map(|work| match work {
-                Work::Merge(merge) => format!("{} into {}", short(&merge.top), short(&merge.base)),
-                Work::Settle(merge) => format!("above {}", merge.above.len()),
-                Work::Remove(path) => format!("remove {}", short(path)),
-            });
-            Ok(said.collect())
-        }
-    }
-
-    #[test]
-    fn what_is_put_on_the_image_of_a_snapshot_goes_into_it() {
-        let mut lab = Lab::new(&[("base", None), ("first", Some("base")), ("second", Some("first"))]);
-        lab.snapshot("one", "base", "first");
-        lab.snapshot("two", "first", "second");
-        let mut chains = lab.chains("second");
-        assert_eq!(lab.delete(&mut chains, "one").unwrap(), ["first into base", "above 1", "remove first"]);
-        // What was deleted first is considered.
-        assert_eq!(lab.delete(&mut chains, "two").unwrap(), ["second into base", "above 0", "remove second"]);
-        let mut chains = lab.chains("second");
-        assert_eq!(
-            lab.delete(&mut chains, "two").unwrap(),
-            ["second into first", "above 0", "remove second"]
-        );
-        assert_eq!(lab.delete(&mut chains, "one").unwrap(), ["first into base", "above 0", "remove first"]);
-    }
-
-    #[test]
-    fn a_branch_that_nobody_is_on_goes_and_one_that_is_needed_stays() {
-        let mut lab = Lab::new(&[("base", None), ("first", Some("base")), ("back", Some("base"))]);
-        lab.snapshot("one", "base", "first");
-        lab.snapshot("two", "first", "second");
-        let mut chains = lab.chains("back");
-        let refused = lab.delete(&mut chains, "one").unwrap_err();
-        assert!(refused.contains("back' and '") && refused.contains("can take one only"), "{refused}");
-        let mut chains = lab.chains("back");
-        assert_eq!(lab.delete(&mut chains, "two").unwrap(), ["remove first"]);
-        assert_eq!(lab.delete(&mut chains, "one").unwrap(), ["back into base", "above 0", "remove back"]);
-        let other = crate::document::parse(&lab.domain("back"), false).unwrap().config;
-        let mut chains = Chains::find(&[], &[other], &lab.kept).unwrap();
-        let refused = lab.delete(&mut chains, "one").unwrap_err();
-        assert!(refused.contains("domain 'web' has the image"), "{refused}");
-        // A domain that was put on the image by hand.
-        let refused = lab.delete(&mut lab.chains("base"), "one").unwrap_err();
-        assert!(refused.contains("the domain writes to"), "{refused}");
-    }
-
-    #[test]
-    fn what_was_written_since_is_left_and_what_others_need_is_not() {
-        let mut lab = Lab::new(&[("base", None), ("first", Some("base")), ("second", Some("first"))]);
-        lab.snapshot("one", "base", "first");
-        let left = |lab: &Lab, now: &str, base: &str| {
-            let left = lab.chains(now).left_by(&[lab.at(base)]);
-            left.iter()
-                .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(left(&lab, "first", "base"), ["first"]);
-        // Somebody made the second one: it is not the host's, nor can it do without the first.
-        assert!(left(&lab, "second", "base").is_empty());
-        lab.snapshot("two", "first", "second");
-        assert_eq!(left(&lab, "second", "base"), ["second"]);
-        assert_eq!(left(&lab, "second", "first"), ["second"]);
-    }
-}
+mod tests;

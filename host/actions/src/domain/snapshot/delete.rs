@@ -99,7 +99,13 @@ impl Actions {
             (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid).await?);
         let kept = self.find_images(&subject.name, kept).await?;
         let all = kept.clone();
-        let mut chains = blocking(move || Chains::find(&now, &others, &all)).await?;
+        let overlays = self.on_storage(|storage| Ok(storage.overlays())).await?;
+        let mut chains = blocking(move || {
+            let mut chains = Chains::find(&now, &others, &all)?;
+            chains.find_unused(overlays)?;
+            Ok(chains)
+        })
+        .await?;
         for one in doomed {
             let snapshot = find(subject, &kept, &one.name)?.snapshot.clone();
             let (after, work) = blocking(move || {

@@ -174,7 +174,16 @@ impl Actions {
                 let (now, others) =
                     (self.images_now(subject.uuid).await?, self.images_of_others(subject.uuid).await?);
                 let kept = self.find_images(&subject.name, &kept).await?;
-                blocking(move || Ok(Chains::find(&now, &others, &kept)?.left_by(&before))).await?
+                let domain = subject.name.clone();
+                blocking(move || match Chains::find(&now, &others, &kept) {
+                    Ok(chains) => Ok(chains.left_by(&before)),
+                    Err(error) => {
+                        // One of its disks may be broken, and that is why it goes back.
+                        tracing::warn!(domain, %error, "no image is removed");
+                        Ok(Vec::new())
+                    }
+                })
+                .await?
             }
         };
         Ok(Plan { snapshot, disks, overlays, left, definition, goes_on, memory: memory_of })
