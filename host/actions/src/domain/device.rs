@@ -150,9 +150,9 @@ impl Actions {
             device: xml,
             uuid: subject.uuid,
             turn: Some(turn),
+            _reserved: reserved,
         };
         self.perform(actor, operation).await?;
-        drop(reserved);
         self.row(subject.uuid)
     }
 
@@ -184,7 +184,7 @@ impl Actions {
         mut device: Device,
         effective: Option<&DomainConfig>,
         definition: Option<&DomainConfig>,
-    ) -> Result<Plan<'_>, Error> {
+    ) -> Result<Plan, Error> {
         let mut reserved = None;
         let mut after = None;
         for (number, config) in [effective, definition].into_iter().enumerate() {
@@ -210,13 +210,13 @@ impl Actions {
 }
 
 /// A change of devices, worked out.
-struct Plan<'a> {
+struct Plan {
     /// The whole device.
     device: Device,
     /// The definition as it will be, when it is changed.
     after: Option<DomainConfig>,
     /// Keeps a new MAC address until the domain has it.
-    reserved: Option<Reservation<'a>>,
+    reserved: Option<Reservation>,
 }
 
 fn insert(config: &mut DomainConfig, device: &Device) -> Result<(), Error> {

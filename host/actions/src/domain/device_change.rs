@@ -14,6 +14,7 @@ use super::definition_change::{ChangeDefinition, ChangesDefinition};
 use super::device::{Change, keys};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
+use crate::mac::Reservation;
 use crate::{Actions, document};
 
 /// A device is plugged or unplugged.
@@ -32,6 +33,9 @@ pub(crate) struct ChangeDevice {
     pub after: Option<DomainConfig>,
     #[serde(skip)]
     pub turn: Option<Turn>,
+    /// Keeps a new MAC address until the domain has it.
+    #[serde(skip)]
+    pub _reserved: Option<Reservation>,
 }
 
 impl Operation for ChangeDevice {

@@ -13,6 +13,7 @@ mod images;
 mod leftovers;
 mod merge;
 mod plan;
+mod quiesce;
 mod redefine;
 mod revert;
 mod take;

@@ -10,7 +10,7 @@ use reeve_actions::policy_port::{
     NetworkGuard, PolicyPort, Rewrite, Steering, StorageGuard, StrategyRequest,
 };
 use reeve_actions::{Actions, Attachment, diff, edit};
-use reeve_model::domain_disk::{ChangeMedia, MediaAction};
+use reeve_model::domain_disk::{ChangeMedia, CloneDomain, MediaAction};
 use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
 use reeve_model::filter::Ruleset;
@@ -18,6 +18,7 @@ use reeve_model::policy::Hook;
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 
+use crate::snapshots::stop;
 use crate::support::{Host, ROOT, Setup, changes_until, document, host_at, host_with, plain, refused};
 
 /// A policy engine that does as the test says.
@@ -239,6 +240,34 @@ async fn proposed_addresses_are_checked() {
     let second = document("mail", "", "<interface type='ethernet'/>");
     refused(host.define(&ROOT, &second, false).await, ErrorCode::Invalid, &["'mail'", "in use"]);
     assert_eq!(host.list(&ROOT).unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_address_of_a_clone_is_kept_when_nobody_waits_for_it() {
+    let policy = Arc::new(Scripted::default());
+    let (faults, stopped) = stop("domain-clone:disks:before");
+    let (_directory, host) = host_with(Setup { policy: policy.clone(), faults, ..Setup::default() });
+    let nic = document("web", "", "<interface type='ethernet'/>");
+    host.define(&ROOT, &nic, false).await.unwrap();
+    let mac = "00:16:3e:00:00:01";
+    policy.macs.lock().unwrap().push(mac.to_owned());
+    let actions = host.actions.clone();
+    let request = CloneDomain { name: Some("twin".to_owned()), ..CloneDomain::default() };
+    let waiting = tokio::spawn(async move { actions.clone_domain(&ROOT, "web", request).await });
+    let other = async {
+        policy.macs.lock().unwrap().push(mac.to_owned());
+        let other = document("other", "", "<interface type='ethernet'/>");
+        host.define(&ROOT, &other, false).await.unwrap();
+    };
+    stopped.abandon(waiting, other).await;
+    let cloned = async {
+        while host.state(&ROOT, "twin").is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), cloned).await.unwrap();
+    assert!(host.xml(&ROOT, "twin", true).unwrap().contains(mac));
+    assert!(!host.xml(&ROOT, "other", true).unwrap().contains(mac));
 }
 
 #[tokio::test]

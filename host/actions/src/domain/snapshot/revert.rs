@@ -28,7 +28,7 @@ use crate::domain::Subject;
 use crate::domain::restore::{Origin, StartImage, read};
 use crate::domain::save_image::same_guest;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step, Unnoted};
+use crate::journal::{Next, Operation, Step, Unnoted, to_its_end};
 use crate::{Actions, blocking};
 
 /// How often what is kept may be changed by others while somebody goes back.
@@ -75,7 +75,10 @@ impl Actions {
             if Box::pin(self.plan_revert(&subject, name, how)).await? != *plan {
                 continue;
             }
-            return Box::pin(self.go_back(actor, how, plan, prepared, turn)).await;
+            // A domain that was to go on does so also when nobody waits for it.
+            let (actions, actor) = (Arc::clone(self), actor.clone());
+            let go_back = async move { Box::pin(actions.go_back(&actor, how, plan, prepared, turn)).await };
+            return to_its_end(go_back).await;
         }
         let message = format!("the snapshots of domain '{}' are being changed all the time", subject.name);
         Err(Error::new(ErrorCode::Busy, message).with_hint("go back when they have settled"))
