@@ -15,9 +15,11 @@ use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
 use reeve_model::filter::Ruleset;
 use reeve_model::policy::Hook;
+use reeve_model::snapshot::RevertSnapshot;
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 
+use crate::kill::files::{external, image, images, take};
 use crate::snapshots::stop;
 use crate::support::{Host, ROOT, Setup, changes_until, document, host_at, host_with, plain, refused};
 
@@ -240,6 +242,34 @@ async fn proposed_addresses_are_checked() {
     let second = document("mail", "", "<interface type='ethernet'/>");
     refused(host.define(&ROOT, &second, false).await, ErrorCode::Invalid, &["'mail'", "in use"]);
     assert_eq!(host.list(&ROOT).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_denied_start_leaves_a_domain_that_would_go_back_as_it_is() {
+    let (_directory, host, policy) = scripted();
+    host.recover().await.unwrap();
+    std::fs::create_dir(images(&host)).unwrap();
+    let disks = [("a", "vda"), ("b", "vdb")].map(|(name, target)| image(&host, name, target)).concat();
+    host.define(&ROOT, &document("web", "", &disks), false).await.unwrap();
+    take(&host, "one", &external()).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    let (before, xml) = (host.state(&ROOT, "web").unwrap().id, host.xml(&ROOT, "web", true).unwrap());
+    hooks(&policy);
+    let how = RevertSnapshot { running: true, force: true, ..RevertSnapshot::default() };
+    for hook in [Hook::DomainPrepare, Hook::DomainStart] {
+        *policy.deny.lock().unwrap() = Some(hook);
+        let denied = host.revert_snapshot(&ROOT, "web", "one", how).await;
+        refused(denied, ErrorCode::Denied, &[hook.as_str(), "not today"]);
+        let now = host.state(&ROOT, "web").unwrap();
+        assert_eq!((now.state, now.id), (DomainState::Running, before), "its guest runs on");
+        assert_eq!(host.xml(&ROOT, "web", true).unwrap(), xml);
+        assert!(images(&host).join("a.one").exists(), "nothing is removed");
+    }
+    *policy.deny.lock().unwrap() = None;
+    hooks(&policy);
+    assert_eq!(host.revert_snapshot(&ROOT, "web", "one", how).await.unwrap().state, DomainState::Running);
+    assert_eq!(hooks(&policy), [Hook::DomainPrepare, Hook::DomainStart], "each is asked once");
+    assert_ne!(host.state(&ROOT, "web").unwrap().id, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,6 +1,6 @@
 //! Going back to a snapshot.
 //!
-//! What can refuse is asked first: guards, the images, the file with the memory. Where the snapshot is in images of its own, new ones are put
+//! What can refuse is asked first: guards, also the one of the start that follows, the images, the file with the memory. Where the snapshot is in images of its own, new ones are put
 //! on these, since what is put on them already would not fit any more when they were written. Then the machine is ended, snapshots within
 //! images are applied, the definition becomes what it was; and a machine is made, of the kept memory where there is some. Images that nobody
 //! needs any more go last. A daemon that dies before that leaves a domain that is off and has gone back, or one that has not.
@@ -66,11 +66,14 @@ impl Actions {
         }
         for _ in 0..ATTEMPTS {
             let plan = Box::new(Box::pin(self.plan_revert(&subject, name, how)).await?);
-            let prepared = match plan.goes_on.clone() {
+            let mut prepared = match plan.goes_on.clone() {
                 Some(config) => Some(Box::new(Box::pin(self.prepare(actor, config, Occasion::GoOn)).await?)),
                 None => None,
             };
             let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
+            if let Some(config) = &mut prepared {
+                **config = Box::pin(self.ask_start(actor, (**config).clone())).await?;
+            }
             // Others may have had their turn while guards were asked.
             if Box::pin(self.plan_revert(&subject, name, how)).await? != *plan {
                 continue;
@@ -115,7 +118,7 @@ impl Actions {
         let origin = memory.map_or(Origin::Boot, |(path, token)| {
             Origin::Image(StartImage { path, token, bypass_cache: false, managed: false })
         });
-        self.bring_up(actor, turn, *config, paused, origin).await
+        self.bring_up_asked(actor, turn, *config, paused, origin).await
     }
 
     /// Works out what going back means, and refuses what can't be.
