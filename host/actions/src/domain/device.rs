@@ -9,6 +9,7 @@ use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::device_change::ChangeDevice;
 use super::{Question, Subject, define};
@@ -141,6 +142,7 @@ impl Actions {
             true => self.turn(actor, subject.uuid, request).await?,
             false => self.turn(actor, subject.uuid, Request::Configure).await?,
         };
+        self.refuse_done(subject.uuid, change, &device, live, config)?;
         let operation = ChangeDevice {
             actor: actor.clone(),
             before: before.as_deref().cloned(),
@@ -154,6 +156,28 @@ impl Actions {
         };
         self.perform(actor, operation).await?;
         self.row(subject.uuid)
+    }
+
+    /// Refuses, with the right to change the domain, what others have done while guards were asked: whoever undid it would undo theirs.
+    fn refuse_done(
+        &self,
+        uuid: Uuid,
+        change: Change,
+        device: &Device,
+        live: bool,
+        config: bool,
+    ) -> Result<(), Error> {
+        let effective = self.domains.snapshot(uuid).map_err(explain)?.config;
+        let definition = self.domains.definition(uuid).map_err(explain)?;
+        let definition = definition.map(|definition| definition.as_ref().clone());
+        let changed = [Some(effective).filter(|_| live), definition.filter(|_| config)];
+        for mut now in changed.into_iter().flatten() {
+            match change {
+                Change::Attach => insert(&mut now, device)?,
+                Change::Detach => drop(remove(&mut now, device)?),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the machine and whether the definition is to be changed.

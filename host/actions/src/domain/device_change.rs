@@ -150,7 +150,7 @@ impl Step<ChangeDevice> for ChangeMachine {
 
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
         // The last step: a machine that refused has not changed, and after a crash `after_crash` knows which of both it was. The host's
-        // end of an interface may be left.
+        // end of an interface may be left; it is nobody else's, since there was none of this MAC address when the turn had come.
         let device = document::parse_device(&operation.device)?;
         match mac_of(&device).filter(|_| operation.live && operation.change == Change::Attach) {
             Some(mac) => actions.unplug_interface(&operation.actor, operation.uuid, mac).await,

@@ -244,6 +244,47 @@ async fn proposed_addresses_are_checked() {
     assert_eq!(host.list(&ROOT).unwrap().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_of_devices_that_is_asked_for_twice_undoes_nothing() {
+    for attaches in [true, false] {
+        let policy = Arc::new(Scripted::default());
+        let (faults, stopped) = stop("domain-device:begun");
+        let (_directory, host) = host_with(Setup { policy: policy.clone(), faults, ..Setup::default() });
+        let nic = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
+        let devices = if attaches { "" } else { nic };
+        host.define(&ROOT, &document("web", "", devices), false).await.unwrap();
+        host.start(&ROOT, "web").await.unwrap();
+        hooks(&policy);
+        let change = || {
+            let (actions, both) = (host.actions.clone(), Attachment::LiveAndConfig);
+            tokio::spawn(async move {
+                match attaches {
+                    true => actions.attach_device_to(&ROOT, "web", nic, both).await.map(drop),
+                    false => actions.detach_device_from(&ROOT, "web", nic, both).await.map(drop),
+                }
+            })
+        };
+        let first = change();
+        // The first stands with the turn; the second has been allowed, and waits for it.
+        let second = stopped
+            .meanwhile(async {
+                let second = change();
+                while policy.asked.lock().unwrap().len() < 2 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                second
+            })
+            .await;
+        first.await.unwrap().unwrap();
+        let code = if attaches { ErrorCode::AlreadyExists } else { ErrorCode::NotFound };
+        refused(second.await.unwrap(), code, &["'web'", "52:54:00:00:00:07"]);
+        for inactive in [false, true] {
+            let xml = host.xml(&ROOT, "web", inactive).unwrap();
+            assert_eq!(xml.contains("52:54:00:00:00:07"), attaches, "{xml}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_denied_start_leaves_a_domain_that_would_go_back_as_it_is() {
     let (_directory, host, policy) = scripted();

@@ -40,14 +40,23 @@ pub(crate) fn stop(point: &'static str) -> (Arc<dyn FaultPoint>, Stopped) {
 }
 
 impl Stopped {
-    /// Nobody waits any more for what stands there; it goes on after what is done meanwhile.
-    pub(crate) async fn abandon<T>(self, waiting: JoinHandle<T>, meanwhile: impl Future<Output = ()>) {
+    /// Does something while the operation stands there.
+    pub(crate) async fn meanwhile<T>(self, work: impl Future<Output = T>) -> T {
         let Self { reached, go_on } = self;
         tokio::task::spawn_blocking(move || reached.recv().unwrap()).await.unwrap();
-        waiting.abort();
-        assert!(waiting.await.is_err_and(|end| end.is_cancelled()));
-        meanwhile.await;
+        let done = work.await;
         go_on.send(()).unwrap();
+        done
+    }
+
+    /// Nobody waits any more for what stands there; it goes on after what is done meanwhile.
+    pub(crate) async fn abandon<T>(self, waiting: JoinHandle<T>, meanwhile: impl Future<Output = ()>) {
+        let abandoned = async {
+            waiting.abort();
+            assert!(waiting.await.is_err_and(|end| end.is_cancelled()));
+            meanwhile.await;
+        };
+        self.meanwhile(abandoned).await;
     }
 
     /// Edits the definition while the operation stands there.
