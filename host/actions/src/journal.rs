@@ -25,6 +25,7 @@ use reeve_model::{Actor, Error, ErrorCode};
 use reeve_store::{JournalRow, JournalState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::task::JoinError;
 use tracing::Instrument as _;
 
 use crate::Actions;
@@ -123,9 +124,7 @@ impl Actions {
         // On the heap from the start: what spawns a task moves it several times.
         let run = Box::pin(async move { actions.run_operation(&actor, operation).await });
         let task = tokio::spawn(run.in_current_span());
-        task.await.unwrap_or_else(|fault| {
-            Err(Error::new(ErrorCode::Internal, format!("the operation '{}' ended early: {fault}", O::KIND)))
-        })
+        task.await.unwrap_or_else(|fault| Err(ended_early(O::KIND, &fault)))
     }
 
     async fn run_operation<O: Operation>(
@@ -293,6 +292,19 @@ impl Actions {
     fn pass<O: Operation>(&self, point: &str, when: &str) {
         self.faults.pass(&format!("{}:{point}{when}", O::KIND));
     }
+}
+
+/// Runs what goes with an operation, before or after it, to its end, as [`Actions::perform`] does with the operation: it goes on when the
+/// caller stops waiting.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let task = tokio::spawn(Box::pin(work).in_current_span());
+    task.await.unwrap_or_else(|fault| Err(ended_early("several", &fault)))
+}
+
+fn ended_early(kind: &str, fault: &JoinError) -> Error {
+    Error::new(ErrorCode::Internal, format!("the operation '{kind}' ended early: {fault}"))
 }
 
 /// What whoever asked for an operation hears that could not be written down.

@@ -2,7 +2,7 @@
 //! takes a random address under 00:16:3e.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reeve_model::domain::DomainConfig;
 use reeve_model::{Actor, Error, ErrorCode};
@@ -15,15 +15,16 @@ use crate::policy_port::MacRequest;
 const ATTEMPTS: usize = 64;
 
 /// Addresses that were given out and are not seen in any domain yet.
-pub(crate) type Pending = Mutex<BTreeSet<String>>;
+pub(crate) type Pending = Arc<Mutex<BTreeSet<String>>>;
 
-/// Keeps the given addresses from being given to anybody else until it is dropped: hold it until the domain is visible.
-pub(crate) struct Reservation<'a> {
-    pending: &'a Pending,
+/// Keeps the given addresses from being given to anybody else until it is dropped: hold it until the domain is visible. An operation that
+/// goes on when nobody waits for it has it with it.
+pub(crate) struct Reservation {
+    pending: Pending,
     macs: Vec<String>,
 }
 
-impl Reservation<'_> {
+impl Reservation {
     /// False when the address is being given to another domain.
     fn add(&mut self, mac: &str) -> bool {
         let new = self.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(mac.to_owned());
@@ -34,7 +35,7 @@ impl Reservation<'_> {
     }
 }
 
-impl Drop for Reservation<'_> {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         for mac in &self.macs {
@@ -49,8 +50,8 @@ impl Actions {
         &self,
         actor: &Actor,
         config: &mut DomainConfig,
-    ) -> Result<Reservation<'_>, Error> {
-        let mut reservation = Reservation { pending: &self.pending_macs, macs: Vec::new() };
+    ) -> Result<Reservation, Error> {
+        let mut reservation = Reservation { pending: Arc::clone(&self.pending_macs), macs: Vec::new() };
         let missing: Vec<usize> = (config.devices.interfaces.iter().enumerate())
             .filter_map(|(position, nic)| nic.mac.is_none().then_some(position))
             .collect();
@@ -74,7 +75,7 @@ impl Actions {
         config: &DomainConfig,
         interface: usize,
         taken: &mut BTreeSet<String>,
-        reservation: &mut Reservation<'_>,
+        reservation: &mut Reservation,
     ) -> Result<String, Error> {
         for _ in 0..ATTEMPTS {
             let request = MacRequest {
@@ -183,8 +184,8 @@ mod tests {
     #[test]
     fn an_address_on_its_way_is_not_given_twice() {
         let pending = Pending::default();
-        let mut first = Reservation { pending: &pending, macs: Vec::new() };
-        let mut second = Reservation { pending: &pending, macs: Vec::new() };
+        let mut first = Reservation { pending: Arc::clone(&pending), macs: Vec::new() };
+        let mut second = Reservation { pending: Arc::clone(&pending), macs: Vec::new() };
         assert!(first.add("00:16:3e:00:00:01"));
         assert!(!second.add("00:16:3e:00:00:01"));
         drop(first);

@@ -21,6 +21,10 @@ pub struct Agent {
     pub asked: u64,
     /// File systems are frozen.
     pub frozen: bool,
+    /// That they are is not said before it is released.
+    pub holds: bool,
+    /// The answer that is held.
+    held: Vec<u8>,
     /// Bytes below which nothing is trimmed, when it was last asked to.
     pub trimmed: Option<u64>,
     /// Who was given another password last.
@@ -66,6 +70,16 @@ pub fn serve(machine: &mut Machine) -> bool {
 pub fn set_open(machine: &mut Machine, open: bool) -> Result<(), String> {
     let (ports, port) = channel(machine).ok_or("this machine has no channel for an agent")?;
     ports.set_open(port, open).map_err(|error| format!("{error}"))
+}
+
+/// Says what was held, and holds nothing any more.
+pub fn release(machine: &mut Machine) {
+    machine.agent.holds = false;
+    let held = core::mem::take(&mut machine.agent.held);
+    if let Some((ports, port)) = channel(machine) {
+        // Nobody listens any more.
+        let _ = ports.send(port, &held);
+    }
 }
 
 /// Whether somebody on the host has the channel open.
@@ -121,6 +135,10 @@ fn answer(machine: &mut Machine, line: &str) {
     };
     if command == "guest-sync-delimited" {
         text.insert(0, SENTINEL);
+    }
+    if machine.agent.holds && command == "guest-fsfreeze-freeze" {
+        machine.agent.held = text;
+        return;
     }
     if let Some((ports, port)) = channel(machine) {
         // Nobody listens any more.

@@ -1,5 +1,6 @@
 //! The agent in a guest: what it tells and does (guide 10.2, 14.9.1, 14.9.4, 21.5).
 
+use reeve_model::snapshot::CreateSnapshot;
 use reeve_tests::wait;
 
 use crate::lab::{AGENT, Lab};
@@ -114,6 +115,38 @@ fn a_guest_does_what_it_is_asked() -> Outcome {
     let said = lab.daemon.reeve_with_input(&["domain", "set-user-password", "web", "nobody"], "x")?.fails(6);
     assert!(said.contains("no such user"), "{said}");
     assert!(!lab.daemon.log().contains("correct-horse-7341"), "a password is in the log");
+    Ok(())
+}
+
+#[test]
+fn a_guest_is_thawed_when_nobody_waits_for_its_snapshot() -> Outcome {
+    let lab = lab()?;
+    let guest_is = |state: &str| {
+        lab.console("agent", "heard=").is_ok_and(|said| said.contains(&format!("frozen={state} ")))
+    };
+    lab.console("agent hold", "ok")?;
+    let (client, document) = (lab.daemon.client(), "<domainsnapshot><name>one</name></domainsnapshot>");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let how = CreateSnapshot { disk_only: true, quiesce: true, ..CreateSnapshot::default() };
+    let asked = runtime.spawn(async move { client.create_snapshot("web", document, how).await });
+    wait::until("the guest is frozen", PATIENCE, || guest_is("true"))?;
+    assert!(!asked.is_finished(), "its agent has not said so yet");
+    // The client goes.
+    asked.abort();
+    drop(runtime);
+    lab.console("agent release", "ok")?;
+    wait::until("the guest is thawed", PATIENCE, || guest_is("false"))?;
+    wait::until("the snapshot is made", PATIENCE, || {
+        lab.reeve(&["domain", "snapshot-list", "web", "--name"]).is_ok_and(|run| run.stdout == "one\n")
+    })?;
+
+    // What somebody else has frozen they thaw.
+    lab.reeve(&["domain", "domfsfreeze", "web"])?.ok();
+    let words = ["domain", "snapshot-create-as", "web", "two", "--disk-only", "--quiesce"];
+    let said = lab.reeve(&words)?.fails(6);
+    assert!(said.contains("frozen already"), "{said}");
+    assert!(guest_is("true"));
+    lab.reeve(&["domain", "domfsthaw", "web"])?.ok();
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reeve_model::api::ConsoleOptions;
 use reeve_packets::{Arp, BROADCAST, Frame};
 use reeve_tests::{Guest, Run, WITNESS_GRANTS, policy, test_policy, wait};
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -102,6 +103,48 @@ impl Lab {
                     .is_ok_and(|known| known.contains(&learned))
         })
     }
+}
+
+#[test]
+fn an_interface_that_is_plugged_twice_stays_plugged() -> Outcome {
+    let lab = lab("")?;
+    let witness = test_policy("witness")?;
+    let path = witness.to_string_lossy();
+    let mut load = vec!["policy", "load", &*path];
+    for grant in WITNESS_GRANTS {
+        load.extend(["--grant", grant]);
+    }
+    lab.reeve(&load)?.ok();
+    lab.reeve(&["domain", "start", "web"])?.ok();
+    let nic = interface("network", "lab", "<target dev='web0'/><filterref filter='no-mac-spoofing'/>");
+    let plug = || lab.daemon.reeve_with_input(&["domain", "attach-device", "web", "-", "--live"], &nic);
+    let asked = |times: usize| {
+        let logs = lab.reeve(&["policy", "logs", "witness"]).map(|run| run.stdout).unwrap_or_default();
+        logs.matches("device-attach: web").count() >= times
+    };
+    let worker = lab.daemon.worker("web")?;
+    let (first, second) = std::thread::scope(|scope| -> anyhow::Result<(Run, Run)> {
+        // The first waits for the machine, with the turn; the second has been allowed, and waits for the turn.
+        kill_process(worker, Signal::STOP)?;
+        let first = scope.spawn(plug);
+        let met = wait::until("the first is plugged on the host", PATIENCE, || {
+            lab.links().is_ok_and(|links| links.iter().any(|link| link == "web0"))
+        });
+        let second = scope.spawn(plug);
+        let met = met.and_then(|()| wait::until("the second is allowed", PATIENCE, || asked(2)));
+        kill_process(worker, Signal::CONT)?;
+        let runs = [first, second].map(|plug| plug.join().map_err(|_| anyhow::anyhow!("a thread panicked")));
+        met?;
+        let [first, second] = runs;
+        Ok((first??, second??))
+    })?;
+    first.ok();
+    let said = second.fails(6);
+    assert!(said.contains("can't be added to domain 'web'") && said.contains(MAC), "{said}");
+    assert_eq!(lab.bridge_of("web0")?, "labbr");
+    assert!(lab.rules()?.contains(MAC), "it is filtered");
+    assert!(lab.xml(&[])?.contains(MAC));
+    Ok(())
 }
 
 #[test]

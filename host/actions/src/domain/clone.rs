@@ -58,7 +58,7 @@ impl Actions {
         let mut config = identity(&definition, name, &request.macs)?;
         self.definitions.check_identity(&config)?;
         let plan = self.plan_disks(actor, &definition, &mut config, &request, turn.is_some()).await?;
-        let _reserved = self.allocate_macs(actor, &mut config).await?;
+        let reserved = self.allocate_macs(actor, &mut config).await?;
         define::check(&config)?;
         let (hook, state) = (Hook::DomainDefine, DomainState::ShutOff);
         let question = Question { hook, actor, state, config, device: None, forced: false };
@@ -66,7 +66,7 @@ impl Actions {
         define::check(&config)?;
         let uuid = config.uuid;
         let DiskPlan { copies, mut disks, mut warnings } = plan;
-        let operation = Cloning::new(actor, config, copies, turn);
+        let operation = Cloning::new(actor, config, copies, turn, reserved);
         let operation = self.perform(actor, operation).await?;
         for disk in &mut disks {
             let made = operation.config().devices.disks.iter().find(|made| made.target == disk.target);

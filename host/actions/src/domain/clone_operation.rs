@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::journal::{Next, Operation, Step};
+use crate::mac::Reservation;
 use crate::{Actions, document, storing};
 
 /// Where a copy goes.
@@ -110,12 +111,22 @@ pub(crate) struct Cloning {
     /// Keeps a paused original as it is.
     #[serde(skip)]
     _turn: Option<Turn>,
+    /// Keeps the MAC addresses of the clone until it is there.
+    #[serde(skip)]
+    _reserved: Option<Reservation>,
 }
 
 impl Cloning {
     /// Nothing is copied yet.
-    pub fn new(actor: &Actor, config: DomainConfig, copies: Vec<DiskCopy>, turn: Option<Turn>) -> Self {
-        Self { actor: actor.clone(), config, copies, done: 0, begun: Some(1), _turn: turn }
+    pub fn new(
+        actor: &Actor,
+        config: DomainConfig,
+        copies: Vec<DiskCopy>,
+        turn: Option<Turn>,
+        reserved: Reservation,
+    ) -> Self {
+        let actor = actor.clone();
+        Self { actor, config, copies, done: 0, begun: Some(1), _turn: turn, _reserved: Some(reserved) }
     }
 
     /// The clone.

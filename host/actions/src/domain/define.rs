@@ -7,7 +7,7 @@ use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
 
 use super::{Question, Subject};
 use crate::Actions;
-use crate::definitions::Unread;
+use crate::definitions::{Definitions, Unread};
 use crate::document::{self, DomainDocument};
 
 /// What an edit expects to find.
@@ -67,7 +67,7 @@ impl Actions {
         expected: Option<&str>,
     ) -> Result<Defined, Error> {
         let DomainDocument { mut config, mut warnings } = document;
-        let _reserved = self.allocate_macs(actor, &mut config).await?;
+        let reserved = self.allocate_macs(actor, &mut config).await?;
         let state =
             self.domains.snapshot(config.uuid).map_or(DomainState::ShutOff, |found| found.summary.state);
         let question =
@@ -86,7 +86,12 @@ impl Actions {
         warnings.extend(self.device_warnings(&config.devices.disks).await);
         let uuid = config.uuid;
         let (by, expected) = (actor.clone(), expected.map(str::to_owned));
-        self.definitions(move |definitions| definitions.keep(&by, config, expected.as_deref())).await?;
+        let keep = move |definitions: &Definitions| {
+            let kept = definitions.keep(&by, config, expected.as_deref());
+            drop(reserved);
+            kept
+        };
+        self.definitions(keep).await?;
         Ok(Defined { domain: self.row(uuid)?, warnings })
     }
 }

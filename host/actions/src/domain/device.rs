@@ -9,6 +9,7 @@ use reeve_model::policy::Hook;
 use reeve_model::stats::DomainSummary;
 use reeve_model::{Actor, Error, ErrorCode, Verb};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::device_change::ChangeDevice;
 use super::{Question, Subject, define};
@@ -141,6 +142,7 @@ impl Actions {
             true => self.turn(actor, subject.uuid, request).await?,
             false => self.turn(actor, subject.uuid, Request::Configure).await?,
         };
+        self.refuse_done(subject.uuid, change, &device, live, config)?;
         let operation = ChangeDevice {
             actor: actor.clone(),
             before: before.as_deref().cloned(),
@@ -150,10 +152,32 @@ impl Actions {
             device: xml,
             uuid: subject.uuid,
             turn: Some(turn),
+            _reserved: reserved,
         };
         self.perform(actor, operation).await?;
-        drop(reserved);
         self.row(subject.uuid)
+    }
+
+    /// Refuses, with the right to change the domain, what others have done while guards were asked: whoever undid it would undo theirs.
+    fn refuse_done(
+        &self,
+        uuid: Uuid,
+        change: Change,
+        device: &Device,
+        live: bool,
+        config: bool,
+    ) -> Result<(), Error> {
+        let effective = self.domains.snapshot(uuid).map_err(explain)?.config;
+        let definition = self.domains.definition(uuid).map_err(explain)?;
+        let definition = definition.map(|definition| definition.as_ref().clone());
+        let changed = [Some(effective).filter(|_| live), definition.filter(|_| config)];
+        for mut now in changed.into_iter().flatten() {
+            match change {
+                Change::Attach => insert(&mut now, device)?,
+                Change::Detach => drop(remove(&mut now, device)?),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the machine and whether the definition is to be changed.
@@ -184,7 +208,7 @@ impl Actions {
         mut device: Device,
         effective: Option<&DomainConfig>,
         definition: Option<&DomainConfig>,
-    ) -> Result<Plan<'_>, Error> {
+    ) -> Result<Plan, Error> {
         let mut reserved = None;
         let mut after = None;
         for (number, config) in [effective, definition].into_iter().enumerate() {
@@ -210,13 +234,13 @@ impl Actions {
 }
 
 /// A change of devices, worked out.
-struct Plan<'a> {
+struct Plan {
     /// The whole device.
     device: Device,
     /// The definition as it will be, when it is changed.
     after: Option<DomainConfig>,
     /// Keeps a new MAC address until the domain has it.
-    reserved: Option<Reservation<'a>>,
+    reserved: Option<Reservation>,
 }
 
 fn insert(config: &mut DomainConfig, device: &Device) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use super::definition_change::{ChangeDefinition, ChangesDefinition};
 use super::device::{Change, keys};
 use crate::error::explain;
 use crate::journal::{Next, Operation, Step};
+use crate::mac::Reservation;
 use crate::{Actions, document};
 
 /// A device is plugged or unplugged.
@@ -32,6 +33,9 @@ pub(crate) struct ChangeDevice {
     pub after: Option<DomainConfig>,
     #[serde(skip)]
     pub turn: Option<Turn>,
+    /// Keeps a new MAC address until the domain has it.
+    #[serde(skip)]
+    pub _reserved: Option<Reservation>,
 }
 
 impl Operation for ChangeDevice {
@@ -146,7 +150,7 @@ impl Step<ChangeDevice> for ChangeMachine {
 
     async fn undo(&self, actions: &Arc<Actions>, operation: &mut ChangeDevice) -> Result<(), Error> {
         // The last step: a machine that refused has not changed, and after a crash `after_crash` knows which of both it was. The host's
-        // end of an interface may be left.
+        // end of an interface may be left; it is nobody else's, since there was none of this MAC address when the turn had come.
         let device = document::parse_device(&operation.device)?;
         match mac_of(&device).filter(|_| operation.live && operation.change == Change::Attach) {
             Some(mac) => actions.unplug_interface(&operation.actor, operation.uuid, mac).await,

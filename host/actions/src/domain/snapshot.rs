@@ -14,6 +14,7 @@ mod images;
 mod leftovers;
 mod merge;
 mod plan;
+mod quiesce;
 mod redefine;
 mod revert;
 mod take;

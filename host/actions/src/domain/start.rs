@@ -96,6 +96,16 @@ impl Actions {
         Err(explain(DomainError::Refused { name, driver, refusals }))
     }
 
+    /// Asks the last guard of a start, of a domain that is reserved; what it makes of the configuration is checked.
+    pub(super) async fn ask_start(&self, actor: &Actor, config: DomainConfig) -> Result<DomainConfig, Error> {
+        let (hook, state) = (Hook::DomainStart, DomainState::ShutOff);
+        let question = Question { hook, actor, state, config, device: None, forced: false };
+        let mut config = self.ask(question).await?;
+        define::check(&config)?;
+        self.find_disks(&mut config).await?;
+        Ok(config)
+    }
+
     /// The journaled part of a start.
     pub(super) async fn bring_up(
         self: &Arc<Self>,
@@ -105,10 +115,26 @@ impl Actions {
         paused: bool,
         origin: Origin,
     ) -> Result<DomainSummary, Error> {
-        let uuid = config.uuid;
-        let instance = Some(turn.next_instance());
-        let operation = Start { config, instance, paused, origin, actor: actor.clone(), turn: Some(turn) };
-        let operation = self.perform(actor, operation).await?;
+        let start = Start::new(actor, turn, config, paused, origin);
+        self.perform_start(actor, start).await
+    }
+
+    /// The same, where [`Self::ask_start`] was asked before.
+    pub(super) async fn bring_up_asked(
+        self: &Arc<Self>,
+        actor: &Actor,
+        turn: Turn,
+        config: DomainConfig,
+        paused: bool,
+        origin: Origin,
+    ) -> Result<DomainSummary, Error> {
+        let start = Start { is_asked: true, ..Start::new(actor, turn, config, paused, origin) };
+        self.perform_start(actor, start).await
+    }
+
+    async fn perform_start(self: &Arc<Self>, actor: &Actor, start: Start) -> Result<DomainSummary, Error> {
+        let uuid = start.config.uuid;
+        let operation = self.perform(actor, start).await?;
         let row = self.row(uuid);
         drop(operation);
         row
@@ -125,10 +151,21 @@ pub(crate) struct Start {
     paused: bool,
     #[serde(default)]
     origin: Origin,
+    /// The last guard was asked before.
+    #[serde(default)]
+    is_asked: bool,
     actor: Actor,
     /// The right to change the domain; let go when the operation ends.
     #[serde(skip)]
     turn: Option<Turn>,
+}
+
+impl Start {
+    fn new(actor: &Actor, turn: Turn, config: DomainConfig, paused: bool, origin: Origin) -> Self {
+        let instance = Some(turn.next_instance());
+        let (actor, turn) = (actor.clone(), Some(turn));
+        Self { config, instance, paused, origin, is_asked: false, actor, turn }
+    }
 }
 
 impl Operation for Start {
@@ -153,11 +190,10 @@ impl Step<Start> for AskGuards {
     }
 
     async fn run(&self, actions: &Arc<Actions>, start: &mut Start) -> Result<(), Error> {
-        let (hook, state, config) = (Hook::DomainStart, DomainState::ShutOff, start.config.clone());
-        let question = Question { hook, actor: &start.actor, state, config, device: None, forced: false };
-        start.config = actions.ask(question).await?;
-        define::check(&start.config)?;
-        actions.find_disks(&mut start.config).await
+        if !start.is_asked {
+            start.config = actions.ask_start(&start.actor, start.config.clone()).await?;
+        }
+        Ok(())
     }
 
     async fn undo(&self, _actions: &Arc<Actions>, _start: &mut Start) -> Result<(), Error> {

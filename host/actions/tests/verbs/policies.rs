@@ -10,14 +10,17 @@ use reeve_actions::policy_port::{
     NetworkGuard, PolicyPort, Rewrite, Steering, StorageGuard, StrategyRequest,
 };
 use reeve_actions::{Actions, Attachment, diff, edit};
-use reeve_model::domain_disk::{ChangeMedia, MediaAction};
+use reeve_model::domain_disk::{ChangeMedia, CloneDomain, MediaAction};
 use reeve_model::edit::Edit;
 use reeve_model::event::DomainChange;
 use reeve_model::filter::Ruleset;
 use reeve_model::policy::Hook;
+use reeve_model::snapshot::RevertSnapshot;
 use reeve_model::storage::VolumeConfig;
 use reeve_model::{Actor, Bytes, DomainState, Error, ErrorCode, Verb};
 
+use crate::kill::files::{external, image, images, take};
+use crate::snapshots::stop;
 use crate::support::{Host, ROOT, Setup, changes_until, document, host_at, host_with, plain, refused};
 
 /// A policy engine that does as the test says.
@@ -239,6 +242,103 @@ async fn proposed_addresses_are_checked() {
     let second = document("mail", "", "<interface type='ethernet'/>");
     refused(host.define(&ROOT, &second, false).await, ErrorCode::Invalid, &["'mail'", "in use"]);
     assert_eq!(host.list(&ROOT).unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_of_devices_that_is_asked_for_twice_undoes_nothing() {
+    for attaches in [true, false] {
+        let policy = Arc::new(Scripted::default());
+        let (faults, stopped) = stop("domain-device:begun");
+        let (_directory, host) = host_with(Setup { policy: policy.clone(), faults, ..Setup::default() });
+        let nic = "<interface type='ethernet'><mac address='52:54:00:00:00:07'/></interface>";
+        let devices = if attaches { "" } else { nic };
+        host.define(&ROOT, &document("web", "", devices), false).await.unwrap();
+        host.start(&ROOT, "web").await.unwrap();
+        hooks(&policy);
+        let change = || {
+            let (actions, both) = (host.actions.clone(), Attachment::LiveAndConfig);
+            tokio::spawn(async move {
+                match attaches {
+                    true => actions.attach_device_to(&ROOT, "web", nic, both).await.map(drop),
+                    false => actions.detach_device_from(&ROOT, "web", nic, both).await.map(drop),
+                }
+            })
+        };
+        let first = change();
+        // The first stands with the turn; the second has been allowed, and waits for it.
+        let second = stopped
+            .meanwhile(async {
+                let second = change();
+                while policy.asked.lock().unwrap().len() < 2 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                second
+            })
+            .await;
+        first.await.unwrap().unwrap();
+        let code = if attaches { ErrorCode::AlreadyExists } else { ErrorCode::NotFound };
+        refused(second.await.unwrap(), code, &["'web'", "52:54:00:00:00:07"]);
+        for inactive in [false, true] {
+            let xml = host.xml(&ROOT, "web", inactive).unwrap();
+            assert_eq!(xml.contains("52:54:00:00:00:07"), attaches, "{xml}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_denied_start_leaves_a_domain_that_would_go_back_as_it_is() {
+    let (_directory, host, policy) = scripted();
+    host.recover().await.unwrap();
+    std::fs::create_dir(images(&host)).unwrap();
+    let disks = [("a", "vda"), ("b", "vdb")].map(|(name, target)| image(&host, name, target)).concat();
+    host.define(&ROOT, &document("web", "", &disks), false).await.unwrap();
+    take(&host, "one", &external()).await.unwrap();
+    host.start(&ROOT, "web").await.unwrap();
+    let (before, xml) = (host.state(&ROOT, "web").unwrap().id, host.xml(&ROOT, "web", true).unwrap());
+    hooks(&policy);
+    let how = RevertSnapshot { running: true, force: true, ..RevertSnapshot::default() };
+    for hook in [Hook::DomainPrepare, Hook::DomainStart] {
+        *policy.deny.lock().unwrap() = Some(hook);
+        let denied = host.revert_snapshot(&ROOT, "web", "one", how).await;
+        refused(denied, ErrorCode::Denied, &[hook.as_str(), "not today"]);
+        let now = host.state(&ROOT, "web").unwrap();
+        assert_eq!((now.state, now.id), (DomainState::Running, before), "its guest runs on");
+        assert_eq!(host.xml(&ROOT, "web", true).unwrap(), xml);
+        assert!(images(&host).join("a.one").exists(), "nothing is removed");
+    }
+    *policy.deny.lock().unwrap() = None;
+    hooks(&policy);
+    assert_eq!(host.revert_snapshot(&ROOT, "web", "one", how).await.unwrap().state, DomainState::Running);
+    assert_eq!(hooks(&policy), [Hook::DomainPrepare, Hook::DomainStart], "each is asked once");
+    assert_ne!(host.state(&ROOT, "web").unwrap().id, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_address_of_a_clone_is_kept_when_nobody_waits_for_it() {
+    let policy = Arc::new(Scripted::default());
+    let (faults, stopped) = stop("domain-clone:disks:before");
+    let (_directory, host) = host_with(Setup { policy: policy.clone(), faults, ..Setup::default() });
+    let nic = document("web", "", "<interface type='ethernet'/>");
+    host.define(&ROOT, &nic, false).await.unwrap();
+    let mac = "00:16:3e:00:00:01";
+    policy.macs.lock().unwrap().push(mac.to_owned());
+    let actions = host.actions.clone();
+    let request = CloneDomain { name: Some("twin".to_owned()), ..CloneDomain::default() };
+    let waiting = tokio::spawn(async move { actions.clone_domain(&ROOT, "web", request).await });
+    let other = async {
+        policy.macs.lock().unwrap().push(mac.to_owned());
+        let other = document("other", "", "<interface type='ethernet'/>");
+        host.define(&ROOT, &other, false).await.unwrap();
+    };
+    stopped.abandon(waiting, other).await;
+    let cloned = async {
+        while host.state(&ROOT, "twin").is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), cloned).await.unwrap();
+    assert!(host.xml(&ROOT, "twin", true).unwrap().contains(mac));
+    assert!(!host.xml(&ROOT, "other", true).unwrap().contains(mac));
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reeve_actions::{EditGuard, FaultPoint, NoFaults};
-use reeve_model::ErrorCode;
 use reeve_model::snapshot::{DeleteSnapshot, RevertSnapshot};
+use reeve_model::{DomainState, ErrorCode};
+use tokio::task::JoinHandle;
 
 use crate::kill::files::{external, image, images, shown, take, within, write};
 use crate::support::{Host, ROOT, Setup, document, host_at, host_with, refused};
@@ -27,17 +29,36 @@ impl FaultPoint for Stop {
 }
 
 /// The other side of a [`Stop`].
-struct Stopped {
+pub(crate) struct Stopped {
     reached: Receiver<()>,
     go_on: SyncSender<()>,
 }
 
-fn stop(point: &'static str) -> (Arc<dyn FaultPoint>, Stopped) {
+pub(crate) fn stop(point: &'static str) -> (Arc<dyn FaultPoint>, Stopped) {
     let ((reached, waits), (go_on, goes)) = (sync_channel(1), sync_channel(1));
     (Arc::new(Stop { point, reached, go_on: Mutex::new(goes) }), Stopped { reached: waits, go_on })
 }
 
 impl Stopped {
+    /// Does something while the operation stands there.
+    pub(crate) async fn meanwhile<T>(self, work: impl Future<Output = T>) -> T {
+        let Self { reached, go_on } = self;
+        tokio::task::spawn_blocking(move || reached.recv().unwrap()).await.unwrap();
+        let done = work.await;
+        go_on.send(()).unwrap();
+        done
+    }
+
+    /// Nobody waits any more for what stands there; it goes on after what is done meanwhile.
+    pub(crate) async fn abandon<T>(self, waiting: JoinHandle<T>, meanwhile: impl Future<Output = ()>) {
+        let abandoned = async {
+            waiting.abort();
+            assert!(waiting.await.is_err_and(|end| end.is_cancelled()));
+            meanwhile.await;
+        };
+        self.meanwhile(abandoned).await;
+    }
+
     /// Edits the definition while the operation stands there.
     async fn edit(self, host: &Host, change: impl FnOnce(String) -> String) {
         let Self { reached, go_on } = self;
@@ -96,6 +117,25 @@ async fn an_edit_while_a_domain_goes_back_with_the_definition_of_now_is_not_lost
         tokio::join!(host.revert_snapshot(&ROOT, "web", "one", how), stopped.edit(&host, edit));
     reverted.unwrap();
     assert!(host.xml(&ROOT, "web", true).unwrap().contains("<title>The shop</title>"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_domain_that_goes_back_goes_on_when_nobody_waits_for_it() {
+    let (faults, stopped) = stop("domain-revert:leftovers:before");
+    let (_directory, host) = host_with(Setup { faults, ..Setup::default() });
+    host.recover().await.unwrap();
+    prepare(&host).await;
+    take(&host, "one", "").await.unwrap();
+    let (actions, how) =
+        (host.actions.clone(), RevertSnapshot { running: true, ..RevertSnapshot::default() });
+    let waiting = tokio::spawn(async move { actions.revert_snapshot(&ROOT, "web", "one", how).await });
+    stopped.abandon(waiting, async {}).await;
+    let runs = async {
+        while host.state(&ROOT, "web").unwrap().state != DomainState::Running {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), runs).await.unwrap();
 }
 
 #[tokio::test]

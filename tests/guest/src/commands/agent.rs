@@ -8,11 +8,23 @@ use crate::agent;
 use crate::machine::Machine;
 use crate::text::Words;
 
-/// `agent [on|off]`: what the host asked the agent to do; ends it or starts it again.
+/// `agent [on|off|hold|release]`: what the host asked the agent to do; ends it or starts it again, or has it keep its answer to a freeze to
+/// itself until it is released.
 pub fn execute(machine: &mut Machine, words: &mut Words<'_>) -> Answer {
-    if let Ok(open) = words.switch() {
-        agent::set_open(machine, open)?;
-        return Ok(String::new());
+    match words.next("what it does") {
+        Ok(word @ ("on" | "off")) => {
+            agent::set_open(machine, word == "on")?;
+            return Ok(String::new());
+        }
+        Ok("hold") => {
+            machine.agent.holds = true;
+            return Ok(String::new());
+        }
+        Ok("release") => {
+            agent::release(machine);
+            return Ok(String::new());
+        }
+        _ => {}
     }
     let heard = agent::is_heard(machine);
     let told = &machine.agent;

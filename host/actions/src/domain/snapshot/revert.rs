@@ -1,6 +1,6 @@
 //! Going back to a snapshot.
 //!
-//! What can refuse is asked first: guards, the images, the file with the memory. Where the snapshot is in images of its own, new ones are put
+//! What can refuse is asked first: guards, also the one of the start that follows, the images, the file with the memory. Where the snapshot is in images of its own, new ones are put
 //! on these, since what is put on them already would not fit any more when they were written. Then the machine is ended, snapshots within
 //! images are applied, the definition becomes what it was; and a machine is made, of the kept memory where there is some. Images that nobody
 //! needs any more go last. A daemon that dies before that leaves a domain that is off and has gone back, or one that has not.
@@ -28,7 +28,7 @@ use crate::domain::Subject;
 use crate::domain::restore::{Origin, StartImage, read};
 use crate::domain::save_image::same_guest;
 use crate::error::explain;
-use crate::journal::{Next, Operation, Step, Unnoted};
+use crate::journal::{Next, Operation, Step, Unnoted, to_its_end};
 use crate::{Actions, blocking};
 
 /// How often what is kept may be changed by others while somebody goes back.
@@ -66,16 +66,22 @@ impl Actions {
         }
         for _ in 0..ATTEMPTS {
             let plan = Box::new(Box::pin(self.plan_revert(&subject, name, how)).await?);
-            let prepared = match plan.goes_on.clone() {
+            let mut prepared = match plan.goes_on.clone() {
                 Some(config) => Some(Box::new(Box::pin(self.prepare(actor, config, Occasion::GoOn)).await?)),
                 None => None,
             };
             let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
+            if let Some(config) = &mut prepared {
+                **config = Box::pin(self.ask_start(actor, (**config).clone())).await?;
+            }
             // Others may have had their turn while guards were asked.
             if Box::pin(self.plan_revert(&subject, name, how)).await? != *plan {
                 continue;
             }
-            return Box::pin(self.go_back(actor, how, plan, prepared, turn)).await;
+            // A domain that was to go on does so also when nobody waits for it.
+            let (actions, actor) = (Arc::clone(self), actor.clone());
+            let go_back = async move { Box::pin(actions.go_back(&actor, how, plan, prepared, turn)).await };
+            return to_its_end(go_back).await;
         }
         let message = format!("the snapshots of domain '{}' are being changed all the time", subject.name);
         Err(Error::new(ErrorCode::Busy, message).with_hint("go back when they have settled"))
@@ -112,7 +118,7 @@ impl Actions {
         let origin = memory.map_or(Origin::Boot, |(path, token)| {
             Origin::Image(StartImage { path, token, bypass_cache: false, managed: false })
         });
-        self.bring_up(actor, turn, *config, paused, origin).await
+        self.bring_up_asked(actor, turn, *config, paused, origin).await
     }
 
     /// Works out what going back means, and refuses what can't be.

@@ -11,7 +11,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use reeve_domain::save_image::{NewImage, Purpose, SaveImage, Unfinished, remove_unfinished};
 use reeve_domain::{Request, Turn};
-use reeve_model::agent::FreezeOptions;
 use reeve_model::domain::DomainConfig;
 use reeve_model::snapshot::{CreateSnapshot, Snapshot, SnapshotMemory, SnapshotRow, SnapshotState};
 use reeve_model::{Actor, DomainState, Error, ErrorCode, Verb};
@@ -58,28 +57,24 @@ impl Actions {
             }
             _ => {}
         }
-        if !how.quiesce {
-            return Box::pin(self.take_snapshot(actor, &subject, given, how)).await;
+        if how.quiesce {
+            self.authorize(actor, Verb::DomainAgent, &subject.name)?;
         }
-        self.freeze(actor, &subject.name, &FreezeOptions::default()).await?;
-        let taken = Box::pin(self.take_snapshot(actor, &subject, given, how)).await;
-        let thawed = self.thaw(actor, &subject.name).await;
-        match (taken, thawed) {
-            (Ok(_), Err(error)) => {
-                let message = format!("the snapshot is made, but the guest may be frozen: {}", error.message);
-                Err(Error { message, ..error })
-            }
-            (taken, _) => taken,
+        let prepared = Box::new(Box::pin(self.prepare_snapshot(actor, &subject, given, how)).await?);
+        match how.quiesce {
+            true => Box::pin(self.take_quiesced(actor, subject, prepared)).await,
+            false => Box::pin(self.take_snapshot(actor, &subject.name, prepared)).await,
         }
     }
 
-    async fn take_snapshot(
-        self: &Arc<Self>,
+    /// Works out what a snapshot is, with the right to make it. Nothing is touched yet.
+    async fn prepare_snapshot(
+        &self,
         actor: &Actor,
         subject: &Subject,
         given: Snapshot,
         how: CreateSnapshot,
-    ) -> Result<SnapshotRow, Error> {
+    ) -> Result<Prepared, Error> {
         let turn = self.turn(actor, subject.uuid, Request::Configure).await?;
         let taken = now();
         let name = if given.name.is_empty() { taken.to_string() } else { given.name.clone() };
@@ -143,7 +138,7 @@ impl Actions {
         let operation = TakeSnapshot {
             uuid: subject.uuid,
             instance: self.instance(subject.uuid),
-            name: name.clone(),
+            name,
             taken,
             xml: document::format_snapshot(&metadata),
             metadata: !how.no_metadata,
@@ -156,12 +151,23 @@ impl Actions {
             actor: actor.clone(),
             turn: Some(turn),
         };
-        let operation = self.perform(actor, operation).await?;
-        drop(operation);
+        Ok(Prepared { operation, metadata })
+    }
+
+    /// Makes a snapshot that was worked out; how it is shown.
+    pub(super) async fn take_snapshot(
+        self: &Arc<Self>,
+        actor: &Actor,
+        domain: &str,
+        prepared: Box<Prepared>,
+    ) -> Result<SnapshotRow, Error> {
+        let Prepared { operation, metadata } = *prepared;
+        let (uuid, name) = (operation.uuid, metadata.name.clone());
+        drop(self.perform(actor, operation).await?);
         let kept = Kept { snapshot: metadata, memory: None, current: true };
-        let all = self.kept(subject.uuid).await.unwrap_or_default();
-        let row = super::rows(&subject.name, &all).into_iter().find(|row| row.name == name);
-        Ok(row.unwrap_or_else(|| super::rows(&subject.name, &[kept]).remove(0)))
+        let all = self.kept(uuid).await.unwrap_or_default();
+        let row = super::rows(domain, &all).into_iter().find(|row| row.name == name);
+        Ok(row.unwrap_or_else(|| super::rows(domain, &[kept]).remove(0)))
     }
 
     /// Fills in what is known of new images: the disks of the definition that they are for too, and how deep those of the machine are.
@@ -197,6 +203,21 @@ impl Actions {
             overlay.before = found.filter(same);
         }
         Ok(())
+    }
+}
+
+/// A snapshot, worked out.
+pub(super) struct Prepared {
+    /// It has the right to change the domain.
+    operation: TakeSnapshot,
+    /// What is kept of it.
+    metadata: Snapshot,
+}
+
+impl Prepared {
+    /// The right to change the domain.
+    pub fn turn(&self) -> Option<&Turn> {
+        self.operation.turn.as_ref()
     }
 }
 
