@@ -144,7 +144,7 @@ fn a_strategy_in_monitor_mode_is_asked_and_changes_nothing() -> Outcome {
         let rows = decisions(&pair.source, "migration-strategy").unwrap_or_default();
         rows.iter().any(|row| row["mode"] == "monitor" && row["reason"].to_string().contains("abort: "))
     })?;
-    let back = format!("reeve+unix://{}", pair.source.socket().display());
+    let back = format!("reeve+unix://{}", pair.source.root().join("run/reeve/reeve.sock").display());
     pair.target.reeve(&["domain", "migrate", "guest", &back, "--strategy", "steersman"])?.fails(3);
     pair.is_intact(&pair.target)
 }
