@@ -130,7 +130,7 @@ impl ReceiveStreams {
         let mut state = self.lock();
         loop {
             let behind =
-                state.lanes.range(1..=state.admitted).find(|(_, lane)| lane.reached != state.rounds + 1);
+                state.lanes.range(..=state.admitted).find(|(_, lane)| lane.reached != state.rounds + 1);
             let Some((number, lane)) = behind else { return Ok(()) };
             if let Some(reason) = lane.fault.clone() {
                 return Err(MigrateError::Stream { number: number + 1, reason });
@@ -288,5 +288,23 @@ impl ReceiveTicket {
                 _ => return Err(OUT_OF_TURN),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_came_in_the_middle_of_a_round_has_no_part_in_it() {
+        let memory = MemoryMap::new(vec![0..2 * crate::PAGE]).unwrap();
+        let streams = ReceiveStreams::new(Uuid::nil(), memory, 2, Duration::from_secs(30));
+        let ticket = streams.add().unwrap();
+        let (theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut link = Link::new(&theirs);
+        link.send(Kind::Join, &[&Uuid::nil().as_bytes()[..], &1_u16.to_le_bytes()].concat()).unwrap();
+        link.flush().unwrap();
+        assert_eq!(ticket.greet(&mut Link::new(&ours)).unwrap(), 1);
+        streams.gather().unwrap();
     }
 }
