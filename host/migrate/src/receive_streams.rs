@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_came_in_the_middle_of_a_round_has_no_part_in_it() {
-        let memory = MemoryMap::new(vec![0..2 * crate::PAGE]).unwrap();
+        let memory = MemoryMap::new(vec![0..crate::PAGE, crate::PAGE..2 * crate::PAGE]).unwrap();
         let streams = ReceiveStreams::new(Uuid::nil(), memory, 2, Duration::from_secs(30));
         let ticket = streams.add().unwrap();
         let (theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();

@@ -266,18 +266,18 @@ async fn a_change_of_devices_that_is_asked_for_twice_undoes_nothing() {
         };
         let first = change();
         // The first stands with the turn; the second has been allowed, and waits for it.
-        let second = stopped
+        let mut second = None;
+        stopped
             .meanwhile(async {
-                let second = change();
+                second = Some(change());
                 while policy.asked.lock().unwrap().len() < 2 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                second
             })
             .await;
         first.await.unwrap().unwrap();
         let code = if attaches { ErrorCode::AlreadyExists } else { ErrorCode::NotFound };
-        refused(second.await.unwrap(), code, &["'web'", "52:54:00:00:00:07"]);
+        refused(second.unwrap().await.unwrap(), code, &["'web'", "52:54:00:00:00:07"]);
         for inactive in [false, true] {
             let xml = host.xml(&ROOT, "web", inactive).unwrap();
             assert_eq!(xml.contains("52:54:00:00:00:07"), attaches, "{xml}");

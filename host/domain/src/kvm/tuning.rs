@@ -458,7 +458,7 @@ fn refused(error: CgroupError) -> DriverError {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::{SyncSender, sync_channel};
     use std::thread::JoinHandle;
 
     use reeve_model::domain::ThreadScheduling;
@@ -476,9 +476,9 @@ mod tests {
     }
 
     /// A thread that ends when it is told to.
-    fn thread(name: &str) -> (Thread, Sender<()>, JoinHandle<()>) {
-        let (here, there) = channel();
-        let (end, ends) = channel();
+    fn thread(name: &str) -> (Thread, SyncSender<()>, JoinHandle<()>) {
+        let (here, there) = sync_channel(1);
+        let (end, ends) = sync_channel::<()>(1);
         let body = move || {
             here.send(()).unwrap();
             let _ = ends.recv();

@@ -56,7 +56,7 @@ fn leave_out_of_disk(disk: &mut Disk, all: &mut Vec<String>) {
     if disk::check("", disk).is_err() {
         // Whoever kept one of them without a rule for it heeded none.
         (disk.wwn, disk.startup_policy, disk.tray, disk.driver.copy_on_read) = (None, None, None, None);
-        disk.blocks = Box::default();
+        *disk.blocks = Default::default();
         left_out.push("what it says of its blocks, name, tray and start");
     }
     if !left_out.is_empty() {
