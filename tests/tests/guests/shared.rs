@@ -195,7 +195,7 @@ fn a_guest_that_shares_a_directory_stays_in_its_machine() -> Outcome {
     let lab = lab(SHARED)?;
     start(&lab)?;
     let file = lab.file("saved").display().to_string();
-    let away = format!("reeve+unix://{}/run/reeve/reeve.sock", lab.daemon.root().display());
+    let away = format!("reeve+unix://{}/another/reeve.sock", lab.daemon.root().display());
     let refused: [&[&str]; 4] = [
         &["domain", "save", "web", &file],
         &["domain", "managedsave", "web"],
