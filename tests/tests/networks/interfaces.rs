@@ -108,6 +108,7 @@ impl Lab {
 #[test]
 fn an_interface_that_is_plugged_twice_stays_plugged() -> Outcome {
     let lab = lab("")?;
+    lab.reeve(&["policy", "load", &policy("packet-filter")?.to_string_lossy()])?.ok();
     let witness = test_policy("witness")?;
     let path = witness.to_string_lossy();
     let mut load = vec!["policy", "load", &*path];
