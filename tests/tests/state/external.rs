@@ -10,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::faults::begin;
 use crate::lab::{Lab, entries};
-use crate::snapshots::{Mark, document, killed_after, lab, names, off, revert, snapshot};
+use crate::snapshots::{Mark, document, flush, killed_after, lab, names, off, revert, snapshot};
 use crate::{Outcome, PATIENCE};
 
 fn delete(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
@@ -294,6 +294,7 @@ fn a_daemon_that_is_killed_while_images_are_merged_leaves_disks_that_show_the_sa
 fn a_worker_that_is_killed_while_images_are_merged_leaves_disks_that_show_the_same() -> Outcome {
     for round in 0..3u64 {
         let (lab, marks, now) = chain(&["one", "two"])?;
+        flush(&lab)?;
         let worker = lab.daemon.worker("web")?;
         let deleting = begin(&lab, &["domain", "snapshot-delete", "web", "two"]);
         let end = Instant::now() + Duration::from_millis(20 + round * 30);

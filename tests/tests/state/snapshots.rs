@@ -69,6 +69,11 @@ impl Mark {
     }
 }
 
+/// The guest's disks have all that it wrote, whatever becomes of its worker.
+pub fn flush(lab: &Lab) -> Outcome {
+    (0..2).try_for_each(|number| lab.told(&format!("disk flush {number}")).map(drop))
+}
+
 pub fn snapshot(lab: &Lab, name: &str, more: &[&str]) -> anyhow::Result<Run> {
     lab.reeve(&[&["domain", "snapshot-create-as", "web", name], more].concat())
 }
@@ -83,11 +88,21 @@ pub fn names(lab: &Lab) -> anyhow::Result<String> {
 
 /// Names of the snapshots within an image that nobody has.
 fn within(lab: &Lab, image: &str) -> anyhow::Result<String> {
-    let file = lab.file(image);
-    let list = lab.json(&["image", "snapshot", "list", "-f", "qcow2", &file])?;
+    lab.reeve(&["image", "check", "-f", "qcow2", &lab.file(image)])?.ok();
+    named_within(lab, image)
+}
+
+/// The same of an image whose worker was killed, which may have left clusters that nobody uses.
+fn within_a_remainder(lab: &Lab, image: &str) -> anyhow::Result<String> {
+    let check = lab.reeve(&["image", "check", "-f", "qcow2", &lab.file(image)])?;
+    anyhow::ensure!(check.code == 0 || check.stderr.contains(" 0 corruptions"), "{check:?}");
+    named_within(lab, image)
+}
+
+fn named_within(lab: &Lab, image: &str) -> anyhow::Result<String> {
+    let list = lab.json(&["image", "snapshot", "list", "-f", "qcow2", &lab.file(image)])?;
     let rows = list.as_array().into_iter().flatten();
     let names: Vec<&str> = rows.filter_map(|row| row["name"].as_str().or(row["tag"].as_str())).collect();
-    lab.reeve(&["image", "check", "-f", "qcow2", &file])?.ok();
     Ok(names.join(" "))
 }
 
@@ -478,7 +493,8 @@ fn a_worker_that_is_killed_leaves_a_whole_snapshot_or_none() -> Outcome {
         let is_made = names(&lab)?.split(' ').any(|other| other == name);
         assert!(run.code != 0 || is_made, "{run:?}");
         for image in ["a.qcow2", "b.qcow2"] {
-            assert_eq!(within(&lab, image)?.split(' ').any(|other| other == name), is_made, "{run:?}");
+            let names = within_a_remainder(&lab, image)?;
+            assert_eq!(names.split(' ').any(|other| other == name), is_made, "{run:?}");
         }
         assert!(!saving());
         if is_made {
